@@ -1,0 +1,105 @@
+//! The table of WebSocket close codes: why a connection ended and what its client should do next.
+
+use std::fmt;
+
+/// What a client does after a close.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientShould {
+    /// Nothing: it is over.
+    Stop,
+    /// Correct itself; connecting again as before would end the same way.
+    StopAndFix,
+    /// Connect again with its resume token, with full-jitter backoff.
+    Resume,
+    /// Connect again with its resume token at once; another node takes it.
+    ResumeAtOnce,
+    /// Get a new token, then connect.
+    RenewToken,
+}
+
+macro_rules! close_codes {
+    ($($name:ident = $code:literal, $should:ident, $reason:literal;)*) => {
+        /// Why the node closed a connection (protocol.md, section 3, and RFC 6455, section 7.4).
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum CloseCode {
+            $(
+                #[doc = $reason]
+                $name,
+            )*
+        }
+
+        impl CloseCode {
+            /// All codes, in numerical order.
+            pub const ALL: [Self; [$($code),*].len()] = [$(Self::$name),*];
+
+            /// The number in the close frame.
+            #[must_use]
+            pub const fn code(self) -> u16 {
+                match self {
+                    $(Self::$name => $code,)*
+                }
+            }
+
+            /// What the client should do.
+            #[must_use]
+            pub const fn client_should(self) -> ClientShould {
+                match self {
+                    $(Self::$name => ClientShould::$should,)*
+                }
+            }
+
+            /// The reason in the close frame, for people; under 123 bytes (RFC 6455, section 5.5).
+            #[must_use]
+            pub const fn reason(self) -> &'static str {
+                match self {
+                    $(Self::$name => $reason,)*
+                }
+            }
+        }
+    };
+}
+
+close_codes! {
+    Normal = 1000, Stop, "closed normally";
+    GoingAway = 1001, Stop, "the page was left";
+    BinaryFrame = 1003, StopAndFix, "binary frames are not part of this protocol; send JSON text";
+    BadUtf8 = 1007, StopAndFix, "a text frame was not valid UTF-8";
+    TooLarge = 1009, StopAndFix, "a message was over the limit that welcome states";
+    Restarting = 1012, ResumeAtOnce, "this node restarts; connect again";
+    Overloaded = 1013, Resume, "this node is overloaded; connect again later";
+    ProtocolViolation = 4400, StopAndFix, "ten bad frames in a row";
+    TokenEnded = 4401, RenewToken, "the token expired or was revoked; get a new one";
+    Kicked = 4403, Stop, "removed by the backend";
+    HeartbeatMissed = 4408, Resume, "no sign of life within two heartbeats";
+    Replaced = 4409, Stop, "replaced by a newer connection of the same peer";
+    RateLimited = 4429, Resume, "over the rate limit again and again";
+    TooSlow = 4508, Resume, "too slow: the outgoing queue made no progress";
+}
+
+impl CloseCode {
+    /// The code of that number, if it is one of this protocol.
+    #[must_use]
+    pub fn from_code(code: u16) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.code() == code)
+    }
+}
+
+impl fmt::Display for CloseCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.code(), self.reason())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_in_order_and_their_reasons_fit_a_close_frame() {
+        assert!(CloseCode::ALL.is_sorted_by_key(|code| code.code()));
+        for code in CloseCode::ALL {
+            assert!(code.reason().len() <= 123, "{code}");
+            assert_eq!(CloseCode::from_code(code.code()), Some(code));
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Node → client frames as text: forwarded messages written around their untouched payload, and any frame
+//! read back by a client. The one place where JSON is put together by hand, because the payload must not
+//! pass through a serialiser.
+
+use std::io::Write as _;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::{Event, MessageKind, Mid};
+
+/// What stands before the payload of a forwarded message.
+#[derive(Debug, Clone, Copy)]
+pub struct MessageHead<'a> {
+    /// What it is.
+    pub kind: MessageKind,
+    /// The sender's peer ID; its alphabet needs no JSON escape.
+    pub from: &'a str,
+    /// The message's name.
+    pub mid: Mid,
+    /// Its number in the receiver's session.
+    pub seq: u64,
+}
+
+/// Bytes that a head needs at most beside the sender's name: keys, quotes, a `mid` and two numbers.
+const HEAD_BYTES: usize = 128;
+
+/// The text of one forwarded message. `payload` must be a valid JSON value; it is copied, not looked at.
+#[must_use]
+pub fn write_message(head: &MessageHead<'_>, payload: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(HEAD_BYTES + head.from.len() + payload.len());
+    out.extend_from_slice(b"{\"type\":\"");
+    out.extend_from_slice(head.kind.as_str().as_bytes());
+    out.extend_from_slice(b"\",\"from\":\"");
+    out.extend_from_slice(head.from.as_bytes());
+    out.extend_from_slice(b"\",\"mid\":\"");
+    head.mid.write(&mut out);
+    // Writing to a Vec cannot fail.
+    let _ = write!(out, "\",\"seq\":{},\"payload\":", head.seq);
+    out.extend_from_slice(payload);
+    out.push(b'}');
+    out
+}
+
+/// Any frame of a node, as a client reads it.
+#[derive(Debug, Clone)]
+pub enum ServerFrame {
+    /// The node speaks for itself.
+    Event(Event),
+    /// Another peer's message.
+    Message(ServerMessage),
+}
+
+/// A forwarded message, as a client reads it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ServerMessage {
+    /// What it is.
+    #[serde(rename = "type")]
+    pub kind: MessageKind,
+    /// The sender's peer ID.
+    pub from: String,
+    /// The message's name.
+    pub mid: String,
+    /// Its number in this session.
+    pub seq: u64,
+    /// The payload as the sender wrote it.
+    pub payload: Box<RawValue>,
+}
+
+/// A frame of a node that a client cannot read.
+#[derive(Debug, thiserror::Error)]
+#[error("not a frame of this protocol: {0}")]
+pub struct FrameError(#[from] serde_json::Error);
+
+/// Reads one text frame of a node.
+///
+/// # Errors
+/// [`FrameError`] when it is not JSON of the expected form.
+pub fn decode_event(text: &str) -> Result<ServerFrame, FrameError> {
+    #[derive(Deserialize)]
+    struct OnlyType<'a> {
+        #[serde(rename = "type", borrow)]
+        kind: std::borrow::Cow<'a, str>,
+    }
+    let head: OnlyType<'_> = serde_json::from_str(text)?;
+    match MessageKind::from_name(&head.kind) {
+        Some(_) => Ok(ServerFrame::Message(serde_json::from_str(text)?)),
+        None => Ok(ServerFrame::Event(serde_json::from_str(text)?)),
+    }
+}

@@ -1,0 +1,224 @@
+//! Names that clients and operators choose: tenant, peer, node. Validated once, at the door; a value of
+//! these types is always well-formed. Not here: session and message ids, which nodes make (`mid`).
+
+use std::{borrow::Borrow, fmt, sync::Arc};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// The longest name accepted, in bytes (protocol.md, section 1).
+pub const MAX_ID_BYTES: usize = 128;
+
+/// Why a name was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum IdError {
+    /// The name has no characters.
+    #[error("the name is empty; it needs 1 to {MAX_ID_BYTES} characters")]
+    Empty,
+    /// The name is longer than [`MAX_ID_BYTES`].
+    #[error("the name has {0} bytes; at most {MAX_ID_BYTES} are allowed")]
+    TooLong(usize),
+    /// The name holds a byte outside the allowed set.
+    #[error("the name has a character at byte {0} that is not one of A-Z a-z 0-9 . _ ~ : @ + = -")]
+    BadCharacter(usize),
+}
+
+fn check(name: &str) -> Result<(), IdError> {
+    if name.is_empty() {
+        return Err(IdError::Empty);
+    }
+    if name.len() > MAX_ID_BYTES {
+        return Err(IdError::TooLong(name.len()));
+    }
+    match name.bytes().position(|byte| !is_allowed(byte)) {
+        Some(at) => Err(IdError::BadCharacter(at)),
+        None => Ok(()),
+    }
+}
+
+const fn is_allowed(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'~' | b':' | b'@' | b'+' | b'=' | b'-')
+}
+
+macro_rules! name_type {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Checks `name` against the rules of protocol.md, section 1.
+            ///
+            /// # Errors
+            /// [`IdError`] when the name is empty, too long, or has a character outside the set.
+            pub fn new(name: &str) -> Result<Self, IdError> {
+                check(name)?;
+                Ok(Self(name.into()))
+            }
+
+            /// The name as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&self.0, f)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let name = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+                Self::new(&name).map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+name_type! {
+    /// A peer's name within its tenant: the `sub` of its token.
+    PeerId
+}
+name_type! {
+    /// A tenant's name. Peers of different tenants can neither see nor reach each other.
+    TenantId
+}
+name_type! {
+    /// A signaling node's name, unique in the cluster.
+    NodeId
+}
+
+impl Default for TenantId {
+    fn default() -> Self {
+        Self("default".into())
+    }
+}
+
+/// A peer's full address, kept as one string `tenant/peer`.
+///
+/// `/` is in neither name's alphabet, so the two halves can always be told apart; one allocation, shared
+/// by every table that is keyed by peers.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PeerKey(Arc<str>);
+
+impl PeerKey {
+    /// The address of `peer` in `tenant`.
+    #[must_use]
+    pub fn new(tenant: &str, peer: &PeerId) -> Self {
+        Self(format!("{tenant}/{peer}").into())
+    }
+
+    /// Reads `tenant/peer`, as found in a channel's name.
+    ///
+    /// # Errors
+    /// [`IdError`] when the slash is missing or a half is not a valid name.
+    pub fn parse(key: &str) -> Result<Self, IdError> {
+        let (tenant, peer) = key.split_once('/').ok_or(IdError::Empty)?;
+        check(tenant)?;
+        check(peer)?;
+        Ok(Self(key.into()))
+    }
+
+    /// The same tenant's peer of that name: whom a `to` addresses.
+    ///
+    /// # Errors
+    /// [`IdError`] when `peer` is not a valid name.
+    pub fn sibling(&self, peer: &str) -> Result<Self, IdError> {
+        check(peer)?;
+        Ok(Self(format!("{}/{peer}", self.tenant()).into()))
+    }
+
+    /// The tenant's half.
+    #[must_use]
+    pub fn tenant(&self) -> &str {
+        self.split().0
+    }
+
+    /// The peer's half.
+    #[must_use]
+    pub fn peer(&self) -> &str {
+        self.split().1
+    }
+
+    /// The whole `tenant/peer`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn split(&self) -> (&str, &str) {
+        // A key without a slash cannot be built; should one be, it is a peer of no tenant.
+        self.0.split_once('/').unwrap_or(("", &self.0))
+    }
+}
+
+impl Borrow<str> for PeerKey {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PeerKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Display for PeerKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_of_every_allowed_character_is_accepted() {
+        let name = "AZaz09._~:@+=-";
+        assert_eq!(PeerId::new(name).map(|id| id.to_string()), Ok(name.to_owned()));
+    }
+
+    #[test]
+    fn bad_names_are_refused_with_the_reason() {
+        assert_eq!(PeerId::new(""), Err(IdError::Empty));
+        assert_eq!(PeerId::new(&"a".repeat(129)), Err(IdError::TooLong(129)));
+        assert_eq!(PeerId::new("bob/eve"), Err(IdError::BadCharacter(3)));
+        assert_eq!(PeerId::new("bö"), Err(IdError::BadCharacter(1)));
+        assert_eq!(PeerId::new("a b"), Err(IdError::BadCharacter(1)));
+    }
+
+    #[test]
+    fn a_key_names_its_tenant_and_its_peer() {
+        let alice = PeerKey::parse("acme/alice").unwrap();
+        assert_eq!((alice.tenant(), alice.peer()), ("acme", "alice"));
+        assert_eq!(alice.sibling("bob").unwrap().as_str(), "acme/bob");
+        assert!(
+            alice.sibling("other/bob").is_err(),
+            "a name never reaches into another tenant"
+        );
+        assert!(PeerKey::parse("alice").is_err());
+        assert!(PeerKey::parse("a/b/c").is_err());
+    }
+}

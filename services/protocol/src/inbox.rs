@@ -1,0 +1,119 @@
+//! Node → node: what goes to a node's own inbox channel – batches of acknowledgements, and the word that a
+//! session was claimed elsewhere. Not messages between peers (`envelope`).
+//!
+//! Layout: `tag u8`, then for acks entries of `session [12] · id u64 · outcome u8`; for a takeover
+//! `session [12] · fence u64 · key (the rest)`.
+
+use crate::{PeerKey, SessionId, wire::Reader};
+
+const TAG_ACKS: u8 = 1;
+const TAG_TAKEOVER: u8 = 2;
+
+/// The answer of a receiving node to one envelope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ack {
+    /// The sender's session.
+    pub session: SessionId,
+    /// The sender's `id`.
+    pub id: u64,
+    /// What became of it.
+    pub outcome: AckOutcome,
+}
+
+/// What became of an envelope at the receiving node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AckOutcome {
+    /// Written to the receiver's socket.
+    Delivered,
+    /// The receiver's queue is full; the sender holds that stream and tries again.
+    Busy,
+}
+
+/// One message in a node's inbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InboxMessage {
+    /// Answers to envelopes that the inbox's node sent.
+    Acks(Vec<Ack>),
+    /// `session` of `key` was claimed with a higher fence; whoever holds it lets go.
+    Takeover {
+        /// The peer.
+        key: PeerKey,
+        /// The session that lost.
+        session: SessionId,
+        /// The new owner's fence.
+        fence: u64,
+    },
+}
+
+/// Bytes in an inbox that are no inbox message of this version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not an inbox message of this version")]
+pub struct InboxError;
+
+impl InboxMessage {
+    /// The binary form.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        match self {
+            Self::Acks(acks) => {
+                out.reserve_exact(1 + acks.len() * (SessionId::BYTES + 9));
+                out.push(TAG_ACKS);
+                for ack in acks {
+                    out.extend_from_slice(ack.session.as_bytes());
+                    out.extend_from_slice(&ack.id.to_be_bytes());
+                    out.push(match ack.outcome {
+                        AckOutcome::Delivered => 0,
+                        AckOutcome::Busy => 1,
+                    });
+                }
+            }
+            Self::Takeover { key, session, fence } => {
+                out.push(TAG_TAKEOVER);
+                out.extend_from_slice(session.as_bytes());
+                out.extend_from_slice(&fence.to_be_bytes());
+                out.extend_from_slice(key.as_str().as_bytes());
+            }
+        }
+        out
+    }
+
+    /// Reads the binary form.
+    ///
+    /// # Errors
+    /// [`InboxError`] for anything that [`InboxMessage::encode`] of this version could not have written.
+    pub fn decode(bytes: &[u8]) -> Result<Self, InboxError> {
+        let mut reader = Reader::new(bytes);
+        match reader.array() {
+            Some([TAG_ACKS]) => acks(reader),
+            Some([TAG_TAKEOVER]) => takeover(reader).ok_or(InboxError),
+            _ => Err(InboxError),
+        }
+    }
+}
+
+fn acks(mut reader: Reader<'_>) -> Result<InboxMessage, InboxError> {
+    let mut acks = Vec::new();
+    while !reader.is_empty() {
+        acks.push(ack(&mut reader).ok_or(InboxError)?);
+    }
+    Ok(InboxMessage::Acks(acks))
+}
+
+fn ack(reader: &mut Reader<'_>) -> Option<Ack> {
+    let session = SessionId::from_bytes(reader.array()?);
+    let id = reader.u64()?;
+    let outcome = match reader.array()? {
+        [0] => AckOutcome::Delivered,
+        [1] => AckOutcome::Busy,
+        _ => return None,
+    };
+    Some(Ack { session, id, outcome })
+}
+
+fn takeover(mut reader: Reader<'_>) -> Option<InboxMessage> {
+    let session = SessionId::from_bytes(reader.array()?);
+    let fence = reader.u64()?;
+    let key = PeerKey::parse(std::str::from_utf8(reader.rest()).ok()?).ok()?;
+    Some(InboxMessage::Takeover { key, session, fence })
+}

@@ -1,0 +1,67 @@
+//! The five kinds of message that peers exchange. They differ for people and metrics; the node treats
+//! them alike.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// What a forwarded message is, as its `type` on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MessageKind {
+    /// An SDP offer (RFC 9429).
+    Offer,
+    /// An SDP answer.
+    Answer,
+    /// An ICE candidate (RFC 8838).
+    Candidate,
+    /// The end of a call.
+    Bye,
+    /// Anything else the application says.
+    Message,
+}
+
+impl MessageKind {
+    /// All kinds, in the order of their codes.
+    pub const ALL: [Self; 5] = [
+        Self::Offer,
+        Self::Answer,
+        Self::Candidate,
+        Self::Bye,
+        Self::Message,
+    ];
+
+    /// The wire name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Offer => "offer",
+            Self::Answer => "answer",
+            Self::Candidate => "candidate",
+            Self::Bye => "bye",
+            Self::Message => "message",
+        }
+    }
+
+    /// The kind of that wire name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+
+    /// The code in an envelope; also the index for tables of counters.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+
+    pub(crate) fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(code)).copied()
+    }
+}
+
+impl fmt::Display for MessageKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

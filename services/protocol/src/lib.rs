@@ -1,0 +1,40 @@
+//! What goes on the wire of Switchboard: identifiers, commands, events, the envelope between nodes, the
+//! tables of error and close codes. It is not a runtime: no tokio, no IO, no clock, no decisions.
+//!
+//! The rule that shapes every type here: a **payload is opaque**. It enters as a slice of the received
+//! frame and leaves as the same bytes; nothing in between parses, alters or logs it.
+
+mod close;
+mod command;
+mod envelope;
+mod error;
+mod event;
+mod frame;
+mod grant;
+mod id;
+mod inbox;
+mod kind;
+mod limits;
+mod mid;
+mod nesting;
+mod secret;
+mod token_claims;
+mod trace;
+mod wire;
+
+pub use close::{ClientShould, CloseCode};
+pub use command::{Command, CommandError, SendCommand, decode_command, encode_send};
+pub use envelope::{Envelope, EnvelopeError};
+pub use error::ErrorCode;
+pub use event::{Event, GoawayReason, IceServer, ReceiptStatus, Welcome, WelcomeLimits};
+pub use frame::{FrameError, MessageHead, ServerFrame, ServerMessage, decode_event, write_message};
+pub use grant::{DuplicatePolicy, Grant, Patterns, Role};
+pub use id::{IdError, MAX_ID_BYTES, NodeId, PeerId, PeerKey, TenantId};
+pub use inbox::{Ack, AckOutcome, InboxError, InboxMessage};
+pub use kind::MessageKind;
+pub use limits::{MAX_FRAME_DEPTH, MAX_INFO_BYTES, MAX_PATTERNS, SUBPROTOCOL};
+pub use mid::{MessageId, Mid, MidError, SessionId};
+pub use nesting::nests_deeper_than;
+pub use secret::Secret;
+pub use token_claims::{Claims, SwitchboardClaims};
+pub use trace::TraceContext;

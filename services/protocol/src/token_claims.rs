@@ -1,0 +1,54 @@
+//! The claims of a Switchboard token as they stand in the JWT, one definition for minting, inspecting and
+//! verifying. Not here: any check of them (crate `auth`).
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::{DuplicatePolicy, Role};
+
+/// The payload of a token (protocol.md, section 2). Unknown claims are ignored.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Claims {
+    /// The peer ID.
+    pub sub: String,
+    /// End, in seconds since the Unix epoch.
+    pub exp: u64,
+    /// Not valid before, in seconds since the Unix epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nbf: Option<u64>,
+    /// Issued at, in seconds since the Unix epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iat: Option<u64>,
+    /// Issuer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iss: Option<String>,
+    /// The token's own ID, for revocation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jti: Option<String>,
+    /// The tenant; absent means `default`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
+    /// What Switchboard itself looks at.
+    #[serde(default)]
+    pub switchboard: SwitchboardClaims,
+}
+
+/// The claim `switchboard`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct SwitchboardClaims {
+    /// Peer or backend.
+    #[serde(default)]
+    pub role: Role,
+    /// Patterns of peer IDs this peer may send to; absent means all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub send: Option<Vec<String>>,
+    /// Patterns of rooms this peer may join; absent means all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rooms: Option<Vec<String>>,
+    /// Shown to room-mates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub info: Option<Box<RawValue>>,
+    /// What a second connection of this peer ID does.
+    #[serde(default)]
+    pub duplicate: DuplicatePolicy,
+}

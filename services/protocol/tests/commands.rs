@@ -1,0 +1,110 @@
+//! What a client may send, and the answer it gets when it sends something else.
+
+use proptest::prelude::*;
+use switchboard_protocol::{Command, ErrorCode, MessageKind, decode_command, encode_send};
+
+fn refused(text: &str) -> (ErrorCode, Option<u64>) {
+    let error = decode_command(text).expect_err("the frame must be refused");
+    (error.code, error.id)
+}
+
+#[test]
+fn a_payload_is_the_very_bytes_of_the_frame() {
+    let payload =
+        "{ \"a\" :1.000,\"a\":1e999,\"big\":123456789012345678901234567890, \"s\":\"\\u0041\\/\\n\" }";
+    let text = format!("{{\"type\":\"offer\",\"to\":\"bob\",\"id\":7,\"payload\": {payload} }}");
+    let Command::Send(send) = decode_command(&text).unwrap() else {
+        panic!("an offer is a send")
+    };
+    assert_eq!(
+        (send.kind, send.to.as_ref(), send.id),
+        (MessageKind::Offer, "bob", Some(7))
+    );
+    assert_eq!(send.payload.get(), payload);
+}
+
+#[test]
+fn null_is_a_payload_and_an_absent_one_is_not() {
+    assert!(decode_command(r#"{"type":"message","to":"bob","payload":null}"#).is_ok());
+    assert_eq!(
+        refused(r#"{"type":"message","to":"bob","id":3}"#),
+        (ErrorCode::MissingField, Some(3))
+    );
+}
+
+#[test]
+fn bad_frames_get_a_code_and_their_id_where_it_can_be_read() {
+    assert_eq!(refused(""), (ErrorCode::BadFrame, None));
+    assert_eq!(
+        refused("{\"type\":\"offer\",\"to\":"),
+        (ErrorCode::BadFrame, None)
+    );
+    assert_eq!(refused("[1,2]").0, ErrorCode::BadFrame);
+    assert_eq!(refused("\"offer\"").0, ErrorCode::BadFrame);
+    assert_eq!(refused("{}"), (ErrorCode::MissingField, None));
+    assert_eq!(
+        refused(r#"{"type":"offer","payload":1,"id":4}"#),
+        (ErrorCode::MissingField, Some(4))
+    );
+    assert_eq!(
+        refused(r#"{"type":"offer","to":7,"payload":1,"id":4}"#),
+        (ErrorCode::BadFrame, Some(4))
+    );
+    assert_eq!(
+        refused(r#"{"type":"ping","id":"x"}"#),
+        (ErrorCode::BadFrame, None)
+    );
+    assert_eq!(refused(r#"{"type":"ping","id":0}"#), (ErrorCode::BadFrame, None));
+    assert_eq!(refused(r#"{"type":"ping","id":-1}"#), (ErrorCode::BadFrame, None));
+    assert_eq!(
+        refused(r#"{"type":"renew","id":9}"#),
+        (ErrorCode::MissingField, Some(9))
+    );
+    assert_eq!(
+        refused(r#"{"type":"teleport","id":9}"#),
+        (ErrorCode::UnknownType, Some(9))
+    );
+    assert_eq!(
+        refused(r#"{"type":"join","room":"r","id":9}"#),
+        (ErrorCode::UnknownType, Some(9))
+    );
+    assert_eq!(
+        refused(r#"{"type":"offer","room":"r","payload":1}"#).0,
+        ErrorCode::UnknownType
+    );
+}
+
+#[test]
+fn a_frame_nested_too_deep_is_refused_before_it_is_parsed() {
+    let deep = format!("{}1{}", "[".repeat(20_000), "]".repeat(20_000));
+    let text = format!(r#"{{"type":"offer","to":"bob","payload":{deep}}}"#);
+    assert_eq!(refused(&text).0, ErrorCode::BadFrame);
+}
+
+#[test]
+fn unknown_fields_are_ignored() {
+    let text = r#"{"type":"ping","id":1,"colour":{"deep":[1,2]}}"#;
+    assert!(matches!(decode_command(text), Ok(Command::Ping { id: Some(1) })));
+}
+
+#[test]
+fn what_a_client_encodes_a_node_decodes() {
+    let payload = serde_json::value::RawValue::from_string("[1, 2]".into()).unwrap();
+    let text = encode_send(MessageKind::Candidate, "bob", Some(2), &payload);
+    assert_eq!(text, r#"{"type":"candidate","to":"bob","id":2,"payload":[1, 2]}"#);
+    assert!(matches!(decode_command(&text), Ok(Command::Send(send)) if send.id == Some(2)));
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_the_decoder_panic(text in "\\PC{0,200}") {
+        let _ = decode_command(&text);
+    }
+
+    #[test]
+    fn no_cut_of_a_good_frame_is_taken_for_a_frame(cut in 0..60_usize) {
+        let text = r#"{"type":"offer","to":"bob","id":1,"payload":{"sdp":"v=0 …"}}"#;
+        prop_assume!(text.is_char_boundary(cut));
+        prop_assert!(decode_command(&text[..cut]).is_err());
+    }
+}

@@ -1,0 +1,73 @@
+//! The binary forms between nodes: what is written reads back, and no bytes make a reader panic.
+
+use proptest::prelude::*;
+use switchboard_protocol::{
+    Ack, AckOutcome, Envelope, InboxMessage, MessageId, MessageKind, Mid, PeerKey, SessionId, TraceContext,
+};
+
+fn kinds() -> impl Strategy<Value = MessageKind> {
+    prop::sample::select(MessageKind::ALL.to_vec())
+}
+
+fn traces() -> impl Strategy<Value = Option<TraceContext>> {
+    prop::option::of(
+        any::<([u8; 16], [u8; 8], u8)>().prop_map(|(trace_id, span_id, flags)| TraceContext {
+            trace_id,
+            span_id,
+            flags,
+        }),
+    )
+}
+
+proptest! {
+    #[test]
+    fn an_envelope_reads_back_what_was_written(
+        kind in kinds(), session in any::<[u8; 12]>(), id in any::<u64>(), by_client in any::<bool>(),
+        prev in any::<Option<u64>>(), trace in traces(), payload in "\\PC{0,300}",
+    ) {
+        let id = if by_client { MessageId::Client(id) } else { MessageId::Node(id) };
+        let mid = Mid { session: SessionId::from_bytes(session), id };
+        let envelope =
+            Envelope { kind, mid, prev, trace, origin: "n1", from: "default/alice", payload: &payload };
+        let bytes = envelope.encode();
+        prop_assert_eq!(Envelope::decode(&bytes), Ok(envelope));
+    }
+
+    #[test]
+    fn no_bytes_make_the_readers_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = Envelope::decode(&bytes);
+        let _ = InboxMessage::decode(&bytes);
+    }
+
+    #[test]
+    fn an_envelope_cut_before_its_payload_is_refused(cut in 0..43_usize) {
+        let mid = Mid { session: SessionId::from_bytes([7; 12]), id: MessageId::Client(1) };
+        let bytes = Envelope {
+            kind: MessageKind::Bye, mid, prev: None, trace: None, origin: "n1", from: "default/alice", payload: "1",
+        }.encode();
+        prop_assume!(cut < bytes.len() - 1);
+        prop_assert!(Envelope::decode(&bytes[..cut]).is_err());
+    }
+
+    #[test]
+    fn acks_read_back_what_was_written(entries in prop::collection::vec(any::<([u8; 12], u64, bool)>(), 0..70)) {
+        let acks = entries.into_iter().map(|(session, id, busy)| Ack {
+            session: SessionId::from_bytes(session),
+            id,
+            outcome: if busy { AckOutcome::Busy } else { AckOutcome::Delivered },
+        }).collect();
+        let message = InboxMessage::Acks(acks);
+        prop_assert_eq!(InboxMessage::decode(&message.encode()), Ok(message));
+    }
+}
+
+#[test]
+fn a_takeover_reads_back_what_was_written() {
+    let key = PeerKey::parse("acme/bob").unwrap();
+    let message = InboxMessage::Takeover {
+        key,
+        session: SessionId::from_bytes([1; 12]),
+        fence: 99,
+    };
+    assert_eq!(InboxMessage::decode(&message.encode()), Ok(message));
+}
