@@ -1,0 +1,30 @@
+//! The decisions of a signaling node, without a transport and without Redis: who is here (`registry`), what
+//! a client may do (`session`), what becomes of each message (`router`, `outbox`, `mailbox`), and what is
+//! asked of whatever joins the nodes (`broker`). It never does any IO, and what depends
+//! on time takes the moment as an argument.
+//!
+//! Concurrency contract: locks are short and never held across an await. A sender's outbox may be locked
+//! while a receiver's mailbox is taken, never the other way round. Nothing here waits for a slow receiver.
+
+mod acks;
+mod broker;
+mod inbound;
+mod limits;
+mod mailbox;
+mod outbox;
+mod peer;
+mod registry;
+mod remote;
+mod router;
+mod schedule;
+mod session;
+
+pub use broker::{Attached, Broker, BrokerError, BrokerEvents, BusState, BusStatus, Presence, PreviousOwner};
+pub use limits::Limits;
+pub use mailbox::{AckTo, Forward, Outgoing};
+pub use peer::Peer;
+pub use router::{Attachment, Router, SendRequest};
+pub use session::{Effect, Session};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+//! Who is attached to this node, by address and by session. Sharded, so that connects and lookups on
+//! different peers do not meet; the shards shrink again after a crowd has left. Not the shared record of
+//! the cluster (`broker`).
+
+use std::{
+    hash::{BuildHasher, Hash},
+    sync::Arc,
+};
+
+use hashbrown::{DefaultHashBuilder, HashMap};
+use parking_lot::Mutex;
+use switchboard_protocol::{PeerKey, SessionId};
+
+use crate::Peer;
+
+/// Enough that two cores seldom meet, few enough that an empty node is small. A power of two.
+const SHARDS: usize = 64;
+
+/// A shard that is emptier than a quarter gives its room back, but never below this many entries.
+const SMALLEST_SHARD: usize = 16;
+
+type Shard<K> = Mutex<HashMap<K, Arc<Peer>>>;
+
+#[derive(Debug)]
+pub(crate) struct Registry {
+    by_key: Box<[Shard<PeerKey>]>,
+    by_session: Box<[Shard<SessionId>]>,
+    hasher: DefaultHashBuilder,
+}
+
+impl Registry {
+    pub(crate) fn new() -> Self {
+        Self {
+            by_key: shards(),
+            by_session: shards(),
+            hasher: DefaultHashBuilder::default(),
+        }
+    }
+
+    /// Enters `peer`; returns the one that stood under the same address.
+    pub(crate) fn insert(&self, peer: &Arc<Peer>) -> Option<Arc<Peer>> {
+        let session = peer.session();
+        self.shard(&self.by_session, &session)
+            .lock()
+            .insert(session, Arc::clone(peer));
+        let key = peer.key();
+        self.shard(&self.by_key, key.as_str())
+            .lock()
+            .insert(key.clone(), Arc::clone(peer))
+    }
+
+    /// Removes `peer`, and its address if nobody else has taken it since.
+    pub(crate) fn remove(&self, peer: &Peer) {
+        let session = peer.session();
+        let mut sessions = self.shard(&self.by_session, &session).lock();
+        sessions.remove(&session);
+        shrink(&mut sessions);
+        drop(sessions);
+        let mut keys = self.shard(&self.by_key, peer.key().as_str()).lock();
+        if keys.get(peer.key()).is_some_and(|held| held.session() == session) {
+            keys.remove(peer.key());
+            shrink(&mut keys);
+        }
+    }
+
+    /// The peer at `tenant/peer`.
+    pub(crate) fn peer(&self, key: &str) -> Option<Arc<Peer>> {
+        self.shard(&self.by_key, key).lock().get(key).cloned()
+    }
+
+    /// The peer of that session.
+    pub(crate) fn session(&self, session: SessionId) -> Option<Arc<Peer>> {
+        self.shard(&self.by_session, &session)
+            .lock()
+            .get(&session)
+            .cloned()
+    }
+
+    /// All sessions at this moment.
+    pub(crate) fn all(&self) -> Vec<Arc<Peer>> {
+        self.by_session
+            .iter()
+            .flat_map(|shard| shard.lock().values().cloned().collect::<Vec<_>>())
+            .collect()
+    }
+
+    fn shard<'a, K, Q: Hash + ?Sized>(&self, shards: &'a [Shard<K>], key: &Q) -> &'a Shard<K> {
+        // The high half, because the maps inside use the low bits of a similar hash.
+        let hash = (self.hasher.hash_one(key) >> 32) as usize;
+        &shards[hash % SHARDS]
+    }
+}
+
+fn shards<K>() -> Box<[Shard<K>]> {
+    (0..SHARDS).map(|_| Shard::default()).collect()
+}
+
+fn shrink<K: Eq + Hash>(shard: &mut HashMap<K, Arc<Peer>>) {
+    if shard.capacity() > SMALLEST_SHARD && shard.len() * 4 < shard.capacity() {
+        shard.shrink_to((shard.len() * 2).max(SMALLEST_SHARD));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(name: &str, session: u8) -> Arc<Peer> {
+        Peer::new(
+            PeerKey::parse(&format!("default/{name}")).unwrap(),
+            SessionId::from_bytes([session; 12]),
+        )
+    }
+
+    #[test]
+    fn an_old_session_that_leaves_late_does_not_take_its_successor_with_it() {
+        let registry = Registry::new();
+        let (old, new) = (peer("bob", 1), peer("bob", 2));
+        assert!(registry.insert(&old).is_none());
+        assert_eq!(
+            registry.insert(&new).map(|held| held.session()),
+            Some(old.session())
+        );
+        registry.remove(&old);
+        assert_eq!(
+            registry.peer("default/bob").map(|held| held.session()),
+            Some(new.session())
+        );
+        registry.remove(&new);
+        assert!(registry.peer("default/bob").is_none());
+        assert!(registry.session(new.session()).is_none());
+    }
+
+    #[test]
+    fn the_room_of_a_crowd_is_given_back_when_it_has_left() {
+        let registry = Registry::new();
+        let crowd: Vec<_> = (0..20_000_u32)
+            .map(|number| {
+                let mut session = [0; 12];
+                session[..4].copy_from_slice(&number.to_be_bytes());
+                Peer::new(
+                    PeerKey::parse(&format!("t/{number}")).unwrap(),
+                    SessionId::from_bytes(session),
+                )
+            })
+            .collect();
+        crowd
+            .iter()
+            .for_each(|peer| assert!(registry.insert(peer).is_none()));
+        crowd.iter().for_each(|peer| registry.remove(peer));
+        let room: usize = registry.by_key.iter().map(|shard| shard.lock().capacity()).sum();
+        assert!(room <= SHARDS * SMALLEST_SHARD * 2, "still room for {room}");
+    }
+}

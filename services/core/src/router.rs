@@ -1,0 +1,481 @@
+//! The way of each message: to a peer on this node directly, to any other through the broker; kept until
+//! its final word. Not the answers of the bus and of other nodes (`remote`), nor timers (`schedule`).
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use switchboard_protocol::{
+    AckOutcome, CloseCode, Envelope, ErrorCode, Event, InboxMessage, MessageId, MessageKind, Mid, NodeId,
+    PeerKey, SessionId,
+};
+use switchboard_telemetry::{Final, MessageSpan, Path, Queue, SessionGuard, Telemetry};
+
+use crate::{
+    AckTo, Broker, BrokerError, BusState, BusStatus, Forward, Limits, Outgoing, Peer,
+    acks::Acks,
+    mailbox::Accept,
+    outbox::{FIRST_RETRY, Pending, Progress, Stream},
+    registry::Registry,
+    schedule::{Schedule, StreamRef},
+};
+
+/// How soon a stream whose receiver had no room is tried again.
+const BUSY_RETRY: Duration = Duration::from_millis(20);
+
+/// Sends of one stream that one look of its timer hands on, so that a full receiver is not flooded.
+const SENDS_PER_LOOK: usize = 64;
+
+/// A node's switchboard: every send comes in here and every final word goes out from here.
+pub struct Router {
+    pub(crate) node: NodeId,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) telemetry: Telemetry,
+    pub(crate) registry: Registry,
+    pub(crate) acks: Acks,
+    broker: OnceLock<Arc<dyn Broker>>,
+    schedule: Schedule,
+}
+
+/// A send of a client, checked by its session.
+#[derive(Debug)]
+pub struct SendRequest {
+    /// The receiver.
+    pub to: PeerKey,
+    /// What it is.
+    pub kind: MessageKind,
+    /// The payload: a slice of the received frame.
+    pub payload: Bytes,
+    /// Names it, and says whether a final word is wanted.
+    pub id: MessageId,
+}
+
+/// What became of handing a pending send on.
+enum Handed {
+    On,
+    NotNow,
+    Done,
+}
+
+impl Router {
+    /// A router without a broker; [`Router::join`] gives it one before the first peer attaches.
+    #[must_use]
+    pub fn new(node: NodeId, limits: Limits, telemetry: Telemetry) -> Arc<Self> {
+        Arc::new(Self {
+            node,
+            limits: Arc::new(limits),
+            telemetry,
+            registry: Registry::new(),
+            acks: Acks::default(),
+            broker: OnceLock::new(),
+            schedule: Schedule::default(),
+        })
+    }
+
+    /// Connects the router with the other nodes. Only the first call counts.
+    pub fn join(&self, broker: Arc<dyn Broker>) {
+        let _ = self.broker.set(broker);
+    }
+
+    /// Runs the router's timers until the future is dropped.
+    pub async fn run(&self) {
+        let Some(broker) = self.broker.get() else { return };
+        tokio::join!(
+            self.acks.run(broker.as_ref(), &self.telemetry),
+            self.look_after_streams()
+        );
+    }
+
+    /// The bounds this node keeps.
+    #[must_use]
+    pub fn limits(&self) -> &Arc<Limits> {
+        &self.limits
+    }
+
+    /// The node's name.
+    #[must_use]
+    pub fn node(&self) -> &NodeId {
+        &self.node
+    }
+
+    /// How the bus between nodes is.
+    #[must_use]
+    pub fn bus(&self) -> BusStatus {
+        self.broker.get().map_or_else(
+            || BusStatus {
+                state: BusState::Connecting,
+                desired: 0,
+                confirmed: 0,
+                detail: "no broker yet".into(),
+            },
+            |broker| broker.status(),
+        )
+    }
+
+    /// Everybody attached at this moment, for a drain.
+    #[must_use]
+    pub fn peers(&self) -> Vec<Arc<Peer>> {
+        self.registry.all()
+    }
+
+    /// Attaches `key` as a new session: subscribed and claimed before this returns, an older session of the
+    /// same peer closed wherever it is.
+    ///
+    /// # Errors
+    /// [`BrokerError`] when the bus is reachable but refuses. An unreachable bus is no error: peers of one
+    /// node go on talking through an outage.
+    pub async fn attach(self: &Arc<Self>, key: &PeerKey) -> Result<Attachment, BrokerError> {
+        let broker = self.broker.get().ok_or(BrokerError::Unavailable)?;
+        let session = SessionId::from_bytes(rand::random());
+        let attached = broker.attach(key, session).await?;
+        let peer = Peer::new(key.clone(), session);
+        let replaced = self.registry.insert(&peer);
+        let guard = self.telemetry.session_opened();
+        let attachment = Attachment {
+            router: Arc::clone(self),
+            peer,
+            _gauge: guard,
+        };
+        if let Some(old) = replaced {
+            self.telemetry.takeover();
+            old.close(CloseCode::Replaced);
+        }
+        if let Some(previous) = attached.previous.filter(|previous| previous.node != self.node) {
+            self.telemetry.takeover();
+            let takeover = InboxMessage::Takeover {
+                key: key.clone(),
+                session: previous.session,
+                fence: attached.fence,
+            };
+            if let Err(error) = broker.send_to_node(&previous.node, takeover.encode()) {
+                tracing::warn!(node = %previous.node, %error, "could not tell a node that it lost a session");
+            }
+        }
+        Ok(attachment)
+    }
+
+    /// Takes one send of `peer`. Its final word comes through `peer`'s mailbox, sooner or later but surely.
+    pub fn send(&self, peer: &Arc<Peer>, send: SendRequest) {
+        let span = self.telemetry.span_receive(send.kind);
+        match send.id {
+            MessageId::Client(id) => self.send_numbered(peer, id, send, &span),
+            MessageId::Node(_) => self.send_and_forget(peer, send, &span),
+        }
+    }
+
+    fn send_numbered(&self, peer: &Arc<Peer>, id: u64, send: SendRequest, span: &MessageSpan) {
+        let now = Instant::now();
+        let pending = Pending::new(id, send.kind, send.payload, span.context(), now, &self.limits);
+        let mut slot = peer.outbox.lock();
+        let outbox = slot.get_or_insert_default();
+        let (stream, is_new) = outbox.admit(&send.to, pending);
+        self.telemetry.pending_sends(1);
+        if !stream.is_held {
+            let last = stream.pending.len() - 1;
+            if matches!(self.hand_on(peer, &send.to, stream, last, now), Handed::Done) {
+                self.finish_locked(peer, outbox.finish(id), Final::Delivered);
+            }
+        }
+        drop(slot);
+        if is_new {
+            let stream = StreamRef {
+                sender: Arc::downgrade(peer),
+                to: send.to,
+            };
+            self.schedule.arm(now + FIRST_RETRY, stream);
+        }
+    }
+
+    /// Hands the pending send at `index` on, to a peer here or to the bus. Never waits.
+    fn hand_on(&self, peer: &Peer, to: &PeerKey, stream: &mut Stream, index: usize, now: Instant) -> Handed {
+        let prev = stream.prev(index);
+        let Some(pending) = stream.pending.get_mut(index) else {
+            return Handed::On;
+        };
+        if pending.was_sent() {
+            self.telemetry.retransmitted(1);
+        }
+        let mid = Mid {
+            session: peer.session(),
+            id: MessageId::Client(pending.id),
+        };
+        if let Some(receiver) = self.registry.peer(to.as_str()) {
+            let forward = self.forward(
+                peer.key(),
+                mid,
+                pending.kind,
+                pending.payload.clone(),
+                AckTo::Local,
+                pending.trace.as_ref(),
+            );
+            match receiver.offer(forward, prev, &self.limits, now) {
+                Accept::Queued | Accept::AlreadyQueued => pending.sent(Path::Local, now),
+                Accept::AlreadyWritten => {
+                    pending.path = Path::Local;
+                    return Handed::Done;
+                }
+                Accept::Busy => {
+                    self.telemetry.queue_overflow(Queue::Mailbox);
+                    pending.held(ErrorCode::QueueFull);
+                    stream.is_held = true;
+                    return Handed::NotNow;
+                }
+                // The earlier one goes first when the timer looks; a closing receiver is looked up again.
+                Accept::Gap | Accept::Closed => {
+                    pending.held(ErrorCode::Timeout);
+                    stream.is_held = true;
+                    return Handed::NotNow;
+                }
+            }
+            return Handed::On;
+        }
+        let envelope = Envelope {
+            kind: pending.kind,
+            mid,
+            prev,
+            trace: pending.trace,
+            origin: self.node.as_str(),
+            from: peer.key().as_str(),
+            payload: text(&pending.payload),
+        };
+        match self.publish(mid, to, &envelope) {
+            Ok(()) => {
+                pending.sent(Path::Remote, now);
+                Handed::On
+            }
+            Err(_) => {
+                pending.held(ErrorCode::BusUnavailable);
+                stream.is_held = true;
+                Handed::NotNow
+            }
+        }
+    }
+
+    fn send_and_forget(&self, peer: &Peer, send: SendRequest, span: &MessageSpan) {
+        let mid = Mid {
+            session: peer.session(),
+            id: send.id,
+        };
+        let trace = span.context();
+        let Some(receiver) = self.registry.peer(send.to.as_str()) else {
+            let payload = text(&send.payload);
+            let (origin, from) = (self.node.as_str(), peer.key().as_str());
+            let envelope = Envelope {
+                kind: send.kind,
+                mid,
+                prev: None,
+                trace,
+                origin,
+                from,
+                payload,
+            };
+            if self.publish(mid, &send.to, &envelope).is_err() {
+                peer.tell(Event::error(None, ErrorCode::BusUnavailable));
+            }
+            return;
+        };
+        let forward = self.forward(
+            peer.key(),
+            mid,
+            send.kind,
+            send.payload,
+            AckTo::Nobody,
+            trace.as_ref(),
+        );
+        if receiver.offer(forward, None, &self.limits, Instant::now()) == Accept::Busy {
+            self.telemetry.queue_overflow(Queue::Mailbox);
+            peer.tell(Event::error(None, ErrorCode::QueueFull));
+        }
+    }
+
+    fn publish(&self, mid: Mid, to: &PeerKey, envelope: &Envelope<'_>) -> Result<(), BrokerError> {
+        let _span = envelope
+            .trace
+            .as_ref()
+            .map(|trace| self.telemetry.span_publish(envelope.kind, trace));
+        self.broker
+            .get()
+            .ok_or(BrokerError::Unavailable)?
+            .publish(mid, to, envelope.encode())
+    }
+
+    pub(crate) fn locate(&self, mid: Mid, to: &PeerKey) -> Result<(), BrokerError> {
+        self.broker.get().ok_or(BrokerError::Unavailable)?.locate(mid, to)
+    }
+
+    pub(crate) fn forward(
+        &self,
+        from: &PeerKey,
+        mid: Mid,
+        kind: MessageKind,
+        payload: Bytes,
+        ack: AckTo,
+        trace: Option<&switchboard_protocol::TraceContext>,
+    ) -> Forward {
+        let span = trace.map_or_else(MessageSpan::default, |trace| {
+            self.telemetry.span_deliver(kind, trace)
+        });
+        Forward {
+            kind,
+            from: from.clone(),
+            mid,
+            seq: 0,
+            payload,
+            ack,
+            span,
+        }
+    }
+
+    /// `peer`'s connection has written this message to the socket.
+    pub fn written(&self, peer: &Peer, mid: Mid, ack: &AckTo) {
+        let MessageId::Client(id) = mid.id else { return };
+        peer.written(mid);
+        match ack {
+            AckTo::Nobody => {}
+            AckTo::Local => self.finish(mid.session, id, Final::Delivered),
+            AckTo::Node(node) => self.acknowledge(node, mid.session, id, AckOutcome::Delivered),
+        }
+    }
+
+    pub(crate) fn acknowledge(&self, node: &NodeId, session: SessionId, id: u64, outcome: AckOutcome) {
+        if let Some(broker) = self.broker.get() {
+            let ack = switchboard_protocol::Ack { session, id, outcome };
+            self.acks.add(node, ack, broker.as_ref(), &self.telemetry);
+        }
+    }
+
+    /// The final word on a send; said once, whatever comes later.
+    pub(crate) fn finish(&self, session: SessionId, id: u64, word: Final) {
+        let Some(sender) = self.registry.session(session) else {
+            return;
+        };
+        let mut slot = sender.outbox.lock();
+        let pending = slot.as_mut().and_then(|outbox| outbox.finish(id));
+        self.finish_locked(&sender, pending, word);
+    }
+
+    /// The outbox is still locked, so that final words leave in the order in which they fell.
+    fn finish_locked(&self, sender: &Peer, pending: Option<Pending>, word: Final) {
+        let Some(pending) = pending else { return };
+        self.telemetry.pending_sends(-1);
+        self.telemetry.message_final(pending.kind, pending.path, word);
+        match word {
+            Final::Delivered => {
+                self.telemetry
+                    .delivery_seconds(pending.path, pending.accepted_at.elapsed());
+                sender.push(Outgoing::Delivered(pending.id));
+            }
+            Final::Error(code) => sender.tell(Event::error(Some(pending.id), code)),
+        }
+    }
+
+    async fn look_after_streams(&self) {
+        loop {
+            let stream = self.schedule.next().await;
+            if let Some(sender) = stream.sender.upgrade() {
+                if let Some(at) = self.look_after(&sender, &stream.to, Instant::now()) {
+                    self.schedule.arm(at, stream);
+                }
+            }
+        }
+    }
+
+    /// Ends what is past its deadline, repeats what is due, and says when to look again.
+    pub(crate) fn look_after(&self, sender: &Peer, to: &PeerKey, now: Instant) -> Option<Instant> {
+        let mut slot = sender.outbox.lock();
+        let outbox = slot.as_mut()?;
+        while let Some(front) = outbox.stream(to).and_then(|stream| stream.pending.front()) {
+            if front.deadline > now {
+                break;
+            }
+            let (id, code) = (front.id, front.at_deadline);
+            self.finish_locked(sender, outbox.finish(id), Final::Error(code));
+        }
+        if outbox.drop_if_empty(to) {
+            if outbox.is_empty() {
+                *slot = None;
+            }
+            return None;
+        }
+        let stream = outbox.stream(to)?;
+        let done = self.repeat_due(sender, to, stream, now);
+        let next = if stream.is_held { BUSY_RETRY } else { FIRST_RETRY };
+        for id in done {
+            self.finish_locked(sender, outbox.finish(id), Final::Delivered);
+        }
+        Some(now + next)
+    }
+
+    fn repeat_due(&self, sender: &Peer, to: &PeerKey, stream: &mut Stream, now: Instant) -> Vec<u64> {
+        let mut done = Vec::new();
+        let mut handed = 0;
+        stream.is_held = false;
+        // Once one is repeated, those behind it are too: the receiver did not take them before it.
+        let mut repeating = false;
+        for index in 0..stream.pending.len() {
+            let Some(pending) = stream.pending.get(index) else {
+                break;
+            };
+            repeating |= match pending.progress {
+                Progress::Held => true,
+                Progress::Sent { repeat_at } => repeat_at <= now,
+            };
+            if !repeating {
+                continue;
+            }
+            if handed == SENDS_PER_LOOK {
+                stream.is_held = true;
+                break;
+            }
+            handed += 1;
+            let id = pending.id;
+            match self.hand_on(sender, to, stream, index, now) {
+                Handed::On => {}
+                Handed::Done => done.push(id),
+                Handed::NotNow => break,
+            }
+        }
+        done
+    }
+}
+
+/// Payloads are slices of text frames that were checked to be UTF-8 when they came in.
+fn text(payload: &Bytes) -> &str {
+    std::str::from_utf8(payload).unwrap_or("null")
+}
+
+/// A peer attached to this node. Dropping it detaches the peer.
+pub struct Attachment {
+    router: Arc<Router>,
+    peer: Arc<Peer>,
+    _gauge: SessionGuard,
+}
+
+impl Attachment {
+    /// The attached peer.
+    #[must_use]
+    pub fn peer(&self) -> &Arc<Peer> {
+        &self.peer
+    }
+
+    /// The router it is attached to.
+    #[must_use]
+    pub fn router(&self) -> &Arc<Router> {
+        &self.router
+    }
+}
+
+impl Drop for Attachment {
+    fn drop(&mut self) {
+        self.router.registry.remove(&self.peer);
+        if let Some(broker) = self.router.broker.get() {
+            broker.detach(self.peer.key(), self.peer.session());
+        }
+        let given_up = self.peer.abandon();
+        self.router
+            .telemetry
+            .pending_sends(-i64::try_from(given_up).unwrap_or(i64::MAX));
+    }
+}

@@ -1,0 +1,31 @@
+//! What an operator may set about the doors; filled from `[server]` and `[limits]` by the node.
+
+use std::time::Duration;
+
+/// Settings of the public port.
+#[derive(Debug, Clone)]
+pub struct EdgeConfig {
+    /// Origins whose pages may connect, as in the `Origin` header; `*` allows all. Pages from the node's
+    /// own host may always connect, and so may clients that are no browsers (they send no `Origin`).
+    pub allowed_origins: Vec<String>,
+    /// Whether `?access_token=` is accepted.
+    pub accept_query_token: bool,
+    /// Upgraded connections this node holds at most.
+    pub max_connections: usize,
+    /// Connections that may be in their HTTP part (handshake, small requests) at the same time.
+    pub max_handshakes: usize,
+    /// How long a client may take to send the head of a request, and to be idle between two.
+    pub handshake_timeout: Duration,
+}
+
+impl Default for EdgeConfig {
+    fn default() -> Self {
+        Self {
+            allowed_origins: Vec::new(),
+            accept_query_token: true,
+            max_connections: 100_000,
+            max_handshakes: 4096,
+            handshake_timeout: Duration::from_secs(10),
+        }
+    }
+}

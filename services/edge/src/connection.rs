@@ -1,0 +1,368 @@
+//! One WebSocket connection: a single task that reads frames, writes what its mailbox holds, and keeps its
+//! timers. Its decisions are `core`'s; here is only their timing on a socket.
+//!
+//! Contract: always be ready to write. A read never waits for another peer, a write never holds up a read,
+//! and reading stops only while this client's own sends pile up.
+
+use std::{
+    future::{Future as _, poll_fn},
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use futures_util::{Sink as _, Stream as _, future::BoxFuture};
+use switchboard_core::{AckTo, Attachment, Effect, Outgoing, SendRequest, Session};
+use switchboard_protocol::{CloseCode, Event, MessageHead, Mid, ReceiptStatus, write_message};
+use switchboard_telemetry::ConnectionGuard;
+use tokio::time::Sleep;
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
+
+use crate::{
+    Edge,
+    close::End,
+    heartbeat::{Beat, Heartbeat},
+    ice::unix_now,
+    upgrade::Socket,
+};
+
+/// Frames read, or written, before the other direction gets its turn.
+const TURN: usize = 64;
+
+/// A connection keeps room for no more than this many unflushed messages while idle.
+const IDLE_CAPACITY: usize = 4;
+
+/// The timer is never set closer than this, so that a clock that stands still cannot spin it …
+const SHORTEST_TICK: Duration = Duration::from_millis(1);
+
+/// … nor further than this.
+const LONGEST_TICK: Duration = Duration::from_secs(3600);
+
+/// An attached client.
+pub(crate) struct Connection {
+    edge: Arc<Edge>,
+    attachment: Attachment,
+    session: Session,
+    heartbeat: Heartbeat,
+    /// Written into the socket's buffer, not yet taken by the kernel.
+    unflushed: Vec<(Mid, AckTo)>,
+    needs_flush: bool,
+    ping_due: bool,
+    blocked_since: Option<Instant>,
+    renewing: Option<BoxFuture<'static, Renewal>>,
+    _gauge: ConnectionGuard,
+}
+
+/// The outcome of verifying a newer token, applied to the session when it is there.
+type Renewal = (Option<u64>, Result<switchboard_protocol::Grant, String>);
+
+impl Connection {
+    pub(crate) fn new(
+        edge: Arc<Edge>,
+        attachment: Attachment,
+        session: Session,
+        gauge: ConnectionGuard,
+    ) -> Self {
+        let heartbeat = Heartbeat::new(edge.router.limits().heartbeat, rand::random(), Instant::now());
+        Self {
+            edge,
+            attachment,
+            session,
+            heartbeat,
+            unflushed: Vec::new(),
+            needs_flush: false,
+            ping_due: false,
+            blocked_since: None,
+            renewing: None,
+            _gauge: gauge,
+        }
+    }
+
+    /// Runs until the connection ends, and says how it should be closed.
+    pub(crate) async fn run(&mut self, socket: &mut Socket) -> End {
+        let mut timer = pin!(tokio::time::sleep_until(self.next_tick().into()));
+        let end = poll_fn(|cx| self.poll(cx, socket, timer.as_mut())).await;
+        self.edge.telemetry.connection_closed(end.code());
+        end
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>, socket: &mut Socket, mut timer: Pin<&mut Sleep>) -> Poll<End> {
+        loop {
+            while timer.as_mut().poll(cx).is_ready() {
+                if let Some(end) = self.on_tick(Instant::now()) {
+                    return Poll::Ready(end);
+                }
+                timer.as_mut().reset(self.next_tick().into());
+            }
+            self.poll_renewal(cx);
+            let was_blocked = self.blocked_since.is_some();
+            let mut is_idle = true;
+            match self.poll_write(cx, socket) {
+                Poll::Ready(Ok(())) => is_idle = false,
+                Poll::Ready(Err(end)) => return Poll::Ready(end),
+                Poll::Pending if !was_blocked && self.blocked_since.is_some() => {
+                    // The stall has a deadline of its own; the loop polls the timer once more.
+                    timer.as_mut().reset(self.next_tick().into());
+                    is_idle = false;
+                }
+                Poll::Pending => {}
+            }
+            match self.poll_read(cx, socket) {
+                Poll::Ready(Ok(())) => is_idle = false,
+                Poll::Ready(Err(end)) => return Poll::Ready(end),
+                Poll::Pending => {}
+            }
+            if is_idle {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Ready(Ok) when a whole turn was written and more may wait.
+    fn poll_write(&mut self, cx: &mut Context<'_>, socket: &mut Socket) -> Poll<Result<(), End>> {
+        let mut written = 0;
+        while written < TURN {
+            match Pin::new(&mut *socket).poll_ready(cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(End::from_error(&error))),
+                Poll::Pending => break,
+            }
+            let message = match self.next_message(cx) {
+                Poll::Ready(Ok(message)) => message,
+                Poll::Ready(Err(code)) => return Poll::Ready(Err(End::Told(code))),
+                Poll::Pending => break,
+            };
+            if let Err(error) = Pin::new(&mut *socket).start_send(message) {
+                return Poll::Ready(Err(End::from_error(&error)));
+            }
+            self.needs_flush = true;
+            written += 1;
+        }
+        if self.needs_flush {
+            match Pin::new(&mut *socket).poll_flush(cx) {
+                Poll::Ready(Ok(())) => self.flushed(),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(End::from_error(&error))),
+                Poll::Pending => {
+                    self.blocked_since.get_or_insert_with(Instant::now);
+                    return Poll::Pending;
+                }
+            }
+        }
+        if written == TURN {
+            Poll::Ready(Ok(()))
+        } else {
+            Poll::Pending
+        }
+    }
+
+    fn next_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Message, CloseCode>> {
+        if std::mem::take(&mut self.ping_due) {
+            return Poll::Ready(Ok(Message::Ping(Bytes::new())));
+        }
+        let outgoing = ready!(self.attachment.peer().poll_next(cx));
+        Poll::Ready(self.encode(outgoing))
+    }
+
+    fn encode(&mut self, outgoing: Outgoing) -> Result<Message, CloseCode> {
+        let text = match outgoing {
+            Outgoing::Forward(forward) => {
+                let head = MessageHead {
+                    kind: forward.kind,
+                    from: forward.from.peer(),
+                    mid: forward.mid,
+                    seq: forward.seq,
+                };
+                let text = write_message(&head, &forward.payload);
+                if forward.ack != AckTo::Nobody {
+                    self.unflushed.push((forward.mid, forward.ack));
+                }
+                // The payload was checked to be UTF-8 when it came in; a wrong one is this node's fault.
+                Utf8Bytes::try_from(Bytes::from(text)).map_err(|_| CloseCode::BadUtf8)?
+            }
+            Outgoing::Delivered(id) => Event::Receipt {
+                id,
+                status: ReceiptStatus::Delivered,
+            }
+            .to_json()
+            .into(),
+            Outgoing::Event(event) => event.to_json().into(),
+            Outgoing::Close(code) => return Err(code),
+        };
+        self.edge.telemetry.message_out(text.len());
+        Ok(Message::Text(text))
+    }
+
+    /// The kernel has taken everything: now it may be called delivered.
+    fn flushed(&mut self) {
+        self.needs_flush = false;
+        self.blocked_since = None;
+        for (mid, ack) in self.unflushed.drain(..) {
+            self.attachment
+                .router()
+                .written(self.attachment.peer(), mid, &ack);
+        }
+        if self.unflushed.capacity() > IDLE_CAPACITY {
+            self.unflushed = Vec::new();
+        }
+    }
+
+    /// Ready(Ok) when a whole turn was read and more may wait.
+    fn poll_read(&mut self, cx: &mut Context<'_>, socket: &mut Socket) -> Poll<Result<(), End>> {
+        for _ in 0..TURN {
+            if !self
+                .attachment
+                .peer()
+                .may_send_more(self.attachment.router().limits())
+            {
+                // A final word frees room, and it wakes this task through the mailbox.
+                return Poll::Pending;
+            }
+            let message = match ready!(Pin::new(&mut *socket).poll_next(cx)) {
+                Some(Ok(message)) => message,
+                Some(Err(error)) => return Poll::Ready(Err(End::from_error(&error))),
+                None => return Poll::Ready(Err(End::Lost)),
+            };
+            self.heartbeat.heard(Instant::now());
+            match message {
+                Message::Text(text) => {
+                    if let Some(code) = self.on_text(text) {
+                        return Poll::Ready(Err(End::Told(code)));
+                    }
+                }
+                Message::Binary(_) => return Poll::Ready(Err(End::Told(CloseCode::BinaryFrame))),
+                // tungstenite has queued the pong; it leaves with the next flush.
+                Message::Ping(_) => self.needs_flush = true,
+                Message::Pong(_) | Message::Frame(_) => {}
+                Message::Close(_) => return Poll::Ready(Err(End::ByClient)),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn on_text(&mut self, text: Utf8Bytes) -> Option<CloseCode> {
+        let router = Arc::clone(self.attachment.router());
+        let now_ms = u64::try_from(unix_now().as_millis()).unwrap_or(u64::MAX);
+        let effect = self.session.on_text(&text, now_ms, router.limits());
+        if let Effect::Send {
+            to,
+            kind,
+            payload,
+            id,
+        } = effect
+        {
+            self.edge.telemetry.message_in(kind, text.len());
+            // A slice of the frame: the payload is not copied.
+            let start = payload.as_ptr() as usize - text.as_str().as_ptr() as usize;
+            let end = start + payload.len();
+            let payload = Bytes::from(text).slice(start..end);
+            router.send(
+                self.attachment.peer(),
+                SendRequest {
+                    to,
+                    kind,
+                    payload,
+                    id,
+                },
+            );
+            return None;
+        }
+        self.carry_out(effect)
+    }
+
+    fn carry_out(&mut self, effect: Effect<'_>) -> Option<CloseCode> {
+        let peer = self.attachment.peer();
+        match effect {
+            Effect::Nothing | Effect::Send { .. } => {}
+            Effect::Close(code) => return Some(code),
+            Effect::Reply(event) => {
+                if let Event::Error { code, .. } = &event {
+                    self.edge.telemetry.bad_frame(*code);
+                }
+                peer.tell(event);
+            }
+            Effect::Ice { id } => {
+                let answer = self.edge.ice_servers(peer.key().peer());
+                peer.tell(Event::Ice {
+                    id,
+                    ice_servers: answer.ice_servers,
+                    expires_at: answer.expires_at,
+                });
+            }
+            Effect::Renew { token, id } => self.renew(token, id),
+        }
+        None
+    }
+
+    /// Verifying may wait for a key server, so it runs beside reading and writing; one at a time.
+    fn renew(&mut self, token: String, id: Option<u64>) {
+        if self.renewing.is_some() {
+            self.attachment.peer().tell(Session::not_renewed(
+                id,
+                "an earlier `renew` is still under way".into(),
+            ));
+            return;
+        }
+        let edge = Arc::clone(&self.edge);
+        self.renewing = Some(Box::pin(async move {
+            (
+                id,
+                edge.verifier
+                    .verify(&token)
+                    .await
+                    .map_err(|error| error.to_string()),
+            )
+        }));
+    }
+
+    fn poll_renewal(&mut self, cx: &mut Context<'_>) {
+        let Some(renewing) = &mut self.renewing else {
+            return;
+        };
+        let Poll::Ready((id, outcome)) = renewing.as_mut().poll(cx) else {
+            return;
+        };
+        self.renewing = None;
+        let answer = match outcome {
+            Ok(grant) => self.session.renewed(grant, id),
+            Err(reason) => Session::not_renewed(id, reason),
+        };
+        self.attachment.peer().tell(answer);
+    }
+
+    fn on_tick(&mut self, now: Instant) -> Option<End> {
+        let effect = self.session.on_time(unix_now().as_secs());
+        if let Some(code) = self.carry_out(effect) {
+            return Some(End::Told(code));
+        }
+        let stall = self.attachment.router().limits().write_stall;
+        if self
+            .blocked_since
+            .is_some_and(|since| now.duration_since(since) >= stall)
+        {
+            return Some(End::Told(CloseCode::TooSlow));
+        }
+        match self.heartbeat.beat(now) {
+            Beat::Wait => None,
+            Beat::Dead => Some(End::Told(CloseCode::HeartbeatMissed)),
+            Beat::Ping => {
+                self.ping_due = true;
+                None
+            }
+        }
+    }
+
+    /// The next moment at which something may be due.
+    fn next_tick(&self) -> Instant {
+        let now = Instant::now();
+        let until_expiry = Duration::from_secs(self.session.next_time_s()).saturating_sub(unix_now());
+        let stall = self.attachment.router().limits().write_stall;
+        // Heartbeats are hours apart at most, so a token's far end never has to be added to an instant.
+        let next = self
+            .heartbeat
+            .next_at()
+            .min(now + until_expiry.clamp(SHORTEST_TICK, LONGEST_TICK));
+        self.blocked_since.map_or(next, |since| next.min(since + stall))
+    }
+}

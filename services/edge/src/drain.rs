@@ -1,0 +1,75 @@
+//! Emptying a node: clients are told to go, then closed with 1012, within a deadline. When to drain, and
+//! readiness, are the node's affair.
+
+use std::{sync::Arc, time::Duration};
+
+use rand::seq::SliceRandom as _;
+use switchboard_protocol::{CloseCode, Event, GoawayReason};
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use crate::Edge;
+
+/// How a node is emptied.
+#[derive(Debug, Clone, Copy)]
+pub struct DrainPlan {
+    /// Over how long the `goaway`s are spread, in random order.
+    pub window: Duration,
+    /// How long a client has between its `goaway` and being closed.
+    pub grace: Duration,
+    /// When whoever is left is cut off, from the start of the drain.
+    pub deadline: Duration,
+}
+
+/// What a drain achieved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DrainReport {
+    /// Clients that were told to go.
+    pub told: usize,
+    /// Connections still open at the deadline.
+    pub cut_off: usize,
+}
+
+impl Edge {
+    /// Refuses new connections, sends `goaway` to everybody over `plan.window`, closes each with 1012 after
+    /// `plan.grace`, and waits for the close handshakes until `plan.deadline`.
+    pub async fn drain(self: &Arc<Self>, plan: DrainPlan) -> DrainReport {
+        let start = Instant::now();
+        self.refuse_new();
+        let mut peers = self.router.peers();
+        // Random order is the jitter: neighbours in time are not neighbours in anything else.
+        peers.shuffle(&mut rand::rng());
+        let told = peers.len();
+        let step = plan.window / u32::try_from(told.max(1)).unwrap_or(u32::MAX);
+        let reconnect_after_ms = 0;
+        let mut closing = std::collections::VecDeque::new();
+        for (peer, at) in peers.into_iter().zip((0..).map(|index| start + step * index)) {
+            sleep_until(at).await;
+            peer.tell(Event::Goaway {
+                reason: GoawayReason::Draining,
+                reconnect_after_ms,
+            });
+            self.telemetry.goaway_sent();
+            closing.push_back((at + plan.grace, peer));
+            while let Some((_, peer)) = closing.pop_front_if(|(at, _)| *at <= Instant::now()) {
+                peer.close(CloseCode::Restarting);
+            }
+        }
+        for (at, peer) in closing {
+            sleep_until(at).await;
+            peer.close(CloseCode::Restarting);
+        }
+        let _ = timeout_at(start + plan.deadline, self.all_closed()).await;
+        DrainReport {
+            told,
+            cut_off: self.open_connections(),
+        }
+    }
+
+    async fn all_closed(&self) {
+        /// How often the number of open connections is looked at.
+        const LOOK_EVERY: Duration = Duration::from_millis(20);
+        while self.open_connections() > 0 {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! `GET /v1/ws`: admission, upgrade, attach, welcome – then the connection runs on its own (`connection`).
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+};
+use futures_util::SinkExt as _;
+use hyper::upgrade::OnUpgrade;
+use switchboard_core::{Attachment, Session};
+use switchboard_protocol::{CloseCode, Event, Grant, PeerId, Secret, TenantId, Welcome, WelcomeLimits};
+use switchboard_telemetry::{RefusalReason, Transport};
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::{
+    Edge, Problem,
+    admission::{self, Refusal},
+    close,
+    connection::Connection,
+    state::Place,
+    upgrade::{self, Socket},
+};
+
+/// How long the rest of an upgrade may take once its `101` is on the way.
+const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Answers the handshake; a refused one never upgrades.
+pub(crate) async fn connect(State(edge): State<Arc<Edge>>, request: Request) -> Response {
+    let started = Instant::now();
+    let (mut parts, _) = request.into_parts();
+    let admitted = admit(&edge, &parts).await;
+    match admitted {
+        Ok((grant, place, response)) => {
+            if let Some(on_upgrade) = parts.extensions.remove::<OnUpgrade>() {
+                let connecting = Connecting {
+                    edge: Arc::clone(&edge),
+                    grant,
+                    place,
+                    started,
+                };
+                edge.connections.spawn(connecting.run(on_upgrade));
+            }
+            response.into_response()
+        }
+        Err(refusal) => refusal.told(&edge).into_response(),
+    }
+}
+
+async fn admit(
+    edge: &Arc<Edge>,
+    request: &http::request::Parts,
+) -> Result<(Grant, Place, http::Response<axum::body::Body>), Refusal> {
+    if edge.is_refusing() {
+        let problem = Problem::unavailable("draining", "the node is draining; connect again");
+        return Err(Refusal::new(RefusalReason::Draining, problem));
+    }
+    let response =
+        upgrade::accept(request).map_err(|problem| Refusal::new(RefusalReason::BadRequest, problem))?;
+    admission::check_query(request)?;
+    let grant = admission::verify(edge, request).await?;
+    let place = edge.take_place().ok_or_else(|| {
+        let problem = Problem::unavailable("full", "the node has reached limits.connections; connect again");
+        Refusal::new(RefusalReason::Limit, problem)
+    })?;
+    Ok((grant, place, response))
+}
+
+/// A verified client on its way to becoming a connection.
+struct Connecting {
+    edge: Arc<Edge>,
+    grant: Grant,
+    place: Place,
+    started: Instant,
+}
+
+impl Connecting {
+    async fn run(self, on_upgrade: OnUpgrade) {
+        // Boxed, so that the connection's task does not carry room for its own beginning.
+        let Some((mut socket, mut connection, place)) = Box::pin(self.establish(on_upgrade)).await else {
+            return;
+        };
+        let end = connection.run(&mut socket).await;
+        drop(connection);
+        Box::pin(close::finish(socket, end)).await;
+        drop(place);
+    }
+
+    async fn establish(self, on_upgrade: OnUpgrade) -> Option<(Socket, Connection, Place)> {
+        let Self {
+            edge,
+            grant,
+            place,
+            started,
+        } = self;
+        let gauge = edge.telemetry.connection_opened(Transport::WebSocket);
+        let upgraded = timeout(UPGRADE_TIMEOUT, on_upgrade).await.ok()?.ok()?;
+        let limits = Arc::clone(edge.router.limits());
+        let mut socket = upgrade::socket(upgraded, limits.message_bytes).await?;
+        let attachment = match edge.router.attach(&grant.peer).await {
+            Ok(attachment) => attachment,
+            Err(error) => {
+                tracing::warn!(%error, "a peer could not be attached");
+                close::finish(socket, close::End::Told(CloseCode::Overloaded)).await;
+                return None;
+            }
+        };
+        let welcome = Event::Welcome(Box::new(welcome(&edge, &grant, &attachment)?)).to_json();
+        timeout(UPGRADE_TIMEOUT, socket.send(Message::text(welcome)))
+            .await
+            .ok()?
+            .ok()?;
+        edge.telemetry.connect_seconds(started.elapsed());
+        let session = Session::new(grant, &limits);
+        let connection = Connection::new(edge, attachment, session, gauge);
+        Some((socket, connection, place))
+    }
+}
+
+fn welcome(edge: &Edge, grant: &Grant, attachment: &Attachment) -> Option<Welcome> {
+    let limits = edge.router.limits();
+    Some(Welcome {
+        peer: PeerId::new(grant.peer.peer()).ok()?,
+        tenant: TenantId::new(grant.peer.tenant()).ok()?,
+        session: attachment.peer().session().to_string(),
+        node: edge.router.node().clone(),
+        resumed: false,
+        gap: false,
+        resume_token: Secret::default(),
+        resume_window_ms: 0,
+        heartbeat_ms: u64::try_from(limits.heartbeat.as_millis()).unwrap_or(u64::MAX),
+        token_expires_at: grant.expires_at,
+        limits: WelcomeLimits {
+            message_bytes: limits.message_bytes,
+            pending_messages: limits.pending_messages,
+            messages_per_second: limits.messages_per_second,
+        },
+        ice_servers: edge.ice_servers(grant.peer.peer()).ice_servers,
+    })
+}
