@@ -374,10 +374,9 @@ impl Router {
     async fn look_after_streams(&self) {
         loop {
             let stream = self.schedule.next().await;
-            if let Some(sender) = stream.sender.upgrade() {
-                if let Some(at) = self.look_after(&sender, &stream.to, Instant::now()) {
-                    self.schedule.arm(at, stream);
-                }
+            let Some(sender) = stream.sender.upgrade() else { continue };
+            if let Some(at) = self.look_after(&sender, &stream.to, Instant::now()) {
+                self.schedule.arm(at, stream);
             }
         }
     }

@@ -283,7 +283,7 @@ impl Connection {
                 peer.tell(event);
             }
             Effect::Ice { id } => {
-                let answer = self.edge.ice_servers(peer.key().peer());
+                let answer = self.edge.ice_servers(peer.key());
                 peer.tell(Event::Ice {
                     id,
                     ice_servers: answer.ice_servers,

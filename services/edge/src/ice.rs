@@ -13,7 +13,7 @@ use axum::{
 };
 use http::{HeaderValue, header};
 use serde::Serialize;
-use switchboard_protocol::IceServer;
+use switchboard_protocol::{IceServer, PeerKey};
 
 use crate::{Edge, admission};
 
@@ -30,7 +30,7 @@ pub(crate) async fn get(State(edge): State<Arc<Edge>>, request: Request) -> Resp
     let (parts, _) = request.into_parts();
     match admission::verify(&edge, &parts).await {
         Ok(grant) => {
-            let mut response = Json(edge.ice_servers(grant.peer.peer())).into_response();
+            let mut response = Json(edge.ice_servers(&grant.peer)).into_response();
             response
                 .headers_mut()
                 .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -41,10 +41,10 @@ pub(crate) async fn get(State(edge): State<Arc<Edge>>, request: Request) -> Resp
 }
 
 impl Edge {
-    pub(crate) fn ice_servers(&self, peer: &str) -> IceAnswer {
+    pub(crate) fn ice_servers(&self, peer: &PeerKey) -> IceAnswer {
         let now_s = unix_now().as_secs();
         IceAnswer {
-            ice_servers: self.ice.ice_servers(peer, now_s),
+            ice_servers: self.ice.ice_servers(&peer.peer_id(), now_s),
             expires_at: self.ice.expires_at(now_s),
         }
     }

@@ -7,7 +7,7 @@ use std::sync::{
 
 use axum::{Router as Routes, routing::get};
 use http::{HeaderValue, Method, header};
-use switchboard_auth::{IceConfig, Verifier};
+use switchboard_auth::{IceServers, Verifier};
 use switchboard_core::Router;
 use switchboard_telemetry::Telemetry;
 use tokio_util::task::TaskTracker;
@@ -19,7 +19,7 @@ use crate::{EdgeConfig, ice, origin, websocket};
 pub struct Edge {
     pub(crate) router: Arc<Router>,
     pub(crate) verifier: Verifier,
-    pub(crate) ice: IceConfig,
+    pub(crate) ice: IceServers,
     pub(crate) telemetry: Telemetry,
     pub(crate) config: EdgeConfig,
     /// Upgraded sockets: axum's graceful shutdown does not cover them.
@@ -34,7 +34,7 @@ impl Edge {
     pub fn new(
         router: Arc<Router>,
         verifier: Verifier,
-        ice: IceConfig,
+        ice: IceServers,
         telemetry: Telemetry,
         config: EdgeConfig,
     ) -> Arc<Self> {

@@ -12,7 +12,7 @@ use axum::{
 use futures_util::SinkExt as _;
 use hyper::upgrade::OnUpgrade;
 use switchboard_core::{Attachment, Session};
-use switchboard_protocol::{CloseCode, Event, Grant, PeerId, Secret, TenantId, Welcome, WelcomeLimits};
+use switchboard_protocol::{CloseCode, Event, Grant, Secret, Welcome, WelcomeLimits};
 use switchboard_telemetry::{RefusalReason, Transport};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
@@ -109,7 +109,7 @@ impl Connecting {
                 return None;
             }
         };
-        let welcome = Event::Welcome(Box::new(welcome(&edge, &grant, &attachment)?)).to_json();
+        let welcome = Event::Welcome(Box::new(welcome(&edge, &grant, &attachment))).to_json();
         timeout(UPGRADE_TIMEOUT, socket.send(Message::text(welcome)))
             .await
             .ok()?
@@ -121,11 +121,11 @@ impl Connecting {
     }
 }
 
-fn welcome(edge: &Edge, grant: &Grant, attachment: &Attachment) -> Option<Welcome> {
+fn welcome(edge: &Edge, grant: &Grant, attachment: &Attachment) -> Welcome {
     let limits = edge.router.limits();
-    Some(Welcome {
-        peer: PeerId::new(grant.peer.peer()).ok()?,
-        tenant: TenantId::new(grant.peer.tenant()).ok()?,
+    Welcome {
+        peer: grant.peer.peer_id(),
+        tenant: grant.peer.tenant_id(),
         session: attachment.peer().session().to_string(),
         node: edge.router.node().clone(),
         resumed: false,
@@ -139,6 +139,6 @@ fn welcome(edge: &Edge, grant: &Grant, attachment: &Attachment) -> Option<Welcom
             pending_messages: limits.pending_messages,
             messages_per_second: limits.messages_per_second,
         },
-        ice_servers: edge.ice_servers(grant.peer.peer()).ice_servers,
-    })
+        ice_servers: edge.ice_servers(&grant.peer).ice_servers,
+    }
 }

@@ -160,6 +160,18 @@ impl PeerKey {
         self.split().1
     }
 
+    /// The peer's half, as a name of its own.
+    #[must_use]
+    pub fn peer_id(&self) -> PeerId {
+        PeerId(self.peer().into())
+    }
+
+    /// The tenant's half, as a name of its own.
+    #[must_use]
+    pub fn tenant_id(&self) -> TenantId {
+        TenantId(self.tenant().into())
+    }
+
     /// The whole `tenant/peer`.
     #[must_use]
     pub fn as_str(&self) -> &str {

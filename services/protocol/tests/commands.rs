@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use switchboard_protocol::{Command, ErrorCode, MessageKind, decode_command, encode_send};
 
 fn refused(text: &str) -> (ErrorCode, Option<u64>) {
-    let error = decode_command(text).expect_err("the frame must be refused");
+    let error = decode_command(text).unwrap_err();
     (error.code, error.id)
 }
 

@@ -1,0 +1,178 @@
+// @ts-check
+/**
+ * One call: one RTCPeerConnection and the messages about it, by perfect negotiation (W3C WebRTC 1.0,
+ * section 10.7) with trickled candidates (RFC 8838). Either side may renegotiate at any time.
+ * It does NOT decide which calls to take; `line.js` does.
+ */
+
+/** @typedef {import('./protocol.js').Delivery} Delivery */
+/** @typedef {{call: string, again?: boolean, description?: RTCSessionDescriptionInit, candidate?: RTCIceCandidateInit, reason?: string}} Payload */
+/**
+ * @typedef {object} Report what a call tells about itself
+ * @property {(pc: RTCPeerConnection) => void} onChange one of the connection's states changed
+ * @property {(stream: MediaStream) => void} onRemote
+ * @property {(kind: string, ms: number) => void} onReceipt
+ * @property {(reason: string, detail: string) => void} onEnd once, whoever ended it
+ * @property {(text: string) => void} onLog
+ */
+
+const ANSWER_DEADLINE_MS = 20_000;
+/** Without a usable path ICE may stay silent for ever instead of failing. */
+const CONNECT_DEADLINE_MS = 30_000;
+const MAX_ICE_RESTARTS = 3;
+/** A reason comes from the other side; ours are short words. */
+const MAX_REASON_CHARS = 40;
+
+export class Call {
+  #makingOffer = false;
+  #ignoringOffer = false;
+  #settingAnswer = false;
+  #iceRestarts = 0;
+  #setupTimer = 0;
+  #ended = false;
+
+  /**
+   * @param {object} setup
+   * @param {string} setup.id names the call on both sides, so that words about an earlier one do no harm
+   * @param {string} setup.self @param {string} setup.peer
+   * @param {boolean} setup.caller
+   * @param {RTCIceServer[]} setup.iceServers
+   * @param {MediaStream | null} setup.stream
+   * @param {import('./signaling.js').Signaling} signaling
+   * @param {Report} report
+   */
+  constructor({ id, self, peer, caller, iceServers, stream }, signaling, report) {
+    this.id = id;
+    this.peer = peer;
+    this.caller = caller;
+    this.polite = self < peer;
+    this.signaling = signaling;
+    this.report = report;
+    this.pc = new RTCPeerConnection({ iceServers });
+    this.#listen();
+    if (stream) this.addStream(stream);
+    this.#expect('no-answer', ANSWER_DEADLINE_MS);
+    if (!caller) return;
+    for (const kind of ['audio', 'video']) {
+      const sends = stream?.getTracks().some((track) => track.kind === kind);
+      if (!sends) this.pc.addTransceiver(kind, { direction: 'recvonly' });
+    }
+  }
+
+  /** Nobody has answered yet. */
+  get ringing() {
+    return this.caller && !this.pc.remoteDescription;
+  }
+
+  #listen() {
+    const { pc, report } = this;
+    const changed = () => report.onChange(pc);
+    pc.onnegotiationneeded = () => void this.#offer();
+    pc.onicecandidate = ({ candidate }) => candidate && this.#send('candidate', { candidate: candidate.toJSON() });
+    pc.ontrack = ({ streams: [stream], track }) => report.onRemote(stream ?? new MediaStream([track]));
+    pc.onicegatheringstatechange = changed;
+    pc.oniceconnectionstatechange = changed;
+    pc.onicecandidateerror = ({ errorCode, errorText, url }) => report.onLog(`ICE server ${url}: ${errorCode} ${errorText}`);
+    pc.onconnectionstatechange = () => {
+      changed();
+      if (pc.connectionState === 'connected') {
+        clearTimeout(this.#setupTimer);
+        this.#iceRestarts = 0;
+      }
+      if (pc.connectionState !== 'failed') return;
+      if (this.#iceRestarts++ < MAX_ICE_RESTARTS) pc.restartIce();
+      else this.end('connection-lost');
+    };
+  }
+
+  /** Ends the call unless the next step of its setup comes in time. @param {string} reason @param {number} deadlineMs */
+  #expect(reason, deadlineMs) {
+    clearTimeout(this.#setupTimer);
+    this.#setupTimer = setTimeout(() => this.end(reason), deadlineMs);
+  }
+
+  /** The camera may come later than the call: it is then negotiated in. @param {MediaStream} stream */
+  addStream(stream) {
+    for (const track of stream.getTracks()) this.pc.addTrack(track, stream);
+  }
+
+  async #offer() {
+    try {
+      this.#makingOffer = true;
+      const again = this.pc.remoteDescription !== null;
+      await this.pc.setLocalDescription();
+      this.#send('offer', { description: this.pc.localDescription?.toJSON(), again });
+    } catch (error) {
+      this.#broken(error);
+    } finally {
+      this.#makingOffer = false;
+    }
+  }
+
+  /** @param {Delivery} delivery one that names this call */
+  async receive({ type, payload }) {
+    if (type === 'bye') return this.end(`they-${String(payload.reason ?? 'hung-up').slice(0, MAX_REASON_CHARS)}`, '', false);
+    try {
+      if (payload.description) await this.#describe(payload.description);
+      else if (payload.candidate) await this.#addCandidate(payload.candidate);
+    } catch (error) {
+      this.#broken(error);
+    }
+  }
+
+  /** @param {RTCSessionDescriptionInit} description */
+  async #describe(description) {
+    const { pc } = this;
+    const ready = !this.#makingOffer && (pc.signalingState === 'stable' || this.#settingAnswer);
+    const collision = description.type === 'offer' && !ready;
+    this.#ignoringOffer = collision && !this.polite;
+    if (this.#ignoringOffer) return;
+    this.#settingAnswer = description.type === 'answer';
+    await pc.setRemoteDescription(description); // rolls our own offer back if need be
+    this.#settingAnswer = false;
+    if (pc.connectionState === 'new') this.#expect('no-path', CONNECT_DEADLINE_MS);
+    if (description.type !== 'offer') return;
+    await pc.setLocalDescription();
+    this.#send('answer', { description: pc.localDescription?.toJSON() });
+  }
+
+  /** @param {RTCIceCandidateInit} candidate */
+  async #addCandidate(candidate) {
+    try {
+      await this.pc.addIceCandidate(candidate);
+    } catch (error) {
+      if (!this.#ignoringOffer) throw error;
+    }
+  }
+
+  /** @param {import('./protocol.js').Kind} kind @param {Omit<Payload, 'call'>} payload */
+  #send(kind, payload) {
+    this.signaling.send(kind, this.peer, { call: this.id, ...payload }).then(
+      (ms) => this.report.onReceipt(kind, ms),
+      (error) => {
+        this.report.onLog(`${kind}: ${error.code}`);
+        // A call cannot begin without its offer and answer; one that runs, or lost a candidate, may go on.
+        const vital = kind === 'offer' || kind === 'answer';
+        if (vital && this.pc.connectionState !== 'connected') this.end(error.code, error.message, false);
+      },
+    );
+  }
+
+  /** @param {unknown} error */
+  #broken(error) {
+    if (this.#ended) return; // what was still under way when the connection closed
+    this.report.onLog(`negotiation: ${error}`);
+    this.end('failed', String(error));
+  }
+
+  /** @param {string} reason @param {string} [detail] @param {boolean} [tell] whether the other side should hear of it */
+  end(reason, detail = '', tell = true) {
+    if (this.#ended) return;
+    this.#ended = true;
+    clearTimeout(this.#setupTimer);
+    if (tell) this.#send('bye', { reason });
+    this.pc.onnegotiationneeded = this.pc.onicecandidate = this.pc.ontrack = this.pc.onconnectionstatechange = null;
+    this.pc.close();
+    this.report.onEnd(reason, detail);
+  }
+}

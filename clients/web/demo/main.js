@@ -1,0 +1,151 @@
+// @ts-check
+/** Wires the page: identity → signaling → line → what is shown. The only module that knows them all. */
+import { Identity } from './identity.js';
+import { Line } from './line.js';
+import { MediaProblem, openCamera } from './media.js';
+import { meetNeighbours } from './neighbours.js';
+import { clearStates, log, milliseconds, showFact, showMeasured, showStates } from './panel.js';
+import { Signaling } from './signaling.js';
+import { observe } from './stats.js';
+import { bind, render, showIdentity, showLocal, showRemote } from './ui.js';
+
+const MEASURE_EVERY_MS = 1_000;
+
+const root = document.documentElement;
+const invited = new URLSearchParams(location.search).get('call');
+const identity = new Identity();
+
+/** @type {import('./ui.js').View} */
+const view = { signaling: 'connecting', why: '', phase: 'idle', peer: '', reason: '', detail: '', media: 'pending' };
+
+/** @param {Partial<import('./ui.js').View>} change */
+function show(change) {
+  render(Object.assign(view, change));
+}
+
+const signaling = new Signaling(() => identity.session(), {
+  onState(state, why) {
+    root.dataset.signaling = state;
+    show({ signaling: state, why });
+    showFact('signaling', state === 'connected' ? `connected to ${why}` : state, state);
+    log(`signaling: ${state}${why && ` (${why})`}`);
+  },
+  onWelcome(welcome) {
+    const first = !line.self;
+    line.self = welcome.peer;
+    line.iceServers = welcome.ice_servers ?? [];
+    root.dataset.node = welcome.node;
+    showIdentity(welcome.peer);
+    log(`welcome ${welcome.peer}${welcome.resumed ? ', session resumed' : ''}`);
+    if (first) reachable();
+  },
+  onDelivery: (delivery) => line.receive(delivery),
+  onLog: log,
+});
+
+const receipts = { delivered: 0 };
+
+const line = new Line(signaling, {
+  onStart(call) {
+    receipts.delivered = 0;
+    log(call.caller ? `calling ${call.peer}` : `answering ${call.peer}`);
+    show({ phase: call.caller ? 'calling' : 'connecting', peer: call.peer });
+    this.onChange(call.pc);
+  },
+  onChange(pc) {
+    showStates(pc);
+    const state = pc.connectionState;
+    if (root.dataset.connection !== state) log(`connection: ${state}`);
+    root.dataset.connection = state;
+    if (state === 'connected') {
+      show({ phase: 'connected' });
+      void measure();
+    }
+    if (state === 'connecting' && view.phase === 'calling') show({ phase: 'connecting' });
+  },
+  onRemote: showRemote,
+  onReceipt(kind, ms) {
+    receipts.delivered += 1;
+    const words = `${kind}: delivered in ${milliseconds(ms)}`;
+    showFact('receipts', `${receipts.delivered} delivered, last in ${milliseconds(ms)}`);
+    if (kind !== 'candidate') log(words);
+  },
+  onEnd(call, reason, detail) {
+    log(`call with ${call.peer} ended: ${reason}`);
+    root.dataset.connection = 'ended';
+    root.dataset.ended = reason;
+    clearStates();
+    showRemote(null);
+    show({ phase: 'ended', peer: call.peer, reason, detail });
+  },
+  onLog: log,
+});
+
+/** @param {string} peer */
+function dial(peer) {
+  if (peer !== line.self) return line.dial(peer);
+  root.dataset.ended = 'yourself';
+  show({ phase: 'ended', peer, reason: 'yourself', detail: '' });
+}
+
+/** @type {() => void} */
+let goOnWithout = () => {};
+
+/** Resolves once a person has a picture or has chosen to go on without one. @type {Promise<void>} */
+let cameraSettled = startCamera();
+/** @returns {Promise<void>} */
+async function startCamera() {
+  show({ media: 'pending' });
+  try {
+    const stream = await openCamera();
+    showLocal(stream);
+    line.setStream(stream);
+    show({ media: 'live' });
+  } catch (error) {
+    if (!(error instanceof MediaProblem)) throw error;
+    log(`camera: ${error.message}`);
+    show({ media: error });
+    await new Promise((resolve) => (goOnWithout = () => resolve(undefined)));
+  }
+}
+
+/** Signaling has named us for the first time: others can reach this tab from now on. */
+async function reachable() {
+  await cameraSettled;
+  if (line.call) return;
+  if (invited) return dial(invited);
+  meetNeighbours(line.self, {
+    isIdle: () => !line.call,
+    onOlder(peer) {
+      log(`another tab is waiting: ${peer}`);
+      dial(peer);
+    },
+  });
+}
+
+async function measure() {
+  const pc = line.call?.pc;
+  if (pc?.connectionState !== 'connected') return;
+  const facts = await observe(pc);
+  if (pc === line.call?.pc) showMeasured(facts); // it may have ended meanwhile
+}
+
+bind({
+  dial,
+  again: () => dial(view.peer),
+  hangUp: () => line.hangUp(),
+  noCamera() {
+    show({ media: 'without' });
+    goOnWithout();
+  },
+  retryCamera() {
+    const go = goOnWithout;
+    cameraSettled = startCamera();
+    void cameraSettled.then(go);
+  },
+});
+setInterval(() => void measure(), MEASURE_EVERY_MS);
+addEventListener('pagehide', () => line.hangUp('left'));
+addEventListener('pageshow', (event) => event.persisted && location.reload());
+await identity.recall();
+signaling.start();

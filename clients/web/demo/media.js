@@ -1,0 +1,67 @@
+// @ts-check
+/** The camera and microphone of this side, and what to tell a person when there is none. */
+
+/** @typedef {'denied' | 'not-found' | 'in-use' | 'insecure' | 'failed'} ProblemKind */
+
+const CAMERA = { width: { ideal: 1280 }, height: { ideal: 720 } };
+
+/** Why there is no picture, in words for a person. */
+export class MediaProblem extends Error {
+  /** @param {ProblemKind} kind @param {string} title @param {string} help */
+  constructor(kind, title, help) {
+    super(title);
+    this.kind = kind;
+    this.help = help;
+  }
+}
+
+/**
+ * Camera and microphone; whichever of the two exists if one is missing.
+ * @returns {Promise<MediaStream>} rejects with a `MediaProblem`
+ */
+export async function openCamera() {
+  if (!navigator.mediaDevices?.getUserMedia) {
+    throw new MediaProblem(
+      'insecure',
+      'This address may not use the camera',
+      'Browsers allow the camera only over HTTPS, or at http://127.0.0.1 and http://localhost. Open the page at one of these.',
+    );
+  }
+  /** @type {unknown} */
+  let cause;
+  for (const wanted of [{ audio: true, video: CAMERA }, { video: CAMERA }, { audio: true }]) {
+    try {
+      return await navigator.mediaDevices.getUserMedia(wanted);
+    } catch (error) {
+      cause ??= error;
+      // Only a missing device is worth asking for less; a refusal must not become a second prompt.
+      if (!(error instanceof DOMException) || error.name !== 'NotFoundError') break;
+    }
+  }
+  throw explain(cause);
+}
+
+/** @param {unknown} error */
+function explain(error) {
+  switch (error instanceof DOMException ? error.name : '') {
+    case 'NotAllowedError':
+    case 'SecurityError':
+      return new MediaProblem(
+        'denied',
+        'Camera and microphone are blocked',
+        'Allow them with the camera or settings icon beside the address (and in your system’s privacy settings), then try again.',
+      );
+    case 'NotFoundError':
+    case 'OverconstrainedError':
+      return new MediaProblem('not-found', 'No camera or microphone found', 'Plug one in or switch it on, then try again.');
+    case 'NotReadableError':
+    case 'AbortError':
+      return new MediaProblem(
+        'in-use',
+        'The camera is in use by another program',
+        'Close the other program or browser that shows your picture, then try again.',
+      );
+    default:
+      return new MediaProblem('failed', 'The camera did not start', String(error));
+  }
+}

@@ -1,0 +1,188 @@
+//! From the payload of a well-signed token to a [`Grant`]: each claim read on its own, so that a refusal
+//! names it, and each rule in one place. Not here: the signature, which was good before any of this ran.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use switchboard_protocol::{
+    DuplicatePolicy, Grant, MAX_INFO_BYTES, MAX_PATTERNS, Patterns, PeerId, PeerKey, Role, TenantId,
+};
+
+use crate::{TokenError, jws::is_object};
+
+/// What an operator demands of every token.
+pub(crate) struct Rules {
+    pub(crate) issuer: Option<Box<str>>,
+    pub(crate) audience: Option<Box<str>>,
+    pub(crate) leeway_s: u64,
+}
+
+/// The claims as they stand, unread: a wrong type in one must not hide the others.
+#[derive(Deserialize)]
+struct Claims<'a> {
+    #[serde(borrow)]
+    sub: Option<&'a RawValue>,
+    exp: Option<&'a RawValue>,
+    nbf: Option<&'a RawValue>,
+    iat: Option<&'a RawValue>,
+    iss: Option<&'a RawValue>,
+    aud: Option<&'a RawValue>,
+    jti: Option<&'a RawValue>,
+    tenant: Option<&'a RawValue>,
+    switchboard: Option<&'a RawValue>,
+}
+
+#[derive(Default, Deserialize)]
+struct Switchboard<'a> {
+    #[serde(borrow)]
+    role: Option<&'a RawValue>,
+    send: Option<&'a RawValue>,
+    rooms: Option<&'a RawValue>,
+    info: Option<&'a RawValue>,
+    duplicate: Option<&'a RawValue>,
+}
+
+/// RFC 7519, section 4.1.3: one string, or an array of them.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Audience {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl Rules {
+    pub(crate) fn grant(&self, payload: &[u8], now_s: u64) -> Result<Grant, TokenError> {
+        if !is_object(payload) {
+            return Err(NOT_AN_OBJECT);
+        }
+        let claims: Claims<'_> = serde_json::from_slice(payload).map_err(|_| NOT_AN_OBJECT)?;
+
+        let (expires_at, issued_at) = self.times(&claims, now_s)?;
+        self.parties(&claims)?;
+
+        let sub = string("sub", claims.sub)?.ok_or(refused("`sub`, the peer ID, is missing"))?;
+        let peer = PeerId::new(&sub).map_err(|why| TokenError::Claims(format!("`sub`: {why}").into()))?;
+        let tenant = match string("tenant", claims.tenant)? {
+            Some(name) => {
+                TenantId::new(&name).map_err(|why| TokenError::Claims(format!("`tenant`: {why}").into()))?
+            }
+            None => TenantId::default(),
+        };
+        let own = match claims.switchboard {
+            Some(json) if is_object(json.get().as_bytes()) => serde_json::from_str(json.get())
+                .map_err(|_| refused("`switchboard` has the same member twice"))?,
+            Some(_) => return Err(refused("`switchboard` must be an object")),
+            None => Switchboard::default(),
+        };
+        Ok(Grant {
+            peer: PeerKey::new(tenant.as_str(), &peer),
+            role: one_of::<Role>(own.role, "`switchboard.role` must be \"peer\" or \"backend\"")?,
+            send: patterns("switchboard.send", own.send)?,
+            rooms: patterns("switchboard.rooms", own.rooms)?,
+            info: own.info.map(info).transpose()?,
+            duplicate: one_of::<DuplicatePolicy>(
+                own.duplicate,
+                "`switchboard.duplicate` must be \"replace\" or \"reject\"",
+            )?,
+            expires_at,
+            issued_at,
+            token_id: string("jti", claims.jti)?.map(String::into_boxed_str),
+        })
+    }
+
+    /// `exp` has no leeway: it also ends the connection, so a token let in late would be thrown out at once.
+    fn times(&self, claims: &Claims<'_>, now_s: u64) -> Result<(u64, Option<u64>), TokenError> {
+        let exp = date("exp", claims.exp)?.ok_or(refused("`exp` is missing; a token must end"))?;
+        if exp <= now_s {
+            return Err(TokenError::Expired { ago_s: now_s - exp });
+        }
+        let issued_at = date("iat", claims.iat)?;
+        for start in [date("nbf", claims.nbf)?, issued_at].into_iter().flatten() {
+            if start > now_s.saturating_add(self.leeway_s) {
+                return Err(TokenError::NotYetValid { in_s: start - now_s });
+            }
+        }
+        Ok((exp, issued_at))
+    }
+
+    fn parties(&self, claims: &Claims<'_>) -> Result<(), TokenError> {
+        if let Some(expected) = &self.issuer
+            && string("iss", claims.iss)?.as_deref() != Some(expected)
+        {
+            return Err(TokenError::Issuer);
+        }
+        let Some(expected) = &self.audience else {
+            return Ok(());
+        };
+        let named = match claims.aud.map(|json| serde_json::from_str(json.get())) {
+            None => false,
+            Some(Ok(Audience::One(name))) => name == **expected,
+            Some(Ok(Audience::Many(names))) => names.iter().any(|name| **name == **expected),
+            Some(Err(_)) => return Err(refused("`aud` must be a string or an array of strings")),
+        };
+        if named { Ok(()) } else { Err(TokenError::Audience) }
+    }
+}
+
+const NOT_AN_OBJECT: TokenError =
+    TokenError::Malformed("its payload is not one JSON object, each claim once");
+
+const fn refused(why: &'static str) -> TokenError {
+    TokenError::Claims(Cow::Borrowed(why))
+}
+
+fn string(claim: &'static str, json: Option<&RawValue>) -> Result<Option<String>, TokenError> {
+    json.map(|json| serde_json::from_str(json.get()))
+        .transpose()
+        .map_err(|_| TokenError::Claims(format!("`{claim}` must be a string").into()))
+}
+
+/// A NumericDate may have a fraction (RFC 7519, section 2); it is cut off.
+fn date(claim: &'static str, json: Option<&RawValue>) -> Result<Option<u64>, TokenError> {
+    let Some(json) = json else { return Ok(None) };
+    if let Ok(whole) = serde_json::from_str::<u64>(json.get()) {
+        return Ok(Some(whole));
+    }
+    match serde_json::from_str::<f64>(json.get()) {
+        // Casting a float saturates, so even an absurd date stays a date.
+        Ok(seconds) if seconds >= 0.0 => Ok(Some(seconds as u64)),
+        Ok(_) | Err(_) => Err(TokenError::Claims(
+            format!("`{claim}` must be a time in seconds since 1970").into(),
+        )),
+    }
+}
+
+fn one_of<'a, T: Default + Deserialize<'a>>(
+    json: Option<&'a RawValue>,
+    complaint: &'static str,
+) -> Result<T, TokenError> {
+    json.map_or_else(
+        || Ok(T::default()),
+        |json| serde_json::from_str(json.get()).map_err(|_| refused(complaint)),
+    )
+}
+
+fn patterns(claim: &'static str, json: Option<&RawValue>) -> Result<Patterns, TokenError> {
+    let Some(json) = json else {
+        return Ok(Patterns::any());
+    };
+    let list: Vec<String> = serde_json::from_str(json.get())
+        .map_err(|_| TokenError::Claims(format!("`{claim}` must be an array of strings").into()))?;
+    Patterns::new(list).map_err(|count| {
+        let why = format!("`{claim}` has {count} patterns, at most {MAX_PATTERNS} are allowed");
+        TokenError::Claims(why.into())
+    })
+}
+
+fn info(json: &RawValue) -> Result<Box<RawValue>, TokenError> {
+    let bytes = json.get().len();
+    if bytes > MAX_INFO_BYTES {
+        let why = format!("`switchboard.info` has {bytes} bytes, at most {MAX_INFO_BYTES} are allowed");
+        return Err(TokenError::Claims(why.into()));
+    }
+    if !is_object(json.get().as_bytes()) {
+        return Err(refused("`switchboard.info` must be an object"));
+    }
+    Ok(json.to_owned())
+}

@@ -1,0 +1,102 @@
+//! Why a token was refused: one table of codes for programs, HTTP statuses for the handshake and sentences
+//! for people. No variant carries a piece of the token. Not here: the problem document around it (`edge`).
+
+use std::borrow::Cow;
+
+/// Why a token was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// There is no token.
+    #[error(
+        "no token was given; send one as `Authorization: Bearer`, or as the WebSocket subprotocol `bearer.<JWT>`"
+    )]
+    Missing,
+    /// Refused by length, before anything was parsed.
+    #[error("the token has {bytes} bytes; at most {max_bytes} are accepted")]
+    TooLarge {
+        /// Its length in bytes.
+        bytes: usize,
+        /// The configured limit in bytes.
+        max_bytes: usize,
+    },
+    /// Not a signed JWT in compact form (RFC 7515, section 3.1).
+    #[error("the token is not a signed JWT: {0}")]
+    Malformed(&'static str),
+    /// No configured key allows the algorithm of its header; `none` never is.
+    #[error("the token's signature algorithm is not allowed by any key that could have signed it")]
+    Algorithm,
+    /// Its `kid` is not among the keys.
+    #[error("the token's key (kid) is not known here")]
+    UnknownKey,
+    /// It names no key, and more than one fits.
+    #[error("the token names no key (kid), and more than one of the keys here could have signed it")]
+    AmbiguousKey,
+    /// The signature is not the key's.
+    #[error("the token's signature is not valid")]
+    Signature,
+    /// `exp` has passed.
+    #[error("the token expired {ago_s} s ago")]
+    Expired {
+        /// Seconds since its `exp`.
+        ago_s: u64,
+    },
+    /// `nbf` or `iat` lies further in the future than the leeway allows.
+    #[error("the token is valid only in {in_s} s; if it was just issued, a clock is wrong")]
+    NotYetValid {
+        /// Seconds until then.
+        in_s: u64,
+    },
+    /// `iss` is not the configured issuer.
+    #[error("the token's issuer (iss) is not the one accepted here")]
+    Issuer,
+    /// `aud` does not name this server.
+    #[error("the token's audience (aud) is missing or does not name this server")]
+    Audience,
+    /// The signature is good, but a claim asks for what is not possible.
+    #[error("the token's claims are not acceptable: {0}")]
+    Claims(Cow<'static, str>),
+    /// The key may exist, but the JWKS URL cannot be asked now.
+    #[error("the keys that could verify the token cannot be fetched now; try again shortly")]
+    KeysUnavailable,
+}
+
+impl TokenError {
+    /// The reason for programs; stable.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Missing => "token-missing",
+            Self::TooLarge { .. } => "token-too-large",
+            Self::Malformed(_) => "token-malformed",
+            Self::Algorithm => "token-algorithm",
+            Self::UnknownKey | Self::AmbiguousKey => "token-unknown-key",
+            Self::Signature => "token-signature",
+            Self::Expired { .. } => "token-expired",
+            Self::NotYetValid { .. } => "token-not-yet-valid",
+            Self::Issuer => "token-issuer",
+            Self::Audience => "token-audience",
+            Self::Claims(_) => "token-claims",
+            Self::KeysUnavailable => "keys-unavailable",
+        }
+    }
+
+    /// 401: another token may do. 403: well signed and in time, yet not permitted. 503: try again.
+    #[must_use]
+    pub const fn http_status(&self) -> u16 {
+        match self {
+            Self::Missing
+            | Self::TooLarge { .. }
+            | Self::Malformed(_)
+            | Self::Algorithm
+            | Self::UnknownKey
+            | Self::AmbiguousKey
+            | Self::Signature
+            | Self::Expired { .. }
+            | Self::NotYetValid { .. }
+            | Self::Issuer
+            | Self::Audience => 401,
+            Self::Claims(_) => 403,
+            Self::KeysUnavailable => 503,
+        }
+    }
+}

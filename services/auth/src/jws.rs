@@ -1,0 +1,102 @@
+//! A compact JWS (RFC 7515, section 7.1) taken apart: sizes, three parts, header. Not here: whether its
+//! signature is good (`key`) and what its payload says (`claims`).
+
+use std::{borrow::Cow, str::FromStr};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::Algorithm;
+use serde::{Deserialize, de::IgnoredAny};
+
+use crate::TokenError;
+
+/// The longest `kid` looked up, in bytes.
+const MAX_KID_BYTES: usize = 256;
+
+/// A token whose form is right; nothing in it has been verified.
+pub(crate) struct Jws<'a> {
+    /// The whole token.
+    pub(crate) token: &'a str,
+    /// What is signed: header and payload with the dot between.
+    pub(crate) message: &'a str,
+    /// The payload, still base64url.
+    payload: &'a str,
+    /// The signature, still base64url.
+    pub(crate) signature: &'a str,
+    /// What the header claims; only ever compared with what a key allows.
+    pub(crate) algorithm: Algorithm,
+    /// Which key the header names.
+    pub(crate) kid: Option<Box<str>>,
+}
+
+#[derive(Deserialize)]
+struct Header<'a> {
+    #[serde(borrow)]
+    alg: Cow<'a, str>,
+    #[serde(borrow)]
+    kid: Option<Cow<'a, str>>,
+    crit: Option<IgnoredAny>,
+}
+
+impl<'a> Jws<'a> {
+    pub(crate) fn parse(token: &'a str, max_bytes: usize) -> Result<Self, TokenError> {
+        if token.is_empty() {
+            return Err(TokenError::Missing);
+        }
+        if token.len() > max_bytes {
+            return Err(TokenError::TooLarge {
+                bytes: token.len(),
+                max_bytes,
+            });
+        }
+        let (message, signature) = token.rsplit_once('.').ok_or(NOT_THREE_PARTS)?;
+        let (header, payload) = message.split_once('.').ok_or(NOT_THREE_PARTS)?;
+        if payload.contains('.') {
+            return Err(NOT_THREE_PARTS);
+        }
+
+        let json = decode(header, "its header is not base64url")?;
+        if !is_object(&json) {
+            return Err(BAD_HEADER);
+        }
+        let header: Header<'_> = serde_json::from_slice(&json).map_err(|_| BAD_HEADER)?;
+        if header.crit.is_some() {
+            // RFC 7515, section 4.1.11: what is marked critical and not understood must be refused.
+            return Err(TokenError::Malformed(
+                "its header asks for extensions (crit) that are not understood",
+            ));
+        }
+        if header.kid.as_ref().is_some_and(|kid| kid.len() > MAX_KID_BYTES) {
+            return Err(TokenError::Malformed("its key id (kid) is longer than 256 bytes"));
+        }
+        // `none` and everything unheard of have no `Algorithm` and end here.
+        let algorithm = Algorithm::from_str(&header.alg).map_err(|_| TokenError::Algorithm)?;
+        let kid = header.kid.map(|kid| kid.into_owned().into_boxed_str());
+        Ok(Self {
+            token,
+            message,
+            payload,
+            signature,
+            algorithm,
+            kid,
+        })
+    }
+
+    /// The payload's bytes.
+    pub(crate) fn payload(&self) -> Result<Vec<u8>, TokenError> {
+        decode(self.payload, "its payload is not base64url")
+    }
+}
+
+const NOT_THREE_PARTS: TokenError = TokenError::Malformed("it must have three parts with dots between");
+const BAD_HEADER: TokenError = TokenError::Malformed("its header is not a JSON object with `alg`");
+
+fn decode(part: &str, complaint: &'static str) -> Result<Vec<u8>, TokenError> {
+    URL_SAFE_NO_PAD
+        .decode(part)
+        .map_err(|_| TokenError::Malformed(complaint))
+}
+
+/// Serde also reads an array into a struct; a JWT's parts must be objects.
+pub(crate) fn is_object(json: &[u8]) -> bool {
+    json.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{')
+}

@@ -1,0 +1,111 @@
+//! Signing tokens: for `switchboard token mint`, the development server and tests. Not a login: whoever
+//! mints has already decided who the peer is.
+
+use std::{fs, path::Path};
+
+use jsonwebtoken::{Algorithm, EncodingKey, Header, crypto::sign, encode};
+use serde::Serialize;
+use switchboard_protocol::{Claims, Secret};
+
+use crate::MIN_SECRET_BYTES;
+
+/// Why no token could be minted.
+#[derive(Debug, thiserror::Error)]
+pub enum MintError {
+    /// A shared secret no verifier would take.
+    #[error(
+        "the secret has {0} bytes, at least {MIN_SECRET_BYTES} are needed; make one with `openssl rand -base64 48`"
+    )]
+    SecretTooShort(usize),
+    /// The key file cannot be read.
+    #[error("the private key file cannot be read: {0}")]
+    File(#[from] std::io::Error),
+    /// No private key, or none that can sign.
+    #[error(
+        "not a private key that can sign; needed is an unencrypted PEM of RSA (2048 to 8192 bits), P-256, \
+         P-384 or Ed25519 in PKCS#8 form: `openssl pkcs8 -topk8 -nocrypt -in key.pem`"
+    )]
+    Key,
+    /// The claims cannot be written or signed.
+    #[error("the token could not be signed")]
+    Sign,
+}
+
+/// Signs tokens with one key.
+#[derive(Debug)]
+pub struct Minter {
+    header: Header,
+    key: EncodingKey,
+}
+
+/// The claims as protocol defines them, and the audience, which only verifiers look at.
+#[derive(Serialize)]
+struct Payload<'a> {
+    #[serde(flatten)]
+    claims: &'a Claims,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aud: Option<&'a str>,
+}
+
+impl Minter {
+    /// Signs with HS256 and a shared secret.
+    ///
+    /// # Errors
+    /// [`MintError::SecretTooShort`].
+    pub fn hs256(secret: &Secret) -> Result<Self, MintError> {
+        let bytes = secret.expose().as_bytes();
+        if bytes.len() < MIN_SECRET_BYTES {
+            return Err(MintError::SecretTooShort(bytes.len()));
+        }
+        Ok(Self {
+            header: Header::new(Algorithm::HS256),
+            key: EncodingKey::from_secret(bytes),
+        })
+    }
+
+    /// Signs with a private key; its type decides the algorithm: RS256, ES256, ES384 or EdDSA.
+    ///
+    /// # Errors
+    /// [`MintError::Key`].
+    pub fn from_private_pem(pem: &[u8], kid: Option<&str>) -> Result<Self, MintError> {
+        let private = str::from_utf8(pem).is_ok_and(|text| text.contains("PRIVATE KEY-----"));
+        let key = EncodingKey::from_rsa_pem(pem)
+            .or_else(|_| EncodingKey::from_ec_pem(pem))
+            .or_else(|_| EncodingKey::from_ed_pem(pem))
+            .ok()
+            .filter(|_| private)
+            .ok_or(MintError::Key)?;
+        // Which curve an EC key is on is found by signing once: only the right algorithm takes the key.
+        let family = key.family();
+        let takes_key = |algorithm: &&Algorithm| sign(b"", &key, **algorithm).is_ok();
+        let algorithm = family.algorithms().iter().find(takes_key).ok_or(MintError::Key)?;
+        let mut header = Header::new(*algorithm);
+        header.kid = kid.map(ToOwned::to_owned);
+        Ok(Self { header, key })
+    }
+
+    /// As [`Minter::from_private_pem`], from a file.
+    ///
+    /// # Errors
+    /// [`MintError::File`] and [`MintError::Key`].
+    pub fn from_private_pem_file(path: &Path, kid: Option<&str>) -> Result<Self, MintError> {
+        Self::from_private_pem(&fs::read(path)?, kid)
+    }
+
+    /// A signed token with these claims, for `audience` when there is one.
+    ///
+    /// # Errors
+    /// [`MintError::Sign`].
+    pub fn mint(&self, claims: &Claims, audience: Option<&str>) -> Result<Secret, MintError> {
+        encode(
+            &self.header,
+            &Payload {
+                claims,
+                aud: audience,
+            },
+            &self.key,
+        )
+        .map(Secret::new)
+        .map_err(|_| MintError::Sign)
+    }
+}

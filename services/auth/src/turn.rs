@@ -1,0 +1,89 @@
+//! Ephemeral TURN credentials as coturn's `use-auth-secret` checks them: the user name carries the expiry,
+//! the password is its HMAC-SHA1 (draft-uberti-behave-turn-rest-00). Not here: which servers get them (`ice`).
+
+use std::fmt;
+
+use aws_lc_rs::hmac;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use switchboard_protocol::{PeerId, Secret};
+
+/// One peer's credentials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TurnCredentials {
+    /// `<unix expiry>:<peer>`.
+    pub username: String,
+    /// base64 of HMAC-SHA1 over the user name.
+    pub credential: Secret,
+    /// When the TURN server stops taking them for new allocations, in seconds since the Unix epoch.
+    pub expires_at: u64,
+}
+
+/// Makes credentials from the secret shared with the TURN server.
+#[derive(Clone)]
+pub struct TurnMinter {
+    key: hmac::Key,
+    ttl_s: u64,
+}
+
+impl TurnMinter {
+    /// Credentials last `ttl_s` seconds.
+    #[must_use]
+    pub fn new(secret: &Secret, ttl_s: u64) -> Self {
+        // SHA-1 is what the scheme fixes; as an HMAC it is not broken.
+        let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret.expose().as_bytes());
+        Self { key, ttl_s }
+    }
+
+    /// When credentials issued at `now_s` end, in seconds since the Unix epoch.
+    #[must_use]
+    pub const fn expires_at(&self, now_s: u64) -> u64 {
+        now_s.saturating_add(self.ttl_s)
+    }
+
+    /// Credentials for `peer`, issued at `now_s`.
+    #[must_use]
+    pub fn credentials(&self, peer: &PeerId, now_s: u64) -> TurnCredentials {
+        let expires_at = self.expires_at(now_s);
+        let username = format!("{expires_at}:{peer}");
+        let credential = Secret::new(STANDARD.encode(hmac::sign(&self.key, username.as_bytes())));
+        TurnCredentials {
+            username,
+            credential,
+            expires_at,
+        }
+    }
+}
+
+impl fmt::Debug for TurnMinter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TurnMinter")
+            .field("ttl_s", &self.ttl_s)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_what_openssl_computes() {
+        // printf '1700003600:alice' | openssl dgst -sha1 -hmac north-of-the-wall -binary | base64
+        let minter = TurnMinter::new(&Secret::new("north-of-the-wall"), 3_600);
+        let alice = minter.credentials(&PeerId::new("alice").unwrap(), 1_700_000_000);
+        assert_eq!(alice.username, "1700003600:alice");
+        assert_eq!(alice.credential.expose(), "Leqf3VsXHDAw9LEfMs5oCLCEopc=");
+        assert_eq!(alice.expires_at, 1_700_003_600);
+    }
+
+    #[test]
+    fn debug_output_shows_neither_secret_nor_credential() {
+        let minter = TurnMinter::new(&Secret::new("north-of-the-wall"), 3_600);
+        let alice = minter.credentials(&PeerId::new("alice").unwrap(), 1_700_000_000);
+        let shown = format!("{minter:?} {alice:?}");
+        assert!(
+            !shown.contains("north") && !shown.contains(alice.credential.expose()),
+            "{shown}"
+        );
+    }
+}

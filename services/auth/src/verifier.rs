@@ -1,0 +1,193 @@
+//! The door: a token in, a grant or a named reason out. It only strings the parts together – form (`jws`),
+//! key (`key_set`, `jwks`), signature (`key`, `verified`), claims (`claims`) – in that order, so that a claim
+//! is believed, or even complained about, only after the signature was good.
+
+use std::{fmt, sync::Arc};
+
+use jsonwebtoken::AlgorithmFamily;
+use switchboard_protocol::Grant;
+
+use crate::{
+    AuthConfig, AuthConfigError, Clock, TokenError,
+    claims::Rules,
+    clock::system_clock,
+    jwks::Jwks,
+    jws::Jws,
+    key::VerifyingKey,
+    key_files,
+    key_set::{KeySet, Lookup},
+    verified::Verified,
+};
+
+/// Verifies tokens. Cheap to clone; all clones share keys and caches.
+#[derive(Clone)]
+pub struct Verifier(Arc<Inner>);
+
+struct Inner {
+    secrets: Vec<VerifyingKey>,
+    files: KeySet,
+    jwks: Option<Arc<Jwks>>,
+    rules: Rules,
+    max_token_bytes: usize,
+    verified: Verified,
+    clock: Clock,
+}
+
+/// What a verifier counted since it was made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct VerifierStats {
+    /// Requests to the JWKS URL.
+    pub jwks_refreshes: u64,
+    /// Those of them that gave no keys.
+    pub jwks_failures: u64,
+    /// Keys of the last good answer.
+    pub jwks_keys: usize,
+    /// Tokens whose signature had been verified moments before.
+    pub verified_hits: u64,
+}
+
+impl Verifier {
+    /// Loads the keys that need no network.
+    ///
+    /// # Errors
+    /// [`AuthConfigError`], which names the configuration key and the way out.
+    pub fn new(config: AuthConfig) -> Result<Self, AuthConfigError> {
+        Self::with_clock(config, system_clock())
+    }
+
+    /// As [`Verifier::new`], with a clock of the caller's.
+    ///
+    /// # Errors
+    /// [`AuthConfigError`], which names the configuration key and the way out.
+    pub fn with_clock(config: AuthConfig, clock: Clock) -> Result<Self, AuthConfigError> {
+        config.check()?;
+        let files = match &config.public_keys_dir {
+            Some(dir) => key_files::load(dir)?,
+            None => KeySet::default(),
+        };
+        let jwks = config
+            .jwks_url
+            .as_ref()
+            .map(|url| Jwks::new(url, Arc::clone(&clock)))
+            .transpose()?;
+        Ok(Self(Arc::new(Inner {
+            secrets: config.hs256_secrets.iter().map(VerifyingKey::shared).collect(),
+            files,
+            jwks,
+            rules: config.rules(),
+            max_token_bytes: config.max_token_bytes,
+            verified: Verified::default(),
+            clock,
+        })))
+    }
+
+    /// Asks the JWKS URL, if one is configured, so that the first token need not wait. Returns whether its
+    /// keys are there; a node starts without them too and asks again when a token needs one.
+    pub async fn prefetch_keys(&self) -> bool {
+        match &self.0.jwks {
+            Some(jwks) => jwks.ask().await,
+            None => true,
+        }
+    }
+
+    /// Verifies `token`. Waits only when its `kid` is unknown and a JWKS URL is configured, and then at most
+    /// [`FETCH_TIMEOUT_MS`](crate::FETCH_TIMEOUT_MS) and a little.
+    ///
+    /// # Errors
+    /// [`TokenError`], whose text may be shown to the client.
+    pub async fn verify(&self, token: &str) -> Result<Grant, TokenError> {
+        let jws = Jws::parse(token, self.0.max_token_bytes)?;
+        if let Some(outcome) = self.0.verify_now(&jws) {
+            return outcome;
+        }
+        let Some(jwks) = &self.0.jwks else {
+            let named = jws.kid.is_some();
+            return Err(if named {
+                TokenError::UnknownKey
+            } else {
+                TokenError::Algorithm
+            });
+        };
+        // Boxed: this branch is rare, and its state would otherwise sit in every handshake's future.
+        let sure = Box::pin(jwks.ask()).await;
+        let missing = if sure {
+            TokenError::UnknownKey
+        } else {
+            TokenError::KeysUnavailable
+        };
+        self.0.verify_now(&jws).unwrap_or(Err(missing))
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub fn stats(&self) -> VerifierStats {
+        let jwks = self.0.jwks.as_ref();
+        VerifierStats {
+            jwks_refreshes: jwks.map_or(0, |jwks| jwks.refreshes()),
+            jwks_failures: jwks.map_or(0, |jwks| jwks.failures()),
+            jwks_keys: jwks.map_or(0, |jwks| jwks.known().keys.len()),
+            verified_hits: self.0.verified.hits(),
+        }
+    }
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verifier")
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    /// The whole verification with the keys at hand; `None` when none of them is the token's.
+    fn verify_now(&self, jws: &Jws<'_>) -> Option<Result<Grant, TokenError>> {
+        let now_s = (self.clock)();
+        let signed = match jws.algorithm.family() {
+            AlgorithmFamily::Hmac => self.check_secrets(jws),
+            AlgorithmFamily::Rsa | AlgorithmFamily::Ec | AlgorithmFamily::Ed => {
+                self.check_public(jws, now_s)?
+            }
+        };
+        Some(signed.and_then(|()| self.rules.grant(&jws.payload()?, now_s)))
+    }
+
+    fn check_secrets(&self, jws: &Jws<'_>) -> Result<(), TokenError> {
+        if self.secrets.is_empty() {
+            return Err(TokenError::Algorithm);
+        }
+        match self.secrets.iter().any(|secret| secret.signed(jws)) {
+            true => Ok(()),
+            false => Err(TokenError::Signature),
+        }
+    }
+
+    fn check_public(&self, jws: &Jws<'_>, now_s: u64) -> Option<Result<(), TokenError>> {
+        if self.files.len() == 0 && self.jwks.is_none() {
+            return Some(Err(TokenError::Algorithm));
+        }
+        let known = self.jwks.as_ref().map(|jwks| {
+            let known = jwks.known();
+            jwks.refresh_if_stale(&known);
+            known
+        });
+        let none = KeySet::default();
+        let published = known.as_ref().map_or(&none, |known| &known.keys);
+        let key = match KeySet::find([&self.files, published], jws) {
+            Lookup::Key(key) => key,
+            Lookup::WrongAlgorithm => return Some(Err(TokenError::Algorithm)),
+            Lookup::Ambiguous => return Some(Err(TokenError::AmbiguousKey)),
+            Lookup::Unknown => return None,
+        };
+        let generation = known.as_ref().map_or(0, |known| known.generation);
+        let fingerprint = Verified::fingerprint(jws.token);
+        if self.verified.has(&fingerprint, now_s, generation) {
+            return Some(Ok(()));
+        }
+        if !key.signed(jws) {
+            return Some(Err(TokenError::Signature));
+        }
+        self.verified.remember(fingerprint, now_s, generation);
+        Some(Ok(()))
+    }
+}

@@ -1,0 +1,178 @@
+//! The command line, as people script against it. Only its shape; what each command does is in `command`.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A horizontally scalable WebRTC signaling server.
+///
+/// Start with `switchboard dev` and open the printed address in two tabs.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 100, propagate_version = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run one node for development: in-memory bus, demo page, a signing key of its own, STUN and TURN.
+    ///
+    /// Needs no Redis and no configuration; everything listens on 127.0.0.1.
+    Dev(Dev),
+    /// Run a production node.
+    Serve(Serve),
+    /// Look at configuration: check it, print the defaults, print its JSON schema.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Make or read tokens.
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Connect as a peer and print what arrives, one JSON object a line, until interrupted.
+    Listen(Listen),
+    /// Connect as a peer, send one message, and print its final word.
+    Send(Send),
+}
+
+/// `switchboard dev`.
+#[derive(Debug, Args)]
+pub struct Dev {
+    /// Address of the public port and the demo page.
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// Address of the operations port (/livez, /readyz, /metrics).
+    #[arg(long, default_value = "127.0.0.1:9090")]
+    pub ops_listen: SocketAddr,
+    /// Join other nodes through this Redis instead of being alone, e.g. redis://127.0.0.1:6379.
+    #[arg(long)]
+    pub redis_url: Option<String>,
+    /// Sign with the secret in this file instead of a fresh one; nodes that share a Redis share it.
+    #[arg(long)]
+    pub signing_secret_file: Option<PathBuf>,
+    /// The node's name.
+    #[arg(long)]
+    pub node_id: Option<String>,
+    /// Do not start the embedded STUN and TURN server.
+    #[arg(long)]
+    pub no_turn: bool,
+}
+
+/// `switchboard serve`.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// The configuration file (TOML); SWITCHBOARD__SECTION__KEY in the environment overrides its keys.
+    #[arg(long)]
+    pub config: Option<PathBuf>,
+}
+
+/// `switchboard config`.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Read a configuration as `serve` would and say what is wrong with it (exit code 64).
+    Check(Serve),
+    /// Print every key with its default.
+    Default,
+    /// Print the JSON schema of the configuration.
+    Schema,
+}
+
+/// `switchboard token`.
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Sign a token and print it.
+    Mint(Mint),
+    /// Show what is in a token. Does not verify it.
+    Inspect {
+        /// The token; `-` reads it from standard input, which keeps it out of the shell's history.
+        token: String,
+    },
+}
+
+/// `switchboard token mint`.
+#[derive(Debug, Args)]
+pub struct Mint {
+    /// The peer ID.
+    #[arg(long)]
+    pub peer: String,
+    /// Take secret and audience from this node configuration.
+    #[arg(long, conflicts_with = "secret_file")]
+    pub config: Option<PathBuf>,
+    /// Sign with HS256 and the secret in this file.
+    #[arg(long)]
+    pub secret_file: Option<PathBuf>,
+    /// Sign with the private key in this PEM file; RSA, EC and Ed25519 keys choose their algorithm.
+    #[arg(long, conflicts_with_all = ["secret_file", "config"])]
+    pub key_file: Option<PathBuf>,
+    /// The `kid` of the private key.
+    #[arg(long, requires = "key_file")]
+    pub kid: Option<String>,
+    /// How long the token is valid, in seconds.
+    #[arg(long, default_value_t = 3600)]
+    pub ttl_s: u64,
+    /// The tenant.
+    #[arg(long)]
+    pub tenant: Option<String>,
+    /// The audience.
+    #[arg(long)]
+    pub audience: Option<String>,
+    /// The issuer.
+    #[arg(long)]
+    pub issuer: Option<String>,
+    /// A pattern of peer IDs that the peer may send to; may be given several times.
+    #[arg(long = "may-send-to")]
+    pub may_send_to: Vec<String>,
+}
+
+/// Where and as whom a command-line peer connects.
+#[derive(Debug, Args)]
+pub struct Connect {
+    /// The node's WebSocket address.
+    #[arg(long, default_value = "ws://127.0.0.1:8080/v1/ws", env = "SWITCHBOARD_URL")]
+    pub url: String,
+    /// The token. Better in the environment or a file than on the command line, where others can see it.
+    #[arg(long, env = "SWITCHBOARD_TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+    /// A file that holds the token.
+    #[arg(long, conflicts_with = "token")]
+    pub token_file: Option<PathBuf>,
+}
+
+/// `switchboard listen`.
+#[derive(Debug, Args)]
+pub struct Listen {
+    /// Where and as whom.
+    #[command(flatten)]
+    pub connect: Connect,
+    /// Stop after this many messages.
+    #[arg(long)]
+    pub count: Option<u64>,
+}
+
+/// `switchboard send`.
+#[derive(Debug, Args)]
+pub struct Send {
+    /// Where and as whom.
+    #[command(flatten)]
+    pub connect: Connect,
+    /// The receiver's peer ID.
+    #[arg(long)]
+    pub to: String,
+    /// What to send it as.
+    #[arg(long, value_enum, default_value_t = Kind::Message)]
+    pub kind: Kind,
+    /// The payload: any JSON value.
+    pub payload: String,
+}
+
+/// The kinds of message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[expect(missing_docs, reason = "the names say it all")]
+pub enum Kind {
+    Offer,
+    Answer,
+    Candidate,
+    Bye,
+    Message,
+}

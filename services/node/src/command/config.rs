@@ -1,0 +1,22 @@
+//! `switchboard config check|default|schema`.
+
+use crate::{
+    cli::ConfigCommand,
+    config::{self, Settings},
+};
+
+pub(super) fn run(command: ConfigCommand) -> anyhow::Result<()> {
+    match command {
+        ConfigCommand::Check(serve) => {
+            let settings = Settings::check(config::load(serve.config.as_deref())?)?;
+            super::serve::check_keys(&settings)?;
+            println!(
+                "configuration is valid; the node would be called {}",
+                settings.node
+            );
+        }
+        ConfigCommand::Default => print!("{}", config::default_toml()),
+        ConfigCommand::Schema => println!("{}", config::schema()),
+    }
+    Ok(())
+}

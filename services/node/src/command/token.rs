@@ -1,0 +1,96 @@
+//! `switchboard token mint|inspect`.
+
+use std::{
+    io::Read as _,
+    path::Path,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::Context as _;
+use switchboard_auth::{Minter, inspect};
+use switchboard_protocol::{Claims, PeerId, Secret, SwitchboardClaims};
+
+use crate::{
+    cli::{Mint, TokenCommand},
+    config::{self, ConfigError, Settings},
+};
+
+/// The longest text read as a token, in bytes.
+const MOST_TOKEN_BYTES: u64 = 64 * 1024;
+
+pub(super) fn run(command: TokenCommand) -> anyhow::Result<()> {
+    match command {
+        TokenCommand::Mint(mint) => {
+            println!("{}", token(&mint)?.expose());
+            Ok(())
+        }
+        TokenCommand::Inspect { token } => {
+            let token = if token == "-" { from_stdin()? } else { token };
+            print!("{}", inspect(token.trim(), now_s())?);
+            Ok(())
+        }
+    }
+}
+
+fn token(mint: &Mint) -> anyhow::Result<Secret> {
+    PeerId::new(&mint.peer).context("--peer")?;
+    let (minter, audience) = minter(mint)?;
+    let now_s = now_s();
+    let send = (!mint.may_send_to.is_empty()).then(|| mint.may_send_to.clone());
+    let claims = Claims {
+        sub: mint.peer.clone(),
+        exp: now_s.saturating_add(mint.ttl_s),
+        iat: Some(now_s),
+        iss: mint.issuer.clone(),
+        tenant: mint.tenant.clone(),
+        switchboard: SwitchboardClaims {
+            send,
+            ..SwitchboardClaims::default()
+        },
+        ..Claims::default()
+    };
+    Ok(minter.mint(&claims, audience.as_deref())?)
+}
+
+fn minter(mint: &Mint) -> anyhow::Result<(Minter, Option<String>)> {
+    let audience = mint.audience.clone().or_else(|| Some("switchboard".to_owned()));
+    if let Some(file) = &mint.key_file {
+        return Ok((
+            Minter::from_private_pem_file(file, mint.kid.as_deref())?,
+            audience,
+        ));
+    }
+    if let Some(file) = &mint.secret_file {
+        let secret =
+            std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+        return Ok((Minter::hs256(&Secret::new(secret.trim_end()))?, audience));
+    }
+    from_config(mint.config.as_deref(), mint.audience.clone())
+}
+
+fn from_config(file: Option<&Path>, audience: Option<String>) -> anyhow::Result<(Minter, Option<String>)> {
+    let settings = Settings::check(config::load(file)?)?;
+    let problem = "no shared secret to sign with; give --secret-file or --key-file";
+    let secret = settings
+        .auth
+        .hs256_secrets
+        .first()
+        .ok_or_else(|| ConfigError::new("auth.hs256_secret", problem))?;
+    Ok((Minter::hs256(secret)?, audience.or(settings.auth.audience)))
+}
+
+fn from_stdin() -> anyhow::Result<String> {
+    let mut text = String::new();
+    std::io::stdin()
+        .take(MOST_TOKEN_BYTES)
+        .read_to_string(&mut text)
+        .context("standard input cannot be read")?;
+    Ok(text)
+}
+
+fn now_s() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs()
+}

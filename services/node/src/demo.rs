@@ -1,0 +1,132 @@
+//! The demo page and the tokens it asks for. For development only: whoever can reach it gets a token, so
+//! configuration allows it on loopback addresses alone.
+
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use axum::{
+    Json, Router as Routes,
+    extract::{Path, Query, State},
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use rand::seq::IndexedRandom as _;
+use rust_embed::RustEmbed;
+use serde::{Deserialize, Serialize};
+use switchboard_auth::Minter;
+use switchboard_protocol::{Claims, PeerId, Secret};
+
+#[derive(RustEmbed)]
+#[folder = "../../clients/web/demo"]
+struct Page;
+
+/// How long a development token is valid, in seconds.
+const TOKEN_TTL_S: u64 = 3_600;
+
+/// Everything from the node itself; cameras, ICE and other nodes' sockets beside it.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss: http: https:; \
+     media-src blob: 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'";
+
+const ADJECTIVES: [&str; 12] = [
+    "amber", "brave", "calm", "deft", "eager", "fleet", "gentle", "happy", "keen", "lucid", "merry", "quiet",
+];
+const ANIMALS: [&str; 12] = [
+    "badger", "crane", "dolphin", "fox", "heron", "ibex", "lynx", "marten", "otter", "puffin", "raven",
+    "seal",
+];
+
+struct Demo {
+    minter: Minter,
+    audience: Option<String>,
+}
+
+/// The page at `/` and its tokens at `/dev/session`.
+pub(crate) fn routes(minter: Minter, audience: Option<String>) -> Routes {
+    Routes::new()
+        .route("/", get(|| async { file("index.html") }))
+        .route(
+            "/{file}",
+            get(|Path(name): Path<String>| async move { file(&name) }),
+        )
+        .route("/dev/session", get(session))
+        .with_state(Arc::new(Demo { minter, audience }))
+}
+
+fn file(name: &str) -> Response {
+    let Some(file) = Page::get(name) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let content_type = match name.rsplit('.').next() {
+        Some("html") => "text/html; charset=utf-8",
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        Some("png") => "image/png",
+        _ => "application/octet-stream",
+    };
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(content_type)),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static(CONTENT_SECURITY_POLICY),
+        ),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        (
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        ),
+        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    ];
+    (headers, file.data).into_response()
+}
+
+#[derive(Deserialize)]
+struct Asked {
+    peer: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Session {
+    peer: PeerId,
+    token: Secret,
+    ws_url: &'static str,
+}
+
+async fn session(State(demo): State<Arc<Demo>>, Query(asked): Query<Asked>) -> Response {
+    let name = asked.peer.unwrap_or_else(random_name);
+    let peer = match PeerId::new(&name) {
+        Ok(peer) => peer,
+        Err(error) => return (StatusCode::BAD_REQUEST, format!("peer: {error}\n")).into_response(),
+    };
+    let now_s = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs();
+    let claims = Claims {
+        sub: name,
+        iat: Some(now_s),
+        exp: now_s + TOKEN_TTL_S,
+        ..Claims::default()
+    };
+    match demo.minter.mint(&claims, demo.audience.as_deref()) {
+        Ok(token) => {
+            let body = Json(Session {
+                peer,
+                token,
+                ws_url: "/v1/ws",
+            });
+            ([(header::CACHE_CONTROL, "no-store")], body).into_response()
+        }
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+    }
+}
+
+fn random_name() -> String {
+    let mut rng = rand::rng();
+    let adjective = ADJECTIVES.choose(&mut rng).unwrap_or(&"amber");
+    let animal = ANIMALS.choose(&mut rng).unwrap_or(&"fox");
+    format!("{adjective}-{animal}-{:04}", rand::random_range(0..10_000))
+}

@@ -1,0 +1,159 @@
+//! A node put together: ports bound, parts wired, run until told to stop, drained. The one place where the
+//! broker and the edge meet.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use anyhow::Context as _;
+use axum::Router as Routes;
+use switchboard_auth::{IceServers, Minter, Verifier};
+use switchboard_broker::{MemoryBroker, MemoryBus, RedisBroker};
+use switchboard_core::{Broker, Router};
+use switchboard_edge::{DrainReport, Edge};
+use switchboard_telemetry::Telemetry;
+use tokio::{net::TcpListener, sync::Notify};
+
+use crate::{
+    config::{BrokerSettings, DrainSettings, Settings},
+    demo,
+    ops::{self, Ops},
+    readiness::Readiness,
+};
+
+/// A node with its ports bound, ready to run.
+pub struct Node {
+    router: Arc<Router>,
+    broker: Arc<dyn Broker>,
+    edge: Arc<Edge>,
+    readiness: Arc<Readiness>,
+    telemetry: Telemetry,
+    public: TcpListener,
+    public_routes: Routes,
+    ops: TcpListener,
+    drain: DrainSettings,
+}
+
+impl Node {
+    /// Binds the ports and wires the parts. Returns before the bus is reachable: readiness tells.
+    ///
+    /// # Errors
+    /// When a key cannot be used or a port is taken; the message names it.
+    pub async fn bind(settings: Settings) -> anyhow::Result<Self> {
+        let telemetry = Telemetry::new(settings.node.as_str());
+        let audience = settings.auth.audience.clone();
+        let verifier = Verifier::new(settings.auth)?;
+        let ice = IceServers::new(settings.ice)?;
+        let router = Router::new(settings.node.clone(), settings.limits, telemetry.clone());
+        let public = bind(settings.listen, "server.listen").await?;
+        let ops = bind(settings.ops_listen, "server.ops_listen").await?;
+        let events = Arc::<Router>::clone(&router);
+        let broker: Arc<dyn Broker> = match settings.broker {
+            BrokerSettings::Memory => {
+                MemoryBroker::join(&MemoryBus::default(), settings.node, events, telemetry.clone())
+            }
+            BrokerSettings::Redis(config) => {
+                RedisBroker::start(config, settings.node, events, telemetry.clone())?
+            }
+        };
+        router.join(Arc::clone(&broker));
+        let edge = Edge::new(
+            Arc::clone(&router),
+            verifier,
+            ice,
+            telemetry.clone(),
+            settings.edge,
+        );
+        let mut public_routes = edge.routes();
+        if let Some(secret) = settings.demo_secret {
+            public_routes = public_routes.merge(demo::routes(Minter::hs256(&secret)?, audience));
+        }
+        let readiness = Arc::new(Readiness::new(Arc::clone(&router)));
+        Ok(Self {
+            router,
+            broker,
+            edge,
+            readiness,
+            telemetry,
+            public,
+            public_routes,
+            ops,
+            drain: settings.drain,
+        })
+    }
+
+    /// The address of the public port.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn public_address(&self) -> std::io::Result<SocketAddr> {
+        self.public.local_addr()
+    }
+
+    /// The address of the operations port.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn ops_address(&self) -> std::io::Result<SocketAddr> {
+        self.ops.local_addr()
+    }
+
+    /// Runs until `stop` ends or `POST /drain` comes, then drains.
+    ///
+    /// # Errors
+    /// When the operations port fails.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<DrainReport> {
+        let drain = Arc::new(Notify::new());
+        let (readiness, telemetry) = (Arc::clone(&self.readiness), self.telemetry.clone());
+        let ops_routes = ops::routes(Ops {
+            readiness,
+            telemetry,
+            drain: Arc::clone(&drain),
+        });
+        tracing::info!(public = %self.public_address()?, ops = %self.ops_address()?, "listening");
+        let stop = async {
+            tokio::select! {
+                () = stop => {}
+                () = drain.notified() => {}
+            }
+        };
+        tokio::select! {
+            () = self.router.run() => anyhow::bail!("the router stopped by itself"),
+            () = switchboard_edge::serve(Arc::clone(&self.edge), self.public, self.public_routes) => {
+                anyhow::bail!("the public port stopped by itself")
+            }
+            outcome = async { axum::serve(self.ops, ops_routes).await } => {
+                outcome.context("the operations port failed")?;
+                anyhow::bail!("the operations port stopped by itself")
+            }
+            report = async {
+                stop.await;
+                empty(&self.edge, &self.readiness, &self.telemetry, self.drain).await
+            } => {
+                self.broker.shutdown().await;
+                Ok(report)
+            }
+        }
+    }
+}
+
+async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!("{key}: {address} cannot be listened on; is another program there? Choose another port")
+    })
+}
+
+async fn empty(
+    edge: &Arc<Edge>,
+    readiness: &Readiness,
+    telemetry: &Telemetry,
+    drain: DrainSettings,
+) -> DrainReport {
+    readiness.start_draining();
+    telemetry.draining(true);
+    tracing::info!(connections = edge.open_connections(), "draining");
+    if edge.open_connections() > 0 {
+        tokio::time::sleep(drain.settle).await;
+    }
+    let report = edge.drain(drain.plan).await;
+    tracing::info!(told = report.told, cut_off = report.cut_off, "drained");
+    report
+}

@@ -1,0 +1,84 @@
+//! Whether a node should get new connections, and why not. Liveness is another matter: it never depends
+//! on Redis.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use serde::Serialize;
+use switchboard_core::{BusState, Router};
+
+/// A node's readiness.
+pub(crate) struct Readiness {
+    router: Arc<Router>,
+    draining: AtomicBool,
+}
+
+/// The answer of `/readyz`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    pub(crate) ready: bool,
+    /// Why not; empty when ready.
+    pub(crate) reasons: Vec<Reason>,
+    /// Channels that should be subscribed, and those that are.
+    subscriptions: Subscriptions,
+}
+
+#[derive(Debug, Serialize)]
+struct Subscriptions {
+    desired: usize,
+    confirmed: usize,
+}
+
+/// One reason not to be ready.
+#[derive(Debug, Serialize)]
+pub(crate) struct Reason {
+    reason: &'static str,
+    detail: String,
+}
+
+impl Readiness {
+    pub(crate) fn new(router: Arc<Router>) -> Self {
+        Self {
+            router,
+            draining: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn start_draining(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn report(&self) -> Report {
+        let bus = self.router.bus();
+        let mut reasons = Vec::new();
+        if self.draining.load(Ordering::Relaxed) {
+            reasons.push(Reason {
+                reason: "draining",
+                detail: "the node is about to stop".into(),
+            });
+        }
+        let reason = match bus.state {
+            BusState::Up => None,
+            BusState::Connecting => Some("starting"),
+            BusState::Down => Some("bus-down"),
+            BusState::Deaf => Some("bus-deaf"),
+        };
+        if let Some(reason) = reason {
+            reasons.push(Reason {
+                reason,
+                detail: bus.detail,
+            });
+        }
+        let subscriptions = Subscriptions {
+            desired: bus.desired,
+            confirmed: bus.confirmed,
+        };
+        Report {
+            ready: reasons.is_empty(),
+            reasons,
+            subscriptions,
+        }
+    }
+}

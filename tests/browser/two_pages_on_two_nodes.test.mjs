@@ -1,0 +1,40 @@
+// The main job: two browsers, each at another node, set up a call through Redis.
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { newWindow, openPage, pageSays, reachablePeer, screenshot, seesMovingPicture, startBrowser, withTools, wordOf } from './parts/browser.mjs';
+import { startTwoNodes } from './parts/servers.mjs';
+
+test('two pages on two nodes see each other until one hangs up', withTools, async (t) => {
+  const [n1, n2] = await startTwoNodes(t);
+  const browser = await startBrowser(t);
+
+  const first = await openPage(await newWindow(browser), n1.url);
+  const firstPeer = await reachablePeer(first);
+  await pageSays(first, { media: 'live' });
+  await screenshot(first, 'ready');
+
+  const second = await openPage(await newWindow(browser, { colorScheme: 'dark' }), `${n2.url}?call=${firstPeer}`);
+  const both = [first, second];
+  await Promise.all(both.map((page) => pageSays(page, { connection: 'connected' })));
+  assert.deepEqual(await Promise.all(both.map((page) => wordOf(page, 'node'))), ['n1', 'n2']);
+
+  for (const page of both) {
+    await page.bringToFront();
+    await seesMovingPicture(page);
+    await page.locator('#f-path').filter({ hasText: /\w+ → \w+, (udp|tcp)/ }).waitFor();
+  }
+  await screenshot(first, 'call-light');
+  await screenshot(second, 'call-dark');
+  await second.setViewportSize({ width: 390, height: 844 });
+  await screenshot(second, 'call-phone');
+  assert.match(await second.locator('#log').innerText(), /offer: delivered in/);
+  assert.match(await first.locator('#log').innerText(), /answer: delivered in/);
+
+  await second.getByRole('button', { name: 'Hang up' }).click();
+  await pageSays(second, { connection: 'ended', ended: 'hung-up' });
+  await pageSays(first, { connection: 'ended', ended: 'they-hung-up' });
+
+  await first.getByRole('button', { name: 'Call again' }).click();
+  await Promise.all(both.map((page) => pageSays(page, { connection: 'connected' })));
+  assert.deepEqual(both.flatMap((page) => page.complaints), []);
+});
