@@ -278,7 +278,7 @@ impl Connection {
             Effect::Close(code) => return Some(code),
             Effect::Reply(event) => {
                 if let Event::Error { code, .. } = &event {
-                    self.edge.telemetry.bad_frame(*code);
+                    self.edge.telemetry.command_error(*code);
                 }
                 peer.tell(event);
             }

@@ -38,7 +38,10 @@ impl Node {
     /// # Errors
     /// When a key cannot be used or a port is taken; the message names it.
     pub async fn bind(settings: Settings) -> anyhow::Result<Self> {
-        let telemetry = Telemetry::new(settings.node.as_str());
+        let telemetry = match settings.otlp() {
+            Some(otlp) => Telemetry::traced(settings.node.as_str(), &otlp)?,
+            None => Telemetry::new(settings.node.as_str()),
+        };
         let audience = settings.auth.audience.clone();
         let verifier = Verifier::new(settings.auth)?;
         let ice = IceServers::new(settings.ice)?;
@@ -129,6 +132,7 @@ impl Node {
                 empty(&self.edge, &self.readiness, &self.telemetry, self.drain).await
             } => {
                 self.broker.shutdown().await;
+                self.telemetry.shutdown_traces().await;
                 Ok(report)
             }
         }

@@ -36,7 +36,7 @@ pub(super) async fn node(
         config::LogFormat::Json => LogFormat::Json,
         config::LogFormat::Text => LogFormat::Text,
     };
-    let guard = switchboard_telemetry::init_logging(format, &settings.telemetry.log_filter, settings.otlp())
+    switchboard_telemetry::init_logging(format, &settings.telemetry.log_filter)
         .map_err(|error| ConfigError::new("telemetry", error.to_string()))?;
     let node = Node::bind(settings).await?;
     started(&node)?;
@@ -58,6 +58,5 @@ pub(super) async fn node(
             });
         })
         .await;
-    guard.shutdown().await;
     report.map(|_| ())
 }

@@ -1,0 +1,224 @@
+//! The registered metrics of one node, resolved once so that nothing on the way of a message looks a label
+//! up. What each of them says is in `catalogue`.
+
+use prometheus::{
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    Result,
+};
+use switchboard_protocol::{CloseCode, ErrorCode, MessageKind};
+
+use crate::{
+    catalogue::{self as c, Kind, Metric},
+    labels::{BusRebuild, Path, Queue, RedisOp, RefusalReason, Transport},
+    process::Process,
+};
+
+/// The label of a send that was delivered; errors have their code.
+const DELIVERED: &str = "delivered";
+
+pub(crate) struct Metrics {
+    pub(crate) registry: Registry,
+    pub(crate) process: Process,
+    pub(crate) connections: Vec<IntGauge>,
+    pub(crate) connections_total: Vec<IntCounter>,
+    pub(crate) closes: Vec<(u16, IntCounter)>,
+    pub(crate) closes_other: IntCounter,
+    pub(crate) sessions: IntGauge,
+    pub(crate) refusals: Vec<IntCounter>,
+    pub(crate) handshake_timeouts: IntCounter,
+    pub(crate) connect_seconds: Histogram,
+    pub(crate) takeovers: IntCounter,
+    /// By kind, path and outcome: index `(kind * paths + path) * outcomes + outcome`.
+    pub(crate) messages: Vec<IntCounter>,
+    pub(crate) messages_in: Vec<IntCounter>,
+    pub(crate) bytes_in: IntCounter,
+    pub(crate) frames_out: IntCounter,
+    pub(crate) bytes_out: IntCounter,
+    pub(crate) delivery_seconds: Vec<Histogram>,
+    pub(crate) pending: IntGauge,
+    pub(crate) retransmissions: IntCounter,
+    pub(crate) duplicates: IntCounter,
+    pub(crate) gaps: IntCounter,
+    pub(crate) overflows: Vec<IntCounter>,
+    pub(crate) command_errors: Vec<IntCounter>,
+    pub(crate) ack_batch: Histogram,
+    pub(crate) redis_seconds: Vec<Histogram>,
+    pub(crate) redis_errors: Vec<IntCounter>,
+    pub(crate) publish_batch: Histogram,
+    pub(crate) bus_up: IntGauge,
+    pub(crate) bus_probe_seconds: Histogram,
+    pub(crate) bus_probes_missed: IntCounter,
+    pub(crate) bus_rebuilds: Vec<IntCounter>,
+    pub(crate) subscriptions_desired: IntGauge,
+    pub(crate) subscriptions_confirmed: IntGauge,
+    pub(crate) draining: IntGauge,
+    pub(crate) goaways: IntCounter,
+}
+
+impl Metrics {
+    pub(crate) fn register() -> Result<Self> {
+        let registry = Registry::new();
+        let r = &registry;
+        let transports = Transport::ALL.map(Transport::as_str);
+        let (closes, closes_other) = closes(r)?;
+        build_info(r)?;
+        Ok(Self {
+            process: Process::register(r)?,
+            connections: gauges(r, &c::CONNECTIONS, &transports)?,
+            connections_total: counters(r, &c::CONNECTIONS_TOTAL, &transports)?,
+            closes,
+            closes_other,
+            sessions: gauge(r, &c::SESSIONS)?,
+            refusals: counters(
+                r,
+                &c::REFUSALS_TOTAL,
+                &RefusalReason::ALL.map(RefusalReason::as_str),
+            )?,
+            handshake_timeouts: counter(r, &c::HANDSHAKE_TIMEOUTS_TOTAL)?,
+            connect_seconds: histogram(r, &c::CONNECT_SECONDS)?,
+            takeovers: counter(r, &c::TAKEOVERS_TOTAL)?,
+            messages: messages(r)?,
+            messages_in: counters(
+                r,
+                &c::MESSAGES_IN_TOTAL,
+                &MessageKind::ALL.map(MessageKind::as_str),
+            )?,
+            bytes_in: counter(r, &c::BYTES_IN_TOTAL)?,
+            frames_out: counter(r, &c::FRAMES_OUT_TOTAL)?,
+            bytes_out: counter(r, &c::BYTES_OUT_TOTAL)?,
+            delivery_seconds: histograms(r, &c::DELIVERY_SECONDS, &Path::ALL.map(Path::as_str))?,
+            pending: gauge(r, &c::PENDING)?,
+            retransmissions: counter(r, &c::RETRANSMISSIONS_TOTAL)?,
+            duplicates: counter(r, &c::DUPLICATES_TOTAL)?,
+            gaps: counter(r, &c::GAPS_TOTAL)?,
+            overflows: counters(r, &c::OVERFLOWS_TOTAL, &Queue::ALL.map(Queue::as_str))?,
+            command_errors: counters(r, &c::CLIENT_ERRORS_TOTAL, &ErrorCode::ALL.map(ErrorCode::as_str))?,
+            ack_batch: histogram(r, &c::ACK_BATCH)?,
+            redis_seconds: histograms(r, &c::REDIS_SECONDS, &RedisOp::ALL.map(RedisOp::as_str))?,
+            redis_errors: counters(r, &c::REDIS_ERRORS_TOTAL, &RedisOp::ALL.map(RedisOp::as_str))?,
+            publish_batch: histogram(r, &c::PUBLISH_BATCH)?,
+            bus_up: gauge(r, &c::BUS_UP)?,
+            bus_probe_seconds: histogram(r, &c::BUS_PROBE_SECONDS)?,
+            bus_probes_missed: counter(r, &c::BUS_PROBES_MISSED_TOTAL)?,
+            bus_rebuilds: counters(
+                r,
+                &c::BUS_REBUILDS_TOTAL,
+                &BusRebuild::ALL.map(BusRebuild::as_str),
+            )?,
+            subscriptions_desired: gauge(r, &c::SUBSCRIPTIONS_DESIRED)?,
+            subscriptions_confirmed: gauge(r, &c::SUBSCRIPTIONS_CONFIRMED)?,
+            draining: gauge(r, &c::DRAINING)?,
+            goaways: counter(r, &c::GOAWAYS_TOTAL)?,
+            registry,
+        })
+    }
+}
+
+/// Outcomes of a send: delivered, then the error codes in their order.
+pub(crate) const OUTCOMES: usize = 1 + ErrorCode::ALL.len();
+
+fn messages(registry: &Registry) -> Result<Vec<IntCounter>> {
+    let family = counter_family(registry, &c::MESSAGES_TOTAL)?;
+    let outcomes = || std::iter::once(DELIVERED).chain(ErrorCode::ALL.map(ErrorCode::as_str));
+    let mut counters = Vec::with_capacity(MessageKind::ALL.len() * Path::ALL.len() * OUTCOMES);
+    for kind in MessageKind::ALL {
+        for path in Path::ALL {
+            for outcome in outcomes() {
+                counters.push(family.get_metric_with_label_values(&[
+                    kind.as_str(),
+                    path.as_str(),
+                    outcome,
+                ])?);
+            }
+        }
+    }
+    Ok(counters)
+}
+
+fn closes(registry: &Registry) -> Result<(Vec<(u16, IntCounter)>, IntCounter)> {
+    /// Codes of RFC 6455 that are not the protocol's own: broken frames, and no close frame at all.
+    const FOREIGN: [u16; 2] = [1002, 1006];
+    let family = counter_family(registry, &c::CLOSES_TOTAL)?;
+    let known = CloseCode::ALL.map(CloseCode::code).into_iter().chain(FOREIGN);
+    let known = known
+        .map(|code| {
+            Ok((
+                code,
+                family.get_metric_with_label_values(&[code.to_string().as_str()])?,
+            ))
+        })
+        .collect::<Result<_>>()?;
+    Ok((known, family.get_metric_with_label_values(&["other"])?))
+}
+
+fn build_info(registry: &Registry) -> Result<()> {
+    let family = IntGaugeVec::new(opts(&c::BUILD_INFO), c::BUILD_INFO.labels)?;
+    registry.register(Box::new(family.clone()))?;
+    let commit = option_env!("SWITCHBOARD_COMMIT").unwrap_or("unknown");
+    family
+        .get_metric_with_label_values(&[env!("CARGO_PKG_VERSION"), commit])?
+        .set(1);
+    Ok(())
+}
+
+fn opts(metric: &Metric) -> Opts {
+    Opts::new(metric.name, metric.help)
+}
+
+fn counter(registry: &Registry, metric: &Metric) -> Result<IntCounter> {
+    let counter = IntCounter::with_opts(opts(metric))?;
+    registry.register(Box::new(counter.clone()))?;
+    Ok(counter)
+}
+
+fn gauge(registry: &Registry, metric: &Metric) -> Result<IntGauge> {
+    let gauge = IntGauge::with_opts(opts(metric))?;
+    registry.register(Box::new(gauge.clone()))?;
+    Ok(gauge)
+}
+
+fn counter_family(registry: &Registry, metric: &Metric) -> Result<IntCounterVec> {
+    let family = IntCounterVec::new(opts(metric), metric.labels)?;
+    registry.register(Box::new(family.clone()))?;
+    Ok(family)
+}
+
+fn counters(registry: &Registry, metric: &Metric, values: &[&str]) -> Result<Vec<IntCounter>> {
+    let family = counter_family(registry, metric)?;
+    values
+        .iter()
+        .map(|value| family.get_metric_with_label_values(&[*value]))
+        .collect()
+}
+
+fn gauges(registry: &Registry, metric: &Metric, values: &[&str]) -> Result<Vec<IntGauge>> {
+    let family = IntGaugeVec::new(opts(metric), metric.labels)?;
+    registry.register(Box::new(family.clone()))?;
+    values
+        .iter()
+        .map(|value| family.get_metric_with_label_values(&[*value]))
+        .collect()
+}
+
+fn histogram_opts(metric: &Metric) -> HistogramOpts {
+    let opts = HistogramOpts::from(opts(metric));
+    match metric.kind {
+        Kind::Histogram(bounds) => opts.buckets(bounds.to_vec()),
+        Kind::Counter | Kind::Gauge => opts,
+    }
+}
+
+fn histogram(registry: &Registry, metric: &Metric) -> Result<Histogram> {
+    let histogram = Histogram::with_opts(histogram_opts(metric))?;
+    registry.register(Box::new(histogram.clone()))?;
+    Ok(histogram)
+}
+
+fn histograms(registry: &Registry, metric: &Metric, values: &[&str]) -> Result<Vec<Histogram>> {
+    let family = HistogramVec::new(histogram_opts(metric), metric.labels)?;
+    registry.register(Box::new(family.clone()))?;
+    values
+        .iter()
+        .map(|value| family.get_metric_with_label_values(&[*value]))
+        .collect()
+}

@@ -1,0 +1,148 @@
+//! The spans of one message: taken from a client, published, written to the receiver – on two nodes, in
+//! one trace. Without a collector each is a single branch.
+
+use std::sync::Arc;
+
+use opentelemetry::{
+    Context, KeyValue, SpanId, TraceFlags, TraceId,
+    trace::{Span as _, SpanContext, TraceState, SpanKind, TraceContextExt as _, Tracer as _, TracerProvider as _},
+};
+use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider, Span};
+use switchboard_protocol::{MessageKind, TraceContext};
+
+use crate::Telemetry;
+
+/// A span on the way of a message; ends when dropped.
+#[derive(Debug, Default)]
+pub struct MessageSpan(Option<Box<Span>>);
+
+impl MessageSpan {
+    /// What its children on another node need; `None` when nothing is traced.
+    #[must_use]
+    pub fn context(&self) -> Option<TraceContext> {
+        let context = self.0.as_ref()?.span_context();
+        context.is_sampled().then(|| TraceContext {
+            trace_id: context.trace_id().to_bytes(),
+            span_id: context.span_id().to_bytes(),
+            flags: context.trace_flags().to_u8(),
+        })
+    }
+}
+
+/// Makes the spans of a node.
+pub(crate) struct Traces {
+    provider: SdkTracerProvider,
+    tracer: SdkTracer,
+    node: Arc<str>,
+}
+
+impl Traces {
+    pub(crate) fn new(provider: SdkTracerProvider, node: Arc<str>) -> Self {
+        let tracer = provider.tracer("switchboard");
+        Self {
+            provider,
+            tracer,
+            node,
+        }
+    }
+
+    /// Exports what waits. Blocks until the collector has it or gives up.
+    pub(crate) fn shutdown(&self) {
+        if let Err(error) = self.provider.shutdown() {
+            tracing::warn!(%error, "the last spans could not be exported");
+        }
+    }
+
+    fn span(&self, step: Step, kind: MessageKind, parent: &Context) -> MessageSpan {
+        let attributes = [
+            KeyValue::new("messaging.system", "switchboard"),
+            KeyValue::new("switchboard.kind", kind.as_str()),
+            KeyValue::new("switchboard.node", Arc::clone(&self.node)),
+        ];
+        let builder = self
+            .tracer
+            .span_builder(step.name(kind))
+            .with_kind(step.role())
+            .with_attributes(attributes);
+        MessageSpan(Some(Box::new(self.tracer.build_with_context(builder, parent))))
+    }
+}
+
+impl Telemetry {
+    /// A message is taken from a client: the beginning of a trace.
+    #[must_use]
+    pub fn span_receive(&self, kind: MessageKind) -> MessageSpan {
+        self.span(Step::Receive, kind, None)
+    }
+
+    /// It is handed to the bus.
+    #[must_use]
+    pub fn span_publish(&self, kind: MessageKind, parent: &TraceContext) -> MessageSpan {
+        self.span(Step::Publish, kind, Some(parent))
+    }
+
+    /// It waits for its receiver's socket, until it is written.
+    #[must_use]
+    pub fn span_deliver(&self, kind: MessageKind, parent: &TraceContext) -> MessageSpan {
+        self.span(Step::Deliver, kind, Some(parent))
+    }
+
+    fn span(&self, step: Step, kind: MessageKind, parent: Option<&TraceContext>) -> MessageSpan {
+        let Some(tracing) = &self.traces else {
+            return MessageSpan(None);
+        };
+        let parent = parent.map_or_else(Context::new, |parent| {
+            Context::new().with_remote_span_context(remote(parent))
+        });
+        tracing.span(step, kind, &parent)
+    }
+}
+
+fn remote(context: &TraceContext) -> SpanContext {
+    SpanContext::new(
+        TraceId::from_bytes(context.trace_id),
+        SpanId::from_bytes(context.span_id),
+        TraceFlags::new(context.flags),
+        true,
+        TraceState::NONE,
+    )
+}
+
+/// A step on the way of a message.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Receive,
+    Publish,
+    Deliver,
+}
+
+impl Step {
+    /// `receive offer` and the like, without an allocation per span.
+    const fn name(self, kind: MessageKind) -> &'static str {
+        match (self, kind) {
+            (Self::Receive, MessageKind::Offer) => "receive offer",
+            (Self::Receive, MessageKind::Answer) => "receive answer",
+            (Self::Receive, MessageKind::Candidate) => "receive candidate",
+            (Self::Receive, MessageKind::Bye) => "receive bye",
+            (Self::Receive, MessageKind::Message) => "receive message",
+            (Self::Publish, MessageKind::Offer) => "publish offer",
+            (Self::Publish, MessageKind::Answer) => "publish answer",
+            (Self::Publish, MessageKind::Candidate) => "publish candidate",
+            (Self::Publish, MessageKind::Bye) => "publish bye",
+            (Self::Publish, MessageKind::Message) => "publish message",
+            (Self::Deliver, MessageKind::Offer) => "deliver offer",
+            (Self::Deliver, MessageKind::Answer) => "deliver answer",
+            (Self::Deliver, MessageKind::Candidate) => "deliver candidate",
+            (Self::Deliver, MessageKind::Bye) => "deliver bye",
+            (Self::Deliver, MessageKind::Message) => "deliver message",
+        }
+    }
+
+    const fn role(self) -> SpanKind {
+        match self {
+            Self::Receive => SpanKind::Server,
+            Self::Publish => SpanKind::Producer,
+            Self::Deliver => SpanKind::Consumer,
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! What `/metrics` shows, and that `docs/metrics.md` says the same.
+
+use switchboard_protocol::{ErrorCode, MessageKind};
+use switchboard_telemetry::{CATALOGUE, Final, Kind, Path, RefusalReason, Telemetry, Transport};
+
+#[test]
+fn every_metric_of_the_catalogue_is_shown_from_the_start() {
+    let text = Telemetry::new("n1").render().unwrap();
+    for metric in CATALOGUE {
+        assert!(
+            text.contains(&format!("# HELP {} ", metric.name)),
+            "{} is missing",
+            metric.name
+        );
+    }
+}
+
+#[test]
+fn counters_end_in_total_and_durations_in_seconds() {
+    for metric in CATALOGUE {
+        assert!(metric.name.starts_with("switchboard_"), "{}", metric.name);
+        assert_eq!(
+            metric.name.ends_with("_total"),
+            metric.kind == Kind::Counter,
+            "{}",
+            metric.name
+        );
+        assert!(
+            !metric.labels.contains(&"peer") && !metric.labels.contains(&"room"),
+            "{}",
+            metric.name
+        );
+    }
+}
+
+#[test]
+fn a_final_word_is_counted_under_its_kind_path_and_outcome() {
+    let telemetry = Telemetry::new("n1");
+    telemetry.message_final(MessageKind::Answer, Path::Remote, Final::Delivered);
+    telemetry.message_final(MessageKind::Bye, Path::Local, Final::Error(ErrorCode::QueueFull));
+    let text = telemetry.render().unwrap();
+    assert!(
+        text.contains(r#"switchboard_messages_total{kind="answer",outcome="delivered",path="remote"} 1"#)
+    );
+    assert!(text.contains(r#"switchboard_messages_total{kind="bye",outcome="queue-full",path="local"} 1"#));
+    assert!(text.contains(r#"switchboard_messages_total{kind="offer",outcome="delivered",path="remote"} 0"#));
+}
+
+#[test]
+fn a_guard_takes_its_connection_off_the_gauge() {
+    let telemetry = Telemetry::new("n1");
+    let guard = telemetry.connection_opened(Transport::WebSocket);
+    telemetry.connect_refused(RefusalReason::Origin);
+    assert!(
+        telemetry
+            .render()
+            .unwrap()
+            .contains(r#"switchboard_connections{transport="websocket"} 1"#)
+    );
+    drop(guard);
+    let text = telemetry.render().unwrap();
+    assert!(text.contains(r#"switchboard_connections{transport="websocket"} 0"#));
+    assert!(text.contains(r#"switchboard_connections_total{transport="websocket"} 1"#));
+    assert!(text.contains(r#"switchboard_connect_refusals_total{reason="origin"} 1"#));
+}
+
+#[test]
+fn close_codes_outside_the_table_share_one_series() {
+    let telemetry = Telemetry::new("n1");
+    telemetry.connection_closed(4409);
+    telemetry.connection_closed(4999);
+    let text = telemetry.render().unwrap();
+    assert!(text.contains(r#"switchboard_closes_total{code="4409"} 1"#));
+    assert!(text.contains(r#"switchboard_closes_total{code="other"} 1"#));
+}
+
+#[test]
+fn nodes_of_one_process_count_for_themselves() {
+    let (n1, n2) = (Telemetry::new("n1"), Telemetry::new("n2"));
+    n1.takeover();
+    assert!(n1.render().unwrap().contains("switchboard_takeovers_total 1"));
+    assert!(n2.render().unwrap().contains("switchboard_takeovers_total 0"));
+}
+
+#[test]
+fn the_documentation_lists_every_metric_with_its_kind_and_labels_and_no_other() {
+    let page = include_str!("../../../docs/metrics.md");
+    let mut rows: Vec<&str> = page
+        .lines()
+        .filter(|line| line.starts_with("| `switchboard_"))
+        .collect();
+    for metric in CATALOGUE {
+        let kind = match metric.kind {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram(_) => "histogram",
+        };
+        let labels = metric
+            .labels
+            .iter()
+            .map(|label| format!("`{label}`"))
+            .collect::<Vec<_>>()
+            .join(", ");
+        let start = format!("| `{}` | {kind} | {labels} | {}", metric.name, metric.help);
+        let Some(at) = rows.iter().position(|row| row.starts_with(&start)) else {
+            panic!("docs/metrics.md needs a row that starts with\n{start}");
+        };
+        rows.remove(at);
+    }
+    assert!(rows.is_empty(), "rows of metrics that do not exist: {rows:?}");
+}
