@@ -54,7 +54,7 @@ impl Node {
                 MemoryBroker::join(&MemoryBus::default(), settings.node, events, telemetry.clone())
             }
             BrokerSettings::Redis(config) => {
-                RedisBroker::start(config, settings.node, events, telemetry.clone())?
+                RedisBroker::start(&config, settings.node, events, telemetry.clone())?
             }
         };
         router.join(Arc::clone(&broker));

@@ -74,12 +74,12 @@ pub fn parse(
 }
 
 /// The library names the key in its sentence; it is taken out of there where that is possible.
+#[expect(clippy::wildcard_enum_match_arm, reason = "a foreign, non-exhaustive enum")]
 fn from_library(error: &config::ConfigError) -> ConfigError {
     let problem = error.to_string();
     let named = match error {
         config::ConfigError::Type { key, .. } | config::ConfigError::At { key, .. } => key.clone(),
         // The library's enum is not ours: whatever else it says, the key stands in backquotes, if at all.
-        #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign, non-exhaustive enum")]
         _ => None,
     };
     let key = named.or_else(|| problem.split('`').nth(1).map(str::to_owned));

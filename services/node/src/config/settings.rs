@@ -159,9 +159,13 @@ fn broker(config: &Config) -> Result<BrokerSettings, ConfigError> {
     match config.broker.kind {
         BrokerKind::Memory => Ok(BrokerSettings::Memory),
         BrokerKind::Redis => match config.broker.redis_urls.as_slice() {
-            [url] => RedisConfig::new(url.clone())
-                .map(BrokerSettings::Redis)
-                .map_err(|error| ConfigError::new("broker.redis_urls", error.to_string())),
+            [url] => {
+                let redis = RedisConfig::new(url.expose());
+                redis
+                    .check()
+                    .map_err(|error| ConfigError::new("broker.redis_urls", error.to_string()))?;
+                Ok(BrokerSettings::Redis(redis))
+            }
             urls => {
                 let problem = format!(
                     "redis_mode `standalone` takes exactly one URL, not {}",

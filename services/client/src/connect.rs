@@ -1,0 +1,138 @@
+//! The handshake: TCP from a chosen source address, TLS for `wss://`, the upgrade with the token.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+
+use http::{HeaderValue, Request, header};
+#[cfg(target_os = "linux")]
+use nix::sys::socket::{setsockopt, sockopt::IpBindAddressNoPort};
+use rustls::{ClientConfig, RootCertStore};
+use switchboard_protocol::SUBPROTOCOL;
+use tokio::net::{TcpSocket, TcpStream, lookup_host};
+use tokio_tungstenite::{
+    Connector, MaybeTlsStream, WebSocketStream, client_async_tls_with_config,
+    tungstenite::{Error, client::IntoClientRequest as _, protocol::WebSocketConfig},
+};
+
+use crate::{ConnectError, ConnectOptions, Problem, TokenVia};
+
+pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// Bytes gathered before a write.
+const WRITE_BUFFER_BYTES: usize = 4096;
+
+pub(crate) async fn open(options: &ConnectOptions) -> Result<Socket, ConnectError> {
+    let request = request(options)?;
+    let address = resolve(&request).await?;
+    let tcp = dial(address, options.bind_address).await?;
+    tcp.set_nodelay(true)?;
+    let config = WebSocketConfig::default()
+        .read_buffer_size(options.read_buffer_bytes)
+        .write_buffer_size(WRITE_BUFFER_BYTES)
+        .max_message_size(Some(options.message_bytes))
+        .max_frame_size(Some(options.message_bytes));
+    let is_tls = request.uri().scheme_str() == Some("wss");
+    let connector = if is_tls {
+        Connector::Rustls(tls())
+    } else {
+        Connector::Plain
+    };
+    let opened = client_async_tls_with_config(request, tcp, Some(config), Some(connector)).await;
+    opened.map(|(socket, _)| socket).map_err(refused)
+}
+
+fn request(options: &ConnectOptions) -> Result<Request<()>, ConnectError> {
+    let token = options.token.expose();
+    let mut url = options.url.clone();
+    if options.token_via == TokenVia::Query {
+        url.push(if url.contains('?') { '&' } else { '?' });
+        url.push_str("access_token=");
+        url.push_str(token);
+    }
+    let mut request = url
+        .into_client_request()
+        .map_err(|error| ConnectError::Url(error.to_string()))?;
+    let value = |text: String| {
+        let mut value = HeaderValue::try_from(text).map_err(|_| {
+            ConnectError::Url("the token or the origin has characters that no header may have".into())
+        })?;
+        value.set_sensitive(true);
+        Ok::<_, ConnectError>(value)
+    };
+    let headers = request.headers_mut();
+    let protocols = match options.token_via {
+        TokenVia::Subprotocol => value(format!("{SUBPROTOCOL}, bearer.{token}"))?,
+        TokenVia::Header | TokenVia::Query => HeaderValue::from_static(SUBPROTOCOL),
+    };
+    headers.insert(header::SEC_WEBSOCKET_PROTOCOL, protocols);
+    if options.token_via == TokenVia::Header && !options.token.is_empty() {
+        headers.insert(header::AUTHORIZATION, value(format!("Bearer {token}"))?);
+    }
+    if let Some(origin) = &options.origin {
+        headers.insert(header::ORIGIN, value(origin.clone())?);
+    }
+    Ok(request)
+}
+
+async fn resolve(request: &Request<()>) -> Result<SocketAddr, ConnectError> {
+    let uri = request.uri();
+    let host = uri
+        .host()
+        .ok_or_else(|| ConnectError::Url("it names no host".into()))?;
+    let default_port = if uri.scheme_str() == Some("wss") { 443 } else { 80 };
+    let port = uri.port_u16().unwrap_or(default_port);
+    let mut addresses = lookup_host((host.trim_matches(['[', ']']), port)).await?;
+    addresses
+        .next()
+        .ok_or_else(|| ConnectError::Url(format!("{host} has no address")))
+}
+
+async fn dial(address: SocketAddr, from: Option<IpAddr>) -> std::io::Result<TcpStream> {
+    let Some(from) = from else {
+        return TcpStream::connect(address).await;
+    };
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    // The port is then chosen at connect, and may be shared by connections to different addresses.
+    #[cfg(target_os = "linux")]
+    setsockopt(&socket, IpBindAddressNoPort, &true)?;
+    socket.bind(SocketAddr::new(from, 0))?;
+    socket.connect(address).await
+}
+
+fn tls() -> Arc<ClientConfig> {
+    let roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    #[expect(
+        clippy::expect_used,
+        reason = "the provider supports the versions it calls its defaults"
+    )]
+    Arc::new(
+        builder
+            .expect("default versions")
+            .with_root_certificates(roots)
+            .with_no_client_auth(),
+    )
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum; the rest is passed on as it is")]
+fn refused(error: Error) -> ConnectError {
+    match error {
+        Error::Http(response) => {
+            let body = response.body().as_deref().unwrap_or_default();
+            let problem = serde_json::from_slice::<Problem>(body).ok();
+            ConnectError::Refused {
+                status: response.status().as_u16(),
+                problem,
+            }
+        }
+        Error::Io(error) => ConnectError::Io(error),
+        other => ConnectError::WebSocket(Box::new(other)),
+    }
+}

@@ -1,0 +1,78 @@
+//! How a client connects.
+
+use std::{net::IpAddr, time::Duration};
+
+use switchboard_protocol::Secret;
+
+/// Where in the handshake the token stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TokenVia {
+    /// `Authorization: Bearer …`.
+    #[default]
+    Header,
+    /// The subprotocol list, as a browser must.
+    Subprotocol,
+    /// `?access_token=…`.
+    Query,
+}
+
+/// How a client connects.
+#[derive(Debug, Clone)]
+pub struct ConnectOptions {
+    /// `ws://` or `wss://`, up to and including `/v1/ws`.
+    pub url: String,
+    /// The JWT.
+    pub token: Secret,
+    /// Where the token stands.
+    pub token_via: TokenVia,
+    /// The `Origin` header, if any.
+    pub origin: Option<String>,
+    /// The source address, for load generators that need many.
+    pub bind_address: Option<IpAddr>,
+    /// How long connecting may take, up to and including `welcome`.
+    pub timeout: Duration,
+    /// Bytes of the read buffer.
+    pub read_buffer_bytes: usize,
+    /// The largest frame accepted, in bytes.
+    pub message_bytes: usize,
+    /// Frames kept for later while something else is awaited.
+    pub inbox_frames: usize,
+}
+
+impl ConnectOptions {
+    /// Options for `url` with a token in the header.
+    pub fn new(url: impl Into<String>, token: Secret) -> Self {
+        Self {
+            url: url.into(),
+            token,
+            token_via: TokenVia::default(),
+            origin: None,
+            bind_address: None,
+            timeout: Duration::from_secs(10),
+            read_buffer_bytes: 1024,
+            message_bytes: 1024 * 1024,
+            inbox_frames: 4096,
+        }
+    }
+
+    /// The same with the token in another place.
+    #[must_use]
+    pub fn token_via(mut self, via: TokenVia) -> Self {
+        self.token_via = via;
+        self
+    }
+
+    /// The same from this source address.
+    #[must_use]
+    pub fn bind_address(mut self, address: IpAddr) -> Self {
+        self.bind_address = Some(address);
+        self
+    }
+
+    /// The same with this `Origin`.
+    #[must_use]
+    pub fn origin(mut self, origin: impl Into<String>) -> Self {
+        self.origin = Some(origin.into());
+        self
+    }
+}
