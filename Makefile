@@ -1,0 +1,30 @@
+# Each target is one line that calls the real tool.
+
+.PHONY: help run test check fmt bench setup cluster-up cluster-down
+
+help: ## what there is
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+run: ## one node with a page to open; needs nothing else
+	cargo run --locked -p switchboard-node -- dev
+
+test: ## everything, with real parts; installs what it needs
+	scripts/test
+
+check: ## formatting, lints, documentation, licences and advisories
+	scripts/check
+
+fmt: ## format the code
+	cargo fmt --all
+
+bench: ## the benchmark: memory, CPU, latency beside raw Redis; ten minutes
+	cargo build --locked --release -p switchboard-node -p switchboard-loadtest && target/release/switchboard-loadtest bench
+
+setup: ## install what the tests need
+	scripts/setup
+
+cluster-up: ## Redis and three nodes behind nginx on this machine
+	deploy/local/up
+
+cluster-down: ## stop them
+	deploy/local/down

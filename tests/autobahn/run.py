@@ -1,0 +1,88 @@
+#!/usr/bin/env python3
+"""Autobahn's fuzzing client against the node's WebSocket layer.
+
+Builds nothing: wants the echo example (cargo build -p switchboard-edge --features echo --example echo) and the
+suite that scripts/setup installs under .tools/autobahn. Fails on any failed case and on any unclean close.
+Left out: 9.* (performance of messages up to 16 MiB, which no node accepts) and 12.*, 13.* (permessage-deflate,
+which the WebSocket library does not have).
+"""
+
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+ECHO = ROOT / "target/debug/examples/echo"
+SUITE = ROOT / ".tools/autobahn"
+LEFT_OUT = ["9.*", "12.*", "13.*"]
+TIMEOUT_S = 600
+GOOD_CLOSE = {"OK", "INFORMATIONAL"}
+GOOD_CASE = {"OK", "NON-STRICT", "INFORMATIONAL"}
+
+# A namespace package of the suite needs its .pth file read, which PYTHONPATH alone does not do.
+START = "import site, sys; site.addsitedir(sys.argv.pop(1)); from autobahntestsuite import wstest; wstest.run()"
+
+
+def skip(reason):
+    """A missing part is a skip, printed with its reason."""
+    print(f"autobahn: SKIPPED: {reason}")
+    sys.exit(0)
+
+
+def fuzz(url, folder):
+    """Runs all cases against `url`; returns the report, a verdict for each case."""
+    spec = {
+        "outdir": str(folder / "report"),
+        "servers": [{"agent": "switchboard", "url": url}],
+        "cases": ["*"],
+        "exclude-cases": LEFT_OUT,
+        "exclude-agent-cases": {},
+    }
+    (folder / "spec.json").write_text(json.dumps(spec))
+    python = (SUITE / "python").read_text().strip()
+    command = [python, "-c", START, str(SUITE / "lib"), "-m", "fuzzingclient", "-s", str(folder / "spec.json")]
+    with open(folder / "log", "wb") as log:
+        subprocess.run(command, cwd=folder, stdout=log, stderr=log, timeout=TIMEOUT_S, check=True)
+    return json.loads((folder / "report/index.json").read_text())["switchboard"]
+
+
+def judge(report):
+    """Prints what each section came to; returns the cases that are not as they should be."""
+    sections = {}
+    bad = []
+    for case, verdict in report.items():
+        behavior, close = verdict["behavior"], verdict["behaviorClose"]
+        sections.setdefault(int(case.split(".")[0]), Counter())[behavior] += 1
+        if behavior not in GOOD_CASE or close not in GOOD_CLOSE:
+            bad.append(f"{case}: {behavior}, close {close}")
+        elif behavior == "NON-STRICT":
+            print(f"autobahn: note: {case} is NON-STRICT")
+    for section, counts in sorted(sections.items()):
+        print(f"autobahn: section {section:>2}: " + ", ".join(f"{n} {what}" for what, n in sorted(counts.items())))
+    return bad
+
+
+def main():
+    if not (SUITE / "python").exists():
+        skip("no Python 2.7 was found, and the suite runs on nothing newer; see scripts/setup")
+    if not ECHO.exists():
+        sys.exit(f"autobahn: {ECHO} is missing; cargo build -p switchboard-edge --features echo --example echo")
+    echo = subprocess.Popen([ECHO], stdout=subprocess.PIPE, text=True)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            report = fuzz(echo.stdout.readline().strip(), pathlib.Path(folder))
+    finally:
+        echo.kill()
+        echo.wait()
+    bad = judge(report)
+    for line in bad:
+        print("autobahn: FAILED:", line)
+    print(f"autobahn: {len(report) - len(bad)} passed, {len(bad)} failed")
+    sys.exit(bool(bad) or not report)
+
+
+if __name__ == "__main__":
+    main()
