@@ -1,0 +1,55 @@
+//! How long to wait before the next attempt to connect. Not a retry loop: its callers own those.
+
+use std::time::{Duration, Instant};
+
+/// The first wait.
+const FIRST: Duration = Duration::from_millis(50);
+
+/// The longest wait. The design allows 5 s; 1 s is what "messages flow within two seconds after Redis is
+/// back" leaves, and one attempt a second costs neither side anything.
+const LONGEST: Duration = Duration::from_secs(1);
+
+/// A connection that lived this long was a good one: the next loss starts from [`FIRST`] again.
+const GOOD: Duration = Duration::from_secs(1);
+
+/// Doubling waits with jitter, so that nodes that lost Redis together do not come back together.
+#[derive(Debug, Default)]
+pub(crate) struct Backoff {
+    failures: u32,
+}
+
+impl Backoff {
+    /// The wait after one more failure: half to all of 50 ms, 100 ms, 200 ms … 1 s.
+    pub(crate) fn after_failure(&mut self) -> Duration {
+        let wait = FIRST.saturating_mul(1 << self.failures.min(16)).min(LONGEST);
+        self.failures = self.failures.saturating_add(1);
+        wait.mul_f64(rand::random_range(0.5..=1.0))
+    }
+
+    /// A connection made at `since` has ended; the wait before the next attempt.
+    pub(crate) fn after_connection(&mut self, since: Instant) -> Duration {
+        if since.elapsed() >= GOOD {
+            self.failures = 0;
+            return Duration::ZERO;
+        }
+        self.after_failure()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_the_longest_and_start_over_after_a_good_connection() {
+        let mut backoff = Backoff::default();
+        let first = backoff.after_failure();
+        assert!((FIRST / 2..=FIRST).contains(&first), "{first:?}");
+        for _ in 0..40 {
+            assert!(backoff.after_failure() <= LONGEST);
+        }
+        assert!(backoff.after_failure() >= LONGEST / 2);
+        assert_eq!(backoff.after_connection(Instant::now() - GOOD), Duration::ZERO);
+        assert!(backoff.after_failure() <= FIRST);
+    }
+}

@@ -1,0 +1,145 @@
+//! Where Redis is and how long to wait for it, checked before anything is started. Not a URL parser: that
+//! is redis-rs's own, so that one URL means the same to both of the node's connections.
+
+use std::time::Duration;
+
+use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, io::tcp::TcpSettings};
+use switchboard_protocol::Secret;
+
+/// How to reach one standalone Redis.
+#[derive(Debug, Clone)]
+pub struct RedisConfig {
+    /// `redis://[user][:password@]host[:port][/db]`. It may hold a password, so it is never shown.
+    pub url: Secret,
+    /// How long one attempt to connect may take, handshake included, in milliseconds.
+    pub connect_timeout_ms: u64,
+    /// How long Redis may take to answer a command before the connection counts as lost, in milliseconds.
+    pub response_timeout_ms: u64,
+}
+
+/// Why a configuration cannot work, with what to change.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RedisConfigError {
+    /// The URL is none.
+    #[error("the Redis URL cannot be read ({0}); it has the form redis://[user][:password@]host[:port][/db]")]
+    Url(String),
+    /// TLS is asked for.
+    #[error(
+        "rediss:// (TLS) is not supported by this version; use redis:// inside a private network or through a \
+         TLS tunnel such as stunnel on the node's own host"
+    )]
+    Tls,
+    /// A Unix socket is asked for.
+    #[error("Unix sockets are not supported; use redis://host:port")]
+    Unix,
+    /// A time limit is zero.
+    #[error("a Redis timeout of 0 ms would refuse every connection; use 100 ms or more")]
+    ZeroTimeout,
+}
+
+/// A checked configuration.
+#[derive(Debug, Clone)]
+pub(crate) struct Endpoint {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) info: ConnectionInfo,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) response_timeout: Duration,
+}
+
+impl RedisConfig {
+    /// A configuration with the usual time limits.
+    #[must_use]
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: Secret::new(url),
+            connect_timeout_ms: 1_000,
+            response_timeout_ms: 2_000,
+        }
+    }
+
+    /// Checks the configuration without connecting.
+    ///
+    /// # Errors
+    /// [`RedisConfigError`]; its text never holds the URL.
+    pub fn check(&self) -> Result<(), RedisConfigError> {
+        self.endpoint().map(drop)
+    }
+
+    pub(crate) fn endpoint(&self) -> Result<Endpoint, RedisConfigError> {
+        let url = self.url.expose();
+        let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
+        if matches!(scheme, "rediss" | "valkeys") {
+            return Err(RedisConfigError::Tls);
+        }
+        if self.connect_timeout_ms == 0 || self.response_timeout_ms == 0 {
+            return Err(RedisConfigError::ZeroTimeout);
+        }
+        let info = url
+            .into_connection_info()
+            .map_err(|error| RedisConfigError::Url(error.category().to_owned() + ": " + &reason(&error)))?;
+        let (host, port) = match info.addr() {
+            ConnectionAddr::Tcp(host, port) => (host.clone(), *port),
+            ConnectionAddr::TcpTls { .. } => return Err(RedisConfigError::Tls),
+            // Unix sockets, and whatever redis-rs may add.
+            ConnectionAddr::Unix(_) | _ => return Err(RedisConfigError::Unix),
+        };
+        let settings = info
+            .redis_settings()
+            .clone()
+            // Both connections speak RESP2: the pub/sub driver is written for it.
+            .set_protocol(ProtocolVersion::RESP2);
+        Ok(Endpoint {
+            host,
+            port,
+            info: info
+                .set_redis_settings(settings)
+                // Off by default in redis-rs: every lone PUBLISH would wait for an acknowledgement.
+                .set_tcp_settings(TcpSettings::default().set_nodelay(true)),
+            connect_timeout: Duration::from_millis(self.connect_timeout_ms),
+            response_timeout: Duration::from_millis(self.response_timeout_ms),
+        })
+    }
+}
+
+/// The fixed part of redis-rs's message; the variable part may quote the URL.
+fn reason(error: &redis::RedisError) -> String {
+    let text = error.to_string();
+    text.split_once(" - ")
+        .map_or(text.clone(), |(text, _)| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_gives_host_port_database_and_credentials() {
+        let endpoint = RedisConfig::new("redis://switch:p%40ss@redis.internal:7000/3")
+            .endpoint()
+            .unwrap();
+        assert_eq!((endpoint.host.as_str(), endpoint.port), ("redis.internal", 7000));
+        let redis = endpoint.info.redis_settings();
+        assert_eq!(
+            (redis.db(), redis.username(), redis.password()),
+            (3, Some("switch"), Some("p@ss"))
+        );
+        assert!(endpoint.info.tcp_settings().nodelay());
+    }
+
+    #[test]
+    fn what_is_not_supported_is_refused_with_the_fix() {
+        let refused = |url: &str| RedisConfig::new(url).check().unwrap_err();
+        assert_eq!(refused("rediss://host"), RedisConfigError::Tls);
+        assert_eq!(refused("unix:///run/redis.sock"), RedisConfigError::Unix);
+        assert!(matches!(refused("http://host"), RedisConfigError::Url(_)));
+        assert!(matches!(refused("redis://host/zero"), RedisConfigError::Url(_)));
+    }
+
+    #[test]
+    fn no_error_and_no_debug_output_shows_the_password() {
+        let config = RedisConfig::new("redis://:hunter2@host/hunter2?protocol=hunter2");
+        let shown = format!("{config:?} {:?} {}", config.check(), config.check().unwrap_err());
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+}

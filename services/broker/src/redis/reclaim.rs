@@ -1,0 +1,140 @@
+//! The background's chores: claims that no attach is waiting for – after an outage, and when an attach gave
+//! up – and what had to be kept until Redis was back. Not the claims of an attach (`attach`).
+
+use std::{sync::Arc, time::Duration};
+
+use switchboard_core::{BrokerError, BrokerEvents};
+use switchboard_protocol::{InboxMessage, PeerKey, SessionId};
+use tokio::sync::oneshot;
+
+use super::{
+    claims::Claimed,
+    command::Answer,
+    shared::{Kept, Shared},
+    subscriber::desired::Holding,
+};
+
+/// Claims under way at once: paces the thousands that an outage leaves, so that messages pass between them.
+const MAX_CLAIMS_UNDER_WAY: usize = 256;
+
+/// How often to look again while something could not be done.
+const RETRY_EVERY: Duration = Duration::from_secs(1);
+
+/// An answer that is awaited.
+enum Asked {
+    Claim(oneshot::Receiver<Result<Claimed, BrokerError>>),
+    Reassert(oneshot::Receiver<Result<Option<u64>, BrokerError>>),
+}
+
+/// Does the chores until it is dropped.
+pub(crate) async fn run(shared: Arc<Shared>, events: Arc<dyn BrokerEvents>) {
+    loop {
+        // Either way it is only a reason to look.
+        let _ = tokio::time::timeout(RETRY_EVERY, shared.chores.notified()).await;
+        let Kept { releases, lost } = shared.take_kept();
+        for message in lost {
+            events.inbox(message.encode().into());
+        }
+        for holding in releases {
+            // Kept again if it still cannot be sent.
+            shared.release(holding);
+        }
+        if shared.health.is_link_up() {
+            claim_all(&shared, events.as_ref()).await;
+        }
+    }
+}
+
+async fn claim_all(shared: &Shared, events: &dyn BrokerEvents) {
+    let due = shared.desired.lock().to_claim();
+    let all = due.len();
+    for chunk in due.chunks(MAX_CLAIMS_UNDER_WAY) {
+        let mut asked = Vec::with_capacity(chunk.len());
+        let mut is_cut_short = false;
+        for holding in chunk {
+            match ask(shared, holding.clone()) {
+                Ok((epoch, answer)) => asked.push((holding, epoch, answer)),
+                // Given up since the list was made.
+                Err(BrokerError::Refused) => {}
+                Err(BrokerError::Unavailable | BrokerError::QueueFull | BrokerError::Unsettled) => {
+                    is_cut_short = true;
+                    break;
+                }
+            }
+        }
+        for (holding, epoch, answer) in asked {
+            let Holding { key, session, .. } = holding;
+            match answer {
+                Asked::Claim(answer) => {
+                    if let Ok(Ok(claimed)) = answer.await {
+                        shared.claim_landed(key, *session, claimed, epoch);
+                    }
+                }
+                Asked::Reassert(answer) => match answer.await {
+                    Ok(Ok(None)) => stands(shared, key, *session, epoch),
+                    Ok(Ok(Some(fence))) => yield_to(shared, events, key, *session, fence),
+                    Ok(Err(_)) | Err(_) => {}
+                },
+            }
+        }
+        if is_cut_short {
+            // The queue is full or Redis is gone again; the next round goes on.
+            return;
+        }
+    }
+    if all > 0 {
+        tracing::info!(claims = all, "claims were asserted after an interruption");
+    }
+    release_hold(shared);
+}
+
+fn ask(shared: &Shared, holding: Holding) -> Result<(u32, Asked), BrokerError> {
+    if holding.fence == 0 {
+        let (sender, answer) = oneshot::channel();
+        let epoch = shared.send_claim(holding, Answer::Claim(sender))?;
+        Ok((epoch, Asked::Claim(answer)))
+    } else {
+        let (sender, answer) = oneshot::channel();
+        let epoch = shared.send_claim(holding, Answer::Reassert(sender))?;
+        Ok((epoch, Asked::Reassert(answer)))
+    }
+}
+
+/// The record says what it should; unless the session was given up meanwhile, then it must not.
+fn stands(shared: &Shared, key: &PeerKey, session: SessionId, epoch: u32) {
+    let is_ours = shared.desired.lock().reasserted(key, session, epoch);
+    if !is_ours {
+        shared.release(Holding {
+            key: key.clone(),
+            session,
+            fence: 0,
+        });
+    }
+}
+
+/// Another node has claimed the peer with a higher fence: this one yields, always.
+fn yield_to(shared: &Shared, events: &dyn BrokerEvents, key: &PeerKey, session: SessionId, fence: u64) {
+    if shared.desired.lock().unwant(key, session).is_none() {
+        return;
+    }
+    shared.changes.notify_one();
+    let message = InboxMessage::Takeover {
+        key: key.clone(),
+        session,
+        fence,
+    };
+    events.inbox(message.encode().into());
+}
+
+/// Once every claim was checked under a live lease, messages may come in again.
+fn release_hold(shared: &Shared) {
+    let mut desired = shared.desired.lock();
+    if desired.unclaimed() == 0 && !shared.lease.is_overdue() {
+        shared.lease.recovered();
+        if desired.is_held() {
+            desired.release_hold();
+            drop(desired);
+            shared.changes.notify_one();
+        }
+    }
+}
