@@ -20,6 +20,9 @@ use crate::{
 /// How long a close handshake may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long the node may take to hang up once both close frames have passed.
+const HANG_UP_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// The close code that stands for "no close frame" (RFC 6455, section 7.1.5).
 const NO_CLOSE_FRAME: u16 = 1006;
 
@@ -264,7 +267,12 @@ async fn next_frame(socket: &mut Socket) -> Result<ServerFrame, ClientError> {
     loop {
         match socket.next().await {
             Some(Ok(Message::Text(text))) => return Ok(decode_event(&text)?),
-            Some(Ok(Message::Close(frame))) => return Err(closed(frame)),
+            Some(Ok(Message::Close(frame))) => {
+                // Reading on writes the answer and waits for the node to hang up, as RFC 6455 wants it.
+                let hang_up = async { while socket.next().await.is_some_and(|read| read.is_ok()) {} };
+                let _ = timeout(HANG_UP_TIMEOUT, hang_up).await;
+                return Err(closed(frame));
+            }
             // tungstenite answers pings itself, at the next read or write.
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Binary(_) | Message::Frame(_))) => {}
             Some(Err(error)) => return Err(failed(error)),
@@ -286,7 +294,10 @@ fn closed(frame: Option<CloseFrame>) -> ClientError {
     }
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum; the rest is passed on as it is")]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a foreign enum; the rest is passed on as it is"
+)]
 fn failed(error: Error) -> ClientError {
     match error {
         Error::ConnectionClosed | Error::AlreadyClosed => closed(None),

@@ -121,7 +121,10 @@ fn tls() -> Arc<ClientConfig> {
     )
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum; the rest is passed on as it is")]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a foreign enum; the rest is passed on as it is"
+)]
 fn refused(error: Error) -> ConnectError {
     match error {
         Error::Http(response) => {

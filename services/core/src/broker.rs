@@ -107,6 +107,9 @@ pub enum BrokerError {
     /// The bus is reachable but its records are still being rebuilt: an absent peer proves nothing.
     #[error("the bus has just come back; its records are not complete yet")]
     Unsettled,
+    /// A newer connection of the same peer attached meanwhile.
+    #[error("a newer connection of the same peer attached meanwhile")]
+    Superseded,
     /// The bus answered with an error.
     #[error("the bus refused the command")]
     Refused,

@@ -21,16 +21,19 @@ use crate::{
 pub struct Peer {
     key: PeerKey,
     session: SessionId,
+    /// Attaches of this node are numbered in the order in which they began.
+    order: u64,
     mailbox: Mutex<Mailbox>,
     /// Boxed and dropped when empty: most peers are idle most of the time.
     pub(crate) outbox: Mutex<Option<Box<Outbox>>>,
 }
 
 impl Peer {
-    pub(crate) fn new(key: PeerKey, session: SessionId) -> Arc<Self> {
+    pub(crate) fn new(key: PeerKey, session: SessionId, order: u64) -> Arc<Self> {
         Arc::new(Self {
             key,
             session,
+            order,
             mailbox: Mutex::default(),
             outbox: Mutex::default(),
         })
@@ -40,6 +43,11 @@ impl Peer {
     #[must_use]
     pub fn key(&self) -> &PeerKey {
         &self.key
+    }
+
+    /// Whether it began to attach after `other`.
+    pub(crate) fn is_newer_than(&self, other: &Self) -> bool {
+        self.order > other.order
     }
 
     /// Its session.

@@ -21,6 +21,10 @@ const SMALLEST_SHARD: usize = 16;
 
 type Shard<K> = Mutex<HashMap<K, Arc<Peer>>>;
 
+/// A newer session of the same peer is attached already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Superseded;
+
 #[derive(Debug)]
 pub(crate) struct Registry {
     by_key: Box<[Shard<PeerKey>]>,
@@ -37,16 +41,21 @@ impl Registry {
         }
     }
 
-    /// Enters `peer`; returns the one that stood under the same address.
-    pub(crate) fn insert(&self, peer: &Arc<Peer>) -> Option<Arc<Peer>> {
+    /// Enters `peer`; returns the older one that stood under the same address.
+    ///
+    /// # Errors
+    /// [`Superseded`] when a newer one stands there: two attaches of one peer overtook each other.
+    pub(crate) fn insert(&self, peer: &Arc<Peer>) -> Result<Option<Arc<Peer>>, Superseded> {
+        let key = peer.key();
+        let mut keys = self.shard(&self.by_key, key.as_str()).lock();
+        if keys.get(key).is_some_and(|held| held.is_newer_than(peer)) {
+            return Err(Superseded);
+        }
         let session = peer.session();
         self.shard(&self.by_session, &session)
             .lock()
             .insert(session, Arc::clone(peer));
-        let key = peer.key();
-        self.shard(&self.by_key, key.as_str())
-            .lock()
-            .insert(key.clone(), Arc::clone(peer))
+        Ok(keys.insert(key.clone(), Arc::clone(peer)))
     }
 
     /// Removes `peer`, and its address if nobody else has taken it since.
@@ -105,22 +114,23 @@ fn shrink<K: Eq + Hash>(shard: &mut HashMap<K, Arc<Peer>>) {
 mod tests {
     use super::*;
 
-    fn peer(name: &str, session: u8) -> Arc<Peer> {
-        Peer::new(
-            PeerKey::parse(&format!("default/{name}")).unwrap(),
-            SessionId::from_bytes([session; 12]),
-        )
+    fn peer(name: &str, order: u32) -> Arc<Peer> {
+        let mut session = [0; 12];
+        session[..4].copy_from_slice(&order.to_be_bytes());
+        let key = PeerKey::parse(&format!("default/{name}")).unwrap();
+        Peer::new(key, SessionId::from_bytes(session), u64::from(order))
+    }
+
+    fn replaced(registry: &Registry, peer: &Arc<Peer>) -> Option<SessionId> {
+        registry.insert(peer).unwrap().map(|held| held.session())
     }
 
     #[test]
     fn an_old_session_that_leaves_late_does_not_take_its_successor_with_it() {
         let registry = Registry::new();
         let (old, new) = (peer("bob", 1), peer("bob", 2));
-        assert!(registry.insert(&old).is_none());
-        assert_eq!(
-            registry.insert(&new).map(|held| held.session()),
-            Some(old.session())
-        );
+        assert_eq!(replaced(&registry, &old), None);
+        assert_eq!(replaced(&registry, &new), Some(old.session()));
         registry.remove(&old);
         assert_eq!(
             registry.peer("default/bob").map(|held| held.session()),
@@ -132,21 +142,27 @@ mod tests {
     }
 
     #[test]
+    fn an_attach_that_was_overtaken_by_a_newer_one_is_refused() {
+        let registry = Registry::new();
+        let (slow, quick) = (peer("bob", 1), peer("bob", 2));
+        assert_eq!(replaced(&registry, &quick), None);
+        assert_eq!(registry.insert(&slow).err(), Some(Superseded));
+        registry.remove(&slow);
+        assert_eq!(
+            registry.peer("default/bob").map(|held| held.session()),
+            Some(quick.session())
+        );
+    }
+
+    #[test]
     fn the_room_of_a_crowd_is_given_back_when_it_has_left() {
         let registry = Registry::new();
-        let crowd: Vec<_> = (0..20_000_u32)
-            .map(|number| {
-                let mut session = [0; 12];
-                session[..4].copy_from_slice(&number.to_be_bytes());
-                Peer::new(
-                    PeerKey::parse(&format!("t/{number}")).unwrap(),
-                    SessionId::from_bytes(session),
-                )
-            })
+        let crowd: Vec<_> = (0..20_000)
+            .map(|order| peer(&format!("peer-{order}"), order))
             .collect();
         crowd
             .iter()
-            .for_each(|peer| assert!(registry.insert(peer).is_none()));
+            .for_each(|peer| assert_eq!(replaced(&registry, peer), None));
         crowd.iter().for_each(|peer| registry.remove(peer));
         let room: usize = registry.by_key.iter().map(|shard| shard.lock().capacity()).sum();
         assert!(room <= SHARDS * SMALLEST_SHARD * 2, "still room for {room}");

@@ -112,9 +112,12 @@ impl BrokerEvents for Router {
             },
             // It is somewhere: the stream's timer repeats the send.
             Ok(Presence::Offline | Presence::Attached { .. }) | Err(BrokerError::Unsettled) => {}
-            Err(BrokerError::Unavailable | BrokerError::QueueFull | BrokerError::Refused) => {
-                self.bus_failed(mid)
-            }
+            Err(
+                BrokerError::Unavailable
+                | BrokerError::QueueFull
+                | BrokerError::Refused
+                | BrokerError::Superseded,
+            ) => self.bus_failed(mid),
         }
     }
 }

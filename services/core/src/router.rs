@@ -2,7 +2,10 @@
 //! its final word. Not the answers of the bus and of other nodes (`remote`), nor timers (`schedule`).
 
 use std::{
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -36,6 +39,7 @@ pub struct Router {
     pub(crate) registry: Registry,
     pub(crate) acks: Acks,
     broker: OnceLock<Arc<dyn Broker>>,
+    attaches: AtomicU64,
     schedule: Schedule,
 }
 
@@ -70,6 +74,7 @@ impl Router {
             registry: Registry::new(),
             acks: Acks::default(),
             broker: OnceLock::new(),
+            attaches: AtomicU64::new(0),
             schedule: Schedule::default(),
         })
     }
@@ -129,9 +134,13 @@ impl Router {
     pub async fn attach(self: &Arc<Self>, key: &PeerKey) -> Result<Attachment, BrokerError> {
         let broker = self.broker.get().ok_or(BrokerError::Unavailable)?;
         let session = SessionId::from_bytes(rand::random());
+        let order = self.attaches.fetch_add(1, Ordering::Relaxed);
         let attached = broker.attach(key, session).await?;
-        let peer = Peer::new(key.clone(), session);
-        let replaced = self.registry.insert(&peer);
+        let peer = Peer::new(key.clone(), session, order);
+        let Ok(replaced) = self.registry.insert(&peer) else {
+            broker.detach(key, session);
+            return Err(BrokerError::Superseded);
+        };
         let guard = self.telemetry.session_opened();
         let attachment = Attachment {
             router: Arc::clone(self),
@@ -374,7 +383,9 @@ impl Router {
     async fn look_after_streams(&self) {
         loop {
             let stream = self.schedule.next().await;
-            let Some(sender) = stream.sender.upgrade() else { continue };
+            let Some(sender) = stream.sender.upgrade() else {
+                continue;
+            };
             if let Some(at) = self.look_after(&sender, &stream.to, Instant::now()) {
                 self.schedule.arm(at, stream);
             }

@@ -108,7 +108,7 @@ pub(crate) async fn finish(mut socket: Socket, end: End) {
 /// the reset could overtake the close frame.
 async fn hang_up(mut socket: Socket) -> std::io::Result<()> {
     let _ = socket.flush().await;
-    let tcp = socket.get_mut();
+    let tcp = socket.get_mut().tcp();
     tcp.shutdown().await?;
     let mut scratch = [0; SCRATCH_BYTES];
     let mut thrown_away = 0;

@@ -15,7 +15,7 @@ use std::{
 use bytes::Bytes;
 use futures_util::{Sink as _, Stream as _, future::BoxFuture};
 use switchboard_core::{AckTo, Attachment, Effect, Outgoing, SendRequest, Session};
-use switchboard_protocol::{CloseCode, Event, MessageHead, Mid, ReceiptStatus, write_message};
+use switchboard_protocol::{CloseCode, Event, MessageHead, Mid, write_delivered, write_message};
 use switchboard_telemetry::ConnectionGuard;
 use tokio::time::Sleep;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
@@ -26,6 +26,7 @@ use crate::{
     heartbeat::{Beat, Heartbeat},
     ice::unix_now,
     upgrade::Socket,
+    wire::Wire,
 };
 
 /// Frames read, or written, before the other direction gets its turn.
@@ -120,22 +121,19 @@ impl Connection {
         }
     }
 
-    /// Ready(Ok) when a whole turn was written and more may wait.
+    /// Ready(Ok) when something was written and more may wait.
     fn poll_write(&mut self, cx: &mut Context<'_>, socket: &mut Socket) -> Poll<Result<(), End>> {
         let mut written = 0;
-        while written < TURN {
-            match Pin::new(&mut *socket).poll_ready(cx) {
-                Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(End::from_error(&error))),
-                Poll::Pending => break,
+        while written < TURN && socket.get_ref().has_room() {
+            if std::mem::take(&mut self.ping_due) {
+                socket.get_mut().ping();
+                self.needs_flush = true;
             }
-            let message = match self.next_message(cx) {
-                Poll::Ready(Ok(message)) => message,
-                Poll::Ready(Err(code)) => return Poll::Ready(Err(End::Told(code))),
-                Poll::Pending => break,
+            let Poll::Ready(outgoing) = self.attachment.peer().poll_next(cx) else {
+                break;
             };
-            if let Err(error) = Pin::new(&mut *socket).start_send(message) {
-                return Poll::Ready(Err(End::from_error(&error)));
+            if let Err(code) = self.gather(outgoing, socket.get_mut()) {
+                return Poll::Ready(Err(End::Told(code)));
             }
             self.needs_flush = true;
             written += 1;
@@ -157,41 +155,28 @@ impl Connection {
         }
     }
 
-    fn next_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Message, CloseCode>> {
-        if std::mem::take(&mut self.ping_due) {
-            return Poll::Ready(Ok(Message::Ping(Bytes::new())));
-        }
-        let outgoing = ready!(self.attachment.peer().poll_next(cx));
-        Poll::Ready(self.encode(outgoing))
-    }
-
-    fn encode(&mut self, outgoing: Outgoing) -> Result<Message, CloseCode> {
-        let text = match outgoing {
+    fn gather(&mut self, outgoing: Outgoing, wire: &mut Wire) -> Result<(), CloseCode> {
+        let bytes = match outgoing {
             Outgoing::Forward(forward) => {
+                let (kind, from) = (forward.kind, forward.from.peer());
                 let head = MessageHead {
-                    kind: forward.kind,
-                    from: forward.from.peer(),
+                    kind,
+                    from,
                     mid: forward.mid,
                     seq: forward.seq,
                 };
-                let text = write_message(&head, &forward.payload);
+                let bytes = wire.text(|out| write_message(out, &head, &forward.payload));
                 if forward.ack != AckTo::Nobody {
                     self.unflushed.push((forward.mid, forward.ack));
                 }
-                // The payload was checked to be UTF-8 when it came in; a wrong one is this node's fault.
-                Utf8Bytes::try_from(Bytes::from(text)).map_err(|_| CloseCode::BadUtf8)?
+                bytes
             }
-            Outgoing::Delivered(id) => Event::Receipt {
-                id,
-                status: ReceiptStatus::Delivered,
-            }
-            .to_json()
-            .into(),
-            Outgoing::Event(event) => event.to_json().into(),
+            Outgoing::Delivered(id) => wire.text(|out| write_delivered(out, id)),
+            Outgoing::Event(event) => wire.text(|out| out.extend_from_slice(event.to_json().as_bytes())),
             Outgoing::Close(code) => return Err(code),
         };
-        self.edge.telemetry.message_out(text.len());
-        Ok(Message::Text(text))
+        self.edge.telemetry.message_out(bytes);
+        Ok(())
     }
 
     /// The kernel has taken everything: now it may be called delivered.

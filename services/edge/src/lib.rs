@@ -20,6 +20,7 @@ mod state;
 mod token;
 mod upgrade;
 mod websocket;
+mod wire;
 
 pub use config::EdgeConfig;
 pub use drain::{DrainPlan, DrainReport};

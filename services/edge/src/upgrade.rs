@@ -15,17 +15,14 @@ use tokio_tungstenite::{
     },
 };
 
-use crate::{Problem, token};
+use crate::{Problem, token, wire::Wire};
 
 /// A WebSocket straight on its TCP socket.
-pub(crate) type Socket = WebSocketStream<TcpStream>;
+pub(crate) type Socket = WebSocketStream<Wire>;
 
-/// Bytes a read asks for beyond what a frame's header promises. tungstenite allocates it eagerly and
-/// zero-fills it before each read, so small is both lean and quick.
-const READ_BUFFER_BYTES: usize = 512;
-
-/// Bytes gathered before a write. Several small frames then share one system call.
-const WRITE_BUFFER_BYTES: usize = 4096;
+/// tungstenite's own read buffer, allocated eagerly and zero-filled before each read: small is both lean and
+/// quick, and [`Wire`] reads ahead.
+const READ_BUFFER_BYTES: usize = 128;
 
 /// Checks the headers of a WebSocket handshake and builds its `101` answer.
 pub(crate) fn accept(request: &Parts) -> Result<Response<axum::body::Body>, Problem> {
@@ -91,12 +88,12 @@ pub(crate) async fn socket(upgraded: Upgraded, message_bytes: usize) -> Option<S
     let parts = upgraded.downcast::<TokioIo<TcpStream>>().ok()?;
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER_BYTES)
-        .write_buffer_size(WRITE_BUFFER_BYTES)
-        // Never reached: the connection writes only when the buffer has been taken by the kernel.
-        .max_write_buffer_size(WRITE_BUFFER_BYTES + 2 * message_bytes + 64 * 1024)
+        // `Wire` gathers; tungstenite hands each frame on at once.
+        .write_buffer_size(0)
+        .max_write_buffer_size(message_bytes + 1024)
         .max_message_size(Some(message_bytes))
         .max_frame_size(Some(message_bytes));
-    let tcp = parts.io.into_inner();
+    let wire = Wire::new(parts.io.into_inner());
     let already_read = parts.read_buf.to_vec();
-    Some(WebSocketStream::from_partially_read(tcp, already_read, Role::Server, Some(config)).await)
+    Some(WebSocketStream::from_partially_read(wire, already_read, Role::Server, Some(config)).await)
 }

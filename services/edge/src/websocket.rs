@@ -11,7 +11,7 @@ use axum::{
 };
 use futures_util::SinkExt as _;
 use hyper::upgrade::OnUpgrade;
-use switchboard_core::{Attachment, Session};
+use switchboard_core::{Attachment, BrokerError, Session};
 use switchboard_protocol::{CloseCode, Event, Grant, Secret, Welcome, WelcomeLimits};
 use switchboard_telemetry::{RefusalReason, Transport};
 use tokio::time::timeout;
@@ -104,8 +104,15 @@ impl Connecting {
         let attachment = match edge.router.attach(&grant.peer).await {
             Ok(attachment) => attachment,
             Err(error) => {
-                tracing::warn!(%error, "a peer could not be attached");
-                close::finish(socket, close::End::Told(CloseCode::Overloaded)).await;
+                let code = match error {
+                    BrokerError::Superseded => CloseCode::Replaced,
+                    BrokerError::Unavailable
+                    | BrokerError::QueueFull
+                    | BrokerError::Unsettled
+                    | BrokerError::Refused => CloseCode::Overloaded,
+                };
+                tracing::debug!(%error, "a peer could not be attached");
+                close::finish(socket, close::End::Told(code)).await;
                 return None;
             }
         };

@@ -27,7 +27,9 @@ pub use command::{Command, CommandError, SendCommand, decode_command, encode_sen
 pub use envelope::{Envelope, EnvelopeError};
 pub use error::ErrorCode;
 pub use event::{Event, GoawayReason, IceServer, ReceiptStatus, Welcome, WelcomeLimits};
-pub use frame::{FrameError, MessageHead, ServerFrame, ServerMessage, decode_event, write_message};
+pub use frame::{
+    FrameError, MessageHead, ServerFrame, ServerMessage, decode_event, write_delivered, write_message,
+};
 pub use grant::{DuplicatePolicy, Grant, Patterns, Role};
 pub use id::{IdError, MAX_ID_BYTES, NodeId, PeerId, PeerKey, TenantId};
 pub use inbox::{Ack, AckOutcome, InboxError, InboxMessage};

@@ -2,7 +2,7 @@
 
 use switchboard_protocol::{
     ErrorCode, Event, MessageHead, MessageId, MessageKind, Mid, ReceiptStatus, ServerFrame, SessionId,
-    decode_event, write_message,
+    decode_event, write_delivered, write_message,
 };
 
 #[test]
@@ -18,7 +18,9 @@ fn a_forwarded_message_carries_its_payload_untouched() {
         mid,
         seq: 9,
     };
-    let text = String::from_utf8(write_message(&head, payload.as_bytes())).unwrap();
+    let mut text = Vec::new();
+    write_message(&mut text, &head, payload.as_bytes());
+    let text = String::from_utf8(text).unwrap();
     let ServerFrame::Message(message) = decode_event(&text).unwrap() else {
         panic!("an offer is a message")
     };
@@ -28,6 +30,17 @@ fn a_forwarded_message_carries_its_payload_untouched() {
     );
     assert_eq!(message.mid, mid.to_string());
     assert_eq!(message.payload.get(), payload);
+}
+
+#[test]
+fn a_receipt_written_by_hand_is_the_one_that_would_be_serialised() {
+    let mut text = Vec::new();
+    write_delivered(&mut text, 7);
+    let event = Event::Receipt {
+        id: 7,
+        status: ReceiptStatus::Delivered,
+    };
+    assert_eq!(String::from_utf8(text).unwrap(), event.to_json());
 }
 
 #[test]

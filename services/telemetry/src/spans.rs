@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use opentelemetry::{
     Context, KeyValue, SpanId, TraceFlags, TraceId,
-    trace::{Span as _, SpanContext, TraceState, SpanKind, TraceContextExt as _, Tracer as _, TracerProvider as _},
+    trace::{
+        Span as _, SpanContext, SpanKind, TraceContextExt as _, TraceState, Tracer as _, TracerProvider as _,
+    },
 };
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider, Span};
 use switchboard_protocol::{MessageKind, TraceContext};

@@ -67,7 +67,7 @@ pub(crate) async fn attach(
     match timeout_at(deadline, answer).await {
         Ok(Ok(Ok(claimed))) => {
             if !shared.desired.lock().claimed(key, session, claimed.fence, epoch) {
-                return Err(BrokerError::Refused);
+                return Err(BrokerError::Superseded);
             }
             attaching.finish();
             Ok(Attached {
@@ -76,7 +76,7 @@ pub(crate) async fn attach(
                 previous: claimed.previous,
             })
         }
-        Ok(Ok(Err(BrokerError::Refused))) => Err(BrokerError::Refused),
+        Ok(Ok(Err(error @ (BrokerError::Refused | BrokerError::Superseded)))) => Err(error),
         Ok(Ok(Err(BrokerError::Unavailable | BrokerError::QueueFull | BrokerError::Unsettled)))
         | Ok(Err(_))
         | Err(_) => attaching.leave(),
@@ -93,7 +93,7 @@ impl Attaching<'_> {
         let is_ours = self.shared.desired.lock().leave(self.key, self.session);
         self.is_finished = is_ours;
         if !is_ours {
-            return Err(BrokerError::Refused);
+            return Err(BrokerError::Superseded);
         }
         self.shared.chores.notify_one();
         Ok(Attached {

@@ -4,7 +4,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -30,7 +30,11 @@ pub(crate) struct Lease {
     origin: Instant,
     /// Milliseconds from `origin`, plus one; 0: never renewed.
     renewed_ms: AtomicU64,
-    has_lapsed: AtomicBool,
+    /// How often a renewal came too late.
+    lapses: AtomicU64,
+    /// `lapses` when the last check of all claims began, and when the last one that counts did.
+    checking: AtomicU64,
+    checked: AtomicU64,
 }
 
 impl Lease {
@@ -40,7 +44,9 @@ impl Lease {
             incarnation: format!("{:016x}", rand::random::<u64>()),
             origin: Instant::now(),
             renewed_ms: AtomicU64::new(0),
-            has_lapsed: AtomicBool::new(false),
+            lapses: AtomicU64::new(0),
+            checking: AtomicU64::new(0),
+            checked: AtomicU64::new(0),
         }
     }
 
@@ -63,19 +69,19 @@ impl Lease {
             .arg(LEASE.as_millis() as u64);
     }
 
-    /// A renewal sent at `at` succeeded. One that came too late is remembered until [`Lease::recovered`]:
-    /// others may have taken this node's peers meanwhile.
+    /// A renewal sent at `at` succeeded. One that came too late is remembered until every claim
+    /// was checked: others may have taken this node's peers meanwhile.
     pub(crate) fn renewed(&self, at: Instant) {
         let at_ms = u64::try_from(at.duration_since(self.origin).as_millis()).unwrap_or(u64::MAX - 1) + 1;
         let before_ms = self.renewed_ms.fetch_max(at_ms, Ordering::AcqRel);
         if before_ms > 0 && at_ms.saturating_sub(before_ms) > LEASE.as_millis() as u64 {
-            self.has_lapsed.store(true, Ordering::Release);
+            self.lapses.fetch_add(1, Ordering::AcqRel);
         }
     }
 
     /// Whether others may have taken this node for dead since its claims were last checked.
     pub(crate) fn may_be_lost(&self) -> bool {
-        self.has_lapsed.load(Ordering::Acquire) || self.is_overdue()
+        self.lapses.load(Ordering::Acquire) != self.checked.load(Ordering::Acquire) || self.is_overdue()
     }
 
     /// Whether the lease, if there ever was one, has run out by now.
@@ -84,9 +90,20 @@ impl Lease {
         renewed_ms > 0 && self.origin.elapsed() > Duration::from_millis(renewed_ms) + LEASE
     }
 
-    /// Every claim has been checked since the lease lapsed.
-    pub(crate) fn recovered(&self) {
-        self.has_lapsed.store(false, Ordering::Release);
+    /// A check of every claim begins.
+    pub(crate) fn check_begins(&self) {
+        self.checking
+            .store(self.lapses.load(Ordering::Acquire), Ordering::Release);
+    }
+
+    /// That check has ended; false if the lease lapsed during it, so that it proves nothing.
+    pub(crate) fn check_ended(&self) -> bool {
+        let checking = self.checking.load(Ordering::Acquire);
+        if self.is_overdue() || self.lapses.load(Ordering::Acquire) != checking {
+            return false;
+        }
+        self.checked.store(checking, Ordering::Release);
+        true
     }
 }
 
@@ -132,8 +149,21 @@ mod tests {
         assert!(!lease.may_be_lost());
         lease.renewed(start + LEASE * 2);
         assert!(lease.may_be_lost());
-        lease.recovered();
+        lease.check_begins();
+        assert!(lease.may_be_lost(), "until the check has ended");
+        assert!(lease.check_ended());
         assert!(!lease.may_be_lost());
+    }
+
+    #[test]
+    fn a_check_during_which_the_lease_lapsed_proves_nothing() {
+        let lease = Lease::new("n1");
+        let start = Instant::now();
+        lease.renewed(start);
+        lease.check_begins();
+        lease.renewed(start + LEASE * 2);
+        assert!(!lease.check_ended());
+        assert!(lease.may_be_lost());
     }
 
     #[test]

@@ -55,7 +55,7 @@ async fn claim_all(shared: &Shared, events: &dyn BrokerEvents) {
             match ask(shared, holding.clone()) {
                 Ok((epoch, answer)) => asked.push((holding, epoch, answer)),
                 // Given up since the list was made.
-                Err(BrokerError::Refused) => {}
+                Err(BrokerError::Refused | BrokerError::Superseded) => {}
                 Err(BrokerError::Unavailable | BrokerError::QueueFull | BrokerError::Unsettled) => {
                     is_cut_short = true;
                     break;
@@ -126,15 +126,19 @@ fn yield_to(shared: &Shared, events: &dyn BrokerEvents, key: &PeerKey, session: 
     events.inbox(message.encode().into());
 }
 
-/// Once every claim was checked under a live lease, messages may come in again.
+/// Once every claim was checked under a live lease, messages may come in again. Without a hold nothing was
+/// checked for the lease's sake, so nothing is concluded either.
 fn release_hold(shared: &Shared) {
     let mut desired = shared.desired.lock();
-    if desired.unclaimed() == 0 && !shared.lease.is_overdue() {
-        shared.lease.recovered();
-        if desired.is_held() {
-            desired.release_hold();
-            drop(desired);
-            shared.changes.notify_one();
-        }
+    if !desired.is_held() || desired.unclaimed() > 0 || shared.lease.is_overdue() {
+        return;
+    }
+    if shared.lease.check_ended() {
+        desired.release_hold();
+        drop(desired);
+        shared.changes.notify_one();
+    } else {
+        shared.lease.check_begins();
+        desired.hold();
     }
 }

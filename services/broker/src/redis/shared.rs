@@ -102,7 +102,7 @@ impl Shared {
     pub(crate) fn send_claim(&self, holding: Holding, answer: Answer) -> Result<u32, BrokerError> {
         let desired = self.desired.lock();
         if !desired.holds(&holding.key, holding.session) {
-            return Err(BrokerError::Refused);
+            return Err(BrokerError::Superseded);
         }
         let epoch = desired.epoch();
         self.send(Command::record(holding, answer, epoch))?;

@@ -184,7 +184,9 @@ fn said(peer: &Peer, router: &Router, outgoing: &Outgoing) -> String {
         }
         Outgoing::Delivered(id) => format!("{id} delivered"),
         Outgoing::Event(event) => {
-            let Event::Error { id, code, .. } = event.as_ref() else { return event.to_json() };
+            let Event::Error { id, code, .. } = event.as_ref() else {
+                return event.to_json();
+            };
             format!("{} {code}", id.map_or("-".into(), |id| id.to_string()))
         }
         Outgoing::Close(code) => format!("close {}", code.code()),

@@ -87,6 +87,7 @@ impl<'a> Connection<'a> {
     pub(super) async fn run(self, stream: TcpStream) -> Ended {
         // Before anything is read: a lease that ran out earlier must not end this connection again.
         if self.shared.lease.may_be_lost() {
+            self.shared.lease.check_begins();
             self.shared.desired.lock().hold();
         }
         let (reader, writer) = stream.into_split();

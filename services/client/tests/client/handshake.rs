@@ -1,0 +1,111 @@
+//! Connecting, against a real WebSocket server: where the token goes, and what a refusal looks like.
+
+use std::time::Duration;
+
+use crate::server::{Peer, SOON, finished, listen, node};
+use http::header;
+use switchboard_client::{Client, ConnectError, ConnectOptions, TokenVia};
+use switchboard_protocol::Secret;
+use tokio::{io::AsyncReadExt as _, io::AsyncWriteExt as _, time::timeout};
+
+/// What the server saw of a client that put its token `via`.
+async fn seen(via: TokenVia) -> Peer {
+    let (options, server) = node(|peer| async { peer }).await;
+    let options = options.token_via(via).origin("https://app.example");
+    let client = Client::connect(&options).await.unwrap();
+    assert_eq!(client.welcome().peer.as_str(), "alice");
+    finished(server).await
+}
+
+#[tokio::test]
+async fn the_token_is_offered_as_a_subprotocol_like_a_browser_does() {
+    let peer = seen(TokenVia::Subprotocol).await;
+    assert_eq!(
+        peer.headers[header::SEC_WEBSOCKET_PROTOCOL],
+        "switchboard.v1, bearer.aa.bb.cc"
+    );
+    assert!(!peer.headers.contains_key(header::AUTHORIZATION));
+    assert_eq!(peer.uri.query(), None);
+    assert_eq!(peer.headers[header::ORIGIN], "https://app.example");
+}
+
+#[tokio::test]
+async fn the_token_is_sent_as_a_header_unless_asked_otherwise() {
+    let peer = seen(TokenVia::default()).await;
+    assert_eq!(peer.headers[header::AUTHORIZATION], "Bearer aa.bb.cc");
+    assert_eq!(peer.headers[header::SEC_WEBSOCKET_PROTOCOL], "switchboard.v1");
+    assert_eq!(peer.uri.query(), None);
+}
+
+#[tokio::test]
+async fn the_token_is_sent_in_the_query_when_asked() {
+    let peer = seen(TokenVia::Query).await;
+    assert_eq!(peer.uri.query(), Some("access_token=aa.bb.cc"));
+    assert!(!peer.headers.contains_key(header::AUTHORIZATION));
+}
+
+#[tokio::test]
+async fn a_refusal_carries_its_status_and_problem_document() {
+    let (listener, options) = listen().await;
+    let server = tokio::spawn(async move {
+        let (mut tcp, _) = listener.accept().await.unwrap();
+        let mut request = vec![0; 4096];
+        let _ = tcp.read(&mut request).await.unwrap();
+        let body = r#"{"type":"urn:switchboard:problem:token-expired","title":"The token was refused",
+            "status":401,"detail":"it ended","code":"token-expired"}"#;
+        let head = "HTTP/1.1 401 Unauthorized\r\nContent-Type: application/problem+json\r\nContent-Length: ";
+        let answer = format!("{head}{}\r\n\r\n{body}", body.len());
+        tcp.write_all(answer.as_bytes()).await.unwrap();
+    });
+    let refused = Client::connect(&options).await.unwrap_err();
+    finished(server).await;
+    let ConnectError::Refused {
+        status,
+        problem: Some(problem),
+    } = refused
+    else {
+        panic!("{refused:?} is not a refusal with its problem")
+    };
+    assert_eq!(
+        (status, problem.code.as_str(), problem.detail.as_str()),
+        (401, "token-expired", "it ended")
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_is_given_up_on() {
+    let (listener, mut options) = listen().await;
+    options.timeout = Duration::from_millis(100);
+    let given_up = timeout(SOON, Client::connect(&options))
+        .await
+        .expect("in bounded time");
+    assert!(matches!(given_up, Err(ConnectError::Timeout)), "{given_up:?}");
+    drop(listener);
+}
+
+#[tokio::test]
+async fn a_first_frame_other_than_welcome_is_no_connection() {
+    let (listener, options) = listen().await;
+    let server = tokio::spawn(async move {
+        let mut peer = Peer::accept(&listener).await;
+        peer.text(r#"{"type":"pong","time_ms":1}"#).await;
+    });
+    let refused = Client::connect(&options).await.unwrap_err();
+    assert!(matches!(refused, ConnectError::NoWelcome(_)), "{refused:?}");
+    finished(server).await;
+}
+
+#[tokio::test]
+async fn a_port_where_nobody_listens_is_an_error_of_the_network() {
+    let (listener, options) = listen().await;
+    drop(listener);
+    let refused = Client::connect(&options).await.unwrap_err();
+    assert!(matches!(refused, ConnectError::Io(_)), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_token_that_would_break_the_header_is_refused_before_anything_is_sent() {
+    let options = ConnectOptions::new("ws://127.0.0.1:9/v1/ws", Secret::new("a\r\nX-Evil: 1"));
+    let refused = Client::connect(&options).await.unwrap_err();
+    assert!(matches!(refused, ConnectError::Url(_)), "{refused:?}");
+}
