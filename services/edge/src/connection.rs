@@ -121,8 +121,9 @@ impl Connection {
         }
     }
 
-    /// Ready(Ok) when something was written and more may wait.
+    /// Pending when the mailbox is empty or the socket is full; both have then noted the waker.
     fn poll_write(&mut self, cx: &mut Context<'_>, socket: &mut Socket) -> Poll<Result<(), End>> {
+        let mut is_empty = false;
         let mut written = 0;
         while written < TURN && socket.get_ref().has_room() {
             if std::mem::take(&mut self.ping_due) {
@@ -130,6 +131,7 @@ impl Connection {
                 self.needs_flush = true;
             }
             let Poll::Ready(outgoing) = self.attachment.peer().poll_next(cx) else {
+                is_empty = true;
                 break;
             };
             if let Err(code) = self.gather(outgoing, socket.get_mut()) {
@@ -148,10 +150,10 @@ impl Connection {
                 }
             }
         }
-        if written == TURN {
-            Poll::Ready(Ok(()))
-        } else {
+        if is_empty {
             Poll::Pending
+        } else {
+            Poll::Ready(Ok(()))
         }
     }
 
