@@ -1,0 +1,186 @@
+//! Redis and nodes fail: what users see, by the outage contract.
+
+use std::time::{Duration, Instant};
+
+use switchboard_client::{Client, Outcome};
+use switchboard_protocol::{ErrorCode, MessageKind};
+use switchboard_testkit::{Cluster, PATIENCE, payload, wait_until};
+
+/// How long Redis stays away.
+const AWAY: Duration = Duration::from_secs(5);
+
+async fn send(from: &mut Client, to: &str) -> Outcome {
+    let json = payload("\"ping\"").unwrap();
+    from.send_and_confirm(MessageKind::Message, to, &json, PATIENCE)
+        .await
+        .unwrap()
+}
+
+/// Sends until one is delivered; returns how long that took. Every send has its final word.
+async fn flows_again(from: &mut Client, to: &str) -> Duration {
+    let start = Instant::now();
+    while send(from, to).await != Outcome::Delivered {
+        assert!(start.elapsed() < PATIENCE);
+    }
+    start.elapsed()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn five_seconds_without_redis_cost_no_socket_no_local_message_and_two_seconds_at_most_afterwards() {
+    let mut cluster = Cluster::start(2).await.unwrap();
+    let mut alice = cluster.connect(0, "alice").await.unwrap();
+    let mut near = cluster.connect(0, "near").await.unwrap();
+    let mut far = cluster.connect(1, "far").await.unwrap();
+    assert_eq!(send(&mut alice, "far").await, Outcome::Delivered);
+
+    cluster.redis.kill();
+    let gone = Instant::now();
+    let waiting = alice.next_id();
+    alice
+        .send(MessageKind::Message, "far", Some(waiting), &payload("1").unwrap())
+        .await
+        .unwrap();
+    let mut local = 0;
+    let mut reasons = String::new();
+    while gone.elapsed() < AWAY {
+        assert_eq!(
+            send(&mut alice, "near").await,
+            Outcome::Delivered,
+            "peers of one node go on talking"
+        );
+        local += 1;
+        assert_eq!(cluster.nodes[0].status("/livez").await, Some(200));
+        if cluster.nodes[0].status("/readyz").await == Some(503) {
+            reasons = cluster.nodes[0].get("/readyz").await.unwrap();
+        }
+    }
+    assert!(
+        reasons.contains("bus-down"),
+        "/readyz names the reason: {reasons}"
+    );
+    let word = alice.outcome_of(waiting, PATIENCE).await.unwrap();
+    assert!(
+        matches!(
+            word,
+            Outcome::Failed {
+                code: ErrorCode::BusUnavailable | ErrorCode::Timeout,
+                ..
+            }
+        ),
+        "what was sent during the outage has its final word: {word:?}"
+    );
+
+    cluster.redis.start_again().await.unwrap();
+    let took = flows_again(&mut alice, "far").await;
+    println!("{local} local messages during the outage; across nodes again after {took:?}");
+    assert!(
+        took < Duration::from_secs(2),
+        "across nodes again only after {took:?}"
+    );
+    cluster.nodes[0].ready().await.unwrap();
+    assert!(
+        far.message(PATIENCE).await.is_ok() && near.message(PATIENCE).await.is_ok(),
+        "no socket was closed"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_pubsub_connections_under_load_lose_nothing_and_are_subscribed_again_within_two_seconds() {
+    let cluster = Cluster::start(2).await.unwrap();
+    let mut alice = cluster.connect(0, "alice").await.unwrap();
+    let mut bob = cluster.connect(1, "bob").await.unwrap();
+    let mut others = Vec::new();
+    for number in 0..100 {
+        others.push(
+            cluster
+                .connect(number % 2, &format!("other-{number}"))
+                .await
+                .unwrap(),
+        );
+    }
+    let json = payload("\"load\"").unwrap();
+    let mut sent = 0;
+    for round in 0..20 {
+        for _ in 0..20 {
+            sent = alice.next_id();
+            alice
+                .send(MessageKind::Message, "bob", Some(sent), &json)
+                .await
+                .unwrap();
+        }
+        if round == 5 {
+            assert!(
+                cluster
+                    .redis
+                    .command("CLIENT KILL TYPE pubsub")
+                    .await
+                    .unwrap()
+                    .starts_with(':')
+            );
+            let confirmed = async || {
+                let node = &cluster.nodes[1];
+                let rebuilt = node
+                    .metric("switchboard_bus_rebuilds_total{reason=\"closed\"}")
+                    .await?
+                    >= 1.0;
+                let desired = node.metric("switchboard_subscriptions_desired").await?;
+                let confirmed = node.metric("switchboard_subscriptions_confirmed").await?;
+                (rebuilt && desired == 51.0 && desired == confirmed).then_some(())
+            };
+            let deadline = Duration::from_secs(2);
+            let (_, took) = wait_until("desired equals confirmed", deadline, confirmed)
+                .await
+                .unwrap();
+            println!("subscribed again after {took:?}");
+        }
+    }
+    for id in 1..=sent {
+        assert_eq!(
+            alice.outcome_of(id, PATIENCE).await.unwrap(),
+            Outcome::Delivered,
+            "send {id}"
+        );
+    }
+    for seq in 1..=sent {
+        assert_eq!(bob.message(PATIENCE).await.unwrap().seq, seq);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sends_to_the_peers_of_a_killed_node_end_in_a_final_word_and_the_peer_can_come_back_elsewhere() {
+    let mut cluster = Cluster::start(2).await.unwrap();
+    let mut alice = cluster.connect(0, "alice").await.unwrap();
+    let _bob = cluster.connect(1, "bob").await.unwrap();
+    assert_eq!(send(&mut alice, "bob").await, Outcome::Delivered);
+    cluster.nodes[1].kill();
+    assert!(matches!(send(&mut alice, "bob").await, Outcome::Failed { .. }));
+    let mut bob = cluster.connect(0, "bob").await.unwrap();
+    assert_eq!(send(&mut alice, "bob").await, Outcome::Delivered);
+    assert!(bob.message(PATIENCE).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_terminated_node_tells_its_clients_closes_them_with_1012_and_exits_with_0() {
+    let mut cluster = Cluster::start(1).await.unwrap();
+    let mut clients = Vec::new();
+    for number in 0..20 {
+        clients.push(cluster.connect(0, &format!("peer-{number}")).await.unwrap());
+    }
+    cluster.nodes[0].signal("TERM").unwrap();
+    for client in &mut clients {
+        let goaway = client.expect(PATIENCE, |frame| match frame {
+            switchboard_protocol::ServerFrame::Event(switchboard_protocol::Event::Goaway {
+                reason, ..
+            }) => Some(*reason),
+            switchboard_protocol::ServerFrame::Event(_) | switchboard_protocol::ServerFrame::Message(_) => {
+                None
+            }
+        });
+        assert_eq!(
+            goaway.await.unwrap(),
+            switchboard_protocol::GoawayReason::Draining
+        );
+        assert_eq!(client.closed(PATIENCE).await.unwrap().0, 1012);
+    }
+    assert_eq!(cluster.nodes[0].ended(PATIENCE).await.unwrap().code(), Some(0));
+}
