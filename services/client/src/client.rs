@@ -233,6 +233,16 @@ impl Client {
         }
     }
 
+    /// The next frame, if one comes within `within`; pings are answered meanwhile.
+    ///
+    /// # Errors
+    /// As [`Client::next`], and [`ClientError::Timeout`].
+    pub async fn next_within(&mut self, within: Duration) -> Result<ServerFrame, ClientError> {
+        timeout(within, self.next())
+            .await
+            .map_err(|_| ClientError::Timeout)?
+    }
+
     /// Waits until the node closes the connection; returns its code and reason. Frames before are dropped.
     ///
     /// # Errors

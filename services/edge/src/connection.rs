@@ -110,11 +110,14 @@ impl Connection {
                 }
                 Poll::Pending => {}
             }
+            let was_renewing = self.renewing.is_some();
             match self.poll_read(cx, socket) {
                 Poll::Ready(Ok(())) => is_idle = false,
                 Poll::Ready(Err(end)) => return Poll::Ready(end),
                 Poll::Pending => {}
             }
+            // A renewal that has just begun must be polled once, or nothing would ever wake it.
+            is_idle &= was_renewing || self.renewing.is_none();
             if is_idle {
                 return Poll::Pending;
             }

@@ -3,15 +3,34 @@
 use std::{path::Path, time::Duration};
 
 use anyhow::Context as _;
-use serde_json::{json, value::RawValue};
+use serde::Serialize;
+use serde_json::value::RawValue;
 use switchboard_client::{Client, ClientError, ConnectOptions, Outcome};
-use switchboard_protocol::{CloseCode, Event, MessageKind, Secret, ServerFrame};
+use switchboard_protocol::{CloseCode, Event, MessageKind, Secret, ServerFrame, ServerMessage};
 
 use super::serve::runtime;
 use crate::cli::{Connect, Kind, Listen, Send};
 
 /// How long `send` waits for the final word; longer than any node's deadline.
 const WORD_WITHIN: Duration = Duration::from_secs(70);
+
+/// One line of `listen`; the payload stands as its sender wrote it.
+#[derive(Serialize)]
+struct Line<'a> {
+    r#type: MessageKind,
+    from: &'a str,
+    payload: &'a RawValue,
+}
+
+impl<'a> From<&'a ServerMessage> for Line<'a> {
+    fn from(message: &'a ServerMessage) -> Self {
+        Self {
+            r#type: message.kind,
+            from: &message.from,
+            payload: &message.payload,
+        }
+    }
+}
 
 pub(super) fn listen(listen: Listen) -> anyhow::Result<()> {
     runtime()?.block_on(async move {
@@ -22,9 +41,7 @@ pub(super) fn listen(listen: Listen) -> anyhow::Result<()> {
         while left != Some(0) {
             match client.next().await {
                 Ok(ServerFrame::Message(message)) => {
-                    let line =
-                        json!({ "type": message.kind, "from": message.from, "payload": message.payload });
-                    println!("{line}");
+                    println!("{}", serde_json::to_string(&Line::from(&message))?);
                     left = left.map(|left| left - 1);
                 }
                 Ok(ServerFrame::Event(Event::Expiring { .. })) => eprintln!("the token ends within a minute"),

@@ -1,0 +1,79 @@
+//! Tokens end during a connection: announced, renewed, or closed with 4401.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use switchboard_auth::Minter;
+use switchboard_client::{Client, ConnectOptions};
+use switchboard_protocol::{Claims, ErrorCode, Event, Secret, ServerFrame};
+use switchboard_testkit::{Cluster, PATIENCE, SECRET, claims, token};
+
+fn short(peer: &str, seconds: u64) -> Secret {
+    let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let claims = Claims {
+        exp: now_s + seconds,
+        ..claims(peer)
+    };
+    Minter::hs256(&Secret::new(SECRET))
+        .unwrap()
+        .mint(&claims, Some("switchboard"))
+        .unwrap()
+}
+
+async fn expiring(client: &mut Client) {
+    let announced = client.expect(PATIENCE, |frame| match frame {
+        ServerFrame::Event(Event::Expiring { expires_at }) => Some(*expires_at),
+        ServerFrame::Event(_) | ServerFrame::Message(_) => None,
+    });
+    announced.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_token_that_ends_is_announced_and_closes_the_connection_with_4401() {
+    let cluster = Cluster::start(1).await.unwrap();
+    let options = ConnectOptions::new(cluster.nodes[0].url(), short("alice", 3));
+    let mut alice = Client::connect(&options).await.unwrap();
+    expiring(&mut alice).await;
+    let start = std::time::Instant::now();
+    assert_eq!(alice.closed(PATIENCE).await.unwrap().0, 4401);
+    assert!(
+        start.elapsed() < Duration::from_secs(5),
+        "closed at the token's end, not at the next heartbeat"
+    );
+}
+
+#[tokio::test]
+async fn a_renewed_token_keeps_the_connection_and_another_peers_token_is_refused() {
+    let cluster = Cluster::start(1).await.unwrap();
+    let options = ConnectOptions::new(cluster.nodes[0].url(), short("alice", 3));
+    let mut alice = Client::connect(&options).await.unwrap();
+    expiring(&mut alice).await;
+    let refused = alice.renew(&token("bob").unwrap(), PATIENCE).await.unwrap();
+    assert!(
+        matches!(
+            refused,
+            Event::Error {
+                code: ErrorCode::TokenInvalid,
+                ..
+            }
+        ),
+        "{refused:?}"
+    );
+    let refused = alice.renew(&Secret::new("garbage"), PATIENCE).await.unwrap();
+    assert!(
+        matches!(
+            refused,
+            Event::Error {
+                code: ErrorCode::TokenInvalid,
+                ..
+            }
+        ),
+        "{refused:?}"
+    );
+    let renewed = alice.renew(&token("alice").unwrap(), PATIENCE).await.unwrap();
+    assert!(matches!(renewed, Event::Renewed { .. }), "{renewed:?}");
+    // Past the end of the first token.
+    assert!(
+        alice.closed(Duration::from_secs(4)).await.is_err(),
+        "the connection goes on"
+    );
+}
