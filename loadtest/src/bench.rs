@@ -1,0 +1,280 @@
+//! The fixed benchmark: which runs, how often, in which order. Runs that are compared alternate, because
+//! machines are noisy and shared.
+
+use std::{path::PathBuf, process::Command, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use hdrhistogram::Histogram;
+use switchboard_auth::Minter;
+
+use crate::{
+    BenchArgs, bars, floor,
+    flow::{Flow, FlowResult, Pace, SharedMinter},
+    idle,
+    report::Report,
+    stage::{Node, Stage, shared_secret},
+};
+
+/// The rate of the open-loop runs, in messages a second.
+const RATE: f64 = 5_000.0;
+
+/// Pairs of the open-loop runs, and of the saturated ones with their window.
+const OPEN_PAIRS: usize = 50;
+const SATURATED_PAIRS: usize = 64;
+const WINDOW: usize = 16;
+
+/// How much is done.
+struct Size {
+    repeats: usize,
+    span: Duration,
+    idle: Vec<usize>,
+    connects: usize,
+}
+
+impl Size {
+    fn of(args: &BenchArgs) -> Self {
+        let (repeats, seconds, idle, connects) = match (args.smoke, args.quick) {
+            (true, _) => (1, 1, vec![200], 200),
+            (false, true) => (3, 3, vec![5_000], 2_000),
+            (false, false) => (5, 5, vec![5_000, 10_000, 15_000], 5_000),
+        };
+        let idle = args.connections.map_or(idle, |count| vec![count]);
+        Self {
+            repeats,
+            span: Duration::from_secs(seconds),
+            idle,
+            connects,
+        }
+    }
+}
+
+/// Runs it; `false` when a message went wrong.
+pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<bool> {
+    let binary = binary(args.binary.as_ref())?;
+    let size = Size::of(&args);
+    let stage = Stage::set(&binary)?;
+    let (auth, minter) = shared_secret()?;
+    let minter = Arc::new(minter);
+    let mut report = Report::default();
+
+    println!("messages: {} repeats of {:?} each", size.repeats, size.span);
+    let (n1, n2) = (
+        stage.node("n1", &auth, &minter).await?,
+        stage.node("n2", &auth, &minter).await?,
+    );
+    messages(&stage, &n1, &n2, &minter, &size, &mut report).await?;
+    drop((n1, n2));
+
+    println!("connects");
+    connects(&stage, &auth, &minter, &size, &mut report).await?;
+    println!("idle connections");
+    idle_connections(&stage, &auth, &minter, &size, &mut report).await?;
+
+    report.note(format!(
+        "messages lost, doubled, reordered, changed or without a final word: {}",
+        report.wrong
+    ));
+    report.save(&args.out)?;
+    println!("\n{}\nfigures: {}", report.markdown(), args.out.display());
+    Ok(report.wrong == 0)
+}
+
+fn binary(given: Option<&PathBuf>) -> anyhow::Result<PathBuf> {
+    match given {
+        Some(binary) => Ok(binary.clone()),
+        None => Ok(std::env::current_exe()?.with_file_name("switchboard")),
+    }
+}
+
+/// The four ways of a message, and the floor, alternating.
+async fn messages(
+    stage: &Stage,
+    n1: &Node,
+    n2: &Node,
+    minter: &SharedMinter,
+    size: &Size,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let ways = [
+        (bars::SAME_5K, n1, n1, Pace::Open(RATE), OPEN_PAIRS),
+        (
+            bars::SAME_SATURATED,
+            n1,
+            n1,
+            Pace::Window(WINDOW),
+            SATURATED_PAIRS,
+        ),
+        (bars::CROSS_5K, n1, n2, Pace::Open(RATE), OPEN_PAIRS),
+        (
+            bars::CROSS_SATURATED,
+            n1,
+            n2,
+            Pace::Window(WINDOW),
+            SATURATED_PAIRS,
+        ),
+    ];
+    let mut results: [Vec<FlowResult>; 4] = Default::default();
+    let (mut floors, mut added_p50, mut added_p99) = (Vec::new(), Vec::new(), Vec::new());
+    for repeat in 0..size.repeats {
+        for (index, (_, from, to, pace, pairs)) in ways.iter().enumerate() {
+            let tag = format!("{repeat}-{index}");
+            let flow = Flow {
+                from,
+                to,
+                pairs: *pairs,
+                pace: *pace,
+                span: size.span,
+                tag,
+            };
+            let result = flow.run(minter, stage.redis_pid()).await?;
+            report.wrong += result.wrong;
+            if index == 2 {
+                let floor = floor::run(stage.redis_port, RATE, size.span).await?;
+                added_p50.push(micros(&result.one_way, 0.50) - micros(&floor, 0.50));
+                added_p99.push(micros(&result.one_way, 0.99) - micros(&floor, 0.99));
+                floors.push(floor);
+            }
+            results[index].push(result);
+        }
+        println!("  repeat {} of {}", repeat + 1, size.repeats);
+    }
+    for ((bar, ..), results) in ways.iter().zip(&results) {
+        report.figure(*bar, results.iter().map(|result| result.node_micros).collect());
+        note_flow(report, bar.figure, results);
+    }
+    report.figure(bars::ADDED_P50, added_p50);
+    report.figure(bars::ADDED_P99, added_p99);
+    note_latency(
+        report,
+        "across nodes, 5,000/s, one way from the intended moment",
+        results[2].iter().map(|r| &r.one_way),
+    )?;
+    note_latency(
+        report,
+        "raw Redis PUBLISH → SUBSCRIBE, same payload and rate",
+        floors.iter(),
+    )
+}
+
+fn note_flow(report: &mut Report, name: &str, results: &[FlowResult]) {
+    let Some(last) = results.last() else { return };
+    report.note(format!(
+        "{name}: {:.0} messages/s, beside it Redis {:.1} and the generator {:.1} µs CPU a message ({} messages in the last repeat)",
+        last.per_second, last.redis_micros, last.own_micros, last.messages
+    ));
+}
+
+fn note_latency<'a>(
+    report: &mut Report,
+    name: &str,
+    histograms: impl Iterator<Item = &'a Histogram<u64>>,
+) -> anyhow::Result<()> {
+    let mut all = crate::flow::new_histogram()?;
+    for histogram in histograms {
+        all.add(histogram)?;
+    }
+    let at = |quantile| micros(&all, quantile);
+    report.note(format!(
+        "{name}: p50 {:.0} µs, p99 {:.0} µs, p99.9 {:.0} µs",
+        at(0.5),
+        at(0.99),
+        at(0.999)
+    ));
+    Ok(())
+}
+
+fn micros(histogram: &Histogram<u64>, quantile: f64) -> f64 {
+    histogram.value_at_quantile(quantile) as f64 / 1e3
+}
+
+async fn connects(
+    stage: &Stage,
+    auth: &str,
+    minter: &Minter,
+    size: &Size,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let (mut hs256, mut es256) = (Vec::new(), Vec::new());
+    let ec = ec_key(stage);
+    for repeat in 0..size.repeats {
+        let node = stage.node("n1", auth, minter).await?;
+        hs256.push(idle::connect_only(&node, size.connects, &format!("hs-{repeat}"), None).await?);
+        drop(node);
+        if let Ok((key_file, auth, minter)) = &ec {
+            let node = stage.node("n1", auth, minter).await?;
+            es256.push(
+                idle::connect_only(&node, size.connects, &format!("es-{repeat}"), Some(key_file)).await?,
+            );
+        }
+    }
+    report.figure(bars::CONNECT_HS256, hs256);
+    match ec {
+        Ok(_) => report.figure(bars::CONNECT_ES256, es256),
+        Err(error) => report.note(format!("connect with ES256 was not measured: {error:#}")),
+    }
+    Ok(())
+}
+
+/// A fresh P-256 key, the `[auth]` section that trusts it, and its signer.
+fn ec_key(stage: &Stage) -> anyhow::Result<(PathBuf, String, Minter)> {
+    let (private, keys) = (stage.folder().join("private.pem"), stage.folder().join("keys"));
+    std::fs::create_dir_all(&keys)?;
+    let openssl = |arguments: &[&str]| {
+        let output = Command::new("openssl")
+            .args(arguments)
+            .output()
+            .context("openssl makes the key")?;
+        anyhow::ensure!(
+            output.status.success(),
+            "openssl: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        anyhow::Ok(())
+    };
+    let (private_text, public) = (
+        private.display().to_string(),
+        keys.join("bench.pem").display().to_string(),
+    );
+    openssl(&[
+        "genpkey",
+        "-algorithm",
+        "EC",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-out",
+        &private_text,
+    ])?;
+    openssl(&["pkey", "-in", &private_text, "-pubout", "-out", &public])?;
+    let minter = Minter::from_private_pem_file(&private, Some("bench"))?;
+    Ok((
+        private,
+        format!("public_keys_dir = \"{}\"", keys.display()),
+        minter,
+    ))
+}
+
+async fn idle_connections(
+    stage: &Stage,
+    auth: &str,
+    minter: &Minter,
+    size: &Size,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let mut largest = Vec::new();
+    for count in &size.idle {
+        // A fresh node each time: memory of an earlier crowd would flatter this one.
+        let node = stage.node("n1", auth, minter).await?;
+        let result = idle::run(&node, *count, &format!("idle-{count}"), None).await?;
+        report.note(format!(
+            "{} idle connections: {:.2} KiB each before traffic, {:.2} KiB after, connected at {:.0}/s with {:.0} µs CPU each",
+            result.connections,
+            result.kib_before_traffic,
+            result.kib_after_traffic,
+            result.connects_per_second,
+            result.connect_micros
+        ));
+        largest = vec![result.kib_after_traffic];
+    }
+    report.figure(bars::IDLE, largest);
+    Ok(())
+}
