@@ -10,7 +10,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::{flow::new_histogram, peers};
+use crate::{flow::new_histogram, pacer, peers};
 
 const CHANNEL: &str = "floor";
 
@@ -33,10 +33,10 @@ pub(crate) async fn run(port: u16, rate: f64, span: Duration) -> anyhow::Result<
 
     let clock = Instant::now();
     let count = (rate * span.as_secs_f64()) as u64;
+    let moments = pacer::start(clock, Duration::from_secs_f64(1.0 / rate), count, 1).pop();
+    let mut moments = moments.context("one sender has one receiver of moments")?;
     let publishing = tokio::spawn(async move {
-        for number in 0..count {
-            let at = Duration::from_secs_f64(number as f64 / rate);
-            tokio::time::sleep_until((clock + at).into()).await;
+        while let Some(at) = moments.recv().await {
             let payload = peers::stamped(u64::try_from(at.as_nanos())?)?;
             let payload = payload.get();
             let command = format!(

@@ -11,8 +11,9 @@ use hdrhistogram::Histogram;
 use switchboard_auth::Minter;
 use switchboard_client::{Client, ClientError, ConnectOptions};
 use switchboard_protocol::{Event, MessageKind, ServerFrame};
+use tokio::sync::mpsc;
 
-use crate::{meter::CpuMeter, peers, stage::Node};
+use crate::{meter::CpuMeter, pacer, peers, stage::Node};
 
 /// How long the last messages may take after the sending has ended.
 const TAIL: Duration = Duration::from_secs(10);
@@ -69,18 +70,19 @@ impl Flow<'_> {
         let own_cpu = CpuMeter::start(&[std::process::id()])?;
         let clock = Instant::now();
         let (mut sending, mut receiving) = (Vec::new(), Vec::new());
-        for (number, (sender, receiver)) in pairs.into_iter().enumerate() {
+        for (number, ((client, receiver), pace)) in pairs.into_iter().zip(self.paces(clock)).enumerate() {
             let to = format!("r-{}-{number}", self.tag);
-            sending.push(tokio::spawn(send(
-                sender,
+            let sender = Sending {
+                client,
                 to,
-                self.pace_of(number),
-                clock,
-                self.span,
-            )));
+                sent: 0,
+                words: 0,
+                failed: 0,
+            };
+            sending.push(tokio::spawn(sender.run(pace, clock, self.span)));
             receiving.push(tokio::spawn(receive(receiver, clock, self.span + TAIL)));
         }
-        let (mut messages, mut wrong) = (0, 0);
+        let (mut messages, mut wrong) = (0_u64, 0_u64);
         for sender in sending {
             let (sent, unconfirmed) = sender.await??;
             messages += sent;
@@ -126,70 +128,84 @@ impl Flow<'_> {
         Ok((sender, receiver))
     }
 
-    /// Open loop: each pair sends at its share of the rate, the pairs evenly out of step.
-    fn pace_of(&self, number: usize) -> PairPace {
+    /// Where each pair takes its moments from.
+    fn paces(&self, clock: Instant) -> Vec<PairPace> {
         match self.pace {
-            Pace::Window(window) => PairPace::Window(window),
+            Pace::Window(window) => (0..self.pairs).map(|_| PairPace::Window(window)).collect(),
             Pace::Open(rate) => {
-                let every = Duration::from_secs_f64(self.pairs as f64 / rate);
-                PairPace::Every {
-                    every,
-                    first: every.mul_f64(number as f64 / self.pairs as f64),
-                }
+                let count = (rate * self.span.as_secs_f64()) as u64;
+                let moments = pacer::start(clock, Duration::from_secs_f64(1.0 / rate), count, self.pairs);
+                moments.into_iter().map(PairPace::Moments).collect()
             }
         }
     }
 }
 
-#[derive(Debug, Clone, Copy)]
 enum PairPace {
-    Every { every: Duration, first: Duration },
+    Moments(mpsc::Receiver<Duration>),
     Window(usize),
 }
 
-/// Sends until `span` is over and every send has its final word; returns sends, and those not delivered.
-async fn send(
-    mut client: Client,
+/// The sending half of a pair.
+struct Sending {
+    client: Client,
     to: String,
-    pace: PairPace,
-    clock: Instant,
-    span: Duration,
-) -> anyhow::Result<(u64, u64)> {
-    let (mut sent, mut words, mut failed) = (0_u64, 0_u64, 0_u64);
-    let end = clock + span;
-    loop {
-        let due = match pace {
-            PairPace::Every { every, first } => clock + first + every.mul_f64(sent as f64),
-            PairPace::Window(window) if (sent - words) < window as u64 => Instant::now(),
-            PairPace::Window(_) => end,
-        };
-        if due < end && due <= Instant::now() {
-            let at = u64::try_from(due.duration_since(clock).as_nanos())?;
-            let id = client.next_id();
-            client
-                .send(MessageKind::Offer, &to, Some(id), &peers::stamped(at)?)
-                .await?;
-            sent += 1;
-            continue;
-        }
-        if due >= end && words == sent {
-            return Ok((sent, failed));
-        }
-        let wait = if due < end {
-            due.saturating_duration_since(Instant::now())
-        } else {
-            TAIL
-        };
-        match client.next_within(wait).await {
-            Ok(ServerFrame::Event(Event::Receipt { .. })) => words += 1,
-            Ok(ServerFrame::Event(Event::Error { .. })) => {
-                words += 1;
-                failed += 1;
+    sent: u64,
+    words: u64,
+    failed: u64,
+}
+
+impl Sending {
+    /// Sends until `span` is over and every send has its final word; returns sends, and those not delivered.
+    async fn run(mut self, pace: PairPace, clock: Instant, span: Duration) -> anyhow::Result<(u64, u64)> {
+        match pace {
+            PairPace::Moments(mut moments) => loop {
+                tokio::select! {
+                    moment = moments.recv() => match moment {
+                        Some(at) => self.send(at).await?,
+                        None => break,
+                    },
+                    frame = self.client.next() => self.take(&frame.context("a sender lost its connection")?),
+                }
+            },
+            PairPace::Window(window) => {
+                while clock.elapsed() < span {
+                    if self.sent - self.words < window as u64 {
+                        self.send(clock.elapsed()).await?;
+                    } else {
+                        let frame = self.client.next().await.context("a sender lost its connection")?;
+                        self.take(&frame);
+                    }
+                }
             }
-            Ok(ServerFrame::Event(_) | ServerFrame::Message(_)) => {}
-            Err(ClientError::Timeout) if due < end => {}
-            Err(ClientError::Timeout) => return Ok((sent, failed + sent - words)),
-            Err(error) => return Err(error).context("a sender lost its connection"),
+        }
+        while self.words < self.sent {
+            match self.client.next_within(TAIL).await {
+                Ok(frame) => self.take(&frame),
+                Err(_) => break,
+            }
+        }
+        Ok((self.sent, self.failed + self.sent - self.words))
+    }
+
+    async fn send(&mut self, at: Duration) -> anyhow::Result<()> {
+        let id = self.client.next_id();
+        let payload = peers::stamped(u64::try_from(at.as_nanos())?)?;
+        self.client
+            .send(MessageKind::Offer, &self.to, Some(id), &payload)
+            .await?;
+        self.sent += 1;
+        Ok(())
+    }
+
+    fn take(&mut self, frame: &ServerFrame) {
+        match frame {
+            ServerFrame::Event(Event::Receipt { .. }) => self.words += 1,
+            ServerFrame::Event(Event::Error { .. }) => {
+                self.words += 1;
+                self.failed += 1;
+            }
+            ServerFrame::Event(_) | ServerFrame::Message(_) => {}
         }
     }
 }

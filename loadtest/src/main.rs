@@ -7,6 +7,7 @@ mod floor;
 mod flow;
 mod idle;
 mod meter;
+mod pacer;
 mod peers;
 mod report;
 mod stage;

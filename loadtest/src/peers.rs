@@ -28,7 +28,7 @@ pub(crate) fn token(minter: &Minter, peer: &str) -> anyhow::Result<Secret> {
 /// A payload that carries when it was meant to be sent, in nanoseconds of the run's clock, and is as long as a
 /// small SDP.
 pub(crate) fn stamped(at_ns: u64) -> anyhow::Result<Box<RawValue>> {
-    let head = format!("{{\"at\":{at_ns:020},\"sdp\":\"");
+    let head = format!("{{\"at\":\"{at_ns:020}\",\"sdp\":\"");
     let fill = "a=candidate ".repeat(PAYLOAD_BYTES / 12 + 1);
     let room = PAYLOAD_BYTES - head.len() - 2;
     Ok(RawValue::from_string(format!(
@@ -39,7 +39,7 @@ pub(crate) fn stamped(at_ns: u64) -> anyhow::Result<Box<RawValue>> {
 
 /// Reads the stamp of a payload; `None` if it is not as [`stamped`] wrote it.
 pub(crate) fn stamp_of(payload: &str) -> Option<u64> {
-    let digits = payload.strip_prefix("{\"at\":")?.get(..20)?;
+    let digits = payload.strip_prefix("{\"at\":\"")?.get(..20)?;
     (payload.len() == PAYLOAD_BYTES && payload.ends_with("\"}")).then(|| digits.parse().ok())?
 }
 
