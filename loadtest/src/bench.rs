@@ -11,6 +11,7 @@ use crate::{
     BenchArgs, bars, floor,
     flow::{Flow, FlowResult, Pace, SharedMinter},
     idle,
+    pacer::Spacing,
     report::Report,
     stage::{Node, Stage, shared_secret},
 };
@@ -22,6 +23,9 @@ const RATE: f64 = 5_000.0;
 const OPEN_PAIRS: usize = 50;
 const SATURATED_PAIRS: usize = 64;
 const WINDOW: usize = 16;
+
+/// The way whose latency stands beside raw Redis: across nodes, evenly spaced.
+const LATENCY_WAY: usize = 4;
 
 /// How much is done.
 struct Size {
@@ -86,7 +90,7 @@ fn binary(given: Option<&PathBuf>) -> anyhow::Result<PathBuf> {
     }
 }
 
-/// The four ways of a message, and the floor, alternating.
+/// The ways of a message, and the floor, alternating.
 async fn messages(
     stage: &Stage,
     n1: &Node,
@@ -96,7 +100,20 @@ async fn messages(
     report: &mut Report,
 ) -> anyhow::Result<()> {
     let ways = [
-        (bars::SAME_5K, n1, n1, Pace::Open(RATE), OPEN_PAIRS),
+        (
+            bars::SAME_5K,
+            n1,
+            n1,
+            Pace::Open(RATE, Spacing::Ticks),
+            OPEN_PAIRS,
+        ),
+        (
+            bars::SAME_EVEN,
+            n1,
+            n1,
+            Pace::Open(RATE, Spacing::Even),
+            OPEN_PAIRS,
+        ),
         (
             bars::SAME_SATURATED,
             n1,
@@ -104,7 +121,20 @@ async fn messages(
             Pace::Window(WINDOW),
             SATURATED_PAIRS,
         ),
-        (bars::CROSS_5K, n1, n2, Pace::Open(RATE), OPEN_PAIRS),
+        (
+            bars::CROSS_5K,
+            n1,
+            n2,
+            Pace::Open(RATE, Spacing::Ticks),
+            OPEN_PAIRS,
+        ),
+        (
+            bars::CROSS_EVEN,
+            n1,
+            n2,
+            Pace::Open(RATE, Spacing::Even),
+            OPEN_PAIRS,
+        ),
         (
             bars::CROSS_SATURATED,
             n1,
@@ -113,7 +143,7 @@ async fn messages(
             SATURATED_PAIRS,
         ),
     ];
-    let mut results: [Vec<FlowResult>; 4] = Default::default();
+    let mut results: [Vec<FlowResult>; 6] = Default::default();
     let (mut floors, mut added_p50, mut added_p99) = (Vec::new(), Vec::new(), Vec::new());
     for repeat in 0..size.repeats {
         for (index, (_, from, to, pace, pairs)) in ways.iter().enumerate() {
@@ -128,7 +158,7 @@ async fn messages(
             };
             let result = flow.run(minter, stage.redis_pid()).await?;
             report.wrong += result.wrong;
-            if index == 2 {
+            if index == LATENCY_WAY {
                 let floor = floor::run(stage.redis_port, RATE, size.span).await?;
                 added_p50.push(micros(&result.one_way, 0.50) - micros(&floor, 0.50));
                 added_p99.push(micros(&result.one_way, 0.99) - micros(&floor, 0.99));
@@ -147,7 +177,7 @@ async fn messages(
     note_latency(
         report,
         "across nodes, 5,000/s, one way from the intended moment",
-        results[2].iter().map(|r| &r.one_way),
+        results[LATENCY_WAY].iter().map(|r| &r.one_way),
     )?;
     note_latency(
         report,

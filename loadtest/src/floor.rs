@@ -10,7 +10,11 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::{flow::new_histogram, pacer, peers};
+use crate::{
+    flow::new_histogram,
+    pacer::{self, Spacing},
+    peers,
+};
 
 const CHANNEL: &str = "floor";
 
@@ -33,7 +37,14 @@ pub(crate) async fn run(port: u16, rate: f64, span: Duration) -> anyhow::Result<
 
     let clock = Instant::now();
     let count = (rate * span.as_secs_f64()) as u64;
-    let moments = pacer::start(clock, Duration::from_secs_f64(1.0 / rate), count, 1).pop();
+    let moments = pacer::start(
+        clock,
+        Duration::from_secs_f64(1.0 / rate),
+        Spacing::Even,
+        count,
+        1,
+    )
+    .pop();
     let mut moments = moments.context("one sender has one receiver of moments")?;
     let publishing = tokio::spawn(async move {
         while let Some(at) = moments.recv().await {

@@ -13,7 +13,12 @@ use switchboard_client::{Client, ClientError, ConnectOptions};
 use switchboard_protocol::{Event, MessageKind, ServerFrame};
 use tokio::sync::mpsc;
 
-use crate::{meter::CpuMeter, pacer, peers, stage::Node};
+use crate::{
+    meter::CpuMeter,
+    pacer::{self, Spacing},
+    peers,
+    stage::Node,
+};
 
 /// How long the last messages may take after the sending has ended.
 const TAIL: Duration = Duration::from_secs(10);
@@ -22,7 +27,7 @@ const TAIL: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Pace {
     /// So many a second over all pairs, whatever comes back.
-    Open(f64),
+    Open(f64, Spacing),
     /// So many without receipt in each pair, always.
     Window(usize),
 }
@@ -132,9 +137,15 @@ impl Flow<'_> {
     fn paces(&self, clock: Instant) -> Vec<PairPace> {
         match self.pace {
             Pace::Window(window) => (0..self.pairs).map(|_| PairPace::Window(window)).collect(),
-            Pace::Open(rate) => {
+            Pace::Open(rate, spacing) => {
                 let count = (rate * self.span.as_secs_f64()) as u64;
-                let moments = pacer::start(clock, Duration::from_secs_f64(1.0 / rate), count, self.pairs);
+                let moments = pacer::start(
+                    clock,
+                    Duration::from_secs_f64(1.0 / rate),
+                    spacing,
+                    count,
+                    self.pairs,
+                );
                 moments.into_iter().map(PairPace::Moments).collect()
             }
         }

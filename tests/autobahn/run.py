@@ -2,9 +2,9 @@
 """Autobahn's fuzzing client against the node's WebSocket layer.
 
 Builds nothing: wants the echo example (cargo build -p switchboard-edge --features echo --example echo) and the
-suite that scripts/setup installs under .tools/autobahn. Fails on any failed case and on any unclean close.
-Left out: 9.* (performance of messages up to 16 MiB, which no node accepts) and 12.*, 13.* (permessage-deflate,
-which the WebSocket library does not have).
+suite that scripts/setup installs under .tools/autobahn. Fails on any failed case, on any unclean close and on a
+report with fewer cases than there are. Left out: 12.* and 13.* (permessage-deflate, which the WebSocket library
+does not have). What is judged is the layer with the echo route's limit of 16 MiB; a node's own limit is lower.
 """
 
 import json
@@ -17,8 +17,10 @@ from collections import Counter
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ECHO = ROOT / "target/debug/examples/echo"
 SUITE = ROOT / ".tools/autobahn"
-LEFT_OUT = ["9.*", "12.*", "13.*"]
+LEFT_OUT = ["12.*", "13.*"]
+CASES = 301
 TIMEOUT_S = 600
+LOG_LINES = 20
 GOOD_CLOSE = {"OK", "INFORMATIONAL"}
 GOOD_CASE = {"OK", "NON-STRICT", "INFORMATIONAL"}
 
@@ -44,9 +46,13 @@ def fuzz(url, folder):
     (folder / "spec.json").write_text(json.dumps(spec))
     python = (SUITE / "python").read_text().strip()
     command = [python, "-c", START, str(SUITE / "lib"), "-m", "fuzzingclient", "-s", str(folder / "spec.json")]
-    with open(folder / "log", "wb") as log:
-        subprocess.run(command, cwd=folder, stdout=log, stderr=log, timeout=TIMEOUT_S, check=True)
-    return json.loads((folder / "report/index.json").read_text())["switchboard"]
+    try:
+        with open(folder / "log", "wb") as log:
+            subprocess.run(command, cwd=folder, stdout=log, stderr=log, timeout=TIMEOUT_S, check=True)
+        return json.loads((folder / "report/index.json").read_text())["switchboard"]
+    except (subprocess.SubprocessError, OSError, KeyError) as error:
+        tail = (folder / "log").read_text(errors="replace").splitlines()[-LOG_LINES:]
+        sys.exit("\n".join(["autobahn: FAILED: no report: " + repr(error), *tail]))
 
 
 def judge(report):
@@ -67,21 +73,24 @@ def judge(report):
 
 def main():
     if not (SUITE / "python").exists():
-        skip("no Python 2.7 was found, and the suite runs on nothing newer; see scripts/setup")
+        skip("the suite is not installed (it runs on Python 2.7 only); scripts/setup says why")
     if not ECHO.exists():
         sys.exit(f"autobahn: {ECHO} is missing; cargo build -p switchboard-edge --features echo --example echo")
     echo = subprocess.Popen([ECHO], stdout=subprocess.PIPE, text=True)
     try:
+        url = echo.stdout.readline().strip()
+        if not url:
+            sys.exit(f"autobahn: FAILED: {ECHO} ended before it printed its address")
         with tempfile.TemporaryDirectory() as folder:
-            report = fuzz(echo.stdout.readline().strip(), pathlib.Path(folder))
+            report = fuzz(url, pathlib.Path(folder))
     finally:
         echo.kill()
         echo.wait()
     bad = judge(report)
     for line in bad:
         print("autobahn: FAILED:", line)
-    print(f"autobahn: {len(report) - len(bad)} passed, {len(bad)} failed")
-    sys.exit(bool(bad) or not report)
+    print(f"autobahn: {len(report) - len(bad)} passed, {len(bad)} failed, of {CASES}")
+    sys.exit(bool(bad) or len(report) < CASES)
 
 
 if __name__ == "__main__":

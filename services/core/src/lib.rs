@@ -7,6 +7,7 @@
 //! while a receiver's mailbox is taken, never the other way round. Nothing here waits for a slow receiver.
 
 mod acks;
+mod attachment;
 mod broker;
 mod inbound;
 mod limits;
@@ -19,11 +20,12 @@ mod router;
 mod schedule;
 mod session;
 
+pub use attachment::Attachment;
 pub use broker::{Attached, Broker, BrokerError, BrokerEvents, BusState, BusStatus, Presence, PreviousOwner};
 pub use limits::Limits;
 pub use mailbox::{AckTo, Forward, Outgoing};
 pub use peer::Peer;
-pub use router::{Attachment, Router, SendRequest};
+pub use router::{Router, SendRequest};
 pub use session::{Effect, Session};
 
 #[cfg(test)]

@@ -2,19 +2,15 @@
 //! its final word. Not the answers of the bus and of other nodes (`remote`), nor timers (`schedule`).
 
 use std::{
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, OnceLock, atomic::AtomicU64},
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use switchboard_protocol::{
-    AckOutcome, CloseCode, Envelope, ErrorCode, Event, InboxMessage, MessageId, MessageKind, Mid, NodeId,
-    PeerKey, SessionId,
+    AckOutcome, Envelope, ErrorCode, Event, MessageId, MessageKind, Mid, NodeId, PeerKey, SessionId,
 };
-use switchboard_telemetry::{Final, MessageSpan, Path, Queue, SessionGuard, Telemetry};
+use switchboard_telemetry::{Final, MessageSpan, Path, Queue, Telemetry};
 
 use crate::{
     AckTo, Broker, BrokerError, BusState, BusStatus, Forward, Limits, Outgoing, Peer,
@@ -38,8 +34,8 @@ pub struct Router {
     pub(crate) telemetry: Telemetry,
     pub(crate) registry: Registry,
     pub(crate) acks: Acks,
-    broker: OnceLock<Arc<dyn Broker>>,
-    attaches: AtomicU64,
+    pub(crate) broker: OnceLock<Arc<dyn Broker>>,
+    pub(crate) attaches: AtomicU64,
     schedule: Schedule,
 }
 
@@ -123,46 +119,6 @@ impl Router {
     #[must_use]
     pub fn peers(&self) -> Vec<Arc<Peer>> {
         self.registry.all()
-    }
-
-    /// Attaches `key` as a new session: subscribed and claimed before this returns, an older session of the
-    /// same peer closed wherever it is.
-    ///
-    /// # Errors
-    /// [`BrokerError`] when the bus is reachable but refuses. An unreachable bus is no error: peers of one
-    /// node go on talking through an outage.
-    pub async fn attach(self: &Arc<Self>, key: &PeerKey) -> Result<Attachment, BrokerError> {
-        let broker = self.broker.get().ok_or(BrokerError::Unavailable)?;
-        let session = SessionId::from_bytes(rand::random());
-        let order = self.attaches.fetch_add(1, Ordering::Relaxed);
-        let attached = broker.attach(key, session).await?;
-        let peer = Peer::new(key.clone(), session, order);
-        let Ok(replaced) = self.registry.insert(&peer) else {
-            broker.detach(key, session);
-            return Err(BrokerError::Superseded);
-        };
-        let guard = self.telemetry.session_opened();
-        let attachment = Attachment {
-            router: Arc::clone(self),
-            peer,
-            _gauge: guard,
-        };
-        if let Some(old) = replaced {
-            self.telemetry.takeover();
-            old.close(CloseCode::Replaced);
-        }
-        if let Some(previous) = attached.previous.filter(|previous| previous.node != self.node) {
-            self.telemetry.takeover();
-            let takeover = InboxMessage::Takeover {
-                key: key.clone(),
-                session: previous.session,
-                fence: attached.fence,
-            };
-            if let Err(error) = broker.send_to_node(&previous.node, takeover.encode()) {
-                tracing::warn!(node = %previous.node, %error, "could not tell a node that it lost a session");
-            }
-        }
-        Ok(attachment)
     }
 
     /// Takes one send of `peer`. Its final word comes through `peer`'s mailbox, sooner or later but surely.
@@ -454,38 +410,4 @@ impl Router {
 /// Payloads are slices of text frames that were checked to be UTF-8 when they came in.
 fn text(payload: &Bytes) -> &str {
     std::str::from_utf8(payload).unwrap_or("null")
-}
-
-/// A peer attached to this node. Dropping it detaches the peer.
-pub struct Attachment {
-    router: Arc<Router>,
-    peer: Arc<Peer>,
-    _gauge: SessionGuard,
-}
-
-impl Attachment {
-    /// The attached peer.
-    #[must_use]
-    pub fn peer(&self) -> &Arc<Peer> {
-        &self.peer
-    }
-
-    /// The router it is attached to.
-    #[must_use]
-    pub fn router(&self) -> &Arc<Router> {
-        &self.router
-    }
-}
-
-impl Drop for Attachment {
-    fn drop(&mut self) {
-        self.router.registry.remove(&self.peer);
-        if let Some(broker) = self.router.broker.get() {
-            broker.detach(self.peer.key(), self.peer.session());
-        }
-        let given_up = self.peer.abandon();
-        self.router
-            .telemetry
-            .pending_sends(-i64::try_from(given_up).unwrap_or(i64::MAX));
-    }
 }

@@ -108,8 +108,11 @@ pub(crate) async fn finish(mut socket: Socket, end: End) {
 /// the reset could overtake the close frame.
 async fn hang_up(mut socket: Socket) -> std::io::Result<()> {
     let _ = socket.flush().await;
-    let tcp = socket.get_mut().tcp();
-    tcp.shutdown().await?;
+    let wire = socket.get_mut();
+    // Of the wire, not of its TCP socket: tungstenite ends a server's handshake without a flush, so the answer
+    // to the client's close frame may still be gathered there.
+    wire.shutdown().await?;
+    let tcp = wire.tcp();
     let mut scratch = [0; SCRATCH_BYTES];
     let mut thrown_away = 0;
     while thrown_away < MOST_SCRATCH_BYTES {
