@@ -108,21 +108,17 @@ impl Wire {
 fn header(length: usize) -> ([u8; 10], usize) {
     let mut header = [0; 10];
     header[0] = TEXT;
-    match length {
-        0..=SHORT => {
-            header[1] = length as u8;
-            (header, 2)
-        }
-        ..=MEDIUM => {
-            header[1] = 126;
-            header[2..4].copy_from_slice(&(length as u16).to_be_bytes());
-            (header, MEDIUM_HEADER)
-        }
-        _ => {
-            header[1] = 127;
-            header[2..].copy_from_slice(&(length as u64).to_be_bytes());
-            (header, 10)
-        }
+    if length <= SHORT {
+        header[1] = length as u8;
+        (header, 2)
+    } else if length <= MEDIUM {
+        header[1] = 126;
+        header[2..4].copy_from_slice(&(length as u16).to_be_bytes());
+        (header, MEDIUM_HEADER)
+    } else {
+        header[1] = 127;
+        header[2..].copy_from_slice(&(length as u64).to_be_bytes());
+        (header, 10)
     }
 }
 
@@ -180,10 +176,7 @@ mod tests {
 
     use futures_util::StreamExt as _;
     use tokio::{io::AsyncWriteExt as _, net::TcpListener};
-    use tokio_tungstenite::{
-        WebSocketStream,
-        tungstenite::{Message, protocol::Role},
-    };
+    use tokio_tungstenite::{WebSocketStream, tungstenite::protocol::Role};
 
     use super::*;
 
@@ -211,10 +204,11 @@ mod tests {
         let reading = tokio::spawn(async move {
             let mut seen = Vec::new();
             loop {
-                match client.next().await.unwrap().unwrap() {
-                    Message::Ping(_) => return seen,
-                    message => seen.push(message.into_text().unwrap().len()),
+                let message = client.next().await.unwrap().unwrap();
+                if message.is_ping() {
+                    return seen;
                 }
+                seen.push(message.into_text().unwrap().len());
             }
         });
         wire.flush().await.unwrap();

@@ -1,5 +1,7 @@
 //! What a client may send, and the answer it gets when it sends something else.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 use proptest::prelude::*;
 use switchboard_protocol::{Command, ErrorCode, MessageKind, decode_command, encode_send};
 

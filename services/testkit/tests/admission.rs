@@ -1,5 +1,11 @@
 //! Who is let in, and what the others are told: over HTTP, before anything upgrades.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
+
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use switchboard_auth::Minter;

@@ -1,5 +1,7 @@
 //! The command line, as people script against it.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 use std::{
     io::Write as _,
     process::{Command, Output, Stdio},

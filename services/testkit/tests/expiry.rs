@@ -1,5 +1,7 @@
 //! Tokens end during a connection: announced, renewed, or closed with 4401.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use switchboard_auth::Minter;

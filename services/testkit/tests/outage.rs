@@ -1,5 +1,7 @@
 //! Redis and nodes fail: what users see, by the outage contract.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 use std::time::{Duration, Instant};
 
 use switchboard_client::{Client, Outcome};

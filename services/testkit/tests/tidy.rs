@@ -1,6 +1,8 @@
 //! The order of the project, held by a machine: layers, fences, file sizes, module headers, documents in
 //! step with the code.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
