@@ -1,36 +1,21 @@
 //! The fixed benchmark: which runs, how often, in which order. Runs that are compared alternate, because
 //! machines are noisy and shared.
 
-use std::{path::PathBuf, process::Command, sync::Arc, time::Duration};
+use std::{path::PathBuf, process::Command, time::Duration};
 
 use anyhow::Context as _;
-use hdrhistogram::Histogram;
 use switchboard_auth::Minter;
 
 use crate::{
-    BenchArgs, bars, floor,
-    flow::{Flow, FlowResult, Pace, SharedMinter},
-    idle,
-    pacer::Spacing,
+    BenchArgs, bars, idle, messages,
     report::Report,
-    stage::{Node, Stage, shared_secret},
+    stage::{Stage, shared_secret},
 };
 
-/// The rate of the open-loop runs, in messages a second.
-const RATE: f64 = 5_000.0;
-
-/// Pairs of the open-loop runs, and of the saturated ones with their window.
-const OPEN_PAIRS: usize = 50;
-const SATURATED_PAIRS: usize = 64;
-const WINDOW: usize = 16;
-
-/// The way whose latency stands beside raw Redis: across nodes, evenly spaced.
-const LATENCY_WAY: usize = 4;
-
 /// How much is done.
-struct Size {
-    repeats: usize,
-    span: Duration,
+pub(crate) struct Size {
+    pub(crate) repeats: usize,
+    pub(crate) span: Duration,
     idle: Vec<usize>,
     connects: usize,
 }
@@ -58,7 +43,6 @@ pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<bool> {
     let size = Size::of(&args);
     let stage = Stage::set(&binary)?;
     let (auth, minter) = shared_secret()?;
-    let minter = Arc::new(minter);
     let mut report = Report::default();
 
     println!("messages: {} repeats of {:?} each", size.repeats, size.span);
@@ -66,7 +50,7 @@ pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<bool> {
         stage.node("n1", &auth, &minter).await?,
         stage.node("n2", &auth, &minter).await?,
     );
-    messages(&stage, &n1, &n2, &minter, &size, &mut report).await?;
+    messages::run(&stage, &n1, &n2, &minter, &size, &mut report).await?;
     drop((n1, n2));
 
     println!("connects");
@@ -88,133 +72,6 @@ fn binary(given: Option<&PathBuf>) -> anyhow::Result<PathBuf> {
         Some(binary) => Ok(binary.clone()),
         None => Ok(std::env::current_exe()?.with_file_name("switchboard")),
     }
-}
-
-/// The ways of a message, and the floor, alternating.
-async fn messages(
-    stage: &Stage,
-    n1: &Node,
-    n2: &Node,
-    minter: &SharedMinter,
-    size: &Size,
-    report: &mut Report,
-) -> anyhow::Result<()> {
-    let ways = [
-        (
-            bars::SAME_5K,
-            n1,
-            n1,
-            Pace::Open(RATE, Spacing::Ticks),
-            OPEN_PAIRS,
-        ),
-        (
-            bars::SAME_EVEN,
-            n1,
-            n1,
-            Pace::Open(RATE, Spacing::Even),
-            OPEN_PAIRS,
-        ),
-        (
-            bars::SAME_SATURATED,
-            n1,
-            n1,
-            Pace::Window(WINDOW),
-            SATURATED_PAIRS,
-        ),
-        (
-            bars::CROSS_5K,
-            n1,
-            n2,
-            Pace::Open(RATE, Spacing::Ticks),
-            OPEN_PAIRS,
-        ),
-        (
-            bars::CROSS_EVEN,
-            n1,
-            n2,
-            Pace::Open(RATE, Spacing::Even),
-            OPEN_PAIRS,
-        ),
-        (
-            bars::CROSS_SATURATED,
-            n1,
-            n2,
-            Pace::Window(WINDOW),
-            SATURATED_PAIRS,
-        ),
-    ];
-    let mut results: [Vec<FlowResult>; 6] = Default::default();
-    let (mut floors, mut added_p50, mut added_p99) = (Vec::new(), Vec::new(), Vec::new());
-    for repeat in 0..size.repeats {
-        for (index, (_, from, to, pace, pairs)) in ways.iter().enumerate() {
-            let tag = format!("{repeat}-{index}");
-            let flow = Flow {
-                from,
-                to,
-                pairs: *pairs,
-                pace: *pace,
-                span: size.span,
-                tag,
-            };
-            let result = flow.run(minter, stage.redis_pid()).await?;
-            report.wrong += result.wrong;
-            if index == LATENCY_WAY {
-                let floor = floor::run(stage.redis_port, RATE, size.span).await?;
-                added_p50.push(micros(&result.one_way, 0.50) - micros(&floor, 0.50));
-                added_p99.push(micros(&result.one_way, 0.99) - micros(&floor, 0.99));
-                floors.push(floor);
-            }
-            results[index].push(result);
-        }
-        println!("  repeat {} of {}", repeat + 1, size.repeats);
-    }
-    for ((bar, ..), results) in ways.iter().zip(&results) {
-        report.figure(*bar, results.iter().map(|result| result.node_micros).collect());
-        note_flow(report, bar.figure, results);
-    }
-    report.figure(bars::ADDED_P50, added_p50);
-    report.figure(bars::ADDED_P99, added_p99);
-    note_latency(
-        report,
-        "across nodes, 5,000/s, one way from the intended moment",
-        results[LATENCY_WAY].iter().map(|r| &r.one_way),
-    )?;
-    note_latency(
-        report,
-        "raw Redis PUBLISH → SUBSCRIBE, same payload and rate",
-        floors.iter(),
-    )
-}
-
-fn note_flow(report: &mut Report, name: &str, results: &[FlowResult]) {
-    let Some(last) = results.last() else { return };
-    report.note(format!(
-        "{name}: {:.0} messages/s, beside it Redis {:.1} and the generator {:.1} µs CPU a message ({} messages in the last repeat)",
-        last.per_second, last.redis_micros, last.own_micros, last.messages
-    ));
-}
-
-fn note_latency<'a>(
-    report: &mut Report,
-    name: &str,
-    histograms: impl Iterator<Item = &'a Histogram<u64>>,
-) -> anyhow::Result<()> {
-    let mut all = crate::flow::new_histogram()?;
-    for histogram in histograms {
-        all.add(histogram)?;
-    }
-    let at = |quantile| micros(&all, quantile);
-    report.note(format!(
-        "{name}: p50 {:.0} µs, p99 {:.0} µs, p99.9 {:.0} µs",
-        at(0.5),
-        at(0.99),
-        at(0.999)
-    ));
-    Ok(())
-}
-
-fn micros(histogram: &Histogram<u64>, quantile: f64) -> f64 {
-    histogram.value_at_quantile(quantile) as f64 / 1e3
 }
 
 async fn connects(

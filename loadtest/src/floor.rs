@@ -19,7 +19,12 @@ use crate::{
 const CHANNEL: &str = "floor";
 
 /// Publishes at `rate` a second for `span`; one-way times from the intended moment, in nanoseconds.
-pub(crate) async fn run(port: u16, rate: f64, span: Duration) -> anyhow::Result<Histogram<u64>> {
+pub(crate) async fn run(
+    port: u16,
+    rate: f64,
+    spacing: Spacing,
+    span: Duration,
+) -> anyhow::Result<Histogram<u64>> {
     let mut subscriber = TcpStream::connect(("127.0.0.1", port)).await?;
     subscriber.set_nodelay(true)?;
     subscriber
@@ -37,14 +42,7 @@ pub(crate) async fn run(port: u16, rate: f64, span: Duration) -> anyhow::Result<
 
     let clock = Instant::now();
     let count = (rate * span.as_secs_f64()) as u64;
-    let moments = pacer::start(
-        clock,
-        Duration::from_secs_f64(1.0 / rate),
-        Spacing::Even,
-        count,
-        1,
-    )
-    .pop();
+    let moments = pacer::start(clock, Duration::from_secs_f64(1.0 / rate), spacing, count, 1).pop();
     let mut moments = moments.context("one sender has one receiver of moments")?;
     let publishing = tokio::spawn(async move {
         while let Some(at) = moments.recv().await {

@@ -1,10 +1,7 @@
 //! Messages between pairs of peers: at a fixed rate from intended moments (open loop), or as fast as receipts
 //! come back (saturated). Every message is checked: once, in order, unchanged, with its final word.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use hdrhistogram::Histogram;
@@ -265,6 +262,3 @@ async fn receive(mut client: Client, clock: Instant, most: Duration) -> anyhow::
         }
     }
 }
-
-/// Shares a minter between the steps of a benchmark.
-pub(crate) type SharedMinter = Arc<Minter>;

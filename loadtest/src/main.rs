@@ -6,6 +6,7 @@ mod bench;
 mod floor;
 mod flow;
 mod idle;
+mod messages;
 mod meter;
 mod pacer;
 mod peers;

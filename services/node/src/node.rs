@@ -24,6 +24,7 @@ pub struct Node {
     router: Arc<Router>,
     broker: Arc<dyn Broker>,
     edge: Arc<Edge>,
+    verifier: Verifier,
     readiness: Arc<Readiness>,
     telemetry: Telemetry,
     public: TcpListener,
@@ -60,7 +61,7 @@ impl Node {
         router.join(Arc::clone(&broker));
         let edge = Edge::new(
             Arc::clone(&router),
-            verifier,
+            verifier.clone(),
             ice,
             telemetry.clone(),
             settings.edge,
@@ -74,6 +75,7 @@ impl Node {
             router,
             broker,
             edge,
+            verifier,
             readiness,
             telemetry,
             public,
@@ -119,6 +121,8 @@ impl Node {
             }
         };
         tokio::select! {
+            // Beside the serving, not before it: a node whose key server is away still takes the keys it was given.
+            never = async { self.verifier.prefetch_keys().await; std::future::pending().await } => match never {},
             () = self.router.run() => anyhow::bail!("the router stopped by itself"),
             () = switchboard_edge::serve(Arc::clone(&self.edge), self.public, self.public_routes) => {
                 anyhow::bail!("the public port stopped by itself")
