@@ -25,6 +25,11 @@ pub enum Command<'a> {
         /// Echoed in the answer.
         id: Option<u64>,
     },
+    /// `ack`: everything up to `seq` was processed.
+    Ack {
+        /// The last event's number.
+        seq: u64,
+    },
     /// `ping`: ask for the node's clock.
     Ping {
         /// Echoed in the answer.
@@ -58,7 +63,7 @@ pub struct CommandError {
 }
 
 /// Commands of the protocol that this version does not serve yet.
-const NOT_SERVED_YET: [&str; 6] = ["ack", "join", "leave", "lookup", "watch", "unwatch"];
+const NOT_SERVED_YET: [&str; 5] = ["join", "leave", "lookup", "watch", "unwatch"];
 
 #[derive(Deserialize)]
 struct Frame<'a> {
@@ -66,6 +71,8 @@ struct Frame<'a> {
     kind: Cow<'a, str>,
     #[serde(default)]
     id: Option<u64>,
+    #[serde(default)]
+    seq: Option<u64>,
     #[serde(default, borrow)]
     to: Cow<'a, str>,
     #[serde(default)]
@@ -104,6 +111,10 @@ pub fn decode_command(text: &str) -> Result<Command<'_>, CommandError> {
     match frame.kind.as_ref() {
         "ice" => Ok(Command::Ice { id }),
         "ping" => Ok(Command::Ping { id }),
+        "ack" => frame
+            .seq
+            .map(|seq| Command::Ack { seq })
+            .ok_or_else(|| missing("seq", id)),
         "renew" if frame.token.is_empty() => Err(missing("token", id)),
         "renew" => Ok(Command::Renew {
             token: frame.token,

@@ -1,13 +1,16 @@
-//! Node → node: what goes to a node's own inbox channel – batches of acknowledgements, and the word that a
-//! session was claimed elsewhere. Not messages between peers (`envelope`).
+//! Node → node: what goes to a node's own inbox channel – batches of acknowledgements, and words about a
+//! session: claimed elsewhere, wanted elsewhere, mail waits. Not messages between peers (`envelope`).
 //!
-//! Layout: `tag u8`, then for acks entries of `session [12] · id u64 · outcome u8`; for a takeover
-//! `session [12] · fence u64 · key (the rest)`.
+//! Layout: `tag u8`, then for acks entries of `session [12] · id u64 · outcome u8`; for the others
+//! `session [12] · fence u64 · key (the rest)`; the fence is 0 where it means nothing.
 
 use crate::{PeerKey, SessionId, wire::Reader};
 
 const TAG_ACKS: u8 = 1;
 const TAG_TAKEOVER: u8 = 2;
+const TAG_YIELD: u8 = 3;
+const TAG_PROBE: u8 = 4;
+const TAG_MAIL: u8 = 5;
 
 /// The answer of a receiving node to one envelope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +30,8 @@ pub enum AckOutcome {
     Delivered,
     /// The receiver's queue is full; the sender holds that stream and tries again.
     Busy,
+    /// A later message of the same sender was accepted and this one never: it must not arrive any more.
+    Late,
 }
 
 /// One message in a node's inbox.
@@ -42,6 +47,26 @@ pub enum InboxMessage {
         session: SessionId,
         /// The new owner's fence.
         fence: u64,
+    },
+    /// The client of `session` has come to another node and resumes there: detach it.
+    Yield {
+        /// The peer.
+        key: PeerKey,
+        /// The session that moves.
+        session: SessionId,
+    },
+    /// Another connection wants the peer ID, and its token says `reject`: find out whether the client of
+    /// `session` still lives, and detach it if not.
+    Probe {
+        /// The peer.
+        key: PeerKey,
+        /// The session that holds the peer ID.
+        session: SessionId,
+    },
+    /// A message was left in the mailbox of a peer that is said to be attached to this node.
+    Mail {
+        /// The peer.
+        key: PeerKey,
     },
 }
 
@@ -65,15 +90,14 @@ impl InboxMessage {
                     out.push(match ack.outcome {
                         AckOutcome::Delivered => 0,
                         AckOutcome::Busy => 1,
+                        AckOutcome::Late => 2,
                     });
                 }
             }
-            Self::Takeover { key, session, fence } => {
-                out.push(TAG_TAKEOVER);
-                out.extend_from_slice(session.as_bytes());
-                out.extend_from_slice(&fence.to_be_bytes());
-                out.extend_from_slice(key.as_str().as_bytes());
-            }
+            Self::Takeover { key, session, fence } => about(TAG_TAKEOVER, key, *session, *fence, &mut out),
+            Self::Yield { key, session } => about(TAG_YIELD, key, *session, 0, &mut out),
+            Self::Probe { key, session } => about(TAG_PROBE, key, *session, 0, &mut out),
+            Self::Mail { key } => about(TAG_MAIL, key, SessionId::from_bytes([0; 12]), 0, &mut out),
         }
         out
     }
@@ -86,8 +110,8 @@ impl InboxMessage {
         let mut reader = Reader::new(bytes);
         match reader.array() {
             Some([TAG_ACKS]) => acks(reader),
-            Some([TAG_TAKEOVER]) => takeover(reader).ok_or(InboxError),
-            _ => Err(InboxError),
+            Some([tag]) => session(tag, reader).ok_or(InboxError),
+            None => Err(InboxError),
         }
     }
 }
@@ -106,14 +130,28 @@ fn ack(reader: &mut Reader<'_>) -> Option<Ack> {
     let outcome = match reader.array()? {
         [0] => AckOutcome::Delivered,
         [1] => AckOutcome::Busy,
+        [2] => AckOutcome::Late,
         _ => return None,
     };
     Some(Ack { session, id, outcome })
 }
 
-fn takeover(mut reader: Reader<'_>) -> Option<InboxMessage> {
+fn about(tag: u8, key: &PeerKey, session: SessionId, fence: u64, out: &mut Vec<u8>) {
+    out.push(tag);
+    out.extend_from_slice(session.as_bytes());
+    out.extend_from_slice(&fence.to_be_bytes());
+    out.extend_from_slice(key.as_str().as_bytes());
+}
+
+fn session(tag: u8, mut reader: Reader<'_>) -> Option<InboxMessage> {
     let session = SessionId::from_bytes(reader.array()?);
     let fence = reader.u64()?;
     let key = PeerKey::parse(std::str::from_utf8(reader.rest()).ok()?).ok()?;
-    Some(InboxMessage::Takeover { key, session, fence })
+    match tag {
+        TAG_TAKEOVER => Some(InboxMessage::Takeover { key, session, fence }),
+        TAG_YIELD => Some(InboxMessage::Yield { key, session }),
+        TAG_PROBE => Some(InboxMessage::Probe { key, session }),
+        TAG_MAIL => Some(InboxMessage::Mail { key }),
+        _ => None,
+    }
 }

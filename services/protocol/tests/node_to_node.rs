@@ -50,11 +50,11 @@ proptest! {
     }
 
     #[test]
-    fn acks_read_back_what_was_written(entries in prop::collection::vec(any::<([u8; 12], u64, bool)>(), 0..70)) {
-        let acks = entries.into_iter().map(|(session, id, busy)| Ack {
+    fn acks_read_back_what_was_written(entries in prop::collection::vec((any::<[u8; 12]>(), any::<u64>(), 0..3_usize), 0..70)) {
+        let acks = entries.into_iter().map(|(session, id, outcome)| Ack {
             session: SessionId::from_bytes(session),
             id,
-            outcome: if busy { AckOutcome::Busy } else { AckOutcome::Delivered },
+            outcome: [AckOutcome::Delivered, AckOutcome::Busy, AckOutcome::Late][outcome],
         }).collect();
         let message = InboxMessage::Acks(acks);
         prop_assert_eq!(InboxMessage::decode(&message.encode()), Ok(message));
@@ -62,12 +62,26 @@ proptest! {
 }
 
 #[test]
-fn a_takeover_reads_back_what_was_written() {
+fn words_about_a_session_read_back_what_was_written() {
     let key = PeerKey::parse("acme/bob").unwrap();
-    let message = InboxMessage::Takeover {
-        key,
-        session: SessionId::from_bytes([1; 12]),
-        fence: 99,
-    };
-    assert_eq!(InboxMessage::decode(&message.encode()), Ok(message));
+    let session = SessionId::from_bytes([1; 12]);
+    let messages = [
+        InboxMessage::Takeover {
+            key: key.clone(),
+            session,
+            fence: 99,
+        },
+        InboxMessage::Yield {
+            key: key.clone(),
+            session,
+        },
+        InboxMessage::Probe {
+            key: key.clone(),
+            session,
+        },
+        InboxMessage::Mail { key },
+    ];
+    for message in messages {
+        assert_eq!(InboxMessage::decode(&message.encode()), Ok(message));
+    }
 }
