@@ -15,6 +15,13 @@ pub(crate) fn session(peer: &str) -> Vec<u8> {
     out
 }
 
+/// The list of what waits for `peer` (`tenant/peer`) while it is detached.
+pub(crate) fn mailbox(peer: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(peer.len() + 16);
+    write(peer, b"}:m:", &mut out);
+    out
+}
+
 /// The channel of a node's inbox.
 pub(crate) fn inbox(node: &str) -> String {
     format!("sb:n:{node}")

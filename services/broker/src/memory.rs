@@ -1,16 +1,20 @@
 //! The bus of one process: for `switchboard dev`, for tests, and as the plainest reading of the contract.
 //! Nothing is lost here but what does not fit a node's bounded queue of events.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 use switchboard_core::{
-    Attached, Broker, BrokerError, BrokerEvents, BusState, BusStatus, Presence, PreviousOwner,
+    Attached, Broker, BrokerError, BrokerEvents, BusState, BusStatus, Claim, IfHeld, Keep, Left, Letter,
+    Presence, Records,
 };
-use switchboard_protocol::{Mid, NodeId, PeerKey, SessionId};
+use switchboard_protocol::{InboxMessage, Mid, NodeId, PeerKey, SessionId};
 use switchboard_telemetry::{Queue, Telemetry};
 use tokio_util::sync::CancellationToken;
 
@@ -19,21 +23,17 @@ use crate::queue::{Receiver, Sender, Weighed, bounded};
 /// Events handed to a node before its task yields to others.
 const EVENTS_PER_TURN: usize = 128;
 
+/// How often the record is looked at while its holder is asked.
+const ASK_EVERY: Duration = Duration::from_millis(10);
+
 /// The bus that brokers of one process share; clones are the same bus.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryBus(Arc<Mutex<Hub>>);
 
 #[derive(Debug, Default)]
 struct Hub {
-    owners: HashMap<PeerKey, Owner>,
+    records: Records,
     nodes: HashMap<NodeId, Arc<Sender<Event>>>,
-    last_fence: u64,
-}
-
-#[derive(Debug)]
-struct Owner {
-    node: NodeId,
-    session: SessionId,
 }
 
 #[derive(Debug)]
@@ -42,13 +42,16 @@ enum Event {
     Inbox(Bytes),
     Published(Mid, PeerKey, u64),
     Located(Mid, PeerKey, Presence),
+    Left(Mid, PeerKey, Left),
+    Mail(PeerKey, SessionId, Vec<Bytes>),
 }
 
 impl Weighed for Event {
     fn bytes(&self) -> usize {
         match self {
             Self::Heard(_, bytes) | Self::Inbox(bytes) => bytes.len(),
-            Self::Published(..) | Self::Located(..) => 0,
+            Self::Mail(_, _, letters) => letters.iter().map(Bytes::len).sum(),
+            Self::Published(..) | Self::Located(..) | Self::Left(..) => 0,
         }
     }
 }
@@ -86,6 +89,48 @@ impl MemoryBroker {
         })
     }
 
+    /// Asks whoever holds the peer to let go, or to show that its client lives, as the claim wants it.
+    async fn ask(&self, key: &PeerKey, claim: &Claim) -> Result<(), BrokerError> {
+        let (within, is_refused) = match claim.if_held {
+            IfHeld::Take => return Ok(()),
+            IfHeld::AskThenTake(within) => (within, false),
+            IfHeld::AskThenRefuse(within) => (within, true),
+        };
+        let deadline = Instant::now() + within;
+        let mut before = None;
+        loop {
+            let holder = self.bus.0.lock().records.holder(key, Instant::now());
+            let Some(holder) = holder.filter(|holder| {
+                let is_same = holder.session == claim.token.session;
+                // A resume waits for its own session on another node; a wary claim for any other session.
+                holder.is_attached && is_same != is_refused && (is_refused || holder.node != self.node)
+            }) else {
+                return Ok(());
+            };
+            if before.is_none() {
+                before = Some(holder.alive);
+                if let Some(question) = claim.if_held.question(key, holder.session) {
+                    self.send_to_node(&holder.node, question.encode())?;
+                }
+            } else if is_refused && before != Some(holder.alive) {
+                return Err(BrokerError::Held);
+            }
+            if Instant::now() >= deadline {
+                return Ok(());
+            }
+            tokio::time::sleep(ASK_EVERY).await;
+        }
+    }
+
+    fn hint(&self, hub: &mut Hub, to: &PeerKey) {
+        let holder = hub.records.holder(to, Instant::now());
+        if let Some(inbox) = holder.and_then(|holder| hub.nodes.get(&holder.node)) {
+            let message = InboxMessage::Mail { key: to.clone() }.encode();
+            // What does not fit is found at the next claim.
+            let _ = self.push(inbox, Event::Inbox(message.into()));
+        }
+    }
+
     fn push(&self, queue: &Sender<Event>, event: Event) -> Result<(), BrokerError> {
         queue.push(event).inspect_err(|error| {
             if *error == BrokerError::QueueFull {
@@ -108,6 +153,8 @@ async fn tell(mut queue: Receiver<Event>, events: Arc<dyn BrokerEvents>, end: Ca
                 Event::Inbox(message) => events.inbox(message),
                 Event::Published(mid, to, heard_by) => events.published(mid, &to, Ok(heard_by)),
                 Event::Located(mid, to, presence) => events.located(mid, &to, Ok(presence)),
+                Event::Left(mid, to, left) => events.left(mid, &to, Ok(left)),
+                Event::Mail(to, session, letters) => events.mail(&to, session, letters),
             }
         }
         tokio::task::yield_now().await;
@@ -115,46 +162,25 @@ async fn tell(mut queue: Receiver<Event>, events: Arc<dyn BrokerEvents>, end: Ca
 }
 
 impl Broker for MemoryBroker {
-    fn attach<'a>(
-        &'a self,
-        key: &'a PeerKey,
-        session: SessionId,
-    ) -> BoxFuture<'a, Result<Attached, BrokerError>> {
+    fn attach<'a>(&'a self, key: &'a PeerKey, claim: Claim) -> BoxFuture<'a, Result<Attached, BrokerError>> {
         Box::pin(async move {
+            self.ask(key, &claim).await?;
             let mut hub = self.bus.0.lock();
-            hub.last_fence += 1;
-            let owner = Owner {
-                node: self.node.clone(),
-                session,
-            };
-            let previous = hub.owners.insert(key.clone(), owner);
-            Ok(Attached {
-                fence: hub.last_fence,
-                confirmed: true,
-                previous: previous
-                    .filter(|owner| owner.session != session)
-                    .map(|Owner { node, session }| PreviousOwner { node, session }),
-            })
+            hub.records.claim(key, &self.node, &claim, Instant::now())
         })
     }
 
-    fn detach(&self, key: &PeerKey, session: SessionId) {
+    fn detach(&self, key: &PeerKey, session: SessionId, fence: u64, keep: Option<Keep>) {
         let mut hub = self.bus.0.lock();
-        if hub
-            .owners
-            .get(key)
-            .is_some_and(|owner| owner.session == session && owner.node == self.node)
-        {
-            hub.owners.remove(key);
-        }
-        if hub.owners.len() < hub.owners.capacity() / 4 {
-            hub.owners.shrink_to_fit();
-        }
+        hub.records
+            .detach(key, &self.node, session, fence, keep, Instant::now());
     }
 
     fn publish(&self, mid: Mid, to: &PeerKey, envelope: Vec<u8>) -> Result<(), BrokerError> {
-        let hub = self.bus.0.lock();
-        let receiver = hub.owners.get(to).and_then(|owner| hub.nodes.get(&owner.node));
+        let mut hub = self.bus.0.lock();
+        let holder = hub.records.holder(to, Instant::now());
+        let holder = holder.filter(|holder| holder.is_attached);
+        let receiver = holder.and_then(|holder| hub.nodes.get(&holder.node));
         // The report first: once it is certain to come, the message may go.
         self.push(
             &self.own,
@@ -168,14 +194,41 @@ impl Broker for MemoryBroker {
     }
 
     fn locate(&self, mid: Mid, to: &PeerKey) -> Result<(), BrokerError> {
-        let hub = self.bus.0.lock();
-        let presence = hub
-            .owners
-            .get(to)
-            .map_or(Presence::Offline, |owner| Presence::Attached {
-                node: owner.node.clone(),
-            });
+        let mut hub = self.bus.0.lock();
+        let presence = match hub.records.holder(to, Instant::now()) {
+            None => Presence::Offline,
+            Some(holder) if holder.is_attached => Presence::Attached { node: holder.node },
+            Some(_) => Presence::Detached,
+        };
         self.push(&self.own, Event::Located(mid, to.clone(), presence))
+    }
+
+    fn leave(&self, letter: Letter) -> Result<(), BrokerError> {
+        let mut hub = self.bus.0.lock();
+        // Nodes of one process do not die one by one.
+        let left = hub.records.leave(&letter, false, Instant::now());
+        self.push(&self.own, Event::Left(letter.mid, letter.to.clone(), left))?;
+        if letter.is_urgent && matches!(left, Left::Queued(_)) {
+            self.hint(&mut hub, &letter.to);
+        }
+        Ok(())
+    }
+
+    fn look_for_mail(&self, key: &PeerKey, session: SessionId) {
+        let letters = self.bus.0.lock().records.letters(key, &self.node, session);
+        if !letters.is_empty() {
+            // What does not fit is found at the next claim.
+            let _ = self.push(&self.own, Event::Mail(key.clone(), session, letters));
+        }
+    }
+
+    fn mail_done(&self, key: &PeerKey, session: SessionId, letters: usize, bytes: usize) {
+        let mut hub = self.bus.0.lock();
+        hub.records.mail_done(key, &self.node, session, letters, bytes);
+    }
+
+    fn still_here(&self, key: &PeerKey, session: SessionId) {
+        self.bus.0.lock().records.still_here(key, &self.node, session);
     }
 
     fn send_to_node(&self, node: &NodeId, message: Vec<u8>) -> Result<(), BrokerError> {
@@ -188,11 +241,7 @@ impl Broker for MemoryBroker {
 
     fn status(&self) -> BusStatus {
         let hub = self.bus.0.lock();
-        let attached = hub
-            .owners
-            .values()
-            .filter(|owner| owner.node == self.node)
-            .count();
+        let attached = hub.records.attached_to(&self.node);
         BusStatus {
             state: BusState::Up,
             desired: attached,
@@ -204,7 +253,7 @@ impl Broker for MemoryBroker {
     fn shutdown(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
             let mut hub = self.bus.0.lock();
-            hub.owners.retain(|_, owner| owner.node != self.node);
+            hub.records.drop_node(&self.node);
             hub.nodes.remove(&self.node);
             self.end.cancel();
         })

@@ -8,7 +8,7 @@
 
 mod common;
 
-use common::{Cluster, PATIENCE, key, next_mid, session_id, until};
+use common::{Cluster, PATIENCE, claim, key, next_mid, session_id, until};
 use switchboard_core::{BrokerError, Presence, PreviousOwner};
 use switchboard_protocol::InboxMessage;
 
@@ -78,7 +78,7 @@ async fn an_attached_peer_can_be_located_from_every_node(cluster: Cluster) {
 async fn a_detached_peer_is_offline_and_not_heard(cluster: Cluster) {
     let (n1, n2) = (cluster.node("n1").await, cluster.node("n2").await);
     n2.attach("bob", 1).await;
-    n2.broker.detach(&key("bob"), session_id(1));
+    n2.broker.detach(&key("bob"), session_id(1), 0, None);
     assert_eq!(n2.broker.status().desired, 0);
     let end = std::time::Instant::now() + PATIENCE;
     while n1.locate("bob").await != Ok(Presence::Offline) || n1.publish("bob", b"late").await != Ok(0) {
@@ -112,8 +112,8 @@ async fn the_detach_of_an_old_session_does_not_harm_the_new_one(cluster: Cluster
     n1.attach("bob", 1).await;
     n2.attach("bob", 2).await;
     n2.attach("bob", 3).await;
-    n1.broker.detach(&key("bob"), session_id(1));
-    n2.broker.detach(&key("bob"), session_id(2));
+    n1.broker.detach(&key("bob"), session_id(1), 0, None);
+    n2.broker.detach(&key("bob"), session_id(2), 0, None);
     until("n1 has let go", PATIENCE, || n1.broker.status().desired == 0).await;
     // The detaches are queued before this locate, so it sees what they did.
     assert_eq!(
@@ -140,7 +140,7 @@ async fn an_attach_right_after_a_detach_ends_subscribed(cluster: Cluster) {
         let envelope = [round; 4];
         assert_eq!(n1.publish("bob", &envelope).await, Ok(1), "round {round}");
         until("n2 heard it", PATIENCE, || n2.heard(&envelope) == 1).await;
-        n2.broker.detach(&key("bob"), session_id(round));
+        n2.broker.detach(&key("bob"), session_id(round), 0, None);
     }
 }
 
@@ -221,11 +221,11 @@ async fn a_full_queue_refuses_and_everything_accepted_is_reported_once(cluster: 
 async fn an_attach_that_is_given_up_leaves_nothing_behind(cluster: Cluster) {
     let (n1, n2) = (cluster.node("n1").await, cluster.node("n2").await);
     let bob = key("bob");
-    let mut attach = n2.broker.attach(&bob, session_id(1));
+    let mut attach = n2.broker.attach(&bob, claim(1));
     let is_done = futures_util::poll!(&mut attach).is_ready();
     drop(attach);
     if is_done {
-        n2.broker.detach(&bob, session_id(1));
+        n2.broker.detach(&bob, session_id(1), 0, None);
     }
     assert_eq!(n2.broker.status().desired, 0);
     // Commands of one node are carried out in order: once this is answered, so is whatever the attach left.
@@ -246,7 +246,7 @@ async fn many_peers_attach_at_once(cluster: Cluster) {
     const PEERS: usize = 2_000;
     let n1 = cluster.node("n1").await;
     let keys: Vec<_> = (0..PEERS).map(|peer| key(&format!("p{peer}"))).collect();
-    let attaches = keys.iter().map(|key| n1.broker.attach(key, session_id(1)));
+    let attaches = keys.iter().map(|key| n1.broker.attach(key, claim(1)));
     for attached in futures_util::future::join_all(attaches).await {
         assert!(attached.unwrap().confirmed);
     }

@@ -15,7 +15,7 @@ use std::{
 };
 
 use common::{
-    Node, PATIENCE, key, next_mid,
+    Node, PATIENCE, claim, key, next_mid,
     proxy::Proxy,
     redis_node,
     redis_server::{RedisServer, free_port},
@@ -70,7 +70,7 @@ async fn until_subscribed(redis: &RedisServer, node: &Node, peers: usize, limit:
 async fn attach_many(node: &Node, peers: usize) {
     for chunk in (0..peers).collect::<Vec<_>>().chunks(1_000) {
         let keys: Vec<_> = chunk.iter().map(|peer| key(&format!("p{peer}"))).collect();
-        let attaches = keys.iter().map(|key| node.broker.attach(key, session_id(1)));
+        let attaches = keys.iter().map(|key| node.broker.attach(key, claim(1)));
         for attached in futures_util::future::join_all(attaches).await {
             assert!(attached.unwrap().confirmed);
         }
@@ -98,7 +98,7 @@ async fn after_a_crash_that_loses_all_data_the_nodes_repair_everything_within_tw
     assert_eq!((eve.confirmed, eve.fence), (false, 0), "accepted all the same");
     assert!(started.elapsed() < Duration::from_millis(200), "and at once");
     n2.attach("gone", 3).await;
-    n2.broker.detach(&key("gone"), session_id(3));
+    n2.broker.detach(&key("gone"), session_id(3), 0, None);
     // The outage itself: long enough for the waits between attempts to have grown to their longest.
     tokio::time::sleep(Duration::from_secs(3)).await;
 
@@ -196,7 +196,7 @@ async fn a_claim_stuck_in_a_frozen_redis_does_not_come_back() {
     // Subscribed already, so the claim goes out at once and gets no answer.
     let attached = n2.attach("bob", 2).await;
     assert!(!attached.confirmed, "left to the background at the deadline");
-    n2.broker.detach(&key("bob"), session_id(2));
+    n2.broker.detach(&key("bob"), session_id(2), 0, None);
     until("n2 has given that connection up", PATIENCE, || {
         n2.broker.status().state == BusState::Down
     })
@@ -274,7 +274,7 @@ async fn a_node_that_was_cut_off_yields_to_a_higher_fence() {
         taken.previous.map(|previous| previous.session),
         Some(session_id(1))
     );
-    n2.broker.detach(&key("eve"), session_id(2));
+    n2.broker.detach(&key("eve"), session_id(2), 0, None);
     let _proxy = Proxy::start_at(own, redis.port()).await;
     until("n2 is told", PATIENCE, || {
         n2.takeovers() == [(key("bob"), session_id(1))]
@@ -359,7 +359,7 @@ async fn a_redis_that_forgot_the_scripts_is_told_them_again() {
     let _: String = redis.command(&["SCRIPT", "FLUSH"]).await;
     assert!(n1.attach("bob", 1).await.confirmed);
     let _: String = redis.command(&["SCRIPT", "FLUSH"]).await;
-    n1.broker.detach(&key("bob"), session_id(1));
+    n1.broker.detach(&key("bob"), session_id(1), 0, None);
     let end = Instant::now() + PATIENCE;
     while n1.locate("bob").await != Ok(Presence::Offline) {
         assert!(Instant::now() < end, "the release was lost");

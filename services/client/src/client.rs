@@ -18,13 +18,13 @@ use crate::{
 };
 
 /// How long a close handshake may take.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long the node may take to hang up once both close frames have passed.
 const HANG_UP_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The close code that stands for "no close frame" (RFC 6455, section 7.1.5).
-const NO_CLOSE_FRAME: u16 = 1006;
+pub(crate) const NO_CLOSE_FRAME: u16 = 1006;
 
 /// The final word on a send.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +77,11 @@ impl Client {
             Ok(other) => Err(ConnectError::NoWelcome(format!("{other:?}"))),
             Err(error) => Err(ConnectError::NoWelcome(error.to_string())),
         }
+    }
+
+    /// The connection itself and what the node said first; of a client that has not read anything yet.
+    pub(crate) fn into_parts(self) -> (Socket, Box<Welcome>) {
+        (self.socket, self.welcome)
     }
 
     /// What the node said first.

@@ -16,7 +16,7 @@ use tokio_tungstenite::{
     tungstenite::{Error, client::IntoClientRequest as _, protocol::WebSocketConfig},
 };
 
-use crate::{ConnectError, ConnectOptions, Problem, TokenVia};
+use crate::{AcksBy, ConnectError, ConnectOptions, Problem, TokenVia};
 
 pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -45,13 +45,7 @@ pub(crate) async fn open(options: &ConnectOptions) -> Result<Socket, ConnectErro
 
 fn request(options: &ConnectOptions) -> Result<Request<()>, ConnectError> {
     let token = options.token.expose();
-    let mut url = options.url.clone();
-    if options.token_via == TokenVia::Query {
-        url.push(if url.contains('?') { '&' } else { '?' });
-        url.push_str("access_token=");
-        url.push_str(token);
-    }
-    let mut request = url
+    let mut request = url(options)
         .into_client_request()
         .map_err(|error| ConnectError::Url(error.to_string()))?;
     let value = |text: String| {
@@ -74,6 +68,29 @@ fn request(options: &ConnectOptions) -> Result<Request<()>, ConnectError> {
         headers.insert(header::ORIGIN, value(origin.clone())?);
     }
     Ok(request)
+}
+
+/// The URL with its query. It may hold secrets: for the request line only.
+fn url(options: &ConnectOptions) -> String {
+    let mut url = options.url.clone();
+    let mut pair = |name: &str, value: &str| {
+        url.push(if url.contains('?') { '&' } else { '?' });
+        url.push_str(name);
+        url.push('=');
+        url.push_str(value);
+    };
+    match options.acks {
+        AcksBy::Socket => {}
+        AcksBy::Client => pair("acks", "client"),
+    }
+    if let Some(resume) = &options.resume {
+        pair("resume", resume.token.expose());
+        pair("seen", &resume.seen.to_string());
+    }
+    if options.token_via == TokenVia::Query {
+        pair("access_token", options.token.expose());
+    }
+    url
 }
 
 async fn resolve(request: &Request<()>) -> Result<SocketAddr, ConnectError> {

@@ -16,6 +16,25 @@ pub enum TokenVia {
     Query,
 }
 
+/// What counts as received, for the node (protocol.md, section 3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AcksBy {
+    /// The frame was written to the socket.
+    #[default]
+    Socket,
+    /// The client said so with `ack`.
+    Client,
+}
+
+/// Takes up an earlier connection's session.
+#[derive(Debug, Clone)]
+pub struct Resume {
+    /// `resume_token` of that connection's `welcome`.
+    pub token: Secret,
+    /// The last `seq` the client has; 0 for none.
+    pub seen: u64,
+}
+
 /// How a client connects.
 #[derive(Debug, Clone)]
 pub struct ConnectOptions {
@@ -25,6 +44,10 @@ pub struct ConnectOptions {
     pub token: Secret,
     /// Where the token stands.
     pub token_via: TokenVia,
+    /// What counts as received.
+    pub acks: AcksBy,
+    /// The session to take up, if any.
+    pub resume: Option<Resume>,
     /// The `Origin` header, if any.
     pub origin: Option<String>,
     /// The source address, for load generators that need many.
@@ -46,6 +69,8 @@ impl ConnectOptions {
             url: url.into(),
             token,
             token_via: TokenVia::default(),
+            acks: AcksBy::default(),
+            resume: None,
             origin: None,
             bind_address: None,
             timeout: Duration::from_secs(10),

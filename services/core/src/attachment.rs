@@ -1,37 +1,159 @@
-//! Attaching a peer to this node and letting it go again: subscribed and claimed on the bus, entered in the
-//! registry, an older session told to leave. What then happens to messages is the router's.
+//! Attaching a peer to this node and letting it go again: subscribed and claimed on the bus, a session taken
+//! up where it was left, an older one told to leave. What then happens to messages is the router's.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
-use switchboard_protocol::{CloseCode, InboxMessage, PeerKey, SessionId};
-use switchboard_telemetry::SessionGuard;
+use switchboard_protocol::{CloseCode, ErrorCode, InboxMessage, MessageId, PeerKey, ResumeToken, SessionId};
+use switchboard_telemetry::{Resume, SessionGuard};
 
-use crate::{BrokerError, Peer, Router};
+use crate::{
+    AckTo, Attached, BrokerError, Claim, IfHeld, Keep, Peer, Router, Saved, mailbox::Remains,
+    outbox::FIRST_RETRY, schedule::StreamRef,
+};
+
+/// How long the node that still holds a resumed session has to detach it in order, before it is taken over.
+/// A dead node costs a resume this long.
+const YIELD: Duration = Duration::from_millis(300);
+
+/// How long a living holder has to be heard from before another connection of its peer ID is refused. A bit
+/// longer than the holder's node waits for its client.
+const PROBE: Duration = Duration::from_millis(2_500);
+
+/// What a client wants of its session.
+#[derive(Debug, Clone, Default)]
+pub struct Wish {
+    /// The session to go on with, and the number of the last event that the client has of it.
+    pub resume: Option<(ResumeToken, u64)>,
+    /// Whether the client acknowledges what it has processed.
+    pub acks: bool,
+    /// Whether a living older connection of this peer is to stay.
+    pub reject: bool,
+}
+
+/// What becomes of the session when its connection is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Parting {
+    /// The client may come back: the session is kept for the resume window.
+    #[default]
+    Detach,
+    /// The client said good-bye, or must not come back: the session ends.
+    End,
+}
 
 impl Router {
-    /// Attaches `key` as a new session: subscribed and claimed before this returns, an older session of the
-    /// same peer closed wherever it is.
+    /// Attaches `key`: subscribed and claimed before this returns, an older session of the same peer closed
+    /// wherever it is.
     ///
     /// # Errors
-    /// [`BrokerError`] when the bus is reachable but refuses. An unreachable bus is no error: peers of one
-    /// node go on talking through an outage.
-    pub async fn attach(self: &Arc<Self>, key: &PeerKey) -> Result<Attachment, BrokerError> {
-        let broker = self.broker.get().ok_or(BrokerError::Unavailable)?;
-        let session = SessionId::from_bytes(rand::random());
+    /// [`BrokerError`] when the bus is reachable but refuses, or a living connection is not to be displaced.
+    /// An unreachable bus is no error: peers of one node go on talking through an outage.
+    pub async fn attach(self: &Arc<Self>, key: &PeerKey, wish: Wish) -> Result<Attachment, BrokerError> {
         let order = self.attaches.fetch_add(1, Ordering::Relaxed);
-        let attached = broker.attach(key, session).await?;
-        let peer = Peer::new(key.clone(), session, order);
+        if let Some((token, seen)) = wish.resume {
+            match self.claim(key, token, true, IfHeld::AskThenTake(YIELD)).await {
+                Ok(attached) => return self.resumed(key, order, token, seen, wish.acks, attached),
+                Err(BrokerError::NotResumable | BrokerError::Unavailable) => {
+                    self.telemetry.resumed(Resume::Refused);
+                }
+                Err(
+                    error @ (BrokerError::QueueFull
+                    | BrokerError::Unsettled
+                    | BrokerError::Superseded
+                    | BrokerError::Held
+                    | BrokerError::Refused),
+                ) => return Err(error),
+            }
+        }
+        let token = ResumeToken::new(SessionId::from_bytes(rand::random()), rand::random());
+        let if_held = if wish.reject {
+            IfHeld::AskThenRefuse(PROBE)
+        } else {
+            IfHeld::Take
+        };
+        let mut attached = self.claim(key, token, false, if_held).await?;
+        let peer = Peer::new(key.clone(), token.session, order, attached.fence);
+        if let Some(saved) = attached.saved.take() {
+            // Another session's numbers and tail mean nothing here, but what its senders had delivered stays so.
+            let marks = Saved {
+                last_seq: 0,
+                tail: Vec::new(),
+                marks: saved.marks,
+            };
+            peer.restore(marks, 0, self.now());
+        }
+        let gap = wish.resume.is_some();
+        self.enter(key, peer, token, attached, Continuation { resumed: false, gap })
+    }
+
+    async fn claim(
+        &self,
+        key: &PeerKey,
+        token: ResumeToken,
+        resume: bool,
+        if_held: IfHeld,
+    ) -> Result<Attached, BrokerError> {
+        let broker = self.broker.get().ok_or(BrokerError::Unavailable)?;
+        let claim = Claim {
+            token,
+            resume,
+            if_held,
+            window: self.limits.resume_window,
+        };
+        broker.attach(key, claim).await
+    }
+
+    /// The session goes on here, with what this node or the record has of it.
+    fn resumed(
+        self: &Arc<Self>,
+        key: &PeerKey,
+        order: u64,
+        token: ResumeToken,
+        seen: u64,
+        acks: bool,
+        mut attached: Attached,
+    ) -> Result<Attachment, BrokerError> {
+        let peer = Peer::new(key.clone(), token.session, order, attached.fence);
+        let earlier = self.registry.session(token.session);
+        let mut saved = attached.saved.take();
+        if let Some(earlier) = &earlier {
+            // It may have left the address already; then this gives nothing more back.
+            if !earlier.is_gone() {
+                saved = Some(self.give_back(earlier));
+                earlier.close(CloseCode::Normal);
+            }
+            *peer.outbox.lock() = earlier.outbox.lock().take();
+        }
+        // With `acks=client` nothing is acknowledged to a sender that the client did not acknowledge. With
+        // `acks=socket` something is lost if the last node wrote more than the client has, or cannot say.
+        let gap = !acks && saved.as_ref().is_none_or(|saved| saved.last_seq > seen);
+        peer.restore(saved.unwrap_or_default(), seen, self.now());
+        self.telemetry
+            .resumed(if gap { Resume::Gap } else { Resume::Complete });
+        let attachment = self.enter(key, peer, token, attached, Continuation { resumed: true, gap })?;
+        self.arm_streams(attachment.peer());
+        Ok(attachment)
+    }
+
+    fn enter(
+        self: &Arc<Self>,
+        key: &PeerKey,
+        peer: Arc<Peer>,
+        token: ResumeToken,
+        attached: Attached,
+        continuation: Continuation,
+    ) -> Result<Attachment, BrokerError> {
+        let broker = self.broker.get().ok_or(BrokerError::Unavailable)?;
+        let session = peer.session();
+        // Before the peer is found by anybody: what was kept comes before what is sent now.
+        self.put_mail(&peer, attached.mail);
         let Ok(replaced) = self.registry.insert(&peer) else {
-            broker.detach(key, session);
+            broker.detach(key, session, attached.fence, None);
             return Err(BrokerError::Superseded);
         };
-        let guard = self.telemetry.session_opened();
-        let attachment = Attachment {
-            router: Arc::clone(self),
-            peer,
-            _gauge: guard,
-        };
-        if let Some(old) = replaced {
+        if let Some(old) = replaced.filter(|old| old.session() != session) {
             self.telemetry.takeover();
             old.close(CloseCode::Replaced);
         }
@@ -46,14 +168,80 @@ impl Router {
                 tracing::warn!(node = %previous.node, %error, "could not tell a node that it lost a session");
             }
         }
-        Ok(attachment)
+        Ok(Attachment {
+            _gauge: self.telemetry.session_opened(),
+            router: Arc::clone(self),
+            peer,
+            token,
+            continuation,
+            parting: Parting::Detach,
+        })
     }
+
+    /// Takes from a connection that ends what it has not done: the senders are asked for it again.
+    fn give_back(&self, peer: &Peer) -> Saved {
+        let Remains { saved, undone } = peer.abandon();
+        for (mid, ack) in undone {
+            let MessageId::Client(id) = mid.id else { continue };
+            match ack {
+                AckTo::Nobody => {}
+                AckTo::Local => self.hold(mid.session, id, ErrorCode::Timeout),
+                AckTo::Node(node) => {
+                    self.acknowledge(&node, mid.session, id, switchboard_protocol::AckOutcome::Busy);
+                }
+            }
+        }
+        saved
+    }
+
+    /// Sends that an earlier connection of this session left are looked after for this one.
+    fn arm_streams(&self, peer: &Arc<Peer>) {
+        let slot = peer.outbox.lock();
+        let receivers: Vec<_> = slot
+            .iter()
+            .flat_map(|outbox| outbox.receivers().cloned())
+            .collect();
+        drop(slot);
+        for to in receivers {
+            let sender = Arc::downgrade(peer);
+            self.schedule
+                .arm(self.now() + FIRST_RETRY, StreamRef { sender, to });
+        }
+    }
+
+    fn let_go(&self, peer: &Peer, parting: Parting) {
+        let is_current = self.registry.leave(peer);
+        let saved = self.give_back(peer);
+        let window = self.limits.resume_window;
+        let is_kept = parting == Parting::Detach && !window.is_zero();
+        if is_current && let Some(broker) = self.broker.get() {
+            let keep = is_kept.then_some(Keep { saved, window });
+            broker.detach(peer.key(), peer.session(), peer.fence(), keep);
+        }
+        let mut slot = peer.outbox.lock();
+        let dropped = slot.as_mut().map_or(0, |outbox| outbox.drop_queued());
+        self.telemetry
+            .pending_sends(-i64::try_from(dropped).unwrap_or(i64::MAX));
+        if slot.as_ref().is_none_or(|outbox| outbox.len() == 0) {
+            self.registry.forget(peer);
+        }
+    }
+}
+
+/// How a connection goes on from an earlier one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Continuation {
+    resumed: bool,
+    gap: bool,
 }
 
 /// A peer attached to this node. Dropping it detaches the peer.
 pub struct Attachment {
     router: Arc<Router>,
     peer: Arc<Peer>,
+    token: ResumeToken,
+    continuation: Continuation,
+    parting: Parting,
     _gauge: SessionGuard,
 }
 
@@ -69,17 +257,40 @@ impl Attachment {
     pub fn router(&self) -> &Arc<Router> {
         &self.router
     }
+
+    /// With what the session can be resumed.
+    #[must_use]
+    pub fn token(&self) -> ResumeToken {
+        self.token
+    }
+
+    /// Whether an earlier connection's session goes on.
+    #[must_use]
+    pub fn is_resumed(&self) -> bool {
+        self.continuation.resumed
+    }
+
+    /// Whether something of an earlier connection could be missing.
+    #[must_use]
+    pub fn has_gap(&self) -> bool {
+        self.continuation.gap
+    }
+
+    /// The client was just heard, and somebody had asked.
+    pub fn still_here(&self) {
+        if let Some(broker) = self.router.broker.get() {
+            broker.still_here(self.peer.key(), self.peer.session());
+        }
+    }
+
+    /// Decides what becomes of the session when this is dropped.
+    pub fn part(&mut self, parting: Parting) {
+        self.parting = parting;
+    }
 }
 
 impl Drop for Attachment {
     fn drop(&mut self) {
-        self.router.registry.remove(&self.peer);
-        if let Some(broker) = self.router.broker.get() {
-            broker.detach(self.peer.key(), self.peer.session());
-        }
-        let given_up = self.peer.abandon();
-        self.router
-            .telemetry
-            .pending_sends(-i64::try_from(given_up).unwrap_or(i64::MAX));
+        self.router.let_go(&self.peer, self.parting);
     }
 }

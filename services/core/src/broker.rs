@@ -6,21 +6,26 @@
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use switchboard_protocol::{Mid, NodeId, PeerKey, SessionId};
+use std::time::Duration;
+
+use switchboard_protocol::{InboxMessage, Mid, NodeId, PeerKey, ResumeToken, SessionId};
+
+use crate::Saved;
 
 /// Joins the nodes of a cluster: channels keyed by peer, one inbox per node, a record of who is where.
 pub trait Broker: Send + Sync + 'static {
-    /// Subscribes to `key`'s channel, awaits the confirmation, then claims the peer for `session` with a
-    /// fence higher than any before. While the bus is down it returns at once with `confirmed: false`; the
-    /// backend subscribes and claims as soon as the bus is back.
-    fn attach<'a>(
-        &'a self,
-        key: &'a PeerKey,
-        session: SessionId,
-    ) -> BoxFuture<'a, Result<Attached, BrokerError>>;
+    /// Subscribes to `key`'s channel, awaits the confirmation, then claims the peer for `claim`'s session with
+    /// a fence higher than any before. While the bus is down a fresh session gets `confirmed: false` at once;
+    /// the backend subscribes and claims as soon as the bus is back.
+    ///
+    /// # Errors
+    /// [`BrokerError::NotResumable`] for a resume whose session is not there, [`BrokerError::Held`] when a
+    /// living holder is not to be displaced, and the others.
+    fn attach<'a>(&'a self, key: &'a PeerKey, claim: Claim) -> BoxFuture<'a, Result<Attached, BrokerError>>;
 
-    /// Gives `key` up if `session` is still its owner here: unsubscribes and releases the claim, later.
-    fn detach(&self, key: &PeerKey, session: SessionId);
+    /// Gives `key` up if `session` is still its owner here with that `fence` (0: any): unsubscribes, and later
+    /// either keeps the session for a resume or, without `keep`, forgets it.
+    fn detach(&self, key: &PeerKey, session: SessionId, fence: u64, keep: Option<Keep>);
 
     /// Publishes `envelope` on `to`'s channel; [`BrokerEvents::published`] follows exactly once for each `Ok`.
     ///
@@ -33,6 +38,22 @@ pub trait Broker: Send + Sync + 'static {
     /// # Errors
     /// As [`Broker::publish`].
     fn locate(&self, mid: Mid, to: &PeerKey) -> Result<(), BrokerError>;
+
+    /// Leaves a message in the mailbox of a detached peer; [`BrokerEvents::left`] follows exactly once for
+    /// each `Ok`.
+    ///
+    /// # Errors
+    /// As [`Broker::publish`].
+    fn leave(&self, letter: Letter) -> Result<(), BrokerError>;
+
+    /// Looks into the mailbox of a peer that is attached here; [`BrokerEvents::mail`] follows if there is any.
+    fn look_for_mail(&self, key: &PeerKey, session: SessionId);
+
+    /// The oldest `letters` of the mailbox, `bytes` in all, have reached `session` and can go.
+    fn mail_done(&self, key: &PeerKey, session: SessionId, letters: usize, bytes: usize);
+
+    /// The client of `session` was just heard: whoever asked may know.
+    fn still_here(&self, key: &PeerKey, session: SessionId);
 
     /// Puts `message` into a node's inbox; at most once, no report.
     ///
@@ -59,12 +80,104 @@ pub trait BrokerEvents: Send + Sync + 'static {
     /// A publish was carried out: how many subscribers the bus counted (a hint, never proof), or why not.
     fn published(&self, mid: Mid, to: &PeerKey, outcome: Result<u64, BrokerError>);
 
+    /// The answer to [`Broker::leave`].
+    fn left(&self, mid: Mid, to: &PeerKey, outcome: Result<Left, BrokerError>);
+
+    /// What lies in the mailbox of `to`, whose session here is `session`: oldest first, and what was taken
+    /// out before may be among it.
+    fn mail(&self, to: &PeerKey, session: SessionId, letters: Vec<Bytes>);
+
     /// The answer to [`Broker::locate`].
     fn located(&self, mid: Mid, to: &PeerKey, outcome: Result<Presence, BrokerError>);
 }
 
-/// The outcome of a claim.
+/// How a peer is claimed.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// The session, and the secret with which it can be resumed.
+    pub token: ResumeToken,
+    /// Only if the record is of this very session and secret.
+    pub resume: bool,
+    /// What happens while somebody else holds the peer.
+    pub if_held: IfHeld,
+    /// How long the session is kept once it is detached.
+    pub window: Duration,
+}
+
+/// What happens when a peer to be claimed is attached elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IfHeld {
+    /// It is taken over at once.
+    Take,
+    /// Its node is asked to detach it, and it is taken over when that has happened or this long after.
+    AskThenTake(Duration),
+    /// Its node is asked whether the client still lives. If it says so within that time the claim is refused,
+    /// else the peer is taken over.
+    AskThenRefuse(Duration),
+}
+
+impl IfHeld {
+    /// What the holder's node is asked, if anything.
+    #[must_use]
+    pub fn question(self, key: &PeerKey, session: SessionId) -> Option<InboxMessage> {
+        let key = key.clone();
+        match self {
+            Self::Take => None,
+            Self::AskThenTake(_) => Some(InboxMessage::Yield { key, session }),
+            Self::AskThenRefuse(_) => Some(InboxMessage::Probe { key, session }),
+        }
+    }
+}
+
+/// What is kept of a session that is detached, and how long.
 #[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keep {
+    /// How far it had got.
+    pub saved: Saved,
+    /// How long it can be resumed.
+    pub window: Duration,
+}
+
+/// A message for a detached peer's mailbox.
+#[derive(Debug, Clone)]
+pub struct Letter {
+    /// The message; always one with a client's id.
+    pub mid: Mid,
+    /// That id.
+    pub id: u64,
+    /// The receiver.
+    pub to: PeerKey,
+    /// The id before it that must have been accepted.
+    pub prev: Option<u64>,
+    /// Also when the peer is said to be attached: nobody has heard it there repeatedly.
+    pub is_urgent: bool,
+    /// How long it is kept if the receiver turns out not to be attached after all.
+    pub window: Duration,
+    /// The envelope.
+    pub envelope: Vec<u8>,
+}
+
+/// What became of a letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// No such session.
+    Offline,
+    /// The peer is attached; publish again.
+    Attached,
+    /// It waits, at most this long.
+    Queued(Duration),
+    /// The peer had it before it was detached.
+    Delivered,
+    /// A later one of the same sender is there and this one never was.
+    Late,
+    /// One before it is missing.
+    Gap,
+    /// The mailbox is full.
+    Full,
+}
+
+/// The outcome of a claim.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Attached {
     /// Grows with every claim of this peer, anywhere; 0 while unconfirmed.
     pub fence: u64,
@@ -72,6 +185,10 @@ pub struct Attached {
     pub confirmed: bool,
     /// Who held the peer before and has not let go.
     pub previous: Option<PreviousOwner>,
+    /// What the session's last node kept of it when it was detached; `None` when it could not.
+    pub saved: Option<Saved>,
+    /// What lies in the mailbox, oldest first.
+    pub mail: Vec<Bytes>,
 }
 
 /// The session that held a peer before a claim.
@@ -88,6 +205,8 @@ pub struct PreviousOwner {
 pub enum Presence {
     /// Nobody holds it, or only a node without a live lease.
     Offline,
+    /// Nobody holds it now, but its session can be resumed.
+    Detached,
     /// A living node holds it.
     Attached {
         /// That node.
@@ -110,6 +229,12 @@ pub enum BrokerError {
     /// A newer connection of the same peer attached meanwhile.
     #[error("a newer connection of the same peer attached meanwhile")]
     Superseded,
+    /// There is no session of that name and secret that could go on.
+    #[error("there is no such session to resume")]
+    NotResumable,
+    /// The peer is attached elsewhere and its client lives.
+    #[error("the peer ID is in use by a living connection")]
+    Held,
     /// The bus answered with an error.
     #[error("the bus refused the command")]
     Refused,

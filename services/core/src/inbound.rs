@@ -1,23 +1,19 @@
-//! What a receiver remembers of each sender, so that nothing is delivered twice or out of order. Not the
-//! queue itself (`mailbox`).
-//!
-//! One number per sender session would do for order; two tell a repeated message that still waits in the
-//! queue from one that has been written. Why that is enough: a sender transmits `prev`, the id before it
-//! that is not final. A message is accepted only when `prev` was, so an id at or below the mark that its
-//! sender still waits for was accepted – it is not a straggler that somebody gave up.
+//! What a receiver remembers of each sender, so that nothing is delivered twice or out of order, and nothing
+//! is called delivered that was not. Not the queue itself (`mailbox`).
 
 use std::time::{Duration, Instant};
 
 use hashbrown::HashMap;
 use switchboard_protocol::SessionId;
 
+use crate::{Marks, Saved};
+
 /// A sender not heard for this long has nothing under way: its sends ended at their deadline long ago.
 const FORGET_AFTER: Duration = Duration::from_secs(60);
 
-#[derive(Debug, Clone, Copy)]
-struct Marks {
-    accepted: u64,
-    written: u64,
+#[derive(Debug)]
+struct Sender {
+    marks: Marks,
     heard_at: Instant,
 }
 
@@ -26,10 +22,12 @@ struct Marks {
 pub(crate) enum Verdict {
     /// New and in order.
     Accept,
-    /// Repeated, and still in the queue: its acknowledgement will come.
+    /// Repeated, and not done yet: its acknowledgement will come.
     AlreadyQueued,
-    /// Repeated, and written before: acknowledge it again.
-    AlreadyWritten,
+    /// Repeated, and done before: acknowledge it again.
+    AlreadyDone,
+    /// Later ones were accepted and this one never: it must not come any more.
+    Late,
     /// One before it is missing; its sender will repeat both in order.
     Gap,
     /// More senders than this receiver keeps track of.
@@ -38,7 +36,7 @@ pub(crate) enum Verdict {
 
 /// The marks of one receiver. Empty, it allocates nothing.
 #[derive(Debug, Default)]
-pub(crate) struct Inbound(HashMap<SessionId, Marks>);
+pub(crate) struct Inbound(HashMap<SessionId, Sender>);
 
 impl Inbound {
     /// Judges message `id` of `sender`; does not change the marks.
@@ -50,42 +48,74 @@ impl Inbound {
         most_senders: usize,
         now: Instant,
     ) -> Verdict {
-        let accepted = match self.0.get(&sender).copied() {
-            Some(marks) if id <= marks.written => return Verdict::AlreadyWritten,
-            Some(marks) if id <= marks.accepted => return Verdict::AlreadyQueued,
-            Some(marks) => marks.accepted,
-            None if self.has_room(most_senders, now) => 0,
-            None => return Verdict::TooManySenders,
+        let last = match self.0.get(&sender) {
+            Some(Sender { marks, .. }) => {
+                if id <= marks.last() {
+                    return match (marks.has(id), id <= marks.done) {
+                        (true, true) => Verdict::AlreadyDone,
+                        (true, false) => Verdict::AlreadyQueued,
+                        (false, _) => Verdict::Late,
+                    };
+                }
+                Some(marks.last())
+            }
+            None => None,
         };
+        if last.is_none() && !self.has_room(most_senders, now) {
+            return Verdict::TooManySenders;
+        }
+        let last = last.unwrap_or_default();
         match prev {
-            Some(prev) if prev > accepted => Verdict::Gap,
+            Some(prev) if prev > last => Verdict::Gap,
             Some(_) | None => Verdict::Accept,
         }
     }
 
     /// Message `id` of `sender` is in the queue.
     pub(crate) fn accepted(&mut self, sender: SessionId, id: u64, now: Instant) {
-        let marks = self.0.entry(sender).or_insert(Marks {
-            accepted: 0,
-            written: 0,
+        let sender = self.0.entry(sender).or_insert_with(|| Sender {
+            marks: Marks::default(),
             heard_at: now,
         });
-        marks.accepted = id;
-        marks.heard_at = now;
+        sender.marks.accept(id);
+        sender.heard_at = now;
     }
 
-    /// Message `id` of `sender` is on the socket.
-    pub(crate) fn written(&mut self, sender: SessionId, id: u64) {
-        if let Some(marks) = self.0.get_mut(&sender) {
-            marks.written = marks.written.max(id);
+    /// Message `id` of `sender` is on the socket, or acknowledged by the client.
+    pub(crate) fn done(&mut self, sender: SessionId, id: u64) {
+        if let Some(Sender { marks, .. }) = self.0.get_mut(&sender) {
+            marks.done = marks.done.max(id);
+        }
+    }
+
+    /// What the next connection of this session must know.
+    pub(crate) fn save(&mut self) -> Vec<(SessionId, Marks)> {
+        let senders = std::mem::take(&mut self.0).into_iter();
+        senders
+            .map(|(session, mut sender)| {
+                sender.marks.keep_done();
+                (session, sender.marks)
+            })
+            .filter(|(_, marks)| !marks.runs.is_empty())
+            .collect()
+    }
+
+    /// Takes up what an earlier connection saved; its client has seen everything up to `seen`.
+    pub(crate) fn restore(&mut self, saved: Saved, seen: u64, now: Instant) {
+        for (session, marks) in saved.marks {
+            self.0.insert(session, Sender { marks, heard_at: now });
+        }
+        for unacked in saved.tail.into_iter().take_while(|unacked| unacked.seq <= seen) {
+            self.accepted(unacked.sender, unacked.id, now);
+            self.done(unacked.sender, unacked.id);
         }
     }
 
     /// Forgetting is done only when the table would have to grow, so it costs nothing per message.
     fn has_room(&mut self, most_senders: usize, now: Instant) -> bool {
         if self.0.len() == self.0.capacity() || self.0.len() >= most_senders {
-            self.0.retain(|_, marks| {
-                marks.written < marks.accepted || now.duration_since(marks.heard_at) < FORGET_AFTER
+            self.0.retain(|_, sender| {
+                sender.marks.done < sender.marks.last() || now.duration_since(sender.heard_at) < FORGET_AFTER
             });
             self.0.shrink_to(self.0.len() * 2);
         }
@@ -110,8 +140,8 @@ mod tests {
         assert_eq!(judge(&mut inbound, 3, None), Verdict::Accept);
         inbound.accepted(ALICE, 3, Instant::now());
         assert_eq!(judge(&mut inbound, 3, None), Verdict::AlreadyQueued);
-        inbound.written(ALICE, 3);
-        assert_eq!(judge(&mut inbound, 3, None), Verdict::AlreadyWritten);
+        inbound.done(ALICE, 3);
+        assert_eq!(judge(&mut inbound, 3, None), Verdict::AlreadyDone);
         assert_eq!(judge(&mut inbound, 4, None), Verdict::Accept);
     }
 
@@ -129,6 +159,37 @@ mod tests {
         inbound.accepted(ALICE, 4, Instant::now());
         assert_eq!(judge(&mut inbound, 6, None), Verdict::Accept);
         assert_eq!(judge(&mut inbound, 6, Some(4)), Verdict::Accept);
+        inbound.accepted(ALICE, 6, Instant::now());
+        inbound.done(ALICE, 6);
+        assert_eq!(
+            judge(&mut inbound, 5, None),
+            Verdict::Late,
+            "nor may it come after them"
+        );
+    }
+
+    #[test]
+    fn the_next_connection_knows_what_was_done_and_what_the_client_has_seen() {
+        let mut inbound = Inbound::default();
+        (1..=4).for_each(|id| inbound.accepted(ALICE, id, Instant::now()));
+        inbound.done(ALICE, 2);
+        let saved = Saved {
+            last_seq: 4,
+            tail: vec![unacked(3, 3), unacked(4, 4)],
+            marks: inbound.save(),
+        };
+        let mut next = Inbound::default();
+        next.restore(saved, 3, Instant::now());
+        assert_eq!(judge(&mut next, 3, None), Verdict::AlreadyDone);
+        assert_eq!(judge(&mut next, 4, None), Verdict::Accept);
+    }
+
+    fn unacked(seq: u64, id: u64) -> crate::Unacked {
+        crate::Unacked {
+            seq,
+            sender: ALICE,
+            id,
+        }
     }
 
     #[test]
@@ -136,7 +197,7 @@ mod tests {
         let mut inbound = Inbound::default();
         let start = Instant::now();
         inbound.accepted(ALICE, 1, start);
-        inbound.written(ALICE, 1);
+        inbound.done(ALICE, 1);
         assert_eq!(inbound.judge(CAROL, 1, None, 1, start), Verdict::TooManySenders);
         let later = start + FORGET_AFTER;
         assert_eq!(inbound.judge(CAROL, 1, None, 1, later), Verdict::Accept);

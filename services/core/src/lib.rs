@@ -11,21 +11,29 @@ mod attachment;
 mod broker;
 mod inbound;
 mod limits;
+mod mail;
 mod mailbox;
 mod outbox;
 mod peer;
+mod records;
 mod registry;
 mod remote;
 mod router;
+mod saved;
 mod schedule;
 mod session;
 
-pub use attachment::Attachment;
-pub use broker::{Attached, Broker, BrokerError, BrokerEvents, BusState, BusStatus, Presence, PreviousOwner};
+pub use attachment::{Attachment, Parting, Wish};
+pub use broker::{
+    Attached, Broker, BrokerError, BrokerEvents, BusState, BusStatus, Claim, IfHeld, Keep, Left, Letter,
+    Presence, PreviousOwner,
+};
 pub use limits::Limits;
 pub use mailbox::{AckTo, Forward, Outgoing};
 pub use peer::Peer;
+pub use records::{RecordHolder, Records};
 pub use router::{Router, SendRequest};
+pub use saved::{MOST_RUNS, Marks, Saved, Unacked};
 pub use session::{Effect, Session};
 
 #[cfg(test)]

@@ -30,6 +30,8 @@ pub struct Limits {
     pub bad_frames_in_a_row: u32,
     /// How long a send may wait for its final word.
     pub send_deadline: Duration,
+    /// How long a detached session is kept for a resume; zero: not at all.
+    pub resume_window: Duration,
     /// How often a node pings its clients.
     pub heartbeat: Duration,
     /// How long a receiver's queue may make no progress before the connection is closed (4508).
@@ -51,6 +53,7 @@ impl Default for Limits {
             rate_strikes: 100,
             bad_frames_in_a_row: 10,
             send_deadline: Duration::from_secs(5),
+            resume_window: Duration::from_secs(60),
             heartbeat: Duration::from_secs(25),
             write_stall: Duration::from_secs(10),
         }

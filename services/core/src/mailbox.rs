@@ -15,7 +15,7 @@ use switchboard_protocol::{CloseCode, Event, MessageId, MessageKind, Mid, NodeId
 use switchboard_telemetry::MessageSpan;
 
 use crate::{
-    Limits,
+    Limits, Saved, Unacked,
     inbound::{Inbound, Verdict},
 };
 
@@ -31,17 +31,19 @@ pub struct Forward {
     pub from: PeerKey,
     /// Its name.
     pub mid: Mid,
-    /// Its number in the receiver's session; given when it is accepted.
+    /// Its number in the receiver's session; given when it is taken for the socket.
     pub seq: u64,
     /// The payload as the sender wrote it.
     pub payload: Bytes,
-    /// Who is told once it is written.
+    /// Who is told once it is done.
     pub ack: AckTo,
+    /// Whether it came out of the mailbox that was kept while the session was detached.
+    pub is_mail: bool,
     /// Ends when it is written.
     pub span: MessageSpan,
 }
 
-/// Who is told that a message was written.
+/// Who is told that a message is done: on the socket or, with `acks=client`, acknowledged by the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AckTo {
     /// Nobody: fire and forget.
@@ -72,8 +74,10 @@ pub(crate) enum Accept {
     Queued,
     /// It waited already.
     AlreadyQueued,
-    /// It was written before.
-    AlreadyWritten,
+    /// It was done before.
+    AlreadyDone,
+    /// Later ones were accepted and this one never.
+    Late,
     /// One before it is missing.
     Gap,
     /// No room.
@@ -82,13 +86,42 @@ pub(crate) enum Accept {
     Closed,
 }
 
+/// A message that was taken for the socket and is not done.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    seq: u64,
+    pub(crate) mid: Mid,
+    pub(crate) ack: AckTo,
+    bytes: usize,
+    is_mail: bool,
+}
+
+/// Letters of the kept mailbox under way to the client.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mail {
+    pub(crate) open: usize,
+    pub(crate) letters: usize,
+    pub(crate) bytes: usize,
+}
+
+/// What a mailbox leaves behind when its connection is gone.
+#[derive(Debug, Default)]
+pub(crate) struct Remains {
+    pub(crate) saved: Saved,
+    /// Messages that were accepted and are not done; their senders must send them again.
+    pub(crate) undone: Vec<(Mid, AckTo)>,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Mailbox {
     queue: VecDeque<Outgoing>,
+    taken: VecDeque<Taken>,
     inbound: Inbound,
     forwards: usize,
     bytes: usize,
     last_seq: u64,
+    /// Boxed: most sessions never find any.
+    mail: Option<Box<Mail>>,
     closing: Option<CloseCode>,
     closed: bool,
     waker: Option<Waker>,
@@ -98,7 +131,7 @@ impl Mailbox {
     /// Offers a message; on `Queued` the caller wakes the returned waker.
     pub(crate) fn offer(
         &mut self,
-        mut forward: Forward,
+        forward: Forward,
         prev: Option<u64>,
         limits: &Limits,
         now: Instant,
@@ -113,19 +146,19 @@ impl Mailbox {
             match verdict {
                 Verdict::Accept => {}
                 Verdict::AlreadyQueued => return (Accept::AlreadyQueued, None),
-                Verdict::AlreadyWritten => return (Accept::AlreadyWritten, None),
+                Verdict::AlreadyDone => return (Accept::AlreadyDone, None),
+                Verdict::Late => return (Accept::Late, None),
                 Verdict::Gap => return (Accept::Gap, None),
                 Verdict::TooManySenders => return (Accept::Busy, None),
             }
         }
-        if self.is_full(forward.payload.len(), limits) {
+        // The kept mailbox has a bound of its own.
+        if !forward.is_mail && self.is_full(forward.payload.len(), limits) {
             return (Accept::Busy, None);
         }
         if let MessageId::Client(id) = forward.mid.id {
             self.inbound.accepted(forward.mid.session, id, now);
         }
-        self.last_seq += 1;
-        forward.seq = self.last_seq;
         self.forwards += 1;
         self.bytes += forward.payload.len();
         self.queue.push_back(Outgoing::Forward(Box::new(forward)));
@@ -153,18 +186,60 @@ impl Mailbox {
         self.waker.take()
     }
 
-    /// The connection is gone: what waits is dropped, and its senders' retries will say so.
-    pub(crate) fn abandon(&mut self) {
+    /// The waker of whoever waits for the next entry.
+    pub(crate) fn take_waker(&mut self) -> Option<Waker> {
+        self.waker.take()
+    }
+
+    /// The connection is gone: nothing more is accepted, and what is not done is given back.
+    pub(crate) fn abandon(&mut self) -> Remains {
         self.closed = true;
-        self.queue = VecDeque::new();
-        self.inbound = Inbound::default();
+        let (queue, taken) = (std::mem::take(&mut self.queue), std::mem::take(&mut self.taken));
+        let tail = taken.iter().filter_map(|taken| match taken.mid.id {
+            MessageId::Client(id) => Some(Unacked {
+                seq: taken.seq,
+                sender: taken.mid.session,
+                id,
+            }),
+            MessageId::Node(_) => None,
+        });
+        let saved = Saved {
+            last_seq: self.last_seq,
+            tail: tail.collect(),
+            marks: self.inbound.save(),
+        };
+        let waiting = queue.into_iter().filter_map(|outgoing| match outgoing {
+            Outgoing::Forward(forward) => Some((forward.mid, forward.ack)),
+            Outgoing::Delivered(_) | Outgoing::Event(_) | Outgoing::Close(_) => None,
+        });
+        let undone = taken
+            .into_iter()
+            .map(|taken| (taken.mid, taken.ack))
+            .chain(waiting);
+        Remains {
+            saved,
+            undone: undone.collect(),
+        }
+    }
+
+    /// Goes on where an earlier connection of the session ended; its client has seen everything up to `seen`.
+    pub(crate) fn restore(&mut self, saved: Saved, seen: u64, now: Instant) {
+        self.last_seq = saved.last_seq.max(seen);
+        self.inbound.restore(saved, seen, now);
     }
 
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Outgoing> {
-        if let Some(outgoing) = self.queue.pop_front() {
-            if let Outgoing::Forward(forward) = &outgoing {
-                self.forwards -= 1;
-                self.bytes -= forward.payload.len();
+        if let Some(mut outgoing) = self.queue.pop_front() {
+            if let Outgoing::Forward(forward) = &mut outgoing {
+                self.last_seq += 1;
+                forward.seq = self.last_seq;
+                self.taken.push_back(Taken {
+                    seq: forward.seq,
+                    mid: forward.mid,
+                    ack: forward.ack.clone(),
+                    bytes: forward.payload.len(),
+                    is_mail: forward.is_mail,
+                });
             }
             if self.queue.is_empty() && self.queue.capacity() > IDLE_CAPACITY {
                 self.queue = VecDeque::new();
@@ -184,11 +259,44 @@ impl Mailbox {
         Poll::Pending
     }
 
-    /// A message was written; a repeated copy of it will be acknowledged at once.
-    pub(crate) fn written(&mut self, mid: Mid) {
-        if let MessageId::Client(id) = mid.id {
-            self.inbound.written(mid.session, id);
+    /// The oldest message taken for the socket, if it is among those up to `seq`: it is done now.
+    pub(crate) fn next_done(&mut self, seq: u64) -> Option<Taken> {
+        self.taken.front().filter(|taken| taken.seq <= seq)?;
+        let taken = self.taken.pop_front()?;
+        self.forwards -= 1;
+        self.bytes -= taken.bytes;
+        if let MessageId::Client(id) = taken.mid.id {
+            self.inbound.done(taken.mid.session, id);
         }
+        if self.taken.is_empty() && self.taken.capacity() > IDLE_CAPACITY {
+            self.taken = VecDeque::new();
+        }
+        Some(taken)
+    }
+
+    /// The number of the newest message taken for the socket.
+    pub(crate) fn last_seq(&self) -> u64 {
+        self.last_seq
+    }
+
+    /// So many letters of the kept mailbox, `bytes` in all, are on their way; `open` of them are not done.
+    pub(crate) fn mail_begins(&mut self, letters: usize, bytes: usize, open: usize) {
+        self.mail = Some(Box::new(Mail { open, letters, bytes }));
+    }
+
+    /// Whether letters are still on their way.
+    pub(crate) fn has_mail(&self) -> bool {
+        self.mail.is_some()
+    }
+
+    /// A letter is done; the whole mail, when it was the last one.
+    pub(crate) fn letter_done(&mut self, taken: &Taken) -> Option<Mail> {
+        let mail = self.mail.as_mut().filter(|_| taken.is_mail)?;
+        mail.open = mail.open.saturating_sub(1);
+        if mail.open > 0 {
+            return None;
+        }
+        self.mail.take().map(|mail| *mail)
     }
 
     /// Entries that wait, whatever they are.

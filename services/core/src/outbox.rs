@@ -16,6 +16,13 @@ use crate::Limits;
 /// How long a transmitted send waits before it is repeated; three times longer after each repeat.
 pub(crate) const FIRST_RETRY: Duration = Duration::from_millis(150);
 
+/// From this transmission on, a message that nobody hears goes into the mailbox even of an attached peer: its
+/// node is dying, or it will find the hint.
+const URGENT_ATTEMPTS: u32 = 3;
+
+/// How much longer than the mailbox a sender waits: the last words of its reader are still on their way.
+const QUEUED_MARGIN: Duration = Duration::from_secs(5);
+
 /// A send without its final word.
 #[derive(Debug)]
 pub(crate) struct Pending {
@@ -42,6 +49,8 @@ pub(crate) enum Progress {
         /// When to repeat it.
         repeat_at: Instant,
     },
+    /// In the mailbox of a detached receiver, whose next node will answer. The payload is there alone.
+    Queued,
 }
 
 impl Pending {
@@ -88,6 +97,15 @@ impl Pending {
     pub(crate) const fn was_sent(&self) -> bool {
         self.attempts > 0
     }
+
+    /// Whether it was handed on so often that a receiver who is said to be there should have heard it.
+    pub(crate) const fn is_urgent(&self) -> bool {
+        self.attempts >= URGENT_ATTEMPTS
+    }
+
+    pub(crate) fn is_queued(&self) -> bool {
+        self.progress == Progress::Queued
+    }
 }
 
 /// The pending sends to one receiver, in order of their ids.
@@ -101,10 +119,34 @@ pub(crate) struct Stream {
 impl Stream {
     /// The id that must have been accepted before the one at `index`.
     pub(crate) fn prev(&self, index: usize) -> Option<u64> {
-        index
-            .checked_sub(1)
-            .and_then(|before| self.pending.get(before))
+        // What waits in the mailbox comes before anything that is sent now: whoever takes the mailbox does so
+        // before it listens.
+        let before = self.pending.iter().take(index);
+        before
+            .rev()
+            .find(|pending| !pending.is_queued())
             .map(|pending| pending.id)
+    }
+
+    pub(crate) fn find_mut(&mut self, id: u64) -> Option<(usize, &mut Pending)> {
+        let index = self.find(id)?;
+        Some((index, self.pending.get_mut(index)?))
+    }
+
+    /// What is past its deadline, and what its sender is told.
+    pub(crate) fn overdue(&self, now: Instant) -> Vec<(u64, ErrorCode)> {
+        let overdue = self.pending.iter().filter(|pending| pending.deadline <= now);
+        overdue.map(|pending| (pending.id, pending.at_deadline)).collect()
+    }
+
+    /// When the first deadline comes, if all that is left to do is to wait for answers from mailboxes.
+    pub(crate) fn next_if_all_queued(&self) -> Option<Instant> {
+        let all_queued = self.pending.iter().all(Pending::is_queued);
+        self.pending
+            .iter()
+            .map(|pending| pending.deadline)
+            .min()
+            .filter(|_| all_queued)
     }
 
     fn find(&self, id: u64) -> Option<usize> {
@@ -122,6 +164,7 @@ impl Stream {
         self.pending
             .iter_mut()
             .skip(index)
+            .filter(|pending| !pending.is_queued())
             .for_each(|pending| pending.held(at_deadline));
         true
     }
@@ -155,6 +198,43 @@ impl Outbox {
 
     pub(crate) fn stream(&mut self, to: &PeerKey) -> Option<&mut Stream> {
         self.streams.get_mut(to)
+    }
+
+    /// Whether `id` waits for its final word.
+    pub(crate) fn has(&self, id: u64) -> bool {
+        self.receivers.contains_key(&id)
+    }
+
+    /// The send `id` lies in its receiver's mailbox for at most `kept_for`. `false` if it did before.
+    pub(crate) fn queued(&mut self, id: u64, kept_for: Duration, now: Instant) -> bool {
+        let Some((_, pending)) = self.stream_of(id).and_then(|stream| stream.find_mut(id)) else {
+            return false;
+        };
+        let is_news = !pending.is_queued();
+        pending.progress = Progress::Queued;
+        pending.at_deadline = ErrorCode::Expired;
+        pending.deadline = now + kept_for + QUEUED_MARGIN;
+        let payload = std::mem::take(&mut pending.payload);
+        self.bytes -= payload.len();
+        is_news
+    }
+
+    /// Forgets the sends that lie in mailboxes: their sender is gone, and asks again if it comes back.
+    pub(crate) fn drop_queued(&mut self) -> usize {
+        let before = self.receivers.len();
+        for stream in self.streams.values_mut() {
+            let queued = stream.pending.iter().filter(|pending| pending.is_queued());
+            for id in queued.map(|pending| pending.id) {
+                self.receivers.remove(&id);
+            }
+            stream.pending.retain(|pending| !pending.is_queued());
+        }
+        before - self.receivers.len()
+    }
+
+    /// Whom these sends go to.
+    pub(crate) fn receivers(&self) -> impl Iterator<Item = &PeerKey> {
+        self.streams.keys()
     }
 
     /// The stream in which `id` waits.

@@ -1,41 +1,52 @@
-//! One attached peer as the rest of the node sees it: its name, its mailbox, its pending sends. Not its
-//! connection, which only the transport holds.
+//! One session on this node as the rest of the node sees it: its name, its mailbox, its pending sends. Not
+//! its connection, which only the transport holds.
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     task::{Context, Poll, Waker},
     time::Instant,
 };
 
 use parking_lot::Mutex;
-use switchboard_protocol::{CloseCode, Event, Mid, PeerKey, SessionId};
+use switchboard_protocol::{CloseCode, Event, PeerKey, SessionId};
 
 use crate::{
-    Limits,
-    mailbox::{Accept, Forward, Mailbox, Outgoing},
+    Limits, Saved,
+    mailbox::{Accept, Forward, Mail, Mailbox, Outgoing, Remains, Taken},
     outbox::Outbox,
 };
 
-/// An attached peer. Shared by its connection, the registry and whoever sends to it.
+/// A session attached to this node, or one that left and whose last sends are under way. Shared by its
+/// connection, the registry and whoever sends to it.
 #[derive(Debug)]
 pub struct Peer {
     key: PeerKey,
     session: SessionId,
     /// Attaches of this node are numbered in the order in which they began.
     order: u64,
+    /// The claim's fence; 0 while it is not confirmed.
+    fence: AtomicU64,
     mailbox: Mutex<Mailbox>,
     /// Boxed and dropped when empty: most peers are idle most of the time.
     pub(crate) outbox: Mutex<Option<Box<Outbox>>>,
+    is_gone: AtomicBool,
+    is_asked: AtomicBool,
 }
 
 impl Peer {
-    pub(crate) fn new(key: PeerKey, session: SessionId, order: u64) -> Arc<Self> {
+    pub(crate) fn new(key: PeerKey, session: SessionId, order: u64, fence: u64) -> Arc<Self> {
         Arc::new(Self {
             key,
             session,
             order,
+            fence: AtomicU64::new(fence),
             mailbox: Mutex::default(),
             outbox: Mutex::default(),
+            is_gone: AtomicBool::new(false),
+            is_asked: AtomicBool::new(false),
         })
     }
 
@@ -50,15 +61,31 @@ impl Peer {
         self.order > other.order
     }
 
+    /// Whether it is this very attachment of the session.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.order == other.order
+    }
+
     /// Its session.
     #[must_use]
     pub fn session(&self) -> SessionId {
         self.session
     }
 
+    /// Its claim's fence; 0 while the claim is not confirmed.
+    pub(crate) fn fence(&self) -> u64 {
+        self.fence.load(Ordering::Relaxed)
+    }
+
     /// The next thing to write to this peer's socket. Only its connection may poll.
     pub fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Outgoing> {
         self.mailbox.lock().poll_next(cx)
+    }
+
+    /// The number of the newest message that was taken for the socket.
+    #[must_use]
+    pub fn last_seq(&self) -> u64 {
+        self.mailbox.lock().last_seq()
     }
 
     /// Says `event` to this peer.
@@ -70,6 +97,20 @@ impl Peer {
     pub fn close(&self, code: CloseCode) {
         let waker = self.mailbox.lock().close(code);
         wake(waker);
+    }
+
+    /// Asks its connection to find out whether the client still lives.
+    pub(crate) fn ask(&self) {
+        self.is_asked.store(true, Ordering::Release);
+        let waker = self.mailbox.lock().take_waker();
+        wake(waker);
+    }
+
+    /// Whether somebody wants to know if the client still lives; says so once for each question.
+    #[must_use]
+    pub fn take_question(&self) -> bool {
+        // A plain load first: this is looked at in every turn of the connection.
+        self.is_asked.load(Ordering::Acquire) && self.is_asked.swap(false, Ordering::AcqRel)
     }
 
     /// Whether its connection should read on: neither its sends nor its answers pile up.
@@ -97,13 +138,36 @@ impl Peer {
         accept
     }
 
-    pub(crate) fn written(&self, mid: Mid) {
-        self.mailbox.lock().written(mid);
+    /// The oldest message among those up to `seq` that was not done yet, and the mail that it completes.
+    pub(crate) fn next_done(&self, seq: u64) -> Option<(Taken, Option<Mail>)> {
+        let mut mailbox = self.mailbox.lock();
+        let taken = mailbox.next_done(seq)?;
+        let mail = mailbox.letter_done(&taken);
+        Some((taken, mail))
     }
 
-    pub(crate) fn abandon(&self) -> usize {
-        self.mailbox.lock().abandon();
-        self.outbox.lock().take().map_or(0, |outbox| outbox.len())
+    /// Letters of the kept mailbox were put into the queue; `open` of them are not done.
+    pub(crate) fn mail_begins(&self, letters: usize, bytes: usize, open: usize) {
+        self.mailbox.lock().mail_begins(letters, bytes, open);
+    }
+
+    pub(crate) fn has_mail(&self) -> bool {
+        self.mailbox.lock().has_mail()
+    }
+
+    pub(crate) fn restore(&self, saved: Saved, seen: u64, now: Instant) {
+        self.mailbox.lock().restore(saved, seen, now);
+    }
+
+    /// Nothing is delivered through this connection any more; what is left of it.
+    pub(crate) fn abandon(&self) -> Remains {
+        self.is_gone.store(true, Ordering::Release);
+        self.mailbox.lock().abandon()
+    }
+
+    /// Whether its connection is gone; its last sends may still be under way.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.is_gone.load(Ordering::Acquire)
     }
 }
 

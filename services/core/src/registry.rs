@@ -58,17 +58,25 @@ impl Registry {
         Ok(keys.insert(key.clone(), Arc::clone(peer)))
     }
 
-    /// Removes `peer`, and its address if nobody else has taken it since.
-    pub(crate) fn remove(&self, peer: &Peer) {
-        let session = peer.session();
-        let mut sessions = self.shard(&self.by_session, &session).lock();
-        sessions.remove(&session);
-        shrink(&mut sessions);
-        drop(sessions);
+    /// Removes `peer`'s address, if nobody else has taken it since. Its session is still found, so that its
+    /// last sends get their acknowledgements, until [`Registry::forget`].
+    pub(crate) fn leave(&self, peer: &Peer) -> bool {
         let mut keys = self.shard(&self.by_key, peer.key().as_str()).lock();
-        if keys.get(peer.key()).is_some_and(|held| held.session() == session) {
+        let is_current = keys.get(peer.key()).is_some_and(|held| held.is(peer));
+        if is_current {
             keys.remove(peer.key());
             shrink(&mut keys);
+        }
+        is_current
+    }
+
+    /// Removes `peer`'s session, unless a newer connection goes on with it.
+    pub(crate) fn forget(&self, peer: &Peer) {
+        let session = peer.session();
+        let mut sessions = self.shard(&self.by_session, &session).lock();
+        if sessions.get(&session).is_some_and(|held| held.is(peer)) {
+            sessions.remove(&session);
+            shrink(&mut sessions);
         }
     }
 
@@ -85,9 +93,9 @@ impl Registry {
             .cloned()
     }
 
-    /// All sessions at this moment.
+    /// Everybody attached at this moment.
     pub(crate) fn all(&self) -> Vec<Arc<Peer>> {
-        self.by_session
+        self.by_key
             .iter()
             .flat_map(|shard| shard.lock().values().cloned().collect::<Vec<_>>())
             .collect()
@@ -118,7 +126,12 @@ mod tests {
         let mut session = [0; 12];
         session[..4].copy_from_slice(&order.to_be_bytes());
         let key = PeerKey::parse(&format!("default/{name}")).unwrap();
-        Peer::new(key, SessionId::from_bytes(session), u64::from(order))
+        Peer::new(key, SessionId::from_bytes(session), u64::from(order), 0)
+    }
+
+    fn leave(registry: &Registry, peer: &Peer) {
+        registry.leave(peer);
+        registry.forget(peer);
     }
 
     fn replaced(registry: &Registry, peer: &Arc<Peer>) -> Option<SessionId> {
@@ -131,12 +144,12 @@ mod tests {
         let (old, new) = (peer("bob", 1), peer("bob", 2));
         assert_eq!(replaced(&registry, &old), None);
         assert_eq!(replaced(&registry, &new), Some(old.session()));
-        registry.remove(&old);
+        leave(&registry, &old);
         assert_eq!(
             registry.peer("default/bob").map(|held| held.session()),
             Some(new.session())
         );
-        registry.remove(&new);
+        leave(&registry, &new);
         assert!(registry.peer("default/bob").is_none());
         assert!(registry.session(new.session()).is_none());
     }
@@ -147,7 +160,7 @@ mod tests {
         let (slow, quick) = (peer("bob", 1), peer("bob", 2));
         assert_eq!(replaced(&registry, &quick), None);
         assert_eq!(registry.insert(&slow).err(), Some(Superseded));
-        registry.remove(&slow);
+        leave(&registry, &slow);
         assert_eq!(
             registry.peer("default/bob").map(|held| held.session()),
             Some(quick.session())
@@ -163,7 +176,7 @@ mod tests {
         crowd
             .iter()
             .for_each(|peer| assert_eq!(replaced(&registry, peer), None));
-        crowd.iter().for_each(|peer| registry.remove(peer));
+        crowd.iter().for_each(|peer| leave(&registry, peer));
         let room: usize = registry.by_key.iter().map(|shard| shard.lock().capacity()).sum();
         assert!(room <= SHARDS * SMALLEST_SHARD * 2, "still room for {room}");
     }

@@ -1,37 +1,26 @@
 //! What the bus and the other nodes report, and what follows from it. Runs on the bus's reader: nothing
 //! here waits.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use switchboard_protocol::{
-    Ack, AckOutcome, CloseCode, Envelope, ErrorCode, Event, InboxMessage, MessageId, Mid, NodeId, PeerKey,
+    Ack, AckOutcome, CloseCode, ErrorCode, Event, InboxMessage, MessageId, Mid, PeerKey, ReceiptStatus,
+    SessionId,
 };
 use switchboard_telemetry::{Final, Queue};
 
-use crate::{AckTo, BrokerError, BrokerEvents, Presence, Router, mailbox::Accept};
+use crate::{AckTo, BrokerError, BrokerEvents, Left, Letter, Peer, Presence, Router, mailbox::Accept};
 
 impl BrokerEvents for Router {
     fn heard(&self, to: &str, bytes: Bytes) {
-        let envelope = match Envelope::decode(&bytes) {
-            Ok(envelope) => envelope,
-            Err(error) => {
-                tracing::warn!(%error, bytes = bytes.len(), "an envelope that this node cannot read");
-                return;
-            }
-        };
         // Not here (any more): the sender's node repeats it and finds out where the peer is.
         let Some(receiver) = self.registry.peer(to) else {
             return;
         };
-        let (Ok(from), Ok(origin)) = (PeerKey::parse(envelope.from), NodeId::new(envelope.origin)) else {
-            tracing::warn!("an envelope with a malformed sender or origin");
+        let Some((envelope, from, origin)) = self.read_envelope(&bytes, receiver.key()) else {
             return;
         };
-        if from.tenant() != receiver.key().tenant() {
-            tracing::error!("an envelope from another tenant was dropped");
-            return;
-        }
         let ack = match envelope.mid.id {
             MessageId::Client(_) => AckTo::Node(origin.clone()),
             MessageId::Node(_) => AckTo::Nobody,
@@ -45,16 +34,19 @@ impl BrokerEvents for Router {
             ack,
             envelope.trace.as_ref(),
         );
-        let accept = receiver.offer(forward, envelope.prev, &self.limits, Instant::now());
-        let answer = match accept {
+        let answer = match receiver.offer(forward, envelope.prev, &self.limits, self.now()) {
             Accept::Queued | Accept::Closed => None,
             Accept::AlreadyQueued => {
                 self.telemetry.duplicate_dropped();
                 None
             }
-            Accept::AlreadyWritten => {
+            Accept::AlreadyDone => {
                 self.telemetry.duplicate_dropped();
                 Some(AckOutcome::Delivered)
+            }
+            Accept::Late => {
+                self.telemetry.duplicate_dropped();
+                Some(AckOutcome::Late)
             }
             Accept::Gap => {
                 self.telemetry.gap_seen();
@@ -73,17 +65,30 @@ impl BrokerEvents for Router {
     fn inbox(&self, message: Bytes) {
         match InboxMessage::decode(&message) {
             Ok(InboxMessage::Acks(acks)) => acks.into_iter().for_each(|ack| self.acked(ack)),
-            Ok(InboxMessage::Takeover {
-                key,
-                session,
-                fence: _,
-            }) => {
-                if let Some(peer) = self
-                    .registry
-                    .peer(key.as_str())
-                    .filter(|peer| peer.session() == session)
-                {
+            Ok(InboxMessage::Takeover { key, session, fence }) => {
+                // A newer claim of the same session on this very node stays.
+                let loser = self
+                    .held(&key, session)
+                    .filter(|peer| peer.fence() < fence || fence == 0);
+                if let Some(peer) = loser {
                     peer.close(CloseCode::Replaced);
+                }
+            }
+            Ok(InboxMessage::Yield { key, session }) => {
+                if let Some(peer) = self.held(&key, session) {
+                    peer.close(CloseCode::Normal);
+                }
+            }
+            Ok(InboxMessage::Probe { key, session }) => {
+                if let Some(peer) = self.held(&key, session) {
+                    peer.ask();
+                }
+            }
+            Ok(InboxMessage::Mail { key }) => {
+                // While earlier letters are on their way, the last of them looks again.
+                let peer = self.registry.peer(key.as_str()).filter(|peer| !peer.has_mail());
+                if let (Some(peer), Some(broker)) = (peer, self.broker.get()) {
+                    broker.look_for_mail(peer.key(), peer.session());
                 }
             }
             Err(error) => {
@@ -95,7 +100,10 @@ impl BrokerEvents for Router {
     fn published(&self, mid: Mid, to: &PeerKey, outcome: Result<u64, BrokerError>) {
         let failed = match outcome {
             // Nobody heard it: that may be a peer between two subscriptions, so the record is asked.
-            Ok(0) => self.locate(mid, to).is_err(),
+            Ok(0) => match mid.id {
+                MessageId::Client(id) => self.leave(mid, id, to).is_err(),
+                MessageId::Node(_) => self.locate(mid, to).is_err(),
+            },
             Ok(_) => false,
             Err(_) => true,
         };
@@ -104,21 +112,55 @@ impl BrokerEvents for Router {
         }
     }
 
-    fn located(&self, mid: Mid, to: &PeerKey, outcome: Result<Presence, BrokerError>) {
+    fn left(&self, mid: Mid, to: &PeerKey, outcome: Result<Left, BrokerError>) {
+        let MessageId::Client(id) = mid.id else { return };
         match outcome {
-            Ok(Presence::Offline) if self.registry.peer(to.as_str()).is_none() => match mid.id {
-                MessageId::Client(id) => self.finish(mid.session, id, Final::Error(ErrorCode::PeerOffline)),
-                MessageId::Node(_) => self.tell_unnumbered(mid, ErrorCode::PeerOffline),
-            },
+            Ok(Left::Offline) if self.registry.peer(to.as_str()).is_none() => {
+                self.finish(mid.session, id, Final::Error(ErrorCode::PeerOffline));
+            }
             // It is somewhere: the stream's timer repeats the send.
-            Ok(Presence::Offline | Presence::Attached { .. }) | Err(BrokerError::Unsettled) => {}
+            Ok(Left::Offline | Left::Attached) | Err(BrokerError::Unsettled) => {}
+            Ok(Left::Queued(kept_for)) => self.queued(mid.session, id, kept_for),
+            Ok(Left::Delivered) => self.finish(mid.session, id, Final::Delivered),
+            Ok(Left::Late) => self.finish(mid.session, id, Final::Error(ErrorCode::Timeout)),
+            Ok(Left::Gap) => self.hold(mid.session, id, ErrorCode::Timeout),
+            Ok(Left::Full) => {
+                self.telemetry.queue_overflow(Queue::Mailbox);
+                self.hold(mid.session, id, ErrorCode::QueueFull);
+            }
             Err(
                 BrokerError::Unavailable
                 | BrokerError::QueueFull
                 | BrokerError::Refused
-                | BrokerError::Superseded,
+                | BrokerError::Superseded
+                | BrokerError::NotResumable
+                | BrokerError::Held,
             ) => self.bus_failed(mid),
         }
+    }
+
+    fn mail(&self, to: &PeerKey, session: SessionId, letters: Vec<Bytes>) {
+        if let Some(peer) = self.held(to, session).filter(|peer| !peer.has_mail()) {
+            self.put_mail(&peer, letters);
+        }
+    }
+
+    fn located(&self, mid: Mid, to: &PeerKey, outcome: Result<Presence, BrokerError>) {
+        let code = match outcome {
+            Ok(Presence::Offline) if self.registry.peer(to.as_str()).is_none() => ErrorCode::PeerOffline,
+            // Without an id it is not kept for a resume; it was sent once, and that is all.
+            Ok(Presence::Offline | Presence::Attached { .. } | Presence::Detached)
+            | Err(BrokerError::Unsettled) => return,
+            Err(
+                BrokerError::Unavailable
+                | BrokerError::QueueFull
+                | BrokerError::Refused
+                | BrokerError::Superseded
+                | BrokerError::NotResumable
+                | BrokerError::Held,
+            ) => ErrorCode::BusUnavailable,
+        };
+        self.tell_unnumbered(mid, code);
     }
 }
 
@@ -127,6 +169,60 @@ impl Router {
         match ack.outcome {
             AckOutcome::Delivered => self.finish(ack.session, ack.id, Final::Delivered),
             AckOutcome::Busy => self.hold(ack.session, ack.id, ErrorCode::QueueFull),
+            AckOutcome::Late => self.finish(ack.session, ack.id, Final::Error(ErrorCode::Timeout)),
+        }
+    }
+
+    /// The attached peer at `key`, if it is that session.
+    fn held(&self, key: &PeerKey, session: SessionId) -> Option<Arc<Peer>> {
+        self.registry
+            .peer(key.as_str())
+            .filter(|peer| peer.session() == session)
+    }
+
+    /// Leaves a pending send in its receiver's mailbox.
+    fn leave(&self, mid: Mid, id: u64, to: &PeerKey) -> Result<(), BrokerError> {
+        let broker = self.broker.get().ok_or(BrokerError::Unavailable)?;
+        let Some(sender) = self.registry.session(mid.session) else {
+            return Ok(());
+        };
+        let mut slot = sender.outbox.lock();
+        let stream = slot.as_mut().and_then(|outbox| outbox.stream_of(id));
+        let Some(stream) = stream else { return Ok(()) };
+        let Some((index, _)) = stream.find_mut(id) else {
+            return Ok(());
+        };
+        let prev = stream.prev(index);
+        let Some(pending) = stream.pending.get(index).filter(|pending| !pending.is_queued()) else {
+            return Ok(());
+        };
+        let letter = Letter {
+            mid,
+            id,
+            to: to.clone(),
+            prev,
+            is_urgent: pending.is_urgent(),
+            window: self.limits.resume_window,
+            envelope: self.envelope(sender.key(), mid, prev, pending).encode(),
+        };
+        broker.leave(letter)
+    }
+
+    /// The message waits for its receiver's resume.
+    fn queued(&self, session: SessionId, id: u64, kept_for: Duration) {
+        let Some(sender) = self.registry.session(session) else {
+            return;
+        };
+        let mut slot = sender.outbox.lock();
+        let is_news = slot
+            .as_mut()
+            .is_some_and(|outbox| outbox.queued(id, kept_for, self.now()));
+        if is_news {
+            self.telemetry.message_queued();
+            sender.tell(Event::Receipt {
+                id,
+                status: ReceiptStatus::Queued,
+            });
         }
     }
 
@@ -138,7 +234,7 @@ impl Router {
     }
 
     /// Holds a send and those behind it until their stream's timer looks again.
-    fn hold(&self, session: switchboard_protocol::SessionId, id: u64, at_deadline: ErrorCode) {
+    pub(crate) fn hold(&self, session: SessionId, id: u64, at_deadline: ErrorCode) {
         let Some(sender) = self.registry.session(session) else {
             return;
         };

@@ -16,7 +16,7 @@ use crate::{
     AckTo, Broker, BrokerError, BusState, BusStatus, Forward, Limits, Outgoing, Peer,
     acks::Acks,
     mailbox::Accept,
-    outbox::{FIRST_RETRY, Pending, Progress, Stream},
+    outbox::{FIRST_RETRY, Outbox, Pending, Progress, Stream},
     registry::Registry,
     schedule::{Schedule, StreamRef},
 };
@@ -36,7 +36,10 @@ pub struct Router {
     pub(crate) acks: Acks,
     pub(crate) broker: OnceLock<Arc<dyn Broker>>,
     pub(crate) attaches: AtomicU64,
-    schedule: Schedule,
+    pub(crate) schedule: Schedule,
+    /// Moves the clock of a test.
+    #[cfg(test)]
+    pub(crate) clock_ms: AtomicU64,
 }
 
 /// A send of a client, checked by its session.
@@ -56,7 +59,7 @@ pub struct SendRequest {
 enum Handed {
     On,
     NotNow,
-    Done,
+    Done(Final),
 }
 
 impl Router {
@@ -72,6 +75,8 @@ impl Router {
             broker: OnceLock::new(),
             attaches: AtomicU64::new(0),
             schedule: Schedule::default(),
+            #[cfg(test)]
+            clock_ms: AtomicU64::new(0),
         })
     }
 
@@ -115,6 +120,15 @@ impl Router {
         )
     }
 
+    /// The moment it is.
+    pub(crate) fn now(&self) -> Instant {
+        #[cfg(test)]
+        let moved = Duration::from_millis(self.clock_ms.load(std::sync::atomic::Ordering::Relaxed));
+        #[cfg(not(test))]
+        let moved = Duration::ZERO;
+        Instant::now() + moved
+    }
+
     /// Everybody attached at this moment, for a drain.
     #[must_use]
     pub fn peers(&self) -> Vec<Arc<Peer>> {
@@ -131,16 +145,20 @@ impl Router {
     }
 
     fn send_numbered(&self, peer: &Arc<Peer>, id: u64, send: SendRequest, span: &MessageSpan) {
-        let now = Instant::now();
+        let now = self.now();
         let pending = Pending::new(id, send.kind, send.payload, span.context(), now, &self.limits);
         let mut slot = peer.outbox.lock();
         let outbox = slot.get_or_insert_default();
+        if outbox.has(id) {
+            // Repeated after a reconnect, and still under way from here.
+            return;
+        }
         let (stream, is_new) = outbox.admit(&send.to, pending);
         self.telemetry.pending_sends(1);
         if !stream.is_held {
             let last = stream.pending.len() - 1;
-            if matches!(self.hand_on(peer, &send.to, stream, last, now), Handed::Done) {
-                self.finish_locked(peer, outbox.finish(id), Final::Delivered);
+            if let Handed::Done(word) = self.hand_on(peer, &send.to, stream, last, now) {
+                self.finish_locked(peer, outbox.finish(id), word);
             }
         }
         drop(slot);
@@ -177,10 +195,11 @@ impl Router {
             );
             match receiver.offer(forward, prev, &self.limits, now) {
                 Accept::Queued | Accept::AlreadyQueued => pending.sent(Path::Local, now),
-                Accept::AlreadyWritten => {
+                Accept::AlreadyDone => {
                     pending.path = Path::Local;
-                    return Handed::Done;
+                    return Handed::Done(Final::Delivered);
                 }
+                Accept::Late => return Handed::Done(Final::Error(ErrorCode::Timeout)),
                 Accept::Busy => {
                     self.telemetry.queue_overflow(Queue::Mailbox);
                     pending.held(ErrorCode::QueueFull);
@@ -196,15 +215,7 @@ impl Router {
             }
             return Handed::On;
         }
-        let envelope = Envelope {
-            kind: pending.kind,
-            mid,
-            prev,
-            trace: pending.trace,
-            origin: self.node.as_str(),
-            from: peer.key().as_str(),
-            payload: text(&pending.payload),
-        };
+        let envelope = self.envelope(peer.key(), mid, prev, pending);
         match self.publish(mid, to, &envelope) {
             Ok(()) => {
                 pending.sent(Path::Remote, now);
@@ -215,6 +226,24 @@ impl Router {
                 stream.is_held = true;
                 Handed::NotNow
             }
+        }
+    }
+
+    pub(crate) fn envelope<'a>(
+        &'a self,
+        from: &'a PeerKey,
+        mid: Mid,
+        prev: Option<u64>,
+        pending: &'a Pending,
+    ) -> Envelope<'a> {
+        Envelope {
+            kind: pending.kind,
+            mid,
+            prev,
+            trace: pending.trace,
+            origin: self.node.as_str(),
+            from: from.as_str(),
+            payload: text(&pending.payload),
         }
     }
 
@@ -249,7 +278,7 @@ impl Router {
             AckTo::Nobody,
             trace.as_ref(),
         );
-        if receiver.offer(forward, None, &self.limits, Instant::now()) == Accept::Busy {
+        if receiver.offer(forward, None, &self.limits, self.now()) == Accept::Busy {
             self.telemetry.queue_overflow(Queue::Mailbox);
             peer.tell(Event::error(None, ErrorCode::QueueFull));
         }
@@ -289,18 +318,26 @@ impl Router {
             seq: 0,
             payload,
             ack,
+            is_mail: false,
             span,
         }
     }
 
-    /// `peer`'s connection has written this message to the socket.
-    pub fn written(&self, peer: &Peer, mid: Mid, ack: &AckTo) {
-        let MessageId::Client(id) = mid.id else { return };
-        peer.written(mid);
-        match ack {
-            AckTo::Nobody => {}
-            AckTo::Local => self.finish(mid.session, id, Final::Delivered),
-            AckTo::Node(node) => self.acknowledge(node, mid.session, id, AckOutcome::Delivered),
+    /// Everything up to `seq` has reached `peer`: the socket has it or, with `acks=client`, the client says so.
+    pub fn done(&self, peer: &Peer, seq: u64) {
+        while let Some((taken, mail)) = peer.next_done(seq) {
+            if let MessageId::Client(id) = taken.mid.id {
+                match &taken.ack {
+                    AckTo::Nobody => {}
+                    AckTo::Local => self.finish(taken.mid.session, id, Final::Delivered),
+                    AckTo::Node(node) => {
+                        self.acknowledge(node, taken.mid.session, id, AckOutcome::Delivered);
+                    }
+                }
+            }
+            if let Some(mail) = mail {
+                self.mail_done(peer, mail);
+            }
         }
     }
 
@@ -319,6 +356,14 @@ impl Router {
         let mut slot = sender.outbox.lock();
         let pending = slot.as_mut().and_then(|outbox| outbox.finish(id));
         self.finish_locked(&sender, pending, word);
+        self.forget_if_spent(&sender, slot.as_deref());
+    }
+
+    /// The last trace of a session whose connection is gone ends with its last send.
+    fn forget_if_spent(&self, sender: &Peer, outbox: Option<&Outbox>) {
+        if sender.is_gone() && outbox.is_none_or(|outbox| outbox.len() == 0) {
+            self.registry.forget(sender);
+        }
     }
 
     /// The outbox is still locked, so that final words leave in the order in which they fell.
@@ -352,29 +397,39 @@ impl Router {
     pub(crate) fn look_after(&self, sender: &Peer, to: &PeerKey, now: Instant) -> Option<Instant> {
         let mut slot = sender.outbox.lock();
         let outbox = slot.as_mut()?;
-        while let Some(front) = outbox.stream(to).and_then(|stream| stream.pending.front()) {
-            if front.deadline > now {
-                break;
-            }
-            let (id, code) = (front.id, front.at_deadline);
+        for (id, code) in outbox
+            .stream(to)
+            .map(|stream| stream.overdue(now))
+            .unwrap_or_default()
+        {
             self.finish_locked(sender, outbox.finish(id), Final::Error(code));
         }
         if outbox.drop_if_empty(to) {
             if outbox.is_empty() {
                 *slot = None;
             }
+            self.forget_if_spent(sender, slot.as_deref());
             return None;
         }
         let stream = outbox.stream(to)?;
+        if let Some(first) = stream.next_if_all_queued() {
+            return Some(first);
+        }
         let done = self.repeat_due(sender, to, stream, now);
         let next = if stream.is_held { BUSY_RETRY } else { FIRST_RETRY };
-        for id in done {
-            self.finish_locked(sender, outbox.finish(id), Final::Delivered);
+        for (id, word) in done {
+            self.finish_locked(sender, outbox.finish(id), word);
         }
         Some(now + next)
     }
 
-    fn repeat_due(&self, sender: &Peer, to: &PeerKey, stream: &mut Stream, now: Instant) -> Vec<u64> {
+    fn repeat_due(
+        &self,
+        sender: &Peer,
+        to: &PeerKey,
+        stream: &mut Stream,
+        now: Instant,
+    ) -> Vec<(u64, Final)> {
         let mut done = Vec::new();
         let mut handed = 0;
         stream.is_held = false;
@@ -387,6 +442,7 @@ impl Router {
             repeating |= match pending.progress {
                 Progress::Held => true,
                 Progress::Sent { repeat_at } => repeat_at <= now,
+                Progress::Queued => continue,
             };
             if !repeating {
                 continue;
@@ -399,7 +455,7 @@ impl Router {
             let id = pending.id;
             match self.hand_on(sender, to, stream, index, now) {
                 Handed::On => {}
-                Handed::Done => done.push(id),
+                Handed::Done(word) => done.push((id, word)),
                 Handed::NotNow => break,
             }
         }
@@ -408,6 +464,6 @@ impl Router {
 }
 
 /// Payloads are slices of text frames that were checked to be UTF-8 when they came in.
-fn text(payload: &Bytes) -> &str {
+pub(crate) fn text(payload: &Bytes) -> &str {
     std::str::from_utf8(payload).unwrap_or("null")
 }

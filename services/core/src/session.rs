@@ -57,6 +57,8 @@ pub enum Effect<'a> {
         /// The command's `id`.
         id: Option<u64>,
     },
+    /// Everything up to this number was processed.
+    Ack(u64),
     /// Answer with ICE servers for this peer.
     Ice {
         /// The command's `id`.
@@ -111,6 +113,7 @@ impl Session {
         match command {
             Command::Send(send) => self.on_send(&send),
             Command::Ice { id } => Effect::Ice { id },
+            Command::Ack { seq } => Effect::Ack(seq),
             Command::Renew { token, id } => Effect::Renew {
                 token: token.into_owned(),
                 id,
@@ -244,6 +247,7 @@ fn id_of(decoded: &Result<Command<'_>, CommandError>) -> Option<u64> {
     match decoded {
         Ok(Command::Send(send)) => send.id,
         Ok(Command::Ice { id } | Command::Renew { id, .. } | Command::Ping { id }) => *id,
+        Ok(Command::Ack { .. }) => None,
         Err(error) => error.id,
     }
 }

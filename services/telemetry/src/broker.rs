@@ -42,6 +42,13 @@ impl Telemetry {
         self.metrics.subscriptions_confirmed.set(confirmed);
     }
 
+    /// The node's lease was renewed at this time, in seconds since the Unix epoch.
+    pub fn lease_renewed(&self, at_s: u64) {
+        self.metrics
+            .lease_renewed
+            .set(i64::try_from(at_s).unwrap_or(i64::MAX));
+    }
+
     /// Whether the node hears what it publishes.
     pub fn bus_up(&self, is_up: bool) {
         self.metrics.bus_up.set(i64::from(is_up));

@@ -53,6 +53,7 @@ catalogue! {
     HANDSHAKE_TIMEOUTS_TOTAL = Kind::Counter, "switchboard_handshake_timeouts_total", [], "Clients that did not finish the head of a request in time.";
     CONNECT_SECONDS = Kind::Histogram(SECONDS), "switchboard_connect_duration_seconds", [], "From the handshake to welcome.";
     TAKEOVERS_TOTAL = Kind::Counter, "switchboard_takeovers_total", [], "Sessions replaced by a newer connection of the same peer.";
+    RESUMES_TOTAL = Kind::Counter, "switchboard_resumes_total", ["outcome"], "Sessions that clients wanted to go on with.";
     MESSAGES_TOTAL = Kind::Counter, "switchboard_messages_total", ["kind", "path", "outcome"], "Sends with an id, by their final word.";
     MESSAGES_IN_TOTAL = Kind::Counter, "switchboard_messages_received_total", ["kind"], "Messages taken from clients.";
     BYTES_IN_TOTAL = Kind::Counter, "switchboard_received_bytes_total", [], "Bytes of those messages.";
@@ -65,6 +66,8 @@ catalogue! {
     GAPS_TOTAL = Kind::Counter, "switchboard_order_gaps_total", [], "Envelopes that waited for one before them.";
     OVERFLOWS_TOTAL = Kind::Counter, "switchboard_queue_overflows_total", ["queue"], "Times a bounded queue had no room.";
     CLIENT_ERRORS_TOTAL = Kind::Counter, "switchboard_command_errors_total", ["code"], "Commands answered with an error at once.";
+    QUEUED_TOTAL = Kind::Counter, "switchboard_messages_queued_total", [], "Sends left in the mailbox of a detached peer.";
+    MAIL_TOTAL = Kind::Counter, "switchboard_mail_delivered_total", [], "Messages out of such mailboxes that reached their peer.";
     ACK_BATCH = Kind::Histogram(SIZES), "switchboard_ack_batch_size", [], "Acknowledgements in one publish.";
     REDIS_SECONDS = Kind::Histogram(SECONDS), "switchboard_redis_command_duration_seconds", ["op"], "Time of Redis commands.";
     REDIS_ERRORS_TOTAL = Kind::Counter, "switchboard_redis_command_errors_total", ["op"], "Redis commands that failed.";
@@ -75,6 +78,7 @@ catalogue! {
     BUS_REBUILDS_TOTAL = Kind::Counter, "switchboard_bus_rebuilds_total", ["reason"], "Pub/sub connections built anew.";
     SUBSCRIPTIONS_DESIRED = Kind::Gauge, "switchboard_subscriptions_desired", [], "Channels that should be subscribed.";
     SUBSCRIPTIONS_CONFIRMED = Kind::Gauge, "switchboard_subscriptions_confirmed", [], "Channels whose subscription Redis confirmed.";
+    LEASE_RENEWED = Kind::Gauge, "switchboard_lease_renewed_timestamp_seconds", [], "When the node's lease was renewed last, in seconds since the Unix epoch.";
     DRAINING = Kind::Gauge, "switchboard_draining", [], "1 while the node empties itself.";
     GOAWAYS_TOTAL = Kind::Counter, "switchboard_goaways_total", [], "Clients that were told to go.";
     BUILD_INFO = Kind::Gauge, "switchboard_build_info", ["version", "commit"], "Always 1; the labels say what runs.";

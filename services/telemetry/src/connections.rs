@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use switchboard_protocol::ErrorCode;
 
-use crate::{RefusalReason, Telemetry, Transport, metrics::Metrics};
+use crate::{RefusalReason, Resume, Telemetry, Transport, metrics::Metrics};
 
 /// An open connection; dropping it takes it off the gauge.
 #[derive(Debug)]
@@ -78,6 +78,11 @@ impl Telemetry {
     pub fn takeover(&self) {
         self.metrics.takeovers.inc();
         tracing::debug!("a session was replaced by a newer one");
+    }
+
+    /// A client wanted to go on with its session.
+    pub fn resumed(&self, outcome: Resume) {
+        self.metrics.resumes[outcome.index()].inc();
     }
 
     /// A command was answered with this error at once.

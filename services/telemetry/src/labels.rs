@@ -49,6 +49,16 @@ labels! {
         Keys = "keys",
     }
 
+    /// What became of a client's wish to go on with its session.
+    Resume {
+        /// It goes on and nothing is missing.
+        Complete = "complete",
+        /// It goes on; something may be missing, and the client was told.
+        Gap = "gap",
+        /// There was nothing to go on with; a new session began.
+        Refused = "refused",
+    }
+
     /// Whether a message stayed on one node.
     Path {
         /// Sender and receiver on this node.
@@ -83,6 +93,8 @@ labels! {
         Claim = "claim",
         /// The script that releases a claim.
         Release = "release",
+        /// The scripts around the mailbox of a detached peer.
+        Mail = "mail",
         /// Where a peer is.
         Locate = "locate",
         /// A node's lease.

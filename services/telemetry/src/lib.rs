@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 pub use catalogue::{CATALOGUE, Kind, Metric};
 pub use connections::{ConnectionGuard, SessionGuard};
-pub use labels::{BusRebuild, Path, Queue, RedisOp, RefusalReason, Transport};
+pub use labels::{BusRebuild, Path, Queue, RedisOp, RefusalReason, Resume, Transport};
 pub use logging::{LogFormat, TelemetryError, init_logging};
 pub use messages::Final;
 pub use otlp::OtlpConfig;

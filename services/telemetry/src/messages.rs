@@ -74,6 +74,16 @@ impl Telemetry {
         self.metrics.gaps.inc();
     }
 
+    /// A send waits in the mailbox of a detached peer.
+    pub fn message_queued(&self) {
+        self.metrics.queued.inc();
+    }
+
+    /// So many messages out of such a mailbox have reached their peer.
+    pub fn mail_delivered(&self, count: usize) {
+        self.metrics.mail.inc_by(count as u64);
+    }
+
     /// A bounded queue had no room.
     pub fn queue_overflow(&self, queue: Queue) {
         self.metrics.overflows[queue.index()].inc();

@@ -9,7 +9,7 @@ use switchboard_protocol::{CloseCode, ErrorCode, MessageKind};
 
 use crate::{
     catalogue::{self as c, Kind, Metric},
-    labels::{BusRebuild, Path, Queue, RedisOp, RefusalReason, Transport},
+    labels::{BusRebuild, Path, Queue, RedisOp, RefusalReason, Resume, Transport},
     process::Process,
 };
 
@@ -28,6 +28,10 @@ pub(crate) struct Metrics {
     pub(crate) handshake_timeouts: IntCounter,
     pub(crate) connect_seconds: Histogram,
     pub(crate) takeovers: IntCounter,
+    pub(crate) resumes: Vec<IntCounter>,
+    pub(crate) queued: IntCounter,
+    pub(crate) mail: IntCounter,
+    pub(crate) lease_renewed: IntGauge,
     /// By kind, path and outcome: index `(kind * paths + path) * outcomes + outcome`.
     pub(crate) messages: Vec<IntCounter>,
     pub(crate) messages_in: Vec<IntCounter>,
@@ -77,6 +81,10 @@ impl Metrics {
             handshake_timeouts: counter(r, &c::HANDSHAKE_TIMEOUTS_TOTAL)?,
             connect_seconds: histogram(r, &c::CONNECT_SECONDS)?,
             takeovers: counter(r, &c::TAKEOVERS_TOTAL)?,
+            resumes: counters(r, &c::RESUMES_TOTAL, &Resume::ALL.map(Resume::as_str))?,
+            queued: counter(r, &c::QUEUED_TOTAL)?,
+            mail: counter(r, &c::MAIL_TOTAL)?,
+            lease_renewed: gauge(r, &c::LEASE_RENEWED)?,
             messages: messages(r)?,
             messages_in: counters(
                 r,

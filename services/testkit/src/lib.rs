@@ -3,11 +3,13 @@
 
 mod cluster;
 mod node;
+mod proxy;
 mod redis;
 mod wait;
 
 pub use cluster::{Cluster, SECRET, claims, payload, token};
 pub use node::{NodeProcess, binary};
+pub use proxy::{ConnectionInfo, FaultProxy, Side};
 pub use redis::RedisServer;
 pub use wait::{PATIENCE, wait_until};
 

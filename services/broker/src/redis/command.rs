@@ -1,19 +1,17 @@
 //! One command for Redis on the publisher's connection: how it is written, and what its answer means. Not
-//! when it is sent (`link`).
+//! when it is sent (`link`), nor the scripts (`call`).
 
 use redis::{Cmd, Pipeline, Value};
-use switchboard_core::{BrokerError, BrokerEvents, Presence};
+use switchboard_core::{BrokerError, BrokerEvents, Left, Letter, Presence};
 use switchboard_protocol::{Mid, NodeId, PeerKey};
 use switchboard_telemetry::RedisOp;
 use tokio::sync::oneshot;
 
 use super::{
-    claims::{self, Claimed, Operation},
-    keys,
-    lease::LEASE,
-    probe,
+    call::{self, Call, Force},
+    keys, probe,
+    record::{self, Holder},
     shared::Shared,
-    subscriber::desired::Holding,
 };
 use crate::queue::Weighed;
 
@@ -28,42 +26,30 @@ pub(crate) enum Command {
     },
     /// Read a peer's record.
     Locate { mid: Mid, to: PeerKey },
-    /// Second half of a locate: does the run of the node that the record names still live?
-    Lives {
-        mid: Mid,
-        to: PeerKey,
-        holder: Box<Holder>,
+    /// Read who holds a peer that is to be claimed.
+    Holder {
+        key: PeerKey,
+        answer: oneshot::Sender<Result<Option<Holder>, BrokerError>>,
     },
+    /// Does the run of the node that a record names still live?
+    Lives { holder: Box<Holder>, next: Next },
     /// Publish into a node's inbox.
     Inbox { node: NodeId, message: Vec<u8> },
     /// Publish into this node's own inbox, to hear it.
     Probe { nonce: u64 },
-    /// Run a script on a peer's record.
-    Record(Box<Record>),
+    /// Nothing; answered when everything before it is.
+    Flush(oneshot::Sender<()>),
+    /// Call a script.
+    Script { call: Box<Call>, with_source: bool },
 }
 
-/// Who holds a peer, by its record.
+/// Why it is asked whether a node lives.
 #[derive(Debug)]
-pub(crate) struct Holder {
-    node: NodeId,
-    incarnation: String,
-}
-
-/// A call of a script.
-#[derive(Debug)]
-pub(crate) struct Record {
-    holding: Holding,
-    answer: Answer,
-    epoch: u32,
-    with_source: bool,
-}
-
-/// Where the answer of a script goes.
-#[derive(Debug)]
-pub(crate) enum Answer {
-    Claim(oneshot::Sender<Result<Claimed, BrokerError>>),
-    Reassert(oneshot::Sender<Result<Option<u64>, BrokerError>>),
-    Release,
+pub(crate) enum Next {
+    /// To say where the peer is.
+    Located { mid: Mid, to: PeerKey },
+    /// To leave this in the peer's mailbox.
+    Leave(Box<Letter>),
 }
 
 impl Weighed for Command {
@@ -71,36 +57,42 @@ impl Weighed for Command {
         match self {
             Self::Publish { envelope, .. } => envelope.len(),
             Self::Inbox { message, .. } => message.len(),
-            Self::Locate { .. } | Self::Lives { .. } | Self::Probe { .. } | Self::Record(_) => 0,
+            Self::Script { call, .. } => call.bytes(),
+            Self::Locate { .. }
+            | Self::Holder { .. }
+            | Self::Lives { .. }
+            | Self::Probe { .. }
+            | Self::Flush(_) => 0,
         }
     }
 }
 
 impl Command {
-    /// A claim or re-assertion; `epoch` is the one it counts for.
-    pub(crate) fn record(holding: Holding, answer: Answer, epoch: u32) -> Self {
-        Self::Record(Box::new(Record {
-            holding,
-            answer,
-            epoch,
+    /// A call of a script.
+    pub(crate) fn script(call: Call) -> Self {
+        Self::Script {
+            call: Box::new(call),
             with_source: false,
-        }))
+        }
     }
 
-    /// The release of a claim.
-    pub(crate) fn release(holding: Holding) -> Self {
-        Self::record(holding, Answer::Release, 0)
+    /// Leaves `letter` in a mailbox.
+    pub(crate) fn leave(letter: Letter) -> Self {
+        let force = if letter.is_urgent {
+            Force::Urgent
+        } else {
+            Force::No
+        };
+        Self::script(Call::Leave(letter, force))
     }
 
     /// Its name in metrics.
     pub(crate) fn operation(&self) -> RedisOp {
         match self {
             Self::Publish { .. } | Self::Inbox { .. } | Self::Probe { .. } => RedisOp::Publish,
-            Self::Locate { .. } | Self::Lives { .. } => RedisOp::Locate,
-            Self::Record(record) => match record.answer {
-                Answer::Claim(_) | Answer::Reassert(_) => RedisOp::Claim,
-                Answer::Release => RedisOp::Release,
-            },
+            Self::Locate { .. } | Self::Holder { .. } | Self::Lives { .. } => RedisOp::Locate,
+            Self::Flush(_) => RedisOp::Ping,
+            Self::Script { call, .. } => call.operation(),
         }
     }
 
@@ -117,23 +109,14 @@ impl Command {
                 keys::inbox(shared.node.as_str()).as_bytes(),
                 &probe::encode(*nonce),
             ),
-            Self::Locate { to, .. } => claims::holder(to),
+            Self::Locate { to: key, .. } | Self::Holder { key, .. } => record::ask_holder(key),
             Self::Lives { holder, .. } => {
                 let mut command = Cmd::with_capacity(2, 96);
                 command.arg("GET").arg(keys::lease(holder.node.as_str()));
                 command
             }
-            Self::Record(record) => shared.scripts.call(
-                match record.answer {
-                    Answer::Claim(_) => Operation::Claim,
-                    Answer::Reassert(_) => Operation::Reassert,
-                    Answer::Release => Operation::Release,
-                },
-                &record.holding,
-                &shared.node,
-                &shared.lease,
-                record.with_source,
-            ),
+            Self::Flush(_) => redis::cmd("PING"),
+            Self::Script { call, with_source } => call.write(shared, *with_source),
         };
         pipeline.add_command(command);
     }
@@ -150,79 +133,101 @@ impl Command {
                 events.published(mid, &to, reply.and_then(|reply| count(&reply)));
                 None
             }
-            Self::Locate { mid, to } => match reply.and_then(|reply| holder(&reply)) {
-                Ok(Some(holder)) => Some(Self::Lives {
-                    mid,
-                    to,
-                    holder: Box::new(holder),
-                }),
-                Ok(None) => {
-                    let outcome = shared.absence_proves_something().map(|()| Presence::Offline);
-                    events.located(mid, &to, outcome);
-                    None
-                }
-                Err(error) => {
-                    events.located(mid, &to, Err(error));
-                    None
-                }
-            },
-            Self::Lives { mid, to, holder } => {
-                events.located(
-                    mid,
-                    &to,
-                    reply.and_then(|reply| presence(&reply, *holder, shared)),
-                );
+            Self::Locate { mid, to } => finish_locate(mid, to, reply, shared, events),
+            Self::Holder { answer, .. } => {
+                // Whoever asked may have given up.
+                let _ = answer.send(reply.and_then(|reply| record::read_holder(&reply)));
                 None
+            }
+            Self::Lives { holder, next } => {
+                let is_dead = reply.and_then(|reply| call::is_dead(&reply, &holder, shared));
+                next.go_on(is_dead, *holder, events)
             }
             Self::Inbox { .. } => None,
             Self::Probe { nonce } => {
                 shared.probe.published(nonce, reply.is_ok());
                 None
             }
-            Self::Record(record) => record.finish(reply, shared),
+            Self::Flush(waiting) => {
+                // Whoever waited may have given up.
+                let _ = waiting.send(());
+                None
+            }
+            Self::Script { call, .. } => call.finish(reply, shared, events),
         }
     }
 
     /// The same command with the script's source, for a Redis that has forgotten the script.
     pub(crate) fn with_source(self) -> Result<Self, Self> {
         match self {
-            Self::Record(mut record) if !record.with_source => {
-                record.with_source = true;
-                Ok(Self::Record(record))
-            }
-            other @ (Self::Record(_)
+            Self::Script {
+                call,
+                with_source: false,
+            } => Ok(Self::Script {
+                call,
+                with_source: true,
+            }),
+            other @ (Self::Script { .. }
             | Self::Publish { .. }
             | Self::Locate { .. }
+            | Self::Holder { .. }
             | Self::Lives { .. }
             | Self::Inbox { .. }
+            | Self::Flush(_)
             | Self::Probe { .. }) => Err(other),
         }
     }
 }
 
-impl Record {
-    fn finish(self, reply: Result<Value, BrokerError>, shared: &Shared) -> Option<Command> {
-        let Holding { key, session, .. } = &self.holding;
-        match self.answer {
-            Answer::Claim(waiting) => {
-                let outcome = reply.and_then(|reply| claims::read_claimed(&reply, *session));
-                // Whoever asked may have gone; the claim stands all the same and must not be forgotten.
-                if let Err(Ok(claimed)) = waiting.send(outcome) {
-                    shared.claim_landed(key, *session, claimed, self.epoch);
-                }
+fn finish_locate(
+    mid: Mid,
+    to: PeerKey,
+    reply: Result<Value, BrokerError>,
+    shared: &Shared,
+    events: &dyn BrokerEvents,
+) -> Option<Command> {
+    let outcome = match reply.and_then(|reply| record::read_holder(&reply)) {
+        Ok(Some(holder)) if holder.is_attached => {
+            return Some(Command::Lives {
+                holder: Box::new(holder),
+                next: Next::Located { mid, to },
+            });
+        }
+        Ok(Some(_)) => Ok(Presence::Detached),
+        Ok(None) => shared.absence_proves_something().map(|()| Presence::Offline),
+        Err(error) => Err(error),
+    };
+    events.located(mid, &to, outcome);
+    None
+}
+
+impl Next {
+    fn go_on(
+        self,
+        is_dead: Result<bool, BrokerError>,
+        holder: Holder,
+        events: &dyn BrokerEvents,
+    ) -> Option<Command> {
+        match (self, is_dead) {
+            (Self::Located { mid, to }, is_dead) => {
+                let outcome = is_dead.map(|is_dead| {
+                    if is_dead {
+                        Presence::Offline
+                    } else {
+                        Presence::Attached { node: holder.node }
+                    }
+                });
+                events.located(mid, &to, outcome);
+                None
             }
-            Answer::Reassert(waiting) => {
-                let outcome = reply.and_then(|reply| claims::read_reasserted(&reply));
-                // Only the reclaiming task asks; it is gone only when the broker is.
-                let _ = waiting.send(outcome);
+            (Self::Leave(letter), Ok(true)) => {
+                Some(Command::script(Call::Leave(*letter, Force::HolderIsDead)))
             }
-            Answer::Release => {
-                if reply == Err(BrokerError::Unavailable) {
-                    shared.keep(|kept| kept.releases.push_back(self.holding));
-                }
+            (Self::Leave(letter), outcome) => {
+                events.left(letter.mid, &letter.to, outcome.map(|_| Left::Attached));
+                None
             }
         }
-        None
     }
 }
 
@@ -234,26 +239,4 @@ fn publish(channel: &[u8], payload: &[u8]) -> Cmd {
 
 fn count(reply: &Value) -> Result<u64, BrokerError> {
     redis::from_redis_value_ref(reply).map_err(|_| BrokerError::Refused)
-}
-
-fn holder(reply: &Value) -> Result<Option<Holder>, BrokerError> {
-    let (node, incarnation): (Option<String>, Option<String>) =
-        redis::from_redis_value_ref(reply).map_err(|_| BrokerError::Refused)?;
-    Ok(node.zip(incarnation).and_then(|(node, incarnation)| {
-        let node = NodeId::new(&node).ok()?;
-        Some(Holder { node, incarnation })
-    }))
-}
-
-fn presence(reply: &Value, holder: Holder, shared: &Shared) -> Result<Presence, BrokerError> {
-    let lease: Option<String> = redis::from_redis_value_ref(reply).map_err(|_| BrokerError::Refused)?;
-    if lease.as_deref() == Some(&holder.incarnation) {
-        return Ok(Presence::Attached { node: holder.node });
-    }
-    if lease.is_none() {
-        // An outage may have kept that node from renewing it: only a full period with Redis up is proof.
-        shared.health.reachable_for(LEASE)?;
-    }
-    shared.absence_proves_something()?;
-    Ok(Presence::Offline)
 }

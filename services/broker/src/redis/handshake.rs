@@ -9,7 +9,7 @@ use std::{
 use redis::{AsyncConnectionConfig, Client, Pipeline, RedisResult, Value, aio::MultiplexedConnection};
 use tokio::time::timeout;
 
-use super::{claims::Scripts, shared::Shared};
+use super::{scripts::Scripts, shared::Shared};
 
 /// How Redis knows one connection: number and address together, because numbers start over with Redis.
 #[derive(Debug, Clone, PartialEq, Eq)]

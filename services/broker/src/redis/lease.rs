@@ -6,7 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use redis::Pipeline;
@@ -107,6 +107,12 @@ impl Lease {
     }
 }
 
+fn unix_now_s() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}
+
 /// Renews the lease until it is dropped. On its own pooled connection, so that no queue of publishes can
 /// make this node look dead.
 pub(crate) async fn run(shared: Arc<Shared>, pool: deadpool_redis::Pool) {
@@ -126,6 +132,7 @@ pub(crate) async fn run(shared: Arc<Shared>, pool: deadpool_redis::Pool) {
         match renewal {
             Ok((before, _)) => {
                 shared.lease.renewed(at);
+                shared.telemetry.lease_renewed(unix_now_s());
                 if before.is_some_and(|before| before != shared.lease.incarnation()) {
                     tracing::error!(node = %shared.node, "another running node has the same id; give each its own");
                 }

@@ -3,7 +3,7 @@
 
 mod attach;
 mod backoff;
-mod claims;
+mod call;
 mod command;
 mod config;
 mod handshake;
@@ -13,6 +13,8 @@ mod link;
 mod pool;
 mod probe;
 mod reclaim;
+mod record;
+mod scripts;
 mod shared;
 mod subscriber;
 
@@ -20,16 +22,18 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use redis::Pipeline;
-use switchboard_core::{Attached, Broker, BrokerError, BrokerEvents, BusStatus};
+use switchboard_core::{Attached, Broker, BrokerError, BrokerEvents, BusStatus, Claim, Keep, Letter};
 use switchboard_protocol::{Mid, NodeId, PeerKey, SessionId};
 use switchboard_telemetry::Telemetry;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use crate::keys;
+use call::{Call, LettingGo};
 use command::Command;
 pub use config::{RedisConfig, RedisConfigError};
 use link::Link;
+use scripts::Operation;
 use shared::Shared;
 use subscriber::desired::Holding;
 
@@ -77,24 +81,42 @@ impl RedisBroker {
         Ok(Arc::new(Self { shared, pool, tasks }))
     }
 
+    /// Queues a call whose failure costs no more than a repetition.
+    fn tell(&self, call: Call) {
+        if let Err(error) = self.shared.send(Command::script(call)) {
+            tracing::debug!(%error, "a note about a mailbox was not sent");
+        }
+    }
+
+    /// What was queued so far is carried out.
+    async fn flush(&self) {
+        let (sender, flushed) = tokio::sync::oneshot::channel();
+        if self.shared.send(Command::Flush(sender)).is_ok() {
+            // An error means that the link ended; there is nothing left to wait for.
+            let _ = flushed.await;
+        }
+    }
+
     /// Lets go of everything, so that others need not wait for the lease to run out.
     async fn let_go(&self) -> Result<(), String> {
         let claims = self.shared.desired.lock().claims();
         for chunk in claims.chunks(RELEASES_PER_PIPELINE) {
             let mut pipeline = Pipeline::with_capacity(chunk.len());
             for holding in chunk {
-                pipeline.add_command(self.shared.scripts.call(
-                    claims::Operation::Release,
-                    holding,
-                    &self.shared.node,
-                    &self.shared.lease,
-                    true,
-                ));
+                let letting_go = LettingGo {
+                    holding: holding.clone(),
+                    keep: None,
+                };
+                pipeline.add_command(letting_go.write(&self.shared, true));
             }
             pool::query::<Vec<u64>>(&self.pool, &pipeline).await?;
         }
         let mut pipeline = Pipeline::with_capacity(1);
-        pipeline.add_command(claims::end_lease(&self.shared.lease));
+        let mut end_lease = self.shared.scripts.call(Operation::EndLease, 1, true);
+        end_lease
+            .arg(self.shared.lease.key())
+            .arg(self.shared.lease.incarnation());
+        pipeline.add_command(end_lease);
         pool::query::<Vec<u64>>(&self.pool, &pipeline).await.map(drop)
     }
 }
@@ -106,24 +128,16 @@ impl Drop for RedisBroker {
 }
 
 impl Broker for RedisBroker {
-    fn attach<'a>(
-        &'a self,
-        key: &'a PeerKey,
-        session: SessionId,
-    ) -> BoxFuture<'a, Result<Attached, BrokerError>> {
-        Box::pin(attach::attach(&self.shared, key, session))
+    fn attach<'a>(&'a self, key: &'a PeerKey, claim: Claim) -> BoxFuture<'a, Result<Attached, BrokerError>> {
+        Box::pin(attach::attach(&self.shared, key, claim))
     }
 
-    fn detach(&self, key: &PeerKey, session: SessionId) {
-        let Some(fence) = self.shared.desired.lock().unwant(key, session) else {
-            return;
-        };
+    fn detach(&self, key: &PeerKey, session: SessionId, fence: u64, keep: Option<Keep>) {
+        let held = self.shared.desired.lock().unwant_claimed(key, session, fence);
+        let Some(fence) = held else { return };
         self.shared.changes.notify_one();
-        self.shared.release(Holding {
-            key: key.clone(),
-            session,
-            fence,
-        });
+        let holding = Holding::to_let_go(key.clone(), session, fence);
+        self.shared.let_go(LettingGo { holding, keep });
     }
 
     fn publish(&self, mid: Mid, to: &PeerKey, envelope: Vec<u8>) -> Result<(), BrokerError> {
@@ -136,6 +150,27 @@ impl Broker for RedisBroker {
 
     fn locate(&self, mid: Mid, to: &PeerKey) -> Result<(), BrokerError> {
         self.shared.send(Command::Locate { mid, to: to.clone() })
+    }
+
+    fn leave(&self, letter: Letter) -> Result<(), BrokerError> {
+        self.shared.send(Command::leave(letter))
+    }
+
+    fn look_for_mail(&self, key: &PeerKey, session: SessionId) {
+        self.tell(Call::Look(key.clone(), session));
+    }
+
+    fn mail_done(&self, key: &PeerKey, session: SessionId, letters: usize, bytes: usize) {
+        self.tell(Call::MailDone {
+            key: key.clone(),
+            session,
+            letters,
+            bytes,
+        });
+    }
+
+    fn still_here(&self, key: &PeerKey, session: SessionId) {
+        self.tell(Call::Alive(key.clone(), session));
     }
 
     fn send_to_node(&self, node: &NodeId, message: Vec<u8>) -> Result<(), BrokerError> {
@@ -158,8 +193,9 @@ impl Broker for RedisBroker {
 
     fn shutdown(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
-            self.shared.end.cancel();
             let last_words = async {
+                self.flush().await;
+                self.shared.end.cancel();
                 self.tasks.wait().await;
                 self.let_go().await
             };
@@ -168,6 +204,7 @@ impl Broker for RedisBroker {
                 Ok(Err(why)) => tracing::warn!(why, "claims were not let go; they end with the lease"),
                 Err(_) => tracing::warn!("Redis is too slow to let claims go; they end with the lease"),
             }
+            self.shared.end.cancel();
         })
     }
 }

@@ -8,8 +8,8 @@ use switchboard_protocol::{InboxMessage, PeerKey, SessionId};
 use tokio::sync::oneshot;
 
 use super::{
-    claims::Claimed,
-    command::Answer,
+    call::Call,
+    record::Claimed,
     shared::{Kept, Shared},
     subscriber::desired::Holding,
 };
@@ -19,6 +19,9 @@ const MAX_CLAIMS_UNDER_WAY: usize = 256;
 
 /// How often to look again while something could not be done.
 const RETRY_EVERY: Duration = Duration::from_secs(1);
+
+/// How long letters stay that were found by a claim of the background, until they are delivered.
+const MAIL_KEPT: Duration = Duration::from_secs(60);
 
 /// An answer that is awaited.
 enum Asked {
@@ -31,13 +34,13 @@ pub(crate) async fn run(shared: Arc<Shared>, events: Arc<dyn BrokerEvents>) {
     loop {
         // Either way it is only a reason to look.
         let _ = tokio::time::timeout(RETRY_EVERY, shared.chores.notified()).await;
-        let Kept { releases, lost } = shared.take_kept();
+        let Kept { letting_go, lost } = shared.take_kept();
         for message in lost {
             events.inbox(message.encode().into());
         }
-        for holding in releases {
+        for letting_go in letting_go {
             // Kept again if it still cannot be sent.
-            shared.release(holding);
+            shared.let_go(letting_go);
         }
         if shared.health.is_link_up() {
             claim_all(&shared, events.as_ref()).await;
@@ -55,7 +58,12 @@ async fn claim_all(shared: &Shared, events: &dyn BrokerEvents) {
             match ask(shared, holding.clone()) {
                 Ok((epoch, answer)) => asked.push((holding, epoch, answer)),
                 // Given up since the list was made.
-                Err(BrokerError::Refused | BrokerError::Superseded) => {}
+                Err(
+                    BrokerError::Refused
+                    | BrokerError::Superseded
+                    | BrokerError::NotResumable
+                    | BrokerError::Held,
+                ) => {}
                 Err(BrokerError::Unavailable | BrokerError::QueueFull | BrokerError::Unsettled) => {
                     is_cut_short = true;
                     break;
@@ -67,7 +75,7 @@ async fn claim_all(shared: &Shared, events: &dyn BrokerEvents) {
             match answer {
                 Asked::Claim(answer) => {
                     if let Ok(Ok(claimed)) = answer.await {
-                        shared.claim_landed(key, *session, claimed, epoch);
+                        shared.claim_landed(holding, claimed, epoch, events);
                     }
                 }
                 Asked::Reassert(answer) => match answer.await {
@@ -91,11 +99,21 @@ async fn claim_all(shared: &Shared, events: &dyn BrokerEvents) {
 fn ask(shared: &Shared, holding: Holding) -> Result<(u32, Asked), BrokerError> {
     if holding.fence == 0 {
         let (sender, answer) = oneshot::channel();
-        let epoch = shared.send_claim(holding, Answer::Claim(sender))?;
+        // What was there before is not asked for: the client was told that its session is new.
+        let epoch = shared.send_claim(holding, |holding, epoch| Call::Claim {
+            holding,
+            resume: false,
+            window: MAIL_KEPT,
+            epoch,
+            answer: sender,
+        })?;
         Ok((epoch, Asked::Claim(answer)))
     } else {
         let (sender, answer) = oneshot::channel();
-        let epoch = shared.send_claim(holding, Answer::Reassert(sender))?;
+        let epoch = shared.send_claim(holding, |holding, _| Call::Reassert {
+            holding,
+            answer: sender,
+        })?;
         Ok((epoch, Asked::Reassert(answer)))
     }
 }
@@ -104,11 +122,7 @@ fn ask(shared: &Shared, holding: Holding) -> Result<(u32, Asked), BrokerError> {
 fn stands(shared: &Shared, key: &PeerKey, session: SessionId, epoch: u32) {
     let is_ours = shared.desired.lock().reasserted(key, session, epoch);
     if !is_ours {
-        shared.release(Holding {
-            key: key.clone(),
-            session,
-            fence: 0,
-        });
+        shared.release(key, session, 0);
     }
 }
 

@@ -3,19 +3,21 @@
 use std::{collections::VecDeque, time::Duration};
 
 use parking_lot::Mutex;
-use switchboard_core::BrokerError;
+use switchboard_core::{BrokerError, BrokerEvents};
 use switchboard_protocol::{InboxMessage, NodeId, PeerKey, SessionId};
 use switchboard_telemetry::{Queue, Telemetry};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    claims::{Claimed, Scripts},
-    command::{Answer, Command},
+    call::{Call, LettingGo},
+    command::Command,
     config::Endpoint,
     health::Health,
     lease::Lease,
     probe::Probe,
+    record::Claimed,
+    scripts::Scripts,
     subscriber::desired::{Desired, Holding},
 };
 use crate::queue::Sender;
@@ -52,7 +54,7 @@ pub(crate) struct Shared {
 /// What to do once Redis is back.
 #[derive(Debug, Default)]
 pub(crate) struct Kept {
-    pub(crate) releases: VecDeque<Holding>,
+    pub(crate) letting_go: VecDeque<LettingGo>,
     /// Sessions of this node that lost their peer.
     pub(crate) lost: VecDeque<InboxMessage>,
 }
@@ -99,22 +101,34 @@ impl Shared {
     ///
     /// Checked and queued under one lock: of two sessions of this node the later one's claim is the later
     /// one in Redis, too.
-    pub(crate) fn send_claim(&self, holding: Holding, answer: Answer) -> Result<u32, BrokerError> {
+    pub(crate) fn send_claim(
+        &self,
+        holding: Holding,
+        call: impl FnOnce(Holding, u32) -> Call,
+    ) -> Result<u32, BrokerError> {
         let desired = self.desired.lock();
         if !desired.holds(&holding.key, holding.session) {
             return Err(BrokerError::Superseded);
         }
         let epoch = desired.epoch();
-        self.send(Command::record(holding, answer, epoch))?;
+        self.send(Command::script(call(holding, epoch)))?;
         Ok(epoch)
     }
 
     /// Lets a claim go: now, or when Redis is back.
-    pub(crate) fn release(&self, holding: Holding) {
-        let command = Command::release(holding.clone());
-        if self.send(command).is_err() {
-            self.keep(|kept| kept.releases.push_back(holding));
+    pub(crate) fn let_go(&self, letting_go: LettingGo) {
+        if self
+            .send(Command::script(Call::LetGo(letting_go.clone())))
+            .is_err()
+        {
+            self.keep(|kept| kept.letting_go.push_back(letting_go));
         }
+    }
+
+    /// The same, for a session that is not to be resumed.
+    pub(crate) fn release(&self, key: &PeerKey, session: SessionId, fence: u64) {
+        let holding = Holding::to_let_go(key.clone(), session, fence);
+        self.let_go(LettingGo { holding, keep: None });
     }
 
     /// `session` of this node has lost `key`; the node is told, but not from here: the caller may be inside it.
@@ -129,7 +143,7 @@ impl Shared {
     /// Keeps something for later, within the bound.
     pub(crate) fn keep(&self, push: impl FnOnce(&mut Kept)) {
         let mut kept = self.kept.lock();
-        if kept.releases.len() + kept.lost.len() >= MAX_KEPT {
+        if kept.letting_go.len() + kept.lost.len() >= MAX_KEPT {
             self.telemetry.queue_overflow(Queue::Publisher);
             return;
         }
@@ -143,14 +157,25 @@ impl Shared {
 
     /// A claim was carried out and nobody waits for its answer any more: the record is taken over as it is,
     /// or let go.
-    pub(crate) fn claim_landed(&self, key: &PeerKey, session: SessionId, claimed: Claimed, epoch: u32) {
-        let Claimed { fence, previous } = claimed;
-        if !self.desired.lock().claimed(key, session, fence, epoch) {
-            return self.release(Holding {
-                key: key.clone(),
-                session,
-                fence,
-            });
+    pub(crate) fn claim_landed(
+        &self,
+        holding: &Holding,
+        claimed: Claimed,
+        epoch: u32,
+        events: &dyn BrokerEvents,
+    ) {
+        let Claimed {
+            fence,
+            previous,
+            saved: _,
+            mail,
+        } = claimed;
+        let Holding { key, session, .. } = holding;
+        if !self.desired.lock().claimed(key, *session, fence, epoch) {
+            return self.release(key, *session, fence);
+        }
+        if !mail.is_empty() {
+            events.mail(key, *session, mail);
         }
         let Some(previous) = previous.filter(|previous| previous.node != self.node) else {
             return;

@@ -14,8 +14,8 @@ use std::{
 use bytes::Bytes;
 use parking_lot::Mutex;
 use switchboard_broker::{MemoryBroker, MemoryBus, RedisBroker, RedisConfig};
-use switchboard_core::{Broker, BrokerError, BrokerEvents, BusState, Presence};
-use switchboard_protocol::{InboxMessage, MessageId, Mid, NodeId, PeerKey, SessionId};
+use switchboard_core::{Broker, BrokerError, BrokerEvents, BusState, Claim, IfHeld, Left, Presence};
+use switchboard_protocol::{InboxMessage, MessageId, Mid, NodeId, PeerKey, ResumeToken, SessionId};
 use switchboard_telemetry::Telemetry;
 
 use redis_server::RedisServer;
@@ -30,6 +30,8 @@ pub(crate) struct Seen {
     pub(crate) inbox: Mutex<Vec<Bytes>>,
     pub(crate) published: Mutex<Vec<(Mid, Result<u64, BrokerError>)>>,
     pub(crate) located: Mutex<Vec<(Mid, Result<Presence, BrokerError>)>>,
+    pub(crate) left: Mutex<Vec<(Mid, Result<Left, BrokerError>)>>,
+    pub(crate) mail: Mutex<Vec<Vec<Bytes>>>,
 }
 
 impl BrokerEvents for Seen {
@@ -47,6 +49,14 @@ impl BrokerEvents for Seen {
 
     fn located(&self, mid: Mid, _: &PeerKey, outcome: Result<Presence, BrokerError>) {
         self.located.lock().push((mid, outcome));
+    }
+
+    fn left(&self, mid: Mid, _: &PeerKey, outcome: Result<Left, BrokerError>) {
+        self.left.lock().push((mid, outcome));
+    }
+
+    fn mail(&self, _: &PeerKey, _: SessionId, letters: Vec<Bytes>) {
+        self.mail.lock().push(letters);
     }
 }
 
@@ -106,7 +116,7 @@ impl Node {
     }
 
     pub(crate) async fn attach(&self, peer: &str, session: u8) -> switchboard_core::Attached {
-        self.broker.attach(&key(peer), session_id(session)).await.unwrap()
+        self.broker.attach(&key(peer), claim(session)).await.unwrap()
     }
 
     /// Publishes and waits for the report.
@@ -136,7 +146,10 @@ impl Node {
         messages
             .filter_map(|message| match message {
                 InboxMessage::Takeover { key, session, .. } => Some((key, session)),
-                InboxMessage::Acks(_) => None,
+                InboxMessage::Acks(_)
+                | InboxMessage::Yield { .. }
+                | InboxMessage::Probe { .. }
+                | InboxMessage::Mail { .. } => None,
             })
             .collect()
     }
@@ -156,6 +169,23 @@ async fn answer<T: Clone>(answers: &Mutex<Vec<(Mid, T)>>, mid: Mid) -> T {
 
 pub(crate) fn key(peer: &str) -> PeerKey {
     PeerKey::parse(&format!("acme/{peer}")).unwrap()
+}
+
+/// How long detached sessions are kept here.
+pub(crate) const WINDOW: Duration = Duration::from_secs(30);
+
+/// A claim of a fresh session that takes the peer at once.
+pub(crate) fn claim(number: u8) -> Claim {
+    Claim {
+        token: token(number),
+        resume: false,
+        if_held: IfHeld::Take,
+        window: WINDOW,
+    }
+}
+
+pub(crate) fn token(number: u8) -> ResumeToken {
+    ResumeToken::new(session_id(number), [number; ResumeToken::SECRET_BYTES])
 }
 
 pub(crate) fn session_id(number: u8) -> SessionId {

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::server::{Peer, SOON, finished, listen, node};
+use crate::server::{Peer, SOON, finished, listen, node, refuse};
 use http::header;
 use switchboard_client::{Client, ConnectError, ConnectOptions, TokenVia};
 use switchboard_protocol::Secret;
-use tokio::{io::AsyncReadExt as _, io::AsyncWriteExt as _, time::timeout};
+use tokio::time::timeout;
 
 /// What the server saw of a client that put its token `via`.
 async fn seen(via: TokenVia) -> Peer {
@@ -48,14 +48,9 @@ async fn the_token_is_sent_in_the_query_when_asked() {
 async fn a_refusal_carries_its_status_and_problem_document() {
     let (listener, options) = listen().await;
     let server = tokio::spawn(async move {
-        let (mut tcp, _) = listener.accept().await.unwrap();
-        let mut request = vec![0; 4096];
-        let _ = tcp.read(&mut request).await.unwrap();
-        let body = r#"{"type":"urn:switchboard:problem:token-expired","title":"The token was refused",
+        let problem = r#"{"type":"urn:switchboard:problem:token-expired","title":"The token was refused",
             "status":401,"detail":"it ended","code":"token-expired"}"#;
-        let head = "HTTP/1.1 401 Unauthorized\r\nContent-Type: application/problem+json\r\nContent-Length: ";
-        let answer = format!("{head}{}\r\n\r\n{body}", body.len());
-        tcp.write_all(answer.as_bytes()).await.unwrap();
+        refuse(&listener, "401 Unauthorized", problem).await;
     });
     let refused = Client::connect(&options).await.unwrap_err();
     finished(server).await;

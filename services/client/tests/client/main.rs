@@ -8,4 +8,7 @@
 
 mod conversation;
 mod handshake;
+mod moves;
 mod server;
+mod session;
+mod stage;

@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderValue, Uri, header};
 use switchboard_client::ConnectOptions;
 use switchboard_protocol::Secret;
 use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     task::JoinHandle,
     time::timeout,
@@ -17,6 +18,7 @@ use tokio_tungstenite::{
     tungstenite::{
         Message,
         handshake::server::{Request, Response},
+        protocol::CloseFrame,
     },
 };
 
@@ -72,6 +74,21 @@ impl Peer {
         serde_json::from_str(message.to_text().unwrap()).unwrap()
     }
 
+    /// Says that `node` welcomes the client, with this token to resume.
+    pub(crate) async fn welcome(&mut self, node: &str, resumed: bool, resume_token: &str) {
+        let mut welcome: serde_json::Value = serde_json::from_str(WELCOME).unwrap();
+        welcome["node"] = node.into();
+        welcome["resumed"] = resumed.into();
+        welcome["resume_token"] = resume_token.into();
+        self.text(&welcome.to_string()).await;
+    }
+
+    pub(crate) async fn close(&mut self, code: u16, reason: &'static str) {
+        let (code, reason) = (code.into(), reason.into());
+        let frame = Message::Close(Some(CloseFrame { code, reason }));
+        self.socket.send(frame).await.unwrap();
+    }
+
     /// Reads until the client has hung up; gives the close code it sent.
     pub(crate) async fn close_code(&mut self) -> Option<u16> {
         let mut code = None;
@@ -82,6 +99,26 @@ impl Peer {
         }
         code
     }
+}
+
+/// A message of another peer.
+pub(crate) fn message(seq: u64, mid: &str) -> String {
+    format!(r#"{{"type":"message","from":"bob","mid":"{mid}","seq":{seq},"payload":{seq}}}"#)
+}
+
+/// The final word that all want.
+pub(crate) fn delivered(id: u64) -> String {
+    format!(r#"{{"type":"receipt","id":{id},"status":"delivered"}}"#)
+}
+
+/// Answers one connection with this HTTP status and problem document.
+pub(crate) async fn refuse(listener: &TcpListener, status: &str, problem: &str) {
+    let (mut tcp, _) = listener.accept().await.unwrap();
+    let mut request = vec![0; 4096];
+    let _ = tcp.read(&mut request).await.unwrap();
+    let head = format!("HTTP/1.1 {status}\r\nContent-Type: application/problem+json\r\n");
+    let answer = format!("{head}Content-Length: {}\r\n\r\n{problem}", problem.len());
+    tcp.write_all(answer.as_bytes()).await.unwrap();
 }
 
 /// Runs `node` for the one connection of a test, after `welcome`.

@@ -13,23 +13,27 @@ use switchboard_protocol::{ErrorCode, Event, MessageId, MessageKind, Mid, NodeId
 use switchboard_telemetry::Telemetry;
 
 use crate::{
-    Attached, Attachment, Broker, BrokerError, BrokerEvents as _, BusState, BusStatus, Limits, Outgoing,
-    Peer, Presence, PreviousOwner, Router, SendRequest,
+    Attached, Attachment, Broker, BrokerError, BrokerEvents as _, BusState, BusStatus, Claim, Keep, Left,
+    Letter, Limits, Outgoing, Peer, Presence, Router, SendRequest, Wish,
 };
 
 /// What a node asked of the bus.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 enum Asked {
     Publish(Mid, PeerKey, Vec<u8>),
     Locate(Mid, PeerKey),
     ToNode(NodeId, Vec<u8>),
+    Leave(Letter),
+    MailDone(usize),
+    Detach(Option<Keep>),
 }
 
 /// A bus that does nothing by itself.
 #[derive(Default)]
 struct ByHand {
     asked: Mutex<Vec<Asked>>,
-    previous: Mutex<Option<PreviousOwner>>,
+    /// What the next attach finds.
+    record: Mutex<Option<Attached>>,
     is_down: Mutex<bool>,
 }
 
@@ -44,16 +48,26 @@ impl ByHand {
 }
 
 impl Broker for ByHand {
-    fn attach<'a>(&'a self, _: &'a PeerKey, _: SessionId) -> BoxFuture<'a, Result<Attached, BrokerError>> {
-        let previous = self.previous.lock().take();
-        std::future::ready(Ok(Attached {
-            fence: 1,
-            confirmed: true,
-            previous,
-        }))
-        .boxed()
+    fn attach<'a>(&'a self, _: &'a PeerKey, claim: Claim) -> BoxFuture<'a, Result<Attached, BrokerError>> {
+        let record = self.record.lock().take();
+        let outcome = match record {
+            None if claim.resume => Err(BrokerError::NotResumable),
+            None => Ok(Attached::default()),
+            Some(record) => Ok(record),
+        };
+        std::future::ready(outcome).boxed()
     }
-    fn detach(&self, _: &PeerKey, _: SessionId) {}
+    fn detach(&self, _: &PeerKey, _: SessionId, _: u64, keep: Option<Keep>) {
+        let _ = self.ask(Asked::Detach(keep));
+    }
+    fn leave(&self, letter: Letter) -> Result<(), BrokerError> {
+        self.ask(Asked::Leave(letter))
+    }
+    fn still_here(&self, _: &PeerKey, _: SessionId) {}
+    fn look_for_mail(&self, _: &PeerKey, _: SessionId) {}
+    fn mail_done(&self, _: &PeerKey, _: SessionId, letters: usize, _: usize) {
+        let _ = self.ask(Asked::MailDone(letters));
+    }
     fn publish(&self, mid: Mid, to: &PeerKey, envelope: Vec<u8>) -> Result<(), BrokerError> {
         self.ask(Asked::Publish(mid, to.clone(), envelope))
     }
@@ -95,8 +109,12 @@ impl Node {
     }
 
     fn attach(&self, name: &str) -> Attachment {
+        self.attach_as(name, Wish::default())
+    }
+
+    fn attach_as(&self, name: &str, wish: Wish) -> Attachment {
         self.router
-            .attach(&key(name))
+            .attach(&key(name), wish)
             .now_or_never()
             .expect("the bus by hand answers at once")
             .unwrap()
@@ -111,6 +129,14 @@ impl Node {
             id: MessageId::Client(id),
         };
         self.router.send(from.peer(), request);
+    }
+
+    /// The next attach displaces `previous`.
+    fn finds_holder(&self, previous: crate::PreviousOwner) {
+        *self.bus.record.lock() = Some(Attached {
+            previous: Some(previous),
+            ..Attached::default()
+        });
     }
 
     /// What this node asked of its bus since the last call.
@@ -136,6 +162,8 @@ impl Node {
             }
             Asked::Locate(mid, to) => self.router.located(mid, &to, Ok(Presence::Offline)),
             Asked::ToNode(_, message) => other.router.inbox(message.into()),
+            Asked::Leave(letter) => self.router.left(letter.mid, &letter.to, Ok(Left::Offline)),
+            Asked::MailDone(_) | Asked::Detach(_) => {}
         }
     }
 
@@ -174,7 +202,7 @@ fn write(of: &Attachment) -> Vec<String> {
 fn said(peer: &Peer, router: &Router, outgoing: &Outgoing) -> String {
     match outgoing {
         Outgoing::Forward(forward) => {
-            router.written(peer, forward.mid, &forward.ack);
+            router.done(peer, forward.seq);
             format!(
                 "{} #{} {}",
                 forward.from.peer(),

@@ -3,6 +3,7 @@
 use switchboard_protocol::ErrorCode;
 
 use super::*;
+use crate::PreviousOwner;
 
 #[test]
 fn a_message_on_one_node_never_touches_the_bus_and_is_receipted_once_written() {
@@ -100,7 +101,7 @@ fn a_second_connection_of_a_peer_replaces_the_first_on_the_same_node() {
 fn a_second_connection_of_a_peer_replaces_the_first_on_another_node() {
     let (n1, n2) = (Node::new("n1"), Node::new("n2"));
     let old = n1.attach("bob");
-    *n2.bus.previous.lock() = Some(PreviousOwner {
+    n2.finds_holder(PreviousOwner {
         node: NodeId::new("n1").unwrap(),
         session: old.peer().session(),
     });
@@ -114,7 +115,7 @@ fn a_takeover_of_an_older_session_does_not_close_a_newer_one() {
     let (n1, n2) = (Node::new("n1"), Node::new("n2"));
     let stale = SessionId::from_bytes([9; 12]);
     let current = n1.attach("bob");
-    *n2.bus.previous.lock() = Some(PreviousOwner {
+    n2.finds_holder(PreviousOwner {
         node: NodeId::new("n1").unwrap(),
         session: stale,
     });
@@ -129,7 +130,7 @@ fn an_envelope_from_another_tenant_is_dropped() {
     let bob = n2.attach("bob");
     let mallory = n1
         .router
-        .attach(&PeerKey::parse("evil/mallory").unwrap())
+        .attach(&PeerKey::parse("evil/mallory").unwrap(), Wish::default())
         .now_or_never()
         .unwrap()
         .unwrap();

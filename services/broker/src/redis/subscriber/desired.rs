@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 
 use hashbrown::HashMap;
-use switchboard_protocol::{PeerKey, SessionId};
+use switchboard_protocol::{PeerKey, ResumeToken, Secret, SessionId};
 use tokio::sync::oneshot;
 
 /// The table. One per node; about 120 bytes per peer beside the shared key.
@@ -40,7 +40,7 @@ struct Counts {
 
 #[derive(Debug)]
 struct Entry {
-    session: SessionId,
+    token: ResumeToken,
     subscription: Subscription,
     is_wanted: bool,
     is_dirty: bool,
@@ -77,12 +77,47 @@ pub(crate) struct Wanted {
 }
 
 /// A peer held here, as the shared record should say.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Holding {
     pub(crate) key: PeerKey,
     pub(crate) session: SessionId,
-    /// 0: never claimed.
+    /// 0: never claimed, or any.
     pub(crate) fence: u64,
+    secret: [u8; ResumeToken::SECRET_BYTES],
+}
+
+impl std::fmt::Debug for Holding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {} {}", self.key, self.session, self.fence)
+    }
+}
+
+impl Holding {
+    /// A session to be claimed.
+    pub(crate) fn to_claim(key: PeerKey, token: ResumeToken, fence: u64) -> Self {
+        Self {
+            key,
+            session: token.session,
+            fence,
+            secret: token.secret_bytes(),
+        }
+    }
+
+    /// A session to be let go, for which the secret does not matter.
+    pub(crate) fn to_let_go(key: PeerKey, session: SessionId, fence: u64) -> Self {
+        let secret = [0; ResumeToken::SECRET_BYTES];
+        Self {
+            key,
+            session,
+            fence,
+            secret,
+        }
+    }
+
+    /// The secret's text.
+    pub(crate) fn secret(&self) -> Secret {
+        ResumeToken::new(self.session, self.secret).secret()
+    }
 }
 
 impl Entry {
@@ -107,10 +142,10 @@ impl Entry {
 }
 
 impl Desired {
-    /// `session` takes `key`; an attach is under way until [`Desired::claimed`] or [`Desired::leave`].
-    pub(crate) fn want(&mut self, key: &PeerKey, session: SessionId) -> Wanted {
+    /// `token`'s session takes `key`; an attach is under way until [`Desired::claimed`] or [`Desired::leave`].
+    pub(crate) fn want(&mut self, key: &PeerKey, token: ResumeToken) -> Wanted {
         self.peers.entry(key.clone()).or_insert(Entry {
-            session,
+            token,
             subscription: Subscription::Off,
             is_wanted: false,
             is_dirty: false,
@@ -122,8 +157,8 @@ impl Desired {
         });
         let (sender, receiver) = oneshot::channel();
         let wanted = self.update(key.as_str(), |entry| {
-            let displaced = entry.is_wanted.then_some(entry.session);
-            entry.session = session;
+            let displaced = entry.is_wanted.then_some(entry.token.session);
+            entry.token = token;
             entry.is_wanted = true;
             entry.is_attaching = true;
             entry.claimed_in = 0;
@@ -153,11 +188,20 @@ impl Desired {
         })
     }
 
+    /// The same, unless a newer claim of the very session stands: `fence` is the caller's, 0 for any.
+    pub(crate) fn unwant_claimed(&mut self, key: &PeerKey, session: SessionId, fence: u64) -> Option<u64> {
+        let held = self.peers.get(key)?;
+        if fence != 0 && held.fence != 0 && held.fence != fence {
+            return None;
+        }
+        self.unwant(key, session)
+    }
+
     /// Whether `session` is the one that should have `key`.
     pub(crate) fn holds(&self, key: &PeerKey, session: SessionId) -> bool {
         self.peers
             .get(key)
-            .is_some_and(|entry| entry.is_wanted && entry.session == session)
+            .is_some_and(|entry| entry.is_wanted && entry.token.session == session)
     }
 
     /// The record says `session` holds `key` since `epoch`; false if it does not want it any more.
@@ -312,12 +356,8 @@ impl Desired {
 
     fn holdings(&self, filter: impl Fn(&Entry) -> bool) -> Vec<Holding> {
         let held = self.peers.iter().filter(|(_, entry)| filter(entry));
-        held.map(|(key, entry)| Holding {
-            key: key.clone(),
-            session: entry.session,
-            fence: entry.fence,
-        })
-        .collect()
+        held.map(|(key, entry)| Holding::to_claim(key.clone(), entry.token, entry.fence))
+            .collect()
     }
 
     /// Lets subscriptions go out again.
