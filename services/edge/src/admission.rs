@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use http::{StatusCode, request::Parts};
-use switchboard_protocol::Grant;
+use switchboard_core::Wish;
+use switchboard_protocol::{Grant, ResumeToken};
 use switchboard_telemetry::RefusalReason;
 
 use crate::{Edge, Problem, origin, token};
@@ -59,14 +60,37 @@ pub(crate) async fn verify(edge: &Arc<Edge>, request: &Parts) -> Result<Grant, R
     })
 }
 
-/// Checks what the query asks for.
-pub(crate) fn check_query(request: &Parts) -> Result<(), Refusal> {
-    let problem = match token::query(&request.uri, "acks") {
-        None | Some("socket") => return Ok(()),
-        Some("client") => {
-            Problem::bad_request("acks-unsupported", "`acks=client` is not served by this version")
-        }
-        Some(_) => Problem::bad_request("acks-unknown", "`acks` is `socket` or `client`"),
+/// What the query asks for.
+pub(crate) fn wish(request: &Parts) -> Result<Wish, Refusal> {
+    let refuse = |code, detail| {
+        Err(Refusal::new(
+            RefusalReason::BadRequest,
+            Problem::bad_request(code, detail),
+        ))
     };
-    Err(Refusal::new(RefusalReason::BadRequest, problem))
+    let acks = match token::query(&request.uri, "acks") {
+        None | Some("socket") => false,
+        Some("client") => true,
+        Some(_) => return refuse("acks-unknown", "`acks` is `socket` or `client`"),
+    };
+    let seen = match token::query(&request.uri, "seen").map(str::parse) {
+        None => 0,
+        Some(Ok(seen)) => seen,
+        Some(Err(_)) => return refuse("seen-invalid", "`seen` is the `seq` of the last event received"),
+    };
+    let resume = match token::query(&request.uri, "resume").map(ResumeToken::parse) {
+        None => None,
+        Some(Ok(token)) => Some((token, seen)),
+        Some(Err(_)) => {
+            return refuse(
+                "resume-invalid",
+                "`resume` is the `resume_token` of an earlier `welcome`",
+            );
+        }
+    };
+    Ok(Wish {
+        resume,
+        acks,
+        reject: false,
+    })
 }

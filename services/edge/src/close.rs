@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use switchboard_protocol::CloseCode;
+use switchboard_core::Parting;
+use switchboard_protocol::{ClientShould, CloseCode};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     time::timeout,
@@ -36,12 +37,44 @@ pub(crate) enum End {
     /// The client broke RFC 6455.
     Broken,
     /// The client sent a close frame; the answer is under way.
-    ByClient,
+    ByClient(Goodbye),
     /// The socket is gone.
     Lost,
 }
 
+/// What a client's close frame means for its session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Goodbye {
+    /// It is over: 1000, 1001, or no code at all.
+    ForGood,
+    /// Any other code: the client failed and may come back.
+    Failed,
+}
+
+impl Goodbye {
+    pub(crate) fn from_frame(frame: Option<&CloseFrame>) -> Self {
+        match frame.map(|frame| frame.code) {
+            None | Some(WireCode::Normal | WireCode::Away | WireCode::Status) => Self::ForGood,
+            Some(_) => Self::Failed,
+        }
+    }
+}
+
 impl End {
+    /// What becomes of the session.
+    pub(crate) fn parting(self) -> Parting {
+        match self {
+            Self::Told(code) => match code.client_should() {
+                ClientShould::Stop | ClientShould::StopAndFix => Parting::End,
+                ClientShould::Resume | ClientShould::ResumeAtOnce | ClientShould::RenewToken => {
+                    Parting::Detach
+                }
+            },
+            Self::ByClient(Goodbye::ForGood) | Self::Broken => Parting::End,
+            Self::ByClient(Goodbye::Failed) | Self::Lost => Parting::Detach,
+        }
+    }
+
     /// What a failed read means.
     pub(crate) fn from_error(error: &Error) -> Self {
         match error {
@@ -68,7 +101,7 @@ impl End {
         match self {
             Self::Told(code) => code.code(),
             Self::Broken => PROTOCOL_ERROR,
-            Self::ByClient => CloseCode::Normal.code(),
+            Self::ByClient(_) => CloseCode::Normal.code(),
             // RFC 6455, section 7.4.1: no close frame was received.
             Self::Lost => 1006,
         }
@@ -78,7 +111,7 @@ impl End {
         let (code, reason) = match self {
             Self::Told(code) => (code.code(), code.reason()),
             Self::Broken => (PROTOCOL_ERROR, "a frame was not as RFC 6455 wants it"),
-            Self::ByClient | Self::Lost => return None,
+            Self::ByClient(_) | Self::Lost => return None,
         };
         Some(CloseFrame {
             code: WireCode::from(code),

@@ -14,15 +14,15 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::{Sink as _, Stream as _, future::BoxFuture};
-use switchboard_core::{AckTo, Attachment, Effect, Outgoing, SendRequest, Session};
-use switchboard_protocol::{CloseCode, Event, MessageHead, Mid, write_delivered, write_message};
+use switchboard_core::{Attachment, Effect, Outgoing, SendRequest, Session};
+use switchboard_protocol::{CloseCode, Event, MessageHead, write_delivered, write_message};
 use switchboard_telemetry::ConnectionGuard;
 use tokio::time::Sleep;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 use crate::{
     Edge,
-    close::End,
+    close::{End, Goodbye},
     heartbeat::{Beat, Heartbeat},
     ice::unix_now,
     upgrade::Socket,
@@ -31,9 +31,6 @@ use crate::{
 
 /// Frames read, or written, before the other direction gets its turn.
 const TURN: usize = 64;
-
-/// A connection keeps room for no more than this many unflushed messages while idle.
-const IDLE_CAPACITY: usize = 4;
 
 /// The timer is never set closer than this, so that a clock that stands still cannot spin it …
 const SHORTEST_TICK: Duration = Duration::from_millis(1);
@@ -47,8 +44,10 @@ pub(crate) struct Connection {
     attachment: Attachment,
     session: Session,
     heartbeat: Heartbeat,
-    /// Written into the socket's buffer, not yet taken by the kernel.
-    unflushed: Vec<(Mid, AckTo)>,
+    /// The number of the newest message in the socket's buffer.
+    gathered: u64,
+    /// Whether the client acknowledges; else a message is done when the kernel has taken it.
+    acks: bool,
     needs_flush: bool,
     ping_due: bool,
     blocked_since: Option<Instant>,
@@ -64,6 +63,7 @@ impl Connection {
         edge: Arc<Edge>,
         attachment: Attachment,
         session: Session,
+        acks: bool,
         gauge: ConnectionGuard,
     ) -> Self {
         let heartbeat = Heartbeat::new(edge.router.limits().heartbeat, rand::random(), Instant::now());
@@ -72,7 +72,8 @@ impl Connection {
             attachment,
             session,
             heartbeat,
-            unflushed: Vec::new(),
+            gathered: 0,
+            acks,
             needs_flush: false,
             ping_due: false,
             blocked_since: None,
@@ -85,6 +86,7 @@ impl Connection {
     pub(crate) async fn run(&mut self, socket: &mut Socket) -> End {
         let mut timer = pin!(tokio::time::sleep_until(self.next_tick().into()));
         let end = poll_fn(|cx| self.poll(cx, socket, timer.as_mut())).await;
+        self.attachment.part(end.parting());
         self.edge.telemetry.connection_closed(end.code());
         end
     }
@@ -98,6 +100,12 @@ impl Connection {
                 timer.as_mut().reset(self.next_tick().into());
             }
             self.poll_renewal(cx);
+            if self.attachment.peer().take_question() {
+                self.heartbeat.ask(Instant::now());
+                self.ping_due = true;
+                timer.as_mut().reset(self.next_tick().into());
+                continue;
+            }
             let was_blocked = self.blocked_since.is_some();
             let mut is_idle = true;
             match self.poll_write(cx, socket) {
@@ -171,9 +179,7 @@ impl Connection {
                     seq: forward.seq,
                 };
                 let bytes = wire.text(|out| write_message(out, &head, &forward.payload));
-                if forward.ack != AckTo::Nobody {
-                    self.unflushed.push((forward.mid, forward.ack));
-                }
+                self.gathered = forward.seq;
                 bytes
             }
             Outgoing::Delivered(id) => wire.text(|out| write_delivered(out, id)),
@@ -184,17 +190,14 @@ impl Connection {
         Ok(())
     }
 
-    /// The kernel has taken everything: now it may be called delivered.
+    /// The kernel has taken everything: now it may be called delivered, unless the client has the word.
     fn flushed(&mut self) {
         self.needs_flush = false;
         self.blocked_since = None;
-        for (mid, ack) in self.unflushed.drain(..) {
+        if !self.acks {
             self.attachment
                 .router()
-                .written(self.attachment.peer(), mid, &ack);
-        }
-        if self.unflushed.capacity() > IDLE_CAPACITY {
-            self.unflushed = Vec::new();
+                .done(self.attachment.peer(), self.gathered);
         }
     }
 
@@ -214,7 +217,9 @@ impl Connection {
                 Some(Err(error)) => return Poll::Ready(Err(End::from_error(&error))),
                 None => return Poll::Ready(Err(End::Lost)),
             };
-            self.heartbeat.heard(Instant::now());
+            if self.heartbeat.heard(Instant::now()) {
+                self.attachment.still_here();
+            }
             match message {
                 Message::Text(text) => {
                     if let Some(code) = self.on_text(text) {
@@ -225,7 +230,9 @@ impl Connection {
                 // tungstenite has queued the pong; it leaves with the next flush.
                 Message::Ping(_) => self.needs_flush = true,
                 Message::Pong(_) | Message::Frame(_) => {}
-                Message::Close(_) => return Poll::Ready(Err(End::ByClient)),
+                Message::Close(frame) => {
+                    return Poll::Ready(Err(End::ByClient(Goodbye::from_frame(frame.as_ref()))));
+                }
             }
         }
         Poll::Ready(Ok(()))
@@ -266,6 +273,12 @@ impl Connection {
         match effect {
             Effect::Nothing | Effect::Send { .. } => {}
             Effect::Close(code) => return Some(code),
+            // Without `acks=client` it says nothing that the node does not know.
+            Effect::Ack(seq) if self.acks => {
+                let seq = seq.min(self.gathered);
+                self.attachment.router().done(peer, seq);
+            }
+            Effect::Ack(_) => {}
             Effect::Reply(event) => {
                 if let Event::Error { code, .. } = &event {
                     self.edge.telemetry.command_error(*code);

@@ -12,7 +12,7 @@ use hyper::upgrade::OnUpgrade;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
-    close::{self, End},
+    close::{self, End, Goodbye},
     upgrade::{self, Socket},
 };
 
@@ -44,7 +44,7 @@ async fn echo(request: Request) -> Response {
 async fn run(mut socket: Socket) {
     let end = loop {
         let answer = match socket.next().await {
-            Some(Ok(Message::Close(_))) => break End::ByClient,
+            Some(Ok(Message::Close(_))) => break End::ByClient(Goodbye::ForGood),
             Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => socket.send(message).await,
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => socket.flush().await,
             Some(Err(error)) => break End::from_error(&error),

@@ -9,7 +9,12 @@ pub(crate) struct Heartbeat {
     every: Duration,
     last_heard: Instant,
     next_ping: Instant,
+    /// Until when somebody waits for a sign of life.
+    asked_until: Option<Instant>,
 }
+
+/// How long a client has to answer a ping when another connection wants its peer ID.
+const ANSWER: Duration = Duration::from_secs(2);
 
 /// What a moment asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,18 +34,30 @@ impl Heartbeat {
             every,
             last_heard: now,
             next_ping: now + every.mul_f32(0.5 + jitter * 0.5),
+            asked_until: None,
         }
     }
 
-    pub(crate) fn heard(&mut self, now: Instant) {
+    /// The client was heard; true when somebody had asked.
+    pub(crate) fn heard(&mut self, now: Instant) -> bool {
         self.last_heard = now;
+        self.asked_until.take().is_some()
+    }
+
+    /// Somebody wants to know whether the client still lives; a ping is to be sent.
+    pub(crate) fn ask(&mut self, now: Instant) {
+        self.asked_until.get_or_insert(now + ANSWER);
     }
 
     pub(crate) fn next_at(&self) -> Instant {
-        self.next_ping
+        self.asked_until
+            .map_or(self.next_ping, |until| self.next_ping.min(until))
     }
 
     pub(crate) fn beat(&mut self, now: Instant) -> Beat {
+        if self.asked_until.is_some_and(|until| until <= now) {
+            return Beat::Dead;
+        }
         if now < self.next_ping {
             return Beat::Wait;
         }
@@ -65,6 +82,20 @@ mod tests {
         assert_eq!(heartbeat.beat(start + every / 2), Beat::Ping);
         assert_eq!(heartbeat.beat(start + every + every / 2), Beat::Ping);
         assert_eq!(heartbeat.beat(start + every * 5 / 2), Beat::Dead);
+    }
+
+    #[test]
+    fn a_client_that_somebody_asked_for_must_answer_soon() {
+        let start = Instant::now();
+        let mut heartbeat = Heartbeat::new(Duration::from_secs(25), 0.0, start);
+        assert!(!heartbeat.heard(start), "nobody had asked");
+        heartbeat.ask(start);
+        assert_eq!(heartbeat.next_at(), start + ANSWER);
+        assert_eq!(heartbeat.beat(start), Beat::Wait);
+        assert!(heartbeat.heard(start));
+        assert_eq!(heartbeat.beat(start + ANSWER), Beat::Wait);
+        heartbeat.ask(start);
+        assert_eq!(heartbeat.beat(start + ANSWER), Beat::Dead);
     }
 
     #[test]

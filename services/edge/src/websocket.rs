@@ -11,8 +11,10 @@ use axum::{
 };
 use futures_util::SinkExt as _;
 use hyper::upgrade::OnUpgrade;
-use switchboard_core::{Attachment, BrokerError, Session};
-use switchboard_protocol::{CloseCode, Event, Grant, Secret, Welcome, WelcomeLimits};
+use switchboard_core::{Attachment, BrokerError, Session, Wish};
+use switchboard_protocol::{
+    CloseCode, DuplicatePolicy, ErrorCode, Event, Grant, Secret, Welcome, WelcomeLimits,
+};
 use switchboard_telemetry::{RefusalReason, Transport};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
@@ -35,11 +37,12 @@ pub(crate) async fn connect(State(edge): State<Arc<Edge>>, request: Request) -> 
     let (mut parts, _) = request.into_parts();
     let admitted = admit(&edge, &parts).await;
     match admitted {
-        Ok((grant, place, response)) => {
+        Ok((grant, wish, place, response)) => {
             if let Some(on_upgrade) = parts.extensions.remove::<OnUpgrade>() {
                 let connecting = Connecting {
                     edge: Arc::clone(&edge),
                     grant,
+                    wish,
                     place,
                     started,
                 };
@@ -54,26 +57,28 @@ pub(crate) async fn connect(State(edge): State<Arc<Edge>>, request: Request) -> 
 async fn admit(
     edge: &Arc<Edge>,
     request: &http::request::Parts,
-) -> Result<(Grant, Place, http::Response<axum::body::Body>), Refusal> {
+) -> Result<(Grant, Wish, Place, http::Response<axum::body::Body>), Refusal> {
     if edge.is_refusing() {
         let problem = Problem::unavailable("draining", "the node is draining; connect again");
         return Err(Refusal::new(RefusalReason::Draining, problem));
     }
     let response =
         upgrade::accept(request).map_err(|problem| Refusal::new(RefusalReason::BadRequest, problem))?;
-    admission::check_query(request)?;
+    let mut wish = admission::wish(request)?;
     let grant = admission::verify(edge, request).await?;
+    wish.reject = grant.duplicate == DuplicatePolicy::Reject;
     let place = edge.take_place().ok_or_else(|| {
         let problem = Problem::unavailable("full", "the node has reached limits.connections; connect again");
         Refusal::new(RefusalReason::Limit, problem)
     })?;
-    Ok((grant, place, response))
+    Ok((grant, wish, place, response))
 }
 
 /// A verified client on its way to becoming a connection.
 struct Connecting {
     edge: Arc<Edge>,
     grant: Grant,
+    wish: Wish,
     place: Place,
     started: Instant,
 }
@@ -94,21 +99,35 @@ impl Connecting {
         let Self {
             edge,
             grant,
+            wish,
             place,
             started,
         } = self;
+        let acks = wish.acks;
         let gauge = edge.telemetry.connection_opened(Transport::WebSocket);
         let upgraded = timeout(UPGRADE_TIMEOUT, on_upgrade).await.ok()?.ok()?;
         let limits = Arc::clone(edge.router.limits());
         let mut socket = upgrade::socket(upgraded, limits.message_bytes).await?;
-        let attachment = match edge.router.attach(&grant.peer).await {
+        let attachment = match edge.router.attach(&grant.peer, wish).await {
             Ok(attachment) => attachment,
             Err(error) => {
                 let code = match error {
+                    BrokerError::Held => {
+                        let why = "another living connection has this peer ID, and the token says `duplicate: reject`";
+                        let event = Event::Error {
+                            id: None,
+                            code: ErrorCode::NotAllowed,
+                            message: why.into(),
+                            retry_after_ms: None,
+                        };
+                        let _ = timeout(UPGRADE_TIMEOUT, socket.send(Message::text(event.to_json()))).await;
+                        CloseCode::Replaced
+                    }
                     BrokerError::Superseded => CloseCode::Replaced,
                     BrokerError::Unavailable
                     | BrokerError::QueueFull
                     | BrokerError::Unsettled
+                    | BrokerError::NotResumable
                     | BrokerError::Refused => CloseCode::Overloaded,
                 };
                 tracing::debug!(%error, "a peer could not be attached");
@@ -123,7 +142,7 @@ impl Connecting {
             .ok()?;
         edge.telemetry.connect_seconds(started.elapsed());
         let session = Session::new(grant, &limits);
-        let connection = Connection::new(edge, attachment, session, gauge);
+        let connection = Connection::new(edge, attachment, session, acks, gauge);
         Some((socket, connection, place))
     }
 }
@@ -135,10 +154,14 @@ fn welcome(edge: &Edge, grant: &Grant, attachment: &Attachment) -> Welcome {
         tenant: grant.peer.tenant_id(),
         session: attachment.peer().session().to_string(),
         node: edge.router.node().clone(),
-        resumed: false,
-        gap: false,
-        resume_token: Secret::default(),
-        resume_window_ms: 0,
+        resumed: attachment.is_resumed(),
+        gap: attachment.has_gap(),
+        resume_token: if limits.resume_window.is_zero() {
+            Secret::default()
+        } else {
+            attachment.token().to_secret()
+        },
+        resume_window_ms: u64::try_from(limits.resume_window.as_millis()).unwrap_or(u64::MAX),
         heartbeat_ms: u64::try_from(limits.heartbeat.as_millis()).unwrap_or(u64::MAX),
         token_expires_at: grant.expires_at,
         limits: WelcomeLimits {

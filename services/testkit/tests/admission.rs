@@ -146,8 +146,8 @@ async fn what_is_no_handshake_is_told_what_one_is() {
     assert_eq!(upgrade("8", "switchboard.v1").await.unwrap().status(), 400);
     assert_eq!(upgrade("13", "graphql-ws").await.unwrap().status(), 400);
     assert_eq!(upgrade("13", "switchboard.v1").await.unwrap().status(), 401);
-    let acks = ConnectOptions::new(format!("{}?acks=client", node.url()), token("alice").unwrap());
-    assert_eq!(refusal(&acks).await, (400, "acks-unsupported".into()));
+    let acks = ConnectOptions::new(format!("{}?acks=perhaps", node.url()), token("alice").unwrap());
+    assert_eq!(refusal(&acks).await, (400, "acks-unknown".into()));
 }
 
 #[tokio::test]

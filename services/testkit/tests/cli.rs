@@ -45,7 +45,7 @@ fn a_wrong_key_ends_with_64_and_names_the_key_before_any_port_opens() {
             "broker.redis_urls",
         ),
         (
-            format!("{secret}[session]\nresume_window_s = 60\n"),
+            format!("{secret}[session]\nresume_window_s = 86400\n"),
             "session.resume_window_s",
         ),
         ("[auth]\nhs256_secret = \"short\"\n".to_owned(), "auth"),

@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use switchboard_client::{Client, Outcome};
-use switchboard_protocol::{ErrorCode, MessageKind};
+use switchboard_protocol::{ErrorCode, Event, GoawayReason, MessageKind, ReceiptStatus, ServerFrame};
 use switchboard_testkit::{Cluster, PATIENCE, payload, wait_until};
 
 /// How long Redis stays away.
@@ -149,16 +149,27 @@ async fn killed_pubsub_connections_under_load_lose_nothing_and_are_subscribed_ag
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sends_to_the_peers_of_a_killed_node_end_in_a_final_word_and_the_peer_can_come_back_elsewhere() {
+async fn sends_to_the_peers_of_a_killed_node_wait_for_them_and_are_delivered_elsewhere() {
     let mut cluster = Cluster::start(2).await.unwrap();
     let mut alice = cluster.connect(0, "alice").await.unwrap();
     let _bob = cluster.connect(1, "bob").await.unwrap();
     assert_eq!(send(&mut alice, "bob").await, Outcome::Delivered);
     cluster.nodes[1].kill();
-    assert!(matches!(send(&mut alice, "bob").await, Outcome::Failed { .. }));
+    let json = payload("\"while he is away\"").unwrap();
+    let id = alice.next_id();
+    alice
+        .send(MessageKind::Message, "bob", Some(id), &json)
+        .await
+        .unwrap();
+    let queued = alice.expect(PATIENCE, |frame| match frame {
+        ServerFrame::Event(Event::Receipt { id: of, status }) if *of == id => Some(*status),
+        ServerFrame::Event(_) | ServerFrame::Message(_) => None,
+    });
+    assert_eq!(queued.await.unwrap(), ReceiptStatus::Queued);
     let mut bob = cluster.connect(0, "bob").await.unwrap();
+    assert_eq!(alice.outcome_of(id, PATIENCE).await.unwrap(), Outcome::Delivered);
+    assert_eq!(bob.message(PATIENCE).await.unwrap().payload.get(), json.get());
     assert_eq!(send(&mut alice, "bob").await, Outcome::Delivered);
-    assert!(bob.message(PATIENCE).await.is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -171,17 +182,10 @@ async fn a_terminated_node_tells_its_clients_closes_them_with_1012_and_exits_wit
     cluster.nodes[0].signal("TERM").unwrap();
     for client in &mut clients {
         let goaway = client.expect(PATIENCE, |frame| match frame {
-            switchboard_protocol::ServerFrame::Event(switchboard_protocol::Event::Goaway {
-                reason, ..
-            }) => Some(*reason),
-            switchboard_protocol::ServerFrame::Event(_) | switchboard_protocol::ServerFrame::Message(_) => {
-                None
-            }
+            ServerFrame::Event(Event::Goaway { reason, .. }) => Some(*reason),
+            ServerFrame::Event(_) | ServerFrame::Message(_) => None,
         });
-        assert_eq!(
-            goaway.await.unwrap(),
-            switchboard_protocol::GoawayReason::Draining
-        );
+        assert_eq!(goaway.await.unwrap(), GoawayReason::Draining);
         assert_eq!(client.closed(PATIENCE).await.unwrap().0, 1012);
     }
     assert_eq!(cluster.nodes[0].ended(PATIENCE).await.unwrap().code(), Some(0));

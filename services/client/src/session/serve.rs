@@ -70,7 +70,7 @@ impl Task {
                     approach = Approach::after(self.backoff.next_wait());
                     None
                 }
-                Turn::Late => None,
+                Turn::Late => link.is_dead(reading),
             };
             if let Some(lost) = lost {
                 self.retire(&link);

@@ -78,6 +78,28 @@ async fn an_old_node_that_does_not_close_holds_the_new_connection_up_for_a_bound
 }
 
 #[tokio::test]
+async fn what_an_older_connection_brought_late_is_not_called_seen_to_the_next_node() {
+    let ([a, b, c], mut options) = nodes().await;
+    options.events = 1;
+    let (mut stage, mut old) = Stage::connected(options, &a).await;
+    old.text(GOAWAY).await;
+    old.text(&message(1, "s2/1")).await;
+    // Has no room in the event channel until the first is taken, so it is handed over after the move.
+    old.text(&message(2, "s2/2")).await;
+    let mut new = soon(Peer::accept(&b)).await;
+    let told = new.uri.query().unwrap().to_owned();
+    new.welcome("n2", true, "t1").await;
+    assert_eq!(soon(old.close_code()).await, None, "its time is over");
+    for expected in ["message s2/1", "message s2/2", "connected n2 resumed:true"] {
+        assert_eq!(stage.event().await, expected);
+    }
+    drop(new);
+    let next = soon(Peer::accept(&c)).await;
+    assert_eq!(next.uri.query(), Some(told.as_str()));
+    assert!(!told.ends_with("seen=2"), "{told}");
+}
+
+#[tokio::test]
 async fn an_attempt_to_move_that_fails_leaves_the_old_connection_in_use_and_is_repeated() {
     let ([a, b, c], options) = nodes().await;
     drop(b);

@@ -1,6 +1,7 @@
 //! What a session promises about sends and messages: one final word for each send, each message once.
 
 use futures_util::{FutureExt as _, SinkExt as _};
+use serde_json::value::RawValue;
 use switchboard_client::SessionError;
 use switchboard_protocol::MessageKind;
 use tokio_tungstenite::tungstenite::Message;
@@ -119,11 +120,53 @@ async fn a_full_event_channel_does_not_keep_sends_from_being_written() {
 }
 
 #[tokio::test]
+async fn nothing_is_lost_or_reordered_while_both_sides_write_more_than_the_sockets_hold() {
+    const COUNT: u64 = 2000;
+    let ([listener], options) = nodes().await;
+    let (mut stage, mut peer) = Stage::connected(options, &listener).await;
+    let large = RawValue::from_string(format!("\"{}\"", "x".repeat(8192))).unwrap();
+    for _ in 0..COUNT {
+        let sent = stage.session.send(MessageKind::Message, "bob", large.clone());
+        soon(sent).await.unwrap();
+    }
+    let node = async {
+        // Not reading meanwhile: the client's writes are stuck, its reading must not be.
+        for seq in 1..=COUNT {
+            let text = message(seq, &format!("s2/{seq}"));
+            peer.text(&text.replace(r#""payload":"#, &format!(r#""payload":{large},"more":"#)))
+                .await;
+        }
+        let (mut ids, mut acked) = (0, 0);
+        while ids < COUNT || acked < COUNT {
+            let frame = soon(peer.json()).await;
+            match frame["seq"].as_u64() {
+                Some(seq) => {
+                    assert!(seq > acked, "{seq} after {acked}");
+                    acked = seq;
+                }
+                None => {
+                    ids += 1;
+                    assert_eq!(frame["id"], ids);
+                }
+            }
+        }
+    };
+    let application = async {
+        for seq in 1..=COUNT {
+            assert_eq!(stage.event().await, format!("message s2/{seq}"));
+        }
+    };
+    tokio::join!(node, application);
+}
+
+#[tokio::test]
 async fn a_lost_session_ends_what_was_sent_with_a_word_and_sends_the_rest() {
     let ([listener], options) = nodes().await;
     let (mut stage, mut peer) = Stage::connected(options, &listener).await;
     assert_eq!(stage.send().await, 1);
     assert_eq!(frame(&mut peer).await, "send 1");
+    peer.text(&message(5, "s2/1")).await;
+    assert_eq!(stage.event().await, "message s2/1");
     drop(peer);
     assert_eq!(stage.event().await, "disconnected");
     assert_eq!(stage.send().await, 2);

@@ -165,6 +165,7 @@ fn a_receiver_that_leaves_before_its_socket_took_the_message_is_offline() {
     let (alice, bob) = (node.attach("alice"), node.attach("bob"));
     node.send(&alice, "bob", 1, "1");
     drop(bob);
+    assert!(matches!(node.asked()[..], [Asked::Detach(_)]));
     look(&node, &alice, "bob", RETRY * 2);
     let [Asked::Publish(mid, to, _)] = &node.asked()[..] else {
         panic!("one publish")

@@ -2,6 +2,7 @@
 //! through the test, which may lose, repeat or reorder it. No clock is waited for; moments are arguments.
 
 mod faults;
+mod sessions;
 mod way;
 
 use std::{sync::Arc, task::Poll};
@@ -161,7 +162,10 @@ impl Node {
                 self.router.published(mid, &to, Ok(1));
             }
             Asked::Locate(mid, to) => self.router.located(mid, &to, Ok(Presence::Offline)),
-            Asked::ToNode(_, message) => other.router.inbox(message.into()),
+            Asked::ToNode(node, message) => {
+                assert_eq!(&node, other.router.node(), "carried to where it was addressed");
+                other.router.inbox(message.into());
+            }
             Asked::Leave(letter) => self.router.left(letter.mid, &letter.to, Ok(Left::Offline)),
             Asked::MailDone(_) | Asked::Detach(_) => {}
         }

@@ -136,8 +136,8 @@ section! {
         send_deadline_ms: u64 = 5_000,
         /// How often a client is pinged, in milliseconds.
         heartbeat_ms: u64 = 25_000,
-        /// How long a detached session is kept, in seconds. This version resumes no sessions: 0.
-        resume_window_s: u64 = 0,
+        /// How long the session of a lost connection is kept for a resume, in seconds; 0: not at all.
+        resume_window_s: u64 = 60,
     }
 }
 

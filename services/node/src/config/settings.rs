@@ -193,12 +193,7 @@ fn limits(config: &Config) -> Result<Limits, ConfigError> {
     in_range("limits.pending_bytes", limits.pending_bytes, 1024, 1 << 30)?;
     in_range("session.send_deadline_ms", session.send_deadline_ms, 100, 60_000)?;
     in_range("session.heartbeat_ms", session.heartbeat_ms, 100, 600_000)?;
-    if session.resume_window_s != 0 {
-        return Err(ConfigError::new(
-            "session.resume_window_s",
-            "this version resumes no sessions; leave it at 0",
-        ));
-    }
+    in_range("session.resume_window_s", session.resume_window_s, 0, 3_600)?;
     Ok(Limits {
         message_bytes: limits.message_bytes,
         messages_per_second: limits.messages_per_second,
@@ -208,6 +203,7 @@ fn limits(config: &Config) -> Result<Limits, ConfigError> {
         pending_messages: limits.pending_messages,
         pending_bytes: limits.pending_bytes,
         send_deadline: Duration::from_millis(session.send_deadline_ms),
+        resume_window: Duration::from_secs(session.resume_window_s),
         heartbeat: Duration::from_millis(session.heartbeat_ms),
         ..Limits::default()
     })

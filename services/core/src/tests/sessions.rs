@@ -1,0 +1,283 @@
+//! Sessions that outlive their connection: what is kept, what is given back, what the next connection finds.
+
+use std::time::Duration;
+
+use switchboard_protocol::ErrorCode;
+
+use super::*;
+use crate::{Parting, Saved, Unacked};
+
+const WINDOW: Duration = Duration::from_secs(60);
+
+fn acks() -> Wish {
+    Wish {
+        acks: true,
+        ..Wish::default()
+    }
+}
+
+/// What the last detach kept, if it kept something.
+fn kept(node: &Node) -> Option<Keep> {
+    let mut detaches = node.asked().into_iter().filter_map(|asked| match asked {
+        Asked::Detach(keep) => Some(keep),
+        Asked::Publish(..) | Asked::Locate(..) | Asked::ToNode(..) | Asked::Leave(_) | Asked::MailDone(_) => {
+            None
+        }
+    });
+    detaches.next_back().expect("a detach")
+}
+
+/// Lets the next attach on `node` find a detached session.
+fn finds(node: &Node, keep: Keep, mail: Vec<Bytes>) {
+    *node.bus.record.lock() = Some(Attached {
+        fence: 2,
+        confirmed: true,
+        previous: None,
+        saved: Some(keep.saved),
+        mail,
+    });
+}
+
+fn resuming(earlier: &Attachment, seen: u64, acks: bool) -> Wish {
+    Wish {
+        resume: Some((earlier.token(), seen)),
+        acks,
+        reject: false,
+    }
+}
+
+#[test]
+fn what_was_not_done_is_asked_for_again_and_goes_to_the_next_connection_once() {
+    let (n1, n2, n3) = (Node::new("n1"), Node::new("n2"), Node::new("n3"));
+    let (alice, bob) = (n1.attach("alice"), n2.attach_as("bob", acks()));
+    for (id, payload) in [(1, "1"), (2, "2"), (3, "3")] {
+        n1.send(&alice, "bob", id, payload);
+    }
+    n1.carry_to(&n2);
+    // The socket took all three, the client acknowledged the first.
+    assert_eq!(take(&bob).len(), 3);
+    n2.router.done(bob.peer(), 1);
+    n2.flush_acks();
+    n2.carry_to(&n1);
+    assert_eq!(write(&alice), ["1 delivered"]);
+
+    let again = resuming(&bob, 2, true);
+    drop(bob);
+    n2.flush_acks();
+    let asked = n2.asked();
+    let keep = asked.iter().find_map(|asked| match asked {
+        Asked::Detach(keep) => keep.clone(),
+        _ => None,
+    });
+    asked.into_iter().for_each(|asked| n2.carry(asked, &n1));
+    let keep = keep.expect("the session is kept");
+    assert_eq!(keep.saved.last_seq, 3);
+    let tail: Vec<_> = keep
+        .saved
+        .tail
+        .iter()
+        .map(|Unacked { seq, id, .. }| (*seq, *id))
+        .collect();
+    assert_eq!(tail, [(2, 2), (3, 3)]);
+
+    // The client has seen 2, and says so on n3: 2 is done, 3 comes again.
+    finds(&n3, keep, Vec::new());
+    let bob = n3.attach_as("bob", again);
+    assert!(bob.is_resumed() && !bob.has_gap());
+    n1.router
+        .look_after(alice.peer(), &key("bob"), std::time::Instant::now() + WINDOW / 60);
+    n1.carry_to(&n3);
+    assert_eq!(write(&bob), ["alice #4 3"]);
+    n3.flush_acks();
+    n3.carry_to(&n1);
+    assert_eq!(write(&alice), ["2 delivered", "3 delivered"]);
+}
+
+#[test]
+fn a_send_to_a_detached_peer_is_queued_and_then_delivered_out_of_the_mailbox() {
+    let (n1, n2) = (Node::new("n1"), Node::new("n2"));
+    let alice = n1.attach("alice");
+    n1.send(&alice, "bob", 1, "1");
+    let [Asked::Publish(mid, to, _)] = &n1.asked()[..] else {
+        panic!("one publish")
+    };
+    n1.router.published(*mid, to, Ok(0));
+    let [Asked::Leave(letter)] = &n1.asked()[..] else {
+        panic!("one letter")
+    };
+    n1.router.left(*mid, to, Ok(Left::Queued(WINDOW)));
+    n1.router.left(*mid, to, Ok(Left::Queued(WINDOW)));
+    assert_eq!(
+        write(&alice),
+        [r#"{"type":"receipt","id":1,"status":"queued"}"#],
+        "said once"
+    );
+
+    let bob = n2.attach("bob");
+    let (again, keep) = (resuming(&bob, 0, false), None::<Keep>);
+    assert_eq!(keep, None);
+    drop(bob);
+    finds(&n2, kept(&n2).unwrap(), vec![letter.envelope.clone().into()]);
+    let bob = n2.attach_as("bob", again);
+    assert_eq!(write(&bob), ["alice #1 1"]);
+    n2.flush_acks();
+    let asked = n2.asked();
+    assert!(asked.iter().any(|asked| matches!(asked, Asked::MailDone(1))));
+    asked.into_iter().for_each(|asked| n2.carry(asked, &n1));
+    assert_eq!(write(&alice), ["1 delivered"]);
+}
+
+#[test]
+fn a_queued_send_whose_receiver_never_comes_back_expires() {
+    let node = Node::new("n1");
+    let alice = node.attach("alice");
+    node.send(&alice, "bob", 1, "1");
+    let [Asked::Publish(mid, to, _)] = &node.asked()[..] else {
+        panic!("one publish")
+    };
+    node.router.left(*mid, to, Ok(Left::Queued(WINDOW)));
+    let look = |after| {
+        let moment = std::time::Instant::now() + after;
+        node.router.look_after(alice.peer(), &key("bob"), moment)
+    };
+    assert!(look(WINDOW / 2).is_some_and(|next| next > std::time::Instant::now() + WINDOW));
+    assert_eq!(write(&alice).len(), 1, "queued, and nothing else");
+    assert!(node.asked().is_empty(), "it is not repeated");
+    look(WINDOW * 2);
+    assert_eq!(write(&alice), error(1, ErrorCode::Expired));
+}
+
+#[test]
+fn a_later_send_is_not_held_up_by_a_queued_one() {
+    let node = Node::new("n1");
+    let alice = node.attach("alice");
+    node.send(&alice, "bob", 1, "1");
+    let [Asked::Publish(mid, to, _)] = &node.asked()[..] else {
+        panic!("one publish")
+    };
+    node.router.left(*mid, to, Ok(Left::Queued(WINDOW)));
+    node.send(&alice, "bob", 2, "2");
+    let [Asked::Publish(_, _, envelope)] = &node.asked()[..] else {
+        panic!("one publish")
+    };
+    let envelope = switchboard_protocol::Envelope::decode(envelope).unwrap();
+    assert_eq!(envelope.prev, None);
+}
+
+#[test]
+fn without_acknowledgements_a_gap_is_said_exactly_when_the_client_missed_something() {
+    for (seen, has_gap) in [(2, false), (1, true)] {
+        let node = Node::new("n1");
+        let (alice, bob) = (node.attach("alice"), node.attach("bob"));
+        node.send(&alice, "bob", 1, "1");
+        node.send(&alice, "bob", 2, "2");
+        write(&bob);
+        let again = resuming(&bob, seen, false);
+        drop(bob);
+        finds(&node, kept(&node).unwrap(), Vec::new());
+        let bob = node.attach_as("bob", again);
+        assert_eq!((bob.is_resumed(), bob.has_gap()), (true, has_gap), "seen {seen}");
+        node.send(&alice, "bob", 3, "3");
+        assert_eq!(write(&bob), ["alice #3 3"], "numbers go on");
+    }
+}
+
+#[test]
+fn a_resume_while_the_old_connection_still_hangs_gives_back_what_it_had() {
+    let node = Node::new("n1");
+    let (alice, old) = (node.attach("alice"), node.attach_as("bob", acks()));
+    node.send(&alice, "bob", 1, "1");
+    assert_eq!(take(&old).len(), 1, "written, never acknowledged");
+    let again = resuming(&old, 0, true);
+    finds(
+        &node,
+        Keep {
+            saved: Saved::default(),
+            window: WINDOW,
+        },
+        Vec::new(),
+    );
+    let bob = node.attach_as("bob", again);
+    assert_eq!(write(&old), ["close 1000"]);
+    drop(old);
+    node.router
+        .look_after(alice.peer(), &key("bob"), std::time::Instant::now() + WINDOW / 60);
+    assert_eq!(
+        write(&bob),
+        ["alice #2 1"],
+        "once more, because nobody acknowledged it"
+    );
+    assert_eq!(write(&alice), ["1 delivered"]);
+    assert!(
+        !node.asked().iter().any(|asked| matches!(asked, Asked::Detach(_))),
+        "the session is in use"
+    );
+}
+
+#[test]
+fn a_session_that_is_gone_begins_anew_and_says_so() {
+    let node = Node::new("n1");
+    let bob = node.attach("bob");
+    let again = resuming(&bob, 5, true);
+    drop(bob);
+    let bob = node.attach_as("bob", again.clone());
+    assert_eq!((bob.is_resumed(), bob.has_gap()), (false, true));
+    assert_ne!(Some(bob.token()), again.resume.map(|(token, _)| token));
+}
+
+#[test]
+fn a_client_that_says_good_bye_leaves_nothing_behind() {
+    let node = Node::new("n1");
+    let mut bob = node.attach("bob");
+    bob.part(Parting::End);
+    drop(bob);
+    assert_eq!(kept(&node), None);
+}
+
+#[test]
+fn the_sends_of_a_lost_connection_go_on_and_are_taken_up_by_its_resume() {
+    let (n1, n2) = (Node::new("n1"), Node::new("n2"));
+    let (alice, bob) = (n1.attach("alice"), n2.attach("bob"));
+    n1.send(&alice, "bob", 1, "1");
+    let lost = n1.asked();
+    assert_eq!(lost.len(), 1, "… and lost");
+    let again = resuming(&alice, 0, true);
+    drop(alice);
+    finds(&n1, kept(&n1).unwrap(), Vec::new());
+    let alice = n1.attach_as("alice", again);
+    n1.send(&alice, "bob", 1, "1");
+    assert!(
+        n1.asked().is_empty(),
+        "repeated by the client, it is still under way"
+    );
+    n1.router
+        .look_after(alice.peer(), &key("bob"), std::time::Instant::now() + WINDOW / 60);
+    n1.carry_to(&n2);
+    assert_eq!(write(&bob), ["alice #1 1"]);
+    n2.flush_acks();
+    n2.carry_to(&n1);
+    assert_eq!(write(&alice), ["1 delivered"]);
+}
+
+#[test]
+fn a_takeover_by_a_stale_claim_does_not_close_a_session_that_came_back() {
+    let node = Node::new("n1");
+    finds(
+        &node,
+        Keep {
+            saved: Saved::default(),
+            window: WINDOW,
+        },
+        Vec::new(),
+    );
+    let bob = node.attach("bob");
+    let takeover = |fence| switchboard_protocol::InboxMessage::Takeover {
+        key: key("bob"),
+        session: bob.peer().session(),
+        fence,
+    };
+    node.router.inbox(takeover(1).encode().into());
+    assert!(write(&bob).is_empty(), "this claim is newer");
+    node.router.inbox(takeover(3).encode().into());
+    assert_eq!(write(&bob), ["close 4409"]);
+}
