@@ -119,9 +119,16 @@ impl Router {
         let earlier = self.registry.session(token.session);
         let mut saved = attached.saved.take();
         if let Some(earlier) = &earlier {
-            // It may have left the address already; then this gives nothing more back.
             if !earlier.is_gone() {
-                saved = Some(self.give_back(earlier));
+                let given_back = self.give_back(earlier);
+                // If the session was on another node meanwhile, what this one has of it is stale.
+                let was_here = attached
+                    .previous
+                    .as_ref()
+                    .is_some_and(|previous| previous.node == self.node);
+                if was_here {
+                    saved = Some(given_back);
+                }
                 earlier.close(CloseCode::Normal);
             }
             *peer.outbox.lock() = earlier.outbox.lock().take();

@@ -88,6 +88,13 @@ impl Inbound {
         }
     }
 
+    /// The client refused message `id` of `sender`; it had a later one before, which this node cannot know.
+    pub(crate) fn refused(&mut self, sender: SessionId, id: u64) {
+        if let Some(Sender { marks, .. }) = self.0.get_mut(&sender) {
+            marks.refuse(id);
+        }
+    }
+
     /// What the next connection of this session must know.
     pub(crate) fn save(&mut self) -> Vec<(SessionId, Marks)> {
         let senders = std::mem::take(&mut self.0).into_iter();

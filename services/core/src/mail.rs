@@ -32,7 +32,7 @@ impl Router {
         }
     }
 
-    /// Whether the letter is in the queue now, and was not before.
+    /// Whether the letter is not done yet.
     fn put_letter(&self, peer: &Peer, letter: &Bytes) -> bool {
         let (envelope, from, origin) = match self.read_envelope(letter, peer.key()) {
             Some(read) => read,
@@ -49,7 +49,7 @@ impl Router {
             envelope.mid,
             envelope.kind,
             payload,
-            ack,
+            ack.clone(),
             envelope.trace.as_ref(),
         );
         forward.is_mail = true;
@@ -63,7 +63,9 @@ impl Router {
                 self.acknowledge(&origin, envelope.mid.session, id, AckOutcome::Late);
                 false
             }
-            Accept::AlreadyQueued | Accept::Gap | Accept::Busy | Accept::Closed => false,
+            Accept::AlreadyQueued => peer.is_letter(envelope.mid, ack),
+            // Not taken out: the letter stays where it is, and the next claim finds it.
+            Accept::Gap | Accept::Busy | Accept::Closed => true,
         }
     }
 

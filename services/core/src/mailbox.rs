@@ -274,6 +274,16 @@ impl Mailbox {
         Some(taken)
     }
 
+    /// The oldest message taken for the socket, if it is `seq`: the client refuses it.
+    pub(crate) fn refused(&mut self, seq: u64) -> Option<Taken> {
+        let is_next = self.taken.front().is_some_and(|taken| taken.seq == seq);
+        let taken = is_next.then(|| self.next_done(seq)).flatten()?;
+        if let MessageId::Client(id) = taken.mid.id {
+            self.inbound.refused(taken.mid.session, id);
+        }
+        Some(taken)
+    }
+
     /// The number of the newest message taken for the socket.
     pub(crate) fn last_seq(&self) -> u64 {
         self.last_seq
@@ -282,6 +292,23 @@ impl Mailbox {
     /// So many letters of the kept mailbox, `bytes` in all, are on their way; `open` of them are not done.
     pub(crate) fn mail_begins(&mut self, letters: usize, bytes: usize, open: usize) {
         self.mail = Some(Box::new(Mail { open, letters, bytes }));
+    }
+
+    /// A letter of a message that is on its way already: it leaves the kept mailbox only when that is done, and
+    /// whoever left it last is told. False if an earlier letter of the same message said so before.
+    pub(crate) fn is_letter(&mut self, mid: Mid, ack: AckTo) -> bool {
+        let queued = self.queue.iter_mut().find_map(|outgoing| match outgoing {
+            Outgoing::Forward(forward) if forward.mid == mid => {
+                Some((&mut forward.is_mail, &mut forward.ack))
+            }
+            Outgoing::Forward(_) | Outgoing::Delivered(_) | Outgoing::Event(_) | Outgoing::Close(_) => None,
+        });
+        let mut taken = self.taken.iter_mut().filter(|taken| taken.mid == mid);
+        let found = queued.or_else(|| taken.next().map(|taken| (&mut taken.is_mail, &mut taken.ack)));
+        found.is_some_and(|(is_mail, to)| {
+            *to = ack;
+            !std::mem::replace(is_mail, true)
+        })
     }
 
     /// Whether letters are still on their way.

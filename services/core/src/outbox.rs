@@ -23,6 +23,9 @@ const URGENT_ATTEMPTS: u32 = 3;
 /// How much longer than the mailbox a sender waits: the last words of its reader are still on their way.
 const QUEUED_MARGIN: Duration = Duration::from_secs(5);
 
+/// How often a queued send is offered again.
+const QUEUED_REPEAT: Duration = Duration::from_secs(5);
+
 /// A send without its final word.
 #[derive(Debug)]
 pub(crate) struct Pending {
@@ -37,6 +40,8 @@ pub(crate) struct Pending {
     /// What the sender is told if the deadline comes first.
     pub(crate) at_deadline: ErrorCode,
     attempts: u32,
+    /// Its sender was told `queued`.
+    pub(crate) was_queued: bool,
 }
 
 /// How far a pending send has come.
@@ -49,8 +54,12 @@ pub(crate) enum Progress {
         /// When to repeat it.
         repeat_at: Instant,
     },
-    /// In the mailbox of a detached receiver, whose next node will answer. The payload is there alone.
-    Queued,
+    /// In the mailbox of a detached receiver, whose next node will answer.
+    Queued {
+        /// When to offer it again, in case the mailbox or the answer was lost; `None`: the payload is there
+        /// alone.
+        repeat_at: Option<Instant>,
+    },
 }
 
 impl Pending {
@@ -73,6 +82,7 @@ impl Pending {
             path: Path::Remote,
             at_deadline: ErrorCode::Timeout,
             attempts: 0,
+            was_queued: false,
         }
     }
 
@@ -81,7 +91,11 @@ impl Pending {
         let wait = FIRST_RETRY * 3_u32.saturating_pow(self.attempts.min(6));
         self.attempts += 1;
         self.path = path;
-        self.at_deadline = ErrorCode::Timeout;
+        self.at_deadline = if self.was_queued {
+            ErrorCode::Expired
+        } else {
+            ErrorCode::Timeout
+        };
         self.progress = Progress::Sent {
             repeat_at: now + wait,
         };
@@ -104,7 +118,12 @@ impl Pending {
     }
 
     pub(crate) fn is_queued(&self) -> bool {
-        self.progress == Progress::Queued
+        matches!(self.progress, Progress::Queued { .. })
+    }
+
+    /// Whether only the mailbox has the payload.
+    pub(crate) fn is_left(&self) -> bool {
+        matches!(self.progress, Progress::Queued { repeat_at: None })
     }
 }
 
@@ -119,12 +138,10 @@ pub(crate) struct Stream {
 impl Stream {
     /// The id that must have been accepted before the one at `index`.
     pub(crate) fn prev(&self, index: usize) -> Option<u64> {
-        // What waits in the mailbox comes before anything that is sent now: whoever takes the mailbox does so
-        // before it listens.
         let before = self.pending.iter().take(index);
         before
             .rev()
-            .find(|pending| !pending.is_queued())
+            .find(|pending| !pending.is_left())
             .map(|pending| pending.id)
     }
 
@@ -139,14 +156,20 @@ impl Stream {
         overdue.map(|pending| (pending.id, pending.at_deadline)).collect()
     }
 
-    /// When the first deadline comes, if all that is left to do is to wait for answers from mailboxes.
+    /// When something is due, if all that waits lies in the mailbox.
     pub(crate) fn next_if_all_queued(&self) -> Option<Instant> {
-        let all_queued = self.pending.iter().all(Pending::is_queued);
+        let next = |pending: &Pending| match pending.progress {
+            Progress::Queued { repeat_at } => {
+                Some(repeat_at.map_or(pending.deadline, |at| at.min(pending.deadline)))
+            }
+            Progress::Held | Progress::Sent { .. } => None,
+        };
         self.pending
             .iter()
-            .map(|pending| pending.deadline)
-            .min()
-            .filter(|_| all_queued)
+            .map(next)
+            .try_fold(None, |first: Option<Instant>, next| {
+                next.map(|next| Some(first.map_or(next, |first| first.min(next))))
+            })?
     }
 
     fn find(&self, id: u64) -> Option<usize> {
@@ -176,6 +199,8 @@ pub(crate) struct Outbox {
     streams: HashMap<PeerKey, Stream>,
     receivers: HashMap<u64, PeerKey>,
     bytes: usize,
+    /// Payload bytes of queued sends.
+    queued_bytes: usize,
 }
 
 impl Outbox {
@@ -186,14 +211,16 @@ impl Outbox {
             || self.streams.len() >= limits.streams_per_session
     }
 
-    /// Adds a send at the end of its stream. Says whether the stream is new and wants a timer.
-    pub(crate) fn admit(&mut self, to: &PeerKey, pending: Pending) -> (&mut Stream, bool) {
+    /// Adds a send to its stream: where, and whether the stream is new and wants a timer.
+    pub(crate) fn admit(&mut self, to: &PeerKey, pending: Pending) -> (&mut Stream, usize, bool) {
         self.bytes += pending.payload.len();
         self.receivers.insert(pending.id, to.clone());
         let is_new = !self.streams.contains_key(to);
         let stream = self.streams.entry_ref(to).or_default();
-        stream.pending.push_back(pending);
-        (stream, is_new)
+        // At the end, but for one that a client repeats after a reconnect while later ones went on.
+        let index = stream.pending.partition_point(|other| other.id < pending.id);
+        stream.pending.insert(index, pending);
+        (stream, index, is_new)
     }
 
     pub(crate) fn stream(&mut self, to: &PeerKey) -> Option<&mut Stream> {
@@ -206,30 +233,42 @@ impl Outbox {
     }
 
     /// The send `id` lies in its receiver's mailbox for at most `kept_for`. `false` if it did before.
-    pub(crate) fn queued(&mut self, id: u64, kept_for: Duration, now: Instant) -> bool {
+    ///
+    /// Its payload is kept here too, while there is room for such payloads: so neither the loss of the mailbox
+    /// nor that of an answer loses the message. It is not counted with the others, or peers that are away
+    /// would hold up sends to those that are there.
+    pub(crate) fn queued(&mut self, id: u64, kept_for: Duration, limits: &Limits, now: Instant) -> bool {
+        let room = limits.pending_bytes.saturating_sub(self.queued_bytes);
         let Some((_, pending)) = self.stream_of(id).and_then(|stream| stream.find_mut(id)) else {
             return false;
         };
-        let is_news = !pending.is_queued();
-        pending.progress = Progress::Queued;
+        let is_news = !std::mem::replace(&mut pending.was_queued, true);
+        let bytes = pending.payload.len();
+        if is_news && bytes > room {
+            pending.payload = Bytes::new();
+        }
+        let kept = pending.payload.len();
+        pending.progress = Progress::Queued {
+            repeat_at: (kept > 0).then(|| now + QUEUED_REPEAT),
+        };
+        pending.attempts = 1;
         pending.at_deadline = ErrorCode::Expired;
         pending.deadline = now + kept_for + QUEUED_MARGIN;
-        let payload = std::mem::take(&mut pending.payload);
-        self.bytes -= payload.len();
+        if is_news {
+            self.bytes -= bytes;
+            self.queued_bytes += kept;
+        }
         is_news
     }
 
     /// Forgets the sends that lie in mailboxes: their sender is gone, and asks again if it comes back.
     pub(crate) fn drop_queued(&mut self) -> usize {
-        let before = self.receivers.len();
-        for stream in self.streams.values_mut() {
-            let queued = stream.pending.iter().filter(|pending| pending.is_queued());
-            for id in queued.map(|pending| pending.id) {
-                self.receivers.remove(&id);
-            }
-            stream.pending.retain(|pending| !pending.is_queued());
-        }
-        before - self.receivers.len()
+        let all = self.streams.values().flat_map(|stream| &stream.pending);
+        let queued: Vec<_> = all
+            .filter(|pending| pending.is_queued())
+            .map(|pending| pending.id)
+            .collect();
+        queued.into_iter().filter_map(|id| self.finish(id)).count()
     }
 
     /// Whom these sends go to.
@@ -249,7 +288,12 @@ impl Outbox {
         let stream = self.streams.get_mut(&to)?;
         let index = stream.find(id)?;
         let pending = stream.pending.remove(index)?;
-        self.bytes -= pending.payload.len();
+        let bytes = if pending.was_queued {
+            &mut self.queued_bytes
+        } else {
+            &mut self.bytes
+        };
+        *bytes -= pending.payload.len();
         Some(pending)
     }
 

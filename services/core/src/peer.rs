@@ -11,10 +11,10 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use switchboard_protocol::{CloseCode, Event, PeerKey, SessionId};
+use switchboard_protocol::{CloseCode, Event, Mid, PeerKey, SessionId};
 
 use crate::{
-    Limits, Saved,
+    AckTo, Limits, Saved,
     mailbox::{Accept, Forward, Mail, Mailbox, Outgoing, Remains, Taken},
     outbox::Outbox,
 };
@@ -146,9 +146,21 @@ impl Peer {
         Some((taken, mail))
     }
 
+    /// The same for the one message `seq` that the client refuses; those before it are done.
+    pub(crate) fn refused(&self, seq: u64) -> Option<(Taken, Option<Mail>)> {
+        let mut mailbox = self.mailbox.lock();
+        let taken = mailbox.refused(seq)?;
+        let mail = mailbox.letter_done(&taken);
+        Some((taken, mail))
+    }
+
     /// Letters of the kept mailbox were put into the queue; `open` of them are not done.
     pub(crate) fn mail_begins(&self, letters: usize, bytes: usize, open: usize) {
         self.mailbox.lock().mail_begins(letters, bytes, open);
+    }
+
+    pub(crate) fn is_letter(&self, mid: Mid, ack: AckTo) -> bool {
+        self.mailbox.lock().is_letter(mid, ack)
     }
 
     pub(crate) fn has_mail(&self) -> bool {

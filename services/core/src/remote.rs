@@ -165,7 +165,7 @@ impl BrokerEvents for Router {
 }
 
 impl Router {
-    fn acked(&self, ack: Ack) {
+    pub(crate) fn acked(&self, ack: Ack) {
         match ack.outcome {
             AckOutcome::Delivered => self.finish(ack.session, ack.id, Final::Delivered),
             AckOutcome::Busy => self.hold(ack.session, ack.id, ErrorCode::QueueFull),
@@ -216,7 +216,7 @@ impl Router {
         let mut slot = sender.outbox.lock();
         let is_news = slot
             .as_mut()
-            .is_some_and(|outbox| outbox.queued(id, kept_for, self.now()));
+            .is_some_and(|outbox| outbox.queued(id, kept_for, &self.limits, self.now()));
         if is_news {
             self.telemetry.message_queued();
             sender.tell(Event::Receipt {

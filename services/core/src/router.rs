@@ -15,7 +15,7 @@ use switchboard_telemetry::{Final, MessageSpan, Path, Queue, Telemetry};
 use crate::{
     AckTo, Broker, BrokerError, BusState, BusStatus, Forward, Limits, Outgoing, Peer,
     acks::Acks,
-    mailbox::Accept,
+    mailbox::{Accept, Mail, Taken},
     outbox::{FIRST_RETRY, Outbox, Pending, Progress, Stream},
     registry::Registry,
     schedule::{Schedule, StreamRef},
@@ -153,11 +153,10 @@ impl Router {
             // Repeated after a reconnect, and still under way from here.
             return;
         }
-        let (stream, is_new) = outbox.admit(&send.to, pending);
+        let (stream, index, is_new) = outbox.admit(&send.to, pending);
         self.telemetry.pending_sends(1);
         if !stream.is_held {
-            let last = stream.pending.len() - 1;
-            if let Handed::Done(word) = self.hand_on(peer, &send.to, stream, last, now) {
+            if let Handed::Done(word) = self.hand_on(peer, &send.to, stream, index, now) {
                 self.finish_locked(peer, outbox.finish(id), word);
             }
         }
@@ -326,18 +325,30 @@ impl Router {
     /// Everything up to `seq` has reached `peer`: the socket has it or, with `acks=client`, the client says so.
     pub fn done(&self, peer: &Peer, seq: u64) {
         while let Some((taken, mail)) = peer.next_done(seq) {
-            if let MessageId::Client(id) = taken.mid.id {
-                match &taken.ack {
-                    AckTo::Nobody => {}
-                    AckTo::Local => self.finish(taken.mid.session, id, Final::Delivered),
-                    AckTo::Node(node) => {
-                        self.acknowledge(node, taken.mid.session, id, AckOutcome::Delivered);
-                    }
-                }
+            self.answer(peer, &taken, AckOutcome::Delivered, mail);
+        }
+    }
+
+    /// The client of `peer` has processed everything before `seq`, and refuses `seq`: it had a later message of
+    /// the same sender, on a connection whose node could not hand its state over.
+    pub fn refused(&self, peer: &Peer, seq: u64) {
+        self.done(peer, seq.saturating_sub(1));
+        if let Some((taken, mail)) = peer.refused(seq) {
+            self.answer(peer, &taken, AckOutcome::Late, mail);
+        }
+    }
+
+    fn answer(&self, peer: &Peer, taken: &Taken, outcome: AckOutcome, mail: Option<Mail>) {
+        if let MessageId::Client(id) = taken.mid.id {
+            let session = taken.mid.session;
+            match &taken.ack {
+                AckTo::Nobody => {}
+                AckTo::Local => self.acked(switchboard_protocol::Ack { session, id, outcome }),
+                AckTo::Node(node) => self.acknowledge(node, session, id, outcome),
             }
-            if let Some(mail) = mail {
-                self.mail_done(peer, mail);
-            }
+        }
+        if let Some(mail) = mail {
+            self.mail_done(peer, mail);
         }
     }
 
@@ -369,6 +380,10 @@ impl Router {
     /// The outbox is still locked, so that final words leave in the order in which they fell.
     fn finish_locked(&self, sender: &Peer, pending: Option<Pending>, word: Final) {
         let Some(pending) = pending else { return };
+        let word = match word {
+            Final::Error(ErrorCode::PeerOffline) if pending.was_queued => Final::Error(ErrorCode::Expired),
+            Final::Delivered | Final::Error(_) => word,
+        };
         self.telemetry.pending_sends(-1);
         self.telemetry.message_final(pending.kind, pending.path, word);
         match word {
@@ -412,7 +427,7 @@ impl Router {
             return None;
         }
         let stream = outbox.stream(to)?;
-        if let Some(first) = stream.next_if_all_queued() {
+        if let Some(first) = stream.next_if_all_queued().filter(|first| *first > now) {
             return Some(first);
         }
         let done = self.repeat_due(sender, to, stream, now);
@@ -442,7 +457,8 @@ impl Router {
             repeating |= match pending.progress {
                 Progress::Held => true,
                 Progress::Sent { repeat_at } => repeat_at <= now,
-                Progress::Queued => continue,
+                Progress::Queued { repeat_at: None } => continue,
+                Progress::Queued { repeat_at: Some(at) } => at <= now,
             };
             if !repeating {
                 continue;

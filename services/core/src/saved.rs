@@ -72,6 +72,21 @@ impl Marks {
         }
     }
 
+    /// The client refused `id`: as if it had never been accepted.
+    pub fn refuse(&mut self, id: u64) {
+        let Some(at) = self
+            .runs
+            .iter()
+            .position(|(first, last)| (*first..=*last).contains(&id))
+        else {
+            return;
+        };
+        let (first, last) = self.runs.remove(at);
+        let rest = [(first, id - 1), (id + 1, last)];
+        let rest = rest.into_iter().filter(|(first, last)| first <= last);
+        self.runs.splice(at..at, rest);
+    }
+
     /// Forgets what was accepted but is not done: it will come again.
     pub fn keep_done(&mut self) {
         let done = self.done;
@@ -93,6 +108,19 @@ mod tests {
         assert_eq!(marks.runs, [(1, 2), (5, 6)]);
         assert!(marks.has(2) && !marks.has(3) && marks.has(5) && !marks.has(7));
         assert_eq!(marks.last(), 6);
+    }
+
+    #[test]
+    fn a_refused_id_was_never_accepted() {
+        let mut marks = Marks {
+            done: 9,
+            runs: vec![(3, 5), (9, 9)],
+        };
+        marks.refuse(4);
+        assert_eq!(marks.runs, [(3, 3), (5, 5), (9, 9)]);
+        marks.refuse(3);
+        marks.refuse(7);
+        assert_eq!(marks.runs, [(5, 5), (9, 9)]);
     }
 
     #[test]

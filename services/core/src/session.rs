@@ -57,8 +57,13 @@ pub enum Effect<'a> {
         /// The command's `id`.
         id: Option<u64>,
     },
-    /// Everything up to this number was processed.
-    Ack(u64),
+    /// Everything up to this number was processed; all but itself, if it is refused as late.
+    Ack {
+        /// The number.
+        seq: u64,
+        /// Whether itself is refused.
+        late: bool,
+    },
     /// Answer with ICE servers for this peer.
     Ice {
         /// The command's `id`.
@@ -113,7 +118,7 @@ impl Session {
         match command {
             Command::Send(send) => self.on_send(&send),
             Command::Ice { id } => Effect::Ice { id },
-            Command::Ack { seq } => Effect::Ack(seq),
+            Command::Ack { seq, late } => Effect::Ack { seq, late },
             Command::Renew { token, id } => Effect::Renew {
                 token: token.into_owned(),
                 id,

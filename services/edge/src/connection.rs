@@ -274,11 +274,15 @@ impl Connection {
             Effect::Nothing | Effect::Send { .. } => {}
             Effect::Close(code) => return Some(code),
             // Without `acks=client` it says nothing that the node does not know.
-            Effect::Ack(seq) if self.acks => {
-                let seq = seq.min(self.gathered);
-                self.attachment.router().done(peer, seq);
+            Effect::Ack { seq, late } if self.acks => {
+                let (router, seq) = (self.attachment.router(), seq.min(self.gathered));
+                if late {
+                    router.refused(peer, seq);
+                } else {
+                    router.done(peer, seq);
+                }
             }
-            Effect::Ack(_) => {}
+            Effect::Ack { .. } => {}
             Effect::Reply(event) => {
                 if let Event::Error { code, .. } = &event {
                     self.edge.telemetry.command_error(*code);

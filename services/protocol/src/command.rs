@@ -29,6 +29,8 @@ pub enum Command<'a> {
     Ack {
         /// The last event's number.
         seq: u64,
+        /// All but `seq` itself, which the client refuses: it had a later one of the same sender before.
+        late: bool,
     },
     /// `ping`: ask for the node's clock.
     Ping {
@@ -73,6 +75,8 @@ struct Frame<'a> {
     id: Option<u64>,
     #[serde(default)]
     seq: Option<u64>,
+    #[serde(default)]
+    late: bool,
     #[serde(default, borrow)]
     to: Cow<'a, str>,
     #[serde(default)]
@@ -111,10 +115,13 @@ pub fn decode_command(text: &str) -> Result<Command<'_>, CommandError> {
     match frame.kind.as_ref() {
         "ice" => Ok(Command::Ice { id }),
         "ping" => Ok(Command::Ping { id }),
-        "ack" => frame
-            .seq
-            .map(|seq| Command::Ack { seq })
-            .ok_or_else(|| missing("seq", id)),
+        "ack" => match frame.seq {
+            Some(seq) => Ok(Command::Ack {
+                seq,
+                late: frame.late,
+            }),
+            None => Err(missing("seq", id)),
+        },
         "renew" if frame.token.is_empty() => Err(missing("token", id)),
         "renew" => Ok(Command::Renew {
             token: frame.token,

@@ -7,7 +7,7 @@ use switchboard_auth::Minter;
 use switchboard_client::{Client, ConnectOptions};
 use switchboard_protocol::{Claims, Secret};
 
-use crate::{NodeProcess, RedisServer};
+use crate::{FaultProxy, NodeProcess, RedisServer};
 
 /// The secret with which every token of the tests is signed.
 pub const SECRET: &str = "end-to-end-tests-share-this-secret";
@@ -15,12 +15,17 @@ pub const SECRET: &str = "end-to-end-tests-share-this-secret";
 /// How long a test's token is valid, in seconds.
 const TOKEN_TTL_S: u64 = 600;
 
+/// The drain of nodes whose test does not say how they drain.
+const QUICK_DRAIN: &str = "[drain]\nsettle_ms = 100\nwindow_ms = 300\ngrace_ms = 200\ndeadline_ms = 3000\n";
+
 /// A Redis and some nodes; all killed when dropped.
 pub struct Cluster {
     /// The Redis.
     pub redis: RedisServer,
     /// The nodes, called `n1`, `n2` …
     pub nodes: Vec<NodeProcess>,
+    /// What stands between each node and the Redis, in the order of the nodes; empty if nothing does.
+    pub proxies: Vec<FaultProxy>,
 }
 
 impl Cluster {
@@ -32,23 +37,63 @@ impl Cluster {
         Self::start_with(count, "").await
     }
 
-    /// The same with more configuration: TOML sections other than `[auth]` and `[broker]`.
+    /// The same with more configuration: TOML sections other than `[auth]` and `[broker]`;
+    /// without `[drain]` a drain is quick.
     ///
     /// # Errors
     /// As [`Cluster::start`].
     pub async fn start_with(count: usize, more: &str) -> anyhow::Result<Self> {
         let redis = RedisServer::start().await?;
-        let config = format!(
-            "[auth]\nhs256_secret = \"{SECRET}\"\n[broker]\nredis_urls = [\"{}\"]\n\
-             [drain]\nsettle_ms = 100\nwindow_ms = 300\ngrace_ms = 200\ndeadline_ms = 3000\n{more}",
-            redis.url()
-        );
-        let nodes = (1..=count).map(|number| NodeProcess::start(&format!("n{number}"), &config));
-        let nodes = nodes.collect::<anyhow::Result<Vec<_>>>()?;
+        let urls = vec![redis.url(); count];
+        Self::of(redis, Vec::new(), &urls, more).await
+    }
+
+    /// The same with a proxy of its own between each node and the Redis.
+    ///
+    /// # Errors
+    /// As [`Cluster::start`].
+    pub async fn start_proxied(count: usize, more: &str) -> anyhow::Result<Self> {
+        let redis = RedisServer::start().await?;
+        let mut proxies = Vec::with_capacity(count);
+        for _ in 0..count {
+            proxies.push(FaultProxy::start(redis.address()).await?);
+        }
+        let urls = proxies.iter().map(|proxy| format!("redis://{}", proxy.address()));
+        let urls: Vec<_> = urls.collect();
+        Self::of(redis, proxies, &urls, more).await
+    }
+
+    /// A node for each of the URLs of the Redis.
+    async fn of(
+        redis: RedisServer,
+        proxies: Vec<FaultProxy>,
+        urls: &[String],
+        more: &str,
+    ) -> anyhow::Result<Self> {
+        let drain = if more.contains("[drain]") { "" } else { QUICK_DRAIN };
+        let mut nodes = Vec::with_capacity(urls.len());
+        for (number, url) in (1..).zip(urls) {
+            let config = format!(
+                "[auth]\nhs256_secret = \"{SECRET}\"\n[broker]\nredis_urls = [\"{url}\"]\n{drain}{more}"
+            );
+            nodes.push(NodeProcess::start(&format!("n{number}"), &config)?);
+        }
         for node in &nodes {
             node.ready().await?;
         }
-        Ok(Self { redis, nodes })
+        Ok(Self {
+            redis,
+            nodes,
+            proxies,
+        })
+    }
+
+    /// The URLs of all nodes, beginning with the one at `first`.
+    #[must_use]
+    pub fn urls_from(&self, first: usize) -> Vec<String> {
+        let mut urls: Vec<_> = self.nodes.iter().map(NodeProcess::url).collect();
+        urls.rotate_left(first % self.nodes.len().max(1));
+        urls
     }
 
     /// Connects `peer` to the node at `index`, counted from 0.

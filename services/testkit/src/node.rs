@@ -19,6 +19,7 @@ pub fn binary() -> PathBuf {
 
 /// A running node; killed when dropped.
 pub struct NodeProcess {
+    id: String,
     child: Child,
     folder: TempDir,
     public: u16,
@@ -34,28 +35,26 @@ impl NodeProcess {
     pub fn start(id: &str, config: &str) -> anyhow::Result<Self> {
         let (public, ops) = (free_port()?, free_port()?);
         let folder = tempfile::tempdir()?;
-        let file = folder.path().join("node.toml");
-        std::fs::write(&file, config)?;
-        let log = std::fs::File::create(folder.path().join("log"))?;
-        let child = Command::new(binary())
-            .arg("serve")
-            .arg("--config")
-            .arg(file)
-            .env("SWITCHBOARD__NODE__ID", id)
-            .env("SWITCHBOARD__SERVER__LISTEN", format!("127.0.0.1:{public}"))
-            .env("SWITCHBOARD__SERVER__OPS_LISTEN", format!("127.0.0.1:{ops}"))
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .map_err(|error| {
-                anyhow::anyhow!("{}: {error}; cargo build -p switchboard-node", binary().display())
-            })?;
+        std::fs::write(folder.path().join("node.toml"), config)?;
+        let child = spawn(id, &folder, public, ops)?;
         Ok(Self {
+            id: id.to_owned(),
             child,
             folder,
             public,
             ops,
         })
+    }
+
+    /// Starts it again with the same name, ports and configuration; killed first if it still runs. The log goes
+    /// on. Does not wait for readiness.
+    ///
+    /// # Errors
+    /// As [`NodeProcess::start`].
+    pub fn start_again(&mut self) -> anyhow::Result<()> {
+        self.kill();
+        self.child = spawn(&self.id, &self.folder, self.public, self.ops)?;
+        Ok(())
     }
 
     /// Waits until `/readyz` is 200.
@@ -117,6 +116,20 @@ impl NodeProcess {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
+    /// Starts a drain by `POST /drain`; the node stops when it is done.
+    ///
+    /// # Errors
+    /// When the node does not take it.
+    pub async fn drain(&self) -> anyhow::Result<()> {
+        let url = format!("http://127.0.0.1:{}/drain", self.ops);
+        reqwest::Client::new()
+            .post(url)
+            .send()
+            .await?
+            .error_for_status()?;
+        Ok(())
+    }
+
     /// `kill -9`.
     pub fn kill(&mut self) {
         let _ = self.child.kill();
@@ -128,12 +141,7 @@ impl NodeProcess {
     /// # Errors
     /// When the process is gone.
     pub fn signal(&self, name: &str) -> anyhow::Result<()> {
-        let status = Command::new("kill")
-            .arg(format!("-{name}"))
-            .arg(self.child.id().to_string())
-            .status()?;
-        anyhow::ensure!(status.success(), "kill -{name} failed");
-        Ok(())
+        crate::signal(self.child.id(), name)
     }
 
     /// Waits until the process has ended.
@@ -153,4 +161,22 @@ impl Drop for NodeProcess {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+fn spawn(id: &str, folder: &TempDir, public: u16, ops: u16) -> anyhow::Result<Child> {
+    let log = std::fs::File::options()
+        .create(true)
+        .append(true)
+        .open(folder.path().join("log"))?;
+    Command::new(binary())
+        .arg("serve")
+        .arg("--config")
+        .arg(folder.path().join("node.toml"))
+        .env("SWITCHBOARD__NODE__ID", id)
+        .env("SWITCHBOARD__SERVER__LISTEN", format!("127.0.0.1:{public}"))
+        .env("SWITCHBOARD__SERVER__OPS_LISTEN", format!("127.0.0.1:{ops}"))
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .map_err(|error| anyhow::anyhow!("{}: {error}; cargo build -p switchboard-node", binary().display()))
 }

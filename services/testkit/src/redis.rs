@@ -36,10 +36,24 @@ impl RedisServer {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
+    /// The same for a proxy in front of it.
+    #[must_use]
+    pub fn address(&self) -> std::net::SocketAddr {
+        ([127, 0, 0, 1], self.port).into()
+    }
+
     /// `kill -9`.
     pub fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+
+    /// Sends a signal by name: `STOP`, `CONT`.
+    ///
+    /// # Errors
+    /// When the process is gone.
+    pub fn signal(&self, name: &str) -> anyhow::Result<()> {
+        crate::signal(self.child.id(), name)
     }
 
     /// Starts it again on the same port, empty.

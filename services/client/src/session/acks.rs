@@ -1,7 +1,7 @@
 //! When a connection says `ack`: one for all frames that were readable together, and none later than a set
 //! time after its first frame was handed over. Not what counts as handed over (`handing`).
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use tokio::time::Instant;
 
@@ -15,6 +15,8 @@ pub(super) struct Acks {
     owed: Option<(u64, Instant)>,
     /// To be written as soon as the socket can take it.
     ready: Option<u64>,
+    /// Refused frames, to be written before anything newer is acknowledged; each speaks for all before it.
+    refused: VecDeque<u64>,
 }
 
 impl Acks {
@@ -22,6 +24,12 @@ impl Acks {
     pub(super) fn owe(&mut self, seq: u64) {
         let since = self.owed.map_or_else(Instant::now, |(_, since)| since);
         self.owed = Some((seq, since));
+    }
+
+    /// Everything before `seq` was handed over, and `seq` itself is refused.
+    pub(super) fn refuse(&mut self, seq: u64) {
+        self.owed = None;
+        self.refused.push_back(seq);
     }
 
     /// When it must be written at the latest.
@@ -45,6 +53,10 @@ impl Acks {
 
     /// The frame to write now.
     pub(super) fn next_text(&mut self) -> Option<String> {
+        if let Some(seq) = self.refused.pop_front() {
+            self.ready = self.ready.filter(|ready| *ready > seq);
+            return Some(format!("{{\"type\":\"ack\",\"seq\":{seq},\"late\":true}}"));
+        }
         let seq = self.ready.take()?;
         Some(format!("{{\"type\":\"ack\",\"seq\":{seq}}}"))
     }
@@ -66,6 +78,21 @@ mod tests {
         assert!(acks.settle());
         assert_eq!(acks.due(), None);
         assert_eq!(acks.next_text().as_deref(), Some(r#"{"type":"ack","seq":2}"#));
+        assert_eq!(acks.next_text(), None);
+    }
+
+    #[test]
+    fn a_refusal_goes_before_every_newer_acknowledgement_and_stands_for_the_older_ones() {
+        let mut acks = Acks::default();
+        acks.owe(1);
+        acks.refuse(2);
+        acks.owe(3);
+        acks.settle();
+        assert_eq!(
+            acks.next_text().as_deref(),
+            Some(r#"{"type":"ack","seq":2,"late":true}"#)
+        );
+        assert_eq!(acks.next_text().as_deref(), Some(r#"{"type":"ack","seq":3}"#));
         assert_eq!(acks.next_text(), None);
     }
 }

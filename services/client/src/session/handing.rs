@@ -19,6 +19,13 @@ pub(super) enum Then {
         /// Its `seq` there.
         seq: u64,
     },
+    /// The frame is refused as late, once all before it was handed over.
+    Refused {
+        /// The number of the connection it came from.
+        connection: u64,
+        /// Its `seq` there.
+        seq: u64,
+    },
     /// A send is finished: there is room for another.
     Finished,
 }

@@ -12,6 +12,7 @@ use super::{
     connect::After,
     handing::Then,
     link::{Link, Lost},
+    seen::Verdict,
     task::{End, Task, at},
 };
 use crate::{Outcome, client::CLOSE_TIMEOUT};
@@ -161,11 +162,11 @@ impl Task {
     fn take_message(&mut self, message: ServerMessage, connection: u64) {
         let seq = message.seq;
         let then = Then::Processed { connection, seq };
-        if self.seen.note(&message.mid) {
-            self.handing.push(SessionEvent::Message(message), then);
-        } else {
+        match self.seen.note(&message.mid) {
+            Verdict::New => self.handing.push(SessionEvent::Message(message), then),
             // The first one may still wait to be handed over: its repetition is acknowledged after it.
-            self.handing.push_silent(then);
+            Verdict::Repeated => self.handing.push_silent(then),
+            Verdict::Late => self.handing.push_silent(Then::Refused { connection, seq }),
         }
     }
 

@@ -143,6 +143,11 @@ impl Task {
         match then.map_err(|Deserted| End::closed())? {
             Then::Nothing => {}
             Then::Finished => self.room.add_permits(1),
+            Then::Refused { connection, seq } => {
+                if let Some(link) = link.filter(|link| link.number == connection) {
+                    link.acks.refuse(seq);
+                }
+            }
             Then::Processed { connection, seq } => {
                 if connection == self.connections {
                     self.last_seq = seq;

@@ -2,6 +2,7 @@
 //! through the test, which may lose, repeat or reorder it. No clock is waited for; moments are arguments.
 
 mod faults;
+mod model;
 mod sessions;
 mod way;
 

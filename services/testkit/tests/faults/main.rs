@@ -1,0 +1,62 @@
+//! The fault suite: real Redis, real nodes, real faults, and an oracle that reads every client's log. Lost in
+//! silence, delivered twice, out of order, without a final word: 0, whatever happens to nodes and networks.
+//! `SWITCHBOARD_LONG=1` makes the longest of them two minutes long.
+
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+mod clients;
+mod deaf;
+mod nodes;
+mod oracle;
+mod redis;
+mod rolling;
+mod slow;
+
+use std::{sync::Arc, time::Duration};
+
+use switchboard_testkit::{Cluster, Load, Oracle, Verdict};
+use tokio::{
+    sync::{Mutex, MutexGuard},
+    time::sleep,
+};
+
+/// Clients are pinged every second, so that one whose node is frozen finds out in three.
+const QUICK_PINGS: &str = "[session]\nheartbeat_ms = 1000\n";
+
+/// One fault test at a time: each loads the machine, and some measure time.
+async fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::const_new(());
+    ALONE.lock().await
+}
+
+/// Lets the load go on for that long. It is the subject of the test, not a wait for something.
+async fn load_for(seconds: f64) {
+    sleep(Duration::from_secs_f64(seconds)).await;
+}
+
+/// Ends the load, prints the table and how each fault healed, and demands that the promise was kept.
+async fn kept(load: Load, oracle: &Arc<Oracle>, cluster: &Cluster) -> Verdict {
+    let verdict = load.stop().await.unwrap();
+    print(&verdict, oracle, cluster);
+    assert!(verdict.is_kept(), "the promise was broken; the stories are above");
+    verdict
+}
+
+/// Prints what is known, and of a broken promise all that helps to find out why.
+fn print(verdict: &Verdict, oracle: &Oracle, cluster: &Cluster) {
+    println!("{verdict}");
+    for heal in oracle.heals() {
+        println!("{heal}");
+    }
+    if !verdict.is_kept() || verdict.failures() > 0 {
+        println!("{}", verdict.stories());
+    }
+    if !verdict.is_kept() {
+        for (node, number) in cluster.nodes.iter().zip(1..) {
+            let log = node.log();
+            let lines: Vec<_> = log.lines().filter(|line| !line.contains("\"INFO\"")).collect();
+            let last = lines.len().saturating_sub(20);
+            println!("n{number} logged last:\n{}", lines[last..].join("\n"));
+        }
+    }
+}

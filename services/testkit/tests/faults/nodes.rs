@@ -1,0 +1,90 @@
+//! Nodes that are killed, frozen and drained, under load.
+
+use std::time::Duration;
+
+use switchboard_testkit::{Cluster, Load, LoadPlan, Oracle, PATIENCE, Speaker, wait_until};
+
+use crate::{QUICK_PINGS, alone, kept, load_for, print};
+
+/// How long the frozen node is frozen, in seconds.
+const FROZEN_S: f64 = 20.0;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_hundred_peers_lose_nothing_while_a_node_dies_one_freezes_redis_is_emptied_and_one_drains() {
+    let _alone = alone().await;
+    let long = std::env::var_os("SWITCHBOARD_LONG").is_some();
+    // Between the faults, in seconds.
+    let quiet = if long { 14.0 } else { 5.0 };
+    let mut cluster = Cluster::start_with(3, QUICK_PINGS).await.unwrap();
+    let oracle = Oracle::start();
+    let plan = LoadPlan {
+        pairs: 150,
+        every: Duration::from_millis(500),
+    };
+    let load = Load::start(plan, &oracle, &cluster.urls_from(0)).await.unwrap();
+    load_for(quiet).await;
+
+    let fault = |name: &str| {
+        let across = load.pairs_across();
+        oracle.fault(&format!("{name} ({across} pairs across nodes)"));
+        assert!(across > plan.pairs / 4, "the load still passes between nodes");
+    };
+    fault("n2 killed");
+    cluster.nodes[1].kill();
+    load_for(quiet).await;
+    fault("n2 started again");
+    cluster.nodes[1].start_again().unwrap();
+    cluster.nodes[1].ready().await.unwrap();
+    load_for(quiet).await;
+
+    fault("n3 frozen");
+    cluster.nodes[2].signal("STOP").unwrap();
+    load_for(FROZEN_S).await;
+    fault("n3 thawed");
+    cluster.nodes[2].signal("CONT").unwrap();
+    load_for(quiet).await;
+
+    fault("Redis killed");
+    cluster.redis.kill();
+    load_for(2.0).await;
+    fault("Redis started again, empty");
+    cluster.redis.start_again().await.unwrap();
+    load_for(quiet).await;
+
+    fault("n1 drained");
+    cluster.nodes[0].drain().await.unwrap();
+    assert_eq!(cluster.nodes[0].ended(PATIENCE).await.unwrap().code(), Some(0));
+    load_for(quiet).await;
+    kept(load, &oracle, &cluster).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_goes_on_elsewhere_after_kill_9_of_its_node_with_nothing_lost_and_nothing_twice() {
+    let _alone = alone().await;
+    let mut cluster = Cluster::start_with(3, QUICK_PINGS).await.unwrap();
+    let oracle = Oracle::start();
+    let mut alice = Speaker::start(&oracle, "alice", cluster.urls_from(0));
+    let mut bob = Speaker::start(&oracle, "bob", cluster.urls_from(1));
+    let (from, to) = (alice.number, bob.number);
+    let both = async || (oracle.connected() == 2).then_some(());
+    wait_until("both are connected", PATIENCE, both).await.unwrap();
+    for round in 1..=40_u64 {
+        for _ in 0..10 {
+            alice.send(to, "bob", 0).await.unwrap();
+            bob.send(from, "alice", 0).await.unwrap();
+        }
+        if round == 20 {
+            // In the midst of what is under way.
+            let under_way = async || (oracle.arrived(from, to) > 100).then_some(());
+            wait_until("messages flow", PATIENCE, under_way).await.unwrap();
+            oracle.fault("bob's node killed");
+            cluster.nodes[1].kill();
+        }
+    }
+    oracle.settle().await;
+    let verdict = oracle.judge();
+    print(&verdict, &oracle, &cluster);
+    assert!(verdict.is_kept());
+    assert_eq!((verdict.sent, verdict.delivered), (800, 800));
+    assert_eq!((verdict.resumes, verdict.gaps), (1, 0));
+}

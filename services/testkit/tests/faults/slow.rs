@@ -1,0 +1,94 @@
+//! A reader that does not read, beside quick ones that share its node and its sender: nobody else is delayed, and
+//! what is sent to it ends in words.
+
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use switchboard_testkit::{Cluster, Oracle, PATIENCE, Speaker, token, wait_until};
+use tokio::{
+    net::{TcpSocket, TcpStream},
+    time::{Instant, interval, timeout},
+};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{client::IntoClientRequest as _, http::HeaderValue},
+};
+
+use crate::{alone, print};
+
+/// What the slow reader's kernel takes for it; the least that the system allows is taken.
+const RECEIVE_BYTES: u32 = 2048;
+
+/// Messages to the slow reader, and their size: more than its queue of 256 KiB and its socket hold.
+const TO_SLOW: u64 = 100;
+const PADDING: usize = 7 * 1024;
+
+/// Messages from the same sender to a quick reader.
+const TO_QUICK: u64 = 60;
+
+/// The longest that one of those may wait.
+const PROMPT: Duration = Duration::from_millis(500);
+
+/// A connection of `peer` that is welcome and then never read.
+async fn connect_and_never_read(port: u16, peer: &str) -> WebSocketStream<TcpStream> {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(RECEIVE_BYTES).unwrap();
+    let stream = socket.connect(([127, 0, 0, 1], port).into()).await.unwrap();
+    let mut request = format!("ws://127.0.0.1:{port}/v1/ws")
+        .into_client_request()
+        .unwrap();
+    let headers = request.headers_mut();
+    let bearer = format!("Bearer {}", token(peer).unwrap().expose());
+    headers.insert("authorization", HeaderValue::try_from(bearer).unwrap());
+    headers.insert(
+        "sec-websocket-protocol",
+        HeaderValue::from_static("switchboard.v1"),
+    );
+    let (mut socket, _) = tokio_tungstenite::client_async(request, stream).await.unwrap();
+    let welcome = timeout(PATIENCE, socket.next()).await.unwrap().unwrap().unwrap();
+    assert!(welcome.into_text().unwrap().contains("\"welcome\""));
+    socket
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_does_not_read_delays_nobody_else_and_sends_to_it_end_in_words() {
+    let _alone = alone().await;
+    let cluster = Cluster::start(2).await.unwrap();
+    let oracle = Oracle::start();
+    let slow = oracle.client_without_ears("slow");
+    let _socket = connect_and_never_read(cluster.nodes[1].public_port(), "slow").await;
+    let mut sender = Speaker::start(&oracle, "sender", cluster.urls_from(0));
+    let mut other = Speaker::start(&oracle, "other", cluster.urls_from(1));
+    let quick = Speaker::start(&oracle, "quick", cluster.urls_from(1));
+    let all = async || (oracle.connected() == 3).then_some(());
+    wait_until("all are connected", PATIENCE, all).await.unwrap();
+
+    oracle.fault("one reader does not read");
+    let mut ticks = interval(Duration::from_millis(50));
+    let begin = Instant::now();
+    for _ in 0..TO_SLOW {
+        sender.send(slow, "slow", PADDING).await.unwrap();
+    }
+    for _ in 0..TO_QUICK {
+        ticks.tick().await;
+        sender.send(quick.number, "quick", 0).await.unwrap();
+        other.send(quick.number, "quick", 0).await.unwrap();
+    }
+    oracle.settle().await;
+    println!("all words after {:?}", begin.elapsed());
+    let verdict = oracle.judge();
+    print(&verdict, &oracle, &cluster);
+    assert!(verdict.is_kept());
+    assert!(verdict.failures() > 0, "the slow reader was too slow for some");
+    for from in [&sender, &other] {
+        let longest = oracle.longest_wait(from.number, quick.number);
+        println!("{} waited {longest:?} at most for a quick reader", from.name());
+        assert!(longest <= PROMPT, "{} was delayed by {longest:?}", from.name());
+    }
+    // Both to the quick one: everything but what the slow one did not take.
+    let to_slow = usize::try_from(TO_SLOW).unwrap() - verdict.failures();
+    assert_eq!(
+        verdict.delivered - to_slow,
+        2 * usize::try_from(TO_QUICK).unwrap()
+    );
+}
