@@ -229,7 +229,7 @@ impl Router {
         let dropped = slot.as_mut().map_or(0, |outbox| outbox.drop_queued());
         self.telemetry
             .pending_sends(-i64::try_from(dropped).unwrap_or(i64::MAX));
-        if slot.as_ref().is_none_or(|outbox| outbox.len() == 0) {
+        if slot.as_ref().is_none_or(|outbox| outbox.is_empty()) {
             self.registry.forget(peer);
         }
     }

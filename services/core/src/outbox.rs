@@ -309,11 +309,8 @@ impl Outbox {
         is_empty
     }
 
+    /// Whether nothing waits; streams without sends may still be there.
     pub(crate) fn is_empty(&self) -> bool {
-        self.streams.is_empty()
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.receivers.len()
+        self.receivers.is_empty()
     }
 }

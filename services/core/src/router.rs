@@ -155,10 +155,10 @@ impl Router {
         }
         let (stream, index, is_new) = outbox.admit(&send.to, pending);
         self.telemetry.pending_sends(1);
-        if !stream.is_held {
-            if let Handed::Done(word) = self.hand_on(peer, &send.to, stream, index, now) {
-                self.finish_locked(peer, outbox.finish(id), word);
-            }
+        if !stream.is_held
+            && let Handed::Done(word) = self.hand_on(peer, &send.to, stream, index, now)
+        {
+            self.finish_locked(peer, outbox.finish(id), word);
         }
         drop(slot);
         if is_new {
@@ -372,7 +372,7 @@ impl Router {
 
     /// The last trace of a session whose connection is gone ends with its last send.
     fn forget_if_spent(&self, sender: &Peer, outbox: Option<&Outbox>) {
-        if sender.is_gone() && outbox.is_none_or(|outbox| outbox.len() == 0) {
+        if sender.is_gone() && outbox.is_none_or(|outbox| outbox.is_empty()) {
             self.registry.forget(sender);
         }
     }

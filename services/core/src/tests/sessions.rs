@@ -67,7 +67,9 @@ fn what_was_not_done_is_asked_for_again_and_goes_to_the_next_connection_once() {
     let asked = n2.asked();
     let keep = asked.iter().find_map(|asked| match asked {
         Asked::Detach(keep) => keep.clone(),
-        _ => None,
+        Asked::Publish(..) | Asked::Locate(..) | Asked::ToNode(..) | Asked::Leave(_) | Asked::MailDone(_) => {
+            None
+        }
     });
     asked.into_iter().for_each(|asked| n2.carry(asked, &n1));
     let keep = keep.expect("the session is kept");

@@ -1,7 +1,10 @@
 //! The judgement: what the promise of delivery calls a loss, a duplicate, a reordering, a silence. It reads the
 //! log only.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use switchboard_client::Outcome;
 
@@ -14,13 +17,19 @@ use super::{
 /// Offenders whose history is kept, of each kind.
 const MAX_SHOWN: usize = 3;
 
-/// How often each stamp arrived at its receiver.
-fn arrived(log: &Log) -> HashMap<Stamp, usize> {
-    let mut arrived = HashMap::new();
+/// The longest that a word may take: the deadline of a send, and some more for a busy machine.
+const WORD_WITHIN: Duration = Duration::from_secs(8);
+
+/// When each stamp first arrived at its receiver, and how often.
+type Arrived = HashMap<Stamp, (Duration, usize)>;
+
+fn arrived(log: &Log) -> Arrived {
+    let mut arrived = Arrived::new();
     for (number, client) in (0..).zip(&log.clients) {
-        let stamps = client.arrivals.iter().filter_map(|arrival| arrival.stamp);
-        for stamp in stamps.filter(|stamp| stamp.to == ClientNo(number)) {
-            *arrived.entry(stamp).or_default() += 1;
+        for arrival in &client.arrivals {
+            if let Some(stamp) = arrival.stamp.filter(|stamp| stamp.to == ClientNo(number)) {
+                arrived.entry(stamp).or_insert((arrival.at, 0)).1 += 1;
+            }
         }
     }
     arrived
@@ -82,17 +91,12 @@ pub(super) fn judge(log: &Log) -> Verdict {
     verdict
 }
 
-fn judge_send(
-    log: &Log,
-    verdict: &mut Verdict,
-    arrived: &HashMap<Stamp, usize>,
-    id: u64,
-    said: &Said,
-    stamp: Stamp,
-) {
+fn judge_send(log: &Log, verdict: &mut Verdict, arrived: &Arrived, id: u64, said: &Said, stamp: Stamp) {
     verdict.sent += 1;
     verdict.queued += usize::from(!said.queued.is_empty());
-    let times = arrived.get(&stamp).copied().unwrap_or(0);
+    let (arrived_at, times) = arrived
+        .get(&stamp)
+        .map_or((None, 0), |(at, times)| (Some(*at), *times));
     let story = || history::of(log, id, said, stamp);
     match said.words.as_slice() {
         [] => {
@@ -117,10 +121,40 @@ fn judge_send(
             verdict.offend(Offence::ManyWords, story);
         }
     }
+    if is_overdue(log, said, stamp, arrived_at) {
+        verdict.overdue += 1;
+        verdict.offend(Offence::Overdue, story);
+    }
     if times > 1 {
         verdict.duplicated += 1;
         verdict.offend(Offence::Duplicated, story);
     }
+}
+
+/// Whether the word on a send came long after it was due: reckoned from the send, from its sender's last connect
+/// before the word (the session repeats it then), and, where it was told to wait, from its arrival.
+fn is_overdue(log: &Log, said: &Said, stamp: Stamp, arrived_at: Option<Duration>) -> bool {
+    let (Some(send), Some((word, _))) = (said.send, said.words.first()) else {
+        return false;
+    };
+    let due = if said.queued.is_empty() {
+        Some(send.at)
+    } else {
+        arrived_at
+    };
+    let changes = log
+        .clients
+        .get(stamp.from.index())
+        .map(|client| client.changes.iter());
+    let connects = changes
+        .into_iter()
+        .flatten()
+        .filter_map(|(at, change)| match change {
+            Change::Connected { .. } => Some(*at).filter(|at| at < word),
+            Change::Disconnected { .. } | Change::Ended { .. } => None,
+        });
+    let last = connects.max().unwrap_or_default();
+    due.is_some_and(|due| *word > due.max(last) + WORD_WITHIN)
 }
 
 fn judge_arrivals(

@@ -10,6 +10,7 @@ pub(super) enum Offence {
     Duplicated,
     Reordered,
     Wordless,
+    Overdue,
     ManyWords,
     Misdelivered,
     Unasked,
@@ -40,6 +41,8 @@ pub struct Verdict {
     pub reordered: usize,
     /// Without a final word when the run had ended.
     pub wordless: usize,
+    /// With a final word that came long after the send's deadline, and not because its receiver was away.
+    pub overdue: usize,
     /// With more than one final word.
     pub many_words: usize,
     /// Arrived at somebody else, under another sender's name, or changed.
@@ -76,8 +79,8 @@ impl Verdict {
         of_code.map(|(_, count)| count).sum()
     }
 
-    /// Whether the promise was kept: nothing lost in silence, twice, out of order, without a word, or where it
-    /// does not belong; and something was sent at all.
+    /// Whether the promise was kept: nothing lost in silence, twice, out of order, without a word in time, or where
+    /// it does not belong; and something was sent at all.
     #[must_use]
     pub fn is_kept(&self) -> bool {
         let offences = [
@@ -85,6 +88,7 @@ impl Verdict {
             self.duplicated,
             self.reordered,
             self.wordless,
+            self.overdue,
             self.many_words,
             self.misdelivered,
             self.unasked,
@@ -129,6 +133,7 @@ impl fmt::Display for Verdict {
             ("duplicated", self.duplicated),
             ("reordered", self.reordered),
             ("without a final word", self.wordless),
+            ("final word overdue", self.overdue),
             ("more than one final word", self.many_words),
             ("misdelivered", self.misdelivered),
             ("words nobody asked for", self.unasked),

@@ -246,16 +246,24 @@ impl Client {
                 }
             }
             Outgoing::Delivered(id) => Down::Word(id, Word::Delivered),
-            Outgoing::Event(event) => match *event {
-                Event::Error {
+            Outgoing::Event(event) => {
+                if let Event::Error {
                     id: Some(id), code, ..
-                } => Down::Word(id, Word::Failed(code)),
-                Event::Receipt {
-                    status: ReceiptStatus::Queued,
-                    ..
-                } => Down::Queued,
-                other => panic!("not said in the model: {other:?}"),
-            },
+                } = *event
+                {
+                    Down::Word(id, Word::Failed(code))
+                } else {
+                    let is_queued = matches!(
+                        *event,
+                        Event::Receipt {
+                            status: ReceiptStatus::Queued,
+                            ..
+                        }
+                    );
+                    assert!(is_queued, "not said in the model: {event:?}");
+                    Down::Queued
+                }
+            }
             Outgoing::Close(_) => {
                 connection.attachment = None;
                 Down::Closed
