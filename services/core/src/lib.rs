@@ -18,6 +18,7 @@ mod peer;
 mod records;
 mod registry;
 mod remote;
+mod retry;
 mod router;
 mod saved;
 mod schedule;

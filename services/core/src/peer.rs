@@ -4,7 +4,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
     task::{Context, Poll, Waker},
     time::Instant,
@@ -34,6 +34,8 @@ pub struct Peer {
     pub(crate) outbox: Mutex<Option<Box<Outbox>>>,
     is_gone: AtomicBool,
     is_asked: AtomicBool,
+    /// When it last sent or got a message, in seconds of the router's clock.
+    active_s: AtomicU32,
 }
 
 impl Peer {
@@ -47,6 +49,7 @@ impl Peer {
             outbox: Mutex::default(),
             is_gone: AtomicBool::new(false),
             is_asked: AtomicBool::new(false),
+            active_s: AtomicU32::new(0),
         })
     }
 
@@ -104,6 +107,16 @@ impl Peer {
         self.is_asked.store(true, Ordering::Release);
         let waker = self.mailbox.lock().take_waker();
         wake(waker);
+    }
+
+    /// It sends or gets a message at this second of the router's clock.
+    pub(crate) fn is_active_at(&self, second: u32) {
+        self.active_s.store(second, Ordering::Relaxed);
+    }
+
+    /// Whether it has sent or got a message since that second.
+    pub(crate) fn was_active_since(&self, second: u32) -> bool {
+        self.active_s.load(Ordering::Relaxed) > second
     }
 
     /// Whether somebody wants to know if the client still lives; says so once for each question.

@@ -34,7 +34,9 @@ impl BrokerEvents for Router {
             ack,
             envelope.trace.as_ref(),
         );
-        let answer = match receiver.offer(forward, envelope.prev, &self.limits, self.now()) {
+        let now = self.now();
+        receiver.is_active_at(self.second(now));
+        let answer = match receiver.offer(forward, envelope.prev, &self.limits, now) {
             Accept::Queued | Accept::Closed => None,
             Accept::AlreadyQueued => {
                 self.telemetry.duplicate_dropped();

@@ -16,16 +16,10 @@ use crate::{
     AckTo, Broker, BrokerError, BusState, BusStatus, Forward, Limits, Outgoing, Peer,
     acks::Acks,
     mailbox::{Accept, Mail, Taken},
-    outbox::{FIRST_RETRY, Outbox, Pending, Progress, Stream},
+    outbox::{FIRST_RETRY, Outbox, Pending, Stream},
     registry::Registry,
     schedule::{Schedule, StreamRef},
 };
-
-/// How soon a stream whose receiver had no room is tried again.
-const BUSY_RETRY: Duration = Duration::from_millis(20);
-
-/// Sends of one stream that one look of its timer hands on, so that a full receiver is not flooded.
-const SENDS_PER_LOOK: usize = 64;
 
 /// A node's switchboard: every send comes in here and every final word goes out from here.
 pub struct Router {
@@ -37,6 +31,7 @@ pub struct Router {
     pub(crate) broker: OnceLock<Arc<dyn Broker>>,
     pub(crate) attaches: AtomicU64,
     pub(crate) schedule: Schedule,
+    started_at: Instant,
     /// Moves the clock of a test.
     #[cfg(test)]
     pub(crate) clock_ms: AtomicU64,
@@ -56,7 +51,7 @@ pub struct SendRequest {
 }
 
 /// What became of handing a pending send on.
-enum Handed {
+pub(crate) enum Handed {
     On,
     NotNow,
     Done(Final),
@@ -75,6 +70,7 @@ impl Router {
             broker: OnceLock::new(),
             attaches: AtomicU64::new(0),
             schedule: Schedule::default(),
+            started_at: Instant::now(),
             #[cfg(test)]
             clock_ms: AtomicU64::new(0),
         })
@@ -129,10 +125,21 @@ impl Router {
         Instant::now() + moved
     }
 
-    /// Everybody attached at this moment, for a drain.
+    /// Everybody attached at this moment, in no order: first those who neither sent nor got anything for
+    /// `quiet_for`, then those who did, and may be in the middle of a negotiation.
     #[must_use]
-    pub fn peers(&self) -> Vec<Arc<Peer>> {
-        self.registry.all()
+    pub fn peers(&self, quiet_for: Duration) -> (Vec<Arc<Peer>>, Vec<Arc<Peer>>) {
+        let quiet_s = u32::try_from(quiet_for.as_secs()).unwrap_or(u32::MAX);
+        // Peers that never did anything have the second 0.
+        let since = self.second(self.now()).saturating_sub(quiet_s);
+        let all = self.registry.all().into_iter();
+        all.partition(|peer| !peer.was_active_since(since))
+    }
+
+    /// The second of this router's own clock, from 1.
+    pub(crate) fn second(&self, now: Instant) -> u32 {
+        let since = now.saturating_duration_since(self.started_at).as_secs();
+        u32::try_from(since).unwrap_or(u32::MAX).saturating_add(1)
     }
 
     /// Takes one send of `peer`. Its final word comes through `peer`'s mailbox, sooner or later but surely.
@@ -146,6 +153,7 @@ impl Router {
 
     fn send_numbered(&self, peer: &Arc<Peer>, id: u64, send: SendRequest, span: &MessageSpan) {
         let now = self.now();
+        peer.is_active_at(self.second(now));
         let pending = Pending::new(id, send.kind, send.payload, span.context(), now, &self.limits);
         let mut slot = peer.outbox.lock();
         let outbox = slot.get_or_insert_default();
@@ -171,7 +179,14 @@ impl Router {
     }
 
     /// Hands the pending send at `index` on, to a peer here or to the bus. Never waits.
-    fn hand_on(&self, peer: &Peer, to: &PeerKey, stream: &mut Stream, index: usize, now: Instant) -> Handed {
+    pub(crate) fn hand_on(
+        &self,
+        peer: &Peer,
+        to: &PeerKey,
+        stream: &mut Stream,
+        index: usize,
+        now: Instant,
+    ) -> Handed {
         let prev = stream.prev(index);
         let Some(pending) = stream.pending.get_mut(index) else {
             return Handed::On;
@@ -192,6 +207,7 @@ impl Router {
                 AckTo::Local,
                 pending.trace.as_ref(),
             );
+            receiver.is_active_at(self.second(now));
             match receiver.offer(forward, prev, &self.limits, now) {
                 Accept::Queued | Accept::AlreadyQueued => pending.sent(Path::Local, now),
                 Accept::AlreadyDone => {
@@ -371,14 +387,14 @@ impl Router {
     }
 
     /// The last trace of a session whose connection is gone ends with its last send.
-    fn forget_if_spent(&self, sender: &Peer, outbox: Option<&Outbox>) {
+    pub(crate) fn forget_if_spent(&self, sender: &Peer, outbox: Option<&Outbox>) {
         if sender.is_gone() && outbox.is_none_or(|outbox| outbox.is_empty()) {
             self.registry.forget(sender);
         }
     }
 
     /// The outbox is still locked, so that final words leave in the order in which they fell.
-    fn finish_locked(&self, sender: &Peer, pending: Option<Pending>, word: Final) {
+    pub(crate) fn finish_locked(&self, sender: &Peer, pending: Option<Pending>, word: Final) {
         let Some(pending) = pending else { return };
         let word = match word {
             Final::Error(ErrorCode::PeerOffline) if pending.was_queued => Final::Error(ErrorCode::Expired),
@@ -394,88 +410,6 @@ impl Router {
             }
             Final::Error(code) => sender.tell(Event::error(Some(pending.id), code)),
         }
-    }
-
-    async fn look_after_streams(&self) {
-        loop {
-            let stream = self.schedule.next().await;
-            let Some(sender) = stream.sender.upgrade() else {
-                continue;
-            };
-            if let Some(at) = self.look_after(&sender, &stream.to, Instant::now()) {
-                self.schedule.arm(at, stream);
-            }
-        }
-    }
-
-    /// Ends what is past its deadline, repeats what is due, and says when to look again.
-    pub(crate) fn look_after(&self, sender: &Peer, to: &PeerKey, now: Instant) -> Option<Instant> {
-        let mut slot = sender.outbox.lock();
-        let outbox = slot.as_mut()?;
-        for (id, code) in outbox
-            .stream(to)
-            .map(|stream| stream.overdue(now))
-            .unwrap_or_default()
-        {
-            self.finish_locked(sender, outbox.finish(id), Final::Error(code));
-        }
-        if outbox.drop_if_empty(to) {
-            if outbox.is_empty() {
-                *slot = None;
-            }
-            self.forget_if_spent(sender, slot.as_deref());
-            return None;
-        }
-        let stream = outbox.stream(to)?;
-        if let Some(first) = stream.next_if_all_queued().filter(|first| *first > now) {
-            return Some(first);
-        }
-        let done = self.repeat_due(sender, to, stream, now);
-        let next = if stream.is_held { BUSY_RETRY } else { FIRST_RETRY };
-        for (id, word) in done {
-            self.finish_locked(sender, outbox.finish(id), word);
-        }
-        Some(now + next)
-    }
-
-    fn repeat_due(
-        &self,
-        sender: &Peer,
-        to: &PeerKey,
-        stream: &mut Stream,
-        now: Instant,
-    ) -> Vec<(u64, Final)> {
-        let mut done = Vec::new();
-        let mut handed = 0;
-        stream.is_held = false;
-        // Once one is repeated, those behind it are too: the receiver did not take them before it.
-        let mut repeating = false;
-        for index in 0..stream.pending.len() {
-            let Some(pending) = stream.pending.get(index) else {
-                break;
-            };
-            repeating |= match pending.progress {
-                Progress::Held => true,
-                Progress::Sent { repeat_at } => repeat_at <= now,
-                Progress::Queued { repeat_at: None } => continue,
-                Progress::Queued { repeat_at: Some(at) } => at <= now,
-            };
-            if !repeating {
-                continue;
-            }
-            if handed == SENDS_PER_LOOK {
-                stream.is_held = true;
-                break;
-            }
-            handed += 1;
-            let id = pending.id;
-            match self.hand_on(sender, to, stream, index, now) {
-                Handed::On => {}
-                Handed::Done(word) => done.push((id, word)),
-                Handed::NotNow => break,
-            }
-        }
-        done
     }
 }
 

@@ -29,15 +29,24 @@ pub struct DrainReport {
     pub cut_off: usize,
 }
 
+/// A peer that sent or got nothing for this long is not in the middle of a negotiation.
+const QUIET_FOR: Duration = Duration::from_secs(5);
+
 impl Edge {
-    /// Refuses new connections, sends `goaway` to everybody over `plan.window`, closes each with 1012 after
-    /// `plan.grace`, and waits for the close handshakes until `plan.deadline`.
+    /// Refuses new connections, sends `goaway` to everybody over `plan.window`, quiet peers first, closes each
+    /// with 1012 after `plan.grace` unless it has moved, and waits for the close handshakes until
+    /// `plan.deadline`.
+    ///
+    /// Dropping the future cancels the drain: new connections are taken again, and whoever was told to go may
+    /// stay.
     pub async fn drain(self: &Arc<Self>, plan: DrainPlan) -> DrainReport {
         let start = Instant::now();
-        self.refuse_new();
-        let mut peers = self.router.peers();
+        let refusing = Refusing::begin(self);
+        let (mut peers, mut active) = self.router.peers(QUIET_FOR);
         // Random order is the jitter: neighbours in time are not neighbours in anything else.
         peers.shuffle(&mut rand::rng());
+        active.shuffle(&mut rand::rng());
+        peers.append(&mut active);
         let told = peers.len();
         let step = plan.window / u32::try_from(told.max(1)).unwrap_or(u32::MAX);
         let reconnect_after_ms = 0;
@@ -59,6 +68,7 @@ impl Edge {
             peer.close(CloseCode::Restarting);
         }
         let _ = timeout_at(start + plan.deadline, self.all_closed()).await;
+        refusing.goes_on();
         DrainReport {
             told,
             cut_off: self.open_connections(),
@@ -70,6 +80,28 @@ impl Edge {
         const LOOK_EVERY: Duration = Duration::from_millis(20);
         while self.open_connections() > 0 {
             tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+}
+
+/// New connections are refused; dropped before its end, they are taken again.
+struct Refusing<'a>(Option<&'a Edge>);
+
+impl<'a> Refusing<'a> {
+    fn begin(edge: &'a Edge) -> Self {
+        edge.refuse_new(true);
+        Self(Some(edge))
+    }
+
+    fn goes_on(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Refusing<'_> {
+    fn drop(&mut self) {
+        if let Some(edge) = self.0 {
+            edge.refuse_new(false);
         }
     }
 }

@@ -76,9 +76,9 @@ impl Edge {
         self.open.load(Ordering::Relaxed)
     }
 
-    /// From now on new connections are sent elsewhere.
-    pub fn refuse_new(&self) {
-        self.refusing.store(true, Ordering::Relaxed);
+    /// Whether new connections are sent elsewhere from now on.
+    pub fn refuse_new(&self, refuse: bool) {
+        self.refusing.store(refuse, Ordering::Relaxed);
     }
 
     pub(crate) fn is_refusing(&self) -> bool {

@@ -5,6 +5,7 @@ pub mod cli;
 pub mod command;
 pub mod config;
 mod demo;
+mod emptying;
 mod node;
 mod ops;
 mod readiness;

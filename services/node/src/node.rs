@@ -1,7 +1,7 @@
 //! A node put together: ports bound, parts wired, run until told to stop, drained. The one place where the
 //! broker and the edge meet.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc};
 
 use anyhow::Context as _;
 use axum::Router as Routes;
@@ -10,12 +10,13 @@ use switchboard_broker::{MemoryBroker, MemoryBus, RedisBroker};
 use switchboard_core::{Broker, Router};
 use switchboard_edge::{DrainReport, Edge};
 use switchboard_telemetry::Telemetry;
-use tokio::{net::TcpListener, sync::Notify};
+use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
     config::{BrokerSettings, DrainSettings, Settings},
     demo,
-    ops::{self, Ops},
+    emptying::Emptying,
+    ops::{self, Ops, Wanted},
     readiness::Readiness,
 };
 
@@ -101,28 +102,33 @@ impl Node {
         self.ops.local_addr()
     }
 
-    /// Runs until `stop` ends or `POST /drain` comes, then drains.
+    /// Runs until `stop` ends, then drains.
     ///
     /// # Errors
     /// When the operations port fails.
     pub async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<DrainReport> {
-        let drain = Arc::new(Notify::new());
-        let (readiness, telemetry) = (Arc::clone(&self.readiness), self.telemetry.clone());
+        let (wanted, orders) = watch::channel(Wanted::Serving);
         let ops_routes = ops::routes(Ops {
-            readiness,
-            telemetry,
-            drain: Arc::clone(&drain),
+            readiness: Arc::clone(&self.readiness),
+            telemetry: self.telemetry.clone(),
+            wanted: wanted.clone(),
         });
         tracing::info!(public = %self.public_address()?, ops = %self.ops_address()?, "listening");
-        let stop = async {
-            tokio::select! {
-                () = stop => {}
-                () = drain.notified() => {}
-            }
+        let emptying = Emptying {
+            edge: Arc::clone(&self.edge),
+            readiness: Arc::clone(&self.readiness),
+            telemetry: self.telemetry.clone(),
+            settings: self.drain,
+        };
+        let stopping = async {
+            stop.await;
+            wanted.send_replace(Wanted::Stopped);
+            std::future::pending::<Infallible>().await
         };
         tokio::select! {
             // Beside the serving, not before it: a node whose key server is away still takes the keys it was given.
             never = async { self.verifier.prefetch_keys().await; std::future::pending().await } => match never {},
+            never = stopping => match never {},
             () = self.router.run() => anyhow::bail!("the router stopped by itself"),
             () = switchboard_edge::serve(Arc::clone(&self.edge), self.public, self.public_routes) => {
                 anyhow::bail!("the public port stopped by itself")
@@ -131,10 +137,7 @@ impl Node {
                 outcome.context("the operations port failed")?;
                 anyhow::bail!("the operations port stopped by itself")
             }
-            report = async {
-                stop.await;
-                empty(&self.edge, &self.readiness, &self.telemetry, self.drain).await
-            } => {
+            report = emptying.obey(orders) => {
                 self.broker.shutdown().await;
                 self.telemetry.shutdown_traces().await;
                 Ok(report)
@@ -147,21 +150,4 @@ async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| {
         format!("{key}: {address} cannot be listened on; is another program there? Choose another port")
     })
-}
-
-async fn empty(
-    edge: &Arc<Edge>,
-    readiness: &Readiness,
-    telemetry: &Telemetry,
-    drain: DrainSettings,
-) -> DrainReport {
-    readiness.start_draining();
-    telemetry.draining(true);
-    tracing::info!(connections = edge.open_connections(), "draining");
-    if edge.open_connections() > 0 {
-        tokio::time::sleep(drain.settle).await;
-    }
-    let report = edge.drain(drain.plan).await;
-    tracing::info!(told = report.told, cut_off = report.cut_off, "drained");
-    report
 }

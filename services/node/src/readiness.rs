@@ -46,8 +46,8 @@ impl Readiness {
         }
     }
 
-    pub(crate) fn start_draining(&self) {
-        self.draining.store(true, Ordering::Relaxed);
+    pub(crate) fn draining(&self, is_draining: bool) {
+        self.draining.store(is_draining, Ordering::Relaxed);
     }
 
     pub(crate) fn report(&self) -> Report {
@@ -56,7 +56,7 @@ impl Readiness {
         if self.draining.load(Ordering::Relaxed) {
             reasons.push(Reason {
                 reason: "draining",
-                detail: "the node is about to stop".into(),
+                detail: "the node empties itself; POST /undrain ends that, unless it was told to stop".into(),
             });
         }
         let reason = match bus.state {

@@ -79,6 +79,13 @@ impl NodeProcess {
         self.public
     }
 
+    /// The status of a POST on the operations port; `None` when there is no answer.
+    pub async fn post(&self, path: &str) -> Option<u16> {
+        let url = format!("http://127.0.0.1:{}{path}", self.ops);
+        let answer = reqwest::Client::new().post(url).send().await.ok()?;
+        Some(answer.status().as_u16())
+    }
+
     /// The status of a GET on the operations port; `None` when there is no answer.
     pub async fn status(&self, path: &str) -> Option<u16> {
         Some(

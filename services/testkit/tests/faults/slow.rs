@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use switchboard_testkit::{Cluster, Oracle, PATIENCE, Speaker, token, wait_until};
+use switchboard_testkit::{ClientNo, Cluster, Oracle, PATIENCE, Speaker, token, wait_until};
 use tokio::{
     net::{TcpSocket, TcpStream},
     time::{Instant, interval, timeout},
@@ -22,9 +22,15 @@ const SHORT_WINDOW: &str = "[session]\nresume_window_s = 3\n";
 /// What the slow reader's kernel takes for it; the least that the system allows is taken.
 const RECEIVE_BYTES: u32 = 2048;
 
-/// Messages that fill the slow reader's queue of 256 KiB and all that its socket takes, from a sender of their own.
-const FLOOD: usize = 1000;
+/// Messages sent at most to fill the slow reader's queue of 256 KiB and all that its socket takes.
+const FLOOD: usize = 2000;
 const PADDING: usize = 7 * 1024;
+
+/// Of those without a word at a time: more than the queue, less than what a node keeps of one sender.
+const UNDER_WAY: usize = 70;
+
+/// If none of those gets its word for so long, all is full.
+const FULL_AFTER: Duration = Duration::from_secs(1);
 
 /// Messages to the slow reader from one who also sends to a quick one.
 const TO_SLOW: usize = 30;
@@ -56,6 +62,19 @@ async fn connect_and_never_read(port: u16, peer: &str) -> WebSocketStream<TcpStr
     socket
 }
 
+/// Sends to the slow reader until nothing more is taken; whether it came to that.
+async fn fill(oracle: &Oracle, flood: &mut Speaker, slow: ClientNo) -> bool {
+    let room = async || (oracle.unfinished().0 < UNDER_WAY).then_some(());
+    for sent in 0..FLOOD {
+        if wait_until("there is room", FULL_AFTER, room).await.is_err() {
+            println!("full after {sent} messages of {PADDING} bytes");
+            return true;
+        }
+        flood.send(slow, "slow", PADDING).await.unwrap();
+    }
+    false
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_that_does_not_read_delays_nobody_else_and_sends_to_it_end_in_words() {
     let _alone = alone().await;
@@ -73,9 +92,10 @@ async fn a_reader_that_does_not_read_delays_nobody_else_and_sends_to_it_end_in_w
     oracle.fault("one reader does not read");
     let mut ticks = interval(Duration::from_millis(100));
     let begin = Instant::now();
-    for _ in 0..FLOOD {
-        flood.send(slow, "slow", PADDING).await.unwrap();
-    }
+    assert!(
+        fill(&oracle, &mut flood, slow).await,
+        "the slow reader took everything"
+    );
     for _ in 0..TO_SLOW {
         sender.send(slow, "slow", PADDING).await.unwrap();
     }

@@ -1,0 +1,229 @@
+//! Sessions that outlive their connection, seen from outside: kept, resumed on any node, refused to others,
+//! moved by a drain.
+
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use std::{sync::Arc, time::Duration};
+
+use switchboard_auth::Minter;
+use switchboard_client::{
+    AcksBy, Client, ConnectOptions, Outcome, Resume, Session, SessionEvent, SessionOptions,
+};
+use switchboard_protocol::{
+    Claims, DuplicatePolicy, ErrorCode, Event, MessageKind, ReceiptStatus, Secret, ServerFrame,
+};
+use switchboard_testkit::{
+    Cluster, FaultProxy, NodeProcess, PATIENCE, SECRET, claims, payload, token, wait_until,
+};
+
+fn options(node: &NodeProcess, peer: &str, acks: AcksBy) -> ConnectOptions {
+    ConnectOptions {
+        acks,
+        ..ConnectOptions::new(node.url(), token(peer).unwrap())
+    }
+}
+
+/// Connects `peer` to `node`, going on with the session of `earlier`.
+async fn resume(node: &NodeProcess, peer: &str, acks: AcksBy, earlier: &Client, seen: u64) -> Client {
+    let resume = Some(Resume {
+        token: earlier.welcome().resume_token.clone(),
+        seen,
+    });
+    let options = ConnectOptions {
+        resume,
+        ..options(node, peer, acks)
+    };
+    Client::connect(&options).await.unwrap()
+}
+
+async fn send(from: &mut Client, to: &str, json: &str) -> u64 {
+    let id = from.next_id();
+    from.send(MessageKind::Message, to, Some(id), &payload(json).unwrap())
+        .await
+        .unwrap();
+    id
+}
+
+async fn is_queued(client: &mut Client, id: u64) {
+    let queued = client.expect(PATIENCE, |frame| match frame {
+        ServerFrame::Event(Event::Receipt { id: of, status }) if *of == id => Some(*status),
+        ServerFrame::Event(_) | ServerFrame::Message(_) => None,
+    });
+    assert_eq!(queued.await.unwrap(), ReceiptStatus::Queued);
+}
+
+async fn text(client: &mut Client) -> String {
+    client.message(PATIENCE).await.unwrap().payload.get().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_goes_on_on_another_node_with_what_its_client_has_not_acknowledged() {
+    let cluster = Cluster::start(3).await.unwrap();
+    let mut alice = cluster.connect(0, "alice").await.unwrap();
+    let mut bob = Client::connect(&options(&cluster.nodes[1], "bob", AcksBy::Client))
+        .await
+        .unwrap();
+    let ids = [
+        send(&mut alice, "bob", "1").await,
+        send(&mut alice, "bob", "2").await,
+    ];
+    assert_eq!(
+        (text(&mut bob).await, text(&mut bob).await),
+        ("1".into(), "2".into())
+    );
+    bob.send_text(r#"{"type":"ack","seq":1}"#).await.unwrap();
+    assert_eq!(
+        alice.outcome_of(ids[0], PATIENCE).await.unwrap(),
+        Outcome::Delivered
+    );
+
+    // The connection is lost; nobody says good-bye.
+    let earlier = bob.welcome().clone();
+    drop(bob);
+    is_queued(&mut alice, ids[1]).await;
+    let third = send(&mut alice, "bob", "3").await;
+    is_queued(&mut alice, third).await;
+    let resumed = ConnectOptions {
+        resume: Some(Resume {
+            token: earlier.resume_token.clone(),
+            seen: 1,
+        }),
+        ..options(&cluster.nodes[2], "bob", AcksBy::Client)
+    };
+    let mut bob = Client::connect(&resumed).await.unwrap();
+    let welcome = bob.welcome();
+    assert!(welcome.resumed && !welcome.gap, "{welcome:?}");
+    assert_eq!(welcome.session, earlier.session);
+    assert_eq!(
+        (text(&mut bob).await, text(&mut bob).await),
+        ("2".into(), "3".into())
+    );
+    bob.send_text(r#"{"type":"ack","seq":4}"#).await.unwrap();
+    for id in [ids[1], third] {
+        assert_eq!(alice.outcome_of(id, PATIENCE).await.unwrap(), Outcome::Delivered);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_acknowledgements_a_resume_says_whether_something_was_missed() {
+    let cluster = Cluster::start(2).await.unwrap();
+    let mut alice = cluster.connect(0, "alice").await.unwrap();
+    for (peer, seen, gap) in [("bob", 1, false), ("carol", 0, true)] {
+        let mut client = cluster.connect(1, peer).await.unwrap();
+        send(&mut alice, peer, "1").await;
+        text(&mut client).await;
+        let again = resume(&cluster.nodes[0], peer, AcksBy::Socket, &client, seen).await;
+        assert!(again.welcome().resumed);
+        assert_eq!(again.welcome().gap, gap, "{peer}");
+        assert_eq!(
+            client.closed(PATIENCE).await.unwrap().0,
+            1000,
+            "the old connection has gone"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resume_token_is_worth_nothing_to_another_peer_nor_after_a_good_bye() {
+    let cluster = Cluster::start(2).await.unwrap();
+    let bob = cluster.connect(0, "bob").await.unwrap();
+    let eve = resume(&cluster.nodes[1], "eve", AcksBy::Socket, &bob, 0).await;
+    assert!(!eve.welcome().resumed && eve.welcome().gap);
+    assert_ne!(eve.welcome().session, bob.welcome().session);
+
+    let welcome = bob.welcome().clone();
+    bob.close().await;
+    let mut alice = cluster.connect(0, "alice").await.unwrap();
+    let id = send(&mut alice, "bob", "1").await;
+    let word = alice.outcome_of(id, PATIENCE).await.unwrap();
+    assert!(
+        matches!(
+            word,
+            Outcome::Failed {
+                code: ErrorCode::PeerOffline,
+                ..
+            }
+        ),
+        "{word:?}"
+    );
+    let again = ConnectOptions {
+        resume: Some(Resume {
+            token: welcome.resume_token,
+            seen: 0,
+        }),
+        ..options(&cluster.nodes[1], "bob", AcksBy::Socket)
+    };
+    assert!(!Client::connect(&again).await.unwrap().welcome().resumed);
+}
+
+fn rejecting(peer: &str) -> Secret {
+    let mut claims: Claims = claims(peer);
+    claims.switchboard.duplicate = DuplicatePolicy::Reject;
+    let minter = Minter::hs256(&Secret::new(SECRET)).unwrap();
+    minter.mint(&claims, Some("switchboard")).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_reject_a_living_connection_stays_and_a_dead_one_locks_nobody_out() {
+    let cluster = Cluster::start(2).await.unwrap();
+    let address = ([127, 0, 0, 1], cluster.nodes[0].public_port()).into();
+    let proxy = FaultProxy::start(address).await.unwrap();
+    let through = format!("ws://{}/v1/ws", proxy.address());
+    let mut first = Client::connect(&ConnectOptions::new(through, rejecting("bob")))
+        .await
+        .unwrap();
+    // A client answers pings while it reads.
+    let reading = tokio::spawn(async move {
+        let _ = first.next_within(PATIENCE).await;
+        first
+    });
+    let second = ConnectOptions::new(cluster.nodes[1].url(), rejecting("bob"));
+    let refused = Client::connect(&second).await.unwrap_err().to_string();
+    assert!(refused.contains("duplicate: reject"), "{refused}");
+    assert!(!reading.is_finished(), "the first one was not disturbed");
+
+    proxy.freeze_all();
+    let taken = Client::connect(&second).await.unwrap();
+    assert!(!taken.welcome().resumed);
+    reading.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drain_moves_clients_to_another_node_before_it_closes_anything_and_can_be_taken_back() {
+    let cluster = Cluster::start(2).await.unwrap();
+    let urls = vec![cluster.nodes[0].url(), cluster.nodes[1].url()];
+    let mint = Arc::new(|| token("bob").unwrap());
+    let (_session, mut events) = Session::start(SessionOptions::new(urls), mint);
+    let on = async |events: &mut tokio::sync::mpsc::Receiver<SessionEvent>| match tokio::time::timeout(
+        PATIENCE,
+        events.recv(),
+    )
+    .await
+    {
+        Ok(Some(SessionEvent::Connected { node, resumed, .. })) => (node.to_string(), resumed),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(on(&mut events).await, ("n1".into(), false));
+    assert_eq!(cluster.nodes[0].post("/drain").await, Some(202));
+    // No `Disconnected` in between: the new connection came first.
+    assert_eq!(on(&mut events).await, ("n2".into(), true));
+    assert_eq!(cluster.nodes[0].status("/readyz").await, Some(503));
+    let refused = cluster
+        .connect(0, "carol")
+        .await
+        .err()
+        .map(|error| error.to_string());
+    assert!(refused.is_some_and(|refused| refused.contains("draining")));
+
+    assert_eq!(cluster.nodes[0].post("/undrain").await, Some(202));
+    let ready = async || (cluster.nodes[0].status("/readyz").await == Some(200)).then_some(());
+    wait_until("the node serves again", PATIENCE, ready)
+        .await
+        .unwrap();
+    let mut carol = cluster.connect(0, "carol").await.unwrap();
+    let id = send(&mut carol, "bob", "1").await;
+    assert_eq!(
+        carol.outcome_of(id, Duration::from_secs(5)).await.unwrap(),
+        Outcome::Delivered
+    );
+}
