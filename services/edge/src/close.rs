@@ -64,6 +64,8 @@ impl End {
     /// What becomes of the session.
     pub(crate) fn parting(self) -> Parting {
         match self {
+            // The node's own word to a connection whose session goes on elsewhere.
+            Self::Told(CloseCode::Normal) => Parting::Detach,
             Self::Told(code) => match code.client_should() {
                 ClientShould::Stop | ClientShould::StopAndFix => Parting::End,
                 ClientShould::Resume | ClientShould::ResumeAtOnce | ClientShould::RenewToken => {
