@@ -6,7 +6,7 @@ use switchboard_client::{AcksBy, Client, ConnectOptions, Resume};
 use switchboard_testkit::{Cluster, FaultProxy, Load, LoadPlan, Oracle, PATIENCE, Side, token};
 use tokio::time::{Instant, sleep};
 
-use crate::{QUICK_PINGS, alone, kept, load_for};
+use crate::{QUICK_PINGS, alone, draw, in_front_of, kept, load_for};
 
 /// The longest that a peer may be without a connection when it moves.
 const MOST_WITHOUT: Duration = Duration::from_millis(50);
@@ -45,15 +45,6 @@ async fn a_move_to_another_node_goes_on_with_the_session_and_leaves_no_peer_unco
     assert!(longest <= MOST_WITHOUT, "{longest:?} without a connection");
 }
 
-/// The next of a row of numbers that looks random; the same row every time.
-fn draw(state: &mut u64) -> usize {
-    // Marsaglia, Xorshift RNGs, 2003.
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    usize::try_from(*state >> 33).unwrap()
-}
-
 /// Breaks one connection at one of the steps of a send: at any; before the node has it; after the node has it but
 /// before its word, or a message, is out; without a word to one side.
 async fn break_one(proxy: &FaultProxy, connection: u64, how: usize, patience: Duration) {
@@ -83,14 +74,7 @@ async fn break_one(proxy: &FaultProxy, connection: u64, how: usize, patience: Du
 async fn connections_of_clients_lost_at_every_step_of_a_send_lose_nothing() {
     let _alone = alone().await;
     let cluster = Cluster::start_with(3, QUICK_PINGS).await.unwrap();
-    let mut proxies = Vec::new();
-    for node in &cluster.nodes {
-        proxies.push(
-            FaultProxy::start(([127, 0, 0, 1], node.public_port()).into())
-                .await
-                .unwrap(),
-        );
-    }
+    let proxies = in_front_of(&cluster.nodes).await;
     let urls: Vec<_> = proxies
         .iter()
         .map(|proxy| format!("ws://{}/v1/ws", proxy.address()))
@@ -113,7 +97,7 @@ async fn connections_of_clients_lost_at_every_step_of_a_send_lose_nothing() {
         }
     }
     oracle.fault("no more of them");
-    load_for(5.0).await;
+    load_for(7.0).await;
     let verdict = kept(load, &oracle, &cluster).await;
     assert!(verdict.resumes > BREAKS / 2, "connections were broken");
     assert_eq!(verdict.gaps, 0, "every session was there to be resumed");

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod chaos;
 mod clients;
 mod deaf;
 mod nodes;
@@ -14,7 +15,7 @@ mod slow;
 
 use std::{sync::Arc, time::Duration};
 
-use switchboard_testkit::{Cluster, Load, Oracle, Verdict};
+use switchboard_testkit::{Cluster, FaultProxy, Load, NodeProcess, Oracle, Verdict};
 use tokio::{
     sync::{Mutex, MutexGuard},
     time::sleep,
@@ -59,4 +60,23 @@ fn print(verdict: &Verdict, oracle: &Oracle, cluster: &Cluster) {
             println!("n{number} logged last:\n{}", lines[last..].join("\n"));
         }
     }
+}
+
+/// A proxy between its clients and each node.
+async fn in_front_of(nodes: &[NodeProcess]) -> Vec<FaultProxy> {
+    let mut proxies = Vec::new();
+    for node in nodes {
+        let upstream = ([127, 0, 0, 1], node.public_port()).into();
+        proxies.push(FaultProxy::start(upstream).await.unwrap());
+    }
+    proxies
+}
+
+/// The next of a row of numbers that looks random; the same row for the same beginning, which must not be 0.
+fn draw(state: &mut u64) -> usize {
+    // Marsaglia, Xorshift RNGs, 2003.
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    usize::try_from(*state >> 33).unwrap()
 }

@@ -1,0 +1,121 @@
+//! All faults at once, drawn at random from a seed that is printed: what no scenario that somebody thought of
+//! would bring together. `SWITCHBOARD_SEED` repeats a draw; times are those of the machine, so not the whole run.
+
+use std::time::Duration;
+
+use switchboard_testkit::{Cluster, FaultProxy, Load, LoadPlan, Oracle};
+use tokio::time::{Instant, sleep};
+
+use crate::{QUICK_PINGS, alone, draw, in_front_of, kept, load_for};
+
+/// The usual draw.
+const SEED: u64 = 0x5eed_0003;
+
+/// What is drawn from, in order; a draw ends with the cluster whole again.
+const FAULTS: usize = 9;
+
+/// A time drawn between `least` and `most`, in milliseconds.
+fn some_ms(state: &mut u64, least: u64, most: u64) -> Duration {
+    let drawn = u64::try_from(draw(state)).unwrap();
+    Duration::from_millis(least + drawn % (most - least))
+}
+
+async fn strike(cluster: &mut Cluster, clients: &[FaultProxy], oracle: &Oracle, state: &mut u64) {
+    let (fault, which) = (draw(state) % FAULTS, draw(state) % cluster.nodes.len());
+    let number = which + 1;
+    match fault {
+        0 => {
+            oracle.fault(&format!("n{number} killed, started again"));
+            cluster.nodes[which].kill();
+            sleep(some_ms(state, 0, 3000)).await;
+            cluster.nodes[which].start_again().unwrap();
+            cluster.nodes[which].ready().await.unwrap();
+        }
+        1 => {
+            let pause = some_ms(state, 200, 5000);
+            oracle.fault(&format!("n{number} frozen for {pause:?}"));
+            cluster.nodes[which].signal("STOP").unwrap();
+            sleep(pause).await;
+            cluster.nodes[which].signal("CONT").unwrap();
+        }
+        2 => {
+            oracle.fault("Redis restarted, empty");
+            cluster.redis.kill();
+            sleep(some_ms(state, 0, 1500)).await;
+            cluster.redis.start_again().await.unwrap();
+        }
+        3 => {
+            oracle.fault(&format!("n{number}: ways to Redis cut"));
+            cluster.proxies[which].cut_all();
+        }
+        4 => {
+            let pause = some_ms(state, 200, 4000);
+            oracle.fault(&format!("n{number}: ways to Redis frozen for {pause:?}"));
+            cluster.proxies[which].freeze_all();
+            sleep(pause).await;
+            cluster.proxies[which].thaw_all();
+        }
+        5 => {
+            oracle.fault(&format!("n{number}: deaf"));
+            for way in cluster.proxies[which]
+                .connections()
+                .iter()
+                .filter(|way| way.subscribes)
+            {
+                cluster.proxies[which].freeze_towards_client(way.id);
+            }
+        }
+        6 => {
+            oracle.fault("Redis kills all connections");
+            cluster.redis.command("CLIENT KILL TYPE pubsub").await.unwrap();
+            cluster.redis.command("CLIENT KILL TYPE normal").await.unwrap();
+        }
+        7 => {
+            oracle.fault(&format!("n{number}: clients cut"));
+            clients[which].cut_all();
+        }
+        _ => {
+            oracle.fault(&format!("n{number} told to stop, started again"));
+            cluster.nodes[which].signal("TERM").unwrap();
+            cluster.nodes[which]
+                .ended(switchboard_testkit::PATIENCE)
+                .await
+                .unwrap();
+            cluster.nodes[which].start_again().unwrap();
+            cluster.nodes[which].ready().await.unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn faults_drawn_at_random_break_no_promise() {
+    let _alone = alone().await;
+    let long = std::env::var_os("SWITCHBOARD_LONG").is_some();
+    let how_long = Duration::from_secs(if long { 120 } else { 25 });
+    let seed = std::env::var("SWITCHBOARD_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok());
+    let seed = seed.unwrap_or(SEED);
+    println!("SWITCHBOARD_SEED={seed}");
+    let mut state = seed.max(1);
+    let mut cluster = Cluster::start_proxied(3, QUICK_PINGS).await.unwrap();
+    let clients = in_front_of(&cluster.nodes).await;
+    let urls: Vec<_> = clients
+        .iter()
+        .map(|proxy| format!("ws://{}/v1/ws", proxy.address()))
+        .collect();
+    let oracle = Oracle::start();
+    let plan = LoadPlan {
+        pairs: 50,
+        every: Duration::from_millis(250),
+    };
+    let load = Load::start(plan, &oracle, &urls).await.unwrap();
+    let begin = Instant::now();
+    while begin.elapsed() < how_long {
+        strike(&mut cluster, &clients, &oracle, &mut state).await;
+        sleep(some_ms(&mut state, 100, 3000)).await;
+    }
+    oracle.fault("no more faults");
+    load_for(6.0).await;
+    kept(load, &oracle, &cluster).await;
+}
