@@ -16,6 +16,11 @@ pub(crate) const SAME_5K: Bar = bar("same node, 5,000/s in ticks of 1 ms", "µs 
 pub(crate) const SAME_EVEN: Bar = bar("same node, 5,000/s evenly spaced", "µs CPU", 40.0);
 pub(crate) const SAME_SATURATED: Bar = bar("same node, saturated", "µs CPU", 12.0);
 pub(crate) const CROSS_5K: Bar = bar("across nodes, both, 5,000/s in ticks of 1 ms", "µs CPU", 90.0);
+pub(crate) const CROSS_PLAIN: Bar = bar(
+    "the same without an id: a plain publish, no contract",
+    "µs CPU",
+    90.0,
+);
 pub(crate) const CROSS_EVEN: Bar = bar("across nodes, both, 5,000/s evenly spaced", "µs CPU", 90.0);
 pub(crate) const CROSS_SATURATED: Bar = bar("across nodes, both, saturated", "µs CPU", 20.0);
 pub(crate) const ADDED_P50: Bar = bar("added to raw Redis in ticks, p50", "µs", 80.0);

@@ -14,7 +14,7 @@ use crate::{
     meter::CpuMeter,
     pacer::{self, Spacing},
     peers,
-    stage::Node,
+    stage::{Node, Stage},
 };
 
 /// How long the last messages may take after the sending has ended.
@@ -29,12 +29,22 @@ pub(crate) enum Pace {
     Window(usize),
 }
 
+/// What each send is promised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Promise {
+    /// A final word: it carries an id.
+    FinalWord,
+    /// Nothing: published and forgotten. Only for an open loop.
+    Nothing,
+}
+
 /// One run.
 pub(crate) struct Flow<'a> {
     pub(crate) from: &'a Node,
     pub(crate) to: &'a Node,
     pub(crate) pairs: usize,
     pub(crate) pace: Pace,
+    pub(crate) promise: Promise,
     pub(crate) span: Duration,
     /// Makes peer IDs of different runs differ.
     pub(crate) tag: String,
@@ -47,6 +57,8 @@ pub(crate) struct FlowResult {
     /// CPU of the node or of both, in microseconds per message.
     pub(crate) node_micros: f64,
     pub(crate) redis_micros: f64,
+    /// Commands that Redis carried out for each message.
+    pub(crate) redis_commands: f64,
     /// The generator's own.
     pub(crate) own_micros: f64,
     /// One way, from the intended moment, in nanoseconds.
@@ -60,7 +72,7 @@ pub(crate) fn new_histogram() -> anyhow::Result<Histogram<u64>> {
 }
 
 impl Flow<'_> {
-    pub(crate) async fn run(&self, minter: &Minter, redis_pid: u32) -> anyhow::Result<FlowResult> {
+    pub(crate) async fn run(&self, minter: &Minter, stage: &Stage) -> anyhow::Result<FlowResult> {
         let mut pairs = Vec::with_capacity(self.pairs);
         for number in 0..self.pairs {
             pairs.push(self.pair(minter, number).await?);
@@ -68,7 +80,8 @@ impl Flow<'_> {
         let mut nodes = vec![self.from.pid(), self.to.pid()];
         nodes.dedup();
         let node_cpu = CpuMeter::start(&nodes)?;
-        let redis_cpu = CpuMeter::start(&[redis_pid])?;
+        let redis_cpu = CpuMeter::start(&[stage.redis_pid()])?;
+        let commands_before = stage.redis_commands().await?;
         let own_cpu = CpuMeter::start(&[std::process::id()])?;
         let clock = Instant::now();
         let (mut sending, mut receiving) = (Vec::new(), Vec::new());
@@ -77,6 +90,7 @@ impl Flow<'_> {
             let sender = Sending {
                 client,
                 to,
+                promise: self.promise,
                 sent: 0,
                 words: 0,
                 failed: 0,
@@ -93,6 +107,7 @@ impl Flow<'_> {
         let elapsed = clock.elapsed().as_secs_f64();
         let per_message = |micros: f64| micros / messages.max(1) as f64;
         let node_micros = per_message(node_cpu.micros()?);
+        let redis_commands = per_message((stage.redis_commands().await? - commands_before) as f64);
         let (redis_micros, own_micros) = (per_message(redis_cpu.micros()?), per_message(own_cpu.micros()?));
         let mut one_way = new_histogram()?;
         let mut received = 0;
@@ -109,6 +124,7 @@ impl Flow<'_> {
             per_second,
             node_micros,
             redis_micros,
+            redis_commands,
             own_micros,
             one_way,
             wrong,
@@ -158,6 +174,7 @@ enum PairPace {
 struct Sending {
     client: Client,
     to: String,
+    promise: Promise,
     sent: u64,
     words: u64,
     failed: u64,
@@ -197,12 +214,15 @@ impl Sending {
     }
 
     async fn send(&mut self, at: Duration) -> anyhow::Result<()> {
-        let id = self.client.next_id();
+        let id = (self.promise == Promise::FinalWord).then(|| self.client.next_id());
         let payload = peers::stamped(u64::try_from(at.as_nanos())?)?;
         self.client
-            .send(MessageKind::Offer, &self.to, Some(id), &payload)
+            .send(MessageKind::Offer, &self.to, id, &payload)
             .await?;
         self.sent += 1;
+        if self.promise == Promise::Nothing {
+            self.words += 1;
+        }
         Ok(())
     }
 
@@ -247,7 +267,8 @@ async fn receive(mut client: Client, clock: Instant, most: Duration) -> anyhow::
                     .mid
                     .rsplit('/')
                     .next()
-                    .and_then(|id| id.parse::<u64>().ok());
+                    // A node's own number, of a message without an id, begins with a tilde.
+                    .and_then(|id| id.trim_start_matches('~').parse::<u64>().ok());
                 match (id, peers::stamp_of(message.payload.get())) {
                     (Some(id), Some(stamp)) if id == last_id + 1 => {
                         seen.one_way.saturating_record(now.saturating_sub(stamp));

@@ -8,7 +8,7 @@ use crate::{
     bars::{self, Bar},
     bench::Size,
     floor,
-    flow::{Flow, FlowResult, Pace, new_histogram},
+    flow::{Flow, FlowResult, Pace, Promise, new_histogram},
     pacer::Spacing,
     report::Report,
     stage::{Node, Stage},
@@ -27,6 +27,7 @@ struct Way<'a> {
     bar: Bar,
     to: &'a Node,
     pace: Pace,
+    promise: Promise,
     /// What the latency adds to the floor's at p50 and p99; of the ways that have a floor beside them.
     added: Option<(Bar, Bar)>,
     results: Vec<FlowResult>,
@@ -39,6 +40,7 @@ impl<'a> Way<'a> {
             bar,
             to,
             pace,
+            promise: Promise::FinalWord,
             added,
             results: Vec::new(),
             floors: Vec::new(),
@@ -61,10 +63,11 @@ impl<'a> Way<'a> {
                 Pace::Window(_) => SATURATED_PAIRS,
             },
             pace: self.pace,
+            promise: self.promise,
             span: size.span,
             tag,
         };
-        self.results.push(flow.run(minter, stage.redis_pid()).await?);
+        self.results.push(flow.run(minter, stage).await?);
         if let (Some(_), Pace::Open(rate, spacing)) = (self.added, self.pace) {
             self.floors
                 .push(floor::run(stage.redis_port, rate, spacing, size.span).await?);
@@ -82,8 +85,8 @@ impl<'a> Way<'a> {
             self.results.iter().map(|result| result.node_micros).collect(),
         );
         report.note(format!(
-            "{}: {:.0} messages/s, beside it Redis {:.1} and the generator {:.1} µs CPU a message ({} messages in the last repeat)",
-            self.bar.figure, last.per_second, last.redis_micros, last.own_micros, last.messages
+            "{}: {:.0} messages/s, {:.2} Redis commands a message, beside it Redis {:.1} and the generator {:.1} µs CPU a message ({} messages in the last repeat)",
+            self.bar.figure, last.per_second, last.redis_commands, last.redis_micros, last.own_micros, last.messages
         ));
         let Some((p50, p99)) = self.added else {
             return Ok(());
@@ -124,6 +127,10 @@ pub(crate) async fn run(
         Way::new(bars::SAME_EVEN, n1, open(Spacing::Even), None),
         Way::new(bars::SAME_SATURATED, n1, full, None),
         Way::new(bars::CROSS_5K, n2, open(Spacing::Ticks), ticks),
+        Way {
+            promise: Promise::Nothing,
+            ..Way::new(bars::CROSS_PLAIN, n2, open(Spacing::Ticks), None)
+        },
         Way::new(bars::CROSS_EVEN, n2, open(Spacing::Even), evenly),
         Way::new(bars::CROSS_SATURATED, n2, full, None),
     ];

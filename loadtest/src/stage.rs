@@ -12,6 +12,7 @@ use switchboard_auth::Minter;
 use switchboard_client::{Client, ConnectOptions};
 use switchboard_protocol::Secret;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::peers::{SECRET, token};
 
@@ -85,6 +86,21 @@ impl Stage {
 
     pub(crate) fn redis_pid(&self) -> u32 {
         self.redis.0.id()
+    }
+
+    /// Commands that Redis has carried out since it was started.
+    pub(crate) async fn redis_commands(&self) -> anyhow::Result<u64> {
+        let mut redis = tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, self.redis_port)).await?;
+        redis.write_all(b"INFO stats\r\nQUIT\r\n").await?;
+        let mut answer = String::new();
+        redis.read_to_string(&mut answer).await?;
+        let count = answer
+            .lines()
+            .find_map(|line| line.strip_prefix("total_commands_processed:"));
+        Ok(count
+            .context("Redis does not count its commands")?
+            .trim()
+            .parse()?)
     }
 
     /// A folder that is removed at the end.

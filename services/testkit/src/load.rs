@@ -99,6 +99,13 @@ impl Load {
             .count()
     }
 
+    /// Clients that are connected to that node now.
+    #[must_use]
+    pub fn clients_on(&self, node: &str) -> usize {
+        let nodes = self.numbers.iter().filter_map(|one| self.oracle.node_of(*one));
+        nodes.filter(|on| on == node).count()
+    }
+
     /// Ends the sending, waits for the words that are missing, and judges.
     ///
     /// # Errors

@@ -20,8 +20,27 @@ fn some_ms(state: &mut u64, least: u64, most: u64) -> Duration {
     Duration::from_millis(least + drawn % (most - least))
 }
 
-async fn strike(cluster: &mut Cluster, clients: &[FaultProxy], oracle: &Oracle, state: &mut u64) {
-    let (fault, which) = (draw(state) % FAULTS, draw(state) % cluster.nodes.len());
+/// The node with the most clients: to strike it spreads them over the others.
+fn fullest(cluster: &Cluster, load: &Load) -> usize {
+    let nodes = 0..cluster.nodes.len();
+    nodes
+        .max_by_key(|index| load.clients_on(&format!("n{}", index + 1)))
+        .unwrap()
+}
+
+async fn strike(
+    (cluster, clients): (&mut Cluster, &[FaultProxy]),
+    load: &Load,
+    oracle: &Oracle,
+    state: &mut u64,
+) {
+    let (fault, any) = (draw(state) % FAULTS, draw(state) % cluster.nodes.len());
+    // What drives clients away strikes where most are.
+    let which = if [0, 1, 7, 8].contains(&fault) {
+        fullest(cluster, load)
+    } else {
+        any
+    };
     let number = which + 1;
     match fault {
         0 => {
@@ -112,10 +131,13 @@ async fn faults_drawn_at_random_break_no_promise() {
     let load = Load::start(plan, &oracle, &urls).await.unwrap();
     let begin = Instant::now();
     while begin.elapsed() < how_long {
-        strike(&mut cluster, &clients, &oracle, &mut state).await;
+        strike((&mut cluster, &clients), &load, &oracle, &mut state).await;
         sleep(some_ms(&mut state, 100, 3000)).await;
     }
-    oracle.fault("no more faults");
+    oracle.fault(&format!(
+        "no more faults ({} pairs across nodes)",
+        load.pairs_across()
+    ));
     load_for(6.0).await;
     kept(load, &oracle, &cluster).await;
 }

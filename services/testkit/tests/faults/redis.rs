@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use switchboard_testkit::{Cluster, ConnectionInfo, FaultProxy, Load, LoadPlan, Oracle, Side};
 
-use crate::{QUICK_PINGS, alone, kept, load_for};
+use crate::{QUICK_PINGS, alone, in_front_of, kept, load_for};
 
 const PLAN: LoadPlan = LoadPlan {
     pairs: 40,
@@ -37,7 +37,7 @@ async fn cut_and_half_open_ways_to_redis_lose_nothing() {
     for way in ways(&cluster.proxies[1], true) {
         assert!(cluster.proxies[1].half_open(way.id, Side::Upstream));
     }
-    load_for(6.0).await;
+    load_for(8.0).await;
     oracle.fault("n3: the ways that ask are half open");
     for way in ways(&cluster.proxies[2], false) {
         assert!(cluster.proxies[2].half_open(way.id, Side::Upstream));
@@ -82,4 +82,38 @@ async fn a_redis_that_is_slow_or_stands_still_for_a_while_loses_nothing() {
     cluster.redis.start_again().await.unwrap();
     load_for(4.0).await;
     kept(load, &oracle, &cluster).await;
+}
+
+/// What is written to Redis at one step of a send or a move: a publish or a letter to a peer of the load, a batch
+/// of acknowledgements, a claim or a detach.
+const STEPS: [&[u8]; 3] = [b"/b1", b"sb:n:", b"}:s:"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ways_to_redis_lost_at_the_moment_of_a_publish_an_acknowledgement_or_a_claim_lose_nothing() {
+    let _alone = alone().await;
+    let cluster = Cluster::start_proxied(3, QUICK_PINGS).await.unwrap();
+    let clients = in_front_of(&cluster.nodes).await;
+    let urls: Vec<_> = clients
+        .iter()
+        .map(|proxy| format!("ws://{}/v1/ws", proxy.address()))
+        .collect();
+    let oracle = Oracle::start();
+    let load = Load::start(PLAN, &oracle, &urls).await.unwrap();
+    load_for(0.5).await;
+    oracle.fault("ways to Redis are lost at every step");
+    for round in 0..18 {
+        let which = round % cluster.nodes.len();
+        for step in STEPS.iter().cycle().skip(round / cluster.nodes.len()).take(2) {
+            cluster.proxies[which].drop_next_matching(step);
+            load_for(0.3).await;
+        }
+        // Whoever is here claims its session elsewhere, while the way is lost that detaches it.
+        cluster.proxies[which].drop_next_matching(STEPS[2]);
+        clients[which].cut_all();
+        load_for(0.3).await;
+    }
+    oracle.fault("no more of them");
+    load_for(4.0).await;
+    let verdict = kept(load, &oracle, &cluster).await;
+    assert!(verdict.resumes > PLAN.pairs, "connections were lost");
 }
