@@ -268,7 +268,8 @@ impl Mailbox {
         if let MessageId::Client(id) = taken.mid.id {
             self.inbound.done(taken.mid.session, id);
         }
-        if self.taken.is_empty() && self.taken.capacity() > IDLE_CAPACITY {
+        if self.taken.is_empty() {
+            // Its entries are large, and most sessions are idle most of the time.
             self.taken = VecDeque::new();
         }
         Some(taken)

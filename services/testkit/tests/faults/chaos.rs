@@ -110,7 +110,7 @@ async fn strike(
 async fn faults_drawn_at_random_break_no_promise() {
     let _alone = alone().await;
     let long = std::env::var_os("SWITCHBOARD_LONG").is_some();
-    let how_long = Duration::from_secs(if long { 120 } else { 25 });
+    let how_long = Duration::from_secs(if long { 120 } else { 16 });
     let seed = std::env::var("SWITCHBOARD_SEED")
         .ok()
         .and_then(|seed| seed.parse().ok());
