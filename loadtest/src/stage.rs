@@ -115,7 +115,7 @@ impl Stage {
         let config = format!(
             "[node]\nid = \"{id}\"\n[server]\nlisten = \"127.0.0.1:{public}\"\nops_listen = \"127.0.0.1:{ops}\"\n\
              [auth]\n{auth}\n[broker]\nredis_urls = [\"redis://127.0.0.1:{}\"]\n\
-             [limits]\nmessages_per_second = 1000000\nmessage_burst = 1000000\n",
+             [limits]\nmessages_per_second = 1000000\nmessage_burst = 1000000\nconnects_per_second = 1000000\n",
             self.redis_port
         );
         std::fs::write(&file, config)?;

@@ -285,6 +285,12 @@ impl Mailbox {
         Some(taken)
     }
 
+    /// The oldest message that was taken and is not done, while there is no room for more.
+    pub(crate) fn stuck_at(&self, limits: &Limits) -> Option<u64> {
+        let is_full = self.is_full(0, limits) || self.bytes >= limits.mailbox_bytes;
+        self.taken.front().filter(|_| is_full).map(|taken| taken.seq)
+    }
+
     /// The number of the newest message taken for the socket.
     pub(crate) fn last_seq(&self) -> u64 {
         self.last_seq

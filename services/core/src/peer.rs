@@ -91,6 +91,12 @@ impl Peer {
         self.mailbox.lock().last_seq()
     }
 
+    /// The oldest message that its client has not acknowledged, while its queue is full.
+    #[must_use]
+    pub fn stuck_at(&self, limits: &Limits) -> Option<u64> {
+        self.mailbox.lock().stuck_at(limits)
+    }
+
     /// Says `event` to this peer.
     pub fn tell(&self, event: Event) {
         self.push(Outgoing::Event(Box::new(event)));

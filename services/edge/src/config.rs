@@ -14,6 +14,9 @@ pub struct EdgeConfig {
     pub max_connections: usize,
     /// Connections that may be in their HTTP part (handshake, small requests) at the same time.
     pub max_handshakes: usize,
+    /// Verified clients let in per second in the long run, and twice as many at once: a crowd that lost its node
+    /// comes at a pace that the shared records can follow.
+    pub connects_per_second: u32,
     /// How long a client may take to send the head of a request, and to be idle between two.
     pub handshake_timeout: Duration,
 }
@@ -25,6 +28,7 @@ impl Default for EdgeConfig {
             accept_query_token: true,
             max_connections: 100_000,
             max_handshakes: 4096,
+            connects_per_second: 4000,
             handshake_timeout: Duration::from_secs(10),
         }
     }

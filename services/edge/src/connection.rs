@@ -51,6 +51,8 @@ pub(crate) struct Connection {
     needs_flush: bool,
     ping_due: bool,
     blocked_since: Option<Instant>,
+    /// With a full queue: which message the client has not acknowledged, and since when.
+    stuck: Option<(u64, Instant)>,
     renewing: Option<BoxFuture<'static, Renewal>>,
     _gauge: ConnectionGuard,
 }
@@ -77,6 +79,7 @@ impl Connection {
             needs_flush: false,
             ping_due: false,
             blocked_since: None,
+            stuck: None,
             renewing: None,
             _gauge: gauge,
         }
@@ -350,6 +353,9 @@ impl Connection {
         {
             return Some(End::Told(CloseCode::TooSlow));
         }
+        if self.is_stuck(now, stall) {
+            return Some(End::Told(CloseCode::TooSlow));
+        }
         match self.heartbeat.beat(now) {
             Beat::Wait => None,
             Beat::Dead => Some(End::Told(CloseCode::HeartbeatMissed)),
@@ -358,6 +364,18 @@ impl Connection {
                 None
             }
         }
+    }
+
+    /// Whether the client has acknowledged nothing for `stall` while its queue was full. Looked at with every
+    /// heartbeat, so it may take one longer.
+    fn is_stuck(&mut self, now: Instant, stall: Duration) -> bool {
+        let at = self.attachment.peer().stuck_at(self.attachment.router().limits());
+        self.stuck = at.map(|at| match self.stuck {
+            Some((before, since)) if before == at => (at, since),
+            Some(_) | None => (at, now),
+        });
+        self.stuck
+            .is_some_and(|(_, since)| now.duration_since(since) >= stall)
     }
 
     /// The next moment at which something may be due.

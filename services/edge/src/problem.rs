@@ -1,6 +1,8 @@
 //! Refusals over HTTP as problem documents (RFC 9457). Not the errors inside a connection, which are
 //! protocol events.
 
+use std::time::Duration;
+
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
@@ -22,6 +24,9 @@ pub struct Problem {
     detail: String,
     /// The kind, for programs.
     code: &'static str,
+    /// When to try again, for programs that read more than headers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_ms: Option<u64>,
 }
 
 impl Problem {
@@ -39,12 +44,19 @@ impl Problem {
             status: status.as_u16(),
             detail: detail.into(),
             code,
+            retry_after_ms: None,
         }
     }
 
     /// A request that is not what this door takes.
     pub fn bad_request(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, code, "The request is not valid", detail)
+    }
+
+    /// The same, with a time after which it may be tried again.
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after_ms = Some(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1));
+        self
     }
 
     /// No room, or on the way out; try again, elsewhere if there is an elsewhere.
@@ -81,7 +93,11 @@ impl IntoResponse for Problem {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
+            // Whole seconds, rounded up (RFC 9110, section 10.2.3).
+            let seconds = self
+                .retry_after_ms
+                .map_or(RETRY_AFTER_S, |wait| wait.div_ceil(1000));
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

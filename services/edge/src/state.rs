@@ -1,11 +1,19 @@
 //! What every handler of the public port shares.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+use std::{
+    num::NonZeroU32,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use axum::{Router as Routes, routing::get};
+use governor::{
+    DefaultDirectRateLimiter, Quota, RateLimiter,
+    clock::{Clock as _, DefaultClock},
+};
 use http::{HeaderValue, Method, header};
 use switchboard_auth::{IceServers, Verifier};
 use switchboard_core::Router;
@@ -25,6 +33,7 @@ pub struct Edge {
     /// Upgraded sockets: axum's graceful shutdown does not cover them.
     pub(crate) connections: TaskTracker,
     open: AtomicUsize,
+    pace: DefaultDirectRateLimiter,
     refusing: AtomicBool,
 }
 
@@ -39,6 +48,10 @@ impl Edge {
         config: EdgeConfig,
     ) -> Arc<Self> {
         let connections = TaskTracker::new();
+        // A pace of zero would lock everybody out; the smallest is one.
+        let per_second = NonZeroU32::new(config.connects_per_second).unwrap_or(NonZeroU32::MIN);
+        let quota = Quota::per_second(per_second).allow_burst(per_second.saturating_add(per_second.get()));
+        let pace = RateLimiter::direct(quota);
         let (open, refusing) = (AtomicUsize::new(0), AtomicBool::new(false));
         Arc::new(Self {
             router,
@@ -47,6 +60,7 @@ impl Edge {
             telemetry,
             config,
             connections,
+            pace,
             open,
             refusing,
         })
@@ -83,6 +97,14 @@ impl Edge {
 
     pub(crate) fn is_refusing(&self) -> bool {
         self.refusing.load(Ordering::Relaxed)
+    }
+
+    /// Whether one more client may come in now; else after how long.
+    pub(crate) fn may_come_in(&self) -> Result<(), Duration> {
+        let clock = DefaultClock::default();
+        self.pace
+            .check()
+            .map_err(|not_until| not_until.wait_time_from(clock.now()))
     }
 
     /// Takes one of the places for connections, while there is one.

@@ -67,6 +67,12 @@ async fn admit(
     let mut wish = admission::wish(request)?;
     let grant = admission::verify(edge, request).await?;
     wish.reject = grant.duplicate == DuplicatePolicy::Reject;
+    // After the token: whoever has none takes no turn from those who have one.
+    edge.may_come_in().map_err(|wait| {
+        let detail = "more clients connect than limits.connects_per_second; come back after Retry-After";
+        let problem = Problem::unavailable("busy", detail).retry_after(wait);
+        Refusal::new(RefusalReason::Pace, problem)
+    })?;
     let place = edge.take_place().ok_or_else(|| {
         let problem = Problem::unavailable("full", "the node has reached limits.connections; connect again");
         Refusal::new(RefusalReason::Limit, problem)

@@ -39,6 +39,8 @@ labels! {
         Origin = "origin",
         /// The node is full.
         Limit = "limit",
+        /// More clients than the node lets in per second.
+        Pace = "pace",
         /// The node is draining.
         Draining = "draining",
         /// The request is no valid handshake.

@@ -166,6 +166,27 @@ async fn a_full_node_sends_newcomers_away_and_takes_them_when_there_is_room() {
 }
 
 #[tokio::test]
+async fn a_crowd_is_let_in_at_a_pace_and_those_without_a_token_take_no_turn() {
+    let cluster = Cluster::start_with(1, "[limits]\nconnects_per_second = 1\n")
+        .await
+        .unwrap();
+    let url = cluster.nodes[0].url();
+    let nobody = ConnectOptions::new(url.clone(), Secret::new("a.b.c"));
+    for _ in 0..5 {
+        assert_eq!(refusal(&nobody).await.0, 401);
+    }
+    let alice = ConnectOptions::new(url, token("alice").unwrap());
+    // Twice as many at once as in a second, and time passes.
+    let mut let_in = 0;
+    while Client::connect(&alice).await.is_ok() {
+        let_in += 1;
+        assert!(let_in < 10, "there is no pace");
+    }
+    assert!(let_in >= 2, "{let_in}");
+    assert_eq!(refusal(&alice).await, (503, "busy".into()));
+}
+
+#[tokio::test]
 async fn ice_servers_come_with_credentials_for_the_tokens_peer() {
     let ice = "[ice]\nstun_urls = [\"stun:turn.example:3478\"]\nturn_urls = [\"turn:turn.example:3478\"]\n\
                turn_secret = \"north-of-the-wall\"\n";

@@ -156,6 +156,33 @@ async fn a_resume_token_is_worth_nothing_to_another_peer_nor_after_a_good_bye() 
     assert!(!Client::connect(&again).await.unwrap().welcome().resumed);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_never_acknowledges_is_closed_as_too_slow_and_its_senders_hear_of_it() {
+    let config = "[session]\nheartbeat_ms = 1000\n[limits]\nmailbox_messages = 4\n";
+    let cluster = Cluster::start_with(2, config).await.unwrap();
+    let mut alice = cluster.connect(0, "alice").await.unwrap();
+    let mut bob = Client::connect(&options(&cluster.nodes[1], "bob", AcksBy::Client))
+        .await
+        .unwrap();
+    for number in 0..5 {
+        send(&mut alice, "bob", &number.to_string()).await;
+    }
+    // Both read, and so answer the node's pings.
+    let (closed, word) = tokio::join!(bob.closed(2 * PATIENCE), alice.outcome_of(5, PATIENCE));
+    assert_eq!(closed.unwrap().0, 4508);
+    let word = word.unwrap();
+    assert!(
+        matches!(
+            word,
+            Outcome::Failed {
+                code: ErrorCode::QueueFull,
+                ..
+            }
+        ),
+        "{word:?}"
+    );
+}
+
 fn rejecting(peer: &str) -> Secret {
     let mut claims: Claims = claims(peer);
     claims.switchboard.duplicate = DuplicatePolicy::Reject;

@@ -146,6 +146,8 @@ section! {
     LimitsSection {
         /// Connections of this node.
         connections: usize = 100_000,
+        /// Verified clients let in per second in the long run, and twice as many at once.
+        connects_per_second: u32 = 4_000,
         /// Connections in their handshake at the same time.
         handshakes: usize = 4_096,
         /// The largest frame of a client, in bytes.

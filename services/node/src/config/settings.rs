@@ -219,6 +219,12 @@ fn edge(config: &Config) -> Result<EdgeConfig, ConfigError> {
     )?;
     in_range("limits.connections", limits.connections, 1, 10_000_000)?;
     in_range("limits.handshakes", limits.handshakes, 1, 1_000_000)?;
+    in_range(
+        "limits.connects_per_second",
+        limits.connects_per_second,
+        1,
+        1_000_000,
+    )?;
     for origin in &server.allowed_origins {
         if origin != "*" && (!origin.contains("://") || origin.ends_with('/')) {
             let problem =
@@ -231,6 +237,7 @@ fn edge(config: &Config) -> Result<EdgeConfig, ConfigError> {
         accept_query_token: server.accept_query_token,
         max_connections: limits.connections,
         max_handshakes: limits.handshakes,
+        connects_per_second: limits.connects_per_second,
         handshake_timeout: Duration::from_millis(server.handshake_timeout_ms),
     })
 }
