@@ -1,30 +1,27 @@
 //! The bus of one process: for `switchboard dev`, for tests, and as the plainest reading of the contract.
 //! Nothing is lost here but what does not fit a node's bounded queue of events.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, future::BoxFuture};
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 use switchboard_core::{
-    Attached, Broker, BrokerError, BrokerEvents, BusState, BusStatus, Claim, IfHeld, Keep, Left, Letter,
-    Presence, Records,
+    Attached, Broker, BrokerError, BrokerEvents, BusState, BusStatus, Claim, Keep, Left, Letter, Presence,
+    Records,
 };
 use switchboard_protocol::{InboxMessage, Mid, NodeId, PeerKey, SessionId};
 use switchboard_telemetry::{Queue, Telemetry};
 use tokio_util::sync::CancellationToken;
 
-use crate::queue::{Receiver, Sender, Weighed, bounded};
+use crate::{
+    asking::{self, Holder},
+    queue::{Receiver, Sender, Weighed, bounded},
+};
 
 /// Events handed to a node before its task yields to others.
 const EVENTS_PER_TURN: usize = 128;
-
-/// How often the record is looked at while its holder is asked.
-const ASK_EVERY: Duration = Duration::from_millis(10);
 
 /// The bus that brokers of one process share; clones are the same bus.
 #[derive(Debug, Clone, Default)]
@@ -89,36 +86,24 @@ impl MemoryBroker {
         })
     }
 
-    /// Asks whoever holds the peer to let go, or to show that its client lives, as the claim wants it.
-    async fn ask(&self, key: &PeerKey, claim: &Claim) -> Result<(), BrokerError> {
-        let (within, is_refused) = match claim.if_held {
-            IfHeld::Take => return Ok(()),
-            IfHeld::AskThenTake(within) => (within, false),
-            IfHeld::AskThenRefuse(within) => (within, true),
-        };
-        let deadline = Instant::now() + within;
-        let mut before = None;
-        loop {
-            let holder = self.bus.0.lock().records.holder(key, Instant::now());
-            let Some(holder) = holder.filter(|holder| {
-                let is_same = holder.session == claim.token.session;
-                // A resume waits for its own session on another node; a wary claim for any other session.
-                holder.is_attached && is_same != is_refused && (is_refused || holder.node != self.node)
-            }) else {
-                return Ok(());
-            };
-            if before.is_none() {
-                before = Some(holder.alive);
-                if let Some(question) = claim.if_held.question(key, holder.session) {
-                    self.send_to_node(&holder.node, question.encode())?;
-                }
-            } else if is_refused && before != Some(holder.alive) {
-                return Err(BrokerError::Held);
-            }
-            if Instant::now() >= deadline {
-                return Ok(());
-            }
-            tokio::time::sleep(ASK_EVERY).await;
+    fn holder(&self, key: &PeerKey) -> Option<Holder> {
+        let holder = self.bus.0.lock().records.holder(key, Instant::now())?;
+        Some(Holder {
+            is_here: holder.node == self.node,
+            node: holder.node,
+            session: Some(holder.session),
+            is_attached: holder.is_attached,
+            alive: Some(holder.alive.to_string()),
+        })
+    }
+
+    fn question(&self, key: &PeerKey, claim: &Claim, holder: Holder) {
+        let question = holder
+            .session
+            .and_then(|session| claim.if_held.question(key, session));
+        if let Some(question) = question {
+            // What does not fit is not answered, and the claim goes on without an answer.
+            let _ = self.send_to_node(&holder.node, question.encode());
         }
     }
 
@@ -164,7 +149,8 @@ async fn tell(mut queue: Receiver<Event>, events: Arc<dyn BrokerEvents>, end: Ca
 impl Broker for MemoryBroker {
     fn attach<'a>(&'a self, key: &'a PeerKey, claim: Claim) -> BoxFuture<'a, Result<Attached, BrokerError>> {
         Box::pin(async move {
-            self.ask(key, &claim).await?;
+            let look = || std::future::ready(Ok(self.holder(key))).boxed();
+            asking::ask(&claim, look, |holder| self.question(key, &claim, holder)).await?;
             let mut hub = self.bus.0.lock();
             hub.records.claim(key, &self.node, &claim, Instant::now())
         })

@@ -4,27 +4,20 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use switchboard_core::{Attached, BrokerError, Claim, IfHeld};
 use switchboard_protocol::{PeerKey, SessionId};
 use switchboard_telemetry::RedisOp;
 use tokio::{
     sync::oneshot,
-    time::{Instant, sleep, timeout_at},
+    time::{Instant, timeout_at},
 };
 
-use super::{
-    call::Call,
-    command::Command,
-    record::{Claimed, Holder},
-    shared::Shared,
-    subscriber::desired::Holding,
-};
+use super::{call::Call, command::Command, record::Claimed, shared::Shared, subscriber::desired::Holding};
+use crate::asking;
 
 /// How long an attach may take before it goes on in the background.
 const DEADLINE: Duration = Duration::from_secs(2);
-
-/// How often the record is looked at while its holder is asked.
-const ASK_EVERY: Duration = Duration::from_millis(10);
 
 /// What an attach has taken; dropping it unfinished gives it back.
 struct Attaching<'a> {
@@ -42,7 +35,11 @@ pub(crate) async fn attach(shared: &Shared, key: &PeerKey, claim: Claim) -> Resu
         // Nobody can say whether that session is still there.
         return Err(BrokerError::NotResumable);
     }
-    ask(shared, key, &claim).await?;
+    let look = || holder(shared, key).boxed();
+    asking::ask(&claim, look, |holder| {
+        question(shared, key, claim.if_held, holder)
+    })
+    .await?;
     let deadline = Instant::now() + DEADLINE;
     let session = claim.token.session;
     let wanted = shared.desired.lock().want(key, claim.token);
@@ -95,67 +92,32 @@ pub(crate) async fn attach(shared: &Shared, key: &PeerKey, claim: Claim) -> Resu
     }
 }
 
-/// Asks whoever holds the peer to let go, or to show that its client lives, as the claim wants it.
-async fn ask(shared: &Shared, key: &PeerKey, claim: &Claim) -> Result<(), BrokerError> {
-    let (within, is_refused) = match claim.if_held {
-        IfHeld::Take => return Ok(()),
-        IfHeld::AskThenTake(within) => (within, false),
-        IfHeld::AskThenRefuse(within) => (within, true),
-    };
-    let deadline = Instant::now() + within;
-    let mut before: Option<Option<String>> = None;
-    loop {
-        let holder = holder(shared, key).await?;
-        let is_same = holder
-            .as_ref()
-            .is_some_and(|holder| SessionId::parse(&holder.session) == Ok(claim.token.session));
-        if claim.resume && !is_same {
-            // Before anything is touched: another session of the peer may live here.
-            return Err(BrokerError::NotResumable);
-        }
-        let Some(holder) = holder.filter(|holder| {
-            let is_here = holder.node == shared.node && holder.incarnation == shared.lease.incarnation();
-            // A resume waits for its own session on another node; a wary claim for any other session.
-            holder.is_attached && is_same != is_refused && (is_refused || !is_here)
-        }) else {
-            return Ok(());
-        };
-        match &before {
-            None => {
-                before = Some(holder.alive.clone());
-                question(shared, key, claim.if_held, holder);
-            }
-            Some(alive) if is_refused && *alive != holder.alive => return Err(BrokerError::Held),
-            Some(_) => {}
-        }
-        if Instant::now() >= deadline {
-            return Ok(());
-        }
-        sleep(ASK_EVERY).await;
-    }
-}
-
 /// Who holds the peer; nobody, as far as this node can tell, while Redis is away.
-async fn holder(shared: &Shared, key: &PeerKey) -> Result<Option<Holder>, BrokerError> {
+async fn holder(shared: &Shared, key: &PeerKey) -> Result<Option<asking::Holder>, BrokerError> {
     let (answer, holder) = oneshot::channel();
     let key = key.clone();
     if shared.send(Command::Holder { key, answer }).is_err() {
         return Ok(None);
     }
-    match holder.await {
-        Ok(Ok(holder)) => Ok(holder),
-        Ok(Err(BrokerError::Refused)) => Err(BrokerError::Refused),
-        Ok(Err(_)) | Err(_) => Ok(None),
-    }
+    let holder = match holder.await {
+        Ok(Ok(holder)) => holder,
+        Ok(Err(BrokerError::Refused)) => return Err(BrokerError::Refused),
+        Ok(Err(_)) | Err(_) => None,
+    };
+    Ok(holder.map(|holder| asking::Holder {
+        is_here: holder.node == shared.node && holder.incarnation == shared.lease.incarnation(),
+        session: SessionId::parse(&holder.session).ok(),
+        node: holder.node,
+        is_attached: holder.is_attached,
+        alive: holder.alive,
+    }))
 }
 
-fn question(shared: &Shared, key: &PeerKey, if_held: IfHeld, holder: Holder) {
-    let session = SessionId::parse(&holder.session).ok();
-    let Some(question) = session.and_then(|session| if_held.question(key, session)) else {
+fn question(shared: &Shared, key: &PeerKey, if_held: IfHeld, holder: asking::Holder) {
+    let Some(question) = holder.session.and_then(|session| if_held.question(key, session)) else {
         return;
     };
-    let message = question.encode();
-    let node = holder.node;
+    let (node, message) = (holder.node, question.encode());
     if let Err(error) = shared.send(Command::Inbox { node, message }) {
         tracing::debug!(%error, "the holder of a peer could not be asked");
     }
