@@ -6,30 +6,12 @@
     reason = "a test that panics has failed"
 )]
 
+#[macro_use]
 mod common;
 
 use common::{Cluster, PATIENCE, claim, key, next_mid, session_id, until};
 use switchboard_core::{BrokerError, Presence, PreviousOwner};
 use switchboard_protocol::InboxMessage;
-
-macro_rules! contract {
-    ($($name:ident),* $(,)?) => {
-        mod memory {
-            $(#[tokio::test]
-            async fn $name() {
-                super::$name(super::Cluster::memory()).await;
-            })*
-        }
-        mod redis {
-            $(#[tokio::test]
-            async fn $name() {
-                if let Some(cluster) = super::Cluster::redis().await {
-                    super::$name(cluster).await;
-                }
-            })*
-        }
-    };
-}
 
 contract!(
     what_is_published_to_an_attached_peer_is_heard_on_its_node_byte_for_byte,

@@ -7,6 +7,7 @@
     reason = "a test that panics has failed"
 )]
 
+#[macro_use]
 mod common;
 
 use std::time::Duration;
@@ -16,25 +17,6 @@ use switchboard_core::{
     Attached, BrokerError, Claim, IfHeld, Keep, Left, Letter, Marks, Presence, Saved, Unacked,
 };
 use switchboard_protocol::{InboxMessage, MessageId, Mid, ResumeToken};
-
-macro_rules! contract {
-    ($($name:ident),* $(,)?) => {
-        mod memory {
-            $(#[tokio::test]
-            async fn $name() {
-                super::$name(super::Cluster::memory()).await;
-            })*
-        }
-        mod redis {
-            $(#[tokio::test]
-            async fn $name() {
-                if let Some(cluster) = super::Cluster::redis().await {
-                    super::$name(cluster).await;
-                }
-            })*
-        }
-    };
-}
 
 contract!(
     a_detached_session_goes_on_elsewhere_with_what_was_kept,

@@ -130,14 +130,7 @@ impl BrokerEvents for Router {
                 self.telemetry.queue_overflow(Queue::Mailbox);
                 self.hold(mid.session, id, ErrorCode::QueueFull);
             }
-            Err(
-                BrokerError::Unavailable
-                | BrokerError::QueueFull
-                | BrokerError::Refused
-                | BrokerError::Superseded
-                | BrokerError::NotResumable
-                | BrokerError::Held,
-            ) => self.bus_failed(mid),
+            Err(_) => self.bus_failed(mid),
         }
     }
 
@@ -153,14 +146,7 @@ impl BrokerEvents for Router {
             // Without an id it is not kept for a resume; it was sent once, and that is all.
             Ok(Presence::Offline | Presence::Attached { .. } | Presence::Detached)
             | Err(BrokerError::Unsettled) => return,
-            Err(
-                BrokerError::Unavailable
-                | BrokerError::QueueFull
-                | BrokerError::Refused
-                | BrokerError::Superseded
-                | BrokerError::NotResumable
-                | BrokerError::Held,
-            ) => ErrorCode::BusUnavailable,
+            Err(_) => ErrorCode::BusUnavailable,
         };
         self.tell_unnumbered(mid, code);
     }

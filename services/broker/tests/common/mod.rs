@@ -1,7 +1,7 @@
 //! What the broker's tests share: a node that records what it is told, and waiting with a deadline. Not the
 //! Redis they run against (`redis_server`).
 
-#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(dead_code, unused_macros, reason = "each test binary uses its own part")]
 
 pub(crate) mod proxy;
 pub(crate) mod redis_server;
@@ -19,6 +19,26 @@ use switchboard_protocol::{InboxMessage, MessageId, Mid, NodeId, PeerKey, Resume
 use switchboard_telemetry::Telemetry;
 
 use redis_server::RedisServer;
+
+/// Makes of each function two tests: on the memory bus and on a real Redis.
+macro_rules! contract {
+    ($($name:ident),* $(,)?) => {
+        mod memory {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(super::Cluster::memory()).await;
+            })*
+        }
+        mod redis {
+            $(#[tokio::test]
+            async fn $name() {
+                if let Some(cluster) = super::Cluster::redis().await {
+                    super::$name(cluster).await;
+                }
+            })*
+        }
+    };
+}
 
 /// Far longer than anything here takes; a test that reaches it has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);

@@ -14,7 +14,7 @@ async fn three_hundred_peers_lose_nothing_while_a_node_dies_one_freezes_redis_is
     let _alone = alone().await;
     let long = std::env::var_os("SWITCHBOARD_LONG").is_some();
     // Between the faults, in seconds.
-    let quiet = if long { 14.0 } else { 5.0 };
+    let quiet = if long { 16.0 } else { 5.0 };
     let mut cluster = Cluster::start_with(3, QUICK_PINGS).await.unwrap();
     let oracle = Oracle::start();
     let plan = LoadPlan {
