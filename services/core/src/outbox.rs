@@ -13,6 +13,9 @@ use switchboard_telemetry::Path;
 
 use crate::Limits;
 
+/// The longest wait between two transmissions: a receiver that comes back is not left waiting by the backoff.
+const LONGEST_RETRY: Duration = Duration::from_secs(1);
+
 /// How long a transmitted send waits before it is repeated; three times longer after each repeat.
 pub(crate) const FIRST_RETRY: Duration = Duration::from_millis(150);
 
@@ -88,7 +91,7 @@ impl Pending {
 
     /// Notes that it was handed on by `path`.
     pub(crate) fn sent(&mut self, path: Path, now: Instant) {
-        let wait = FIRST_RETRY * 3_u32.saturating_pow(self.attempts.min(6));
+        let wait = (FIRST_RETRY * 3_u32.saturating_pow(self.attempts.min(6))).min(LONGEST_RETRY);
         self.attempts += 1;
         self.path = path;
         self.at_deadline = if self.was_queued {

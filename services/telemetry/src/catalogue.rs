@@ -74,7 +74,7 @@ catalogue! {
     PUBLISH_BATCH = Kind::Histogram(SIZES), "switchboard_publish_batch_size", [], "Commands in one pipeline.";
     BUS_UP = Kind::Gauge, "switchboard_bus_up", [], "1 while the node hears what it publishes.";
     BUS_PROBE_SECONDS = Kind::Histogram(SECONDS), "switchboard_bus_probe_duration_seconds", [], "From publishing the probe to hearing it.";
-    BUS_PROBES_MISSED_TOTAL = Kind::Counter, "switchboard_bus_probes_missed_total", [], "Probes that were not heard within a second.";
+    BUS_PROBES_MISSED_TOTAL = Kind::Counter, "switchboard_bus_probes_missed_total", [], "Probes that were not heard in time.";
     BUS_REBUILDS_TOTAL = Kind::Counter, "switchboard_bus_rebuilds_total", ["reason"], "Pub/sub connections built anew.";
     SUBSCRIPTIONS_DESIRED = Kind::Gauge, "switchboard_subscriptions_desired", [], "Channels that should be subscribed.";
     SUBSCRIPTIONS_CONFIRMED = Kind::Gauge, "switchboard_subscriptions_confirmed", [], "Channels whose subscription Redis confirmed.";

@@ -10,7 +10,7 @@ use switchboard_protocol::{PeerKey, SessionId};
 use switchboard_telemetry::RedisOp;
 use tokio::{
     sync::oneshot,
-    time::{Instant, timeout_at},
+    time::{Instant, sleep, timeout_at},
 };
 
 use super::{call::Call, command::Command, record::Claimed, shared::Shared, subscriber::desired::Holding};
@@ -18,6 +18,12 @@ use crate::asking;
 
 /// How long an attach may take before it goes on in the background.
 const DEADLINE: Duration = Duration::from_secs(2);
+
+/// How long a resume waits for a connection to Redis that is being built anew.
+const REDIAL: Duration = Duration::from_secs(1);
+
+/// How often it looks.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// What an attach has taken; dropping it unfinished gives it back.
 struct Attaching<'a> {
@@ -31,7 +37,7 @@ struct Attaching<'a> {
 
 /// Subscribes to `key` and claims it.
 pub(crate) async fn attach(shared: &Shared, key: &PeerKey, claim: Claim) -> Result<Attached, BrokerError> {
-    if claim.resume && !shared.health.is_connected() {
+    if claim.resume && !is_connected_soon(shared).await {
         // Nobody can say whether that session is still there.
         return Err(BrokerError::NotResumable);
     }
@@ -90,6 +96,18 @@ pub(crate) async fn attach(shared: &Shared, key: &PeerKey, claim: Claim) -> Resu
         | Ok(Err(_))
         | Err(_) => attaching.leave(),
     }
+}
+
+/// Whether Redis can be asked within [`REDIAL`]: a session is worth the wait for a connection that was cut.
+async fn is_connected_soon(shared: &Shared) -> bool {
+    let deadline = Instant::now() + REDIAL;
+    while !shared.health.is_connected() {
+        if Instant::now() >= deadline {
+            return false;
+        }
+        sleep(LOOK_EVERY).await;
+    }
+    true
 }
 
 /// Who holds the peer; nobody, as far as this node can tell, while Redis is away.

@@ -68,12 +68,22 @@ pub(crate) struct LettingGo {
 }
 
 /// Whether a letter goes into the mailbox of an attached peer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Force {
     No,
     Urgent,
-    /// The holder's lease has run out.
-    HolderIsDead,
+    /// The lease of this run of the holder has run out; nobody else's record is touched.
+    HolderIsDead(String),
+}
+
+impl Force {
+    fn code(&self) -> (u8, &str) {
+        match self {
+            Self::No => (0, ""),
+            Self::Urgent => (1, ""),
+            Self::HolderIsDead(run) => (2, run),
+        }
+    }
 }
 
 impl Call {
@@ -130,11 +140,12 @@ impl Call {
                     .arg(text(letter.mid.session))
                     .arg(format!("{:020}", letter.id))
                     .arg(format!("{:020}", letter.prev.unwrap_or_default()))
-                    .arg(*force as u8)
+                    .arg(force.code().0)
                     .arg(&letter.envelope)
                     .arg(MAILBOX_LETTERS)
                     .arg(MAILBOX_BYTES)
-                    .arg(millis(letter.window));
+                    .arg(millis(letter.window))
+                    .arg(force.code().1);
                 command
             }
             Self::Look(key, session) => {

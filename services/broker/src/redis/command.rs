@@ -220,9 +220,10 @@ impl Next {
                 events.located(mid, &to, outcome);
                 None
             }
-            (Self::Leave(letter), Ok(true)) => {
-                Some(Command::script(Call::Leave(*letter, Force::HolderIsDead)))
-            }
+            (Self::Leave(letter), Ok(true)) => Some(Command::script(Call::Leave(
+                *letter,
+                Force::HolderIsDead(holder.incarnation),
+            ))),
             (Self::Leave(letter), outcome) => {
                 events.left(letter.mid, &letter.to, outcome.map(|_| Left::Attached));
                 None

@@ -90,12 +90,12 @@ return 1
 ";
 
     /// Keys: record, mailbox. Arguments: sender, id, id before it, whether also if attached (1) or because
-    /// the holder is dead (2), envelope, most letters, most bytes, window in ms. Answers a word, and with
+    /// the holder is dead (2), envelope, most letters, most bytes, window in ms, the dead holder's run. Answers a word, and with
     /// `queued` how long it is kept and the node, with `attached` node and run.
     Leave = r"
 local r = redis.call('HMGET', KEYS[1], 'state', 'node', 'inc', 'b', 'm:' .. ARGV[1])
 if not r[1] then return {'offline'} end
-if r[1] == 'attached' and ARGV[4] == '0' then return {'attached', r[2], r[3]} end
+if r[1] == 'attached' and (ARGV[4] == '0' or (ARGV[4] == '2' and r[3] ~= ARGV[9])) then return {'attached', r[2], r[3]} end
 local none = string.rep('0', 20)
 local id, done, list, last = ARGV[2], none, '', none
 local ttl = r[1] == 'attached' and tonumber(ARGV[8]) or redis.call('PTTL', KEYS[1])

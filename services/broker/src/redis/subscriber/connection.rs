@@ -40,10 +40,10 @@ const READ_BUFFER_BYTES: usize = 64 * 1024;
 const FRAMES_PER_TURN: usize = 128;
 
 /// How often the node proves that it hears.
-const PROBE_EVERY: Duration = Duration::from_secs(1);
+const PROBE_EVERY: Duration = Duration::from_millis(800);
 
-/// How long a probe may take. Shorter than [`PROBE_EVERY`], so that three misses are seen within 4 s.
-const PROBE_PATIENCE: Duration = Duration::from_millis(750);
+/// How long a probe may take. Shorter than [`PROBE_EVERY`], so that three misses are seen within 3 s.
+const PROBE_PATIENCE: Duration = Duration::from_millis(600);
 
 /// Probes missed in a row after which the node calls itself deaf; one may be a hiccup.
 const DEAF_AT_MISSES: u32 = 2;
