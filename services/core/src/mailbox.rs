@@ -333,6 +333,11 @@ impl Mailbox {
         self.mail.take().map(|mail| *mail)
     }
 
+    /// Payload bytes that were accepted and are not done.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Entries that wait, whatever they are.
     pub(crate) fn len(&self) -> usize {
         self.queue.len()

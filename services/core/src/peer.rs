@@ -97,6 +97,10 @@ impl Peer {
         self.mailbox.lock().stuck_at(limits)
     }
 
+    pub(crate) fn mailbox_bytes(&self) -> usize {
+        self.mailbox.lock().bytes()
+    }
+
     /// Says `event` to this peer.
     pub fn tell(&self, event: Event) {
         self.push(Outgoing::Event(Box::new(event)));

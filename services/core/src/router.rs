@@ -136,6 +136,12 @@ impl Router {
         all.partition(|peer| !peer.was_active_since(since))
     }
 
+    /// Counts what is counted only when somebody looks: it costs a look at every peer.
+    pub fn take_stock(&self) {
+        let bytes = self.registry.all().iter().map(|peer| peer.mailbox_bytes()).sum();
+        self.telemetry.mailbox_bytes(bytes);
+    }
+
     /// The second of this router's own clock, from 1.
     pub(crate) fn second(&self, now: Instant) -> u32 {
         let since = now.saturating_duration_since(self.started_at).as_secs();

@@ -110,6 +110,7 @@ impl Node {
         let (wanted, orders) = watch::channel(Wanted::Serving);
         let ops_routes = ops::routes(Ops {
             readiness: Arc::clone(&self.readiness),
+            router: Arc::clone(&self.router),
             telemetry: self.telemetry.clone(),
             wanted: wanted.clone(),
         });

@@ -9,6 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use switchboard_core::Router;
 use switchboard_telemetry::Telemetry;
 use tokio::sync::watch;
 
@@ -28,6 +29,7 @@ pub(crate) enum Wanted {
 /// What the operations port knows and can do.
 pub(crate) struct Ops {
     pub(crate) readiness: Arc<Readiness>,
+    pub(crate) router: Arc<Router>,
     pub(crate) telemetry: Telemetry,
     /// What the operator wants of the node.
     pub(crate) wanted: watch::Sender<Wanted>,
@@ -54,6 +56,7 @@ async fn readyz(State(ops): State<Arc<Ops>>) -> Response {
 }
 
 async fn metrics(State(ops): State<Arc<Ops>>) -> Response {
+    ops.router.take_stock();
     match ops.telemetry.render() {
         Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),

@@ -66,6 +66,7 @@ catalogue! {
     GAPS_TOTAL = Kind::Counter, "switchboard_order_gaps_total", [], "Envelopes that waited for one before them.";
     OVERFLOWS_TOTAL = Kind::Counter, "switchboard_queue_overflows_total", ["queue"], "Times a bounded queue had no room.";
     CLIENT_ERRORS_TOTAL = Kind::Counter, "switchboard_command_errors_total", ["code"], "Commands answered with an error at once.";
+    MAILBOX_BYTES = Kind::Gauge, "switchboard_mailbox_bytes", [], "Payload bytes on their way to clients of this node and not done.";
     QUEUED_TOTAL = Kind::Counter, "switchboard_messages_queued_total", [], "Sends left in the mailbox of a detached peer.";
     MAIL_TOTAL = Kind::Counter, "switchboard_mail_delivered_total", [], "Messages out of such mailboxes that reached their peer.";
     ACK_BATCH = Kind::Histogram(SIZES), "switchboard_ack_batch_size", [], "Acknowledgements in one publish.";

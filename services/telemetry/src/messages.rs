@@ -74,6 +74,13 @@ impl Telemetry {
         self.metrics.gaps.inc();
     }
 
+    /// So many payload bytes are on their way to clients of this node.
+    pub fn mailbox_bytes(&self, bytes: usize) {
+        self.metrics
+            .mailbox_bytes
+            .set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
     /// A send waits in the mailbox of a detached peer.
     pub fn message_queued(&self) {
         self.metrics.queued.inc();

@@ -4,9 +4,9 @@
 
 use std::time::{Duration, Instant};
 
-use switchboard_client::{Client, Outcome};
+use switchboard_client::{Client, ConnectOptions, Outcome, Resume};
 use switchboard_protocol::{ErrorCode, Event, GoawayReason, MessageKind, ReceiptStatus, ServerFrame};
-use switchboard_testkit::{Cluster, PATIENCE, payload, wait_until};
+use switchboard_testkit::{Cluster, PATIENCE, payload, token, wait_until};
 
 /// How long Redis stays away.
 const AWAY: Duration = Duration::from_secs(5);
@@ -60,6 +60,9 @@ async fn five_seconds_without_redis_cost_no_socket_no_local_message_and_two_seco
         reasons.contains("bus-down"),
         "/readyz names the reason: {reasons}"
     );
+    let mut newcomer = cluster.connect(0, "newcomer").await.unwrap();
+    assert!(!newcomer.welcome().resumed, "let in, and its session is new");
+    assert_eq!(send(&mut newcomer, "near").await, Outcome::Delivered);
     let word = alice.outcome_of(waiting, PATIENCE).await.unwrap();
     assert!(
         matches!(
@@ -170,6 +173,43 @@ async fn sends_to_the_peers_of_a_killed_node_wait_for_them_and_are_delivered_els
     assert_eq!(alice.outcome_of(id, PATIENCE).await.unwrap(), Outcome::Delivered);
     assert_eq!(bob.message(PATIENCE).await.unwrap().payload.get(), json.get());
     assert_eq!(send(&mut alice, "bob").await, Outcome::Delivered);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_waited_while_redis_lost_its_data_begins_anew_and_says_that_something_is_missing() {
+    let mut cluster = Cluster::start(2).await.unwrap();
+    let bob = cluster.connect(1, "bob").await.unwrap();
+    let mut alice = cluster.connect(0, "alice").await.unwrap();
+    let resume_token = bob.welcome().resume_token.clone();
+    drop(bob);
+    let id = alice.next_id();
+    alice
+        .send(MessageKind::Message, "bob", Some(id), &payload("1").unwrap())
+        .await
+        .unwrap();
+    let queued = alice.expect(PATIENCE, |frame| match frame {
+        ServerFrame::Event(Event::Receipt { status, .. }) => Some(*status),
+        ServerFrame::Event(_) | ServerFrame::Message(_) => None,
+    });
+    assert_eq!(queued.await.unwrap(), ReceiptStatus::Queued);
+
+    cluster.redis.start_again().await.unwrap();
+    for node in &cluster.nodes {
+        node.ready().await.unwrap();
+    }
+    let resume = Some(Resume {
+        token: resume_token,
+        seen: 0,
+    });
+    let options = ConnectOptions {
+        resume,
+        ..ConnectOptions::new(cluster.nodes[1].url(), token("bob").unwrap())
+    };
+    let mut bob = Client::connect(&options).await.unwrap();
+    assert!(!bob.welcome().resumed && bob.welcome().gap);
+    // The mailbox is gone, but the sender's node still has what lay in it.
+    assert_eq!(alice.outcome_of(id, PATIENCE).await.unwrap(), Outcome::Delivered);
+    assert_eq!(bob.message(PATIENCE).await.unwrap().payload.get(), "1");
 }
 
 #[tokio::test(flavor = "multi_thread")]

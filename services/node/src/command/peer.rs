@@ -1,18 +1,25 @@
 //! `switchboard listen` and `switchboard send`: a peer on the command line.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use switchboard_client::{Client, ClientError, ConnectOptions, Outcome};
-use switchboard_protocol::{CloseCode, Event, MessageKind, Secret, ServerFrame, ServerMessage};
+use switchboard_client::{
+    Client, ClientError, ConnectOptions, Outcome, Session, SessionEvent, SessionOptions,
+};
+use switchboard_protocol::{
+    ClientShould, CloseCode, Event, MessageKind, ReceiptStatus, Secret, ServerFrame, ServerMessage,
+};
 
 use super::serve::runtime;
 use crate::cli::{Connect, Kind, Listen, Send};
 
 /// How long `send` waits for the final word; longer than any node's deadline.
 const WORD_WITHIN: Duration = Duration::from_secs(70);
+
+/// How long `listen` tries to get its connection back: as long as a node keeps its session, and a bit.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(70);
 
 /// One line of `listen`; the payload stands as its sender wrote it.
 #[derive(Serialize)]
@@ -32,25 +39,45 @@ impl<'a> From<&'a ServerMessage> for Line<'a> {
     }
 }
 
+/// Listens until `count` messages came or the session ends; a lost connection does not end it.
 pub(super) fn listen(listen: Listen) -> anyhow::Result<()> {
     runtime()?.block_on(async move {
-        let mut client = connect(listen.connect).await?;
-        let welcome = client.welcome();
-        eprintln!("listening as {} on node {}", welcome.peer, welcome.node);
+        let token = token(&listen.connect)?;
+        let options = SessionOptions {
+            give_up_after: Some(GIVE_UP_AFTER),
+            ..SessionOptions::new(vec![listen.connect.url])
+        };
+        let (session, mut events) = Session::start(options, Arc::new(move || token.clone()));
         let mut left = listen.count;
         while left != Some(0) {
-            match client.next().await {
-                Ok(ServerFrame::Message(message)) => {
+            match events.recv().await {
+                Some(SessionEvent::Message(message)) => {
                     println!("{}", serde_json::to_string(&Line::from(&message))?);
                     left = left.map(|left| left - 1);
                 }
-                Ok(ServerFrame::Event(Event::Expiring { .. })) => eprintln!("the token ends within a minute"),
-                Ok(ServerFrame::Event(Event::Goaway { .. })) => eprintln!("the node is draining"),
-                Ok(ServerFrame::Event(event)) => eprintln!("{}", event.to_json()),
-                Err(error) => return Err(explained(error)),
+                Some(SessionEvent::Connected {
+                    node, resumed, gap, ..
+                }) => {
+                    let how = match (resumed, gap) {
+                        (_, true) => ", after an interruption in which something may have been missed",
+                        (true, false) => ", where it was left off",
+                        (false, false) => "",
+                    };
+                    eprintln!("listening on node {node}{how}");
+                }
+                Some(SessionEvent::Disconnected { reason }) => {
+                    eprintln!("disconnected ({reason}); trying again")
+                }
+                Some(SessionEvent::Ended { code, reason }) => {
+                    let advice = CloseCode::from_code(code).map(CloseCode::client_should);
+                    anyhow::bail!("the session ended with {code} {reason}{}", advised(advice));
+                }
+                // Words on sends; a listener sends nothing.
+                Some(SessionEvent::Queued { .. } | SessionEvent::Word { .. }) => {}
+                None => break,
             }
         }
-        client.close().await;
+        session.close().await;
         Ok(())
     })
 }
@@ -59,11 +86,23 @@ pub(super) fn send(send: Send) -> anyhow::Result<()> {
     let payload = RawValue::from_string(send.payload)
         .context("the payload is not JSON; text needs quotes of its own, as in '\"hello\"'")?;
     runtime()?.block_on(async move {
-        let mut client = connect(send.connect).await?;
-        let outcome = client
-            .send_and_confirm(kind(send.kind), &send.to, &payload, WORD_WITHIN)
-            .await;
-        let outcome = outcome.map_err(explained)?;
+        let token = token(&send.connect)?;
+        let mut client = Client::connect(&ConnectOptions::new(send.connect.url, token)).await?;
+        let id = client.next_id();
+        client
+            .send(kind(send.kind), &send.to, Some(id), &payload)
+            .await
+            .map_err(explained)?;
+        let outcome = loop {
+            match client
+                .expect(WORD_WITHIN, |frame| word(frame, id))
+                .await
+                .map_err(explained)?
+            {
+                Word::Queued => eprintln!("{} has lost its connection; the message waits for it", send.to),
+                Word::Final(outcome) => break outcome,
+            }
+        };
         client.close().await;
         match outcome {
             Outcome::Delivered => {
@@ -77,15 +116,39 @@ pub(super) fn send(send: Send) -> anyhow::Result<()> {
     })
 }
 
-async fn connect(connect: Connect) -> anyhow::Result<Client> {
-    let token = match (connect.token, connect.token_file.as_deref()) {
-        (Some(token), _) => Secret::new(token.trim()),
-        (None, Some(file)) => from_file(file)?,
+/// What a node says of a send.
+enum Word {
+    Queued,
+    Final(Outcome),
+}
+
+fn word(frame: &ServerFrame, id: u64) -> Option<Word> {
+    match frame {
+        ServerFrame::Event(Event::Receipt { id: of, status }) if *of == id => Some(match status {
+            ReceiptStatus::Queued => Word::Queued,
+            ReceiptStatus::Delivered => Word::Final(Outcome::Delivered),
+        }),
+        ServerFrame::Event(Event::Error {
+            id: of,
+            code,
+            message,
+            ..
+        }) if *of == Some(id) => Some(Word::Final(Outcome::Failed {
+            code: *code,
+            message: message.to_string(),
+        })),
+        ServerFrame::Event(_) | ServerFrame::Message(_) => None,
+    }
+}
+
+fn token(connect: &Connect) -> anyhow::Result<Secret> {
+    match (&connect.token, connect.token_file.as_deref()) {
+        (Some(token), _) => Ok(Secret::new(token.trim())),
+        (None, Some(file)) => from_file(file),
         (None, None) => {
             anyhow::bail!("a token is needed: --token-file, or SWITCHBOARD_TOKEN in the environment")
         }
-    };
-    Ok(Client::connect(&ConnectOptions::new(connect.url, token)).await?)
+    }
 }
 
 fn from_file(file: &Path) -> anyhow::Result<Secret> {
@@ -96,17 +159,24 @@ fn from_file(file: &Path) -> anyhow::Result<Secret> {
 /// Adds what to do about a close.
 fn explained(error: ClientError) -> anyhow::Error {
     let advice = match &error {
-        ClientError::Closed { code, .. } => {
-            CloseCode::from_code(*code).map(|code| format!("{:?}", code.client_should()))
-        }
+        ClientError::Closed { code, .. } => CloseCode::from_code(*code).map(CloseCode::client_should),
         ClientError::Timeout
         | ClientError::InboxFull(_)
         | ClientError::Frame(_)
         | ClientError::WebSocket(_) => None,
     };
+    let advice = advised(advice);
+    anyhow::Error::new(error).context(format!("disconnected{advice}"))
+}
+
+/// What to do, as the end of a sentence; empty without advice.
+fn advised(advice: Option<ClientShould>) -> &'static str {
     match advice {
-        Some(advice) => anyhow::Error::new(error).context(format!("disconnected; advice: {advice}")),
-        None => anyhow::Error::new(error),
+        Some(ClientShould::Stop) => "; it is over",
+        Some(ClientShould::StopAndFix) => "; mend that before you try again",
+        Some(ClientShould::Resume | ClientShould::ResumeAtOnce) => "; try again",
+        Some(ClientShould::RenewToken) => "; get a new token (switchboard token mint)",
+        None => "",
     }
 }
 
