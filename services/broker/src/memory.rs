@@ -239,7 +239,7 @@ impl Broker for MemoryBroker {
     fn shutdown(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
             let mut hub = self.bus.0.lock();
-            hub.records.drop_node(&self.node);
+            hub.records.orphan(&self.node, Instant::now());
             hub.nodes.remove(&self.node);
             self.end.cancel();
         })

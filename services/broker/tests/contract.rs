@@ -25,7 +25,7 @@ contract!(
     ten_thousand_messages_to_one_peer_arrive_in_order,
     a_full_queue_refuses_and_everything_accepted_is_reported_once,
     an_attach_that_is_given_up_leaves_nothing_behind,
-    a_shutdown_lets_go_of_its_peers,
+    a_shutdown_detaches_its_peers,
     many_peers_attach_at_once,
 );
 
@@ -215,12 +215,12 @@ async fn an_attach_that_is_given_up_leaves_nothing_behind(cluster: Cluster) {
     assert_eq!(n1.locate("bob").await, Ok(Presence::Offline));
 }
 
-async fn a_shutdown_lets_go_of_its_peers(cluster: Cluster) {
+async fn a_shutdown_detaches_its_peers(cluster: Cluster) {
     let (n1, n2) = (cluster.node("n1").await, cluster.node("n2").await);
     n2.attach("bob", 1).await;
     n2.attach("eve", 2).await;
     n2.broker.shutdown().await;
-    assert_eq!(n1.locate("bob").await, Ok(Presence::Offline));
+    assert_eq!(n1.locate("bob").await, Ok(Presence::Detached));
     assert_eq!(n1.publish("eve", b"hello").await, Ok(0));
 }
 

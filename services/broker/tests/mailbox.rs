@@ -23,6 +23,7 @@ contract!(
     a_session_is_not_resumed_with_another_secret_nor_after_another_took_its_place,
     a_session_is_not_resumed_after_its_window,
     a_session_that_was_ended_is_offline_and_cannot_be_resumed,
+    a_session_whose_node_shut_down_is_resumed_though_nobody_knows_how_far_it_had_got,
     letters_wait_in_order_and_go_only_when_they_are_done,
     a_letter_is_left_once_and_only_after_the_one_before_it,
     a_letter_that_was_done_before_the_detach_is_called_delivered,
@@ -38,7 +39,7 @@ contract!(
 
 fn keep(saved: Saved) -> Option<Keep> {
     Some(Keep {
-        saved,
+        saved: Some(saved),
         window: WINDOW,
     })
 }
@@ -153,7 +154,7 @@ async fn a_session_is_not_resumed_after_its_window(cluster: Cluster) {
     let node = cluster.node("n1").await;
     node.attach("bob", 1).await;
     let keep = Keep {
-        saved: Saved::default(),
+        saved: Some(Saved::default()),
         window: Duration::from_millis(50),
     };
     node.broker.detach(&key("bob"), session_id(1), 0, Some(keep));
@@ -171,6 +172,14 @@ async fn a_session_that_was_ended_is_offline_and_cannot_be_resumed(cluster: Clus
     node.broker.detach(&key("bob"), session_id(1), 0, None);
     assert_eq!(leave(&node, letter(7, 1, None, "x")).await, Ok(Left::Offline));
     assert_eq!(try_resume(&node, token(1)).await, Err(BrokerError::NotResumable));
+}
+
+async fn a_session_whose_node_shut_down_is_resumed_though_nobody_knows_how_far_it_had_got(cluster: Cluster) {
+    let (n1, n2) = (cluster.node("n1").await, cluster.node("n2").await);
+    n1.attach("bob", 1).await;
+    n1.broker.shutdown().await;
+    let attached = try_resume(&n2, token(1)).await.unwrap();
+    assert_eq!((attached.saved, attached.previous), (None, None));
 }
 
 async fn letters_wait_in_order_and_go_only_when_they_are_done(cluster: Cluster) {

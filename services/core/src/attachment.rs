@@ -222,6 +222,7 @@ impl Router {
         let window = self.limits.resume_window;
         let is_kept = parting == Parting::Detach && !window.is_zero();
         if is_current && let Some(broker) = self.broker.get() {
+            let saved = Some(saved);
             let keep = is_kept.then_some(Keep { saved, window });
             broker.detach(peer.key(), peer.session(), peer.fence(), keep);
         }

@@ -64,7 +64,8 @@ pub trait Broker: Send + Sync + 'static {
     /// How the bus is, for readiness and for people.
     fn status(&self) -> BusStatus;
 
-    /// Releases what this node holds on the bus and ends the backend's tasks.
+    /// Detaches what this node still holds on the bus, so that it can be resumed elsewhere, and ends the backend's
+    /// tasks.
     fn shutdown(&self) -> BoxFuture<'_, ()>;
 }
 
@@ -132,8 +133,8 @@ impl IfHeld {
 /// What is kept of a session that is detached, and how long.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keep {
-    /// How far it had got.
-    pub saved: Saved,
+    /// How far it had got; `None` when its node cannot say.
+    pub saved: Option<Saved>,
     /// How long it can be resumed.
     pub window: Duration,
 }

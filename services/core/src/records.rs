@@ -2,7 +2,10 @@
 //! its mailbox. The reference for every backend; the memory backend and the model of the delivery contract
 //! use it as it is, and the contract suite holds Redis' scripts to the same answers.
 
-use std::{collections::VecDeque, time::Instant};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use hashbrown::HashMap;
@@ -27,6 +30,7 @@ pub struct Records {
 struct Record {
     node: NodeId,
     token: ResumeToken,
+    window: Duration,
     fence: u64,
     state: State,
     /// Of each sender: what was done before the detach, then what lies in the mailbox.
@@ -93,6 +97,7 @@ impl Records {
         let mut record = Record {
             node: node.clone(),
             token: claim.token,
+            window: claim.window,
             fence,
             state: State::Attached,
             marks: HashMap::new(),
@@ -150,7 +155,8 @@ impl Records {
                 }
             }
             Some(Keep { mut saved, window }) => {
-                for (sender, mut marks) in std::mem::take(&mut saved.marks) {
+                let marks = saved.as_mut().map(|saved| std::mem::take(&mut saved.marks));
+                for (sender, mut marks) in marks.into_iter().flatten() {
                     // What was left in the mailbox meanwhile stays behind them.
                     let last = marks.last();
                     let left = record
@@ -162,10 +168,7 @@ impl Records {
                     record.marks.insert(sender, marks);
                 }
                 let until = now + window;
-                record.state = State::Detached {
-                    saved: Some(saved),
-                    until,
-                };
+                record.state = State::Detached { saved, until };
             }
         }
     }
@@ -250,10 +253,13 @@ impl Records {
         }
     }
 
-    /// Forgets everything that `node` holds.
-    pub fn drop_node(&mut self, node: &NodeId) {
-        self.peers
-            .retain(|_, record| record.node != *node || !matches!(record.state, State::Attached));
+    /// `node` ends: what it holds can be resumed elsewhere, though nobody can say how far it had got.
+    pub fn orphan(&mut self, node: &NodeId, now: Instant) {
+        let held = self.peers.values_mut().filter(|record| record.node == *node);
+        for record in held.filter(|record| matches!(record.state, State::Attached)) {
+            let until = now + record.window;
+            record.state = State::Detached { saved: None, until };
+        }
     }
 
     /// Peers attached to `node`.

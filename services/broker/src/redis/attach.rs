@@ -46,6 +46,7 @@ pub(crate) async fn attach(shared: &Shared, key: &PeerKey, claim: Claim) -> Resu
         question(shared, key, claim.if_held, holder)
     })
     .await?;
+    shared.note_window(claim.window);
     let deadline = Instant::now() + DEADLINE;
     let session = claim.token.session;
     let wanted = shared.desired.lock().want(key, claim.token);

@@ -105,7 +105,7 @@ impl RedisBroker {
             for holding in chunk {
                 let letting_go = LettingGo {
                     holding: holding.clone(),
-                    keep: None,
+                    keep: self.shared.orphaned(),
                 };
                 pipeline.add_command(letting_go.write(&self.shared, true));
             }

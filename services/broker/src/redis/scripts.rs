@@ -68,12 +68,13 @@ end
 return 0
 ";
 
-    /// Keys: record, mailbox. Arguments: session, node, fence (0: any), last number, tail, window in ms, then
+    /// Keys: record, mailbox. Arguments: session, node, fence (0: any), last number (or nothing), tail, window in ms, then
     /// sender and marks, alternating. What was left in the mailbox meanwhile stays behind the marks.
     Detach = r"
 local old = redis.call('HMGET', KEYS[1], 'session', 'node', 'v')
 if old[1] ~= ARGV[1] or old[2] ~= ARGV[2] or (ARGV[3] ~= '0' and old[3] ~= ARGV[3]) then return 0 end
-redis.call('HSET', KEYS[1], 'state', 'detached', 'q', ARGV[4], 't', ARGV[5])
+redis.call('HSET', KEYS[1], 'state', 'detached')
+if ARGV[4] ~= '' then redis.call('HSET', KEYS[1], 'q', ARGV[4], 't', ARGV[5]) end
 for i = 7, #ARGV, 2 do
   local field, marks = 'm:' .. ARGV[i], ARGV[i + 1]
   local last, left = string.sub(marks, -20), redis.call('HGET', KEYS[1], field)

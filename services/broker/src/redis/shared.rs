@@ -1,9 +1,13 @@
 //! What the tasks of one Redis broker share. Not what only one of them needs: that lives in its task.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use parking_lot::Mutex;
-use switchboard_core::{BrokerError, BrokerEvents};
+use switchboard_core::{BrokerError, BrokerEvents, Keep};
 use switchboard_protocol::{InboxMessage, NodeId, PeerKey, SessionId};
 use switchboard_telemetry::{Queue, Telemetry};
 use tokio::sync::Notify;
@@ -40,6 +44,8 @@ pub(crate) struct Shared {
     pub(crate) scripts: Scripts,
     pub(crate) probe: Probe,
     pub(crate) desired: Mutex<Desired>,
+    /// The resume window of this node's sessions, in milliseconds.
+    window_ms: AtomicU64,
     /// Something to subscribe or unsubscribe.
     pub(crate) changes: Notify,
     /// Something to claim, release or tell.
@@ -74,6 +80,7 @@ impl Shared {
             scripts: Scripts::new(),
             probe: Probe::new(),
             desired: Mutex::default(),
+            window_ms: AtomicU64::new(0),
             changes: Notify::new(),
             chores: Notify::new(),
             link_retry: Notify::new(),
@@ -113,6 +120,19 @@ impl Shared {
         let epoch = desired.epoch();
         self.send(Command::script(call(holding, epoch)))?;
         Ok(epoch)
+    }
+
+    /// Notes how long this node's sessions are kept.
+    pub(crate) fn note_window(&self, window: Duration) {
+        let window_ms = u64::try_from(window.as_millis()).unwrap_or(u64::MAX);
+        self.window_ms.store(window_ms, Ordering::Relaxed);
+    }
+
+    /// What is kept of a session whose node ends before its connection; nothing where none is kept.
+    pub(crate) fn orphaned(&self) -> Option<Keep> {
+        let window = Duration::from_millis(self.window_ms.load(Ordering::Relaxed));
+        let saved = None;
+        (!window.is_zero()).then_some(Keep { saved, window })
     }
 
     /// Lets a claim go: now, or when Redis is back.

@@ -236,7 +236,8 @@ impl Broker for Link {
         drop(subscribed);
         let mut keep = keep;
         if self.redis.lock().mutant == Some(Mutant::AcceptedIsDone) {
-            let tail = keep.iter_mut().flat_map(|keep| &mut keep.saved.tail);
+            let saved = keep.iter_mut().filter_map(|keep| keep.saved.as_mut());
+            let tail = saved.flat_map(|saved| &mut saved.tail);
             tail.for_each(|unacked| unacked.seq = 0);
         }
         let _ = self.ask(Command::Detach(key.clone(), session, fence, keep));
