@@ -35,7 +35,7 @@ impl fmt::Display for Heal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = |time: Option<Duration>| {
             time.map_or_else(
-                || "never".to_owned(),
+                || "not yet".to_owned(),
                 |time| format!("{:.2} s", time.as_secs_f64()),
             )
         };
