@@ -10,7 +10,7 @@ use switchboard_client::{Client, ClientError, ConnectOptions};
 use switchboard_protocol::{Event, MessageKind, ServerFrame};
 use tokio::sync::mpsc;
 
-use crate::{
+use super::{
     meter::CpuMeter,
     pacer::{self, Spacing},
     peers,

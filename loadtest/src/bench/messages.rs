@@ -4,9 +4,9 @@
 use hdrhistogram::Histogram;
 use switchboard_auth::Minter;
 
-use crate::{
+use super::{
     bars::{self, Bar},
-    bench::Size,
+    Size,
     floor,
     flow::{Flow, FlowResult, Pace, Promise, new_histogram},
     pacer::Spacing,

@@ -17,7 +17,7 @@ use tokio::{
     process::{Child, ChildStdout, Command},
 };
 
-use crate::{meter, peers, stage::Node};
+use super::{meter, peers, stage::Node};
 
 /// Connections of one worker process.
 const PER_WORKER: usize = 7_500;
@@ -129,7 +129,7 @@ impl Worker {
     ) -> anyhow::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command
-            .arg("worker")
+            .arg("bench-worker")
             .arg("--url")
             .arg(&node.url)
             .arg("--count")

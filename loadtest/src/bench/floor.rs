@@ -10,7 +10,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::{
+use super::{
     flow::new_histogram,
     pacer::{self, Spacing},
     peers,

@@ -5,7 +5,7 @@ use std::{fmt::Write as _, path::Path};
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use crate::{bars::Bar, stats::Repeats};
+use super::{bars::Bar, stats::Repeats};
 
 /// Everything a benchmark found.
 #[derive(Debug, Default)]

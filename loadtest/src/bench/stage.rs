@@ -14,7 +14,7 @@ use switchboard_protocol::Secret;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::peers::{SECRET, token};
+use super::peers::{SECRET, token};
 
 /// How long a child may take to come up.
 const START: Duration = Duration::from_secs(15);

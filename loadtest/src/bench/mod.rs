@@ -1,16 +1,26 @@
 //! The fixed benchmark: which runs, how often, in which order. Runs that are compared alternate, because
 //! machines are noisy and shared.
 
+mod bars;
+mod floor;
+mod flow;
+pub(crate) mod idle;
+mod messages;
+mod meter;
+mod pacer;
+mod peers;
+mod report;
+mod stage;
+mod stats;
+
 use std::{path::PathBuf, process::Command, time::Duration};
 
 use anyhow::Context as _;
 use switchboard_auth::Minter;
 
-use crate::{
-    BenchArgs, bars, idle, messages,
-    report::Report,
-    stage::{Stage, shared_secret},
-};
+use crate::cli::BenchArgs;
+use report::Report;
+use stage::{Stage, shared_secret};
 
 /// How much is done.
 pub(crate) struct Size {

@@ -1,0 +1,1 @@
+//! The highest rate that keeps the thresholds, by bisection.

@@ -1,0 +1,1 @@
+//! The servers that are started for a run, as children on free ports.

@@ -1,0 +1,1 @@
+//! Faults on cue, and how the cluster healed.

@@ -1,0 +1,1 @@
+//! What the machine and the servers say of themselves: /proc, /metrics, versions.

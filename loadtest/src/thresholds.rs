@@ -1,0 +1,1 @@
+//! What must hold, as people write it, and whether it did.

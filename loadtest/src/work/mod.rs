@@ -1,0 +1,1 @@
+//! A worker's work: connect, send, hear, check, over any driver.
