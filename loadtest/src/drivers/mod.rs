@@ -6,7 +6,8 @@ mod peerjs;
 mod redis;
 mod socketio;
 mod spreed;
-mod switchboard;
+pub(crate) mod switchboard;
+pub(crate) mod tokens;
 
 use std::{fmt, future::Future, net::IpAddr, time::Duration};
 
@@ -42,9 +43,9 @@ pub struct Greeting {
     pub address: String,
     /// The node, as the server names it; `None` if it does not say.
     pub node: Option<String>,
-    /// TCP (and TLS) connected, after so long.
+    /// TCP connected, after so long.
     pub connect: Duration,
-    /// Then, from the upgrade request to the server's welcome.
+    /// From then (TLS, the upgrade request) to the server's welcome.
     pub authenticate: Duration,
 }
 
@@ -99,7 +100,7 @@ pub enum Heard {
     Ended(String),
 }
 
-/// The connection is over, and the message was not sent.
+/// The message was not sent: the connection is over, or too much is unsent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Broken;
 

@@ -6,6 +6,8 @@ mod load;
 mod span;
 mod target;
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 pub use fault::{Fault, FaultAction};
@@ -58,6 +60,21 @@ pub struct Scenario {
     /// The generator itself.
     #[serde(default)]
     pub generator: Generator,
+}
+
+impl Scenario {
+    /// How long the load lasts: the longest of its populations.
+    #[must_use]
+    pub fn length(&self) -> Duration {
+        let staged = |stages: &[Stage]| stages.iter().map(|stage| stage.lasts.get()).sum();
+        let lengths = [
+            self.calls.as_ref().map(|calls| staged(&calls.stages)),
+            self.streams.as_ref().map(|streams| staged(&streams.stages)),
+            self.abuse.as_ref().map(|abuse| staged(&abuse.stages)),
+            self.idle.as_ref().map(|idle| idle.hold.get()),
+        ];
+        lengths.into_iter().flatten().max().unwrap_or_default()
+    }
 }
 
 const fn default_seed() -> u64 {
