@@ -12,8 +12,8 @@ use tokio::{
 
 use super::{
     flow::new_histogram,
-    pacer::{self, Spacing},
     peers,
+    spacing::{self, Spacing},
 };
 
 const CHANNEL: &str = "floor";
@@ -42,7 +42,7 @@ pub(crate) async fn run(
 
     let clock = Instant::now();
     let count = (rate * span.as_secs_f64()) as u64;
-    let moments = pacer::start(clock, Duration::from_secs_f64(1.0 / rate), spacing, count, 1).pop();
+    let moments = spacing::start(clock, rate, spacing, count, 1).pop();
     let mut moments = moments.context("one sender has one receiver of moments")?;
     let publishing = tokio::spawn(async move {
         while let Some(at) = moments.recv().await {

@@ -12,8 +12,8 @@ use tokio::sync::mpsc;
 
 use super::{
     meter::CpuMeter,
-    pacer::{self, Spacing},
     peers,
+    spacing::{self, Spacing},
     stage::{Node, Stage},
 };
 
@@ -152,13 +152,7 @@ impl Flow<'_> {
             Pace::Window(window) => (0..self.pairs).map(|_| PairPace::Window(window)).collect(),
             Pace::Open(rate, spacing) => {
                 let count = (rate * self.span.as_secs_f64()) as u64;
-                let moments = pacer::start(
-                    clock,
-                    Duration::from_secs_f64(1.0 / rate),
-                    spacing,
-                    count,
-                    self.pairs,
-                );
+                let moments = spacing::start(clock, rate, spacing, count, self.pairs);
                 moments.into_iter().map(PairPace::Moments).collect()
             }
         }

@@ -9,8 +9,8 @@ use super::{
     Size,
     floor,
     flow::{Flow, FlowResult, Pace, Promise, new_histogram},
-    pacer::Spacing,
     report::Report,
+    spacing::Spacing,
     stage::{Node, Stage},
 };
 

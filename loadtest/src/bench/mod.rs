@@ -7,7 +7,7 @@ mod flow;
 pub(crate) mod idle;
 mod messages;
 mod meter;
-mod pacer;
+mod spacing;
 mod peers;
 mod report;
 mod stage;
