@@ -140,7 +140,6 @@ impl Course {
         for (node, count) in self.last.iter().flat_map(|last| &last.connected) {
             *connected.entry(node.clone()).or_default() += count;
         }
-        #[expect(clippy::cast_precision_loss, reason = "seconds of a run")]
         let second = Second {
             at_s: number as f64,
             counts: open
@@ -192,7 +191,6 @@ impl Course {
         self.closed = shifted(&mut self.closed, seconds);
         self.open_looks = shifted(&mut self.open_looks, looks);
         self.closed_looks = shifted(&mut self.closed_looks, looks);
-        #[expect(clippy::cast_precision_loss, reason = "seconds of a run")]
         for (number, second) in &mut self.closed {
             second.at_s = *number as f64;
         }

@@ -5,7 +5,7 @@ use std::{future::pending, sync::Arc, time::Duration};
 use anyhow::bail;
 use tokio::time::Instant;
 
-use super::{Assignment, Key, worker::Work};
+use super::{Assignment, Key, local::Program, worker::Work};
 use crate::record::{Counter, Metric, Recorder};
 
 /// What becomes of the work.
@@ -66,6 +66,21 @@ impl Work for FakeWork {
         self.recorder.disconnected("n1");
     }
 }
+
+/// A shell script as a worker process: says all its words in turn, after the lines it must wait for.
+pub(super) fn script(text: &str) -> Program {
+    Program {
+        path: "/bin/sh".into(),
+        args: vec!["-c".into(), text.into()],
+    }
+}
+
+/// A worker that does all that is asked of it and sees nothing.
+pub(super) const OBEDIENT: &str = r#"
+    read prepare; echo '"ready"'
+    read start; echo '{"ended":{"stories":[]}}'
+    read finish; echo '"done"'
+"#;
 
 /// An assignment of the smallest scenario.
 pub(super) fn assignment() -> Assignment {

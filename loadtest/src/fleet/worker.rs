@@ -1,10 +1,11 @@
 //! A worker: obeys the coordinator's orders and says what it sees. What the work is, is not its business.
 
-use std::{any::Any, future::Future, sync::Arc, time::Duration};
+use std::{any::Any, future::Future, os::fd::AsFd as _, sync::Arc, time::Duration};
 
-use anyhow::{anyhow, bail};
+use anyhow::{Context as _, anyhow, bail};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
+    net::unix::pipe,
     sync::{mpsc, oneshot},
     time::{Instant, MissedTickBehavior, interval, interval_at, sleep_until, timeout},
 };
@@ -49,6 +50,24 @@ pub(crate) trait Work: Send + 'static {
 
     /// Closes all connections.
     fn finish(&mut self) -> impl Future<Output = ()> + Send;
+}
+
+/// [`serve`] over this process's standard input and output, which have to be pipes. Nothing else may be printed.
+///
+/// # Errors
+/// As [`serve`], and when they are no pipes.
+pub(crate) async fn serve_stdio(work: impl Work) -> anyhow::Result<()> {
+    // Not tokio's own standard input: its thread would keep the process from ending.
+    let input = std::io::stdin()
+        .as_fd()
+        .try_clone_to_owned()
+        .and_then(pipe::Receiver::from_owned_fd);
+    let output = std::io::stdout()
+        .as_fd()
+        .try_clone_to_owned()
+        .and_then(pipe::Sender::from_owned_fd);
+    let hint = "a worker is started by a coordinator, with pipes";
+    serve(input.context(hint)?, output.context(hint)?, work).await
 }
 
 /// Does what the coordinator says, until it is done or the coordinator is gone: then everything is dropped.
