@@ -77,10 +77,6 @@ impl Listener {
         }
     }
 
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "its histograms are big and end here"
-    )]
     fn add(&self, opened: Opened) {
         self.merged.lock().add(self.number, &opened);
     }

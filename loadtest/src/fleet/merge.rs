@@ -191,10 +191,6 @@ impl Merged {
         })
     }
 
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "counts and times of a run are far below 2^52"
-    )]
     fn generator(&self) -> GeneratorUse {
         let count = |counter| self.counts.get(&counter).copied().unwrap_or(0);
         let shares = self.uses.iter().filter(|used| used.span_ms > 0);

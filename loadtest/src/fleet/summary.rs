@@ -8,10 +8,6 @@ use crate::{
 };
 
 /// A value of a histogram, in microseconds.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "five minutes in nanoseconds are far below 2^52"
-)]
 fn micros(nanoseconds: u64) -> f64 {
     nanoseconds as f64 / 1e3
 }

@@ -10,6 +10,7 @@ use crate::{
         worker::serve,
     },
     record::Counter,
+    scenario::Scenario,
 };
 
 /// A worker that is a task of this process.
@@ -112,4 +113,13 @@ async fn a_program_that_is_not_there_is_named() {
     };
     let error = Fleet::start(crew, |_| assignment()).await.unwrap_err();
     assert!(error.to_string().contains("/nowhere/worker"), "{error:#}");
+}
+
+#[test]
+fn the_scenario_of_the_kubernetes_job_can_be_read_and_names_its_agents() {
+    let config = include_str!("../../../../deploy/loadtest/scenario.yaml");
+    let (_, text) = config.split_once("scenario.toml: |\n").unwrap();
+    let scenario: Scenario = toml::from_str(text).unwrap();
+    let agents = include_str!("../../../../deploy/loadtest/agents.yaml");
+    assert!(agents.contains(&format!("completions: {}\n", scenario.generator.agents.len())));
 }
