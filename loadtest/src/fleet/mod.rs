@@ -2,6 +2,23 @@
 //! agents, which make the load. Both speak the same lines, workers over their standard input and output, agents
 //! over TCP.
 
+pub(crate) mod agent;
+mod clock;
+pub(crate) mod coordinator;
+mod course;
+mod deadline;
+pub(crate) mod handshake;
+mod lines;
+mod listener;
+pub(crate) mod local;
+mod member;
+pub(crate) mod merge;
+mod own;
+mod remote;
+pub(crate) mod summary;
+#[cfg(test)]
+mod testing;
 mod wire;
+pub(crate) mod worker;
 
 pub use wire::{Assignment, Key, Order, Said};

@@ -40,7 +40,7 @@ pub struct Assignment {
 pub enum Order {
     /// Connect idle peers and streams. Answered by [`Said::Ready`].
     Prepare(Box<Assignment>),
-    /// Begin the load at this time, in milliseconds since 1970. Ticks follow, then [`Said::Ended`].
+    /// Begin the load at this time, in milliseconds since 1970 by the worker's own clock. Ticks follow, then [`Said::Ended`].
     Start {
         /// When.
         at_unix_ms: u64,
@@ -55,8 +55,11 @@ pub enum Order {
 pub enum Said {
     /// All that has to be there before the load is there.
     Ready,
-    /// What was seen since the last one; about one a second, from `Prepare` on.
+    /// What was seen since the last one; about one a second, from the moment `Start` is known.
     Tick(Box<Tick>),
+    /// The same before `Start` is known. Its times (`at_ms` of the tick and of its samples) count from `Prepare`; the
+    /// coordinator moves them once it has set the start.
+    Ramp(Box<Tick>),
     /// The load has ended and has settled: every message arrived or was given up. Idle peers are still connected.
     Ended {
         /// The stories of the first offences that the oracle found.
