@@ -38,7 +38,9 @@ impl Search {
             );
         }
         if !(LEAST_PRECISION..1.0).contains(&precision) {
-            anyhow::bail!("a precision of {precision} is none; say {LEAST_PRECISION} to 1, such as 0.05 for 5 %");
+            anyhow::bail!(
+                "a precision of {precision} is none; say {LEAST_PRECISION} to 1, such as 0.05 for 5 %"
+            );
         }
         Ok(Self {
             lowest,
@@ -65,7 +67,9 @@ impl Search {
             (None, Some(_)) => None,
             (Some(kept), None) => (kept < self.highest).then(|| (kept * 2.0).min(self.highest)),
             // The middle as a ratio, since precision is one too.
-            (Some(kept), Some(failed)) => (failed > kept * (1.0 + self.precision)).then(|| (kept * failed).sqrt()),
+            (Some(kept), Some(failed)) => {
+                (failed > kept * (1.0 + self.precision)).then(|| (kept * failed).sqrt())
+            }
         }
     }
 
@@ -117,8 +121,15 @@ mod tests {
         for step in [10.0, 11.0, 19.9, 37.0, 333.3, 4_999.0, 90_000.0] {
             let search = search(10.0, None, |rate, _| rate <= step);
             let found = search.found().unwrap();
-            assert!(found <= step && found * 1.05 >= step * 0.999, "{found} for {step}");
-            assert!(search.is_bounded() && search.runs() < MAX_RUNS, "{step}: {}", search.runs());
+            assert!(
+                found <= step && found * 1.05 >= step * 0.999,
+                "{found} for {step}"
+            );
+            assert!(
+                search.is_bounded() && search.runs() < MAX_RUNS,
+                "{step}: {}",
+                search.runs()
+            );
         }
     }
 

@@ -8,8 +8,8 @@ mod read;
 
 use std::str::FromStr;
 
-pub(crate) use figure::{Figure, Unit};
-pub(crate) use operator::Operator;
+pub(crate) use figure::{Figure, Function, Unit};
+pub(crate) use operator::{Operator, split};
 
 use crate::{
     results::{RunResult, ThresholdResult},
@@ -49,7 +49,7 @@ impl FromStr for Threshold {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let wrong = |why: String| format!("`{text}`: {why}");
-        let (left, operator, right) = operator::split(text).map_err(wrong)?;
+        let (left, operator, right) = split(text).map_err(wrong)?;
         let figure: Figure = left.parse().map_err(wrong)?;
         let value = value(figure.unit(), right).map_err(wrong)?;
         Ok(Self {
