@@ -5,8 +5,8 @@ use hdrhistogram::Histogram;
 use switchboard_auth::Minter;
 
 use super::{
-    Size,
     bars::{self, Bar},
+    Size,
     floor,
     flow::{Flow, FlowResult, Pace, Promise, new_histogram},
     pacer::Spacing,

@@ -21,9 +21,11 @@ pub(crate) struct Terminal {
 impl Terminal {
     /// Takes it. From now on a panic gives it back before it is told.
     pub(super) fn start() -> io::Result<Self> {
-        Ok(Self {
-            terminal: ratatui::try_init()?,
-        })
+        let terminal = ratatui::try_init().inspect_err(|_| {
+            // It may have been taken by half.
+            let _ = ratatui::try_restore();
+        })?;
+        Ok(Self { terminal })
     }
 
     pub(super) fn show(&mut self, progress: &Progress) -> io::Result<Wish> {
@@ -43,7 +45,10 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        ratatui::restore();
+        // A panic has given it back already; once more would put the cursor over what the panic said.
+        if !std::thread::panicking() {
+            ratatui::restore();
+        }
     }
 }
 
@@ -52,9 +57,6 @@ pub(super) fn is_stop(event: &Event) -> bool {
     let Some(key) = event.as_key_press_event() else {
         return false;
     };
-    match key.code {
-        KeyCode::Char('q') => true,
-        KeyCode::Char('c') => key.modifiers.contains(KeyModifiers::CONTROL),
-        _ => false,
-    }
+    let is_control = key.modifiers.contains(KeyModifiers::CONTROL);
+    key.code == KeyCode::Char('q') || (key.code == KeyCode::Char('c') && is_control)
 }

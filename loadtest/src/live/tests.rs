@@ -101,7 +101,7 @@ fn everything_that_matters_is_on_a_small_and_on_a_large_terminal() {
             "500us",
             "24.00ms",
             "counters: OFFENCES",
-            "call_setup    6.00ms",
+            "6.00ms  24.00ms  54.00ms",
             "connections: 200",
             "! ",
             "kill n2",

@@ -42,14 +42,14 @@ fn apply(table: &mut Table, set: &str) -> anyhow::Result<Scenario> {
 
 /// A TOML value; a bare word is a string, so that a shell's user need not quote twice.
 fn value(text: &str) -> anyhow::Result<Value> {
-    let error = match text.parse::<Value>() {
-        Ok(value) => return Ok(value),
-        Err(error) => error,
-    };
-    if text.starts_with(['[', '{', '"', '\'']) && text.parse::<Value>().is_err() {
-        bail!("`{text}` is no TOML value: {}", error.message());
+    match text.parse() {
+        Err(error) if text.starts_with(['[', '{', '"', '\'']) => {
+            let error: toml::de::Error = error;
+            bail!("`{text}` is no TOML value: {}", error.message())
+        }
+        Err(_) => Ok(Value::String(text.to_owned())),
+        Ok(value) => Ok(value),
     }
-    Ok(Value::String(text.to_owned()))
 }
 
 /// Puts `value` at the dotted path; a number in it is a place in an array.
@@ -68,16 +68,16 @@ fn put(table: &mut Table, path: &str, value: Value) -> anyhow::Result<()> {
     let empty = || Value::Table(Table::new());
     let mut at = table.entry((*first).to_owned()).or_insert_with(empty);
     for parent in rest {
-        at = match at {
-            Value::Table(table) => table.entry((*parent).to_owned()).or_insert_with(empty),
-            other => place(other, parent)?,
+        at = if let Value::Table(table) = at {
+            table.entry((*parent).to_owned()).or_insert_with(empty)
+        } else {
+            place(at, parent)?
         };
     }
-    match at {
-        Value::Table(table) => {
-            table.insert(key.to_owned(), value);
-        }
-        other => *place(other, key)? = value,
+    if let Value::Table(table) = at {
+        table.insert(key.to_owned(), value);
+    } else {
+        *place(at, key)? = value;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use ratatui::{
     layout::{Constraint, Layout, Rect},
     style::{Color, Style},
     symbols::Marker,
+    text::{Line, Span},
     widgets::{Axis, Chart, Dataset, GraphType},
 };
 
@@ -42,7 +43,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, progress: &Progress) {
 
 fn times(frame: &mut Frame<'_>, area: Rect, progress: &Progress) {
     let Some(metric) = progress.main_metric() else {
-        frame.render_widget(part("times: none yet"), area);
+        frame.render_widget(part("times: none yet "), area);
         return;
     };
     let curve = |color, quantile: fn(&Quantiles) -> f64| Curve {
@@ -55,12 +56,13 @@ fn times(frame: &mut Frame<'_>, area: Rect, progress: &Progress) {
     ];
     let show =
         |point: Option<&(f64, f64)>| point.map_or_else(|| "–".into(), |(_, value)| Unit::Micros.show(*value));
-    let title = format!(
-        "{}: p50 {}, p99 {}",
-        metric.name(),
-        show(curves[0].points.last()),
-        show(curves[1].points.last())
-    );
+    let [median, p99] = &curves;
+    let title = Line::from(vec![
+        format!("{}: ", metric.name()).into(),
+        Span::styled(format!("p50 {}", show(median.points.last())), median.color),
+        ", ".into(),
+        Span::styled(format!("p99 {} ", show(p99.points.last())), p99.color),
+    ]);
     chart(frame, area, progress, title, Unit::Micros, &curves);
 }
 
@@ -70,23 +72,23 @@ fn rate(frame: &mut Frame<'_>, area: Rect, progress: &Progress) {
     let of = |second: &Second| Some(second.counts.get(counter.name()).copied().unwrap_or(0) as f64);
     let points = points(progress, of);
     let now = points.last().map_or(0.0, |(_, value)| *value);
-    let title = format!("{}: {now:.0} a second", counter.name());
+    let title = format!("{}: {now:.0} a second ", counter.name());
     let curve = Curve {
         color: Color::Cyan,
         points,
     };
-    chart(frame, area, progress, title, Unit::Number, &[curve]);
+    chart(frame, area, progress, title.into(), Unit::Number, &[curve]);
 }
 
 fn connections(frame: &mut Frame<'_>, area: Rect, progress: &Progress) {
     #[expect(clippy::cast_precision_loss, reason = "for a chart")]
     let of = |second: &Second| Some(second.connected.values().sum::<u64>() as f64);
-    let title = format!("connections: {}", progress.connections());
+    let title = format!("connections: {} ", progress.connections());
     let curve = Curve {
         color: Color::Blue,
         points: points(progress, of),
     };
-    chart(frame, area, progress, title, Unit::Number, &[curve]);
+    chart(frame, area, progress, title.into(), Unit::Number, &[curve]);
 }
 
 /// The window's first and last second.
@@ -118,7 +120,7 @@ fn chart(
     frame: &mut Frame<'_>,
     area: Rect,
     progress: &Progress,
-    title: String,
+    title: Line<'_>,
     unit: Unit,
     curves: &[Curve],
 ) {

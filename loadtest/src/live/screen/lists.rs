@@ -26,9 +26,9 @@ pub(super) fn holds(frame: &mut Frame<'_>, area: Rect, progress: &Progress) {
         }
     });
     let title = if progress.faults.is_empty() {
-        "must hold"
+        "must hold "
     } else {
-        "faults, and what must hold"
+        "faults, and what must hold "
     };
     list(frame, area, title, faults.chain(thresholds).collect());
 }
@@ -44,7 +44,7 @@ pub(super) fn errors(frame: &mut Frame<'_>, area: Rect, progress: &Progress) {
     if lines.is_empty() {
         lines.push(Line::from("none").dark_gray());
     }
-    list(frame, area, "errors", lines);
+    list(frame, area, "errors ", lines);
 }
 
 /// As many lines as there is room for; the last one says how many there are besides.

@@ -89,9 +89,9 @@ fn small(frame: &mut Frame<'_>, area: Rect, progress: &Progress) {
 }
 
 /// A part of the screen: a rule with its name above it.
-fn part(title: impl Into<String>) -> Block<'static> {
+fn part<'a>(title: impl Into<Line<'a>>) -> Block<'a> {
     Block::new()
         .borders(Borders::TOP)
         .border_style(Style::new().fg(Color::DarkGray))
-        .title(Span::from(format!("{} ", title.into())).not_dim().bold())
+        .title(title.into().bold())
 }

@@ -2,7 +2,7 @@
 
 use ratatui::{
     Frame,
-    layout::{Alignment, Constraint, Direction, Layout, Rect},
+    layout::{Constraint, Direction, Layout, Rect},
     style::{Color, Style, Stylize as _},
     text::{Line, Span},
     widgets::{Bar, BarChart, BarGroup, Paragraph, Row, Table},
@@ -86,9 +86,9 @@ fn counters(frame: &mut Frame<'_>, area: Rect, progress: &Progress) {
         .collect();
     let columns = usize::from(area.width / COUNTER_WIDTH).max(1);
     let title = if offences.is_empty() {
-        "counters".to_owned()
+        "counters "
     } else {
-        "counters: OFFENCES".to_owned()
+        "counters: OFFENCES "
     };
     let mut lines: Vec<Line<'_>> = entries
         .chunks(columns)
@@ -147,8 +147,6 @@ fn nodes(frame: &mut Frame<'_>, area: Rect, progress: &Progress) {
         .bar_style(Style::new().fg(Color::Blue))
         .value_style(Style::new().fg(Color::White).bg(Color::Blue))
         .data(BarGroup::default().bars(&bars))
-        .block(
-            part(format!("connections: {}{more}", progress.connections())).title_alignment(Alignment::Left),
-        );
+        .block(part(format!("connections: {}{more} ", progress.connections())));
     frame.render_widget(chart, area);
 }
