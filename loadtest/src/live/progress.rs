@@ -104,16 +104,16 @@ impl Progress {
 
     /// The count that this load is about.
     pub(super) fn main_counter(&self) -> Counter {
-        [Counter::CallsStarted, Counter::Arrived, Counter::AbuseTried]
-            .into_iter()
-            .find(|counter| self.count(*counter) > 0)
-            .map_or(Counter::Connects, |counter| match counter {
-                Counter::CallsStarted => Counter::CallsSetUp,
-                other => other,
-            })
+        let kinds = [
+            (Counter::CallsStarted, Counter::CallsSetUp),
+            (Counter::Arrived, Counter::Arrived),
+            (Counter::AbuseTried, Counter::AbuseTried),
+        ];
+        let kind = kinds.into_iter().find(|(sign, _)| self.count(*sign) > 0);
+        kind.map_or(Counter::Connects, |(_, counter)| counter)
     }
 
-    /// Offences that fail the run, and errors; how often each came.
+    /// Offences, the silent ones first; how often each came.
     pub(super) fn offences(&self) -> impl Iterator<Item = (Counter, u64)> {
         let also = [Counter::AbuseAccepted, Counter::OracleFull];
         Counter::SILENT

@@ -5,7 +5,7 @@ mod check;
 mod fault;
 mod load;
 mod overrides;
-mod presets;
+pub(crate) mod presets;
 mod span;
 mod target;
 

@@ -43,7 +43,7 @@ pub(super) fn check(scenario: &Scenario, problems: &mut Problems) {
 
 fn server(key: &str, fault: &Fault, scenario: &Scenario, problems: &mut Problems) {
     let is_ours = scenario.target.urls.is_empty();
-    let (needs_server, needs_ours) = match fault.action {
+    let (needs_server, needs_ours, redis_too) = match fault.action {
         FaultAction::Run => {
             problems.unless(
                 !fault.command.is_empty(),
@@ -57,15 +57,17 @@ fn server(key: &str, fault: &Fault, scenario: &Scenario, problems: &mut Problems
             );
             return;
         }
-        FaultAction::Roll => (false, true),
-        FaultAction::Kill | FaultAction::Start | FaultAction::Freeze | FaultAction::Thaw => (true, true),
+        FaultAction::Roll => (false, true, false),
+        FaultAction::Kill | FaultAction::Start | FaultAction::Freeze | FaultAction::Thaw => {
+            (true, true, true)
+        }
         FaultAction::Drain | FaultAction::Undrain => {
             problems.unless(
                 is_ours || !scenario.target.ops_urls.is_empty(),
                 &format!("{key}.do"),
                 "draining needs the nodes' ops addresses; add target.ops_urls",
             );
-            (true, false)
+            (true, false, false)
         }
     };
     problems.unless(
@@ -80,8 +82,8 @@ fn server(key: &str, fault: &Fault, scenario: &Scenario, problems: &mut Problems
     };
     let count = nodes(scenario);
     let is_node = (1..=count).any(|number| *name == format!("n{number}"));
-    let is_redis = name == REDIS && needs_ours;
-    let also = if needs_ours { " or redis" } else { "" };
+    let is_redis = name == REDIS && redis_too;
+    let also = if redis_too { " or redis" } else { "" };
     problems.unless(
         is_node || is_redis,
         &key,

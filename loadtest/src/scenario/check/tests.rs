@@ -76,7 +76,7 @@ fn every_problem_names_its_key_and_the_fix() {
         ("abuse.stages=[]", "abuse.stages:", "rate = 20"),
         ("faults.0.at=10s", "faults.0.at:", "sooner"),
         ("faults.0.server=n3", "faults.0.server:", "n1 to n2 or redis"),
-        ("faults.1.server=tea", "faults.1.server:", "redis"),
+        ("faults.1.server=redis", "faults.1.server:", "n1 to n2"),
         ("faults.1.for=1s", "faults.1.for:", "freeze"),
         ("faults.1.command=[\"true\"]", "faults.1.command:", "run"),
         ("faults=[{at=\"1s\",do=\"kill\"}]", "faults.0.server:", "n1"),
