@@ -1,8 +1,11 @@
 //! A scenario: who is loaded, with what, what is broken meanwhile, and what must hold. The format of the TOML
 //! files and of the command line's overrides. It only says; nothing runs here.
 
+mod check;
 mod fault;
 mod load;
+mod overrides;
+pub(crate) mod presets;
 mod span;
 mod target;
 
@@ -10,8 +13,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use check::{MAX_RATE, check};
 pub use fault::{Fault, FaultAction};
 pub use load::{Abuse, Arrivals, Calls, Idle, Model, Placement, Slow, Stage, Streams};
+pub(crate) use overrides::load;
 pub use span::Span;
 pub use target::{Cluster, DriverKind, Generator, Target};
 

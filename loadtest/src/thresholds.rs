@@ -1,1 +1,0 @@
-//! What must hold, as people write it, and whether it did.
