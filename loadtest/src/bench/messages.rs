@@ -5,8 +5,8 @@ use hdrhistogram::Histogram;
 use switchboard_auth::Minter;
 
 use super::{
-    bars::{self, Bar},
     Size,
+    bars::{self, Bar},
     floor,
     flow::{Flow, FlowResult, Pace, Promise, new_histogram},
     report::Report,

@@ -93,7 +93,10 @@ impl Pair {
 /// An empty histogram of nanoseconds with three significant digits.
 #[must_use]
 pub fn new_histogram() -> Histogram<u64> {
-    #[expect(clippy::expect_used, reason = "the bounds are constants that the library accepts")]
+    #[expect(
+        clippy::expect_used,
+        reason = "the bounds are constants that the library accepts"
+    )]
     Histogram::new_with_bounds(1_000, LONGEST_NS, 3).expect("constant bounds")
 }
 

@@ -66,7 +66,12 @@ mod tests {
 
     #[test]
     fn spans_read_as_they_are_written() {
-        for (text, milliseconds) in [("250ms", 250), ("10s", 10_000), ("2m", 120_000), ("1s500ms", 1500)] {
+        for (text, milliseconds) in [
+            ("250ms", 250),
+            ("10s", 10_000),
+            ("2m", 120_000),
+            ("1s500ms", 1500),
+        ] {
             let span: Span = text.parse().unwrap();
             assert_eq!(span, Span::from_millis(milliseconds));
             assert_eq!(span.to_string().parse::<Span>().unwrap(), span);
