@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
-use super::check::node_index;
 use crate::{cluster::Cluster, observe::Ops};
 
 /// The levers. Servers are called `n1`, `n2` …, `redis`.
@@ -53,4 +52,10 @@ impl Controls {
             }
         }
     }
+}
+
+/// The place of `n1`, `n2` … among the nodes, from 0.
+fn node_index(server: &str) -> Option<usize> {
+    let number: usize = server.strip_prefix('n')?.parse().ok()?;
+    number.checked_sub(1)
 }

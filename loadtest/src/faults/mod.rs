@@ -1,7 +1,6 @@
 //! Faults on cue, and how the cluster healed. Which faults there are is the scenario's; how a server is killed or
 //! started is the cluster's.
 
-mod check;
 mod command;
 mod controls;
 mod heal;
@@ -12,7 +11,6 @@ mod real_tests;
 
 use std::time::Duration;
 
-pub(crate) use check::check;
 pub(crate) use controls::Controls;
 pub(crate) use heal::{crowds, heal};
 pub(crate) use run::run;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::{sync::mpsc, time::Instant};
 
-use super::{Controls, Struck, check::name, command};
+use super::{Controls, Struck, command};
 use crate::scenario::{Fault, FaultAction};
 
 /// Does each fault at its time after `start`, the load's, and tells it on `told`. Faults do not wait for each other, and
@@ -29,7 +29,7 @@ impl Hand {
     async fn strike(&self, fault: &Fault) {
         tokio::time::sleep_until(self.start + fault.at.get()).await;
         let server = fault.server.as_deref().unwrap_or_default();
-        let what = format!("{} {server}", name(fault.action)).trim().to_owned();
+        let what = fault.to_string();
         let at = self.start.elapsed();
         match fault.action {
             FaultAction::Kill => {

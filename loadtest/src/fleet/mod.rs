@@ -13,7 +13,6 @@ mod listener;
 pub(crate) mod local;
 mod member;
 pub(crate) mod merge;
-mod own;
 mod remote;
 pub(crate) mod summary;
 #[cfg(test)]

@@ -30,6 +30,8 @@ pub struct Assignment {
     pub of: usize,
     /// Makes the peer IDs of this run differ from those of others.
     pub tag: String,
+    /// Whether connections take source addresses from all over 127.0.0.0/8: one has too few ports.
+    pub spread: bool,
     /// What tokens are signed with.
     pub key: Key,
 }

@@ -75,6 +75,14 @@ fn more_workers_than_needed_are_fine_but_not_any_number() {
     let with = |workers| Need { workers, ..need(100) };
     assert_eq!(judge(&with(3), &MACHINE).workers, 3);
     assert!(problem(&with(65), &MACHINE).contains("leave it out"));
+    assert!(problem(&need(2_000_000), &MACHINE).contains("112 workers"));
+    let low = Machine {
+        open_files: (1_024, 524_288),
+        ..MACHINE
+    };
+    assert!(problem(&need(100_000), &low).contains(
+        "105 workers are more than the 64 that one machine can use; fix: run `ulimit -n 65536` before"
+    ));
 }
 
 #[test]

@@ -2,7 +2,9 @@
 //! document that comes of it. One repeat is in `once`, its judgement in `verdict`.
 
 mod ground;
+mod need;
 mod once;
+mod screen;
 mod verdict;
 
 use std::time::{SystemTime, UNIX_EPOCH};

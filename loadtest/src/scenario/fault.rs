@@ -1,5 +1,7 @@
 //! What is done to the cluster during the load.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::Span;
@@ -44,4 +46,31 @@ pub enum FaultAction {
     Roll,
     /// A command of the user's.
     Run,
+}
+
+impl FaultAction {
+    /// As it is written in a scenario.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Kill => "kill",
+            Self::Start => "start",
+            Self::Freeze => "freeze",
+            Self::Thaw => "thaw",
+            Self::Drain => "drain",
+            Self::Undrain => "undrain",
+            Self::Roll => "roll",
+            Self::Run => "run",
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.action.name())?;
+        if let Some(server) = &self.server {
+            write!(f, " {server}")?;
+        }
+        Ok(())
+    }
 }

@@ -187,20 +187,11 @@ impl Default for Idle {
 }
 
 /// Connects with tokens that must be refused: expired, forged, of the wrong audience, none, garbage.
-#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Abuse {
     /// Attempts a second over the stages.
     pub stages: Vec<Stage>,
     /// How attempts follow each other.
     pub arrivals: Arrivals,
-}
-
-impl Default for Abuse {
-    fn default() -> Self {
-        Self {
-            stages: Vec::new(),
-            arrivals: Arrivals::default(),
-        }
-    }
 }

@@ -1,11 +1,6 @@
 //! A worker's share of the load, and the names in it: which peers are its own, where they come from and go to.
 
-use std::net::Ipv4Addr;
-
-use crate::{drivers::Who, scenario::Placement};
-
-/// Source addresses of one worker: 127.(64 + worker).x.1 … ; each has some 28,000 ports towards each server.
-const SOURCES: u64 = 64;
+use crate::{drivers::Who, preflight::source, scenario::Placement};
 
 /// Flows of one population: bits of their number below the population's and the worker's.
 const FLOW_BITS: u32 = 36;
@@ -48,7 +43,7 @@ pub(crate) struct Names {
     pub(crate) tag: String,
     pub(crate) share: Share,
     /// Whether connections come from many addresses of 127.0.0.0/8; else from wherever the system likes.
-    pub(crate) many_sources: bool,
+    pub(crate) spread: bool,
 }
 
 impl Names {
@@ -72,15 +67,10 @@ impl Names {
         Who {
             peer: format!("{}-{}-{population}{number}{side}", self.tag, self.share.number),
             node,
-            source: self.many_sources.then(|| self.source(*number).into()),
+            source: self
+                .spread
+                .then(|| source(self.share.number, *number as usize).into()),
         }
-    }
-
-    /// The source address of a pair.
-    fn source(&self, number: u64) -> Ipv4Addr {
-        let worker = u8::try_from(self.share.number % 128).unwrap_or_default();
-        let host = u8::try_from(number % SOURCES).unwrap_or_default();
-        Ipv4Addr::new(127, 64 + worker, host, 1)
     }
 
     /// The number of the first flow of a pair; the second one's is one more. Kept below 2^53, which JSON readers
@@ -113,7 +103,7 @@ mod tests {
         let names = Names {
             tag: "t".into(),
             share: share(1, 2),
-            many_sources: true,
+            spread: true,
         };
         let mut flows = std::collections::HashSet::new();
         for number in 0..100 {

@@ -24,7 +24,7 @@ async fn call_with(wrong: Option<(u64, Wrong)>) -> (Counts, Vec<String>) {
         names: Names {
             tag: "t".into(),
             share: Share { number: 0, of: 1 },
-            many_sources: false,
+            spread: false,
         },
         calls: Calls {
             candidates: 3,

@@ -65,17 +65,17 @@ impl ScenarioWork {
             number,
             of,
             tag,
+            spread,
             key,
         } = assignment;
         let tokens = Arc::new(Tokens::new(&key, scenario.target.audience.as_deref())?);
         let judge = Arc::new(Judge::new(recorder));
         self.judge = Some(Arc::clone(&judge));
         self.length = scenario.length();
-        let is_loopback = scenario.target.urls.iter().all(|url| is_loopback(url));
         let names = Names {
             tag,
             share: Share { number, of },
-            many_sources: is_loopback,
+            spread,
         };
         let ground = Ground {
             scenario,
@@ -185,10 +185,4 @@ impl ScenarioWork {
             crowd.leave().await;
         }
     }
-}
-
-fn is_loopback(url: &str) -> bool {
-    url.split("://")
-        .nth(1)
-        .is_some_and(|rest| rest.starts_with("127.") || rest.starts_with("localhost"))
 }
