@@ -96,7 +96,7 @@ const FIGURES: [Figure; 13] = [
     },
     Figure {
         label: "Connections, peak",
-        short: "Peak",
+        short: "Peers",
         value: peak_connections,
         text: words::number,
         note: |run| {
@@ -125,7 +125,7 @@ const FIGURES: [Figure; 13] = [
     },
     Figure {
         label: "Messages per core",
-        short: "Messages / core",
+        short: "Sent / core",
         value: |run| run.costs.get("messages_per_second_per_core").copied(),
         text: words::number,
         note: |_| "a second, of the servers".to_owned(),
@@ -261,9 +261,8 @@ pub(super) fn runs_table(results: &Results) -> Markup {
     html! {
         div.scroll { table.figures {
             thead { tr {
-                th { "Run" } th { "Verdict" }
+                th { "Run" } th { "Verdict" } th.number { "Offences" } th.number { "Slip p99" }
                 @for column in &columns { th.number title=(column.label) { (column.short) } }
-                th.number { "Offences" } th.number { "Slip, p99" }
             } }
             @let drivers = by_driver(results);
             @for (driver, runs) in &drivers {
@@ -272,11 +271,11 @@ pub(super) fn runs_table(results: &Results) -> Markup {
                         tr {
                             th scope="row" { (index + 1) @if drivers.len() > 1 { " " span.soft { (words::label(driver, 40)) } } }
                             td { (super::checks::badge(run.verdict.exit_code)) }
+                            td.number { (words::count(offences(run))) }
+                            td.number { (words::micros(run.generator.slip_p99_us)) }
                             @for column in &columns {
                                 td.number { ((column.value)(run).map_or_else(|| words::NONE.to_owned(), column.text)) }
                             }
-                            td.number { (words::count(offences(run))) }
-                            td.number { (words::micros(run.generator.slip_p99_us)) }
                         }
                     }
                     @if runs.len() > 1 {
@@ -302,14 +301,13 @@ fn summary_row(
 ) -> Markup {
     html! {
         tr.summary {
-            th scope="row" { (name) } td {}
+            th scope="row" { (name) } td {} td {}
+            @let slips = runs.iter().map(|run| run.generator.slip_p99_us).collect();
+            td.number { (text(slips, words::micros).unwrap_or_default()) }
             @for column in columns {
                 @let values = runs.iter().filter_map(|run| (column.value)(run)).collect();
                 td.number { (text(values, column.text).unwrap_or_else(|| words::NONE.to_owned())) }
             }
-            td {}
-            @let slips = runs.iter().map(|run| run.generator.slip_p99_us).collect();
-            td.number { (text(slips, words::micros).unwrap_or_default()) }
         }
     }
 }

@@ -45,15 +45,20 @@ pub(super) fn faults(run: &RunResult) -> Markup {
         } }
         p.hint {
             "Noticed: the first connection lost or the first error told. Imbalance: the most loaded node over the mean; "
-            "1.00 is even."
+            "1.00 is even. A dash: it did not happen, or not before the next fault or the end."
         }
         div.charts.small {
-            @for fault in run.faults.iter().filter(|fault| fault.curve.len() > 1).take(MOST_CURVES) {
+            @for fault in run.faults.iter().filter(|fault| has_curve(fault)).take(MOST_CURVES) {
                 @let title = format!("After {} at {}", words::label(&fault.what, 40), words::seconds(fault.at_s));
                 (figure(&title, "connections, in seconds since the fault", &curve(fault)))
             }
         }
     }
+}
+
+/// Whether there is something to see: a straight line is not.
+fn has_curve(fault: &FaultResult) -> bool {
+    fault.curve.len() > 1 && fault.connected_least < fault.connected_before
 }
 
 #[expect(clippy::cast_precision_loss, reason = "for drawing")]

@@ -9,7 +9,7 @@ const TICKS: f64 = 5.0;
 const MOST_LOG_TICKS: usize = 7;
 
 /// The least gap between two ticks of a logarithmic axis, as a share of it.
-const LEAST_TICK_GAP: f64 = 0.06;
+const LEAST_TICK_GAP: f64 = 0.08;
 
 /// Nines that a percentile axis shows at most: 99.9999 %.
 const MOST_NINES: f64 = 6.0;
@@ -247,7 +247,9 @@ mod tests {
         let near = Axis::log(1_500.0, 38_000.0, Unit::Micros);
         assert_eq!(texts(&near), ["1 ms", "2 ms", "5 ms", "10 ms", "20 ms", "50 ms"]);
         let far = Axis::log(150.0, 2_800_000.0, Unit::Micros);
-        assert_eq!(texts(&far), ["100 µs", "1 ms", "10 ms", "100 ms", "1 s", "5 s"]);
+        assert_eq!(texts(&far), ["100 µs", "1 ms", "10 ms", "100 ms", "1 s"]);
+        // An end that is far from a power of ten has its tick too.
+        assert_eq!(texts(&Axis::log(2_100.0, 1_900_000.0, Unit::Micros))[0], "2 ms");
         assert!((far.place(50.0)).abs() < 1e-9 && (far.place(5e6) - 1.0).abs() < 1e-9);
     }
 
