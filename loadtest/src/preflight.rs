@@ -25,12 +25,6 @@ const NODE_FILES: u64 = 256;
 /// Seconds for which a closed connection keeps its port (TIME_WAIT).
 const PORT_IS_KEPT_S: u64 = 60;
 
-<<<<<<< HEAD
-/// Memory of a connection, in KiB: in a node, in a worker (buffers and the oracle's notes), and of one end's socket in
-/// the kernel. Measured on idle connections and rounded up.
-const NODE_KIB: u64 = 5;
-const WORKER_KIB: u64 = 12;
-=======
 /// Memory of an idle connection in a node, in KiB; `bench` measures it.
 const NODE_KIB: u64 = 5;
 
@@ -38,7 +32,6 @@ const NODE_KIB: u64 = 5;
 const WORKER_KIB: u64 = 12;
 
 /// Memory of one end of a connection in the kernel, in KiB. An estimate on the safe side.
->>>>>>> lt-d
 const SOCKET_KIB: u64 = 5;
 
 /// The share of free memory that a run may take, in percent.
@@ -138,19 +131,6 @@ fn workers(need: &Need, machine: &Machine) -> (u64, Option<String>) {
         return (workers, None);
     }
     let problem = if workers > MOST_WORKERS {
-<<<<<<< HEAD
-        format!(
-            "{workers} workers are more than the {MOST_WORKERS} that one machine can use{}",
-            match need.workers {
-                0 => format!(
-                    "; a process may have only {} files open; fix: {}",
-                    machine.open_files.0,
-                    raise(machine, MOST_PER_WORKER + WORKER_FILES)
-                ),
-                _ => format!("; fix: set `workers` in `[generator]` to {needed}, or leave it out"),
-            }
-        )
-=======
         let fix = if needed <= MOST_WORKERS {
             format!("set `workers` in `[generator]` to {needed}, or leave it out")
         } else if allowed < MOST_PER_WORKER {
@@ -159,7 +139,6 @@ fn workers(need: &Need, machine: &Machine) -> (u64, Option<String>) {
             "agents on other machines (`agents` in `[generator]`)".to_owned()
         };
         format!("{workers} workers are more than the {MOST_WORKERS} that one machine can use; fix: {fix}")
->>>>>>> lt-d
     } else {
         let share = connections.div_ceil(workers);
         let files = if share <= MOST_PER_WORKER {

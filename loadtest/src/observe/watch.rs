@@ -41,14 +41,9 @@ pub(crate) struct Watch {
 /// What was seen.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Watched {
-<<<<<<< HEAD
-    /// Each server, in the order in which they first appeared. CPU and metrics are of the load alone. What a killed
-    /// process used after the last look at it, at most a second, is not in it.
-=======
     /// Each server, in the order in which they first appeared. CPU and metrics are of the load alone. Of a
     /// server that was started again, metrics are the last process', and what a killed process used after the last
     /// look at it, at most a second, is not in its CPU.
->>>>>>> lt-d
     pub(crate) servers: Vec<ServerUse>,
     /// Each look: seconds since the start of the load, below 0 before it, and cores used since the look before, by
     /// server.
@@ -77,10 +72,7 @@ struct Tally {
     cpu: Duration,
     cpu_at_look: Duration,
     cpu_at_load_start: Duration,
-<<<<<<< HEAD
-=======
     pid_at_load_start: Option<u32>,
->>>>>>> lt-d
     resident_before_kib: f64,
     resident_most_kib: f64,
     resident_kib: f64,
@@ -122,10 +114,7 @@ impl Watch {
         state.load_start = Some(at);
         for tally in &mut state.tallies {
             tally.cpu_at_load_start = tally.cpu;
-<<<<<<< HEAD
-=======
             tally.pid_at_load_start = tally.pid;
->>>>>>> lt-d
             tally.resident_most_kib = tally.resident_kib;
         }
     }
@@ -208,15 +197,11 @@ impl State {
 
     fn used(&self, tally: &Tally, after: &BTreeMap<String, metrics::Series>) -> ServerUse {
         let none = metrics::Series::new();
-<<<<<<< HEAD
-        let before = self.metrics_before.get(&tally.name).unwrap_or(&none);
-=======
         // A new process counts from 0.
         let before = self.metrics_before.get(&tally.name);
         let before = before
             .filter(|_| tally.pid == tally.pid_at_load_start)
             .unwrap_or(&none);
->>>>>>> lt-d
         let after = after.get(&tally.name).unwrap_or(&none);
         ServerUse {
             name: tally.name.clone(),
