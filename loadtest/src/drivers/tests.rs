@@ -145,15 +145,15 @@ async fn dropped_until_heard<L: Link>(link: &mut L) -> Heard {
 
 async fn hears<L: Link>(link: &mut L, sender: Option<&str>, text: &str) {
     for number in 0..=CANDIDATES + 2 {
-        match dropped_until_heard(link).await {
-            Heard::Message { from, payload: heard } => {
-                assert_eq!(from.as_deref(), sender);
-                let heard: serde_json::Value = serde_json::from_str(heard.get()).unwrap();
-                let sent: serde_json::Value = serde_json::from_str(payload(text, number).get()).unwrap();
-                assert_eq!(heard, sent);
-            }
-            other => panic!("{other:?} instead of message {number}"),
-        }
+        let next = dropped_until_heard(link).await;
+        let shown = format!("{next:?}");
+        let Heard::Message { from, payload: heard } = next else {
+            panic!("{shown} instead of message {number}");
+        };
+        assert_eq!(from.as_deref(), sender);
+        let heard: serde_json::Value = serde_json::from_str(heard.get()).unwrap();
+        let sent: serde_json::Value = serde_json::from_str(payload(text, number).get()).unwrap();
+        assert_eq!(heard, sent);
     }
 }
 
