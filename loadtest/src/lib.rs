@@ -19,6 +19,7 @@ mod preflight;
 pub mod record;
 mod report;
 pub mod results;
+mod run;
 pub mod scenario;
 mod thresholds;
 mod work;

@@ -5,6 +5,7 @@ mod binary;
 mod config;
 mod ports;
 mod process;
+pub(crate) mod rivals;
 mod server;
 mod start;
 

@@ -34,6 +34,8 @@ const TAIL: u64 = 2_000;
 pub(super) struct Recipe {
     pub(super) program: PathBuf,
     pub(super) arguments: Vec<OsString>,
+    /// Beside what this program itself was given.
+    pub(super) environment: Vec<(&'static str, String)>,
     /// Standard output and error go here; each start appends.
     pub(super) log: PathBuf,
 }
@@ -41,8 +43,7 @@ pub(super) struct Recipe {
 /// A child process; killed when dropped.
 pub(super) struct Process {
     name: String,
-    /// `None` for a process that somebody else's code has started.
-    recipe: Option<Recipe>,
+    recipe: Recipe,
     child: Mutex<Option<Child>>,
 }
 
@@ -51,17 +52,8 @@ impl Process {
     pub(super) fn new(name: &str, recipe: Recipe) -> Self {
         Self {
             name: name.to_owned(),
-            recipe: Some(recipe),
+            recipe,
             child: Mutex::new(None),
-        }
-    }
-
-    /// A process that runs already. It can be killed and frozen like others, but not started again.
-    pub(super) fn adopted(name: &str, child: Child) -> Self {
-        Self {
-            name: name.to_owned(),
-            recipe: None,
-            child: Mutex::new(Some(child)),
         }
     }
 
@@ -78,11 +70,10 @@ impl Process {
     /// Starts it.
     ///
     /// # Errors
-    /// When it runs already, cannot be started again, or its program is missing.
+    /// When it runs already, or its program is missing.
     pub(super) fn spawn(&self) -> anyhow::Result<()> {
         let name = &self.name;
-        let recipe = self.recipe.as_ref();
-        let recipe = recipe.with_context(|| format!("{name} is of a kind that cannot be started again"))?;
+        let recipe = &self.recipe;
         let mut child = self.child.lock();
         if let Some(child) = running(&mut child) {
             anyhow::bail!("{name} runs already, as process {}", child.id());
@@ -91,6 +82,7 @@ impl Process {
         let log = log.with_context(|| format!("{} cannot be written", recipe.log.display()))?;
         let started = Command::new(&recipe.program)
             .args(&recipe.arguments)
+            .envs(recipe.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
@@ -136,9 +128,7 @@ impl Process {
 
     /// The end of the log, for errors.
     pub(super) fn log_tail(&self) -> String {
-        let Some(recipe) = &self.recipe else {
-            return String::new();
-        };
+        let recipe = &self.recipe;
         let tail = || {
             let mut log = File::open(&recipe.log)?;
             let length = log.metadata()?.len();

@@ -29,8 +29,8 @@ pub(super) enum Sign {
     Ready,
     /// A Redis at this port answers `PONG`.
     Pong(u16),
-    /// Whoever started it has waited already.
-    Told,
+    /// Something answers HTTP at this port, whatever it says.
+    Answers(u16),
 }
 
 /// A server that runs as a child of this program.
@@ -52,9 +52,10 @@ impl Local {
         let (start, name) = (Instant::now(), self.process.name());
         loop {
             let serves = match (self.sign, &self.ops_url) {
-                (Sign::Told, _) | (Sign::Ready, None) => true,
+                (Sign::Ready, None) => true,
                 (Sign::Ready, Some(url)) => ops.is_ready(url).await,
                 (Sign::Pong(port), _) => pongs(port).await,
+                (Sign::Answers(port), _) => ops.answers(port).await,
             };
             // In this order: what serves at its address may be another program when its own has ended.
             anyhow::ensure!(

@@ -14,6 +14,7 @@ use super::{
     config::NodeConfig,
     ports::free_port,
     process::{Process, Recipe},
+    rivals,
     server::{Local, Sign},
 };
 use crate::{
@@ -100,12 +101,15 @@ async fn start(
             urls
         }
         DriverKind::Redis => vec![format!("redis://127.0.0.1:{redis_port}")],
-        DriverKind::Peerjs | DriverKind::Socketio | DriverKind::Centrifugo | DriverKind::Spreed => {
-            // RIVALS: here goes `rivals::start(driver, spec.nodes, redis_port, folder)`; each of its servers becomes
-            // `adopted(…)` and gives one URL.
-            anyhow::bail!(
-                "no cluster of {driver:?} can be started; name its addresses in `urls` of `[target]`"
-            )
+        DriverKind::Peerjs | DriverKind::Socketio | DriverKind::Spreed => {
+            let mut urls = Vec::new();
+            for rival in rivals::servers(driver, spec.nodes, redis_port, folder).await? {
+                rival.local.process.spawn()?;
+                rival.local.serves(&ops).await?;
+                servers.push(rival.local);
+                urls.push(rival.url);
+            }
+            urls
         }
     };
     Ok(Started {
@@ -116,17 +120,6 @@ async fn start(
     })
 }
 
-/// A server that other code has started and waited for.
-fn adopted(name: &str, program: &str, child: std::process::Child, version: Option<String>) -> Local {
-    Local {
-        process: Process::adopted(name, child),
-        sign: Sign::Told,
-        ops_url: None,
-        program: program.to_owned(),
-        version,
-    }
-}
-
 async fn redis(port: u16, folder: &Path, ops: &Ops) -> anyhow::Result<Local> {
     let port_text = port.to_string();
     // No persistence: what is killed has lost everything.
@@ -135,6 +128,9 @@ async fn redis(port: u16, folder: &Path, ops: &Ops) -> anyhow::Result<Local> {
         &port_text,
         "--bind",
         "127.0.0.1",
+        // Protected mode takes 127.0.0.1 alone for loopback; peers of the floor come from other addresses of it.
+        "--protected-mode",
+        "no",
         "--save",
         "",
         "--appendonly",
@@ -143,6 +139,7 @@ async fn redis(port: u16, folder: &Path, ops: &Ops) -> anyhow::Result<Local> {
     let recipe = Recipe {
         program: "redis-server".into(),
         arguments: arguments.map(OsString::from).to_vec(),
+        environment: Vec::new(),
         log: folder.join("redis.log"),
     };
     let redis = Local {
@@ -200,6 +197,7 @@ impl Nodes<'_> {
         let recipe = Recipe {
             program: binary.to_owned(),
             arguments: vec!["serve".into(), "--config".into(), file.into()],
+            environment: Vec::new(),
             log: self.folder.join(format!("{id}.log")),
         };
         let node = Local {

@@ -1,13 +1,16 @@
 //! Servers of different kinds behind one trait, so that the same workload, oracle and statistics serve all. A
 //! driver speaks its server's protocol and nothing more: it neither checks nor measures.
 
-mod centrifugo;
-mod peerjs;
-mod redis;
-mod socketio;
-mod spreed;
+pub(crate) mod peerjs;
+pub(crate) mod redis;
+mod resp;
+pub(crate) mod socketio;
+pub(crate) mod spreed;
 pub(crate) mod switchboard;
+#[cfg(test)]
+mod tests;
 pub(crate) mod tokens;
+mod websocket;
 
 use std::{fmt, future::Future, net::IpAddr, time::Duration};
 

@@ -4,15 +4,15 @@
 
 pub(crate) mod agent;
 mod clock;
-pub(crate) mod coordinator;
+mod coordinator;
 mod course;
 mod deadline;
 pub(crate) mod handshake;
 mod lines;
 mod listener;
-pub(crate) mod local;
+mod local;
 mod member;
-pub(crate) mod merge;
+mod merge;
 mod remote;
 pub(crate) mod summary;
 #[cfg(test)]
@@ -20,4 +20,7 @@ mod testing;
 mod wire;
 pub(crate) mod worker;
 
+pub(crate) use coordinator::{Beginning, Crew, Fleet};
+pub(crate) use local::Program;
+pub(crate) use merge::Merged;
 pub use wire::{Assignment, Key, Order, Said};

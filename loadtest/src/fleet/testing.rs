@@ -89,6 +89,7 @@ pub(super) fn assignment() -> Assignment {
         number: 0,
         of: 1,
         tag: "t".to_owned(),
+        spread: false,
         key: Key::Own,
     }
 }

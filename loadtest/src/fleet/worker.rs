@@ -15,9 +15,11 @@ use super::{
     Assignment, Order, Said,
     clock::Clock,
     lines::{Lines, say},
-    own::OwnMeter,
 };
-use crate::record::Recorder;
+use crate::{
+    observe::{CpuMark, own},
+    record::Recorder,
+};
 
 /// Between two ticks.
 const TICK: Duration = Duration::from_secs(1);
@@ -127,7 +129,7 @@ async fn obey<R: AsyncRead + Unpin>(
     let mut eyes = Eyes {
         recorder: Arc::clone(&recorder),
         clock: Clock::new(),
-        own: OwnMeter::new(),
+        own: CpuMark::now(),
     };
     let mut hands = AbortOnDropHandle::new(tokio::spawn(labour(
         work, assignment, recorder, words, started, finished,
@@ -210,12 +212,12 @@ async fn labour(
 struct Eyes {
     recorder: Arc<Recorder>,
     clock: Clock,
-    own: OwnMeter,
+    own: CpuMark,
 }
 
 impl Eyes {
     fn tick(&mut self) -> anyhow::Result<Said> {
-        let tick = Box::new(self.recorder.tick(self.clock.now_ms(), self.own.read())?);
+        let tick = Box::new(self.recorder.tick(self.clock.now_ms(), own(&mut self.own))?);
         Ok(if self.clock.knows_the_start() {
             Said::Tick(tick)
         } else {

@@ -34,6 +34,12 @@ impl Ops {
         answer.is_ok_and(|answer| answer.status() == StatusCode::OK)
     }
 
+    /// Whether anything answers HTTP at that port of 127.0.0.1, a 404 too.
+    pub(crate) async fn answers(&self, port: u16) -> bool {
+        let root = format!("http://127.0.0.1:{port}/");
+        self.0.get(root).send().await.is_ok()
+    }
+
     /// Asks the node to move all its clients to others and to take no new ones. Returns when the node has agreed.
     ///
     /// # Errors

@@ -21,6 +21,11 @@ use crate::{
 
 pub(crate) use verdict::{EXIT_INVALID, EXIT_ORACLE, EXIT_THRESHOLD, worst};
 
+/// The load began and cannot be judged: a worker died, or a server was gone for good.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("the run is invalid")]
+pub(crate) struct Invalid;
+
 /// What a run needs beside its scenario.
 #[derive(Debug)]
 pub(crate) struct Options {

@@ -6,11 +6,11 @@ use anyhow::{Context as _, bail};
 use parking_lot::Mutex;
 use tokio::{
     sync::mpsc,
-    time::{Instant, interval, sleep_until},
+    time::{interval, sleep_until},
 };
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Options, ground::Ground, screen::Screen, verdict};
+use super::{Invalid, Options, ground::Ground, screen::Screen, verdict};
 use crate::{
     faults::{self, Struck},
     fleet::{Assignment, Beginning, Crew, Fleet, Merged},
@@ -70,7 +70,8 @@ pub(super) async fn once(
         ground: &ground,
         length: scenario.length(),
     };
-    let (merged, watched, struck) = load.run(fleet, watch, &mut screen).await?;
+    let ran = load.run(fleet, watch, &mut screen).await;
+    let (merged, watched, struck) = ran.context(Invalid)?;
     let mut result = load.result(merged, watched, &struck)?;
     verdict::judge(scenario, &mut result)?;
     screen.done();

@@ -19,8 +19,6 @@ pub enum DriverKind {
     Peerjs,
     /// socket.io with the Redis adapter.
     Socketio,
-    /// Centrifugo.
-    Centrifugo,
     /// nextcloud-spreed-signaling.
     Spreed,
     /// Raw Redis PUBLISH → SUBSCRIBE: the floor.

@@ -15,8 +15,12 @@ use super::{
     streams::Talkers,
 };
 use crate::{
-    drivers::{Driver, switchboard::Switchboard, tokens::Tokens},
-    fleet::Assignment,
+    cluster::rivals::SPREED_SECRET,
+    drivers::{
+        Driver, peerjs::PeerServer, redis::RedisFloor, socketio::SocketIo, spreed::Spreed,
+        switchboard::Switchboard, tokens::Tokens,
+    },
+    fleet::{Assignment, worker::Work},
     record::Recorder,
     scenario::{DriverKind, Scenario},
 };
@@ -50,12 +54,8 @@ struct Wish {
     final_words: bool,
 }
 
-impl ScenarioWork {
-    /// Connects what has to be there before the load.
-    ///
-    /// # Errors
-    /// When streams cannot be connected, or no token can be signed.
-    pub(crate) async fn prepare(
+impl Work for ScenarioWork {
+    async fn prepare(
         &mut self,
         assignment: Assignment,
         recorder: Arc<Recorder>,
@@ -86,28 +86,63 @@ impl ScenarioWork {
         match ground.scenario.target.driver {
             DriverKind::Switchboard => {
                 let (urls, tokens) = (ground.scenario.target.urls.clone(), Arc::clone(&ground.tokens));
-                let make = move |wish: Wish| Switchboard {
-                    urls: urls.clone(),
-                    tokens: Arc::clone(&tokens),
-                    resume: wish.resume,
-                    final_words: wish.final_words,
+                let make = move |wish: Wish| {
+                    Ok(Switchboard {
+                        urls: urls.clone(),
+                        tokens: Arc::clone(&tokens),
+                        resume: wish.resume,
+                        final_words: wish.final_words,
+                    })
                 };
                 self.prepare_with(ground, make).await
             }
-            DriverKind::Peerjs
-            | DriverKind::Socketio
-            | DriverKind::Centrifugo
-            | DriverKind::Spreed
-            | DriverKind::Redis => {
-                anyhow::bail!("this kind of server is not supported yet")
+            DriverKind::Peerjs => {
+                let urls = ground.scenario.target.urls.clone();
+                self.prepare_with(ground, move |_| PeerServer::new(urls.clone())).await
+            }
+            DriverKind::Socketio => {
+                let urls = ground.scenario.target.urls.clone();
+                self.prepare_with(ground, move |_| SocketIo::new(urls.clone())).await
+            }
+            DriverKind::Spreed => {
+                let urls = ground.scenario.target.urls.clone();
+                let make = move |_| Spreed::new(urls.clone(), SPREED_SECRET.as_bytes());
+                self.prepare_with(ground, make).await
+            }
+            DriverKind::Redis => {
+                let urls = ground.scenario.target.urls.clone();
+                self.prepare_with(ground, move |_| RedisFloor::new(&urls)).await
             }
         }
     }
 
+    async fn run(&mut self, start: Instant) -> anyhow::Result<Vec<String>> {
+        let mut doing = JoinSet::new();
+        for ready in self.ready.drain(..) {
+            doing.spawn(ready(start));
+        }
+        if let Some(crowd) = &self.crowd {
+            crowd.begin(start);
+        }
+        tokio::time::sleep_until(start + self.length).await;
+        while let Some(done) = doing.join_next().await {
+            done?;
+        }
+        Ok(self.judge.as_ref().map(|judge| judge.stories()).unwrap_or_default())
+    }
+
+    async fn finish(&mut self) {
+        if let Some(crowd) = self.crowd.take() {
+            crowd.leave().await;
+        }
+    }
+}
+
+impl ScenarioWork {
     async fn prepare_with<D: Driver>(
         &mut self,
         ground: Ground,
-        make: impl Fn(Wish) -> D,
+        make: impl Fn(Wish) -> anyhow::Result<D>,
     ) -> anyhow::Result<()> {
         let Ground {
             scenario,
@@ -120,7 +155,7 @@ impl ScenarioWork {
             let driver = make(Wish {
                 resume: streams.resume,
                 final_words: streams.final_words,
-            });
+            })?;
             let talkers = Talkers::connect(driver, Arc::clone(&judge), names.clone(), streams)
                 .await
                 .map_err(|refusal| anyhow::anyhow!("a pair of streams cannot connect: {refusal}"))?;
@@ -133,7 +168,7 @@ impl ScenarioWork {
                 driver: make(Wish {
                     resume: calls.resume,
                     final_words: true,
-                }),
+                })?,
                 judge: Arc::clone(&judge),
                 names: names.clone(),
                 calls,
@@ -154,35 +189,9 @@ impl ScenarioWork {
             let driver = make(Wish {
                 resume: false,
                 final_words: true,
-            });
+            })?;
             self.crowd = Some(Crowd::gather(driver, judge, names, idle).await);
         }
         Ok(())
-    }
-
-    /// Runs the load from `start` on, and everything in it to its end; the stories of the first offences.
-    ///
-    /// # Errors
-    /// When a part of it panics.
-    pub(crate) async fn run(&mut self, start: Instant) -> anyhow::Result<Vec<String>> {
-        let mut doing = JoinSet::new();
-        for ready in self.ready.drain(..) {
-            doing.spawn(ready(start));
-        }
-        if let Some(crowd) = &self.crowd {
-            crowd.begin(start);
-        }
-        tokio::time::sleep_until(start + self.length).await;
-        while let Some(done) = doing.join_next().await {
-            done?;
-        }
-        Ok(self.judge.as_ref().map(|judge| judge.stories()).unwrap_or_default())
-    }
-
-    /// Idle peers leave.
-    pub(crate) async fn finish(&mut self) {
-        if let Some(crowd) = self.crowd.take() {
-            crowd.leave().await;
-        }
     }
 }
