@@ -7,9 +7,9 @@ mod flow;
 pub(crate) mod idle;
 mod messages;
 mod meter;
-mod spacing;
 mod peers;
 mod report;
+mod spacing;
 mod stage;
 mod stats;
 

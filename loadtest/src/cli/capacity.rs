@@ -9,8 +9,7 @@ use super::{
 use crate::{
     capacity::Search,
     live::Live,
-    report,
-    run,
+    report, run,
     scenario::{Scenario, Stage},
 };
 
@@ -49,7 +48,11 @@ pub(super) async fn capacity(args: CapacityArgs) -> anyhow::Result<u8> {
         let codes: Vec<u8> = results.runs.iter().map(|run| run.verdict.exit_code).collect();
         let is_kept = codes.iter().all(|code| *code == 0);
         search.tell(rate, is_kept);
-        tried.push((rate, is_kept, results.runs.first().map(|run| run.verdict.reasons.join("; "))));
+        tried.push((
+            rate,
+            is_kept,
+            results.runs.first().map(|run| run.verdict.reasons.join("; ")),
+        ));
         if is_kept {
             best = Some(results);
         }
@@ -57,7 +60,10 @@ pub(super) async fn capacity(args: CapacityArgs) -> anyhow::Result<u8> {
     live.end();
     for (rate, is_kept, reasons) in &tried {
         let mark = if *is_kept { "kept  " } else { "missed" };
-        println!("{rate:>10.1}/s  {mark} {}", reasons.as_deref().unwrap_or_default());
+        println!(
+            "{rate:>10.1}/s  {mark} {}",
+            reasons.as_deref().unwrap_or_default()
+        );
     }
     let (Some(found), Some(best)) = (search.found(), best) else {
         println!("not even {}/s keeps the thresholds", args.from);
@@ -66,7 +72,10 @@ pub(super) async fn capacity(args: CapacityArgs) -> anyhow::Result<u8> {
     let written = report::write(&best, &args.manner.folder(&scenario))?;
     print_end(&best);
     let at_least = if search.is_bounded() { "" } else { "at least " };
-    println!("\ncapacity: {at_least}{found:.1} a second; report of that run: {}", written.page.display());
+    println!(
+        "\ncapacity: {at_least}{found:.1} a second; report of that run: {}",
+        written.page.display()
+    );
     Ok(0)
 }
 
@@ -82,7 +91,10 @@ fn at_rate(scenario: &Scenario, rate: f64) -> Scenario {
 }
 
 fn scale(stages: &mut [Stage], rate: f64) {
-    let most = stages.iter().map(|stage| stage.rate.max(stage.to.unwrap_or(0.0))).fold(0.0, f64::max);
+    let most = stages
+        .iter()
+        .map(|stage| stage.rate.max(stage.to.unwrap_or(0.0)))
+        .fold(0.0, f64::max);
     for stage in stages {
         stage.rate *= rate / most;
         stage.to = stage.to.map(|to| to * rate / most);

@@ -124,7 +124,11 @@ pub fn main() -> ExitCode {
         Err(error) => {
             eprintln!("switchboard-loadtest: {error:#}");
             let is_invalid = error.downcast_ref::<Invalid>().is_some();
-            ExitCode::from(if is_invalid { EXIT_INVALID } else { EXIT_CONFIGURATION })
+            ExitCode::from(if is_invalid {
+                EXIT_INVALID
+            } else {
+                EXIT_CONFIGURATION
+            })
         }
     }
 }
@@ -148,16 +152,26 @@ async fn obey(command: Command) -> anyhow::Result<u8> {
 }
 
 fn compare_results(args: &CompareArgs) -> anyhow::Result<u8> {
-    let gates = args.fail_on.iter().map(|text| text.parse().map_err(anyhow::Error::msg));
+    let gates = args
+        .fail_on
+        .iter()
+        .map(|text| text.parse().map_err(anyhow::Error::msg));
     let gates = gates.collect::<anyhow::Result<Vec<compare::FailOn>>>()?;
-    let (a, b) = (scenarios::read_results(&args.a)?, scenarios::read_results(&args.b)?);
+    let (a, b) = (
+        scenarios::read_results(&args.a)?,
+        scenarios::read_results(&args.b)?,
+    );
     let comparison = compare::compare(&a, &b, &gates);
     if args.markdown {
         println!("{}", comparison.markdown());
     } else {
         println!("{comparison}");
     }
-    Ok(if comparison.is_failed() { compare::EXIT_WORSE } else { 0 })
+    Ok(if comparison.is_failed() {
+        compare::EXIT_WORSE
+    } else {
+        0
+    })
 }
 
 #[cfg(test)]

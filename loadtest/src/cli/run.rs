@@ -97,7 +97,11 @@ pub(super) fn print_end(results: &Results) {
                 fault.what,
                 seconds(fault.detected_s),
                 seconds(fault.reconnected_s),
-                fault.error.as_ref().map(|error| format!(", FAILED: {error}")).unwrap_or_default()
+                fault
+                    .error
+                    .as_ref()
+                    .map(|error| format!(", FAILED: {error}"))
+                    .unwrap_or_default()
             );
         }
         for (text, count) in run.errors.iter() {
@@ -118,7 +122,11 @@ pub(super) fn print_end(results: &Results) {
 
 fn summary(run: &RunResult) -> String {
     let count = |name: &str| run.counts.get(name).copied().unwrap_or_default();
-    let verdict = if run.verdict.exit_code == 0 { "ok" } else { "NOT OK" };
+    let verdict = if run.verdict.exit_code == 0 {
+        "ok"
+    } else {
+        "NOT OK"
+    };
     format!(
         "{verdict} – {} sent, {} arrived, {} told, lost {}, duplicated {}, reordered {}, corrupted {}, misdelivered {}, wordless {}",
         count("sent"),

@@ -115,10 +115,15 @@ fn names() -> Vec<&'static str> {
 /// `list`.
 pub(super) fn list() -> u8 {
     for (name, text) in presets::all() {
-        let about = scenario::load(text, &[]).map(|scenario| scenario.about).unwrap_or_default();
+        let about = scenario::load(text, &[])
+            .map(|scenario| scenario.about)
+            .unwrap_or_default();
         println!("{name:<18}{about}");
     }
-    println!("\nRun one: switchboard-loadtest run {}", names().first().unwrap_or(&"FILE"));
+    println!(
+        "\nRun one: switchboard-loadtest run {}",
+        names().first().unwrap_or(&"FILE")
+    );
     println!("Make one's own: switchboard-loadtest show NAME > mine.toml");
     0
 }

@@ -191,6 +191,7 @@ mod tests {
         let recipe = Recipe {
             program: "sleep".into(),
             arguments: vec!["60".into()],
+            environment: Vec::new(),
             log: folder.path().join("log"),
         };
         Process::new("s1", recipe)
@@ -234,14 +235,5 @@ mod tests {
         process.freeze().unwrap();
         drop(process);
         assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists());
-    }
-
-    #[test]
-    fn what_was_adopted_cannot_be_started_again() {
-        let child = Command::new("sleep").arg("60").spawn().unwrap();
-        let process = Process::adopted("p1", child);
-        assert!(process.pid().is_some());
-        let error = process.spawn().unwrap_err().to_string();
-        assert!(error.contains("p1 is of a kind"), "{error}");
     }
 }

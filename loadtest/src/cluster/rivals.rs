@@ -47,7 +47,11 @@ pub(super) async fn servers(
     folder: &Path,
 ) -> anyhow::Result<Vec<Rival>> {
     let version = version_text(kind).await?;
-    let count = if kind == DriverKind::Socketio { nodes.max(1) } else { 1 };
+    let count = if kind == DriverKind::Socketio {
+        nodes.max(1)
+    } else {
+        1
+    };
     let rivals = (1..=count).map(|number| {
         let port = free_port()?;
         let (name, url, recipe) = recipe(kind, number, port, redis_port, folder)?;
@@ -56,7 +60,9 @@ pub(super) async fn servers(
                 process: Process::new(&name, recipe),
                 sign: Sign::Answers(port),
                 ops_url: None,
-                program: name.trim_end_matches(|c: char| c == '-' || c.is_ascii_digit()).to_owned(),
+                program: name
+                    .trim_end_matches(|c: char| c == '-' || c.is_ascii_digit())
+                    .to_owned(),
                 version: Some(version.clone()),
             },
             url,
@@ -77,7 +83,14 @@ fn recipe(
         DriverKind::Peerjs => {
             let program = rivals_folder()?.join("node_modules/peer/dist/bin/peerjs.js");
             let port_text = port.to_string();
-            let words = ["--host", "127.0.0.1", "--port", &port_text, "--concurrent_limit", PEERJS_MOST_PEERS];
+            let words = [
+                "--host",
+                "127.0.0.1",
+                "--port",
+                &port_text,
+                "--concurrent_limit",
+                PEERJS_MOST_PEERS,
+            ];
             let mut arguments = vec![program.into_os_string()];
             arguments.extend(words.map(OsString::from));
             let recipe = Recipe {

@@ -6,7 +6,8 @@ use std::{sync::Arc, time::Duration};
 use futures_util::FutureExt as _;
 use serde_json::value::RawValue;
 use switchboard_client::{
-    Backoff, Client, ClientError, ConnectError, ConnectOptions, Outcome, Session, SessionEvent, SessionOptions,
+    Backoff, Client, ClientError, ConnectError, ConnectOptions, Outcome, Session, SessionEvent,
+    SessionOptions,
 };
 use switchboard_protocol::{Event, MessageKind, ReceiptStatus, ServerFrame};
 use tokio::{sync::mpsc, time::timeout};
@@ -43,7 +44,12 @@ impl Switchboard {
     }
 
     async fn connect_once(&self, who: &Who) -> Result<(SwitchboardLink, Greeting), Refusal> {
-        let mut options = ConnectOptions::new(self.url(who.node), self.tokens.mint(&who.peer).map_err(|error| Refusal(error.to_string()))?);
+        let mut options = ConnectOptions::new(
+            self.url(who.node),
+            self.tokens
+                .mint(&who.peer)
+                .map_err(|error| Refusal(error.to_string()))?,
+        );
         options.bind_address = who.source;
         options.timeout = CONNECT;
         let client = Client::connect(&options).await.map_err(|error| refusal(&error))?;
@@ -167,7 +173,10 @@ impl Link for SwitchboardLink {
             } => {
                 let id = client.next_id();
                 let id_sent = final_words.then_some(id);
-                client.send(kind, to, id_sent, payload).await.map_err(|_| Broken)?;
+                client
+                    .send(kind, to, id_sent, payload)
+                    .await
+                    .map_err(|_| Broken)?;
                 *sent += 1;
                 Ok(*sent)
             }
@@ -238,7 +247,9 @@ fn heard(frame: ServerFrame) -> Option<Heard> {
             id,
             word: Word::Delivered,
         }),
-        ServerFrame::Event(Event::Error { id: Some(id), code, .. }) => Some(Heard::Word {
+        ServerFrame::Event(Event::Error {
+            id: Some(id), code, ..
+        }) => Some(Heard::Word {
             id,
             word: Word::Failed(code.to_string()),
         }),

@@ -1,11 +1,11 @@
 //! Each driver against its real server: a call's burst both ways in order, an unknown recipient, a killed server.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, net::TcpListener, time::Duration};
 
 use futures_util::FutureExt as _;
 use serde_json::value::RawValue;
 use switchboard_protocol::MessageKind;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     Broken, Driver, Heard, Link, Who, Word, peerjs::PeerServer, redis::RedisFloor, socketio::SocketIo,

@@ -61,7 +61,7 @@ const fn second_of(at_ms: i64) -> i64 {
 }
 
 const fn look_of(at_ms: i64) -> i64 {
-    (at_ms + LOOK_MS / 2).div_euclid(LOOK_MS)
+    (at_ms + LOOK_MS - 1).div_euclid(LOOK_MS)
 }
 
 impl Course {

@@ -23,7 +23,11 @@ pub(super) struct Plan {
 pub(super) fn plan(scenario: &Scenario) -> anyhow::Result<Plan> {
     let connections = connections(scenario);
     let urls = &scenario.target.urls;
-    let nodes = if urls.is_empty() { scenario.cluster.nodes } else { 0 };
+    let nodes = if urls.is_empty() {
+        scenario.cluster.nodes
+    } else {
+        0
+    };
     let need = Need {
         connections,
         churn_per_second: churn(scenario),
@@ -37,7 +41,10 @@ pub(super) fn plan(scenario: &Scenario) -> anyhow::Result<Plan> {
     };
     let found = preflight::check(&need);
     if !found.problems.is_empty() {
-        bail!("this machine cannot make the load:\n  - {}", found.problems.join("\n  - "));
+        bail!(
+            "this machine cannot make the load:\n  - {}",
+            found.problems.join("\n  - ")
+        );
     }
     Ok(Plan {
         workers: found.workers,

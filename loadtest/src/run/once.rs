@@ -165,7 +165,10 @@ fn count_connections(result: &mut RunResult) {
         .iter_mut()
         .filter(|server| server.name != crate::cluster::REDIS)
         .collect();
-    let last = result.series.iter().rfind(|second| second.connected.values().any(|count| *count > 0));
+    let last = result
+        .series
+        .iter()
+        .rfind(|second| second.connected.values().any(|count| *count > 0));
     if let Some(last) = last.filter(|_| !are_known && !nodes.is_empty()) {
         let each = last.connected.values().sum::<u64>() / nodes.len() as u64;
         for node in nodes {
@@ -177,7 +180,9 @@ fn count_connections(result: &mut RunResult) {
 /// Each look goes to the second that it ends in.
 fn give_cores(series: &mut [Second], looks: &[(f64, BTreeMap<String, f64>)]) {
     for second in series {
-        let near = looks.iter().filter(|(at, _)| *at > second.at_s - 1.0 && *at <= second.at_s);
+        let near = looks
+            .iter()
+            .filter(|(at, _)| *at > second.at_s - 1.0 && *at <= second.at_s);
         if let Some((_, cores)) = near.last() {
             second.server_cores = cores.clone();
         }
@@ -215,4 +220,3 @@ async fn during<T>(
         }
     }
 }
-

@@ -91,7 +91,7 @@ fn validity(scenario: &Scenario, run: &RunResult, found: &mut Vec<(u8, String)>)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::overrides::load;
+    use crate::scenario::load;
 
     fn judged(change: impl FnOnce(&mut RunResult)) -> Verdict {
         let scenario = load(

@@ -101,9 +101,7 @@ impl Flow {
             Word::Delivered => {
                 judge.recorder.count(Counter::Delivered);
                 if is_timed {
-                    judge
-                        .recorder
-                        .time(Metric::Receipt, open.at.elapsed(), open.late);
+                    judge.recorder.time(Metric::Receipt, open.at.elapsed(), open.late);
                 }
             }
             Word::Failed(reason) => {

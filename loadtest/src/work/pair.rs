@@ -113,7 +113,13 @@ impl<D: Driver> Pair<D> {
     }
 
     /// Sends to the other. What cannot be sent any more counts as told.
-    pub(crate) async fn send(&mut self, from: Which, kind: MessageKind, bytes: usize, late: Duration) -> bool {
+    pub(crate) async fn send(
+        &mut self,
+        from: Which,
+        kind: MessageKind,
+        bytes: usize,
+        late: Duration,
+    ) -> bool {
         let judge = Arc::clone(&self.judge);
         let to = self.side(from.other()).peer.address.clone();
         let side = self.side(from);
@@ -127,12 +133,12 @@ impl<D: Driver> Pair<D> {
         };
         let at = Instant::now();
         if link.send(kind, &to, &payload).await.is_err() {
-            judge.recorder.error("send: not sent, the connection is over or full");
+            judge
+                .recorder
+                .error("send: not sent, the connection is over or full");
             return false;
         }
-        judge
-            .recorder
-            .add(Counter::BytesSent, payload.get().len() as u64);
+        judge.recorder.add(Counter::BytesSent, payload.get().len() as u64);
         side.out.sent(kind, at, late, &judge);
         true
     }
@@ -182,7 +188,9 @@ impl<D: Driver> Pair<D> {
     fn arrive(&mut self, at: Which, stamp: Option<(FlowId, u64)>, judge: &Judge) -> Event {
         let flow = &mut self.side(at.other()).out;
         match stamp {
-            None => judge.offence(Counter::Corrupted, || format!("{:?}: a payload was changed", flow.id)),
+            None => judge.offence(Counter::Corrupted, || {
+                format!("{:?}: a payload was changed", flow.id)
+            }),
             Some((id, _)) if id != flow.id => judge.offence(Counter::Misdelivered, || {
                 format!("{id:?} arrived where {:?} was expected", flow.id)
             }),

@@ -45,13 +45,7 @@ impl<D: Driver> Peer<D> {
         }
     }
 
-    fn adopt(
-        link: D::Link,
-        greeting: Greeting,
-        who: &Who,
-        recorder: &Arc<Recorder>,
-        late: Duration,
-    ) -> Self {
+    fn adopt(link: D::Link, greeting: Greeting, who: &Who, recorder: &Arc<Recorder>, late: Duration) -> Self {
         recorder.count(Counter::Connects);
         recorder.time(Metric::Connect, greeting.connect, late);
         recorder.time(Metric::Authenticate, greeting.authenticate, Duration::ZERO);

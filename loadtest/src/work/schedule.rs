@@ -31,7 +31,9 @@ impl Part {
             return starts / self.rates.0;
         }
         // Half the slope times t², plus the rate times t, makes the starts.
-        let root = (self.rates.0 * self.rates.0 + 2.0 * slope * starts).max(0.0).sqrt();
+        let root = (self.rates.0 * self.rates.0 + 2.0 * slope * starts)
+            .max(0.0)
+            .sqrt();
         (root - self.rates.0) / slope
     }
 }

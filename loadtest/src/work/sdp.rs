@@ -14,7 +14,10 @@ static TEXT: LazyLock<String> = LazyLock::new(|| {
     let mut number = 0_u32;
     while text.len() < MOST_BYTES * 2 {
         number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        let (kind, port) = (if number & 64 == 0 { "audio" } else { "video" }, 10_000 + number % 50_000);
+        let (kind, port) = (
+            if number & 64 == 0 { "audio" } else { "video" },
+            10_000 + number % 50_000,
+        );
         // Writing to a String cannot fail.
         let _ = write!(
             text,

@@ -107,7 +107,10 @@ mod tests {
         };
         let mut flows = std::collections::HashSet::new();
         for number in 0..100 {
-            let pair = PairName { population: 'c', number };
+            let pair = PairName {
+                population: 'c',
+                number,
+            };
             let (a, b) = names.pair(&pair, Placement::CrossNode, 3);
             assert_ne!(a.node, b.node);
             let (a, b) = names.pair(&pair, Placement::SameNode, 3);

@@ -53,7 +53,11 @@ mod tests {
     #[test]
     fn a_stamp_reads_back_and_a_changed_payload_does_not() {
         let payload = payload(FlowId(7), 12, 3000).unwrap();
-        assert!((2900..3300).contains(&payload.get().len()), "{}", payload.get().len());
+        assert!(
+            (2900..3300).contains(&payload.get().len()),
+            "{}",
+            payload.get().len()
+        );
         assert_eq!(read(&payload), Some((FlowId(7), 12)));
         let changed = payload.get().replacen("candidate", "candidatE", 1);
         assert_eq!(read(&RawValue::from_string(changed).unwrap()), None);

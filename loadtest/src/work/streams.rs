@@ -1,6 +1,6 @@
 //! Pairs that stay and send to each other steadily, some of them slow readers if the scenario wants it.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Range, sync::Arc, time::Duration};
 
 use switchboard_protocol::MessageKind;
 use tokio::{
@@ -13,7 +13,7 @@ use super::{
     judge::Judge,
     pacer,
     pair::{Event, Pair, Which},
-    schedule::Schedule,
+    schedule::{self, Schedule},
     share::{Names, PairName},
 };
 use crate::{
@@ -87,6 +87,7 @@ impl<D: Driver> Talkers<D> {
             .streams
             .slow
             .map_or(0, |slow| (self.pairs.len() as f64 * slow.share).round() as usize);
+        let end = start + schedule::length(&self.streams.stages);
         let mut running = JoinSet::new();
         for (number, (pair, moments)) in self.pairs.into_iter().zip(moments_of).enumerate() {
             let talker = Talker {
@@ -95,7 +96,7 @@ impl<D: Driver> Talkers<D> {
                 bytes: self.streams.payload_bytes,
                 slow: self.streams.slow.filter(|_| number < slow_pairs),
             };
-            running.spawn(talker.run(start, moments, settle));
+            running.spawn(talker.run(start..end, moments, settle));
         }
         while running.join_next().await.is_some() {}
     }
@@ -119,7 +120,9 @@ struct Talker<D: Driver> {
 }
 
 impl<D: Driver> Talker<D> {
-    async fn run(mut self, start: Instant, mut moments: mpsc::Receiver<Duration>, settle: Duration) {
+    async fn run(mut self, load: Range<Instant>, mut moments: mpsc::Receiver<Duration>, settle: Duration) {
+        let start = load.start;
+        let mut is_sending = true;
         let recorder = Arc::clone(&self.judge.recorder);
         let mut from = Which::A;
         let mut is_deaf = false;
@@ -128,8 +131,11 @@ impl<D: Driver> Talker<D> {
         loop {
             let turn_at = turn.unwrap_or(start);
             tokio::select! {
-                moment = moments.recv() => {
-                    let Some(at) = moment else { break };
+                moment = moments.recv(), if is_sending => {
+                    let Some(at) = moment else {
+                        is_sending = false;
+                        continue;
+                    };
                     recorder.count(Counter::Planned);
                     let late = start.elapsed().saturating_sub(at);
                     recorder.time(Metric::Slip, late, Duration::ZERO);
@@ -145,6 +151,8 @@ impl<D: Driver> Talker<D> {
                         break;
                     }
                 }
+                // Nobody leaves before the end: who is connected then is part of what is measured.
+                () = sleep_until(load.end), if !is_sending => break,
                 () = sleep_until(turn_at), if turn.is_some() => {
                     is_deaf = !is_deaf;
                     self.pair.set_deaf(Which::B, is_deaf);

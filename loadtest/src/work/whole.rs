@@ -55,11 +55,7 @@ struct Wish {
 }
 
 impl Work for ScenarioWork {
-    async fn prepare(
-        &mut self,
-        assignment: Assignment,
-        recorder: Arc<Recorder>,
-    ) -> anyhow::Result<()> {
+    async fn prepare(&mut self, assignment: Assignment, recorder: Arc<Recorder>) -> anyhow::Result<()> {
         let Assignment {
             scenario,
             number,
@@ -98,11 +94,13 @@ impl Work for ScenarioWork {
             }
             DriverKind::Peerjs => {
                 let urls = ground.scenario.target.urls.clone();
-                self.prepare_with(ground, move |_| PeerServer::new(urls.clone())).await
+                self.prepare_with(ground, move |_| PeerServer::new(urls.clone()))
+                    .await
             }
             DriverKind::Socketio => {
                 let urls = ground.scenario.target.urls.clone();
-                self.prepare_with(ground, move |_| SocketIo::new(urls.clone())).await
+                self.prepare_with(ground, move |_| SocketIo::new(urls.clone()))
+                    .await
             }
             DriverKind::Spreed => {
                 let urls = ground.scenario.target.urls.clone();
@@ -128,7 +126,11 @@ impl Work for ScenarioWork {
         while let Some(done) = doing.join_next().await {
             done?;
         }
-        Ok(self.judge.as_ref().map(|judge| judge.stories()).unwrap_or_default())
+        Ok(self
+            .judge
+            .as_ref()
+            .map(|judge| judge.stories())
+            .unwrap_or_default())
     }
 
     async fn finish(&mut self) {
