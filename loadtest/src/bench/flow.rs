@@ -5,17 +5,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use hdrhistogram::Histogram;
-use switchboard_auth::Minter;
 use switchboard_client::{Client, ClientError, ConnectOptions};
 use switchboard_protocol::{Event, MessageKind, ServerFrame};
 use tokio::sync::mpsc;
 
 use super::{
-    meter::CpuMeter,
     peers,
     spacing::{self, Spacing},
-    stage::{Node, Stage},
+    stage::{CpuMeter, Node, Stage},
 };
+use crate::drivers::tokens::Tokens;
 
 /// How long the last messages may take after the sending has ended.
 const TAIL: Duration = Duration::from_secs(10);
@@ -72,15 +71,15 @@ pub(crate) fn new_histogram() -> anyhow::Result<Histogram<u64>> {
 }
 
 impl Flow<'_> {
-    pub(crate) async fn run(&self, minter: &Minter, stage: &Stage) -> anyhow::Result<FlowResult> {
+    pub(crate) async fn run(&self, stage: &Stage) -> anyhow::Result<FlowResult> {
         let mut pairs = Vec::with_capacity(self.pairs);
         for number in 0..self.pairs {
-            pairs.push(self.pair(minter, number).await?);
+            pairs.push(self.pair(&stage.tokens, number).await?);
         }
-        let mut nodes = vec![self.from.pid(), self.to.pid()];
+        let mut nodes = vec![self.from.pid, self.to.pid];
         nodes.dedup();
         let node_cpu = CpuMeter::start(&nodes)?;
-        let redis_cpu = CpuMeter::start(&[stage.redis_pid()])?;
+        let redis_cpu = CpuMeter::start(&[stage.redis_pid()?])?;
         let commands_before = stage.redis_commands().await?;
         let own_cpu = CpuMeter::start(&[std::process::id()])?;
         let clock = Instant::now();
@@ -131,9 +130,9 @@ impl Flow<'_> {
         })
     }
 
-    async fn pair(&self, minter: &Minter, number: usize) -> anyhow::Result<(Client, Client)> {
+    async fn pair(&self, tokens: &Tokens, number: usize) -> anyhow::Result<(Client, Client)> {
         let connect = async |node: &Node, name: String| {
-            let options = ConnectOptions::new(&node.url, peers::token(minter, &name)?);
+            let options = ConnectOptions::new(&node.url, tokens.mint(&name)?);
             anyhow::Ok(Client::connect(&options).await?)
         };
         let sender = connect(self.from, format!("s-{}-{number}", self.tag)).await?;

@@ -2,7 +2,6 @@
 //! the raw-Redis floor right after them, at the same rate and spacing.
 
 use hdrhistogram::Histogram;
-use switchboard_auth::Minter;
 
 use super::{
     Size,
@@ -47,14 +46,7 @@ impl<'a> Way<'a> {
         }
     }
 
-    async fn repeat(
-        &mut self,
-        stage: &Stage,
-        from: &Node,
-        minter: &Minter,
-        size: &Size,
-        tag: String,
-    ) -> anyhow::Result<()> {
+    async fn repeat(&mut self, stage: &Stage, from: &Node, size: &Size, tag: String) -> anyhow::Result<()> {
         let flow = Flow {
             from,
             to: self.to,
@@ -67,10 +59,10 @@ impl<'a> Way<'a> {
             span: size.span,
             tag,
         };
-        self.results.push(flow.run(minter, stage).await?);
+        self.results.push(flow.run(stage).await?);
         if let (Some(_), Pace::Open(rate, spacing)) = (self.added, self.pace) {
             self.floors
-                .push(floor::run(stage.redis_port, rate, spacing, size.span).await?);
+                .push(floor::run(stage.redis_port(), rate, spacing, size.span).await?);
         }
         Ok(())
     }
@@ -109,15 +101,10 @@ impl<'a> Way<'a> {
     }
 }
 
-/// Measures every way `size.repeats` times between nodes `n1` and `n2`.
-pub(crate) async fn run(
-    stage: &Stage,
-    n1: &Node,
-    n2: &Node,
-    minter: &Minter,
-    size: &Size,
-    report: &mut Report,
-) -> anyhow::Result<()> {
+/// Measures every way `size.repeats` times between the stage's two nodes.
+pub(crate) async fn run(stage: &Stage, size: &Size, report: &mut Report) -> anyhow::Result<()> {
+    let (n1, n2) = (stage.node(0)?, stage.node(1)?);
+    let (n1, n2) = (&n1, &n2);
     let open = |spacing| Pace::Open(RATE, spacing);
     let full = Pace::Window(WINDOW);
     let ticks = Some((bars::ADDED_P50, bars::ADDED_P99));
@@ -136,8 +123,7 @@ pub(crate) async fn run(
     ];
     for repeat in 0..size.repeats {
         for (index, way) in ways.iter_mut().enumerate() {
-            way.repeat(stage, n1, minter, size, format!("{repeat}-{index}"))
-                .await?;
+            way.repeat(stage, n1, size, format!("{repeat}-{index}")).await?;
         }
         println!("  repeat {} of {}", repeat + 1, size.repeats);
     }

@@ -1,29 +1,9 @@
-//! Tokens and payloads of the generated load.
-
-use std::time::{SystemTime, UNIX_EPOCH};
+//! Payloads of the benchmark's messages.
 
 use serde_json::value::RawValue;
-use switchboard_auth::Minter;
-use switchboard_protocol::{Claims, Secret};
-
-/// The shared secret of the benchmark's nodes; nothing but this benchmark trusts it.
-pub(crate) const SECRET: &str = "benchmark-only-secret-of-enough-bytes";
 
 /// Bytes of a payload: a small SDP.
 pub(crate) const PAYLOAD_BYTES: usize = 1200;
-
-const TOKEN_TTL_S: u64 = 3600;
-
-/// A token for `peer`.
-pub(crate) fn token(minter: &Minter, peer: &str) -> anyhow::Result<Secret> {
-    let now_s = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-    let claims = Claims {
-        sub: peer.to_owned(),
-        exp: now_s + TOKEN_TTL_S,
-        ..Claims::default()
-    };
-    Ok(minter.mint(&claims, Some("switchboard"))?)
-}
 
 /// A payload that carries when it was meant to be sent, in nanoseconds of the run's clock, and is as long as a
 /// small SDP.

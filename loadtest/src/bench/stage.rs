@@ -1,96 +1,97 @@
-//! What is measured: a real redis-server and real nodes as children on free ports, stopped when dropped.
+//! What the benchmark measures: a cluster of its own, seen with its process numbers.
 
-use std::{
-    net::{Ipv4Addr, TcpListener, TcpStream},
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    time::{Duration, Instant},
-};
+use std::{net::Ipv4Addr, path::Path, time::Duration};
 
 use anyhow::Context as _;
-use switchboard_auth::Minter;
-use switchboard_client::{Client, ConnectOptions};
-use switchboard_protocol::Secret;
-use tempfile::TempDir;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
-use super::peers::{SECRET, token};
-
-/// How long a child may take to come up.
-const START: Duration = Duration::from_secs(15);
-
-/// A child process, killed when dropped.
-struct Process(Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
+use crate::{
+    cluster::{Cluster, Lots, REDIS},
+    drivers::tokens::Tokens,
+    fleet::Key,
+    observe,
+    scenario::{self, DriverKind},
+};
 
 /// One node.
+#[derive(Debug, Clone)]
 pub(crate) struct Node {
-    process: Process,
     pub(crate) url: String,
+    pub(crate) pid: u32,
 }
 
-impl Node {
-    pub(crate) fn pid(&self) -> u32 {
-        self.process.0.id()
-    }
+/// A private key and the folder of public keys that nodes trust.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct KeyFiles<'a> {
+    pub(crate) private: &'a Path,
+    pub(crate) trusted: &'a Path,
 }
 
-/// Redis and nodes.
+/// Redis and nodes, and what their tokens are signed with.
 pub(crate) struct Stage {
-    redis: Process,
-    pub(crate) redis_port: u16,
-    folder: TempDir,
-    binary: PathBuf,
+    cluster: Cluster,
+    pub(crate) tokens: Tokens,
 }
 
 impl Stage {
-    pub(crate) fn set(binary: &Path) -> anyhow::Result<Self> {
-        anyhow::ensure!(
-            binary.exists(),
-            "{} is missing; cargo build --release -p switchboard-node",
-            binary.display()
-        );
-        let redis_port = free_port()?;
-        let redis = Command::new("redis-server")
-            .args([
-                "--port",
-                &redis_port.to_string(),
-                "--bind",
-                "127.0.0.1",
-                "--save",
-                "",
-                "--appendonly",
-                "no",
-            ])
-            .stdout(Stdio::null())
-            .spawn()
-            .context("redis-server cannot be started; run scripts/setup")?;
-        let stage = Self {
-            redis: Process(redis),
-            redis_port,
-            folder: tempfile::tempdir()?,
-            binary: binary.to_owned(),
+    /// Starts them. Tokens are signed with the cluster's own HS256 secret, or with `keys`.
+    pub(crate) async fn set(binary: &Path, nodes: usize, keys: Option<KeyFiles<'_>>) -> anyhow::Result<Self> {
+        let trusted = keys.map(|keys| {
+            format!(
+                "[auth]\npublic_keys_dir = {:?}\n",
+                keys.trusted.display().to_string()
+            )
+        });
+        let spec = scenario::Cluster {
+            nodes,
+            binary: Some(binary.to_owned()),
+            config: trusted.unwrap_or_default(),
         };
-        let start = Instant::now();
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, redis_port)).is_err() {
-            anyhow::ensure!(start.elapsed() < START, "redis-server does not answer");
-        }
-        Ok(stage)
+        let cluster = Cluster::start(DriverKind::Switchboard, &spec, Lots::default()).await?;
+        let key = match keys {
+            Some(keys) => Key::Pem(keys.private.to_owned(), Some("bench".to_owned())),
+            None => Key::Hs256(cluster.secret().clone()),
+        };
+        Ok(Self {
+            tokens: Tokens::new(&key, None)?,
+            cluster,
+        })
     }
 
-    pub(crate) fn redis_pid(&self) -> u32 {
-        self.redis.0.id()
+    /// Node `number`, from 0.
+    pub(crate) fn node(&self, number: usize) -> anyhow::Result<Node> {
+        let url = self.cluster.urls().get(number).cloned();
+        Ok(Node {
+            url: url.context("there is no such node")?,
+            pid: self.pid(&format!("n{}", number + 1))?,
+        })
+    }
+
+    pub(crate) fn redis_pid(&self) -> anyhow::Result<u32> {
+        self.pid(REDIS)
+    }
+
+    pub(crate) fn redis_port(&self) -> u16 {
+        self.cluster.redis_port()
+    }
+
+    fn pid(&self, name: &str) -> anyhow::Result<u32> {
+        let server = self
+            .cluster
+            .servers()
+            .into_iter()
+            .find(|server| server.name == name);
+        server
+            .and_then(|server| server.pid)
+            .with_context(|| format!("{name} does not run"))
     }
 
     /// Commands that Redis has carried out since it was started.
     pub(crate) async fn redis_commands(&self) -> anyhow::Result<u64> {
-        let mut redis = tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, self.redis_port)).await?;
+        let mut redis = TcpStream::connect((Ipv4Addr::LOCALHOST, self.redis_port())).await?;
         redis.write_all(b"INFO stats\r\nQUIT\r\n").await?;
         let mut answer = String::new();
         redis.read_to_string(&mut answer).await?;
@@ -102,59 +103,29 @@ impl Stage {
             .trim()
             .parse()?)
     }
+}
 
-    /// A folder that is removed at the end.
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
+/// CPU time of several processes over a span.
+pub(crate) struct CpuMeter {
+    pids: Vec<u32>,
+    before: Duration,
+}
+
+impl CpuMeter {
+    /// Counts from now.
+    pub(crate) fn start(pids: &[u32]) -> anyhow::Result<Self> {
+        Ok(Self {
+            pids: pids.to_vec(),
+            before: total(pids)?,
+        })
     }
 
-    /// Starts a node and waits until it takes a connection. `auth` is its `[auth]` section; `minter` signs for it.
-    pub(crate) async fn node(&self, id: &str, auth: &str, minter: &Minter) -> anyhow::Result<Node> {
-        let (public, ops) = (free_port()?, free_port()?);
-        let file = self.folder().join(format!("{id}.toml"));
-        let config = format!(
-            "[node]\nid = \"{id}\"\n[server]\nlisten = \"127.0.0.1:{public}\"\nops_listen = \"127.0.0.1:{ops}\"\n\
-             [auth]\n{auth}\n[broker]\nredis_urls = [\"redis://127.0.0.1:{}\"]\n\
-             [limits]\nmessages_per_second = 1000000\nmessage_burst = 1000000\nconnects_per_second = 1000000\n",
-            self.redis_port
-        );
-        std::fs::write(&file, config)?;
-        let log = std::fs::File::create(self.folder().join(format!("{id}.log")))?;
-        let child = Command::new(&self.binary)
-            .arg("serve")
-            .arg("--config")
-            .arg(&file)
-            .stderr(log)
-            .spawn()?;
-        let node = Node {
-            process: Process(child),
-            url: format!("ws://127.0.0.1:{public}/v1/ws"),
-        };
-        let probe = ConnectOptions::new(&node.url, token(minter, &format!("probe-of-{id}"))?);
-        let start = Instant::now();
-        loop {
-            match Client::connect(&probe).await {
-                Ok(client) => {
-                    client.close().await;
-                    return Ok(node);
-                }
-                Err(error) if start.elapsed() > START => {
-                    return Err(error).context("the node does not come up");
-                }
-                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
-            }
-        }
+    /// Microseconds since the start, summed over the processes.
+    pub(crate) fn micros(&self) -> anyhow::Result<f64> {
+        Ok(total(&self.pids)?.saturating_sub(self.before).as_secs_f64() * 1e6)
     }
 }
 
-/// The `[auth]` section and the signer of the benchmark's shared secret.
-pub(crate) fn shared_secret() -> anyhow::Result<(String, Minter)> {
-    Ok((
-        format!("hs256_secret = \"{SECRET}\""),
-        Minter::hs256(&Secret::new(SECRET))?,
-    ))
-}
-
-fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+fn total(pids: &[u32]) -> anyhow::Result<Duration> {
+    pids.iter().map(|pid| observe::cpu(*pid)).sum()
 }

@@ -73,7 +73,8 @@ pub(super) async fn capacity(args: CapacityArgs) -> anyhow::Result<u8> {
     print_end(&best);
     let at_least = if search.is_bounded() { "" } else { "at least " };
     println!(
-        "\ncapacity: {at_least}{found:.1} a second; report of that run: {}",
+        "\ncapacity: {at_least}{found:.1} a second, after {} runs; report of the best: {}",
+        search.runs(),
         written.page.display()
     );
     Ok(0)

@@ -65,9 +65,6 @@ enum Command {
     /// Make load for this machine's coordinator; started by it.
     #[command(hide = true)]
     Worker,
-    /// Hold idle connections; started by `bench` itself.
-    #[command(hide = true)]
-    BenchWorker(bench::idle::WorkerArgs),
 }
 
 /// `compare`.
@@ -103,6 +100,9 @@ pub(crate) struct BenchArgs {
     /// Where the figures go, as JSON.
     #[arg(long, default_value = "out/bench.json")]
     pub(crate) out: PathBuf,
+    /// Also write a page for the documentation, with a picture beside it.
+    #[arg(long)]
+    pub(crate) page: Option<PathBuf>,
 }
 
 /// Runs what the command line says.
@@ -147,7 +147,6 @@ async fn obey(command: Command) -> anyhow::Result<u8> {
             let is_kept = bench::run(args).await?;
             Ok(if is_kept { 0 } else { EXIT_ORACLE })
         }
-        Command::BenchWorker(args) => bench::idle::worker(args).await.map(|()| 0),
     }
 }
 

@@ -68,7 +68,11 @@ pub(super) async fn run(args: RunArgs) -> anyhow::Result<u8> {
     let results = results?;
     let written = report::write(&results, &args.manner.folder(&scenario))?;
     print_end(&results);
-    println!("report: {}", written.page.display());
+    println!(
+        "report: {}, and {} files beside it",
+        written.page.display(),
+        written.files.len()
+    );
     Ok(run::worst(results.runs.iter().map(|run| run.verdict.exit_code)))
 }
 

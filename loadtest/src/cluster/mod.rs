@@ -49,6 +49,7 @@ pub(crate) struct Server {
 pub(crate) struct Cluster {
     /// The Redis first, then the nodes in the order of their names.
     servers: Vec<Local>,
+    redis_port: u16,
     urls: Vec<String>,
     secret: Secret,
     ops: Ops,
@@ -63,9 +64,15 @@ impl Cluster {
     }
 
     /// The nodes' operations ports, in the same order; empty for servers that have none.
+    #[cfg(test)]
     pub(crate) fn ops_urls(&self) -> Vec<String> {
         let urls = self.servers.iter().filter_map(|server| server.ops_url.clone());
         urls.collect()
+    }
+
+    /// Where its Redis listens, on 127.0.0.1.
+    pub(crate) const fn redis_port(&self) -> u16 {
+        self.redis_port
     }
 
     /// What the nodes trust: HS256, made for this cluster.
@@ -110,6 +117,7 @@ impl Cluster {
     ///
     /// # Errors
     /// When there is no such server; so with all that follow.
+    #[cfg(test)]
     pub(crate) fn is_running(&self, name: &str) -> anyhow::Result<bool> {
         Ok(self.named(name)?.process.pid().is_some())
     }

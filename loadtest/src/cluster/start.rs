@@ -48,11 +48,13 @@ impl Cluster {
         match start(driver, spec, lots, folder.path()).await {
             Ok(Started {
                 servers,
+                redis_port,
                 urls,
                 secret,
                 ops,
             }) => Ok(Self {
                 servers,
+                redis_port,
                 urls,
                 secret,
                 ops,
@@ -72,6 +74,7 @@ impl Cluster {
 
 struct Started {
     servers: Vec<Local>,
+    redis_port: u16,
     urls: Vec<String>,
     secret: Secret,
     ops: Ops,
@@ -114,6 +117,7 @@ async fn start(
     };
     Ok(Started {
         servers,
+        redis_port,
         urls,
         secret,
         ops,

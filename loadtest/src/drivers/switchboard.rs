@@ -26,15 +26,15 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from
 
 /// Switchboard's nodes.
 #[derive(Debug)]
-pub struct Switchboard {
+pub(crate) struct Switchboard {
     /// One address a node.
-    pub urls: Vec<String>,
+    pub(crate) urls: Vec<String>,
     /// Signs what peers connect with.
-    pub tokens: Arc<Tokens>,
+    pub(crate) tokens: Arc<Tokens>,
     /// Sessions instead of bare connections.
-    pub resume: bool,
+    pub(crate) resume: bool,
     /// Whether sends carry an id, and so get a final word. A session's always do.
-    pub final_words: bool,
+    pub(crate) final_words: bool,
 }
 
 impl Switchboard {
@@ -135,7 +135,7 @@ impl Driver for Switchboard {
 
 /// A connected peer.
 #[derive(Debug)]
-pub enum SwitchboardLink {
+pub(crate) enum SwitchboardLink {
     /// A session.
     Session {
         /// Its sending half.

@@ -18,7 +18,7 @@ const EXPIRED_S: u64 = 3600;
 
 /// Signs tokens.
 #[derive(Debug)]
-pub struct Tokens {
+pub(crate) struct Tokens {
     minter: Minter,
     forger: Minter,
     audience: String,
@@ -26,7 +26,7 @@ pub struct Tokens {
 
 /// What is wrong with a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Bad {
+pub(crate) enum Bad {
     /// It ended long ago.
     Expired,
     /// Signed with a secret of somebody else.
@@ -41,7 +41,7 @@ pub enum Bad {
 
 impl Bad {
     /// All kinds, to be taken in turn.
-    pub const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 5] = [
         Self::Expired,
         Self::Forged,
         Self::Audience,
@@ -55,7 +55,7 @@ impl Tokens {
     ///
     /// # Errors
     /// When the key cannot sign, or when it is the agent's own and none was given.
-    pub fn new(key: &Key, audience: Option<&str>) -> anyhow::Result<Self> {
+    pub(crate) fn new(key: &Key, audience: Option<&str>) -> anyhow::Result<Self> {
         let minter = match key {
             Key::Hs256(secret) => Minter::hs256(secret)?,
             Key::Pem(file, kid) => Minter::from_private_pem_file(file, kid.as_deref())?,
@@ -72,7 +72,7 @@ impl Tokens {
     ///
     /// # Errors
     /// When signing fails.
-    pub fn mint(&self, peer: &str) -> Result<Secret, MintError> {
+    pub(crate) fn mint(&self, peer: &str) -> Result<Secret, MintError> {
         self.minter
             .mint(&claims(peer, now_s() + TTL_S), Some(&self.audience))
     }
@@ -81,7 +81,7 @@ impl Tokens {
     ///
     /// # Errors
     /// When signing fails.
-    pub fn mint_bad(&self, peer: &str, how: Bad) -> Result<Secret, MintError> {
+    pub(crate) fn mint_bad(&self, peer: &str, how: Bad) -> Result<Secret, MintError> {
         let good = claims(peer, now_s() + TTL_S);
         match how {
             Bad::Expired => {

@@ -61,15 +61,6 @@ pub(crate) enum Crew {
     },
 }
 
-/// When a load starts.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Beginning {
-    /// In milliseconds since 1970, by this machine's clock.
-    pub(crate) at_unix_ms: u64,
-    /// For timers.
-    pub(crate) at: Instant,
-}
-
 /// The workers of one run. Dropping it ends them.
 #[derive(Debug)]
 pub(crate) struct Fleet {
@@ -165,11 +156,6 @@ impl Fleet {
         }
     }
 
-    /// Workers.
-    pub(crate) const fn len(&self) -> usize {
-        self.workers.len()
-    }
-
     /// What was seen so far, kept up to date in the background; for the live view. Emptied by [`Fleet::finish`].
     pub(crate) fn merged(&self) -> Arc<Mutex<Merged>> {
         Arc::clone(&self.merged)
@@ -203,7 +189,7 @@ impl Fleet {
     ///
     /// # Errors
     /// When a worker does not listen.
-    pub(crate) async fn begin(&mut self) -> anyhow::Result<Beginning> {
+    pub(crate) async fn begin(&mut self) -> anyhow::Result<Instant> {
         let at_unix_ms = unix_ms().saturating_add(u64::try_from(self.lead.as_millis()).unwrap_or(0));
         self.start = Instant::now() + self.lead;
         let ramp = self.start.saturating_duration_since(self.prepared);
@@ -214,10 +200,7 @@ impl Fleet {
             let at_unix_ms = at_unix_ms.saturating_add_signed(worker.clock_ahead_ms);
             give(worker, &Order::Start { at_unix_ms }).await?;
         }
-        Ok(Beginning {
-            at_unix_ms,
-            at: self.start,
-        })
+        Ok(self.start)
     }
 
     /// Waits until the load has ended and settled everywhere.

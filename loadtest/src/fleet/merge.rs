@@ -88,8 +88,6 @@ pub(crate) struct Live {
     pub(crate) times: BTreeMap<Metric, Quantiles>,
     /// What went wrong so far.
     pub(crate) errors: ErrorTally,
-    /// Whether the start of the load is set; before, the seconds count from the beginning of the ramp.
-    pub(crate) is_load: bool,
 }
 
 impl Merged {
@@ -150,7 +148,6 @@ impl Merged {
                 .map(|(metric, pair)| (*metric, summary::quantiles(&pair.corrected)))
                 .collect(),
             errors: self.errors.clone(),
-            is_load: self.ramp_ms.is_some(),
         }
     }
 

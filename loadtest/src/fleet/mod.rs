@@ -20,7 +20,7 @@ mod testing;
 mod wire;
 pub(crate) mod worker;
 
-pub(crate) use coordinator::{Beginning, Crew, Fleet};
+pub(crate) use coordinator::{Crew, Fleet};
 pub(crate) use local::Program;
 pub(crate) use merge::Merged;
 pub use wire::{Assignment, Key, Order, Said};

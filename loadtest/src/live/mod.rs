@@ -19,6 +19,8 @@ pub(crate) enum Live {
     Terminal(Box<Terminal>),
     /// A line a second on standard error.
     Plain(Plain),
+    /// Nothing.
+    Silent,
 }
 
 /// What the user wants meanwhile.
@@ -45,10 +47,16 @@ impl Live {
         }
     }
 
+    /// Shows nothing: for one run among many.
+    pub(crate) const fn silent() -> Self {
+        Self::Silent
+    }
+
     /// Shows how it stands, and says what the user pressed since the last time. To be called about four times a
     /// second: keys are only read here.
     pub(crate) fn show(&mut self, progress: &Progress) -> Wish {
         match self {
+            Self::Silent => Wish::GoOn,
             Self::Plain(plain) => {
                 for line in plain.lines(progress, std::time::Instant::now()) {
                     eprintln!("{line}");

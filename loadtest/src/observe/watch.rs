@@ -120,7 +120,8 @@ impl Watch {
     }
 
     /// Cores used in the last second, by server; for a live view.
-    pub(crate) fn cores(&self) -> BTreeMap<String, f64> {
+    #[cfg(test)]
+    fn cores(&self) -> BTreeMap<String, f64> {
         let state = self.state.lock();
         state
             .looks

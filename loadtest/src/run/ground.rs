@@ -70,6 +70,13 @@ impl Ground {
         }
     }
 
+    /// Keeps the servers' logs, for whoever wants to know what went wrong, and says where.
+    pub(super) fn keep_logs(&self) {
+        if let Self::Own(cluster) = self {
+            eprintln!("the servers' logs are in {}", cluster.keep_logs().display());
+        }
+    }
+
     /// What tokens are signed with.
     pub(super) fn key(&self) -> anyhow::Result<Key> {
         let target = match self {

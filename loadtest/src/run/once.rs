@@ -13,7 +13,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{Invalid, Options, ground::Ground, screen::Screen, verdict};
 use crate::{
     faults::{self, Struck},
-    fleet::{Assignment, Beginning, Crew, Fleet, Merged},
+    fleet::{Assignment, Crew, Fleet, Merged},
     live::{Live, Phase, Wish},
     observe::{self, Watch, Watched},
     preflight,
@@ -71,7 +71,7 @@ pub(super) async fn once(
         length: scenario.length(),
     };
     let ran = load.run(fleet, watch, &mut screen).await;
-    let (merged, watched, struck) = ran.context(Invalid)?;
+    let (merged, watched, struck) = ran.context(Invalid).inspect_err(|_| ground.keep_logs())?;
     let mut result = load.result(merged, watched, &struck)?;
     verdict::judge(scenario, &mut result)?;
     screen.done();
@@ -111,7 +111,7 @@ impl Load<'_> {
         watch: Watch,
         screen: &mut Screen<'_>,
     ) -> anyhow::Result<(Merged, Watched, Vec<Struck>)> {
-        let Beginning { at, .. } = fleet.begin().await?;
+        let at = fleet.begin().await?;
         watch.load_starts(at).await;
         let (told, mut struck) = mpsc::channel(MAX_TOLD);
         let doing = faults::run(self.scenario.faults.clone(), at, self.ground.controls(), told);
@@ -183,7 +183,7 @@ fn give_cores(series: &mut [Second], looks: &[(f64, BTreeMap<String, f64>)]) {
         let near = looks
             .iter()
             .filter(|(at, _)| *at > second.at_s - 1.0 && *at <= second.at_s);
-        if let Some((_, cores)) = near.last() {
+        if let Some((_, cores)) = near.max_by(|a, b| a.0.total_cmp(&b.0)) {
             second.server_cores = cores.clone();
         }
     }

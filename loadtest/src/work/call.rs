@@ -232,7 +232,7 @@ impl<D: Driver> Call<'_, D> {
     async fn take(&mut self, event: Event) -> Step {
         match event {
             Event::Arrived(at, arrived) => self.take_message(at, arrived).await,
-            Event::Ended(_) => return Step::Failed("a connection ended"),
+            Event::Ended => return Step::Failed("a connection ended"),
             Event::Other => {}
         }
         self.check();

@@ -144,7 +144,7 @@ async fn hold<D: Driver>(
                 (Phase::Ramp, Ok(())) => {}
                 (Phase::Leave, _) | (_, Err(_)) => break,
             },
-            event = next(&mut pair) => if let Event::Ended(_) = event { pair = None },
+            event = next(&mut pair) => if matches!(event, Event::Ended) { pair = None },
             () = sleep_until(storm_at), if storm.is_some() => {
                 storm = None;
                 // Without a goodbye: to the servers it is as if a network were gone.

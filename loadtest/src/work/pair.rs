@@ -46,8 +46,8 @@ impl Which {
 pub(crate) enum Event {
     /// A message arrived at this one.
     Arrived(Which, Arrived),
-    /// The connection of this one is over.
-    Ended(Which),
+    /// The connection of one of them is over.
+    Ended,
     /// Something else, noted already.
     Other,
 }
@@ -180,7 +180,7 @@ impl<D: Driver> Pair<D> {
                 // Whoever is cut off knows that what is under way in either direction may be lost.
                 self.a.out.is_told();
                 self.b.out.is_told();
-                Event::Ended(which)
+                Event::Ended
             }
         }
     }

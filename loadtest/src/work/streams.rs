@@ -146,7 +146,7 @@ impl<D: Driver> Talker<D> {
                     }
                 }
                 event = self.pair.next() => {
-                    if let Event::Ended(_) = event {
+                    if matches!(event, Event::Ended) {
                         recorder.error("streams: a connection ended");
                         break;
                     }

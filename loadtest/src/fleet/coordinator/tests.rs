@@ -48,10 +48,10 @@ async fn two_workers_are_prepared_started_heard_and_summed() {
     let mut fleet = fleet(&[Fate::Well, Fate::Well]);
     fleet.prepare().await.unwrap();
     let live = fleet.merged();
-    let beginning = fleet.begin().await.unwrap();
-    assert!(beginning.at_unix_ms > unix_ms() - 1_000);
+    let before = Instant::now();
+    assert!(fleet.begin().await.unwrap() > before);
     fleet.ended().await.unwrap();
-    assert!(live.lock().live(10).is_load);
+    assert!(!live.lock().live(10).seconds.is_empty());
     let merged = fleet.finish().await.unwrap();
     assert!(!merged.samples().is_empty());
     let result = merged.into_run_result().unwrap();
