@@ -40,11 +40,21 @@ pub enum Outcome {
     },
 }
 
+/// How long the parts of connecting took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Handshake {
+    /// Until TCP was connected, the name's resolution included.
+    pub connect: Duration,
+    /// From then until `welcome`: TLS, the upgrade with the token, the confirmed subscription.
+    pub authenticate: Duration,
+}
+
 /// A connected peer.
 #[derive(Debug)]
 pub struct Client {
     socket: Socket,
     welcome: Box<Welcome>,
+    handshake: Handshake,
     kept: VecDeque<ServerFrame>,
     most_kept: usize,
     last_id: u64,
@@ -62,13 +72,18 @@ impl Client {
     }
 
     async fn connect_now(options: &ConnectOptions) -> Result<Self, ConnectError> {
-        let mut socket = connect::open(options).await?;
+        let start = Instant::now();
+        let (mut socket, connect) = connect::open(options).await?;
         match next_frame(&mut socket).await {
             Ok(ServerFrame::Event(Event::Welcome(welcome))) => {
                 let most_kept = options.inbox_frames;
                 Ok(Self {
                     socket,
                     welcome,
+                    handshake: Handshake {
+                        connect,
+                        authenticate: start.elapsed().saturating_sub(connect),
+                    },
                     kept: VecDeque::new(),
                     most_kept,
                     last_id: 0,
@@ -80,14 +95,20 @@ impl Client {
     }
 
     /// The connection itself and what the node said first; of a client that has not read anything yet.
-    pub(crate) fn into_parts(self) -> (Socket, Box<Welcome>) {
-        (self.socket, self.welcome)
+    pub(crate) fn into_parts(self) -> (Socket, Box<Welcome>, Handshake) {
+        (self.socket, self.welcome, self.handshake)
     }
 
     /// What the node said first.
     #[must_use]
     pub fn welcome(&self) -> &Welcome {
         &self.welcome
+    }
+
+    /// How long connecting took.
+    #[must_use]
+    pub fn handshake(&self) -> Handshake {
+        self.handshake
     }
 
     /// The next unused `id`.

@@ -3,6 +3,7 @@
 use std::{
     net::{IpAddr, SocketAddr},
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use http::{HeaderValue, Request, header};
@@ -23,11 +24,14 @@ pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 /// Bytes gathered before a write.
 const WRITE_BUFFER_BYTES: usize = 4096;
 
-pub(crate) async fn open(options: &ConnectOptions) -> Result<Socket, ConnectError> {
+/// Opens the connection; also says how long it took until TCP was connected.
+pub(crate) async fn open(options: &ConnectOptions) -> Result<(Socket, Duration), ConnectError> {
+    let start = Instant::now();
     let request = request(options)?;
     let address = resolve(&request).await?;
     let tcp = dial(address, options.bind_address).await?;
     tcp.set_nodelay(true)?;
+    let connected = start.elapsed();
     let config = WebSocketConfig::default()
         .read_buffer_size(options.read_buffer_bytes)
         .write_buffer_size(WRITE_BUFFER_BYTES)
@@ -40,7 +44,7 @@ pub(crate) async fn open(options: &ConnectOptions) -> Result<Socket, ConnectErro
         Connector::Plain
     };
     let opened = client_async_tls_with_config(request, tcp, Some(config), Some(connector)).await;
-    opened.map(|(socket, _)| socket).map_err(refused)
+    opened.map(|(socket, _)| (socket, connected)).map_err(refused)
 }
 
 fn request(options: &ConnectOptions) -> Result<Request<()>, ConnectError> {

@@ -10,7 +10,7 @@ mod options;
 mod session;
 
 pub use backoff::Backoff;
-pub use client::{Client, Outcome};
+pub use client::{Client, Handshake, Outcome};
 pub use error::{ClientError, ConnectError, Problem};
 pub use options::{AcksBy, ConnectOptions, Resume, TokenVia};
 pub use session::{Session, SessionError, SessionEvent, SessionOptions, TokenSource};

@@ -6,13 +6,14 @@ use std::{pin::Pin, time::Duration};
 use switchboard_protocol::Welcome;
 use tokio::time::{Instant, sleep_until};
 
-use crate::{Client, ConnectError, ConnectOptions, connect::Socket};
+use crate::{Client, ConnectError, ConnectOptions, Handshake, connect::Socket};
 
 /// A connection that the node has welcomed.
 #[derive(Debug)]
 pub(super) struct Opened {
     pub(super) socket: Socket,
     pub(super) welcome: Box<Welcome>,
+    pub(super) handshake: Handshake,
     /// Without its query.
     pub(super) url: String,
     /// What the node was told that this client has.
@@ -49,12 +50,13 @@ impl Approach {
     /// An attempt with `options`. Nothing is done before it is stepped.
     pub(super) fn open(options: ConnectOptions) -> Self {
         Self::Opening(Box::pin(async move {
-            let (socket, welcome) = Client::connect(&options).await?.into_parts();
+            let (socket, welcome, handshake) = Client::connect(&options).await?.into_parts();
             let seen = options.resume.map_or(0, |resume| resume.seen);
             let url = options.url;
             Ok(Box::new(Opened {
                 socket,
                 welcome,
+                handshake,
                 url,
                 seen,
             }))

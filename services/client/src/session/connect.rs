@@ -93,6 +93,7 @@ impl Task {
         let Opened {
             socket,
             welcome,
+            handshake,
             url,
             seen,
         } = opened;
@@ -103,6 +104,7 @@ impl Task {
                 resumed: welcome.resumed,
                 gap: welcome.gap,
                 url,
+                handshake,
             },
             Then::Nothing,
         );

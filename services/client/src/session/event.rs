@@ -2,7 +2,7 @@
 
 use switchboard_protocol::{NodeId, ServerMessage};
 
-use crate::Outcome;
+use crate::{Handshake, Outcome};
 
 /// What a session tells its application.
 #[derive(Debug, Clone)]
@@ -17,6 +17,8 @@ pub enum SessionEvent {
         gap: bool,
         /// The URL, without its query.
         url: String,
+        /// How long connecting took.
+        handshake: Handshake,
     },
     /// There is no connection: it was lost, or an attempt to get one failed. A retry follows by itself.
     Disconnected {

@@ -191,8 +191,8 @@ async fn what_the_node_says_of_the_session_is_told_and_the_url_without_its_secre
     peer.text(&WELCOME.replace(r#""gap":false"#, r#""gap":true"#))
         .await;
     let told = format!("{:?}", soon(stage.events.recv()).await.unwrap());
-    let expected = format!("Connected {{ node: \"n1\", resumed: false, gap: true, url: \"{url}\" }}");
-    assert_eq!(told, expected);
+    let expected = format!("Connected {{ node: \"n1\", resumed: false, gap: true, url: \"{url}\", handshake");
+    assert!(told.starts_with(&expected), "{told}");
 }
 
 #[tokio::test]

@@ -1,0 +1,186 @@
+//! The command line: what there is, and how each command ends. What a command does is in its own file or module.
+
+mod agent;
+mod capacity;
+mod run;
+mod scenarios;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{
+    bench, compare,
+    fleet::worker,
+    run::{EXIT_INVALID, EXIT_ORACLE, Invalid},
+    work::ScenarioWork,
+};
+
+/// The command line, the scenario or this machine is not as it must be; nothing was loaded.
+const EXIT_CONFIGURATION: u8 = 2;
+
+const EXIT_CODES: &str = "Exit codes:
+  0   all is well
+  2   the command line, the scenario or this machine is not as it must be
+  97  the generator was saturated, or the run is invalid for another reason
+  98  the oracle: a message was lost in silence, doubled, reordered, changed or got no final word
+  99  a threshold was missed, or `compare --fail-on` found something worse
+
+Begin with `switchboard-loadtest list`, then `switchboard-loadtest run calls`.";
+
+/// Loads Switchboard, or another signaling server, with many peers that set up calls; checks every message; breaks
+/// servers on cue; says how fast and how reliable it all was.
+#[derive(Debug, Parser)]
+#[command(name = "switchboard-loadtest", version, about, max_term_width = 100, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a scenario: a file, or the name of a preset.
+    Run(run::RunArgs),
+    /// List the presets with what each is for.
+    List,
+    /// Print a preset's file, to begin one's own with.
+    Show {
+        /// Its name.
+        preset: String,
+    },
+    /// Check a scenario without running it.
+    Check(scenarios::ScenarioArgs),
+    /// Find the highest rate that keeps a scenario's thresholds, by bisection.
+    Capacity(capacity::CapacityArgs),
+    /// Compare the results of two runs: medians, spread, significance.
+    Compare(CompareArgs),
+    /// Make load for a coordinator on another machine.
+    Agent(agent::AgentArgs),
+    /// Run the benchmark: what a connection and a message cost, and rivals beside Switchboard.
+    ///
+    /// Starts its own servers on free ports of 127.0.0.1 and stops them. CPU is the servers' run time as the scheduler
+    /// counts it, not wall time, and is always given with its rate. Every message is checked: one lost, doubled, out
+    /// of order or changed by Switchboard ends the run with exit code 98.
+    Bench(BenchArgs),
+    /// Make load for this machine's coordinator; started by it.
+    #[command(hide = true)]
+    Worker,
+}
+
+/// `compare`.
+#[derive(Debug, Args)]
+struct CompareArgs {
+    /// The results before: a results.json.
+    a: PathBuf,
+    /// The results after.
+    b: PathBuf,
+    /// Fail when this holds, such as `p99(call_setup) > +10%` or `rate(calls_set_up) < -5%`; may be given again.
+    #[arg(long)]
+    fail_on: Vec<String>,
+    /// As Markdown.
+    #[arg(long)]
+    markdown: bool,
+}
+
+/// `bench`.
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// The node binary; by default the one beside this program.
+    #[arg(long, env = "SWITCHBOARD_BIN")]
+    pub(crate) binary: Option<PathBuf>,
+    /// Everything once and tiny, in a minute: does it still run?
+    #[arg(long, conflicts_with = "quick")]
+    pub(crate) smoke: bool,
+    /// Fewer repeats and connections.
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Idle connections; a process holds at most 20,000 files, so the generator uses several.
+    #[arg(long)]
+    pub(crate) connections: Option<usize>,
+    /// Where the figures go, as JSON.
+    #[arg(long, default_value = "out/bench.json")]
+    pub(crate) out: PathBuf,
+    /// Also write a page for the documentation, with a picture beside it.
+    #[arg(long)]
+    pub(crate) page: Option<PathBuf>,
+}
+
+/// Runs what the command line says.
+#[must_use]
+pub fn main() -> ExitCode {
+    let command = Cli::parse().command;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let outcome = match runtime {
+        Ok(runtime) => {
+            let outcome = runtime.block_on(obey(command));
+            // What still runs then is nobody's any more; a thread in a blocking call must not keep us.
+            runtime.shutdown_background();
+            outcome
+        }
+        Err(error) => Err(error.into()),
+    };
+    match outcome {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("switchboard-loadtest: {error:#}");
+            let is_invalid = error.downcast_ref::<Invalid>().is_some();
+            ExitCode::from(if is_invalid {
+                EXIT_INVALID
+            } else {
+                EXIT_CONFIGURATION
+            })
+        }
+    }
+}
+
+async fn obey(command: Command) -> anyhow::Result<u8> {
+    match command {
+        Command::Run(args) => run::run(args).await,
+        Command::List => Ok(scenarios::list()),
+        Command::Show { preset } => scenarios::show(&preset),
+        Command::Check(args) => scenarios::check(&args),
+        Command::Capacity(args) => capacity::capacity(args).await,
+        Command::Compare(args) => compare_results(&args),
+        Command::Agent(args) => agent::agent(args).await.map(|()| 0),
+        Command::Worker => worker::serve_stdio(ScenarioWork::default()).await.map(|()| 0),
+        Command::Bench(args) => {
+            let is_kept = bench::run(args).await?;
+            Ok(if is_kept { 0 } else { EXIT_ORACLE })
+        }
+    }
+}
+
+fn compare_results(args: &CompareArgs) -> anyhow::Result<u8> {
+    let gates = args
+        .fail_on
+        .iter()
+        .map(|text| text.parse().map_err(anyhow::Error::msg));
+    let gates = gates.collect::<anyhow::Result<Vec<compare::FailOn>>>()?;
+    let (a, b) = (
+        scenarios::read_results(&args.a)?,
+        scenarios::read_results(&args.b)?,
+    );
+    let comparison = compare::compare(&a, &b, &gates);
+    if args.markdown {
+        println!("{}", comparison.markdown());
+    } else {
+        println!("{comparison}");
+    }
+    Ok(if comparison.is_failed() {
+        compare::EXIT_WORSE
+    } else {
+        0
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

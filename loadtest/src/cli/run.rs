@@ -1,0 +1,146 @@
+//! `run`: a scenario, live, and its report.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::scenarios::ScenarioArgs;
+use crate::{
+    fleet::{Program, handshake::read_secret},
+    live::Live,
+    report,
+    results::{Results, RunResult},
+    run::{self, Options},
+    scenario::Scenario,
+};
+
+/// How a run is made and shown.
+#[derive(Debug, Args)]
+pub(super) struct Manner {
+    /// Where the report goes; by default out/loadtest/NAME.
+    #[arg(long)]
+    pub(super) out: Option<PathBuf>,
+    /// Plain lines instead of the live view.
+    #[arg(long)]
+    pub(super) plain: bool,
+    /// The secret that this coordinator shares with its agents.
+    #[arg(long)]
+    pub(super) agents_secret_file: Option<PathBuf>,
+    /// Load servers that are not on this machine. Only ever your own.
+    #[arg(long)]
+    pub(super) allow_remote: bool,
+}
+
+impl Manner {
+    pub(super) fn options(&self) -> anyhow::Result<Options> {
+        Ok(Options {
+            program: Program::this()?,
+            agent_secret: self.agents_secret_file.as_deref().map(read_secret).transpose()?,
+            allow_remote: self.allow_remote,
+        })
+    }
+
+    pub(super) fn folder(&self, scenario: &Scenario) -> PathBuf {
+        let default = || Path::new("out/loadtest").join(&scenario.name);
+        self.out.clone().unwrap_or_else(default)
+    }
+}
+
+/// `run`.
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    scenario: ScenarioArgs,
+    #[command(flatten)]
+    manner: Manner,
+}
+
+/// Runs it; the exit code.
+pub(super) async fn run(args: RunArgs) -> anyhow::Result<u8> {
+    let scenario = args.scenario.load()?;
+    let options = args.manner.options()?;
+    let mut live = Live::start(args.manner.plain);
+    let results = tokio::select! {
+        results = run::run(&scenario, &options, &mut live) => results,
+        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("stopped by the user; nothing is written")),
+    };
+    live.end();
+    let results = results?;
+    let written = report::write(&results, &args.manner.folder(&scenario))?;
+    print_end(&results);
+    println!(
+        "report: {}, and {} files beside it",
+        written.page.display(),
+        written.files.len()
+    );
+    Ok(run::worst(results.runs.iter().map(|run| run.verdict.exit_code)))
+}
+
+/// The end of it in a few lines, for whoever does not open the report.
+pub(super) fn print_end(results: &Results) {
+    for (number, run) in results.runs.iter().enumerate() {
+        println!("\n{} run {}: {}", results.name, number + 1, summary(run));
+        for (name, times) in &run.times {
+            let of = &times.corrected;
+            println!(
+                "  {name:<14} p50 {:>9.2} ms   p99 {:>9.2} ms   max {:>9.2} ms   ({} times)",
+                of.p50_us / 1e3,
+                of.p99_us / 1e3,
+                of.max_us / 1e3,
+                of.count
+            );
+        }
+        for (name, cost) in &run.costs {
+            println!("  {name:<32} {cost:>12.2}");
+        }
+        for fault in &run.faults {
+            let seconds = |time: Option<f64>| time.map_or("–".to_owned(), |time| format!("{time:.1} s"));
+            println!(
+                "  at {:>5.1} s {:<20} noticed after {}, all connected after {}{}",
+                fault.at_s,
+                fault.what,
+                seconds(fault.detected_s),
+                seconds(fault.reconnected_s),
+                fault
+                    .error
+                    .as_ref()
+                    .map(|error| format!(", FAILED: {error}"))
+                    .unwrap_or_default()
+            );
+        }
+        for (text, count) in run.errors.iter() {
+            println!("  {count:>7} × {text}");
+        }
+        for threshold in &run.thresholds {
+            let mark = if threshold.is_kept { "kept  " } else { "MISSED" };
+            println!("  {mark} {} ({})", threshold.text, threshold.measured);
+        }
+        for reason in &run.verdict.reasons {
+            println!("  exit code {}: {reason}", run.verdict.exit_code);
+        }
+        for story in run.stories.iter().take(3) {
+            println!("  story: {story}");
+        }
+    }
+}
+
+fn summary(run: &RunResult) -> String {
+    let count = |name: &str| run.counts.get(name).copied().unwrap_or_default();
+    let verdict = if run.verdict.exit_code == 0 {
+        "ok"
+    } else {
+        "NOT OK"
+    };
+    format!(
+        "{verdict} – {} sent, {} arrived, {} told, lost {}, duplicated {}, reordered {}, corrupted {}, misdelivered {}, wordless {}",
+        count("sent"),
+        count("arrived"),
+        count("told"),
+        count("lost"),
+        count("duplicated"),
+        count("reordered"),
+        count("corrupted"),
+        count("misdelivered"),
+        count("wordless")
+    )
+}

@@ -1,0 +1,166 @@
+//! The servers that are started for a run, as children on free ports, and what can be done to them by name. Not
+//! when something is done to them: that is `faults`.
+
+mod binary;
+mod config;
+mod ports;
+mod process;
+pub(crate) mod rivals;
+mod server;
+mod start;
+
+#[cfg(test)]
+pub(crate) mod real_tests;
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use parking_lot::Mutex;
+use switchboard_protocol::Secret;
+use tempfile::TempDir;
+
+use crate::observe::Ops;
+use server::Local;
+
+/// The name under which the Redis of a cluster is known.
+pub(crate) const REDIS: &str = "redis";
+
+/// How much will come, so that the servers' own limits are not what is measured.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Lots {
+    /// Connections over all nodes.
+    pub(crate) connections: usize,
+}
+
+/// A server of the run: one of a [`Cluster`], or one that somebody else runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Server {
+    /// `n1`, `n2` …, `redis`.
+    pub(crate) name: String,
+    /// Its process, while it runs on this machine; another one after each start.
+    pub(crate) pid: Option<u32>,
+    /// The root of its operations port, such as `http://127.0.0.1:9090`.
+    pub(crate) ops_url: Option<String>,
+    /// Its version, where it says.
+    pub(crate) version: Option<String>,
+}
+
+/// A Redis and some nodes; all killed when dropped, also those that are frozen. Methods take `&self`, so that faults
+/// and observers share it.
+pub(crate) struct Cluster {
+    /// The Redis first, then the nodes in the order of their names.
+    servers: Vec<Local>,
+    redis_port: u16,
+    urls: Vec<String>,
+    secret: Secret,
+    ops: Ops,
+    /// Logs and configuration. After the servers: it goes when they are gone.
+    folder: Mutex<TempDir>,
+}
+
+impl Cluster {
+    /// Where the nodes take clients, in the order of their names.
+    pub(crate) fn urls(&self) -> Vec<String> {
+        self.urls.clone()
+    }
+
+    /// The nodes' operations ports, in the same order; empty for servers that have none.
+    #[cfg(test)]
+    pub(crate) fn ops_urls(&self) -> Vec<String> {
+        let urls = self.servers.iter().filter_map(|server| server.ops_url.clone());
+        urls.collect()
+    }
+
+    /// Where its Redis listens, on 127.0.0.1.
+    pub(crate) const fn redis_port(&self) -> u16 {
+        self.redis_port
+    }
+
+    /// What the nodes trust: HS256, made for this cluster.
+    pub(crate) fn secret(&self) -> &Secret {
+        &self.secret
+    }
+
+    /// All servers as they are now.
+    pub(crate) fn servers(&self) -> Vec<Server> {
+        let servers = self.servers.iter().map(|local| Server {
+            name: local.process.name().to_owned(),
+            pid: local.process.pid(),
+            ops_url: local.ops_url.clone(),
+            version: local.version.clone(),
+        });
+        servers.collect()
+    }
+
+    /// The names of the nodes, without the Redis.
+    pub(crate) fn nodes(&self) -> Vec<String> {
+        let names = self.servers.iter().map(|local| local.process.name());
+        names.filter(|name| *name != REDIS).map(str::to_owned).collect()
+    }
+
+    /// Versions by program, such as `redis` → `7.0.15`.
+    pub(crate) fn versions(&self) -> BTreeMap<String, String> {
+        let versions = self.servers.iter().filter_map(|local| {
+            let version = local.version.clone()?;
+            Some((local.program.clone(), version))
+        });
+        versions.collect()
+    }
+
+    /// Keeps logs and configuration beyond the end of the cluster; where they are.
+    pub(crate) fn keep_logs(&self) -> PathBuf {
+        let mut folder = self.folder.lock();
+        folder.disable_cleanup(true);
+        folder.path().to_owned()
+    }
+
+    /// Whether the process of `name` is there; a frozen one is.
+    ///
+    /// # Errors
+    /// When there is no such server; so with all that follow.
+    #[cfg(test)]
+    pub(crate) fn is_running(&self, name: &str) -> anyhow::Result<bool> {
+        Ok(self.named(name)?.process.pid().is_some())
+    }
+
+    /// SIGKILL; returns when the process is gone.
+    pub(crate) async fn kill(&self, name: &str) -> anyhow::Result<()> {
+        self.named(name)?.process.kill().await
+    }
+
+    /// SIGTERM; returns when the process has ended by itself, and fails when it does not in time. A node is emptied
+    /// first, which takes as long as its `[drain]` says.
+    pub(crate) async fn stop(&self, name: &str) -> anyhow::Result<()> {
+        self.named(name)?.process.stop().await
+    }
+
+    /// Starts what was killed or stopped, at its old address, and waits until it serves. A Redis comes back empty.
+    pub(crate) async fn start_again(&self, name: &str) -> anyhow::Result<()> {
+        let local = self.named(name)?;
+        local.process.spawn()?;
+        local.serves(&self.ops).await
+    }
+
+    /// SIGSTOP.
+    pub(crate) fn freeze(&self, name: &str) -> anyhow::Result<()> {
+        self.named(name)?.process.freeze()
+    }
+
+    /// SIGCONT.
+    pub(crate) fn thaw(&self, name: &str) -> anyhow::Result<()> {
+        self.named(name)?.process.thaw()
+    }
+
+    /// The root of a node's operations port.
+    pub(crate) fn ops_url(&self, name: &str) -> anyhow::Result<&str> {
+        let url = self.named(name)?.ops_url.as_deref();
+        url.ok_or_else(|| anyhow::anyhow!("{name} has no operations port"))
+    }
+
+    fn named(&self, name: &str) -> anyhow::Result<&Local> {
+        let found = self.servers.iter().find(|local| local.process.name() == name);
+        found.ok_or_else(|| {
+            let names: Vec<_> = self.servers.iter().map(|local| local.process.name()).collect();
+            anyhow::anyhow!("there is no server `{name}`; there are {}", names.join(", "))
+        })
+    }
+}

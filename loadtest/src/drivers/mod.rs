@@ -1,0 +1,141 @@
+//! Servers of different kinds behind one trait, so that the same workload, oracle and statistics serve all. A
+//! driver speaks its server's protocol and nothing more: it neither checks nor measures.
+
+pub(crate) mod peerjs;
+pub(crate) mod redis;
+mod resp;
+pub(crate) mod socketio;
+pub(crate) mod spreed;
+pub(crate) mod switchboard;
+#[cfg(test)]
+mod tests;
+pub(crate) mod tokens;
+mod websocket;
+
+use std::{fmt, future::Future, net::IpAddr, time::Duration};
+
+use serde_json::value::RawValue;
+use switchboard_protocol::MessageKind;
+
+/// What the oracle may hold a server to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Promises {
+    /// Each send ends in a final word: delivered, or an error.
+    pub final_words: bool,
+    /// The receiver learns who sent, from the server.
+    pub names_sender: bool,
+    /// A lost connection comes back by itself and goes on.
+    pub resumes: bool,
+}
+
+/// Who connects, and where from and to.
+#[derive(Debug, Clone)]
+pub struct Who {
+    /// The peer ID, unique in the run.
+    pub peer: String,
+    /// Which of the target's addresses; the driver takes it modulo their number.
+    pub node: usize,
+    /// The source address, where there must be many.
+    pub source: Option<IpAddr>,
+}
+
+/// What came of connecting.
+#[derive(Debug, Clone)]
+pub struct Greeting {
+    /// What others send to; the peer ID, unless the server gives out names of its own.
+    pub address: String,
+    /// The node, as the server names it; `None` if it does not say.
+    pub node: Option<String>,
+    /// TCP connected, after so long.
+    pub connect: Duration,
+    /// From then (TLS, the upgrade request) to the server's welcome.
+    pub authenticate: Duration,
+}
+
+/// Why a connect failed. The text is short and holds no names that clients choose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal(pub String);
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The final word on a send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Word {
+    /// The receiver has it.
+    Delivered,
+    /// It failed; a short text such as the error's code.
+    Failed(String),
+}
+
+/// What a connected peer hears.
+#[derive(Debug)]
+pub enum Heard {
+    /// Another peer's message.
+    Message {
+        /// Its sender, if the server says so.
+        from: Option<String>,
+        /// The payload, as it was sent.
+        payload: Box<RawValue>,
+    },
+    /// The final word on one of its sends.
+    Word {
+        /// What [`Link::send`] returned.
+        id: u64,
+        /// What became of it.
+        word: Word,
+    },
+    /// The connection is lost; it is being got back.
+    Lost(String),
+    /// There is a connection again.
+    Back {
+        /// To this node, if the server says so.
+        node: Option<String>,
+        /// Whether the session went on.
+        resumed: bool,
+        /// Whether the server says that something is missing.
+        gap: bool,
+    },
+    /// The connection is over; nothing more comes.
+    Ended(String),
+}
+
+/// The message was not sent: the connection is over, or too much is unsent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Broken;
+
+/// A connected peer.
+pub trait Link: Send + 'static {
+    /// Sends; the returned number, counted up from 1, stands in the final word. It may wait while too much is
+    /// unsent, but never for an answer.
+    fn send(
+        &mut self,
+        kind: MessageKind,
+        to: &str,
+        payload: &RawValue,
+    ) -> impl Future<Output = Result<u64, Broken>> + Send;
+
+    /// The next thing heard. Nothing is lost when the future is dropped; after [`Heard::Ended`] it never resolves.
+    fn next(&mut self) -> impl Future<Output = Heard> + Send;
+
+    /// Leaves in good order, within a few seconds. Dropping the link instead is a lost connection to the server.
+    fn close(self) -> impl Future<Output = ()> + Send;
+}
+
+/// A kind of server.
+pub trait Driver: Send + Sync + 'static {
+    /// Its connected peer.
+    type Link: Link;
+
+    /// What it promises.
+    fn promises(&self) -> Promises;
+
+    /// How many nodes there are to choose from.
+    fn nodes(&self) -> usize;
+
+    /// Connects and waits until the server says that messages can come.
+    fn connect(&self, who: &Who) -> impl Future<Output = Result<(Self::Link, Greeting), Refusal>> + Send;
+}

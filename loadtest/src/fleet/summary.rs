@@ -1,0 +1,70 @@
+//! What is read off a histogram: the figures of results and series.
+
+use hdrhistogram::Histogram;
+
+use crate::{
+    record::{Pair, encode},
+    results::{Quantiles, Summary, Times},
+};
+
+/// A value of a histogram, in microseconds.
+fn micros(nanoseconds: u64) -> f64 {
+    nanoseconds as f64 / 1e3
+}
+
+/// Three quantiles; zeros if there is nothing in it.
+pub(crate) fn quantiles(histogram: &Histogram<u64>) -> Quantiles {
+    Quantiles {
+        p50_us: micros(histogram.value_at_quantile(0.5)),
+        p99_us: micros(histogram.value_at_quantile(0.99)),
+        max_us: micros(histogram.max()),
+    }
+}
+
+/// All that reports want to know, and the histogram itself as text.
+///
+/// # Errors
+/// When the histogram cannot be encoded; never seen.
+pub(crate) fn summary(histogram: &Histogram<u64>) -> anyhow::Result<Summary> {
+    Ok(Summary {
+        count: histogram.len(),
+        min_us: micros(histogram.min()),
+        mean_us: histogram.mean() / 1e3,
+        p50_us: micros(histogram.value_at_quantile(0.5)),
+        p90_us: micros(histogram.value_at_quantile(0.9)),
+        p99_us: micros(histogram.value_at_quantile(0.99)),
+        p999_us: micros(histogram.value_at_quantile(0.999)),
+        max_us: micros(histogram.max()),
+        histogram: encode(histogram)?,
+    })
+}
+
+/// Both histograms of a metric.
+///
+/// # Errors
+/// As [`summary`].
+pub(crate) fn times(pair: &Pair) -> anyhow::Result<Times> {
+    Ok(Times {
+        corrected: summary(&pair.corrected)?,
+        uncorrected: summary(&pair.uncorrected)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::new_histogram;
+
+    #[test]
+    fn a_summary_is_in_microseconds() {
+        let mut histogram = new_histogram();
+        for value in 1..=100_u64 {
+            histogram.record(value * 1_000_000).unwrap();
+        }
+        let summary = summary(&histogram).unwrap();
+        assert_eq!(summary.count, 100);
+        assert!((summary.p50_us / 50_000.0 - 1.0).abs() < 0.01, "{summary:?}");
+        assert!((quantiles(&histogram).p99_us / 99_000.0 - 1.0).abs() < 0.01);
+        assert!(quantiles(&new_histogram()).max_us < f64::EPSILON);
+    }
+}

@@ -1,0 +1,59 @@
+//! The lists at the bottom: faults and thresholds, and what went wrong.
+
+use ratatui::{Frame, layout::Rect, style::Stylize as _, text::Line, widgets::Paragraph};
+
+use super::part;
+use crate::live::{FaultState, Progress};
+
+/// Faults in the order of time, then thresholds, the missed ones first.
+pub(super) fn holds(frame: &mut Frame<'_>, area: Rect, progress: &Progress) {
+    let faults = progress.faults.iter().map(|fault| {
+        let text = format!("{:>4.0}s {}", fault.at.as_secs_f64(), fault.what);
+        match &fault.state {
+            FaultState::Planned => Line::from(format!("· {text}")).dark_gray(),
+            FaultState::Done => Line::from(format!("! {text}")).yellow(),
+            FaultState::Failed(why) => Line::from(format!("✗ {text}: {why}")).red(),
+        }
+    });
+    let mut thresholds: Vec<_> = progress.thresholds.iter().collect();
+    thresholds.sort_by_key(|threshold| threshold.is_kept);
+    let thresholds = thresholds.into_iter().map(|threshold| {
+        let text = format!("{} ({})", threshold.text, threshold.measured);
+        if threshold.is_kept {
+            Line::from(format!("✓ {text}")).green()
+        } else {
+            Line::from(format!("✗ {text}")).red()
+        }
+    });
+    let title = if progress.faults.is_empty() {
+        "must hold "
+    } else {
+        "faults, and what must hold "
+    };
+    list(frame, area, title, faults.chain(thresholds).collect());
+}
+
+/// The most frequent first.
+pub(super) fn errors(frame: &mut Frame<'_>, area: Rect, progress: &Progress) {
+    let mut errors: Vec<_> = progress.errors.iter().collect();
+    errors.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let mut lines: Vec<_> = errors
+        .into_iter()
+        .map(|(text, count)| Line::from(format!("{count:>6} {text}")).yellow())
+        .collect();
+    if lines.is_empty() {
+        lines.push(Line::from("none").dark_gray());
+    }
+    list(frame, area, "errors ", lines);
+}
+
+/// As many lines as there is room for; the last one says how many there are besides.
+fn list(frame: &mut Frame<'_>, area: Rect, title: &str, mut lines: Vec<Line<'static>>) {
+    let room = usize::from(area.height.saturating_sub(1));
+    if lines.len() > room && room > 0 {
+        let more = lines.len() - (room - 1);
+        lines.truncate(room - 1);
+        lines.push(Line::from(format!("… {more} more")).dark_gray());
+    }
+    frame.render_widget(Paragraph::new(lines).block(part(title)), area);
+}

@@ -1,0 +1,97 @@
+//! What the terminal view looks like: a title and a gauge; charts beside tables; what must hold and what went
+//! wrong. On a very small terminal only lines of text.
+
+mod charts;
+mod lists;
+mod tables;
+
+use ratatui::{
+    Frame,
+    layout::{Constraint, Layout, Rect},
+    style::{Color, Style, Stylize as _},
+    text::{Line, Span},
+    widgets::{Block, Borders, LineGauge, Paragraph, Wrap},
+};
+
+use super::{Progress, plain};
+
+/// The least that the whole view needs, in columns and rows.
+const LEAST: (u16, u16) = (60, 16);
+
+/// Rows of the lists at the bottom, on a small terminal and on a large one.
+const LIST_ROWS: (u16, u16) = (7, 10);
+
+/// From so many rows on a terminal is large.
+const LARGE: u16 = 32;
+
+/// Draws all of it.
+pub(super) fn draw(frame: &mut Frame<'_>, progress: &Progress) {
+    let area = frame.area();
+    if area.width < LEAST.0 || area.height < LEAST.1 {
+        small(frame, area, progress);
+        return;
+    }
+    let list_rows = if area.height < LARGE {
+        LIST_ROWS.0
+    } else {
+        LIST_ROWS.1
+    };
+    let [head, body, bottom] = Layout::vertical([
+        Constraint::Length(2),
+        Constraint::Min(6),
+        Constraint::Length(list_rows),
+    ])
+    .areas(area);
+    self::head(frame, head, progress);
+    let [left, right] = Layout::horizontal([Constraint::Percentage(50), Constraint::Fill(1)])
+        .spacing(1)
+        .areas(body);
+    charts::draw(frame, left, progress);
+    tables::draw(frame, right, progress);
+    let [left, right] = Layout::horizontal([Constraint::Percentage(50), Constraint::Fill(1)])
+        .spacing(1)
+        .areas(bottom);
+    lists::holds(frame, left, progress);
+    lists::errors(frame, right, progress);
+}
+
+fn head(frame: &mut Frame<'_>, area: Rect, progress: &Progress) {
+    let [title, gauge] = Layout::vertical([Constraint::Length(1); 2]).areas(area);
+    let [left, right] = Layout::horizontal([Constraint::Fill(1), Constraint::Length(10)]).areas(title);
+    let line = Line::from(vec![
+        Span::from(plain::title(progress)).bold(),
+        Span::from(format!("  {}", progress.about)).dark_gray(),
+    ]);
+    frame.render_widget(line, left);
+    frame.render_widget(Line::from("q to stop").dark_gray().right_aligned(), right);
+    let widget = LineGauge::default()
+        .ratio(progress.share_done())
+        .label(progress.phase_text())
+        .filled_style(Style::new().fg(Color::Cyan))
+        .unfilled_style(Style::new().fg(Color::DarkGray));
+    frame.render_widget(widget, gauge);
+}
+
+/// What matters most, first: there may be room for nothing else.
+fn small(frame: &mut Frame<'_>, area: Rect, progress: &Progress) {
+    let mut lines = Vec::new();
+    let offences: Vec<_> = progress
+        .offences()
+        .map(|(counter, count)| format!("{} {count}", counter.name()))
+        .collect();
+    if !offences.is_empty() {
+        lines.push(Line::from(offences.join(" ")).red().bold());
+    }
+    lines.push(Line::from(plain::line(progress)));
+    lines.push(Line::from(plain::title(progress)).dark_gray());
+    lines.push(Line::from("q to stop").dark_gray());
+    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: true }), area);
+}
+
+/// A part of the screen: a rule with its name above it.
+fn part<'a>(title: impl Into<Line<'a>>) -> Block<'a> {
+    Block::new()
+        .borders(Borders::TOP)
+        .border_style(Style::new().fg(Color::DarkGray))
+        .title(title.into().bold())
+}

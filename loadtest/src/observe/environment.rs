@@ -1,0 +1,121 @@
+//! Where a run takes place: the machine, the kernel, the programs' versions.
+
+use std::{collections::BTreeMap, fs, path::Path, process::Stdio, time::Duration};
+
+use tokio::process::Command;
+
+use super::limits::{open_files_limits, total_memory_kib};
+use crate::results::Environment;
+
+/// How long a program may take to say its version.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// The longest version that is believed, in bytes.
+const MOST_VERSION: usize = 64;
+
+/// The variable that names the commit where there is no checkout.
+const COMMIT: &str = "SWITCHBOARD_COMMIT";
+
+/// The environment; `servers` are versions by program. What cannot be found out is `unknown` or 0.
+pub(crate) async fn environment(servers: BTreeMap<String, String>) -> Environment {
+    let unknown = || "unknown".to_owned();
+    Environment {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        commit: commit().await,
+        cpu: fs::read_to_string("/proc/cpuinfo")
+            .ok()
+            .and_then(|text| cpu_name(&text))
+            .unwrap_or_else(unknown),
+        cores: std::thread::available_parallelism().map_or(0, usize::from),
+        memory_mib: total_memory_kib().unwrap_or_default() / 1024,
+        kernel: kernel().unwrap_or_else(unknown),
+        open_files_limit: open_files_limits().map_or(0, |(soft, _)| soft),
+        servers,
+        notes: Vec::new(),
+    }
+}
+
+/// The version that `program --version` tells, such as `7.0.15`; `None` if it tells none.
+pub(crate) async fn program_version(program: &Path) -> Option<String> {
+    version_in(&output(Command::new(program).arg("--version")).await?)
+}
+
+/// The commit in the variable, or that of the checkout one stands in.
+async fn commit() -> Option<String> {
+    if let Some(commit) = std::env::var(COMMIT).ok().filter(|commit| !commit.is_empty()) {
+        return Some(commit);
+    }
+    let root = output(Command::new("git").args(["rev-parse", "--show-toplevel"])).await?;
+    // Some other repository's commit would say nothing.
+    let is_ours = Path::new(root.trim()).join("loadtest/Cargo.toml").is_file();
+    let commit = output(Command::new("git").args(["rev-parse", "--short", "HEAD"])).await?;
+    is_ours.then(|| commit.trim().to_owned())
+}
+
+async fn output(command: &mut Command) -> Option<String> {
+    let command = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true);
+    let output = tokio::time::timeout(ANSWER_WITHIN, command.output()).await;
+    let output = output.ok()?.ok().filter(|output| output.status.success())?;
+    String::from_utf8(output.stdout).ok()
+}
+
+/// The first word that is a version: `Redis server v=7.0.15 …`, `switchboard 0.1.0`.
+fn version_in(text: &str) -> Option<String> {
+    let words = text.split_whitespace();
+    let versions = words.map(|word| word.trim_start_matches("v=").trim_start_matches('v'));
+    let is_version = |word: &&str| {
+        word.starts_with(|c: char| c.is_ascii_digit()) && word.contains('.') && word.len() <= MOST_VERSION
+    };
+    versions.into_iter().find(is_version).map(str::to_owned)
+}
+
+fn cpu_name(text: &str) -> Option<String> {
+    text.lines().find_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        (key.trim() == "model name").then(|| value.trim().to_owned())
+    })
+}
+
+fn kernel() -> Option<String> {
+    let part = |name: &str| fs::read_to_string(format!("/proc/sys/kernel/{name}")).ok();
+    Some(format!(
+        "{} {}",
+        part("ostype")?.trim(),
+        part("osrelease")?.trim()
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_found_in_what_programs_say() {
+        let redis = "Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64";
+        assert_eq!(version_in(redis).as_deref(), Some("7.0.15"));
+        assert_eq!(version_in("switchboard 0.1.0\n").as_deref(), Some("0.1.0"));
+        assert_eq!(
+            version_in("centrifugo v5.4.1 (Go version: go1.22)").as_deref(),
+            Some("5.4.1")
+        );
+        assert_eq!(version_in("usage: 1 or 2"), None);
+    }
+
+    #[tokio::test]
+    async fn this_machine_is_described() {
+        let found = environment(BTreeMap::new()).await;
+        assert!(
+            found.cores > 0 && found.memory_mib > 0 && found.open_files_limit > 0,
+            "{found:?}"
+        );
+        assert!(found.kernel.starts_with("Linux "), "{found:?}");
+    }
+
+    #[tokio::test]
+    async fn a_missing_program_has_no_version() {
+        assert_eq!(program_version(Path::new("no-such-program")).await, None);
+    }
+}

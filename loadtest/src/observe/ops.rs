@@ -1,0 +1,96 @@
+//! The operations port of a node, as a client: readiness, metrics, drain and undrain.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use reqwest::{Client, StatusCode, redirect};
+
+/// How long an answer may take. Nodes under full load answer late, dead ones never.
+const ANSWER_WITHIN: Duration = Duration::from_secs(3);
+
+/// The longest body that is read, in bytes; a node's metrics are some 50 KiB.
+const MOST_BODY: usize = 4 << 20;
+
+/// A client of operations ports. Clones share their connections.
+#[derive(Debug, Clone)]
+pub(crate) struct Ops(Client);
+
+impl Ops {
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        // A proxy would stand between us and loopback; a redirect could lead away from the targets that were allowed.
+        let client = Client::builder()
+            .timeout(ANSWER_WITHIN)
+            .no_proxy()
+            .redirect(redirect::Policy::none())
+            .build()?;
+        Ok(Self(client))
+    }
+
+    /// Whether the node at `root` wants clients.
+    pub(crate) async fn is_ready(&self, root: &str) -> bool {
+        let answer = self.0.get(address(root, "readyz")).send().await;
+        answer.is_ok_and(|answer| answer.status() == StatusCode::OK)
+    }
+
+    /// Whether anything answers HTTP at that port of 127.0.0.1, a 404 too.
+    pub(crate) async fn answers(&self, port: u16) -> bool {
+        let root = format!("http://127.0.0.1:{port}/");
+        self.0.get(root).send().await.is_ok()
+    }
+
+    /// Asks the node to move all its clients to others and to take no new ones. Returns when the node has agreed.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub(crate) async fn drain(&self, root: &str) -> anyhow::Result<()> {
+        self.post(root, "drain").await
+    }
+
+    /// Ends a drain.
+    ///
+    /// # Errors
+    /// When the node does not agree.
+    pub(crate) async fn undrain(&self, root: &str) -> anyhow::Result<()> {
+        self.post(root, "undrain").await
+    }
+
+    /// The text of `/metrics`.
+    ///
+    /// # Errors
+    /// When there is no answer, another one than 200, or too long a one.
+    pub(crate) async fn metrics(&self, root: &str) -> anyhow::Result<String> {
+        let url = address(root, "metrics");
+        let answer = self.0.get(&url).send().await;
+        let mut answer = answer
+            .and_then(reqwest::Response::error_for_status)
+            .with_context(|| format!("{url} does not answer"))?;
+        let mut body = Vec::new();
+        while let Some(chunk) = answer
+            .chunk()
+            .await
+            .with_context(|| format!("{url} breaks off"))?
+        {
+            anyhow::ensure!(
+                body.len() + chunk.len() <= MOST_BODY,
+                "{url} is longer than {MOST_BODY} bytes; is it the operations port?"
+            );
+            body.extend_from_slice(&chunk);
+        }
+        String::from_utf8(body).with_context(|| format!("{url} is no text"))
+    }
+
+    async fn post(&self, root: &str, what: &str) -> anyhow::Result<()> {
+        let url = address(root, what);
+        let answer = self.0.post(&url).send().await;
+        answer
+            .and_then(reqwest::Response::error_for_status)
+            .map(drop)
+            .with_context(|| format!("POST {url} fails"))
+    }
+}
+
+fn address(root: &str, what: &str) -> String {
+    format!("{}/{what}", root.trim_end_matches('/'))
+}

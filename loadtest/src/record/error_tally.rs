@@ -1,0 +1,57 @@
+//! What went wrong, by its text, with a bound: a server that makes up new texts must not fill the memory.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Texts told apart; the rest is counted as "other".
+pub const MAX_ERRORS: usize = 64;
+
+const OTHER: &str = "other";
+
+/// How often each error came, by a short text such as `connect: 503 busy`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ErrorTally(BTreeMap<String, u64>);
+
+impl ErrorTally {
+    /// One more, or several.
+    pub fn add(&mut self, text: &str, count: u64) {
+        let is_known = self.0.contains_key(text) || self.0.len() < MAX_ERRORS;
+        let text = if is_known { text } else { OTHER };
+        *self.0.entry(text.to_owned()).or_default() += count;
+    }
+
+    /// All of another's.
+    pub fn merge(&mut self, other: &Self) {
+        for (text, count) in &other.0 {
+            self.add(text, *count);
+        }
+    }
+
+    /// The texts and how often each came.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.0.iter().map(|(text, count)| (text.as_str(), *count))
+    }
+
+    /// Whether there was none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_beyond_the_bound_are_counted_together() {
+        let mut tally = ErrorTally::default();
+        for number in 0..MAX_ERRORS + 10 {
+            tally.add(&format!("error {number}"), 1);
+        }
+        assert_eq!(tally.iter().count(), MAX_ERRORS + 1);
+        assert_eq!(tally.iter().find(|(text, _)| *text == OTHER).unwrap().1, 10);
+    }
+}

@@ -1,0 +1,192 @@
+//! Where everything of one worker notes what it sees. Cheap enough for each message: a counter is one atomic
+//! add, a time one short lock.
+
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+
+use super::{Counter, Counts, ErrorTally, Metric, Own, Pair, PairText, Sample, Tick};
+
+/// Node names told apart; connections to others count as `?`.
+const MAX_NODES: usize = 256;
+
+/// Samples kept between two ticks; those beyond are left out.
+const MAX_SAMPLES: usize = 100;
+
+/// What one worker has seen since the last [`Recorder::tick`].
+#[derive(Debug)]
+pub struct Recorder {
+    counts: Vec<AtomicU64>,
+    times: Vec<Mutex<Pair>>,
+    errors: Mutex<ErrorTally>,
+    connected: Mutex<BTreeMap<String, u64>>,
+    calls_under_way: AtomicU64,
+    /// Connections lost and sends told to have failed since the last sample.
+    troubles: AtomicU64,
+    samples: Mutex<Vec<Sample>>,
+    last_tick: Mutex<Instant>,
+}
+
+impl Default for Recorder {
+    fn default() -> Self {
+        Self {
+            counts: Counter::ALL.iter().map(|_| AtomicU64::new(0)).collect(),
+            times: Metric::ALL.iter().map(|_| Mutex::default()).collect(),
+            errors: Mutex::default(),
+            connected: Mutex::default(),
+            calls_under_way: AtomicU64::new(0),
+            troubles: AtomicU64::new(0),
+            samples: Mutex::default(),
+            last_tick: Mutex::new(Instant::now()),
+        }
+    }
+}
+
+impl Recorder {
+    /// It happened once more.
+    pub fn count(&self, counter: Counter) {
+        self.add(counter, 1);
+    }
+
+    /// It happened so many times more.
+    pub fn add(&self, counter: Counter, more: u64) {
+        if let Some(count) = self.counts.get(counter as usize) {
+            count.fetch_add(more, Ordering::Relaxed);
+        }
+        if matches!(counter, Counter::Disconnects | Counter::Told) {
+            self.troubles.fetch_add(more, Ordering::Relaxed);
+        }
+    }
+
+    /// Looks at it; to be called ten times a second.
+    pub fn sample(&self, at_ms: i64) {
+        let sample = Sample {
+            at_ms,
+            connections: self.connections(),
+            troubles: self.troubles.swap(0, Ordering::Relaxed),
+        };
+        let mut samples = self.samples.lock();
+        if samples.len() < MAX_SAMPLES {
+            samples.push(sample);
+        }
+    }
+
+    /// It took so long; `late` is how much later than planned it had begun.
+    pub fn time(&self, metric: Metric, took: Duration, late: Duration) {
+        let index = Metric::ALL.iter().position(|known| *known == metric);
+        if let Some(times) = index.and_then(|index| self.times.get(index)) {
+            let mut times = times.lock();
+            times.uncorrected.saturating_record(nanoseconds(took));
+            times.corrected.saturating_record(nanoseconds(took + late));
+        }
+    }
+
+    /// Something went wrong; a short text, without names that clients choose.
+    pub fn error(&self, text: &str) {
+        self.errors.lock().add(text, 1);
+    }
+
+    /// A connection to `node` is there.
+    pub fn connected(&self, node: &str) {
+        let mut connected = self.connected.lock();
+        let is_known = connected.contains_key(node) || connected.len() < MAX_NODES;
+        let node = if is_known { node } else { "?" };
+        *connected.entry(node.to_owned()).or_default() += 1;
+    }
+
+    /// A connection to `node` is gone.
+    pub fn disconnected(&self, node: &str) {
+        let mut connected = self.connected.lock();
+        let node = if connected.contains_key(node) { node } else { "?" };
+        if let Some(count) = connected.get_mut(node) {
+            *count = count.saturating_sub(1);
+        }
+    }
+
+    /// Connections now.
+    #[must_use]
+    pub fn connections(&self) -> u64 {
+        self.connected.lock().values().sum()
+    }
+
+    /// A call begins.
+    pub fn call_begins(&self) {
+        self.calls_under_way.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A call is over.
+    pub fn call_ends(&self) {
+        self.calls_under_way.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Calls under way now.
+    #[must_use]
+    pub fn calls(&self) -> u64 {
+        self.calls_under_way.load(Ordering::Relaxed)
+    }
+
+    /// Takes what was noted since the last tick.
+    ///
+    /// # Errors
+    /// When a histogram cannot be encoded; never seen.
+    pub fn tick(&self, at_ms: i64, own: Own) -> anyhow::Result<Tick> {
+        let span = std::mem::replace(&mut *self.last_tick.lock(), Instant::now()).elapsed();
+        let counts: Counts = Counter::ALL
+            .iter()
+            .zip(&self.counts)
+            .map(|(counter, count)| (*counter, count.swap(0, Ordering::Relaxed)))
+            .filter(|(_, count)| *count > 0)
+            .collect();
+        let mut times = BTreeMap::new();
+        for (metric, pair) in Metric::ALL.iter().zip(&self.times) {
+            // Encoding takes long; noting goes on meanwhile.
+            let taken = {
+                let mut pair = pair.lock();
+                if pair.uncorrected.is_empty() {
+                    continue;
+                }
+                std::mem::take(&mut *pair)
+            };
+            times.insert(*metric, PairText::of(&taken)?);
+        }
+        Ok(Tick {
+            at_ms,
+            span_ms: u64::try_from(span.as_millis()).unwrap_or(u64::MAX),
+            counts,
+            times,
+            errors: std::mem::take(&mut *self.errors.lock()),
+            connected: self.connected.lock().clone(),
+            calls_under_way: self.calls(),
+            samples: std::mem::take(&mut *self.samples.lock()),
+            own,
+        })
+    }
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tick_takes_what_was_noted_and_leaves_nothing_but_what_still_is() {
+        let recorder = Recorder::default();
+        recorder.count(Counter::Sent);
+        recorder.time(Metric::OneWay, Duration::from_millis(2), Duration::from_millis(1));
+        recorder.connected("n1");
+        let first = recorder.tick(1_000, Own::default()).unwrap();
+        assert_eq!(first.counts, Counts::from([(Counter::Sent, 1)]));
+        let one_way = first.times[&Metric::OneWay].pair().unwrap();
+        assert!(one_way.corrected.min() > one_way.uncorrected.min());
+        let second = recorder.tick(2_000, Own::default()).unwrap();
+        assert!(second.counts.is_empty() && second.times.is_empty());
+        assert_eq!(second.connected["n1"], 1);
+    }
+}

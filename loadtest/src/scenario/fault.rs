@@ -1,0 +1,76 @@
+//! What is done to the cluster during the load.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::Span;
+
+/// One fault.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fault {
+    /// When, counted from the start of the load (after the ramp of `idle`).
+    pub at: Span,
+    /// What.
+    #[serde(rename = "do")]
+    pub action: FaultAction,
+    /// Whom: a server of the cluster, such as `n1` or `redis`. All nodes one after the other for `roll`; not for `run`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
+    /// How long a `freeze` lasts before the thaw, or a `kill` before the start, by itself; never if left out.
+    #[serde(rename = "for", default, skip_serializing_if = "Option::is_none")]
+    pub lasts: Option<Span>,
+    /// The command of `run` and its arguments; no shell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+}
+
+/// What can be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FaultAction {
+    /// SIGKILL.
+    Kill,
+    /// Start again what was killed or stopped, at its old address; a Redis comes back empty.
+    Start,
+    /// SIGSTOP.
+    Freeze,
+    /// SIGCONT.
+    Thaw,
+    /// `POST /drain` at the node's ops port: clients are asked to move.
+    Drain,
+    /// `POST /undrain`.
+    Undrain,
+    /// SIGTERM, wait for the end, start again, wait until ready; of all nodes one after the other if no server is named.
+    Roll,
+    /// A command of the user's.
+    Run,
+}
+
+impl FaultAction {
+    /// As it is written in a scenario.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Kill => "kill",
+            Self::Start => "start",
+            Self::Freeze => "freeze",
+            Self::Thaw => "thaw",
+            Self::Drain => "drain",
+            Self::Undrain => "undrain",
+            Self::Roll => "roll",
+            Self::Run => "run",
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.action.name())?;
+        if let Some(server) = &self.server {
+            write!(f, " {server}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,95 @@
+//! A scenario: who is loaded, with what, what is broken meanwhile, and what must hold. The format of the TOML
+//! files and of the command line's overrides. It only says; nothing runs here.
+
+mod check;
+mod fault;
+mod load;
+mod overrides;
+pub(crate) mod presets;
+mod span;
+mod target;
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+pub(crate) use check::{MAX_RATE, check};
+pub use fault::{Fault, FaultAction};
+pub use load::{Abuse, Arrivals, Calls, Idle, Model, Placement, Slow, Stage, Streams};
+pub(crate) use overrides::load;
+pub use span::Span;
+pub use target::{Cluster, DriverKind, Generator, Target};
+
+/// A scenario as it stands in its file. Unknown keys are an error.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// One word, for file names and reports.
+    pub name: String,
+    /// What it is for, in a sentence.
+    #[serde(default)]
+    pub about: String,
+    /// Where all chance comes from: arrivals, gaps, sizes. The same seed makes the same schedule.
+    #[serde(default = "default_seed")]
+    pub seed: u64,
+    /// Times the whole run is repeated; figures are then medians.
+    #[serde(default = "default_repeats")]
+    pub repeats: u32,
+    /// How long the last messages and words may take once the load has ended.
+    #[serde(default = "default_settle")]
+    pub settle: Span,
+    /// Who is loaded.
+    #[serde(default)]
+    pub target: Target,
+    /// What is started for the run when no target is named.
+    #[serde(default)]
+    pub cluster: Cluster,
+    /// Calls that come and go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls: Option<Calls>,
+    /// Pairs that stay and send to each other steadily.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub streams: Option<Streams>,
+    /// Peers that only stay connected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle: Option<Idle>,
+    /// Connects with tokens that must be refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub abuse: Option<Abuse>,
+    /// What is done to the cluster meanwhile, at times counted from the start of the load.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<Fault>,
+    /// What must hold, such as `p99(call_setup) < 50ms` or `lost == 0`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub thresholds: Vec<String>,
+    /// The generator itself.
+    #[serde(default)]
+    pub generator: Generator,
+}
+
+impl Scenario {
+    /// How long the load lasts: the longest of its populations.
+    #[must_use]
+    pub fn length(&self) -> Duration {
+        let staged = |stages: &[Stage]| stages.iter().map(|stage| stage.lasts.get()).sum();
+        let lengths = [
+            self.calls.as_ref().map(|calls| staged(&calls.stages)),
+            self.streams.as_ref().map(|streams| staged(&streams.stages)),
+            self.abuse.as_ref().map(|abuse| staged(&abuse.stages)),
+            self.idle.as_ref().map(|idle| idle.hold.get()),
+        ];
+        lengths.into_iter().flatten().max().unwrap_or_default()
+    }
+}
+
+const fn default_seed() -> u64 {
+    1
+}
+
+const fn default_repeats() -> u32 {
+    1
+}
+
+const fn default_settle() -> Span {
+    Span::from_secs(8)
+}

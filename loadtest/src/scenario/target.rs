@@ -1,0 +1,98 @@
+//! Who is loaded: servers somewhere, or a cluster that is started for the run; and the generator itself.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::Span;
+
+/// The kinds of servers that can be loaded.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Deserialize, Serialize, clap::ValueEnum,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum DriverKind {
+    /// This project.
+    #[default]
+    Switchboard,
+    /// PeerServer (npm `peer`).
+    Peerjs,
+    /// socket.io with the Redis adapter.
+    Socketio,
+    /// nextcloud-spreed-signaling.
+    Spreed,
+    /// Raw Redis PUBLISH → SUBSCRIBE: the floor.
+    Redis,
+}
+
+/// Servers that are there already.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Target {
+    /// What they are.
+    pub driver: DriverKind,
+    /// One address a node, such as `ws://127.0.0.1:8080/v1/ws`. None: a cluster is started for the run.
+    pub urls: Vec<String>,
+    /// The nodes' ops addresses in the same order, such as `http://127.0.0.1:9090`, for `/metrics` and `drain`.
+    pub ops_urls: Vec<String>,
+    /// The audience in the tokens; `switchboard` if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audience: Option<String>,
+    /// A file with the HS256 secret that the servers trust.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_file: Option<PathBuf>,
+    /// A private key (PEM) instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_file: Option<PathBuf>,
+    /// The `kid` of that key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<String>,
+}
+
+/// The cluster that is started where no target is named.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Cluster {
+    /// Nodes.
+    pub nodes: usize,
+    /// The `switchboard` binary; the one beside this program if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub binary: Option<PathBuf>,
+    /// Lines added to each node's configuration (TOML), such as `[limits]\nmessage_bytes = 1024`.
+    pub config: String,
+}
+
+impl Default for Cluster {
+    fn default() -> Self {
+        Self {
+            nodes: 2,
+            binary: None,
+            config: String::new(),
+        }
+    }
+}
+
+/// The generator itself.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Generator {
+    /// Worker processes on this machine; as many as the connections need if 0.
+    pub workers: usize,
+    /// Agents on other machines, `host:port`, instead of workers.
+    pub agents: Vec<String>,
+    /// A run in which starts slip by more than this at p99 is invalid: the generator was saturated.
+    pub most_slip: Span,
+    /// The share of starts that may be dropped, 0 to 1, before a run is invalid.
+    pub most_dropped: f64,
+}
+
+impl Default for Generator {
+    fn default() -> Self {
+        Self {
+            workers: 0,
+            agents: Vec::new(),
+            most_slip: Span::from_millis(50),
+            most_dropped: 0.001,
+        }
+    }
+}

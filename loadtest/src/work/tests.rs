@@ -1,0 +1,97 @@
+//! The work over a server in memory: a call goes through, and the oracle names each thing that a server can do wrong
+//! to a message, and nothing else.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    call::{self, Line},
+    fake::{Fake, Wrong},
+    judge::Judge,
+    share::{Names, Share},
+};
+use crate::{
+    record::{Counter, Counts, Own, Recorder},
+    scenario::{Calls, Span},
+};
+
+/// Counts of one call with three candidates each way, over a server that does this wrong.
+async fn call_with(wrong: Option<(u64, Wrong)>) -> (Counts, Vec<String>) {
+    let recorder = Arc::new(Recorder::default());
+    let judge = Arc::new(Judge::new(Arc::clone(&recorder)));
+    let line = Line {
+        driver: Fake::new(wrong),
+        judge: Arc::clone(&judge),
+        names: Names {
+            tag: "t".into(),
+            share: Share { number: 0, of: 1 },
+            spread: false,
+        },
+        calls: Calls {
+            candidates: 3,
+            candidate_gap: Span::from_millis(1),
+            talk: Span::from_millis(5),
+            renegotiations: 1,
+            ..Calls::default()
+        },
+        settle: Duration::from_millis(200),
+    };
+    call::run(&line, 0, Duration::ZERO).await;
+    (recorder.tick(0, Own::default()).unwrap().counts, judge.stories())
+}
+
+fn offences(counts: &Counts) -> Vec<Counter> {
+    let silent = Counter::SILENT.iter().copied();
+    silent.filter(|counter| counts.contains_key(counter)).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_is_set_up_renegotiated_and_ended_with_every_message_accounted_for() {
+    let (counts, stories) = call_with(None).await;
+    assert_eq!(counts[&Counter::CallsSetUp], 1);
+    // Two descriptions, six candidates, two descriptions more, and the bye.
+    for counter in [Counter::Sent, Counter::Arrived, Counter::Delivered] {
+        assert_eq!(counts[&counter], 11, "{counter:?}");
+    }
+    assert_eq!((offences(&counts), stories), (vec![], vec![]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_wrong_is_named_and_nothing_else() {
+    // The third message is alice's second candidate, or bob's answer: never the offer, so the call goes on.
+    let cases = [
+        (Wrong::LoseAndSayDelivered, vec![Counter::LostSilently]),
+        (Wrong::LoseAndTell, vec![]),
+        (Wrong::Lose, vec![Counter::Wordless]),
+        (Wrong::NoWord, vec![Counter::Wordless]),
+        (Wrong::Double, vec![Counter::Duplicated]),
+    ];
+    for (wrong, expected) in cases {
+        let (counts, stories) = call_with(Some((4, wrong))).await;
+        assert_eq!(offences(&counts), expected, "{wrong:?}: {stories:?}");
+        assert_eq!(stories.is_empty(), expected.is_empty(), "{wrong:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_changed_a_misdelivered_and_a_late_message_are_told_apart() {
+    let (counts, _) = call_with(Some((4, Wrong::Corrupt))).await;
+    assert_eq!(counts[&Counter::Corrupted], 1);
+    let (counts, _) = call_with(Some((4, Wrong::ToTheSender))).await;
+    assert_eq!(counts[&Counter::Misdelivered], 1);
+    let mut reordered = 0;
+    for number in 1..=10 {
+        let (counts, _) = call_with(Some((number, Wrong::SwapWithNext))).await;
+        reordered += counts.get(&Counter::Reordered).copied().unwrap_or_default();
+    }
+    assert!(reordered > 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_whose_offer_is_lost_fails_in_time() {
+    let (counts, _) = call_with(Some((1, Wrong::LoseAndTell))).await;
+    assert_eq!(
+        (counts[&Counter::CallsFailed], counts.get(&Counter::CallsSetUp)),
+        (1, None)
+    );
+    assert_eq!(counts[&Counter::Told], 1);
+}
