@@ -137,8 +137,15 @@ def carries_a_call(cluster, balancer):
 
 
 def spares_a_draining_node(cluster, balancer, draining):
-    """While one node drains, ten clients in a row come in, and none of them there."""
-    for number in range(10):
-        client = connected(balancer, cluster.token(f"late{number}"))
-        assert client.welcome["node"] != draining.name, client.welcome
-        client.close()
+    """While one node drains, clients come in at the first attempt, and none of them there. They stay connected, so that
+    the draining node is the one with the fewest, which the balancer would choose.
+    """
+    clients = []
+    try:
+        for number in range(5):
+            client = Client(balancer.plain, cluster.token(f"late{number}"))
+            clients.append(client)
+            assert client.welcome["node"] != draining.name, client.welcome
+    finally:
+        for client in clients:
+            client.close()

@@ -3,8 +3,8 @@
 Each check is a function that fails with a sentence. PromQL itself is parsed by the live test's Prometheus.
 """
 
+import functools
 import json
-import os
 import pathlib
 import re
 import subprocess
@@ -13,7 +13,7 @@ import tempfile
 
 import yaml
 
-from parts import ROOT, binary, tool
+from parts import ROOT, binary
 
 RULES = ROOT / "deploy/prometheus/alerts.yaml"
 RUNBOOKS = ROOT / "docs/runbooks"
@@ -34,6 +34,7 @@ FOREIGN = {"up", "ALERTS"} | {
 METRIC = re.compile(r"\b(?:(?:job|instance|job_path|job_outcome|switchboard):[a-z0-9_:]+|(?:switchboard|process|redis)_[a-z_]+|up|ALERTS)\b")
 
 
+@functools.cache
 def groups():
     return yaml.safe_load(RULES.read_text())["groups"]
 
@@ -42,6 +43,7 @@ def alerts():
     return {rule["alert"]: rule for group in groups() for rule in group["rules"] if "alert" in rule}
 
 
+@functools.cache
 def known_metrics():
     """What docs/metrics.md lists (a Rust test keeps it in step with the catalogue), what rules record, others'."""
     page = (ROOT / "docs/metrics.md").read_text()

@@ -10,8 +10,8 @@ ROWS = [
     ("Now", False, [
         stat("Answers", "Whether Prometheus reaches it.", f"min(up{{{NODES}}})", steps=[(0, "red"), (1, "green")], mappings={"0": "no", "1": "yes"}),
         stat("On the bus", "Whether it hears what it publishes. No: /readyz on the operations port says why.", f"min(switchboard_bus_up{{{NODES}}})", steps=[(0, "red"), (1, "green")], mappings={"0": "no", "1": "yes"}),
-        stat("Draining", "Whether it empties itself.", f"max(switchboard_draining{{{NODES}}})", steps=[(0, "green"), (1, "blue")], mappings={"0": "no", "1": "yes"}),
-        stat("Connections", "Open now.", f"sum(switchboard_connections{{{NODES}}})"),
+        stat("Draining", "Whether it empties itself; nobody new comes to it then.", f"max(switchboard_draining{{{NODES}}})", steps=[(0, "green"), (1, "blue")], mappings={"0": "no", "1": "yes"}),
+        stat("Connections", "Open now, on the nodes chosen at the top.", f"sum(switchboard_connections{{{NODES}}})"),
         stat("Sends under way", "Without their final word. Bounded by the deadline (5 s): more than five seconds' worth of sends cannot be.", f"sum(switchboard_pending_sends{{{NODES}}})"),
         stat("Age of the lease", "Since its last renewal; every 3 s is usual. From 10 s on other nodes take this one for dead.", f"max(time() - (switchboard_lease_renewed_timestamp_seconds{{{NODES}}} > 0))", "s", steps=[(0, "green"), (6, "orange"), (10, "red")]),
     ]),
