@@ -3,7 +3,9 @@ calls go through, a draining node gets nobody new, and no log shows a secret of 
 """
 
 import os
+import pathlib
 import subprocess
+import tempfile
 
 from parts import ROOT, Process, binary, free_port, tool, wait_until
 from socket_client import Client, Refused
@@ -55,6 +57,16 @@ def nginx(folder, addresses):
     command = ["nginx", "-p", folder, "-c", folder / "nginx.conf", "-e", folder / "nginx-start.log"]
     subprocess.run([*command, "-t"], check=True, capture_output=True, text=True)
     return Balancer("nginx", tls, plain, folder / "nginx-switchboard.log", Process(command, folder / "nginx-out.log"))
+
+
+def the_trial_configuration_is_valid():
+    """nginx of the compose file; what it does is the same as above."""
+    with tempfile.TemporaryDirectory() as folder:
+        text = (ROOT / "deploy/compose/nginx.conf").read_text()
+        names = [(f"{name}:8080", "127.0.0.1:8080") for name in NODES_IN_FILES]
+        config = pathlib.Path(folder) / "nginx.conf"
+        config.write_text(replaced(text, ("/run/nginx/", f"{folder}/"), *names))
+        subprocess.run(["nginx", "-t", "-c", config], check=True, capture_output=True, text=True)
 
 
 def haproxy(folder, addresses):

@@ -49,9 +49,13 @@ def nodes_stop_after_their_drain():
     assert int(re.search(r"^TimeoutStopSec=(\d+)s$", unit, re.M)[1]) > drain_s
 
 
-def compose_itself_takes_it():
+def compose():
+    """The command of an installed Compose, or None."""
     for command in (["docker", "compose"], ["podman-compose"]):
         if shutil.which(command[0]) and subprocess.run([*command, "version"], capture_output=True).returncode == 0:
-            subprocess.run([*command, "-f", FOLDER / "compose.yaml", "config"], check=True, capture_output=True, text=True)
-            return
-    print("  note: no Docker Compose here; the file was judged by its structure alone")
+            return command
+    return None
+
+
+def compose_itself_takes_it():
+    subprocess.run([*compose(), "-f", FOLDER / "compose.yaml", "config"], check=True, capture_output=True, text=True)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import traceback
 
+import balancers
 import compose_check
 import image_check
 import live
@@ -26,8 +27,14 @@ CHECKS = [
     (papers.every_yaml_is_yaml, []),
     (compose_check.the_compose_file_is_pinned_locked_down_and_complete, []),
     (compose_check.nodes_stop_after_their_drain, []),
-    (compose_check.compose_itself_takes_it, []),
+    (balancers.the_trial_configuration_is_valid, ["nginx"]),
     (image_check.the_image_is_whole_and_what_the_dockerfile_says, []),
+]
+
+# Judgements of programs that scripts/setup cannot bring: extra to the checks above, and not missed in a gate.
+EXTRA = [
+    (papers.the_unit_is_valid_and_tight, "systemd-analyze", bool(shutil.which("systemd-analyze"))),
+    (compose_check.compose_itself_takes_it, "Docker Compose", compose_check.compose() is not None),
 ]
 
 
@@ -47,11 +54,11 @@ def main():
     for function, programs in CHECKS:
         if all(tool(program) for program in programs):
             check(function)
-    # Not every machine has systemd, and scripts/setup brings none.
-    if shutil.which("systemd-analyze"):
-        check(papers.the_unit_is_valid_and_tight)
-    else:
-        print("  note: no systemd-analyze here; the unit was not judged")
+    for function, program, is_there in EXTRA:
+        if is_there:
+            check(function)
+        else:
+            print(f"  not asked: {function.__name__.replace('_', ' ')}: there is no {program} here")
     live.main(papers.ask_all_queries)
 
 
