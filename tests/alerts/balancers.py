@@ -139,13 +139,30 @@ def carries_a_call(cluster, balancer):
     heard = listener.stdout.readline()
     assert '"from":"alice"' in heard and '{"sdp":"v=0"}' in heard, heard
     assert listener.wait(20) == 0
+    logs_no_secret(balancer, token, lambda text: text.count("/v1/ws") >= 3)
+
+
+def logs_no_secret(balancer, token, is_whole):
+    """Waits until the balancer's logs are `is_whole`; neither secret is in them."""
 
     def logged():
         text = "".join(path.read_text() for path in balancer.log.parent.glob(f"{balancer.name}*.log"))
         assert token not in text and SECRET_IN_QUERY not in text, "a log shows a secret"
-        return text.count("/v1/ws") >= 3
+        return is_whole(text)
 
     wait_until(f"{balancer.name} has logged the connections", logged)
+
+
+def keeps_secrets_when_no_node_answers(cluster, balancer):
+    """A balancer is most talkative about requests that it could not hand on."""
+    token = cluster.token("probe")
+    refused = None
+    try:
+        Client(balancer.plain, token, path=f"/v1/ws?resume={SECRET_IN_QUERY}&access_token={token}")
+    except Refused as error:
+        refused = str(error)
+    assert refused in ("502", "503"), refused
+    logs_no_secret(balancer, token, lambda text: f" {refused} " in text)
 
 
 def spares_a_draining_node(cluster, balancer, draining):

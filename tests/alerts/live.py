@@ -116,7 +116,7 @@ def no_redis(cluster, prometheus):
     client.close()
 
 
-def dead_nodes(cluster, prometheus):
+def dead_nodes(cluster, prometheus, through):
     cluster.n2.process.kill()
     alert = prometheus.wait_firing("SwitchboardNodeDown")
     assert alert["labels"]["instance"] == f"127.0.0.1:{cluster.n2.ops}", alert
@@ -124,6 +124,9 @@ def dead_nodes(cluster, prometheus):
     assert "SwitchboardClusterDown" not in prometheus.firing()
     cluster.n1.process.kill()
     said(prometheus.wait_firing("SwitchboardClusterDown"))
+    for balancer in through:
+        balancers.keeps_secrets_when_no_node_answers(cluster, balancer)
+        print(f"  {balancer.name}: no secret in a log, also of what it could not hand on")
 
 
 def run(folder, ask_dashboards=None):
@@ -150,7 +153,7 @@ def run(folder, ask_dashboards=None):
         a_drain_that_does_not_end(cluster, prometheus, through)
         a_deaf_bus(cluster, prometheus)
         no_redis(cluster, prometheus)
-        dead_nodes(cluster, prometheus)
+        dead_nodes(cluster, prometheus, through)
 
 
 def main(ask_dashboards=None):
