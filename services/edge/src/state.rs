@@ -47,6 +47,7 @@ impl Edge {
         telemetry: Telemetry,
         config: EdgeConfig,
     ) -> Arc<Self> {
+        telemetry.connections_limit(config.max_connections);
         let connections = TaskTracker::new();
         // A pace of zero would lock everybody out; the smallest is one.
         let per_second = NonZeroU32::new(config.connects_per_second).unwrap_or(NonZeroU32::MIN);

@@ -24,6 +24,8 @@ pub enum Command {
     Dev(Dev),
     /// Run a production node.
     Serve(Serve),
+    /// Ask a running node whether it lives; exit code 0: it does. For containers without HTTP probes.
+    Healthcheck(Healthcheck),
     /// Look at configuration: check it, print the defaults, print its JSON schema.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -65,6 +67,23 @@ pub struct Serve {
     /// The configuration file (TOML); SWITCHBOARD__SECTION__KEY in the environment overrides its keys.
     #[arg(long)]
     pub config: Option<PathBuf>,
+}
+
+/// `switchboard healthcheck`.
+#[derive(Debug, Args)]
+pub struct Healthcheck {
+    /// What to ask, e.g. http://127.0.0.1:9090/livez; otherwise the operations port of the configuration.
+    #[arg(long, conflicts_with_all = ["config", "ready"])]
+    pub url: Option<String>,
+    /// The node's configuration file; SWITCHBOARD__SERVER__OPS_LISTEN in the environment counts as for `serve`.
+    #[arg(long)]
+    pub config: Option<PathBuf>,
+    /// Ask whether it is ready instead. Not for a runtime that restarts what fails: readiness ends with Redis.
+    #[arg(long)]
+    pub ready: bool,
+    /// How long the answer may take, in milliseconds.
+    #[arg(long, default_value_t = 2000)]
+    pub timeout_ms: u64,
 }
 
 /// `switchboard config`.

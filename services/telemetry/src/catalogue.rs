@@ -46,6 +46,7 @@ macro_rules! catalogue {
 
 catalogue! {
     CONNECTIONS = Kind::Gauge, "switchboard_connections", ["transport"], "Open connections.";
+    CONNECTIONS_LIMIT = Kind::Gauge, "switchboard_connections_limit", [], "Connections the node takes at most.";
     CONNECTIONS_TOTAL = Kind::Counter, "switchboard_connections_total", ["transport"], "Connections opened.";
     CLOSES_TOTAL = Kind::Counter, "switchboard_closes_total", ["code"], "Connections ended, by close code.";
     SESSIONS = Kind::Gauge, "switchboard_sessions", [], "Attached sessions.";

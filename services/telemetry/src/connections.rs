@@ -28,6 +28,13 @@ impl std::fmt::Debug for Counted {
 }
 
 impl Telemetry {
+    /// The node takes at most so many connections.
+    pub fn connections_limit(&self, most: usize) {
+        self.metrics
+            .connections_limit
+            .set(i64::try_from(most).unwrap_or(i64::MAX));
+    }
+
     /// A client is connected as long as the guard lives.
     #[must_use]
     pub fn connection_opened(&self, transport: Transport) -> ConnectionGuard {

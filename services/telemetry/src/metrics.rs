@@ -20,6 +20,7 @@ pub(crate) struct Metrics {
     pub(crate) registry: Registry,
     pub(crate) process: Process,
     pub(crate) connections: Vec<IntGauge>,
+    pub(crate) connections_limit: IntGauge,
     pub(crate) connections_total: Vec<IntCounter>,
     pub(crate) closes: Vec<(u16, IntCounter)>,
     pub(crate) closes_other: IntCounter,
@@ -70,6 +71,7 @@ impl Metrics {
         Ok(Self {
             process: Process::register(r)?,
             connections: gauges(r, &c::CONNECTIONS, &transports)?,
+            connections_limit: gauge(r, &c::CONNECTIONS_LIMIT)?,
             connections_total: counters(r, &c::CONNECTIONS_TOTAL, &transports)?,
             closes,
             closes_other,

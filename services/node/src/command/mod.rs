@@ -2,6 +2,7 @@
 
 mod config;
 mod dev;
+mod healthcheck;
 mod peer;
 mod serve;
 mod token;
@@ -22,6 +23,7 @@ pub fn run(cli: Cli) -> ExitCode {
     let outcome = match cli.command {
         Command::Dev(dev) => dev::run(dev),
         Command::Serve(serve) => serve::run(&serve),
+        Command::Healthcheck(check) => healthcheck::run(&check),
         Command::Config(config) => config::run(config),
         Command::Token(token) => token::run(token),
         Command::Listen(listen) => peer::listen(listen),
