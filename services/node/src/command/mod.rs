@@ -3,6 +3,7 @@
 mod config;
 mod dev;
 mod peer;
+mod selftest;
 mod serve;
 mod token;
 
@@ -26,6 +27,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Token(token) => token::run(token),
         Command::Listen(listen) => peer::listen(listen),
         Command::Send(send) => peer::send(send),
+        Command::Selftest(selftest) => selftest::run(&selftest),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
