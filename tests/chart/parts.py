@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import tomllib
 
 import yaml
 
@@ -21,6 +22,16 @@ KUBERNETES = "1.33.0"
 RELEASE = "sb"
 NAMESPACE = "calls"
 TIMEOUT_S = 60
+
+
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+CHECKS = []
+
+
+def check(function):
+    """Marks a function as a check; its name is the sentence that it proves."""
+    CHECKS.append(function)
+    return function
 
 
 def tool(name):
@@ -62,16 +73,71 @@ def objects(name):
     return [one for one in yaml.load_all(render(name), Loader=LOADER) if one]
 
 
+def of_kind(name, kind, suffix=""):
+    """The objects of one kind of a value set; with `suffix` those whose names end so."""
+    return [one for one in objects(name) if one["kind"] == kind and one["metadata"]["name"].endswith(suffix)]
+
+
+def the(name, kind, suffix=""):
+    """The one object of that kind."""
+    found = of_kind(name, kind, suffix)
+    assert len(found) == 1, f"{name} has {len(found)} objects of kind {kind} {suffix}"
+    return found[0]
+
+
+def pods(name):
+    """Every pod of a value set: (whose, labels, specification)."""
+    for one in objects(name):
+        if one["kind"] == "Pod":
+            yield one["metadata"]["name"], one["metadata"]["labels"], one["spec"]
+        elif "template" in one.get("spec", {}):
+            template = one["spec"]["template"]
+            yield one["metadata"]["name"], template["metadata"]["labels"], template["spec"]
+
+
+def node(name):
+    """The specification of the node's pod, and its container."""
+    spec = the_nodes(name)["spec"]["template"]["spec"]
+    return spec, next(one for one in spec["containers"] if one["name"] == "node")
+
+
+def the_nodes(name):
+    """The Deployment of the nodes."""
+    return next(
+        one for one in of_kind(name, "Deployment")
+        if one["metadata"]["labels"]["app.kubernetes.io/component"] == "node"
+    )
+
+
+def config(name):
+    """The node's configuration, read."""
+    return tomllib.loads(config_text(name))
+
+
+def config_text(name):
+    """The node's configuration as it stands in its ConfigMap."""
+    return next(one for one in of_kind(name, "ConfigMap") if "switchboard.toml" in one["data"])["data"]["switchboard.toml"]
+
+
 def notes(name):
     """What the user is told after the installation."""
-    # `helm template` leaves the notes out; a dry run in the client has them.
-    code, text, errors = helm(
-        "install", RELEASE, CHART, "--namespace", NAMESPACE, "--dry-run=client",
-        "--kube-version", KUBERNETES, "--values", VALUES / f"{name}.yaml",
-    )
+    # `helm template` leaves NOTES.txt out, and `helm install` wants a cluster; so an extra object carries them.
+    text = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: notes}
+data:
+  notes: {{ include "switchboard.notes" . | quote }}
+"""
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        yaml.safe_dump({"extraObjects": [text]}, file)
+        file.flush()
+        code, made, errors = _template("--values", VALUES / f"{name}.yaml", "--values", file.name)
     if code:
         raise AssertionError(f"{name}: {errors.strip()}")
-    return text.split("NOTES:", 1)[1]
+    return next(
+        one["data"]["notes"] for one in yaml.load_all(made, Loader=LOADER) if one and one["metadata"]["name"] == "notes"
+    )
 
 
 def value_sets():
@@ -85,4 +151,3 @@ def metrics_of_the_page():
     return dict(re.findall(r"^\| `(switchboard_\w+)` \| (\w+) \|", page, re.MULTILINE))
 
 
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
