@@ -28,6 +28,10 @@ LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 CHECKS = []
 
 
+class Skip(Exception):
+    """Why a check cannot run here."""
+
+
 def check(function):
     """Marks a function as a check; its name is the sentence that it proves."""
     CHECKS.append(function)
