@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 import urllib.request
 
@@ -109,6 +110,24 @@ def nodes_of_the_trial(folder, count):
         yield running
 
 
+def said_of_a_peer_in_the_cluster(port, secret):
+    """What coturn's own client is told when it wants a relay to send to a private address."""
+    client = needed("turnutils_uclient")
+    command = [client, "-W", secret, "-u", "ann", "-p", str(port), "-n", "1", "-m", "1", "-c", "-e", "10.1.1.1", "127.0.0.1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
+        # It would go on trying for long.
+        stop = threading.Timer(START_S, running.kill)
+        stop.start()
+        lines = []
+        for line in running.stdout:
+            lines.append(line)
+            if "error" in line or "ERROR" in line:
+                break
+        stop.cancel()
+        running.kill()
+    return "".join(lines)
+
+
 @check
 def the_trial_runs_and_its_helm_test_passes_between_two_nodes():
     with tempfile.TemporaryDirectory() as name:
@@ -165,6 +184,9 @@ def the_script_of_coturn_writes_a_configuration_that_coturn_runs_with():
         assert made.read_text().endswith("static-auth-secret=shared with the nodes\nexternal-ip=203.0.113.7/127.0.0.1\n")
         with process([*pod["containers"][0]["command"], "-c", str(made)], folder / "log"):
             until("turnserver", lambda: listens(port))
+            # 403, not 401: the credentials made with the secret were taken, and the cluster's addresses are refused.
+            said = said_of_a_peer_in_the_cluster(port, "shared with the nodes")
+            assert "403 (Forbidden IP)" in said, said
             log = (folder / "log").read_text(errors="replace")
-        assert "Bad configuration" not in log and "ERROR" not in log, log
+        assert "Bad configuration" not in log and "Bad IP" not in log, log
         assert not of_kind("coturn-deployment", "DaemonSet")
