@@ -17,7 +17,8 @@
 {{- with .Values.coturn }}
 {{- if .enabled -}}
 stun: ["stun:{{ .host }}:{{ .port }}"]
-turn: ["turn:{{ .host }}:{{ .port }}?transport=udp", "turn:{{ .host }}:{{ .port }}?transport=tcp"]
+turn: ["turn:{{ .host }}:{{ .port }}?transport=udp", "turn:{{ .host }}:{{ .port }}?transport=tcp"
+  {{- if .tls.secretName }}, "turns:{{ .host }}:{{ .tls.port }}?transport=tcp"{{ end }}]
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -137,6 +137,9 @@
 {{- if and (ge (int $coturn.port) (int $coturn.relayPorts.min)) (le (int $coturn.port) (int $coturn.relayPorts.max)) }}
 - "coturn.port: {{ $coturn.port }} lies within coturn.relayPorts"
 {{- end }}
+{{- if and $coturn.tls.secretName (eq (int $coturn.tls.port) (int $coturn.port)) }}
+- "coturn.tls.port: is coturn.port ({{ $coturn.port }}) too; TLS needs a port of its own"
+{{- end }}
 {{- if eq $coturn.mode "deployment" }}
 {{- if not $coturn.externalIp }}
 - "coturn.externalIp: behind a load balancer coturn must hand out the balancer's address, not the pod's; reserve one and set it"

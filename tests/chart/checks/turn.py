@@ -44,6 +44,18 @@ def the_secret_of_coturn_is_in_memory_and_in_no_manifest():
 
 
 @check
+def over_tls_coturn_has_its_certificate_and_clients_the_address():
+    assert config("coturn-tls")["ice"]["turn_urls"][2] == "turns:turn.example:5443?transport=tcp"
+    text = the("coturn-tls", "ConfigMap", "-coturn")["data"]["turnserver.conf"]
+    assert "tls-listening-port=5443\ncert=/tls/tls.crt\npkey=/tls/tls.key\n" in text and "no-tls\n" not in text
+    spec = coturn("coturn-tls")
+    assert {"name": "tls", "mountPath": "/tls", "readOnly": True} in spec["containers"][0]["volumeMounts"]
+    assert next(one for one in spec["volumes"] if one["name"] == "tls")["secret"]["secretName"] == "turn-tls"
+    plain = the("coturn-deployment", "ConfigMap", "-coturn")["data"]["turnserver.conf"]
+    assert "no-tls\n" in plain and len(config("coturn-deployment")["ice"]["turn_urls"]) == 2
+
+
+@check
 def as_a_daemonset_coturn_is_on_the_host_network_of_chosen_machines():
     assert the("coturn-daemonset", "DaemonSet", "-coturn")
     spec = coturn("coturn-daemonset")

@@ -34,7 +34,7 @@ def only_coturn_as_a_daemonset_is_on_the_host():
     for name in value_sets():
         for whose, _, spec in pods(name):
             on_host = spec.get("hostNetwork", False)
-            assert on_host == (name == "coturn-daemonset" and whose.endswith("-coturn")), (name, whose)
+            assert on_host == (name in ("coturn-daemonset", "coturn-tls") and whose.endswith("-coturn")), (name, whose)
             assert not spec.get("hostPID") and not spec.get("hostIPC")
             assert not any("hostPath" in volume for volume in spec.get("volumes", [])), (name, whose)
 
