@@ -36,6 +36,8 @@ pub enum Command {
     Listen(Listen),
     /// Connect as a peer, send one message, and print its final word.
     Send(Send),
+    /// See that an offer and its answer pass between two nodes; tries again until it does or the time is up.
+    Selftest(Selftest),
 }
 
 /// `switchboard dev`.
@@ -194,4 +196,34 @@ pub enum Kind {
     Candidate,
     Bye,
     Message,
+}
+
+/// `switchboard selftest`.
+#[derive(Debug, Args)]
+pub struct Selftest {
+    /// `host:port` of the nodes' public ports, one or several; the two peers connect to two of all the addresses
+    /// that these names have.
+    #[arg(long, value_delimiter = ',', required = true)]
+    pub nodes: Vec<String>,
+    /// Fail unless the two peers are on two nodes.
+    #[arg(long)]
+    pub apart: bool,
+    /// Give up after so many seconds.
+    #[arg(long, default_value_t = 60)]
+    pub within_s: u64,
+    /// Sign the peers' tokens with HS256 and the secret in this file.
+    #[arg(long)]
+    pub secret_file: Option<PathBuf>,
+    /// The audience of those tokens.
+    #[arg(long, requires = "secret_file")]
+    pub audience: Option<String>,
+    /// Their issuer.
+    #[arg(long, requires = "secret_file")]
+    pub issuer: Option<String>,
+    /// A file that holds the token of the peer that calls.
+    #[arg(long, conflicts_with = "secret_file", requires = "callee_token_file")]
+    pub caller_token_file: Option<PathBuf>,
+    /// A file that holds the token of the peer that answers.
+    #[arg(long, requires = "caller_token_file")]
+    pub callee_token_file: Option<PathBuf>,
 }

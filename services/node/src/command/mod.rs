@@ -4,6 +4,7 @@ mod config;
 mod dev;
 mod healthcheck;
 mod peer;
+mod selftest;
 mod serve;
 mod token;
 
@@ -28,6 +29,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Token(token) => token::run(token),
         Command::Listen(listen) => peer::listen(listen),
         Command::Send(send) => peer::send(send),
+        Command::Selftest(selftest) => selftest::run(&selftest),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -151,7 +151,7 @@ fn token(connect: &Connect) -> anyhow::Result<Secret> {
     }
 }
 
-fn from_file(file: &Path) -> anyhow::Result<Secret> {
+pub(super) fn from_file(file: &Path) -> anyhow::Result<Secret> {
     let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
     Ok(Secret::new(text.trim()))
 }

@@ -32,7 +32,7 @@ pub(super) fn run(command: TokenCommand) -> anyhow::Result<()> {
     }
 }
 
-fn token(mint: &Mint) -> anyhow::Result<Secret> {
+pub(super) fn token(mint: &Mint) -> anyhow::Result<Secret> {
     PeerId::new(&mint.peer).context("--peer")?;
     let (minter, audience) = minter(mint)?;
     let now_s = now_s();

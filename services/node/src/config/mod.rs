@@ -126,6 +126,8 @@ section! {
         /// Where Redis is.
         #[schemars(with = "Vec<String>")]
         redis_urls: Vec<Secret> = vec![Secret::new("redis://127.0.0.1:6379")],
+        /// A file that holds the one URL instead, so that a password stands in no configuration.
+        redis_url_file: Option<PathBuf> = None,
     }
 }
 

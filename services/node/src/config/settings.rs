@@ -10,7 +10,7 @@ use switchboard_edge::{DrainPlan, EdgeConfig};
 use switchboard_protocol::{NodeId, Secret};
 use switchboard_telemetry::OtlpConfig;
 
-use super::{BrokerKind, Config, ConfigError, TelemetrySection};
+use super::{BrokerKind, BrokerSection, Config, ConfigError, TelemetrySection};
 
 /// Everything a node needs, checked.
 #[derive(Debug, Clone)]
@@ -158,22 +158,45 @@ fn not_empty(text: &str) -> Option<String> {
 fn broker(config: &Config) -> Result<BrokerSettings, ConfigError> {
     match config.broker.kind {
         BrokerKind::Memory => Ok(BrokerSettings::Memory),
-        BrokerKind::Redis => match config.broker.redis_urls.as_slice() {
-            [url] => {
-                let redis = RedisConfig::new(url.expose());
-                redis
-                    .check()
-                    .map_err(|error| ConfigError::new("broker.redis_urls", error.to_string()))?;
-                Ok(BrokerSettings::Redis(redis))
-            }
-            urls => {
-                let problem = format!(
-                    "redis_mode `standalone` takes exactly one URL, not {}",
-                    urls.len()
-                );
-                Err(ConfigError::new("broker.redis_urls", problem))
-            }
-        },
+        BrokerKind::Redis => {
+            let (key, url) = redis_url(&config.broker)?;
+            let redis = RedisConfig::new(url.expose());
+            redis
+                .check()
+                .map_err(|error| ConfigError::new(key, error.to_string()))?;
+            Ok(BrokerSettings::Redis(redis))
+        }
+    }
+}
+
+/// The one URL, and the key that it came from.
+fn redis_url(section: &BrokerSection) -> Result<(&'static str, Secret), ConfigError> {
+    let file = secret(
+        "broker.redis_url",
+        &Secret::default(),
+        section.redis_url_file.as_deref(),
+    )?;
+    let urls = section.redis_urls.as_slice();
+    match (file, urls) {
+        (None, [url]) => Ok(("broker.redis_urls", url.clone())),
+        (None, urls) => {
+            let problem = format!(
+                "redis_mode `standalone` takes exactly one URL, not {}",
+                urls.len()
+            );
+            Err(ConfigError::new("broker.redis_urls", problem))
+        }
+        (Some(url), urls) => {
+            let default = BrokerSection::default().redis_urls;
+            let is_default = urls
+                .iter()
+                .map(Secret::expose)
+                .eq(default.iter().map(Secret::expose));
+            let problem = "set either broker.redis_urls or broker.redis_url_file, not both";
+            is_default
+                .then_some(("broker.redis_url_file", url))
+                .ok_or_else(|| ConfigError::new("broker.redis_urls", problem))
+        }
     }
 }
 

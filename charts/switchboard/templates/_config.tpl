@@ -1,0 +1,90 @@
+{{- /* The node's configuration: values.config under the node's own key names, and what the chart decides itself.
+       Not what may be combined: that is in _validate.tpl. */ -}}
+
+{{- /* Where things are mounted; tests rely on nothing being elsewhere. */ -}}
+{{- define "switchboard.dir" -}}/etc/switchboard{{- end -}}
+
+{{- /* A value as TOML; JSON's strings and lists of strings are TOML's. A whole number must not become 2e+04. */ -}}
+{{- define "switchboard.toml" -}}
+{{- if kindIs "float64" . -}}
+{{- if eq (floor .) . -}}{{- int64 . -}}{{- else -}}{{- . -}}{{- end -}}
+{{- else -}}
+{{- toJson . -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "switchboard.coturnUrls" -}}
+{{- with .Values.coturn }}
+{{- if .enabled -}}
+stun: ["stun:{{ .host }}:{{ .port }}"]
+turn: ["turn:{{ .host }}:{{ .port }}?transport=udp", "turn:{{ .host }}:{{ .port }}?transport=tcp"
+  {{- if .tls.secretName }}, "turns:{{ .host }}:{{ .tls.port }}?transport=tcp"{{ end }}]
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "switchboard.turnUrls" -}}
+{{- $own := include "switchboard.coturnUrls" . | fromYaml -}}
+{{- dict "stun" (concat (default list $own.stun) .Values.turn.stunUrls) "turn" (concat (default list $own.turn) .Values.turn.turnUrls) | toYaml -}}
+{{- end -}}
+
+{{- /* What the chart decides; wins over values.config, which its schema keeps from naming the same keys. */ -}}
+{{- define "switchboard.chosen" -}}
+{{- $dir := include "switchboard.dir" . -}}
+{{- $urls := include "switchboard.turnUrls" . | fromYaml -}}
+server:
+  listen: {{ printf "%s:%d" .Values.ports.address (int .Values.ports.public) | quote }}
+  ops_listen: {{ printf "%s:%d" .Values.ports.address (int .Values.ports.ops) | quote }}
+auth:
+  audience: {{ .Values.auth.audience | quote }}
+  issuer: {{ .Values.auth.issuer | quote }}
+  {{- if include "switchboard.hs256Secret" . }}
+  hs256_secret_file: {{ $dir }}/jwt/hs256-secret
+  {{- end }}
+  {{- if include "switchboard.hasPublicKeys" . }}
+  public_keys_dir: {{ $dir }}/keys
+  {{- end }}
+  {{- with .Values.auth.jwks.url }}
+  jwks_url: {{ . | quote }}
+  {{- end }}
+broker:
+  kind: {{ .Values.broker }}
+  {{- if eq .Values.broker "redis" }}
+  redis_mode: {{ .Values.redis.mode }}
+  {{- if .Values.redis.bundled.enabled }}
+  redis_urls: ["redis://{{ include "switchboard.fullname" . }}-redis:6379"]
+  {{- else if .Values.redis.external.existingSecret }}
+  redis_url_file: {{ $dir }}/redis/url
+  {{- else }}
+  redis_urls: [{{ .Values.redis.external.url | quote }}]
+  {{- end }}
+  {{- end }}
+ice:
+  stun_urls: {{ toJson (default list $urls.stun) }}
+  turn_urls: {{ toJson (default list $urls.turn) }}
+  {{- if $urls.turn }}
+  turn_secret_file: {{ $dir }}/turn/secret
+  {{- end }}
+{{- end -}}
+
+{{- /* The configuration file. */ -}}
+{{- define "switchboard.config" -}}
+{{- $config := mergeOverwrite (deepCopy .Values.config) (include "switchboard.chosen" . | fromYaml) -}}
+{{- range $section, $keys := $config }}
+{{- if $keys }}
+[{{ $section }}]
+{{- range $key, $value := $keys }}
+{{- if not (kindIs "invalid" $value) }}
+{{ $key }} = {{ include "switchboard.toml" $value }}
+{{- end }}
+{{- end }}
+{{ end }}
+{{- end }}
+{{- end -}}
+
+{{- /* Seconds a node may need to stop: settle, then everybody is told and the last one cut off, then a margin for
+       the broker and the traces. */ -}}
+{{- define "switchboard.graceNeeded" -}}
+{{- $ms := add (int64 .Values.config.drain.settle_ms) (int64 .Values.config.drain.deadline_ms) -}}
+{{- add (ceil (divf $ms 1000)) (int64 .Values.terminationMarginSeconds) -}}
+{{- end -}}

@@ -1,0 +1,65 @@
+{{- /* What the user is told after an installation; a template of its own, so that it can be rendered for a test. */ -}}
+
+{{- define "switchboard.notes" -}}
+{{- $name := include "switchboard.fullname" . -}}
+{{- $tls := include "switchboard.tlsSecret" . -}}
+Switchboard {{ .Chart.AppVersion }} is installed as {{ $name }} in {{ .Release.Namespace }}.
+
+Clients connect to:
+{{- if .Values.ingress.enabled }}
+{{- range .Values.ingress.hosts }}
+  {{ ternary "wss" "ws" (ne $tls "") }}://{{ . }}/v1/ws
+{{- end }}
+{{- if not $tls }}
+  This Ingress has no TLS: browsers refuse ws:// on an https page. Set ingress.tls.
+{{- end }}
+{{- end }}
+{{- if .Values.httpRoute.enabled }}
+{{- range .Values.httpRoute.hostnames }}
+  wss://{{ . }}/v1/ws   (through the Gateway, if its listener has TLS)
+{{- end }}
+{{- end }}
+{{- if eq .Values.service.type "LoadBalancer" }}
+  ws://$ADDRESS:{{ .Values.service.port }}/v1/ws, without TLS unless your load balancer adds it, with
+    ADDRESS=$(kubectl -n {{ .Release.Namespace }} get service {{ $name }} -o jsonpath='{.status.loadBalancer.ingress[0].ip}')
+{{- else if eq .Values.service.type "NodePort" }}
+  ws://any machine:$PORT/v1/ws, without TLS, with
+    PORT=$(kubectl -n {{ .Release.Namespace }} get service {{ $name }} -o jsonpath='{.spec.ports[0].nodePort}')
+{{- else if not (or .Values.ingress.enabled .Values.httpRoute.enabled) }}
+  ws://127.0.0.1:8080/v1/ws after
+    kubectl -n {{ .Release.Namespace }} port-forward service/{{ $name }} 8080:{{ .Values.service.port }}
+  Nothing is exposed beyond the cluster. Set ingress.enabled, httpRoute.enabled or service.type.
+{{- end }}
+{{- if not .Values.config.server.allowed_origins }}
+  Pages of other hosts are refused: add their origins to config.server.allowed_origins.
+{{- end }}
+
+See that an offer and its answer pass between two pods:
+{{- if and .Values.selftest.enabled (or .Values.selftest.tokensSecret (include "switchboard.hs256Secret" .)) }}
+  helm -n {{ .Release.Namespace }} test {{ .Release.Name }} --logs
+{{- else }}
+  the helm test needs two tokens of your issuer, as selftest.tokensSecret.
+{{- end }}
+{{- if or .Values.auth.hs256.inlineSecret .Values.turn.inlineSecret }}
+
+WARNING: a secret stands in the values (auth.hs256.inlineSecret, turn.inlineSecret). Whoever may read the release's
+history can sign tokens. For a trial only; use existingSecret instead.
+{{- end }}
+{{- if .Values.redis.bundled.enabled }}
+
+WARNING: the bundled Redis has no password, no persistence and no failover. For a trial only; use redis.external.
+{{- end }}
+{{- if eq .Values.broker "memory" }}
+
+One node without Redis: it cannot be scaled, and an upgrade disconnects everybody for a moment.
+{{- end }}
+{{- if and .Values.coturn.enabled (eq .Values.coturn.mode "daemonset") }}
+
+coturn runs on the host network: the namespace must allow that (pod-security.kubernetes.io/enforce: privileged), and
+firewalls must let UDP {{ .Values.coturn.relayPorts.min }}-{{ .Values.coturn.relayPorts.max }} and {{ .Values.coturn.port }} through.
+{{- end }}
+{{- if not .Values.networkPolicy.enabled }}
+
+networkPolicy.enabled is false: whoever reaches port {{ .Values.ports.ops }} of a pod can drain it.
+{{- end }}
+{{- end -}}

@@ -1,0 +1,100 @@
+{{- /* Which Secrets hold what, their volumes, and a checksum over them. Secrets reach a pod as files only. */ -}}
+
+{{- define "switchboard.inlineSecretName" -}}
+{{- include "switchboard.fullname" . }}-trial
+{{- end -}}
+
+{{- define "switchboard.hs256Secret" -}}
+{{- with .Values.auth.hs256 -}}
+{{- if .existingSecret -}}{{ .existingSecret }}{{- else if .inlineSecret -}}{{ include "switchboard.inlineSecretName" $ }}{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "switchboard.hs256Key" -}}
+{{- ternary .Values.auth.hs256.key "hs256-secret" (ne .Values.auth.hs256.existingSecret "") -}}
+{{- end -}}
+
+{{- define "switchboard.turnSecret" -}}
+{{- with .Values.turn -}}
+{{- if .existingSecret -}}{{ .existingSecret }}{{- else if .inlineSecret -}}{{ include "switchboard.inlineSecretName" $ }}{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "switchboard.turnKey" -}}
+{{- ternary .Values.turn.key "turn-secret" (ne .Values.turn.existingSecret "") -}}
+{{- end -}}
+
+{{- define "switchboard.hasPublicKeys" -}}
+{{- with .Values.auth.publicKeys -}}
+{{- if or .existingSecret .existingConfigMap .pem -}}true{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "switchboard.secretVolumes" -}}
+{{- with include "switchboard.hs256Secret" . }}
+- name: jwt
+  secret:
+    secretName: {{ . }}
+    defaultMode: 0440
+    items:
+      - key: {{ include "switchboard.hs256Key" $ }}
+        path: hs256-secret
+{{- end }}
+{{- if include "switchboard.hasPublicKeys" . }}
+- name: keys
+  projected:
+    defaultMode: 0440
+    sources:
+      {{- with .Values.auth.publicKeys.existingSecret }}
+      - secret:
+          name: {{ . }}
+      {{- end }}
+      {{- with .Values.auth.publicKeys.existingConfigMap }}
+      - configMap:
+          name: {{ . }}
+      {{- end }}
+      {{- if .Values.auth.publicKeys.pem }}
+      - configMap:
+          name: {{ include "switchboard.fullname" . }}-keys
+      {{- end }}
+{{- end }}
+{{- if and (eq .Values.broker "redis") .Values.redis.external.existingSecret (not .Values.redis.bundled.enabled) }}
+- name: redis
+  secret:
+    secretName: {{ .Values.redis.external.existingSecret }}
+    defaultMode: 0440
+    items:
+      - key: {{ .Values.redis.external.key }}
+        path: url
+{{- end }}
+{{- if (include "switchboard.turnUrls" . | fromYaml).turn }}
+- name: turn
+  secret:
+    secretName: {{ include "switchboard.turnSecret" . }}
+    defaultMode: 0440
+    items:
+      - key: {{ include "switchboard.turnKey" . }}
+        path: secret
+{{- end }}
+{{- end -}}
+
+{{- define "switchboard.secretMounts" -}}
+{{- range (include "switchboard.secretVolumes" . | fromYamlArray) }}
+- name: {{ .name }}
+  mountPath: {{ include "switchboard.dir" $ }}/{{ .name }}
+  readOnly: true
+{{- end }}
+{{- end -}}
+
+{{- /* A node reads its secrets once, when it starts; so a changed one must change the pod. Secrets that the chart
+       did not make are looked up, which works in `helm upgrade` but not in `helm template`. */ -}}
+{{- define "switchboard.secretChecksum" -}}
+{{- $seen := list .Values.auth.hs256.inlineSecret .Values.turn.inlineSecret .Values.auth.publicKeys.pem -}}
+{{- range list .Values.auth.hs256.existingSecret .Values.auth.publicKeys.existingSecret .Values.redis.external.existingSecret .Values.turn.existingSecret -}}
+{{- if . -}}{{- $seen = append $seen (lookup "v1" "Secret" $.Release.Namespace .).data -}}{{- end -}}
+{{- end -}}
+{{- with .Values.auth.publicKeys.existingConfigMap -}}
+{{- $seen = append $seen (lookup "v1" "ConfigMap" $.Release.Namespace .).data -}}
+{{- end -}}
+{{- toJson $seen | sha256sum -}}
+{{- end -}}

@@ -1,0 +1,173 @@
+{{- /* Values that cannot work together, each with a sentence that says what to do. What a single value may be is in
+       values.schema.json. All problems are told at once. */ -}}
+
+{{- define "switchboard.validate" -}}
+{{- $problems := concat
+  (include "switchboard.problemsOfKeys" . | fromYamlArray)
+  (include "switchboard.problemsOfBroker" . | fromYamlArray)
+  (include "switchboard.problemsOfScale" . | fromYamlArray)
+  (include "switchboard.problemsOfExposure" . | fromYamlArray)
+  (include "switchboard.problemsOfTurn" . | fromYamlArray)
+  (include "switchboard.problemsOfRest" . | fromYamlArray) -}}
+{{- if $problems -}}
+{{- fail (printf "\n\nThese values cannot work:\n  - %s\n" (join "\n  - " $problems)) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "switchboard.problemsOfKeys" -}}
+{{- with .Values.auth }}
+{{- if not (or .hs256.existingSecret .hs256.inlineSecret .publicKeys.existingSecret .publicKeys.existingConfigMap .publicKeys.pem .jwks.url) }}
+- "auth: nodes have no key to verify tokens with; set auth.hs256.existingSecret, auth.publicKeys or auth.jwks.url (for a trial auth.hs256.inlineSecret)"
+{{- end }}
+{{- if and .hs256.existingSecret .hs256.inlineSecret }}
+- "auth.hs256: set either existingSecret or inlineSecret, not both"
+{{- end }}
+{{- if and .hs256.inlineSecret (lt (len .hs256.inlineSecret) 32) }}
+- "auth.hs256.inlineSecret: has {{ len .hs256.inlineSecret }} bytes; a node takes no less than 32 (openssl rand -hex 32)"
+{{- end }}
+{{- range $kid, $pem := .publicKeys.pem }}
+{{- if contains "PRIVATE KEY" $pem }}
+- "auth.publicKeys.pem.{{ $kid }}: is a private key, which belongs to the issuer alone; export its public half with openssl pkey -pubout"
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "switchboard.problemsOfBroker" -}}
+{{- $external := .Values.redis.external }}
+{{- if eq .Values.broker "memory" }}
+{{- if include "switchboard.isMany" . }}
+- "broker: memory joins nothing, so peers on different nodes would not find each other; set replicaCount: 1 and no autoscaling, or broker: redis"
+{{- end }}
+{{- if or .Values.redis.bundled.enabled $external.url $external.existingSecret }}
+- "broker: is memory, yet a Redis is configured; take one of them out"
+{{- end }}
+{{- else }}
+{{- if ne .Values.redis.mode "standalone" }}
+- "redis.mode: {{ .Values.redis.mode }} is not served by this version; nodes know standalone (one address, which may be a proxy or a managed service with failover)"
+{{- end }}
+{{- if and .Values.redis.bundled.enabled (or $external.url $external.existingSecret) }}
+- "redis: set either redis.bundled.enabled or redis.external, not both"
+{{- end }}
+{{- if and $external.url $external.existingSecret }}
+- "redis.external: set either url or existingSecret, not both"
+{{- end }}
+{{- if not (or .Values.redis.bundled.enabled $external.url $external.existingSecret) }}
+- "redis: nodes have nothing that joins them; set redis.external.url or redis.external.existingSecret (for a trial redis.bundled.enabled)"
+{{- end }}
+{{- if regexMatch "^[a-z]+://[^/@]*:[^/@]+@" $external.url }}
+- "redis.external.url: carries a password, which would stand in a ConfigMap; put the whole URL into a Secret and name it in redis.external.existingSecret"
+{{- end }}
+{{- if hasPrefix "rediss://" $external.url }}
+- "redis.external.url: rediss:// (TLS) is not served by this version; use redis:// within the cluster, or a TLS tunnel in extraContainers"
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "switchboard.problemsOfScale" -}}
+{{- $hpa := .Values.autoscaling.hpa }}{{- $keda := .Values.autoscaling.keda }}{{- $pdb := .Values.podDisruptionBudget }}
+{{- if and $hpa.enabled $keda.enabled }}
+- "autoscaling: hpa and keda would both set the number of replicas; enable one of them"
+{{- end }}
+{{- range $name, $one := .Values.autoscaling }}
+{{- if and $one.enabled (gt (int $one.minReplicas) (int $one.maxReplicas)) }}
+- "autoscaling.{{ $name }}.minReplicas: is {{ $one.minReplicas }}, above maxReplicas ({{ $one.maxReplicas }})"
+{{- end }}
+{{- if and $one.enabled (gt (int $one.connectionsPerPod) (int $.Values.config.limits.connections)) }}
+- "autoscaling.{{ $name }}.connectionsPerPod: is {{ int $one.connectionsPerPod }}, above config.limits.connections ({{ int $.Values.config.limits.connections }}), so it would never scale up"
+{{- end }}
+{{- end }}
+{{- if and $hpa.enabled $hpa.cpuPercent (not (dig "requests" "cpu" "" .Values.resources)) }}
+- "autoscaling.hpa.cpuPercent: is a share of resources.requests.cpu, which is not set"
+{{- end }}
+{{- if and $keda.enabled (not $keda.prometheusAddress) }}
+- "autoscaling.keda.prometheusAddress: KEDA asks Prometheus for the connections; say where it is"
+{{- end }}
+{{- if and (not (kindIs "invalid" $pdb.minAvailable)) (not (kindIs "invalid" $pdb.maxUnavailable)) }}
+- "podDisruptionBudget: set either minAvailable or maxUnavailable (null for the other), not both"
+{{- end }}
+{{- if and (ne (toString $pdb.enabled) "false") (not (kindIs "invalid" $pdb.minAvailable)) }}
+{{- $least := int (include "switchboard.leastReplicas" .) }}
+{{- if and (not (hasSuffix "%" (toString $pdb.minAvailable))) (ge (int $pdb.minAvailable) $least) }}
+- "podDisruptionBudget.minAvailable: is {{ $pdb.minAvailable }} of {{ $least }} replicas, so no pod could ever be evicted and a machine never emptied; set it to {{ sub $least 1 }} or less"
+{{- end }}
+{{- if eq (toString $pdb.minAvailable) "100%" }}
+- "podDisruptionBudget.minAvailable: of 100% lets no pod be evicted and no machine be emptied; use maxUnavailable: 1"
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "switchboard.problemsOfExposure" -}}
+{{- $tls := .Values.ingress.tls }}
+{{- if and .Values.ingress.enabled (not .Values.ingress.hosts) }}
+- "ingress.hosts: names no host; an Ingress without one would take everybody's traffic"
+{{- end }}
+{{- if and .Values.ingress.enabled $tls.clusterIssuer $tls.issuer }}
+- "ingress.tls: set either clusterIssuer or issuer, not both"
+{{- end }}
+{{- if and .Values.certificate.enabled (or $tls.clusterIssuer $tls.issuer) }}
+- "certificate.enabled: ingress.tls has cert-manager make a Certificate already; use one of the two"
+{{- end }}
+{{- if and .Values.certificate.enabled (not .Values.certificate.issuerRef.name) }}
+- "certificate.issuerRef.name: says which cert-manager issuer signs; it is empty"
+{{- end }}
+{{- if and .Values.certificate.enabled (not (or .Values.certificate.dnsNames .Values.ingress.hosts .Values.httpRoute.hostnames)) }}
+- "certificate.dnsNames: is empty, and no host of ingress or httpRoute to take instead"
+{{- end }}
+{{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) }}
+- "httpRoute.parentRefs: names no Gateway to attach to"
+{{- end }}
+{{- end -}}
+
+{{- define "switchboard.problemsOfTurn" -}}
+{{- $coturn := .Values.coturn }}{{- $turn := .Values.turn }}
+{{- if and $turn.existingSecret $turn.inlineSecret }}
+- "turn: set either existingSecret or inlineSecret, not both"
+{{- end }}
+{{- if and (or $coturn.enabled $turn.turnUrls) (not (or $turn.existingSecret $turn.inlineSecret)) }}
+- "turn.existingSecret: TURN needs the secret that nodes and coturn share to make credentials; name a Secret (for a trial set turn.inlineSecret)"
+{{- end }}
+{{- if $coturn.enabled }}
+{{- if not $coturn.host }}
+- "coturn.host: clients must be told where coturn is; set the name or address under which they reach it"
+{{- end }}
+{{- if ge (int $coturn.relayPorts.min) (int $coturn.relayPorts.max) }}
+- "coturn.relayPorts: min ({{ $coturn.relayPorts.min }}) must be below max ({{ $coturn.relayPorts.max }})"
+{{- end }}
+{{- if and (ge (int $coturn.port) (int $coturn.relayPorts.min)) (le (int $coturn.port) (int $coturn.relayPorts.max)) }}
+- "coturn.port: {{ $coturn.port }} lies within coturn.relayPorts"
+{{- end }}
+{{- if and $coturn.tls.secretName (eq (int $coturn.tls.port) (int $coturn.port)) }}
+- "coturn.tls.port: is coturn.port ({{ $coturn.port }}) too; TLS needs a port of its own"
+{{- end }}
+{{- if eq $coturn.mode "deployment" }}
+{{- if not $coturn.externalIp }}
+- "coturn.externalIp: behind a load balancer coturn must hand out the balancer's address, not the pod's; reserve one and set it"
+{{- end }}
+{{- if gt (sub (int $coturn.relayPorts.max) (int $coturn.relayPorts.min)) 99 }}
+- "coturn.relayPorts: a Service lists each relay port by itself, so mode deployment takes at most 100 of them; use mode daemonset for more"
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "switchboard.problemsOfRest" -}}
+{{- $needed := int (include "switchboard.graceNeeded" .) }}
+{{- if and .Values.terminationGracePeriodSeconds (lt (int .Values.terminationGracePeriodSeconds) $needed) }}
+- "terminationGracePeriodSeconds: is {{ .Values.terminationGracePeriodSeconds }}, but a node needs up to {{ $needed }} s to stop (config.drain.settle_ms + config.drain.deadline_ms + terminationMarginSeconds); leave it out, or drain faster"
+{{- end }}
+{{- with .Values.config.drain }}
+{{- if gt (add (int64 .window_ms) (int64 .grace_ms)) (int64 .deadline_ms) }}
+- "config.drain.deadline_ms: must be at least window_ms + grace_ms, or the last clients are cut off without a word"
+{{- end }}
+{{- end }}
+{{- if eq (int .Values.ports.public) (int .Values.ports.ops) }}
+- "ports: public and ops are both {{ .Values.ports.public }}; the operations port must be another one, it can drain the node"
+{{- end }}
+{{- if and .Values.metrics.serviceMonitor.enabled .Values.metrics.podMonitor.enabled }}
+- "metrics: serviceMonitor and podMonitor would scrape every node twice; enable one of them"
+{{- end }}
+{{- if and .Values.loadtest.enabled (not (include "switchboard.hs256Secret" .)) (not .Values.loadtest.keySecret) }}
+- "loadtest: the generator signs its own tokens; it needs auth.hs256, or a private key in loadtest.keySecret"
+{{- end }}
+{{- end -}}

@@ -1,0 +1,130 @@
+//! `switchboard selftest`: an offer and its answer between two peers, each on a node of its own, with every word
+//! confirmed. For `helm test` and after a deployment; not a measurement, that is the load generator's.
+
+use std::{
+    collections::BTreeSet,
+    net::SocketAddr,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, bail, ensure};
+use serde_json::value::RawValue;
+use switchboard_client::{Client, ConnectOptions, Outcome};
+use switchboard_protocol::{MessageKind, PeerId, Secret};
+use tokio::time::{sleep, timeout};
+
+use super::{peer::from_file, serve::runtime, token::token};
+use crate::cli::{Mint, Selftest};
+
+/// Between two looks at which nodes there are, and two attempts.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// One attempt: two connects and two messages on a healthy cluster take milliseconds.
+const ATTEMPT: Duration = Duration::from_secs(10);
+
+/// How long tokens minted here are valid, in seconds, beyond the time of the test.
+const TOKEN_MARGIN_S: u64 = 60;
+
+pub(super) fn run(selftest: &Selftest) -> anyhow::Result<()> {
+    let tokens = tokens(selftest)?;
+    let until = Instant::now() + Duration::from_secs(selftest.within_s);
+    runtime()?.block_on(async {
+        loop {
+            let attempt = timeout(ATTEMPT, attempt(selftest, &tokens)).await;
+            let error = match attempt {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(error)) => error,
+                Err(_) => anyhow::anyhow!("no answer within {} s", ATTEMPT.as_secs()),
+            };
+            if Instant::now() + RETRY_AFTER >= until {
+                return Err(error.context(format!("no call within {} s", selftest.within_s)));
+            }
+            eprintln!("not yet: {error:#}");
+            sleep(RETRY_AFTER).await;
+        }
+    })
+}
+
+/// The tokens of caller and callee: given, or minted for names that nobody else has.
+fn tokens(selftest: &Selftest) -> anyhow::Result<[Secret; 2]> {
+    if let (Some(caller), Some(callee)) = (&selftest.caller_token_file, &selftest.callee_token_file) {
+        return Ok([from_file(caller)?, from_file(callee)?]);
+    }
+    let Some(secret_file) = selftest.secret_file.as_deref() else {
+        bail!("tokens are needed: --secret-file, or --caller-token-file and --callee-token-file");
+    };
+    let run: u32 = rand::random();
+    let [caller, callee] = ["caller", "callee"].map(|role| minted(selftest, secret_file, role, run));
+    Ok([caller?, callee?])
+}
+
+fn minted(selftest: &Selftest, secret_file: &Path, role: &str, run: u32) -> anyhow::Result<Secret> {
+    token(&Mint {
+        peer: format!("selftest-{role}-{run:08x}"),
+        config: None,
+        secret_file: Some(secret_file.to_owned()),
+        key_file: None,
+        kid: None,
+        ttl_s: selftest.within_s.saturating_add(TOKEN_MARGIN_S),
+        tenant: None,
+        audience: selftest.audience.clone(),
+        issuer: selftest.issuer.clone(),
+        may_send_to: Vec::new(),
+    })
+}
+
+async fn attempt(selftest: &Selftest, [caller, callee]: &[Secret; 2]) -> anyhow::Result<()> {
+    // Sorted: the first and the last are two nodes wherever there are two.
+    let mut nodes = BTreeSet::new();
+    for name in &selftest.nodes {
+        let addresses = tokio::net::lookup_host(name)
+            .await
+            .with_context(|| format!("{name} has no address"))?;
+        nodes.extend(addresses);
+    }
+    let (Some(first), Some(last)) = (nodes.first(), nodes.last()) else {
+        bail!("{} has no address", selftest.nodes.join(","));
+    };
+    let mut caller = connect(*first, caller).await?;
+    let mut callee = connect(*last, callee).await?;
+    let [here, there] = [&caller, &callee].map(|peer| peer.welcome().node.clone());
+    ensure!(
+        !selftest.apart || here != there,
+        "both peers are on {here}; two nodes are needed to go from one to another"
+    );
+    let started = Instant::now();
+    pass(&mut caller, &mut callee, MessageKind::Offer).await?;
+    pass(&mut callee, &mut caller, MessageKind::Answer).await?;
+    println!(
+        "offer {here} -> {there} and answer {there} -> {here}: delivered and confirmed in {} ms",
+        started.elapsed().as_millis()
+    );
+    caller.close().await;
+    callee.close().await;
+    Ok(())
+}
+
+async fn connect(node: SocketAddr, token: &Secret) -> anyhow::Result<Client> {
+    let options = ConnectOptions::new(format!("ws://{node}/v1/ws"), token.clone());
+    Client::connect(&options).await.with_context(|| node.to_string())
+}
+
+/// Sends one message and sees that it arrives as it was sent, and that its sender is told so.
+async fn pass(from: &mut Client, to: &mut Client, kind: MessageKind) -> anyhow::Result<()> {
+    let payload = RawValue::from_string(format!(r#"{{"sdp":"selftest","type":"{kind:?}"}}"#))?;
+    let receiver: PeerId = to.welcome().peer.clone();
+    let outcome = from
+        .send_and_confirm(kind, receiver.as_str(), &payload, ATTEMPT)
+        .await?;
+    if let Outcome::Failed { code, message } = outcome {
+        bail!("{kind:?} to {receiver}: {code}: {message}");
+    }
+    let came = to.message(ATTEMPT).await?;
+    let sender = from.welcome().peer.as_str();
+    ensure!(
+        came.kind == kind && came.from == sender && came.payload.get() == payload.get(),
+        "another message than the {kind:?} of {sender} arrived"
+    );
+    Ok(())
+}

@@ -1,0 +1,114 @@
+"""Keys, Redis and the node's settings: what the configuration says and which Secrets are mounted."""
+
+from parts import check, config, node, of_kind, pods, the
+
+DIR = "/etc/switchboard"
+
+
+def volume(name, which):
+    """A volume of the node's pod."""
+    return next(one for one in node(name)[0]["volumes"] if one["name"] == which)
+
+
+@check
+def an_hs256_secret_is_mounted_as_the_file_that_the_node_reads():
+    assert config("minimal")["auth"]["hs256_secret_file"] == f"{DIR}/jwt/hs256-secret"
+    secret = volume("minimal", "jwt")["secret"]
+    assert secret["secretName"] == "jwt"
+    assert secret["items"] == [{"key": "hs256-secret", "path": "hs256-secret"}]
+    mounts = {one["name"]: one for one in node("minimal")[1]["volumeMounts"]}
+    assert mounts["jwt"]["mountPath"] == f"{DIR}/jwt" and mounts["jwt"]["readOnly"] is True
+    assert not of_kind("minimal", "Secret")
+
+
+@check
+def public_keys_of_all_sources_end_up_in_one_folder():
+    assert config("public-keys-secret")["auth"]["public_keys_dir"] == f"{DIR}/keys"
+    sources = volume("public-keys-secret", "keys")["projected"]["sources"]
+    assert sources == [{"secret": {"name": "keys-a"}}, {"configMap": {"name": "keys-b"}}]
+    inline = the("public-keys-inline", "ConfigMap", "-keys")
+    assert list(inline["data"]) == ["key-1.pem"] and "BEGIN PUBLIC KEY" in inline["data"]["key-1.pem"]
+    assert volume("public-keys-inline", "keys")["projected"]["sources"] == [
+        {"configMap": {"name": inline["metadata"]["name"]}}
+    ]
+
+
+@check
+def issuer_audience_and_jwks_reach_the_node():
+    auth = config("public-keys-secret")["auth"]
+    assert auth["issuer"] == "https://login.example" and auth["audience"] == "calls"
+    assert config("jwks")["auth"]["jwks_url"] == "https://login.example/.well-known/jwks.json"
+    assert "hs256_secret_file" not in config("jwks")["auth"]
+
+
+@check
+def a_redis_url_with_a_password_comes_out_of_its_secret():
+    broker = config("redis-password")["broker"]
+    assert broker["redis_url_file"] == f"{DIR}/redis/url" and "redis_urls" not in broker
+    secret = volume("redis-password", "redis")["secret"]
+    assert secret["secretName"] == "redis-url" and secret["items"] == [{"key": "address", "path": "url"}]
+
+
+@check
+def the_bundled_redis_keeps_nothing_and_is_where_nodes_look_for_it():
+    service = the("trial", "Service", "-redis")
+    assert config("trial")["broker"]["redis_urls"] == [f"redis://{service['metadata']['name']}:6379"]
+    spec = next(spec for whose, _, spec in pods("trial") if whose.endswith("-redis"))
+    arguments = spec["containers"][0]["args"]
+    assert arguments[:4] == ["--save", "", "--appendonly", "no"]
+    assert "volumes" not in spec
+
+
+@check
+def one_node_alone_knows_no_redis():
+    assert config("one-node")["broker"] == {"kind": "memory"}
+    assert not of_kind("one-node", "PodDisruptionBudget")
+
+
+@check
+def settings_arrive_under_their_own_names_with_whole_numbers_whole():
+    settings = config("node-settings")
+    assert settings["server"]["allowed_origins"] == ["https://app.example", "https://b.example"]
+    assert settings["server"]["accept_query_token"] is False
+    assert settings["limits"]["connections"] == 1_000_000 and isinstance(settings["limits"]["connections"], int)
+    assert settings["limits"]["pending_bytes"] == 16_777_216
+    assert settings["telemetry"]["trace_sample_ratio"] == 0.25
+    assert settings["session"]["resume_window_s"] == 120 and settings["ice"]["turn_ttl_s"] == 600
+
+
+@check
+def the_helm_test_calls_across_pods_with_the_key_that_nodes_trust():
+    pod = the("minimal", "Pod", "-selftest")
+    assert pod["metadata"]["annotations"]["helm.sh/hook"] == "test"
+    container = pod["spec"]["containers"][0]
+    assert container["args"][0] == "selftest" and "--apart" in container["args"]
+    headless = the("minimal", "Service", "-pods")
+    assert headless["spec"]["clusterIP"] == "None"
+    assert f"--nodes={headless['metadata']['name']}:8080" in container["args"]
+    assert f"--secret-file={DIR}/jwt/hs256-secret" in container["args"]
+    assert pod["spec"]["volumes"][0]["secret"]["secretName"] == "jwt"
+    assert "--apart" not in the("one-node", "Pod", "-selftest")["spec"]["containers"][0]["args"]
+
+
+@check
+def without_a_key_to_sign_with_the_helm_test_wants_two_tokens():
+    pod = the("jwks", "Pod", "-selftest")
+    assert f"--caller-token-file={DIR}/tokens/caller" in pod["spec"]["containers"][0]["args"]
+    assert pod["spec"]["volumes"][0]["secret"]["secretName"] == "test-tokens"
+    assert not of_kind("jwks-without-test", "Pod") and not of_kind("coturn-deployment", "Pod")
+
+
+@check
+def the_load_generator_runs_its_scenario_once_with_a_key_of_its_own_or_the_nodes():
+    job = the("loadtest", "Job")
+    assert job["spec"]["backoffLimit"] == 0
+    container = job["spec"]["template"]["spec"]["containers"][0]
+    assert container["command"] == ["/switchboard-loadtest"]
+    assert container["args"] == ["run", f"{DIR}/scenario/scenario.toml", "--allow-remote"]
+    scenario = next(one for one in of_kind("loadtest", "ConfigMap") if "scenario.toml" in one["data"])
+    assert 'urls = ["ws://sb-switchboard:80/v1/ws"]' in scenario["data"]["scenario.toml"]
+    assert f'secret_file = "{DIR}/jwt/hs256-secret"' in scenario["data"]["scenario.toml"]
+    spec = the("loadtest-own-key", "Job")["spec"]["template"]["spec"]
+    key = next(one for one in spec["volumes"] if one["name"] == "key")
+    assert key["secret"]["secretName"] == "loadtest-key" and "items" not in key["secret"]
+    assert the("loadtest", "Job")["metadata"]["name"] != the("loadtest-own-key", "Job")["metadata"]["name"]

@@ -1,0 +1,145 @@
+"""Monitors, alerts and dashboards; and that every metric which they name exists."""
+
+import json
+import re
+
+import yaml
+
+from parts import CHART, ROOT, check, metrics_of_the_page, of_kind, the
+
+COPIES = [
+    ("deploy/prometheus/alerts.yaml", "files/alerts.yaml"),
+    ("deploy/grafana/dashboards", "files/dashboards"),
+]
+SUFFIXES = ("_bucket", "_sum", "_count")
+# Other exporters' metrics, and the process's own, are not in the page's table.
+OURS = re.compile(r"\bswitchboard_[a-z0-9_]+")
+
+
+def files_of(folder):
+    """A file, or each file of a folder: name → bytes."""
+    if folder.is_file():
+        return {folder.name: folder.read_bytes()}
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("*.json"))}
+
+
+def dashboards():
+    """The dashboards: name → read JSON."""
+    return {path.name: json.loads(path.read_text()) for path in sorted((CHART / "files/dashboards").glob("*.json"))}
+
+
+def queries(value):
+    """Every expression in a dashboard, wherever it stands."""
+    if isinstance(value, dict):
+        for key, one in value.items():
+            if key in ("expr", "query", "definition") and isinstance(one, str):
+                yield one
+            else:
+                yield from queries(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from queries(one)
+
+
+def rules():
+    """Every rule of the alerts file."""
+    groups = yaml.safe_load((CHART / "files/alerts.yaml").read_text())["groups"]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+def unknown(expression):
+    """The metrics of an expression that the page does not know."""
+    known = metrics_of_the_page()
+    missing = set()
+    # Names of recorded series have colons; what is recorded in them is checked where it is recorded.
+    for name in OURS.findall(re.sub(r"[\w]*:[\w:]+", "", expression)):
+        base = next((name.removesuffix(end) for end in SUFFIXES if name.endswith(end)), name)
+        if name not in known and known.get(base) != "histogram":
+            missing.add(name)
+    return missing
+
+
+@check
+def copies_in_the_chart_are_those_of_deploy():
+    for original, copy in COPIES:
+        if (ROOT / original).exists():
+            assert files_of(ROOT / original) == files_of(CHART / copy), (
+                f"charts/switchboard/{copy} differs from {original}: cp -r {original} there"
+            )
+
+
+@check
+def alerts_name_only_metrics_that_exist():
+    for rule in rules():
+        assert not unknown(rule["expr"]), (rule.get("alert") or rule["record"], unknown(rule["expr"]))
+
+
+@check
+def dashboards_name_only_metrics_that_exist():
+    assert dashboards()
+    for name, dashboard in dashboards().items():
+        found = list(queries(dashboard))
+        assert found, name
+        for query in found:
+            assert not unknown(query), (name, unknown(query))
+
+
+@check
+def a_metric_that_does_not_exist_would_be_seen():
+    assert unknown("rate(switchboard_messages_received_total[5m])") == set()
+    assert unknown("switchboard_delivery_duration_seconds_bucket + job:switchboard_nothing:sum") == set()
+    assert unknown("sum(switchboard_nothing) / switchboard_connections_bucket") == {
+        "switchboard_nothing", "switchboard_connections_bucket",
+    }
+
+
+@check
+def every_alert_arrives_with_its_runbook_and_the_labels_of_the_team():
+    rule = the("monitoring", "PrometheusRule")
+    assert rule["metadata"]["labels"]["release"] == "prometheus"
+    rendered = [one for group in rule["spec"]["groups"] for one in group["rules"]]
+    assert len(rendered) == len(rules())
+    for before, after in zip(rules(), rendered):
+        assert before["expr"].split() == after["expr"].split()
+        if "alert" in after:
+            assert after["annotations"]["runbook_url"] == f"https://runbooks.example/calls/{after['alert']}.md"
+            assert after["labels"]["team"] == "calls" and after["labels"]["severity"] == before["labels"]["severity"]
+            assert after["annotations"]["summary"] == before["annotations"]["summary"], "templates stay Prometheus' own"
+
+
+@check
+def every_alert_has_its_runbook_where_there_are_any():
+    folder = ROOT / "docs/runbooks"
+    for rule in rules():
+        if "alert" in rule and folder.exists():
+            assert (folder / f"{rule['alert']}.md").exists(), rule["alert"]
+
+
+@check
+def every_dashboard_is_found_by_the_sidecar():
+    found = [one for one in of_kind("monitoring", "ConfigMap") if one["metadata"]["labels"].get("grafana_dashboard") == "1"]
+    assert len(found) == len(dashboards())
+    for one in found:
+        (name, text), = one["data"].items()
+        assert json.loads(text) == dashboards()[name]
+        assert one["metadata"]["annotations"] == {"grafana_folder": "Calls"}
+
+
+@check
+def a_service_monitor_scrapes_each_node_once_and_with_the_labels_asked_for():
+    monitor = the("monitoring", "ServiceMonitor")
+    assert monitor["metadata"]["labels"]["release"] == "prometheus"
+    selector = monitor["spec"]["selector"]["matchLabels"]
+    chosen = [one for one in of_kind("monitoring", "Service") if selector.items() <= one["metadata"]["labels"].items()]
+    assert [one["metadata"]["name"] for one in chosen] == ["sb-switchboard-pods"]
+    endpoint, = monitor["spec"]["endpoints"]
+    assert (endpoint["port"], endpoint["interval"]) == ("ops", "10s")
+    assert "ops" in [port["name"] for port in chosen[0]["spec"]["ports"]]
+
+
+@check
+def a_pod_monitor_chooses_nodes_alone():
+    spec = the("pod-monitor", "PodMonitor")["spec"]
+    assert spec["selector"]["matchLabels"]["app.kubernetes.io/component"] == "node"
+    assert spec["podMetricsEndpoints"][0]["metricRelabelings"][0]["action"] == "drop"
+    assert not of_kind("pod-monitor", "ServiceMonitor")

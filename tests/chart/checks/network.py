@@ -1,0 +1,95 @@
+"""Network policies: everything denied, and for each thing that was configured a rule."""
+
+from parts import check, of_kind, pods, the, value_sets
+
+
+def policy(name, suffix="sb-switchboard"):
+    """The specification of one policy."""
+    return the(name, "NetworkPolicy", suffix)["spec"]
+
+
+def ports(rules):
+    """Every (protocol, port) that rules name."""
+    return {(port["protocol"], port["port"]) for rule in rules for port in rule["ports"]}
+
+
+def rule_for(rules, number):
+    """The rule for a port."""
+    return next(rule for rule in rules if any(port["port"] == number for port in rule["ports"]))
+
+
+@check
+def all_pods_of_a_release_are_denied_everything_first():
+    for name in value_sets():
+        if name == "policy-off":
+            assert not of_kind(name, "NetworkPolicy")
+            continue
+        deny = next(one for one in of_kind(name, "NetworkPolicy") if one["metadata"]["name"].endswith("-deny"))["spec"]
+        assert deny["policyTypes"] == ["Ingress", "Egress"] and not deny.get("ingress") and not deny.get("egress")
+        for whose, labels, _ in pods(name):
+            assert deny["podSelector"]["matchLabels"].items() <= labels.items(), (name, whose)
+
+
+@check
+def a_node_may_reach_dns_and_redis_and_no_more():
+    egress = policy("minimal")["egress"]
+    assert ports(egress) == {("UDP", 53), ("TCP", 53), ("TCP", 6379)}
+    assert rule_for(egress, 53)["to"][0]["namespaceSelector"]["matchLabels"] == {
+        "kubernetes.io/metadata.name": "kube-system"
+    }
+    assert ports(policy("one-node")["egress"]) == {("UDP", 53), ("TCP", 53)}
+
+
+@check
+def ports_of_redis_collector_and_key_server_are_taken_from_their_urls():
+    assert rule_for(policy("redis-password")["egress"], 6380)["to"] == [{"ipBlock": {"cidr": "10.1.2.0/24"}}]
+    assert rule_for(policy("node-settings")["egress"], 4317)["to"][0]["namespaceSelector"]
+    assert rule_for(policy("jwks")["egress"], 443)
+    assert rule_for(policy("jwks-without-test")["egress"], 8081)["to"][0]["namespaceSelector"]
+
+
+@check
+def the_operations_port_is_for_prometheus_only():
+    ingress = policy("minimal")["ingress"]
+    assert "from" not in rule_for(ingress, 8080)
+    assert rule_for(ingress, 9090)["from"] == [
+        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+    ]
+
+
+@check
+def clients_can_be_let_in_through_the_ingress_controller_alone():
+    sources = rule_for(policy("policy-strict")["ingress"], 8080)["from"]
+    assert sources[0]["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "ingress-nginx"}
+    # The helm test comes from the release itself.
+    selector = sources[1]["podSelector"]["matchLabels"]
+    labels = next(labels for whose, labels, _ in pods("policy-strict") if whose.endswith("-selftest"))
+    assert selector.items() <= labels.items()
+    rules = policy("policy-strict")
+    assert {"ports": [{"port": 9000}]} in rules["ingress"] and {"ports": [{"port": 9001}]} in rules["egress"]
+
+
+@check
+def the_bundled_redis_is_reached_by_nodes_only_and_reaches_nobody():
+    rules = policy("trial", "-redis")
+    source = rules["ingress"][0]["from"][0]["podSelector"]["matchLabels"]
+    assert source["app.kubernetes.io/component"] == "node"
+    assert "egress" not in rules
+    assert rule_for(policy("trial")["egress"], 6379)["to"][0]["podSelector"]["matchLabels"][
+        "app.kubernetes.io/component"
+    ] == "redis"
+
+
+@check
+def the_helm_test_and_the_load_generator_reach_nodes_only():
+    for name, suffix in (("minimal", "-selftest"), ("loadtest", "-loadtest")):
+        assert ports(policy(name, suffix)["egress"]) == {("UDP", 53), ("TCP", 53), ("TCP", 8080)}
+
+
+@check
+def coturn_is_reached_on_its_port_and_relays_and_refuses_addresses_of_the_cluster():
+    rules = policy("coturn-deployment", "-coturn")["ingress"][0]["ports"]
+    assert {"protocol": "UDP", "port": 49160, "endPort": 49163} in rules
+    text = the("coturn-deployment", "ConfigMap", "-coturn")["data"]["turnserver.conf"]
+    assert "denied-peer-ip=10.0.0.0-10.255.255.255" in text and "denied-peer-ip=127.0.0.0-127.255.255.255" in text
+    assert not [one for one in of_kind("coturn-daemonset", "NetworkPolicy") if "coturn" in one["metadata"]["name"]]

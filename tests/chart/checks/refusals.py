@@ -1,0 +1,131 @@
+"""Values that are refused: single ones by the schema with their key named, combinations with a sentence."""
+
+import copy
+
+from parts import check, refusal
+
+GOOD = {
+    "auth": {"hs256": {"existingSecret": "jwt"}},
+    "redis": {"external": {"url": "redis://redis.data:6379"}},
+}
+
+# What is set, and the key that the refusal must name.
+BY_SCHEMA = [
+    ({"replicas": 3}, "replicas"),
+    ({"replicaCount": "two"}, "/replicaCount"),
+    ({"replicaCount": 0}, "/replicaCount"),
+    ({"image": {"digest": "latest"}}, "/image/digest"),
+    ({"image": {"pullPolicy": "Sometimes"}}, "/image/pullPolicy"),
+    ({"auth": {"hs256": {"secret": "x"}}}, "/auth/hs256"),
+    ({"auth": {"publicKeys": {"pem": {"key-1": "ssh-ed25519 AAAA"}}}}, "/auth/publicKeys/pem/key-1"),
+    ({"auth": {"jwks": {"url": "login.example/keys"}}}, "/auth/jwks/url"),
+    ({"broker": "nats"}, "/broker"),
+    ({"redis": {"external": {"url": "redis.data:6379"}}}, "/redis/external/url"),
+    ({"config": {"limits": {"conections": 5}}}, "conections"),
+    ({"config": {"server": {"listen": "0.0.0.0:1"}}}, "listen"),
+    ({"config": {"auth": {"hs256_secret": "x"}}}, "auth"),
+    ({"config": {"telemetry": {"log_format": "xml"}}}, "/config/telemetry/log_format"),
+    ({"config": {"drain": {"settle_ms": "5s"}}}, "/config/drain/settle_ms"),
+    ({"service": {"type": "ExternalName"}}, "/service/type"),
+    ({"service": {"port": 70000}}, "/service/port"),
+    ({"ingress": {"timeoutSeconds": 5}}, "/ingress/timeoutSeconds"),
+    ({"ingress": {"hosts": "signal.example"}}, "/ingress/hosts"),
+    ({"podDisruptionBudget": {"maxUnavailable": "half"}}, "/podDisruptionBudget/maxUnavailable"),
+    ({"autoscaling": {"hpa": {"targetCPU": 50}}}, "targetCPU"),
+    ({"networkPolicy": {"enabled": "yes"}}, "/networkPolicy/enabled"),
+    ({"turn": {"turnUrls": ["turn.example"]}}, "/turn/turnUrls/0"),
+    ({"coturn": {"mode": "statefulset"}}, "/coturn/mode"),
+    ({"coturn": {"tls": {"port": 443}}}, "/coturn/tls/port"),
+    ({"metrics": {"serviceMonitor": {"interval": "often"}}}, "/metrics/serviceMonitor/interval"),
+    ({"resources": {"limit": {}}}, "limit"),
+    ({"maxSurge": 0}, "/maxSurge"),
+]
+
+# What is set, and the sentence, or its beginning.
+BY_SENTENCE = [
+    ({"auth": {"hs256": {"existingSecret": ""}}}, "auth: nodes have no key to verify tokens with"),
+    ({"auth": {"hs256": {"inlineSecret": "x" * 32}}}, "auth.hs256: set either existingSecret or inlineSecret"),
+    ({"auth": {"hs256": {"existingSecret": "", "inlineSecret": "short"}}}, "auth.hs256.inlineSecret: has 5 bytes"),
+    ({"auth": {"publicKeys": {"pem": {"k": "-----BEGIN PRIVATE KEY-----"}}}}, "auth.publicKeys.pem.k: is a private key"),
+    ({"broker": "memory", "redis": {"external": {"url": ""}}}, "broker: memory joins nothing"),
+    ({"broker": "memory", "replicaCount": 1}, "broker: is memory, yet a Redis is configured"),
+    ({"redis": {"mode": "sentinel"}}, "redis.mode: sentinel is not served by this version"),
+    ({"redis": {"mode": "cluster"}}, "redis.mode: cluster is not served by this version"),
+    ({"redis": {"bundled": {"enabled": True}}}, "redis: set either redis.bundled.enabled or redis.external"),
+    ({"redis": {"external": {"existingSecret": "r"}}}, "redis.external: set either url or existingSecret"),
+    ({"redis": {"external": {"url": ""}}}, "redis: nodes have nothing that joins them"),
+    ({"redis": {"external": {"url": "redis://:pass@r:6379"}}}, "redis.external.url: carries a password"),
+    ({"redis": {"external": {"url": "rediss://r:6379"}}}, "redis.external.url: rediss:// (TLS) is not served"),
+    ({"autoscaling": {"hpa": {"enabled": True}, "keda": {"enabled": True, "prometheusAddress": "http://p"}}},
+     "autoscaling: hpa and keda would both set the number of replicas"),
+    ({"autoscaling": {"hpa": {"enabled": True, "minReplicas": 5, "maxReplicas": 3}}}, "autoscaling.hpa.minReplicas: is 5"),
+    ({"autoscaling": {"hpa": {"enabled": True, "connectionsPerPod": 30000}}}, "autoscaling.hpa.connectionsPerPod: is 30000"),
+    ({"autoscaling": {"hpa": {"enabled": True}}, "resources": {"requests": {"cpu": None}}}, "autoscaling.hpa.cpuPercent"),
+    ({"autoscaling": {"keda": {"enabled": True}}}, "autoscaling.keda.prometheusAddress"),
+    ({"podDisruptionBudget": {"minAvailable": 1}}, "podDisruptionBudget: set either minAvailable or maxUnavailable"),
+    ({"podDisruptionBudget": {"minAvailable": 2, "maxUnavailable": None}}, "podDisruptionBudget.minAvailable: is 2 of 2"),
+    ({"podDisruptionBudget": {"minAvailable": "100%", "maxUnavailable": None}}, "podDisruptionBudget.minAvailable: of 100%"),
+    ({"ingress": {"enabled": True}}, "ingress.hosts: names no host"),
+    ({"ingress": {"enabled": True, "hosts": ["a"], "tls": {"issuer": "a", "clusterIssuer": "b"}}}, "ingress.tls: set either"),
+    ({"certificate": {"enabled": True}}, "certificate.issuerRef.name"),
+    ({"certificate": {"enabled": True, "issuerRef": {"name": "x"}}}, "certificate.dnsNames: is empty"),
+    ({"httpRoute": {"enabled": True}}, "httpRoute.parentRefs: names no Gateway"),
+    ({"turn": {"turnUrls": ["turn:a"]}}, "turn.existingSecret: TURN needs the secret"),
+    ({"turn": {"existingSecret": "a", "inlineSecret": "b"}}, "turn: set either existingSecret or inlineSecret"),
+    ({"coturn": {"enabled": True}, "turn": {"existingSecret": "t"}}, "coturn.host: clients must be told"),
+    ({"coturn": {"enabled": True, "mode": "deployment", "host": "t"}, "turn": {"existingSecret": "t"}}, "coturn.externalIp"),
+    ({"coturn": {"enabled": True, "mode": "deployment", "host": "t", "externalIp": "192.0.2.1",
+                 "relayPorts": {"min": 50000, "max": 50100}}, "turn": {"existingSecret": "t"}},
+     "coturn.relayPorts: a Service lists each relay port"),
+    ({"coturn": {"enabled": True, "host": "t", "port": 49200}, "turn": {"existingSecret": "t"}}, "coturn.port: 49200 lies within"),
+    ({"coturn": {"enabled": True, "host": "t", "tls": {"secretName": "c", "port": 3478}}, "turn": {"existingSecret": "t"}},
+     "coturn.tls.port: is coturn.port"),
+    ({"terminationGracePeriodSeconds": 39}, "terminationGracePeriodSeconds: is 39, but a node needs up to 40 s"),
+    ({"config": {"drain": {"window_ms": 30000}}}, "config.drain.deadline_ms: must be at least window_ms + grace_ms"),
+    ({"ports": {"ops": 8080}}, "ports: public and ops are both 8080"),
+    ({"metrics": {"serviceMonitor": {"enabled": True}, "podMonitor": {"enabled": True}}}, "metrics: serviceMonitor and podMonitor"),
+    ({"auth": {"hs256": {"existingSecret": ""}, "jwks": {"url": "https://a"}}, "loadtest": {"enabled": True}}, "loadtest: the generator"),
+]
+
+
+def over(base, values):
+    """`values` laid over a copy of `base`."""
+    made = copy.deepcopy(base)
+    for key, value in values.items():
+        made[key] = over(made.get(key) or {}, value) if isinstance(value, dict) else value
+    return made
+
+
+@check
+def what_the_refusals_start_from_is_itself_accepted():
+    assert refusal(GOOD) is None
+
+
+@check
+def a_wrong_value_is_refused_by_the_schema_and_its_key_named():
+    for values, key in BY_SCHEMA:
+        said = refusal(over(GOOD, values))
+        assert said and "schema" in said and key in said, (values, said)
+
+
+@check
+def values_that_cannot_work_together_are_refused_with_a_sentence():
+    for values, sentence in BY_SENTENCE:
+        said = refusal(over(GOOD, values))
+        assert said and "These values cannot work" in said and sentence in said, (values, said)
+
+
+@check
+def all_problems_are_told_at_once():
+    said = refusal({"coturn": {"enabled": True}})
+    assert said.count("\n  - ") == 4, said
+
+
+@check
+def a_time_to_stop_that_just_suffices_is_accepted():
+    assert refusal(over(GOOD, {"terminationGracePeriodSeconds": 40})) is None
+
+
+@check
+def nothing_but_global_is_free_in_the_schema():
+    assert refusal(over(GOOD, {"global": {"of": {"another": "chart"}}})) is None

@@ -1,0 +1,78 @@
+"""TURN: somebody else's servers, or coturn with the same secret as the nodes."""
+
+from parts import check, config, node, of_kind, pods, the
+
+
+def coturn(name):
+    """The specification of coturn's pod."""
+    return next(spec for whose, _, spec in pods(name) if whose.endswith("-coturn"))
+
+
+def secret_of(spec):
+    """Which Secret and key a pod has as its TURN secret."""
+    secret = next(one for one in spec["volumes"] if one["name"] == "turn")["secret"]
+    return secret["secretName"], secret["items"]
+
+
+@check
+def servers_elsewhere_are_handed_to_clients_with_the_shared_secret():
+    ice = config("turn-elsewhere")["ice"]
+    assert ice["stun_urls"] == ["stun:stun.example:3478"]
+    assert ice["turn_urls"] == ["turns:turn.example:5349?transport=tcp"]
+    assert ice["turn_secret_file"] == "/etc/switchboard/turn/secret"
+    assert secret_of(node("turn-elsewhere")[0]) == ("turn", [{"key": "shared", "path": "secret"}])
+    assert "turn_secret_file" not in config("minimal")["ice"]
+
+
+@check
+def coturn_and_the_nodes_share_one_secret():
+    for name in ("coturn-daemonset", "coturn-deployment"):
+        assert secret_of(coturn(name)) == secret_of(node(name)[0]), name
+        assert config(name)["ice"]["turn_urls"][0] == "turn:turn.example:3478?transport=udp", name
+
+
+@check
+def the_secret_of_coturn_is_in_memory_and_in_no_manifest():
+    spec = coturn("coturn-deployment")
+    assert {"name": "run", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}} in spec["volumes"]
+    text = the("coturn-deployment", "ConfigMap", "-coturn")["data"]["turnserver.conf"]
+    assert "use-auth-secret" in text and "static-auth-secret" not in text
+    init, main = spec["initContainers"][0], spec["containers"][0]
+    assert "$(cat /secret/secret)" in init["args"][0]
+    assert main["args"] == ["-c", "/run/coturn/turnserver.conf"]
+    assert not any(mount["name"] == "turn" for mount in main["volumeMounts"])
+
+
+@check
+def over_tls_coturn_has_its_certificate_and_clients_the_address():
+    assert config("coturn-tls")["ice"]["turn_urls"][2] == "turns:turn.example:5443?transport=tcp"
+    text = the("coturn-tls", "ConfigMap", "-coturn")["data"]["turnserver.conf"]
+    assert "tls-listening-port=5443\ncert=/tls/tls.crt\npkey=/tls/tls.key\n" in text and "no-tls\n" not in text
+    spec = coturn("coturn-tls")
+    assert {"name": "tls", "mountPath": "/tls", "readOnly": True} in spec["containers"][0]["volumeMounts"]
+    assert next(one for one in spec["volumes"] if one["name"] == "tls")["secret"]["secretName"] == "turn-tls"
+    plain = the("coturn-deployment", "ConfigMap", "-coturn")["data"]["turnserver.conf"]
+    assert "no-tls\n" in plain and len(config("coturn-deployment")["ice"]["turn_urls"]) == 2
+
+
+@check
+def as_a_daemonset_coturn_is_on_the_host_network_of_chosen_machines():
+    assert the("coturn-daemonset", "DaemonSet", "-coturn")
+    spec = coturn("coturn-daemonset")
+    assert spec["hostNetwork"] is True and spec["dnsPolicy"] == "ClusterFirstWithHostNet"
+    assert spec["nodeSelector"] == {"role": "edge"} and spec["tolerations"]
+    assert not [one for one in of_kind("coturn-daemonset", "Service") if "coturn" in one["metadata"]["name"]]
+
+
+@check
+def behind_a_load_balancer_each_relay_port_is_listed_and_the_outer_address_handed_out():
+    service = the("coturn-deployment", "Service", "-coturn")
+    assert service["spec"]["type"] == "LoadBalancer"
+    ports = [(one["protocol"], one["port"]) for one in service["spec"]["ports"]]
+    assert ports == [("UDP", 3478), ("TCP", 3478)] + [("UDP", port) for port in range(49160, 49164)]
+    text = the("coturn-deployment", "ConfigMap", "-coturn")["data"]["turnserver.conf"]
+    assert "min-port=49160\nmax-port=49163\n" in text
+    environment = coturn("coturn-deployment")["initContainers"][0]["env"]
+    assert environment[0] == {"name": "EXTERNAL_IP", "value": "203.0.113.7"}
+    # Two would break allocations: the balancer does not know which of them has one.
+    assert the("coturn-deployment", "Deployment", "-coturn")["spec"]["replicas"] == 1

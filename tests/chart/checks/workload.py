@@ -1,0 +1,202 @@
+"""The nodes' Deployment: what it runs, how it starts, stops and is replaced."""
+
+from parts import check, config, node, objects, of_kind, pods, the, the_nodes, value_sets
+
+RESTRICTED = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "runAsNonRoot": True}
+
+
+@check
+def every_container_of_every_value_set_is_restricted():
+    seen = 0
+    for name in value_sets():
+        for whose, _, spec in pods(name):
+            assert spec["securityContext"]["runAsNonRoot"] is True, whose
+            assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, whose
+            for container in spec["containers"] + spec.get("initContainers", []):
+                security = container["securityContext"]
+                assert RESTRICTED.items() <= security.items(), (name, whose, container["name"])
+                assert security["capabilities"]["drop"] == ["ALL"], (name, whose, container["name"])
+                # The one capability that the restricted standard lets be added, for coturn's binary.
+                added = security["capabilities"].get("add", [])
+                assert added == (["NET_BIND_SERVICE"] if container["name"] == "coturn" else []), (name, whose)
+                seen += 1
+    assert seen > len(value_sets())
+
+
+@check
+def nodes_run_as_65532_and_files_belong_to_that_group():
+    security = node("minimal")[0]["securityContext"]
+    assert [security[key] for key in ("runAsUser", "runAsGroup", "fsGroup")] == [65532] * 3
+
+
+@check
+def only_coturn_as_a_daemonset_is_on_the_host():
+    for name in value_sets():
+        for whose, _, spec in pods(name):
+            on_host = spec.get("hostNetwork", False)
+            assert on_host == (name in ("coturn-daemonset", "coturn-tls") and whose.endswith("-coturn")), (name, whose)
+            assert not spec.get("hostPID") and not spec.get("hostIPC")
+            assert not any("hostPath" in volume for volume in spec.get("volumes", [])), (name, whose)
+
+
+@check
+def no_pod_gets_a_service_account_token():
+    for name in value_sets():
+        for whose, _, spec in pods(name):
+            assert spec["automountServiceAccountToken"] is False, (name, whose)
+        for account in of_kind(name, "ServiceAccount"):
+            assert account["automountServiceAccountToken"] is False, name
+
+
+@check
+def secrets_reach_pods_as_files_never_by_environment_or_argument():
+    for name in value_sets():
+        for whose, _, spec in pods(name):
+            for container in spec["containers"] + spec.get("initContainers", []):
+                assert not container.get("envFrom"), (name, whose)
+                for variable in container.get("env", []):
+                    assert "secretKeyRef" not in variable.get("valueFrom", {}), (name, whose, variable["name"])
+        for one in of_kind(name, "ConfigMap"):
+            text = str(one.get("data"))
+            assert "hs256_secret =" not in text and "turn_secret =" not in text, name
+            assert "for-a-trial-only" not in text and "the-trial-secret" not in text, name
+
+
+@check
+def mounted_secrets_are_readable_by_the_group_only():
+    for volume in node("redis-password")[0]["volumes"]:
+        mode = (volume.get("secret") or volume.get("configMap"))["defaultMode"]
+        assert mode == 0o440, volume["name"]
+
+
+@check
+def liveness_and_startup_never_ask_for_redis_but_readiness_does():
+    _, container = node("minimal")
+    paths = {probe: container[f"{probe}Probe"]["httpGet"] for probe in ("startup", "liveness", "readiness")}
+    assert paths["startup"] == paths["liveness"] == {"path": "/livez", "port": "ops"}
+    assert paths["readiness"] == {"path": "/readyz", "port": "ops"}
+    assert {"name": "ops", "containerPort": 9090} in container["ports"]
+
+
+@check
+def the_time_to_stop_covers_settle_drain_and_a_margin():
+    for name in value_sets():
+        drain = config(name)["drain"]
+        needed = (drain["settle_ms"] + drain["deadline_ms"]) / 1000
+        assert node(name)[0]["terminationGracePeriodSeconds"] > needed, name
+    # 5 s + 25 s + 10 s; 15 s + 600.5 s, rounded up, + 20 s; and what was asked for.
+    graces = [node(name)[0]["terminationGracePeriodSeconds"] for name in ("minimal", "slow-drain", "own-grace")]
+    assert graces == [40, 636, 300], graces
+
+
+@check
+def a_rollout_never_has_a_node_less():
+    for name in value_sets():
+        strategy = the_nodes(name)["spec"]["strategy"]
+        if name == "one-node":
+            assert strategy == {"type": "Recreate"}, "two nodes without a Redis would not know each other"
+        else:
+            assert strategy["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}, name
+
+
+@check
+def a_changed_configuration_or_secret_changes_the_pod():
+    def sums(name):
+        annotations = the_nodes(name)["spec"]["template"]["metadata"]["annotations"]
+        return annotations["checksum/config"], annotations["checksum/secrets"]
+
+    minimal, slow, trial, turn = map(sums, ("minimal", "slow-drain", "trial", "coturn-deployment"))
+    assert minimal[0] != slow[0]
+    assert minimal[1] == slow[1]
+    assert len({minimal[1], trial[1], turn[1]}) == 3
+
+
+@check
+def a_digest_wins_over_the_tag_and_the_registry_of_the_house_is_used():
+    for whose, _, spec in pods("digest"):
+        image = spec["containers"][0]["image"]
+        assert image.startswith("registry.example/calls/switchboard@sha256:0123"), (whose, image)
+        assert spec["imagePullSecrets"] == [{"name": "own"}, {"name": "house"}], whose
+    assert node("minimal")[1]["image"] == "ghcr.io/switchboard-signaling/switchboard:0.1.0"
+
+
+@check
+def nodes_spread_softly_over_zones_and_machines():
+    constraints = node("minimal")[0]["topologySpreadConstraints"]
+    assert [one["topologyKey"] for one in constraints] == ["topology.kubernetes.io/zone", "kubernetes.io/hostname"]
+    labels = the_nodes("minimal")["spec"]["template"]["metadata"]["labels"]
+    for one in constraints:
+        assert one["whenUnsatisfiable"] == "ScheduleAnyway"
+        assert one["labelSelector"]["matchLabels"].items() <= labels.items()
+    assert "topologySpreadConstraints" not in node("placement")[0]
+
+
+@check
+def placement_and_labels_of_the_user_arrive():
+    spec, _ = node("placement")
+    assert spec["nodeSelector"] == {"pool": "calls"} and spec["priorityClassName"] == "calls"
+    assert spec["tolerations"] and "nodeAffinity" in spec["affinity"]
+    assert spec["serviceAccountName"] == "calls"
+    metadata = the_nodes("placement")["spec"]["template"]["metadata"]
+    assert metadata["labels"]["team"] == "calls" and metadata["annotations"]["example.com/a"] == "b"
+    assert all(one["metadata"]["labels"]["cost-center"] == "42" for one in objects("placement"))
+
+
+@check
+def extras_arrive_with_their_templates_filled_in():
+    spec, container = node("extras")
+    assert container["env"][1] == {"name": "RELEASE", "value": "sb"}
+    assert {"name": "scratch", "mountPath": "/scratch"} in container["volumeMounts"]
+    assert {"name": "scratch", "emptyDir": {}} in spec["volumes"]
+    assert spec["initContainers"][0]["name"] == "first"
+    assert [one["name"] for one in spec["containers"]] == ["node", "beside"]
+    assert the("extras", "ConfigMap", "-extra")["data"] == {"a": "b"}
+    assert the("extras", "ConfigMap", "-text")
+
+
+@check
+def every_mount_of_every_pod_has_its_volume():
+    for name in value_sets():
+        for whose, _, spec in pods(name):
+            volumes = [volume["name"] for volume in spec.get("volumes", [])]
+            assert len(volumes) == len(set(volumes)), (name, whose)
+            for container in spec["containers"] + spec.get("initContainers", []):
+                for mount in container.get("volumeMounts", []):
+                    assert mount["name"] in volumes, (name, whose, mount["name"])
+
+
+@check
+def selectors_choose_pods_of_one_component_only():
+    for name in value_sets():
+        labels_of = {whose: labels for whose, labels, _ in pods(name)}
+        for one in objects(name):
+            selector = one.get("spec", {}).get("selector", {})
+            selector = selector.get("matchLabels", selector)
+            if one["kind"] not in ("Service", "Deployment", "DaemonSet", "PodDisruptionBudget"):
+                continue
+            chosen = {
+                labels["app.kubernetes.io/component"] for labels in labels_of.values() if selector.items() <= labels.items()
+            }
+            assert len(chosen) == 1, (name, one["kind"], one["metadata"]["name"], chosen)
+
+
+@check
+def no_two_objects_have_one_name_and_all_have_the_usual_labels():
+    for name in value_sets():
+        names = [(one["kind"], one["metadata"]["name"]) for one in objects(name)]
+        assert len(names) == len(set(names)), name
+        for one in objects(name):
+            if name == "extras" and one["metadata"]["name"] in ("sb-switchboard-extra", "sb-text"):
+                continue
+            labels = one["metadata"]["labels"]
+            assert labels["app.kubernetes.io/instance"] == "sb" and "helm.sh/chart" in labels, (name, one["kind"])
+
+
+@check
+def names_ports_and_addresses_can_be_chosen():
+    settings = config("names")["server"]
+    assert settings["listen"] == "[::]:8000" and settings["ops_listen"] == "[::]:8001"
+    spec, container = node("names")
+    assert {port["name"]: port["containerPort"] for port in container["ports"]} == {"http": 8000, "ops": 8001}
+    assert spec["serviceAccountName"] == "shared" and not of_kind("names", "ServiceAccount")
+    assert the_nodes("names")["metadata"]["name"] == "calls"

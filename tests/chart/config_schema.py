@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+"""Keeps the part of values.schema.json that stands for the node's own configuration in step with the node.
+
+`config_schema.py [--write]`: takes `switchboard config schema`, leaves out what the chart decides itself, and
+compares it with `$defs.nodeConfig` of the chart's schema, or writes it there. The rest of that file is written by
+hand; here is only how it is laid out: what fits stands on one line.
+"""
+
+import json
+import subprocess
+import sys
+
+from parts import CHART, SWITCHBOARD
+
+SCHEMA = CHART / "values.schema.json"
+LINE = 118
+# What the chart decides: a whole section, or single keys of one.
+OWNED = {
+    "node": None,
+    "auth": None,
+    "broker": None,
+    "demo": None,
+    "server": {"listen", "ops_listen"},
+    "ice": {"stun_urls", "turn_urls", "turn_secret", "turn_secret_file"},
+}
+KEPT = ("type", "items", "enum", "minimum", "maximum")
+
+
+def layout(value, indent=0):
+    """JSON with every object or list that fits on one line."""
+    text = json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, (dict, list)) or not value or indent + len(text) <= LINE:
+        return text
+    pad = " " * (indent + 2)
+    if isinstance(value, dict):
+        lines = [f"{pad}{json.dumps(key)}: {layout(one, indent + 2)}" for key, one in value.items()]
+        return "{\n" + ",\n".join(lines) + "\n" + " " * indent + "}"
+    return "[\n" + ",\n".join(pad + layout(one, indent + 2) for one in value) + "\n" + " " * indent + "]"
+
+
+def leaf(key, definitions):
+    """One key of the node as a schema of draft 7, which is what Helm reads."""
+    if "$ref" in key:
+        key = definitions[key["$ref"].split("/")[-1]]
+    if "oneOf" in key:
+        return {"enum": [one["const"] for one in key["oneOf"]]}
+    return {name: key[name] for name in KEPT if name in key}
+
+
+def wanted():
+    """What `$defs.nodeConfig` has to be."""
+    schema = json.loads(subprocess.run([SWITCHBOARD, "config", "schema"], capture_output=True, check=True).stdout)
+    sections = {}
+    for name, section in sorted(schema["properties"].items()):
+        owned = OWNED.get(name, set())
+        if owned is None:
+            continue
+        keys = schema["$defs"][section["$ref"].split("/")[-1]]["properties"]
+        leaves = {key: leaf(one, schema["$defs"]) for key, one in sorted(keys.items()) if key not in owned}
+        sections[name] = {"type": "object", "additionalProperties": False, "properties": leaves}
+    return {"type": "object", "additionalProperties": False, "properties": sections}
+
+
+def is_current():
+    """Whether the chart's schema knows exactly the node's keys."""
+    return json.loads(SCHEMA.read_text())["$defs"]["nodeConfig"] == wanted()
+
+
+def main():
+    if "--write" in sys.argv:
+        schema = json.loads(SCHEMA.read_text())
+        schema["$defs"]["nodeConfig"] = wanted()
+        SCHEMA.write_text(layout(schema) + "\n")
+    elif not is_current():
+        sys.exit("values.schema.json does not know the node's keys; tests/chart/config_schema.py --write")
+
+
+if __name__ == "__main__":
+    main()
