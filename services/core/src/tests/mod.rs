@@ -15,8 +15,8 @@ use switchboard_protocol::{ErrorCode, Event, MessageId, MessageKind, Mid, NodeId
 use switchboard_telemetry::Telemetry;
 
 use crate::{
-    Attached, Attachment, Broker, BrokerError, BrokerEvents as _, BusState, BusStatus, Claim, Keep, Left,
-    Letter, Limits, Outgoing, Peer, Presence, Router, SendRequest, Wish,
+    Attached, Attachment, Broker, BrokerError, BrokerEvents as _, BusState, BusStatus, Claim, Crowd, Keep,
+    Left, Letter, Limits, Outgoing, Peer, Presence, Router, SendRequest, Wish,
 };
 
 /// What a node asked of the bus.
@@ -78,6 +78,9 @@ impl Broker for ByHand {
     }
     fn send_to_node(&self, node: &NodeId, message: Vec<u8>) -> Result<(), BrokerError> {
         self.ask(Asked::ToNode(node.clone(), message))
+    }
+    fn crowd(&self, _: Option<usize>) -> Option<Crowd> {
+        None
     }
     fn status(&self) -> BusStatus {
         BusStatus {
