@@ -80,21 +80,20 @@ impl Router {
         })
     }
 
-    /// At most `count` clients whose connections have reached their age and who are to be told, the oldest
-    /// first; those who were and stayed are closed here.
+    /// At most `count` clients to ask to move because their connections have reached their age, the oldest
+    /// first. Who was asked because of that and has not moved is closed; that counts as well.
     #[must_use]
     pub fn over_age(&self, age: MaxAge, count: usize) -> Vec<Arc<Peer>> {
         let now_s = self.second(self.now());
-        let peers = self.registry.select(|peer| {
-            let due_s = peer.since_s().saturating_add(age.of(peer.order()));
-            let was_told = peer.asked_s() >= due_s;
-            now_s >= due_s && (!was_told || asked_for(peer, now_s).is_some_and(|for_s| for_s >= LAST_STAY))
-        });
-        let peers = first(peers, count, |peer| peer.order());
-        let (told, due): (Vec<_>, Vec<_>) = peers
-            .into_iter()
-            .partition(|peer| peer.asked_s() >= peer.since_s().saturating_add(age.of(peer.order())));
-        for peer in told {
+        let due_s = |peer: &Peer| peer.since_s().saturating_add(age.of(peer.order()));
+        let was_asked = |peer: &Peer| peer.asked_s() >= due_s(peer);
+        let is_meant = |peer: &Peer| {
+            let may_stay = || asked_for(peer, now_s).is_some_and(|for_s| for_s < LAST_STAY);
+            now_s >= due_s(peer) && !(was_asked(peer) && may_stay())
+        };
+        let peers = first(self.registry.select(is_meant), count, Peer::order);
+        let (stayed, due): (Vec<_>, _) = peers.into_iter().partition(|peer| was_asked(peer));
+        for peer in stayed {
             peer.close(CloseCode::Restarting);
         }
         due

@@ -1,8 +1,10 @@
 //! The router's promises, tested on two routers joined by hand: every envelope and acknowledgement passes
 //! through the test, which may lose, repeat or reorder it. No clock is waited for; moments are arguments.
 
+mod balance;
 mod faults;
 mod model;
+mod moving;
 mod sessions;
 mod way;
 

@@ -296,7 +296,7 @@ fn balance(config: &Config) -> Result<BalancePlan, ConfigError> {
     in_range("balance.max_connection_age_jitter", jitter, 0.0, 1.0)?;
     let age_s = section.max_connection_age_s;
     if age_s > 0 {
-        in_range("balance.max_connection_age_s", age_s, 60, 31_536_000)?;
+        in_range("balance.max_connection_age_s", age_s, 1, 31_536_000)?;
     }
     let most = Duration::from_secs(age_s);
     Ok(BalancePlan {
