@@ -1,5 +1,6 @@
-//! Balance between real nodes under load: a node that is added gets its share of the connections, and nothing is
-//! lost meanwhile. Not the decisions themselves, which `core` tests without a network.
+//! Balance between real nodes under load: a node that is added gets its share of the connections, connections move
+//! when they reach their age, and nothing is lost meanwhile. Not the decisions themselves, which `core` tests without
+//! a network.
 //! `SWITCHBOARD_LONG=1` makes it 3,000 connections at the pace that a node has by itself.
 
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
@@ -74,12 +75,42 @@ async fn a_third_node_gets_its_share_of_the_connections_and_nothing_is_lost_mean
             let known = node.metric("switchboard_cluster_mean_connections").await?;
             (known == mean).then_some(())
         };
-        let known = wait_until("all connections are counted once", PATIENCE, knows).await;
+        let known = wait_until("all connections are counted once", BALANCED_WITHIN, knows).await;
         known.unwrap();
     }
     let counts = names.map(|node| load.clients_on(node));
     println!("{counts:?} in the end");
     assert!(counts.iter().all(|count| *count <= most));
+    nothing_is_lost(load).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_reach_their_age_move_and_nothing_is_lost() {
+    let config = "[balance]\nsettle_ms = 0\nmax_connection_age_s = 2\nmax_connection_age_jitter = 0.5\n";
+    let cluster = Cluster::start_with(2, config).await.unwrap();
+    let oracle = Oracle::start();
+    let plan = LoadPlan {
+        pairs: 5,
+        every: Duration::from_millis(100),
+    };
+    let load = Load::start(plan, &oracle, &cluster.urls_from(0)).await.unwrap();
+    let all_have_moved = async || {
+        let mut resumed = 0.0;
+        for node in &cluster.nodes {
+            let aged = node.metric("switchboard_goaways_total{reason=\"age\"}").await?;
+            let complete = node
+                .metric("switchboard_resumes_total{outcome=\"complete\"}")
+                .await?;
+            resumed += complete.min(aged);
+        }
+        (resumed >= 10.0).then_some(())
+    };
+    let moved = wait_until("ten connections have moved", PATIENCE, all_have_moved).await;
+    println!("after {:?}", moved.unwrap().1);
+    nothing_is_lost(load).await;
+}
+
+async fn nothing_is_lost(load: Load) {
     let verdict = load.stop().await.unwrap();
     println!("{verdict}");
     if !verdict.is_kept() {

@@ -11,7 +11,7 @@ const RULES: BalanceRules = BalanceRules {
     high: 1.1,
     floor: 100,
     pace: Pace {
-        share: 0.02,
+        share: 0.04,
         least: 5,
     },
 };
@@ -33,9 +33,9 @@ fn a_node_alone_an_equal_one_and_a_small_one_ask_nobody() {
 
 #[test]
 fn the_excess_goes_at_the_pace_that_is_set_and_who_was_asked_counts_as_gone() {
-    assert_eq!(decide(1500, &[1500, 0], 0), 30, "2 % a second");
+    assert_eq!(decide(1500, &[1500, 0], 0), 60, "4 % a second");
     assert_eq!(decide(120, &[0, 0], 0), 5, "at least 5 a second");
-    assert_eq!(decide(1500, &[1500, 0], 390), 30, "1,110 would stay");
+    assert_eq!(decide(1500, &[1500, 0], 395), 55, "1,105 would stay");
     assert_eq!(decide(1500, &[1500, 0], 400), 0, "1,100 would stay");
 }
 

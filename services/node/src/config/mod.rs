@@ -210,7 +210,7 @@ section! {
         /// A node with no more connections than this asks nobody.
         floor_connections: usize = 100,
         /// The share of its connections that a node asks per second, at most …
-        pace_share: f64 = 0.02,
+        pace_share: f64 = 0.04,
         /// … or this many connections, if that is more.
         pace_connections: usize = 5,
         /// How long a node has to be ready before it is counted and asks anybody, in milliseconds.
