@@ -91,9 +91,16 @@ impl Balancer {
             return 0;
         }
         let staying = known.saturating_sub(asked());
-        self.is_shedding = is_above(staying);
+        let was_shedding = std::mem::replace(&mut self.is_shedding, is_above(staying));
         if !self.is_shedding {
             return 0;
+        }
+        if !was_shedding {
+            tracing::info!(
+                own,
+                mean,
+                "more than this node's share of connections; some are asked to move"
+            );
         }
         let keep = (low.ceil() as usize).max(self.rules.floor);
         let count = staying.saturating_sub(keep).min(budget);

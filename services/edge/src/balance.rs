@@ -59,9 +59,6 @@ impl Edge {
                 0 => Vec::new(),
                 count => self.router.whom_to_ask(count, QUIET_FOR),
             };
-            if !excess.is_empty() {
-                tracing::debug!(own, asked = excess.len(), "more than its share of connections");
-            }
             let aged = aged.iter().map(|peer| (&**peer, Goaway::Age));
             let excess = excess.iter().map(|peer| (&**peer, Goaway::Balance));
             self.ask_one_by_one(aged.chain(excess).collect(), now).await;
