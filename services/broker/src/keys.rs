@@ -32,6 +32,11 @@ pub(crate) fn lease(node: &str) -> String {
     format!("sb:l:{node}")
 }
 
+/// The hash in which every node says how many connections it has.
+pub(crate) fn crowd() -> &'static str {
+    "sb:crowd"
+}
+
 /// The `tenant/peer` in a channel's name; `None` for any other name.
 pub(crate) fn peer_of_channel(channel: &[u8]) -> Option<&str> {
     let rest = std::str::from_utf8(channel).ok()?.strip_prefix("sb:{")?;

@@ -8,8 +8,8 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 use switchboard_core::{
-    Attached, Broker, BrokerError, BrokerEvents, BusState, BusStatus, Claim, Keep, Left, Letter, Presence,
-    Records,
+    Attached, Broker, BrokerError, BrokerEvents, BusState, BusStatus, Claim, Crowd, Keep, Left, Letter,
+    Presence, Records,
 };
 use switchboard_protocol::{InboxMessage, Mid, NodeId, PeerKey, SessionId};
 use switchboard_telemetry::{Queue, Telemetry};
@@ -31,6 +31,8 @@ pub struct MemoryBus(Arc<Mutex<Hub>>);
 struct Hub {
     records: Records,
     nodes: HashMap<NodeId, Arc<Sender<Event>>>,
+    /// Connections of the nodes that take clients.
+    crowd: HashMap<NodeId, usize>,
 }
 
 #[derive(Debug)]
@@ -225,6 +227,15 @@ impl Broker for MemoryBroker {
         }
     }
 
+    fn crowd(&self, own: Option<usize>) -> Option<Crowd> {
+        let mut hub = self.bus.0.lock();
+        hub.crowd.remove(&self.node);
+        let own = own?;
+        let others = hub.crowd.values().copied().collect();
+        hub.crowd.insert(self.node.clone(), own);
+        Some(Crowd { own, others })
+    }
+
     fn status(&self) -> BusStatus {
         let hub = self.bus.0.lock();
         let attached = hub.records.attached_to(&self.node);
@@ -241,6 +252,7 @@ impl Broker for MemoryBroker {
             let mut hub = self.bus.0.lock();
             hub.records.orphan(&self.node, Instant::now());
             hub.nodes.remove(&self.node);
+            hub.crowd.remove(&self.node);
             self.end.cancel();
         })
     }

@@ -27,6 +27,7 @@ contract!(
     an_attach_that_is_given_up_leaves_nothing_behind,
     a_shutdown_detaches_its_peers,
     many_peers_attach_at_once,
+    nodes_know_how_many_connections_the_others_have_while_these_take_clients,
 );
 
 async fn what_is_published_to_an_attached_peer_is_heard_on_its_node_byte_for_byte(cluster: Cluster) {
@@ -234,4 +235,37 @@ async fn many_peers_attach_at_once(cluster: Cluster) {
     }
     let status = n1.broker.status();
     assert_eq!((status.desired, status.confirmed), (PEERS, PEERS));
+}
+
+async fn nodes_know_how_many_connections_the_others_have_while_these_take_clients(cluster: Cluster) {
+    let (n1, n2, n3) = (
+        cluster.node("n1").await,
+        cluster.node("n2").await,
+        cluster.node("n3").await,
+    );
+    let others = |own: &[Option<usize>; 3]| {
+        let _ = (n2.broker.crowd(own[1]), n3.broker.crowd(own[2]));
+        n1.broker.crowd(own[0]).map(|crowd| {
+            let mut others = crowd.others;
+            others.sort_unstable();
+            (crowd.own, others)
+        })
+    };
+    until("all are known", PATIENCE, || {
+        others(&[Some(5), Some(20), Some(30)]) == Some((5, vec![20, 30]))
+    })
+    .await;
+    until("one that takes no clients is not counted", PATIENCE, || {
+        others(&[Some(5), None, Some(30)]) == Some((5, vec![30]))
+    })
+    .await;
+    n3.broker.shutdown().await;
+    until("one that has gone is not counted", PATIENCE, || {
+        others(&[Some(5), None, None]) == Some((5, Vec::new()))
+    })
+    .await;
+    until("one that takes none knows none", PATIENCE, || {
+        others(&[None, None, None]).is_none()
+    })
+    .await;
 }

@@ -74,7 +74,8 @@ impl Router {
             IfHeld::Take
         };
         let mut attached = self.claim(key, token, false, if_held).await?;
-        let peer = Peer::new(key.clone(), token.session, order, attached.fence);
+        let since_s = self.second(self.now());
+        let peer = Peer::new(key.clone(), token.session, order, attached.fence, since_s);
         if let Some(saved) = attached.saved.take() {
             // Another session's numbers and tail mean nothing here, but what its senders had delivered stays so.
             let marks = Saved {
@@ -115,7 +116,8 @@ impl Router {
         acks: bool,
         mut attached: Attached,
     ) -> Result<Attachment, BrokerError> {
-        let peer = Peer::new(key.clone(), token.session, order, attached.fence);
+        let since_s = self.second(self.now());
+        let peer = Peer::new(key.clone(), token.session, order, attached.fence, since_s);
         let earlier = self.registry.session(token.session);
         let mut saved = attached.saved.take();
         if let Some(earlier) = &earlier {

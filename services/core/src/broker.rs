@@ -61,6 +61,10 @@ pub trait Broker: Send + Sync + 'static {
     /// As [`Broker::publish`].
     fn send_to_node(&self, node: &NodeId, message: Vec<u8>) -> Result<(), BrokerError>;
 
+    /// Notes how many connections this node has, for the others to know, or that it takes none (`None`) and is
+    /// not to be counted. What is known of them, seconds old; `None` while nothing recent is.
+    fn crowd(&self, own: Option<usize>) -> Option<Crowd>;
+
     /// How the bus is, for readiness and for people.
     fn status(&self) -> BusStatus;
 
@@ -239,6 +243,31 @@ pub enum BrokerError {
     /// The bus answered with an error.
     #[error("the bus refused the command")]
     Refused,
+}
+
+/// How the connections lie on the nodes that take clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Crowd {
+    /// What this node said when it last heard of the others or the time before, whichever is less: what it
+    /// heard of them is from between the two.
+    pub own: usize,
+    /// Connections of the others, in no order.
+    pub others: Vec<usize>,
+}
+
+impl Crowd {
+    /// The most nodes that are counted.
+    pub const MOST_NODES: usize = 1024;
+
+    /// Connections of a node, on average.
+    #[must_use]
+    pub fn mean(&self) -> f64 {
+        let sum = self
+            .others
+            .iter()
+            .fold(self.own, |sum, count| sum.saturating_add(*count));
+        sum as f64 / (self.others.len() + 1) as f64
+    }
 }
 
 /// How the bus is.

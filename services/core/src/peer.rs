@@ -29,6 +29,10 @@ pub struct Peer {
     order: u64,
     /// The claim's fence; 0 while it is not confirmed.
     fence: AtomicU64,
+    /// When it attached, in seconds of the router's clock.
+    since_s: u32,
+    /// When it was last asked to move, likewise; 0: never.
+    asked_s: AtomicU32,
     mailbox: Mutex<Mailbox>,
     /// Boxed and dropped when empty: most peers are idle most of the time.
     pub(crate) outbox: Mutex<Option<Box<Outbox>>>,
@@ -39,12 +43,14 @@ pub struct Peer {
 }
 
 impl Peer {
-    pub(crate) fn new(key: PeerKey, session: SessionId, order: u64, fence: u64) -> Arc<Self> {
+    pub(crate) fn new(key: PeerKey, session: SessionId, order: u64, fence: u64, since_s: u32) -> Arc<Self> {
         Arc::new(Self {
             key,
             session,
             order,
             fence: AtomicU64::new(fence),
+            since_s,
+            asked_s: AtomicU32::new(0),
             mailbox: Mutex::default(),
             outbox: Mutex::default(),
             is_gone: AtomicBool::new(false),
@@ -67,6 +73,26 @@ impl Peer {
     /// Whether it is this very attachment of the session.
     pub(crate) fn is(&self, other: &Self) -> bool {
         self.order == other.order
+    }
+
+    /// Its number among the attaches of this node, which began in this order.
+    pub(crate) fn order(&self) -> u64 {
+        self.order
+    }
+
+    /// When it attached, in seconds of the router's clock.
+    pub(crate) fn since_s(&self) -> u32 {
+        self.since_s
+    }
+
+    /// When it was last asked to move, likewise; 0: never.
+    pub(crate) fn asked_s(&self) -> u32 {
+        self.asked_s.load(Ordering::Relaxed)
+    }
+
+    /// It is asked to move at this second of the router's clock.
+    pub(crate) fn was_asked_to_move(&self, second: u32) {
+        self.asked_s.store(second, Ordering::Relaxed);
     }
 
     /// Its session.

@@ -95,10 +95,17 @@ impl Registry {
 
     /// Everybody attached at this moment.
     pub(crate) fn all(&self) -> Vec<Arc<Peer>> {
-        self.by_key
-            .iter()
-            .flat_map(|shard| shard.lock().values().cloned().collect::<Vec<_>>())
-            .collect()
+        self.select(|_| true)
+    }
+
+    /// Those attached at this moment whom `is_meant` fits. It is asked under a lock, so it must be quick.
+    pub(crate) fn select(&self, is_meant: impl Fn(&Peer) -> bool) -> Vec<Arc<Peer>> {
+        let mut selected = Vec::new();
+        for shard in &self.by_key {
+            let shard = shard.lock();
+            selected.extend(shard.values().filter(|peer| is_meant(peer)).cloned());
+        }
+        selected
     }
 
     fn shard<'a, K, Q: Hash + ?Sized>(&self, shards: &'a [Shard<K>], key: &Q) -> &'a Shard<K> {
@@ -126,7 +133,7 @@ mod tests {
         let mut session = [0; 12];
         session[..4].copy_from_slice(&order.to_be_bytes());
         let key = PeerKey::parse(&format!("default/{name}")).unwrap();
-        Peer::new(key, SessionId::from_bytes(session), u64::from(order), 0)
+        Peer::new(key, SessionId::from_bytes(session), u64::from(order), 0, 1)
     }
 
     fn leave(registry: &Registry, peer: &Peer) {

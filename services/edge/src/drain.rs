@@ -4,7 +4,8 @@
 use std::{sync::Arc, time::Duration};
 
 use rand::seq::SliceRandom as _;
-use switchboard_protocol::{CloseCode, Event, GoawayReason};
+use switchboard_protocol::CloseCode;
+use switchboard_telemetry::Goaway;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::Edge;
@@ -30,7 +31,7 @@ pub struct DrainReport {
 }
 
 /// A peer that sent or got nothing for this long is not in the middle of a negotiation.
-const QUIET_FOR: Duration = Duration::from_secs(5);
+pub(crate) const QUIET_FOR: Duration = Duration::from_secs(5);
 
 impl Edge {
     /// Refuses new connections, sends `goaway` to everybody over `plan.window`, quiet peers first, closes each
@@ -49,15 +50,10 @@ impl Edge {
         peers.append(&mut active);
         let told = peers.len();
         let step = plan.window / u32::try_from(told.max(1)).unwrap_or(u32::MAX);
-        let reconnect_after_ms = 0;
         let mut closing = std::collections::VecDeque::new();
         for (peer, at) in peers.into_iter().zip((0..).map(|index| start + step * index)) {
             sleep_until(at).await;
-            peer.tell(Event::Goaway {
-                reason: GoawayReason::Draining,
-                reconnect_after_ms,
-            });
-            self.telemetry.goaway_sent();
+            self.router.ask_to_move(&peer, Goaway::Draining);
             closing.push_back((at + plan.grace, peer));
             while let Some((_, peer)) = closing.pop_front_if(|(at, _)| *at <= Instant::now()) {
                 peer.close(CloseCode::Restarting);

@@ -5,6 +5,7 @@
 //! waits for another connection, for the bus, or for its own slow client.
 
 mod admission;
+mod balance;
 mod close;
 mod config;
 mod connection;
@@ -22,6 +23,7 @@ mod upgrade;
 mod websocket;
 mod wire;
 
+pub use balance::BalancePlan;
 pub use config::EdgeConfig;
 pub use drain::{DrainPlan, DrainReport};
 pub use listener::serve;

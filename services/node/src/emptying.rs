@@ -1,9 +1,9 @@
-//! Emptying the node when it is wanted, and taking clients again when it is not wanted any more. How clients
-//! are moved is the edge's.
+//! Emptying the node when it is wanted, and taking clients again when it is not wanted any more; only then are
+//! they balanced against other nodes. How clients are moved is the edge's.
 
 use std::sync::Arc;
 
-use switchboard_edge::{DrainReport, Edge};
+use switchboard_edge::{BalancePlan, DrainReport, Edge};
 use switchboard_telemetry::Telemetry;
 use tokio::sync::watch;
 
@@ -15,6 +15,7 @@ pub(crate) struct Emptying {
     pub(crate) readiness: Arc<Readiness>,
     pub(crate) telemetry: Telemetry,
     pub(crate) settings: DrainSettings,
+    pub(crate) balance: BalancePlan,
 }
 
 impl Emptying {
@@ -26,7 +27,10 @@ impl Emptying {
                 Wanted::Stopped => return self.empty().await,
                 Wanted::Serving => {
                     self.is_draining(false);
-                    changed(&mut orders).await;
+                    tokio::select! {
+                        never = self.edge.keep_balance(self.balance) => match never {},
+                        () = changed(&mut orders) => {}
+                    }
                 }
                 Wanted::Drained => {
                     let emptied = async {

@@ -8,7 +8,7 @@ use axum::Router as Routes;
 use switchboard_auth::{IceServers, Minter, Verifier};
 use switchboard_broker::{MemoryBroker, MemoryBus, RedisBroker};
 use switchboard_core::{Broker, Router};
-use switchboard_edge::{DrainReport, Edge};
+use switchboard_edge::{BalancePlan, DrainReport, Edge};
 use switchboard_telemetry::Telemetry;
 use tokio::{net::TcpListener, sync::watch};
 
@@ -32,6 +32,7 @@ pub struct Node {
     public_routes: Routes,
     ops: TcpListener,
     drain: DrainSettings,
+    balance: BalancePlan,
 }
 
 impl Node {
@@ -83,6 +84,7 @@ impl Node {
             public_routes,
             ops,
             drain: settings.drain,
+            balance: settings.balance,
         })
     }
 
@@ -120,6 +122,7 @@ impl Node {
             readiness: Arc::clone(&self.readiness),
             telemetry: self.telemetry.clone(),
             settings: self.drain,
+            balance: self.balance,
         };
         let stopping = async {
             stop.await;

@@ -82,6 +82,7 @@ catalogue! {
     SUBSCRIPTIONS_CONFIRMED = Kind::Gauge, "switchboard_subscriptions_confirmed", [], "Channels whose subscription Redis confirmed.";
     LEASE_RENEWED = Kind::Gauge, "switchboard_lease_renewed_timestamp_seconds", [], "When the node's lease was renewed last, in seconds since the Unix epoch.";
     DRAINING = Kind::Gauge, "switchboard_draining", [], "1 while the node empties itself.";
-    GOAWAYS_TOTAL = Kind::Counter, "switchboard_goaways_total", [], "Clients that were told to go.";
+    GOAWAYS_TOTAL = Kind::Counter, "switchboard_goaways_total", ["reason"], "Clients that were told to go.";
+    CLUSTER_MEAN = Kind::Gauge, "switchboard_cluster_mean_connections", [], "Open connections of a node on average, over the nodes that take clients; 0 while the node does not know.";
     BUILD_INFO = Kind::Gauge, "switchboard_build_info", ["version", "commit"], "Always 1; the labels say what runs.";
 }

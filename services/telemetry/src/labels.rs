@@ -101,8 +101,20 @@ labels! {
         Locate = "locate",
         /// A node's lease.
         Lease = "lease",
+        /// The script by which nodes tell each other how many connections they have.
+        Crowd = "crowd",
         /// PING.
         Ping = "ping",
+    }
+
+    /// Why a client was told to go.
+    Goaway {
+        /// The node empties itself.
+        Draining = "draining",
+        /// The node has more than its share of the cluster's connections.
+        Balance = "balance",
+        /// The connection has reached its maximum age.
+        Age = "age",
     }
 
     /// Why a pub/sub connection was built anew.

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 pub use catalogue::{CATALOGUE, Kind, Metric};
 pub use connections::{ConnectionGuard, SessionGuard};
-pub use labels::{BusRebuild, Path, Queue, RedisOp, RefusalReason, Resume, Transport};
+pub use labels::{BusRebuild, Goaway, Path, Queue, RedisOp, RefusalReason, Resume, Transport};
 pub use logging::{LogFormat, TelemetryError, init_logging};
 pub use messages::Final;
 pub use otlp::OtlpConfig;
@@ -94,8 +94,14 @@ impl Telemetry {
     }
 
     /// One client was told to go.
-    pub fn goaway_sent(&self) {
-        self.metrics.goaways.inc();
+    pub fn goaway_sent(&self, why: Goaway) {
+        self.metrics.goaways[why.index()].inc();
+    }
+
+    /// Connections of a node of the cluster, on average; `None` while the node does not know.
+    pub fn cluster_mean(&self, mean: Option<f64>) {
+        let mean = mean.unwrap_or(0.0).round() as i64;
+        self.metrics.cluster_mean.set(mean);
     }
 }
 

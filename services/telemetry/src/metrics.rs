@@ -9,7 +9,7 @@ use switchboard_protocol::{CloseCode, ErrorCode, MessageKind};
 
 use crate::{
     catalogue::{self as c, Kind, Metric},
-    labels::{BusRebuild, Path, Queue, RedisOp, RefusalReason, Resume, Transport},
+    labels::{BusRebuild, Goaway, Path, Queue, RedisOp, RefusalReason, Resume, Transport},
     process::Process,
 };
 
@@ -58,7 +58,8 @@ pub(crate) struct Metrics {
     pub(crate) subscriptions_desired: IntGauge,
     pub(crate) subscriptions_confirmed: IntGauge,
     pub(crate) draining: IntGauge,
-    pub(crate) goaways: IntCounter,
+    pub(crate) goaways: Vec<IntCounter>,
+    pub(crate) cluster_mean: IntGauge,
 }
 
 impl Metrics {
@@ -120,7 +121,8 @@ impl Metrics {
             subscriptions_desired: gauge(r, &c::SUBSCRIPTIONS_DESIRED)?,
             subscriptions_confirmed: gauge(r, &c::SUBSCRIPTIONS_CONFIRMED)?,
             draining: gauge(r, &c::DRAINING)?,
-            goaways: counter(r, &c::GOAWAYS_TOTAL)?,
+            goaways: counters(r, &c::GOAWAYS_TOTAL, &Goaway::ALL.map(Goaway::as_str))?,
+            cluster_mean: gauge(r, &c::CLUSTER_MEAN)?,
             registry,
         })
     }

@@ -13,13 +13,13 @@ use redis::Pipeline;
 use switchboard_telemetry::RedisOp;
 use tokio::time::MissedTickBehavior;
 
-use super::{keys, pool, shared::Shared};
+use super::{crowd, keys, pool, shared::Shared};
 
 /// How long a lease lasts without renewal: after that, others take this node for dead.
 pub(crate) const LEASE: Duration = Duration::from_secs(10);
 
 /// How often it is renewed.
-const RENEW_EVERY: Duration = Duration::from_secs(3);
+pub(crate) const RENEW_EVERY: Duration = Duration::from_secs(3);
 
 /// When the lease was renewed last, by this node's own monotonic clock.
 #[derive(Debug)]
@@ -113,7 +113,7 @@ fn unix_now_s() -> u64 {
         .map_or(0, |since| since.as_secs())
 }
 
-/// Renews the lease until it is dropped. On its own pooled connection, so that no queue of publishes can
+/// Renews the lease until it is dropped, and then each time hears how the other nodes are. On its own pooled connection, so that no queue of publishes can
 /// make this node look dead.
 pub(crate) async fn run(shared: Arc<Shared>, pool: deadpool_redis::Pool) {
     let mut ticks = tokio::time::interval(RENEW_EVERY);
@@ -137,8 +137,13 @@ pub(crate) async fn run(shared: Arc<Shared>, pool: deadpool_redis::Pool) {
                     tracing::error!(node = %shared.node, "another running node has the same id; give each its own");
                 }
             }
-            Err(error) => tracing::warn!(%error, "the node's lease could not be renewed"),
+            Err(error) => {
+                tracing::warn!(%error, "the node's lease could not be renewed");
+                continue;
+            }
         }
+        // After the lease, which must not suffer from it.
+        crowd::meet(&shared, &pool).await;
     }
 }
 

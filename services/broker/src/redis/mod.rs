@@ -6,6 +6,7 @@ mod backoff;
 mod call;
 mod command;
 mod config;
+mod crowd;
 mod handshake;
 mod health;
 mod lease;
@@ -22,7 +23,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use redis::Pipeline;
-use switchboard_core::{Attached, Broker, BrokerError, BrokerEvents, BusStatus, Claim, Keep, Letter};
+use switchboard_core::{Attached, Broker, BrokerError, BrokerEvents, BusStatus, Claim, Crowd, Keep, Letter};
 use switchboard_protocol::{Mid, NodeId, PeerKey, SessionId};
 use switchboard_telemetry::Telemetry;
 use tokio::time::timeout;
@@ -111,12 +112,16 @@ impl RedisBroker {
             }
             pool::query::<Vec<u64>>(&self.pool, &pipeline).await?;
         }
-        let mut pipeline = Pipeline::with_capacity(1);
+        let mut pipeline = Pipeline::with_capacity(2);
         let mut end_lease = self.shared.scripts.call(Operation::EndLease, 1, true);
         end_lease
             .arg(self.shared.lease.key())
             .arg(self.shared.lease.incarnation());
         pipeline.add_command(end_lease);
+        pipeline
+            .cmd("HDEL")
+            .arg(keys::crowd())
+            .arg(self.shared.node.as_str());
         pool::query::<Vec<u64>>(&self.pool, &pipeline).await.map(drop)
     }
 }
@@ -178,6 +183,10 @@ impl Broker for RedisBroker {
             node: node.clone(),
             message,
         })
+    }
+
+    fn crowd(&self, own: Option<usize>) -> Option<Crowd> {
+        self.shared.meeting.exchange(own)
     }
 
     fn status(&self) -> BusStatus {

@@ -1,5 +1,5 @@
-//! The scripts that touch a peer's record and mailbox, each only keys of one partition. Not when they run
-//! (`attach`, `reclaim`, `mod`), nor what their answers mean (`record`, `call`).
+//! The scripts that touch a peer's record and mailbox, each only keys of one partition, and two of a node's own.
+//! Not when they run (`attach`, `reclaim`, `mod`), nor what their answers mean (`record`, `call`).
 //!
 //! The record is a hash: `v` (the fence), `session`, `node`, `inc` (which run of that node), `state`,
 //! `secret` (SHA-1 of the resume secret, which has 128 random bits), `b` (bytes in the mailbox), and of a
@@ -157,6 +157,28 @@ return redis.call('HINCRBY', KEYS[1], 'alive', 1)
     EndLease = r"
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0
+";
+
+    /// Keys: crowd. Arguments: node, its connections (nothing: it is not to be counted), for how long that stands
+    /// in ms, most nodes. Answers the connections of the others.
+    Meet = r"
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local all, others, known = redis.call('HGETALL', KEYS[1]), {}, 0
+for i = 1, #all, 2 do
+  local count, ends = string.match(all[i + 1], '^(%d+) (%d+)$')
+  if all[i] == ARGV[1] or not ends or tonumber(ends) <= now then
+    redis.call('HDEL', KEYS[1], all[i])
+  else
+    known = known + 1
+    if known < tonumber(ARGV[4]) then others[known] = tonumber(count) end
+  end
+end
+if ARGV[2] ~= '' and known < tonumber(ARGV[4]) then
+  redis.call('HSET', KEYS[1], ARGV[1], string.format('%s %.0f', ARGV[2], now + ARGV[3]))
+  redis.call('PEXPIRE', KEYS[1], ARGV[3])
+end
+return others
 ";
 }
 

@@ -119,10 +119,11 @@ impl Task {
     }
 
     /// What the close code of a lost connection asks for. Where moving to another was attempted, it may have
-    /// been replaced by that attempt, though its answer never came; this is no reason to stop then.
+    /// been replaced by that attempt, or its session taken up there, though the answer never came; this is no
+    /// reason to stop then.
     pub(super) fn judge(&mut self, lost: &Lost, attempted: bool) -> Result<After, End> {
         let known = CloseCode::from_code(lost.code);
-        if attempted && known == Some(CloseCode::Replaced) {
+        if attempted && matches!(known, Some(CloseCode::Replaced | CloseCode::Normal)) {
             return Ok(After::Wait);
         }
         match known.map(CloseCode::client_should) {

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use switchboard_protocol::{ClientShould, CloseCode, Event, ReceiptStatus, ServerFrame, ServerMessage};
+use switchboard_protocol::{
+    ClientShould, CloseCode, Event, GoawayReason, ReceiptStatus, ServerFrame, ServerMessage,
+};
 use tokio::time::{Instant, timeout};
 
 use super::{
@@ -68,7 +70,10 @@ impl Task {
                     None
                 }
                 Turn::Step(Step::Opened(Err(_))) => {
-                    approach = Approach::after(self.backoff.next_wait());
+                    approach = match self.may_stay {
+                        true => Approach::Idle,
+                        false => Approach::after(self.backoff.next_wait()),
+                    };
                     None
                 }
                 Turn::Late => link.is_dead(reading),
@@ -135,8 +140,15 @@ impl Task {
                 self.word(id, Outcome::Failed { code, message });
             }
             ServerFrame::Event(Event::Goaway {
-                reconnect_after_ms, ..
+                reason,
+                reconnect_after_ms,
             }) => {
+                // Who is only to make room tries once: the session here is better than a new one elsewhere, and the
+                // node asks again.
+                self.may_stay = match reason {
+                    GoawayReason::Rebalancing => true,
+                    GoawayReason::Draining => false,
+                };
                 if let Some(approach) = approach.filter(|approach| approach.is_idle()) {
                     let asked = Duration::from_millis(reconnect_after_ms).min(MOVE_WITHIN);
                     // Nodes that send their clients from one to another must not make them spin.

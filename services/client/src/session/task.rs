@@ -73,6 +73,8 @@ pub(super) struct Task {
     pub(super) next_url: usize,
     /// A retry without a wait was made, and no steady connection since.
     pub(super) hurried: bool,
+    /// The node that asked this client to move would keep it.
+    pub(super) may_stay: bool,
     pub(super) closing: bool,
 }
 
@@ -99,6 +101,7 @@ impl Task {
             last_seq: 0,
             next_url: 0,
             hurried: false,
+            may_stay: false,
             closing: false,
         }
     }

@@ -1,8 +1,10 @@
 //! The router's promises, tested on two routers joined by hand: every envelope and acknowledgement passes
 //! through the test, which may lose, repeat or reorder it. No clock is waited for; moments are arguments.
 
+mod balance;
 mod faults;
 mod model;
+mod moving;
 mod sessions;
 mod way;
 
@@ -15,8 +17,8 @@ use switchboard_protocol::{ErrorCode, Event, MessageId, MessageKind, Mid, NodeId
 use switchboard_telemetry::Telemetry;
 
 use crate::{
-    Attached, Attachment, Broker, BrokerError, BrokerEvents as _, BusState, BusStatus, Claim, Keep, Left,
-    Letter, Limits, Outgoing, Peer, Presence, Router, SendRequest, Wish,
+    Attached, Attachment, Broker, BrokerError, BrokerEvents as _, BusState, BusStatus, Claim, Crowd, Keep,
+    Left, Letter, Limits, Outgoing, Peer, Presence, Router, SendRequest, Wish,
 };
 
 /// What a node asked of the bus.
@@ -78,6 +80,9 @@ impl Broker for ByHand {
     }
     fn send_to_node(&self, node: &NodeId, message: Vec<u8>) -> Result<(), BrokerError> {
         self.ask(Asked::ToNode(node.clone(), message))
+    }
+    fn crowd(&self, _: Option<usize>) -> Option<Crowd> {
+        None
     }
     fn status(&self) -> BusStatus {
         BusStatus {

@@ -48,6 +48,8 @@ section! {
         ice: IceSection = IceSection::default(),
         /// How the node is emptied before it stops.
         drain: DrainSection = DrainSection::default(),
+        /// How connections are kept in balance between nodes.
+        balance: BalanceSection = BalanceSection::default(),
         /// Logs and traces.
         telemetry: TelemetrySection = TelemetrySection::default(),
         /// The demo page.
@@ -197,6 +199,28 @@ section! {
         grace_ms: u64 = 2_000,
         /// When whoever is left is cut off, in milliseconds from the first `goaway`.
         deadline_ms: u64 = 25_000,
+    }
+}
+
+section! {
+    /// `[balance]`.
+    BalanceSection {
+        /// Whether a node with more than its share of the cluster's connections asks clients to move.
+        enabled: bool = true,
+        /// It begins above this multiple of the mean of all nodes, and ends half-way back to the mean.
+        high_watermark: f64 = 1.1,
+        /// A node with no more connections than this asks nobody.
+        floor_connections: usize = 100,
+        /// The share of its connections that a node asks per second, at most …
+        pace_share: f64 = 0.04,
+        /// … or this many connections, if that is more.
+        pace_connections: usize = 5,
+        /// How long a node has to be ready before it is counted and asks anybody, in milliseconds.
+        settle_ms: u64 = 10_000,
+        /// When a connection is asked to move because of its age, in seconds, and closed a minute later; 0: never.
+        max_connection_age_s: u64 = 0,
+        /// Each connection's own bound is earlier by up to this share, from 0 to 1.
+        max_connection_age_jitter: f64 = 0.1,
     }
 }
 

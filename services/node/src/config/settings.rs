@@ -5,8 +5,8 @@ use std::{net::SocketAddr, path::Path, time::Duration};
 
 use switchboard_auth::{AuthConfig, IceConfig};
 use switchboard_broker::RedisConfig;
-use switchboard_core::Limits;
-use switchboard_edge::{DrainPlan, EdgeConfig};
+use switchboard_core::{BalanceRules, Limits, MaxAge, Pace};
+use switchboard_edge::{BalancePlan, DrainPlan, EdgeConfig};
 use switchboard_protocol::{NodeId, Secret};
 use switchboard_telemetry::OtlpConfig;
 
@@ -33,6 +33,8 @@ pub struct Settings {
     pub ice: IceConfig,
     /// For the drain.
     pub drain: DrainSettings,
+    /// For the balance between nodes.
+    pub balance: BalancePlan,
     /// For logs and traces.
     pub telemetry: TelemetrySection,
     /// The secret with which the demo page's tokens are signed, where it is enabled.
@@ -78,6 +80,7 @@ impl Settings {
             edge: edge(&config)?,
             ice,
             drain: drain(&config)?,
+            balance: balance(&config)?,
             demo_secret: demo(&config, secret.as_ref())?,
             auth: auth(&config, secret)?,
             telemetry: telemetry(config.telemetry)?,
@@ -300,6 +303,40 @@ fn drain(config: &Config) -> Result<DrainSettings, ConfigError> {
     })
 }
 
+fn balance(config: &Config) -> Result<BalancePlan, ConfigError> {
+    let section = &config.balance;
+    in_range("balance.high_watermark", section.high_watermark, 1.01, 100.0)?;
+    in_range(
+        "balance.floor_connections",
+        section.floor_connections,
+        1,
+        10_000_000,
+    )?;
+    in_range("balance.pace_share", section.pace_share, 0.0, 1.0)?;
+    in_range("balance.pace_connections", section.pace_connections, 1, 1_000_000)?;
+    in_range("balance.settle_ms", section.settle_ms, 0, 600_000)?;
+    let jitter = section.max_connection_age_jitter;
+    in_range("balance.max_connection_age_jitter", jitter, 0.0, 1.0)?;
+    let age_s = section.max_connection_age_s;
+    if age_s > 0 {
+        in_range("balance.max_connection_age_s", age_s, 1, 31_536_000)?;
+    }
+    let most = Duration::from_secs(age_s);
+    Ok(BalancePlan {
+        enabled: section.enabled,
+        rules: BalanceRules {
+            high: section.high_watermark,
+            floor: section.floor_connections,
+            pace: Pace {
+                share: section.pace_share,
+                least: section.pace_connections,
+            },
+        },
+        settle: Duration::from_millis(section.settle_ms),
+        max_age: (age_s > 0).then_some(MaxAge { most, jitter }),
+    })
+}
+
 fn demo(config: &Config, secret: Option<&Secret>) -> Result<Option<Secret>, ConfigError> {
     if !config.demo.enabled {
         return Ok(None);
@@ -331,7 +368,8 @@ fn in_range<T: PartialOrd + std::fmt::Display>(
     least: T,
     most: T,
 ) -> Result<(), ConfigError> {
-    if value < least || value > most {
+    // Written so that what is no number is not in the range either.
+    if !(value >= least && value <= most) {
         return Err(ConfigError::new(
             key,
             format!("is {value}; it must be from {least} to {most}"),

@@ -15,7 +15,7 @@ use switchboard_protocol::{Mid, NodeId, PeerKey, SessionId};
 
 use super::Mutant;
 use crate::{
-    Attached, Broker, BrokerError, BrokerEvents as _, BusState, BusStatus, Claim, Keep, Left, Letter,
+    Attached, Broker, BrokerError, BrokerEvents as _, BusState, BusStatus, Claim, Crowd, Keep, Left, Letter,
     Records, Router,
 };
 
@@ -267,6 +267,10 @@ impl Broker for Link {
 
     fn send_to_node(&self, node: &NodeId, message: Vec<u8>) -> Result<(), BrokerError> {
         self.ask(Command::ToNode(node.clone(), message))
+    }
+
+    fn crowd(&self, _: Option<usize>) -> Option<Crowd> {
+        None
     }
 
     fn status(&self) -> BusStatus {

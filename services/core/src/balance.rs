@@ -1,0 +1,134 @@
+//! Whether a node has more than its share of the cluster's connections, and how many of them it asks to move at
+//! this moment. Not which ones (`moving`), nor how nodes know of each other ([`Broker::crowd`](crate::Broker)).
+//!
+//! It errs on the side of asking too few: what nodes know of each other is seconds old, and a client that was
+//! asked for nothing has been disturbed for nothing.
+
+use std::time::{Duration, Instant};
+
+use crate::Crowd;
+
+/// In a time as long as this a node asks at most as many as it has connections: a balancer that sends everybody
+/// back to where they came from must not make them circle.
+const WINDOW: Duration = Duration::from_secs(600);
+
+/// When a node asks clients to move, and how many.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BalanceRules {
+    /// It begins above this multiple of the mean of all nodes, and ends half-way back to the mean.
+    pub high: f64,
+    /// A node with no more connections than this asks nobody.
+    pub floor: usize,
+    /// The bound on how fast it asks.
+    pub pace: Pace,
+}
+
+/// How many clients a node asks to move in one second, at most.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pace {
+    /// This share of its connections …
+    pub share: f64,
+    /// … or this many, if that is more.
+    pub least: usize,
+}
+
+impl Pace {
+    /// For a node with `own` connections.
+    #[must_use]
+    pub fn per_second(self, own: usize) -> usize {
+        self.least.max((self.share * own as f64) as usize)
+    }
+}
+
+/// One node's decisions, and what it has to remember between them.
+#[derive(Debug)]
+pub struct Balancer {
+    rules: BalanceRules,
+    is_shedding: bool,
+    window: Option<Window>,
+}
+
+/// What was asked of clients lately.
+#[derive(Debug)]
+struct Window {
+    began: Instant,
+    asked: usize,
+    /// The most connections the node had meanwhile.
+    most: usize,
+    is_spent: bool,
+}
+
+impl Balancer {
+    /// Nothing has been asked yet.
+    #[must_use]
+    pub fn new(rules: BalanceRules) -> Self {
+        Self {
+            rules,
+            is_shedding: false,
+            window: None,
+        }
+    }
+
+    /// How many clients to ask now, at most `budget`, of a node with `own` connections. `asked` says how many
+    /// of these were asked a moment ago and have not gone yet.
+    pub fn decide(
+        &mut self,
+        crowd: &Crowd,
+        own: usize,
+        asked: impl FnOnce() -> usize,
+        budget: usize,
+        now: Instant,
+    ) -> usize {
+        // What has come since the others were heard has come to them, too, for all that is known.
+        let known = own.min(crowd.own);
+        let mean = crowd.mean();
+        let high = self.rules.high * mean;
+        let low = f64::midpoint(mean, high);
+        let mark = if self.is_shedding { low } else { high };
+        let is_above = |count: usize| count > self.rules.floor && count as f64 > mark;
+        if crowd.others.is_empty() || !is_above(known) {
+            self.is_shedding = false;
+            return 0;
+        }
+        let staying = known.saturating_sub(asked());
+        let was_shedding = std::mem::replace(&mut self.is_shedding, is_above(staying));
+        if !self.is_shedding {
+            return 0;
+        }
+        if !was_shedding {
+            tracing::info!(
+                own,
+                mean,
+                "more than this node's share of connections; some are asked to move"
+            );
+        }
+        let keep = (low.ceil() as usize).max(self.rules.floor);
+        let count = staying.saturating_sub(keep).min(budget);
+        self.allow(count, own, now)
+    }
+
+    /// As many of `count` as the window has left.
+    fn allow(&mut self, count: usize, own: usize, now: Instant) -> usize {
+        let fresh = Window {
+            began: now,
+            asked: 0,
+            most: own,
+            is_spent: false,
+        };
+        let current = self.window.take();
+        let current = current.filter(|window| now.saturating_duration_since(window.began) < WINDOW);
+        let window = self.window.insert(current.unwrap_or(fresh));
+        window.most = window.most.max(own);
+        let allowed = count.min(window.most.saturating_sub(window.asked));
+        window.asked += allowed;
+        if allowed < count && !window.is_spent {
+            window.is_spent = true;
+            tracing::warn!(
+                asked = window.asked,
+                "as many clients were asked to move as there are, and the node still has more than its share; \
+                 does the load balancer send them back?"
+            );
+        }
+        allowed
+    }
+}
