@@ -2,6 +2,7 @@
 //! than by axum's extractor, so that the connection's task is ours to track and its socket carries neither
 //! hyper's buffers nor a virtual call per read.
 
+use futures_util::FutureExt as _;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version, header, request::Parts};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
@@ -83,7 +84,8 @@ fn lists(headers: &HeaderMap, name: &header::HeaderName, wanted: &str) -> bool {
 }
 
 /// Takes the TCP socket out of hyper and puts a WebSocket codec on it. `None` if the connection is not a
-/// plain one of [`crate::serve`].
+/// plain one of [`crate::serve`], or its client has hung up: one that gave this node up while it was frozen must
+/// not lose its peer to it, which it has elsewhere by now.
 pub(crate) async fn socket(upgraded: Upgraded, message_bytes: usize) -> Option<Socket> {
     let parts = upgraded.downcast::<TokioIo<TcpStream>>().ok()?;
     let config = WebSocketConfig::default()
@@ -93,7 +95,16 @@ pub(crate) async fn socket(upgraded: Upgraded, message_bytes: usize) -> Option<S
         .max_write_buffer_size(message_bytes + 1024)
         .max_message_size(Some(message_bytes))
         .max_frame_size(Some(message_bytes));
-    let wire = Wire::new(parts.io.into_inner());
+    let tcp = parts.io.into_inner();
+    if has_hung_up(&tcp) {
+        return None;
+    }
+    let wire = Wire::new(tcp);
     let already_read = parts.read_buf.to_vec();
     Some(WebSocketStream::from_partially_read(wire, already_read, Role::Server, Some(config)).await)
+}
+
+/// Whether the client has closed or reset the connection already, as far as it is known here.
+fn has_hung_up(tcp: &TcpStream) -> bool {
+    matches!(tcp.peek(&mut [0]).now_or_never(), Some(Ok(0) | Err(_)))
 }
