@@ -50,18 +50,35 @@ async fn unknown_presets_list_the_known_ones() {
 }
 
 #[tokio::test]
-async fn what_list_names_can_be_shown_and_what_is_shown_can_be_checked() {
+async fn what_list_names_is_in_the_guide_and_can_be_shown_and_checked() {
+    let guide = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/loadtest.md");
+    let guide = std::fs::read_to_string(guide).unwrap();
     let list = Folder::new().run(&["list"]).await.expect(0).stdout;
     let presets: Vec<_> = list.lines().take_while(|line| !line.is_empty()).collect();
     assert!(presets.len() >= 9, "{list}");
     for line in presets {
         let name = line.split_whitespace().next().unwrap();
+        assert!(
+            guide.contains(&format!("`{name}`")),
+            "docs/loadtest.md lacks {name}"
+        );
         let text = Folder::new().run(&["show", name]).await.expect(0).stdout;
         let folder = Folder::new();
         let file = folder.file("mine.toml", &text);
         let ended = folder.run(&["check", &file]).await.expect(0);
         assert!(ended.stdout.contains(name), "{}", ended.stdout);
     }
+}
+
+#[tokio::test]
+async fn the_scenario_for_kubernetes_is_well() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/loadtest/scenario.yaml");
+    let text = std::fs::read_to_string(file).unwrap();
+    let (_, scenario) = text.split_once("scenario.toml: |\n").unwrap();
+    // Its indentation means nothing in TOML.
+    let folder = Folder::new();
+    let file = folder.file("scenario.toml", scenario);
+    folder.run(&["check", &file]).await.expect(0);
 }
 
 /// An address of this machine that is not loopback; nothing is sent to find it.

@@ -55,7 +55,10 @@ impl Folder {
     pub(crate) async fn run(self, arguments: &[&str]) -> Ended {
         let child = command(&self, arguments).spawn().unwrap();
         let output = timeout(MOST, child.wait_with_output()).await;
-        let output = output.expect("the program ends").unwrap();
+        let Ok(output) = output else {
+            panic!("{arguments:?} has not ended within {MOST:?}");
+        };
+        let output = output.unwrap();
         Ended {
             code: output.status.code(),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
