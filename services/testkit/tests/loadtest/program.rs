@@ -55,10 +55,8 @@ impl Folder {
     pub(crate) async fn run(self, arguments: &[&str]) -> Ended {
         let child = command(&self, arguments).spawn().unwrap();
         let output = timeout(MOST, child.wait_with_output()).await;
-        let Ok(output) = output else {
-            panic!("{arguments:?} has not ended within {MOST:?}");
-        };
-        let output = output.unwrap();
+        assert!(output.is_ok(), "{arguments:?} has not ended within {MOST:?}");
+        let output = output.unwrap().unwrap();
         Ended {
             code: output.status.code(),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
