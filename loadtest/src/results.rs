@@ -1,5 +1,5 @@
 //! The document of a finished load: what reports, `compare` and other programs read. Its JSON form is a contract,
-//! written down in `docs/loadtest.md`; a change that breaks readers raises [`SCHEMA`].
+//! written down in `docs/loadtest-results.md`; a change that breaks readers raises [`SCHEMA`].
 
 use std::collections::BTreeMap;
 

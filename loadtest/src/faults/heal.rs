@@ -49,9 +49,10 @@ pub(crate) fn heal(
                 .map(|sample| sample.connections)
         };
         let before = before.or_else(last).unwrap_or_default();
+        // Not the look at the very end: it may see the next fault, or those who leave with the load.
         let after: Vec<_> = samples
             .iter()
-            .filter(|sample| at < sample.at_ms && sample.at_ms <= end)
+            .filter(|sample| at < sample.at_ms && sample.at_ms < end)
             .collect();
         let seconds = |sample: &Sample| seconds(sample.at_ms - at);
         let detected = after
@@ -240,6 +241,15 @@ mod tests {
             (results[1].connected_before, results[1].reconnected_s),
             (60, Some(0.0))
         );
+    }
+
+    #[test]
+    fn those_who_leave_with_the_load_are_not_lost() {
+        let samples = course(&[(-5_000, 100), (15_000, 0)]);
+        let load_end = Duration::from_secs(15);
+        let result = &heal(&[struck(5_000, "kill n1")], &samples, &[], load_end)[0];
+        assert_eq!((result.detected_s, result.reconnected_s), (None, Some(0.0)));
+        assert_eq!(result.connected_least, 100);
     }
 
     #[test]

@@ -155,11 +155,6 @@ fn generator(scenario: &Scenario, problems: &mut Problems) {
     let generator = &scenario.generator;
     problems.within("generator.workers", generator.workers, 0, MAX_WORKERS);
     problems.within("generator.agents", generator.agents.len(), 0, MAX_WORKERS);
-    problems.unless(
-        generator.workers == 0 || generator.agents.is_empty(),
-        "generator.workers",
-        "agents take the place of workers; leave workers or generator.agents out",
-    );
     for (number, agent) in generator.agents.iter().enumerate() {
         let has_port = agent
             .rsplit_once(':')

@@ -76,9 +76,9 @@ impl Default for Cluster {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Generator {
-    /// Worker processes on this machine; as many as the connections need if 0.
+    /// Worker processes, on this machine or over all agents in turn; as many as the connections need if 0.
     pub workers: usize,
-    /// Agents on other machines, `host:port`, instead of workers.
+    /// Agents on other machines, `host:port`; the workers are theirs, at least one each.
     pub agents: Vec<String>,
     /// A run in which starts slip by more than this at p99 is invalid: the generator was saturated.
     pub most_slip: Span,

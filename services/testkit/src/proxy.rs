@@ -18,7 +18,7 @@ use tokio::{
     time::timeout,
 };
 
-use link::{Fate, Link, Needle, Orders};
+use link::{Fate, Link, Needles, Orders};
 
 /// Connections open at once; further ones wait in the listen backlog until one of these has ended.
 const MAX_CONNECTIONS: usize = 1024;
@@ -154,7 +154,19 @@ impl FaultProxy {
     /// upstream; the upstream never sees that chunk. Once only; a second call replaces the first. Something
     /// longer than a chunk (16 KiB), or written in pieces, may be split and pass.
     pub fn drop_next_matching(&self, needle: &[u8]) {
-        *self.shared.needle.lock() = Some(needle.to_vec());
+        *self.shared.needles.cuts.lock() = Some(needle.to_vec());
+    }
+
+    /// Loses the next chunk towards any client that contains `needle`, in silence: the connection goes on. Once
+    /// only; a second call replaces the first. Chunks are bytes, not messages: where messages are sparse, a
+    /// chunk is one of them.
+    pub fn lose_next_matching(&self, needle: &[u8]) {
+        *self.shared.needles.loses.lock() = Some(needle.to_vec());
+    }
+
+    /// Whether what [`Self::lose_next_matching`] is to lose has not come yet.
+    pub fn is_yet_to_lose(&self) -> bool {
+        self.shared.needles.loses.lock().is_some()
     }
 
     fn order(&self, id: u64, change: impl FnOnce(&mut Orders)) -> bool {
@@ -172,7 +184,7 @@ impl Drop for FaultProxy {
 #[derive(Debug, Default)]
 struct Shared {
     state: Mutex<State>,
-    needle: Needle,
+    needles: Arc<Needles>,
 }
 
 #[derive(Debug, Default)]
@@ -217,7 +229,11 @@ impl Shared {
         if state.refuse {
             return None;
         }
-        let link = Arc::new(Link::new(state.next_id, state.at_first, Arc::clone(&self.needle)));
+        let link = Arc::new(Link::new(
+            state.next_id,
+            state.at_first,
+            Arc::clone(&self.needles),
+        ));
         state.next_id += 1;
         state.links.retain(|link| link.strong_count() > 0);
         state.links.push(Arc::downgrade(&link));

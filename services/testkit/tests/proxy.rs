@@ -318,6 +318,24 @@ async fn a_connection_is_cut_instead_of_forwarding_the_chunk_with_the_needle_onc
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_next_chunk_with_the_needle_towards_a_client_is_lost_once_and_in_silence() {
+    let setting = Setting::new().await;
+    let (mut client, mut server, _) = setting.connect().await;
+    setting.proxy.lose_next_matching(b"offer");
+    assert_eq!(
+        carry(&mut client, &mut server, b"offer").await,
+        b"offer",
+        "the other way"
+    );
+    assert_eq!(carry(&mut server, &mut client, b"before").await, b"before");
+    assert!(setting.proxy.is_yet_to_lose());
+    server.write_all(b"an offer").await.unwrap();
+    assert!(is_silent(&mut client).await);
+    assert!(!setting.proxy.is_yet_to_lose());
+    assert_eq!(carry(&mut server, &mut client, b"an offer").await, b"an offer");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn subscribers_are_told_apart_behind_their_credentials_and_however_their_bytes_are_split() {
     const SUBSCRIBE: &[u8] = b"*2\r\n$9\r\nSUBSCRIBE\r\n$5\r\ninbox\r\n";
     let setting = Setting::new().await;

@@ -21,8 +21,14 @@ const MAX_HEAD_BYTES: usize = 512;
 /// The word as clients send it.
 const SUBSCRIBE: &[u8] = b"$9\r\nSUBSCRIBE\r\n";
 
-/// What [`super::FaultProxy::drop_next_matching`] waits for, on all connections together.
-pub(super) type Needle = Arc<Mutex<Option<Vec<u8>>>>;
+/// What chunks are looked for, on all connections together; each once only.
+#[derive(Debug, Default)]
+pub(super) struct Needles {
+    /// Of [`super::FaultProxy::drop_next_matching`].
+    pub(super) cuts: Mutex<Option<Vec<u8>>>,
+    /// Of [`super::FaultProxy::lose_next_matching`].
+    pub(super) loses: Mutex<Option<Vec<u8>>>,
+}
 
 /// How a connection stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,21 +78,21 @@ pub(super) struct Link {
     bytes_to_upstream: AtomicU64,
     bytes_to_client: AtomicU64,
     corrupt_next: AtomicBool,
-    needle: Needle,
+    needles: Arc<Needles>,
     subscribes: AtomicBool,
     /// The first bytes from the client.
     head: Mutex<Vec<u8>>,
 }
 
 impl Link {
-    pub(super) fn new(id: u64, orders: Orders, needle: Needle) -> Self {
+    pub(super) fn new(id: u64, orders: Orders, needles: Arc<Needles>) -> Self {
         Self {
             id,
             orders: watch::Sender::new(orders),
             bytes_to_upstream: AtomicU64::new(0),
             bytes_to_client: AtomicU64::new(0),
             corrupt_next: AtomicBool::new(false),
-            needle,
+            needles,
             subscribes: AtomicBool::new(false),
             head: Mutex::default(),
         }
@@ -129,8 +135,9 @@ impl Link {
         counter.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// Looks at a chunk once, when its turn has come; `Break` means that it must not be forwarded.
-    pub(super) fn inspect(&self, towards: Side, chunk: &mut [u8]) -> ControlFlow<()> {
+    /// Looks at a chunk once, when its turn has come; `Break` means that it must not be forwarded and the
+    /// connection is over. One that is to be lost is empty afterwards.
+    pub(super) fn inspect(&self, towards: Side, chunk: &mut Vec<u8>) -> ControlFlow<()> {
         match towards {
             Side::Client => {
                 let middle = chunk.len() / 2;
@@ -139,12 +146,13 @@ impl Link {
                 {
                     *byte ^= 1;
                 }
+                if is_found(&self.needles.loses, chunk) {
+                    chunk.clear();
+                }
             }
             Side::Upstream => {
                 self.look_for_subscribe(chunk);
-                let mut needle = self.needle.lock();
-                if needle.as_ref().is_some_and(|needle| contains(chunk, needle)) {
-                    *needle = None;
+                if is_found(&self.needles.cuts, chunk) {
                     return ControlFlow::Break(());
                 }
             }
@@ -162,6 +170,16 @@ impl Link {
             }
         }
     }
+}
+
+/// Whether the chunk has what is looked for; then it is looked for no longer.
+fn is_found(needle: &Mutex<Option<Vec<u8>>>, chunk: &[u8]) -> bool {
+    let mut needle = needle.lock();
+    let is_found = needle.as_ref().is_some_and(|needle| contains(chunk, needle));
+    if is_found {
+        *needle = None;
+    }
+    is_found
 }
 
 fn contains(bytes: &[u8], needle: &[u8]) -> bool {

@@ -188,6 +188,9 @@ async fn deliver(
         if link.inspect(towards, &mut chunk.bytes).is_break() {
             return Err(io::ErrorKind::ConnectionReset.into());
         }
+        if chunk.bytes.is_empty() {
+            return Ok(Progress::Delivered);
+        }
     }
     let count = writer
         .write(chunk.bytes.get(chunk.sent..).unwrap_or_default())
