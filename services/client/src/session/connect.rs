@@ -15,6 +15,10 @@ use super::{
 };
 use crate::{AcksBy, ConnectError, ConnectOptions, Resume, client::NO_CLOSE_FRAME};
 
+/// How long a request that was given up may still be acted on: a node that is frozen for longer has lost its
+/// lease, and its sessions' windows are over.
+const UNANSWERED_FOR: Duration = Duration::from_secs(60);
+
 /// How to go on after a connection was lost.
 #[derive(Debug)]
 pub(super) enum After {
@@ -62,6 +66,7 @@ impl Task {
                         self.tell_lost(&lost);
                     }
                     end_if_refused(&error)?;
+                    self.gave_up(&error);
                     self.tell_lost(&error);
                     Approach::after(self.backoff.next_wait())
                 }
@@ -118,12 +123,23 @@ impl Task {
         Link::new(socket, self.connections, heartbeat)
     }
 
+    /// An attempt came to nothing. Where there was no answer, its node may have the request all the same.
+    pub(super) fn gave_up(&mut self, error: &ConnectError) {
+        match error {
+            ConnectError::Timeout | ConnectError::WebSocket(_) | ConnectError::NoWelcome(_) => {
+                self.unanswered = Some(Instant::now());
+            }
+            ConnectError::Url(_) | ConnectError::Refused { .. } | ConnectError::Io(_) => {}
+        }
+    }
+
     /// What the close code of a lost connection asks for. Where moving to another was attempted, it may have
     /// been replaced by that attempt, or its session taken up there, though the answer never came; this is no
-    /// reason to stop then.
+    /// reason to stop then; nor is it for a while after any attempt that was never answered.
     pub(super) fn judge(&mut self, lost: &Lost, attempted: bool) -> Result<After, End> {
         let known = CloseCode::from_code(lost.code);
-        if attempted && matches!(known, Some(CloseCode::Replaced | CloseCode::Normal)) {
+        let may_be_ours = self.unanswered.is_some_and(|at| at.elapsed() < UNANSWERED_FOR);
+        if (attempted || may_be_ours) && matches!(known, Some(CloseCode::Replaced | CloseCode::Normal)) {
             return Ok(After::Wait);
         }
         match known.map(CloseCode::client_should) {

@@ -69,7 +69,8 @@ impl Task {
                     attempted = false;
                     None
                 }
-                Turn::Step(Step::Opened(Err(_))) => {
+                Turn::Step(Step::Opened(Err(error))) => {
+                    self.gave_up(&error);
                     approach = match self.may_stay {
                         true => Approach::Idle,
                         false => Approach::after(self.backoff.next_wait()),

@@ -71,6 +71,8 @@ pub(super) struct Task {
     /// older one's numbers may stand for other messages on this one.
     pub(super) last_seq: u64,
     pub(super) next_url: usize,
+    /// When the last attempt was given up whose node may still act on it: frozen, say, and thawed later.
+    pub(super) unanswered: Option<Instant>,
     /// A retry without a wait was made, and no steady connection since.
     pub(super) hurried: bool,
     /// The node that asked this client to move would keep it.
@@ -100,6 +102,7 @@ impl Task {
             resume_token: Secret::default(),
             last_seq: 0,
             next_url: 0,
+            unanswered: None,
             hurried: false,
             may_stay: false,
             closing: false,

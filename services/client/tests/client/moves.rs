@@ -237,3 +237,22 @@ async fn a_node_that_falls_silent_is_left() {
     assert_eq!(stage.event().await, "disconnected");
     soon(Peer::accept(&listener)).await;
 }
+
+/// A frozen node keeps the requests of clients that have long given up, and takes their peers over when it thaws.
+/// The sessions saw 4409 on connections that they had made meanwhile, and ended.
+#[tokio::test]
+async fn a_takeover_after_an_attempt_that_was_never_answered_is_no_end() {
+    let ([a, b], mut options) = nodes().await;
+    options.connect.timeout = Duration::from_millis(100);
+    let (mut stage, mut old) = Stage::connected(options, &a).await;
+    old.close(1012, "restart").await;
+    // The next in turn takes the connection and says nothing.
+    let _frozen = soon(b.accept()).await.unwrap();
+    let mut new = soon(Peer::accept(&a)).await;
+    new.welcome("n1", true, "t2").await;
+    assert_eq!(stage.event().await, "disconnected");
+    assert_eq!(stage.event().await, "disconnected");
+    assert_eq!(stage.event().await, "connected n1 resumed:true");
+    new.close(4409, "replaced").await;
+    assert_eq!(stage.event().await, "disconnected");
+}

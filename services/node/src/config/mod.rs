@@ -206,7 +206,7 @@ section! {
     /// `[balance]`.
     BalanceSection {
         /// Whether a node with more than its share of the cluster's connections asks clients to move.
-        enabled: bool = true,
+        enabled: bool = false,
         /// It begins above this multiple of the mean of all nodes, and ends half-way back to the mean.
         high_watermark: f64 = 1.1,
         /// A node with no more connections than this asks nobody.
