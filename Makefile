@@ -17,8 +17,8 @@ check: ## formatting, lints, documentation, licences and advisories
 fmt: ## format the code
 	cargo fmt --all
 
-bench: ## the benchmark: memory, CPU, latency beside raw Redis; ten minutes
-	cargo build --locked --release -p switchboard-node -p switchboard-loadtest && target/release/switchboard-loadtest bench
+bench: ## the benchmark: what it costs, and rivals beside it; twenty minutes; writes docs/benchmarks.md
+	cargo build --locked --release -p switchboard-node -p switchboard-loadtest && target/release/switchboard-loadtest bench --page docs/benchmarks.md
 
 setup: ## install what the tests need
 	scripts/setup

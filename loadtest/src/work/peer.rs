@@ -79,9 +79,9 @@ impl<D: Driver> Peer<D> {
     fn note(&mut self, heard: &Heard) {
         match heard {
             Heard::Message { .. } | Heard::Word { .. } => {}
-            Heard::Lost(reason) => self.lose("lost", reason),
+            Heard::Lost(reason) => self.lose("disconnected", reason),
             Heard::Ended(reason) => {
-                self.lose("ended", reason);
+                self.lose("connection ended", reason);
                 self.link = None;
             }
             Heard::Back { node, resumed, gap } => {
