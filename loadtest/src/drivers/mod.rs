@@ -28,6 +28,15 @@ pub struct Promises {
     pub resumes: bool,
 }
 
+impl Promises {
+    /// Of servers that relay, say who sent, and promise nothing.
+    pub(crate) const RELAYS: Self = Self {
+        final_words: false,
+        names_sender: true,
+        resumes: false,
+    };
+}
+
 /// Who connects, and where from and to.
 #[derive(Debug, Clone)]
 pub struct Who {
@@ -37,6 +46,17 @@ pub struct Who {
     pub node: usize,
     /// The source address, where there must be many.
     pub source: Option<IpAddr>,
+}
+
+impl Who {
+    /// Its node's address.
+    ///
+    /// # Errors
+    /// When there is none at all.
+    pub(crate) fn pick<'a>(&self, urls: &'a [String]) -> Result<&'a str, Refusal> {
+        let url = urls.get(self.node % urls.len().max(1));
+        url.map(String::as_str).ok_or_else(|| Refusal("no such node".into()))
+    }
 }
 
 /// What came of connecting.

@@ -68,11 +68,7 @@ impl Driver for PeerServer {
     type Link = PeerLink;
 
     fn promises(&self) -> Promises {
-        Promises {
-            final_words: false,
-            names_sender: true,
-            resumes: false,
-        }
+        Promises::RELAYS
     }
 
     fn nodes(&self) -> usize {
@@ -80,8 +76,7 @@ impl Driver for PeerServer {
     }
 
     async fn connect(&self, who: &Who) -> Result<(Self::Link, Greeting), Refusal> {
-        let url = self.urls.get(who.node % self.urls.len());
-        let url = url.ok_or_else(|| Refusal("no such node".into()))?;
+        let url = who.pick(&self.urls)?;
         let token: u64 = rand::random();
         let url = format!("{url}?key=peerjs&id={}&token={token:x}&version=1.5.5", who.peer);
         let Opened {

@@ -78,11 +78,7 @@ impl Driver for SocketIo {
     type Link = SocketIoLink;
 
     fn promises(&self) -> Promises {
-        Promises {
-            final_words: false,
-            names_sender: true,
-            resumes: false,
-        }
+        Promises::RELAYS
     }
 
     fn nodes(&self) -> usize {
@@ -90,8 +86,7 @@ impl Driver for SocketIo {
     }
 
     async fn connect(&self, who: &Who) -> Result<(Self::Link, Greeting), Refusal> {
-        let url = self.urls.get(who.node % self.urls.len());
-        let url = url.ok_or_else(|| Refusal("no such node".into()))?;
+        let url = who.pick(&self.urls)?;
         let url = format!("{url}?EIO=4&transport=websocket");
         let Opened {
             mut wire,

@@ -86,11 +86,7 @@ impl Driver for Spreed {
     type Link = SpreedLink;
 
     fn promises(&self) -> Promises {
-        Promises {
-            final_words: false,
-            names_sender: true,
-            resumes: false,
-        }
+        Promises::RELAYS
     }
 
     fn nodes(&self) -> usize {
@@ -98,8 +94,7 @@ impl Driver for Spreed {
     }
 
     async fn connect(&self, who: &Who) -> Result<(Self::Link, Greeting), Refusal> {
-        let url = self.urls.get(who.node % self.urls.len());
-        let url = url.ok_or_else(|| Refusal("no such node".into()))?;
+        let url = who.pick(&self.urls)?;
         let Opened {
             mut wire,
             connect,

@@ -38,11 +38,6 @@ pub(crate) struct Switchboard {
 }
 
 impl Switchboard {
-    fn url(&self, node: usize) -> &str {
-        let urls = &self.urls;
-        urls.get(node % urls.len().max(1)).map_or("", String::as_str)
-    }
-
     async fn connect_once(&self, who: &Who) -> Result<(SwitchboardLink, Greeting), Refusal> {
         let mut options = ConnectOptions::new(
             self.url(who.node),

@@ -243,7 +243,7 @@ mod tests {
             at_ms,
             connected: BTreeMap::from([("n1".to_owned(), connections)]),
             samples: vec![Sample {
-                at_ms: at_ms - 2,
+                at_ms: at_ms - 20,
                 connections,
                 troubles: 1,
             }],
