@@ -55,7 +55,8 @@ impl Who {
     /// When there is none at all.
     pub(crate) fn pick<'a>(&self, urls: &'a [String]) -> Result<&'a str, Refusal> {
         let url = urls.get(self.node % urls.len().max(1));
-        url.map(String::as_str).ok_or_else(|| Refusal("no such node".into()))
+        url.map(String::as_str)
+            .ok_or_else(|| Refusal("no such node".into()))
     }
 }
 

@@ -40,7 +40,7 @@ pub(crate) struct Switchboard {
 impl Switchboard {
     async fn connect_once(&self, who: &Who) -> Result<(SwitchboardLink, Greeting), Refusal> {
         let mut options = ConnectOptions::new(
-            self.url(who.node),
+            who.pick(&self.urls)?,
             self.tokens
                 .mint(&who.peer)
                 .map_err(|error| Refusal(error.to_string()))?,
