@@ -1,11 +1,14 @@
 //! Rivals beside Switchboard: the same calls, streams and idle peers for each, in turn in every repeat, with servers
 //! of their own. Not what a message costs in detail: that is for `messages`.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, ops::Range, path::Path};
 
 use anyhow::Context as _;
 
-use super::{Size, beside_table::Table};
+use super::{
+    Size,
+    beside_table::{self, Table},
+};
 use crate::{
     fleet::Program,
     live::Live,
@@ -71,6 +74,7 @@ struct Match {
     title: &'static str,
     about: String,
     slug: &'static str,
+    columns: Range<usize>,
     contenders: Vec<Contender>,
     /// The scenario's populations for a contender, in TOML.
     load: fn(&Contender, &Size) -> String,
@@ -85,6 +89,7 @@ fn matches(size: &Size) -> [Match; 3] {
                 "{CALLS_PER_SECOND} calls a second for {seconds} s (open model, Poisson): connect, offer of 2 to 8 KiB, answer, six candidates each way, bye. Call set-up counts from the moment the call was due until both have the other's description and first candidate."
             ),
             slug: "calls",
+            columns: beside_table::OF_CALLS,
             contenders: vec![OURS_ACROSS, OURS_ALONE, SOCKETIO, PEERJS],
             load: |_, size| {
                 format!(
@@ -99,6 +104,7 @@ fn matches(size: &Size) -> [Match; 3] {
                 "{MESSAGES_PER_SECOND} messages of 1.2 KiB a second for {seconds} s over 50 pairs, evenly spaced; Switchboard's with a final word each, the others' without, as they have none."
             ),
             slug: "messages",
+            columns: beside_table::OF_MESSAGES,
             contenders: vec![OURS_ACROSS, OURS_ALONE, SOCKETIO, PEERJS, FLOOR],
             load: |_, size| {
                 format!(
@@ -111,6 +117,7 @@ fn matches(size: &Size) -> [Match; 3] {
             title: "Idle connections",
             about: "One node; resident memory of its process over the connections it holds, after one message each.".to_owned(),
             slug: "idle",
+            columns: beside_table::OF_IDLE,
             contenders: vec![
                 OURS_ALONE,
                 Contender { name: "socket.io, one node", nodes: 1, ..SOCKETIO },
@@ -165,7 +172,7 @@ pub(super) async fn run(binary: &Path, size: &Size, folder: &Path) -> anyhow::Re
             }
             println!("  repeat {} of {}", repeat + 1, size.repeats);
         }
-        let mut table = Table::new(one.title, one.about);
+        let mut table = Table::new(one.title, one.about, one.columns);
         for (contender, results) in one.contenders.iter().zip(all) {
             let Some(results) = results else { continue };
             report::write(

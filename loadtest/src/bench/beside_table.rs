@@ -1,12 +1,17 @@
 //! The table of one match: medians over repeats, their spread, and the ratio to the first contender.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, ops::Range};
 
 use super::stats::Repeats;
 use crate::{
     record::{Counter, Metric},
     results::{Results, RunResult},
 };
+
+/// Those of call set-up, of messages, of idle connections.
+pub(super) const OF_CALLS: Range<usize> = 0..6;
+pub(super) const OF_MESSAGES: Range<usize> = 2..6;
+pub(super) const OF_IDLE: Range<usize> = 6..7;
 
 /// A column: its head and where its value comes from; `None` where a contender has none.
 type Column = (&'static str, fn(&RunResult) -> Option<f64>);
@@ -52,14 +57,17 @@ struct Row {
 pub(super) struct Table {
     title: &'static str,
     about: String,
+    /// Which columns say something about this load.
+    columns: Range<usize>,
     rows: Vec<Row>,
 }
 
 impl Table {
-    pub(super) fn new(title: &'static str, about: String) -> Self {
+    pub(super) fn new(title: &'static str, about: String, columns: Range<usize>) -> Self {
         Self {
             title,
             about,
+            columns,
             rows: Vec::new(),
         }
     }
@@ -91,7 +99,9 @@ impl Table {
 
     /// As Markdown; columns that nobody has a value for are left out.
     pub(super) fn markdown(&self) -> String {
-        let shown: Vec<usize> = (0..COLUMNS.len())
+        let shown: Vec<usize> = self
+            .columns
+            .clone()
             .filter(|column| self.rows.iter().any(|row| value(row, *column).is_some()))
             .collect();
         // Writing to a String cannot fail.
