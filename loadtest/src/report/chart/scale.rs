@@ -192,7 +192,8 @@ fn signed(value: f64) -> String {
     if value < 0.0 {
         format!("−{}", words::number(-value))
     } else {
-        words::number(value)
+        // Adding 0 turns the −0 of a range that begins below it into 0.
+        words::number(value + 0.0)
     }
 }
 
