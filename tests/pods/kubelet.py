@@ -1,0 +1,143 @@
+"""What a kubelet does for a pod: starts it, asks its probes as rendered, restarts a container whose liveness fails, and
+stops it with SIGTERM and the grace period. Not here: scheduling, and restarts' back-off."""
+
+import contextlib
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+
+from podman import NETWORK
+
+START_S = 30
+STEP_S = 0.1
+
+
+def until(what, holds, within=START_S):
+    """Waits until something holds, for a bounded time; what it then is."""
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        if found := holds():
+            return found
+        time.sleep(STEP_S)
+    raise AssertionError(f"{what}: not within {within} s")
+
+
+class Pod:
+    """A pod of one container; `ready`, `restarts` and `unready` (how often it stopped being ready) tell how it fares."""
+
+    def __init__(self, podman, release, name, suffix, address):
+        self.podman, self.name, self.address = podman, name, address
+        self.labels, self.spec = release.pod(suffix)
+        self.about = self.spec["containers"][0]
+        self.container = f"{name}-{self.about['name']}"
+        self.ready, self.restarts, self.unready, self.held = False, 0, 0, False
+        self.terminating = threading.Event()
+        text, secrets = release.playable(name, suffix, address)
+        for own, content in secrets.items():
+            self._file(f"secret-{own}", content)
+            with contextlib.suppress(Exception):
+                podman("secret", "create", own, podman.folder / f"secret-{own}")
+        self._file(f"{name}.yaml", text)
+        podman("kube", "play", "--network", NETWORK, "--ip", address, podman.folder / f"{name}.yaml")
+        self.watch = threading.Thread(target=self._probe, daemon=True)
+
+    def _file(self, name, text):
+        (self.podman.folder / name).write_text(text)
+
+    def watched(self):
+        """Starts the probes."""
+        self.watch.start()
+        return self
+
+    def until_ready(self):
+        """Waits for its readiness."""
+        try:
+            until(f"{self.name} is ready", lambda: self.ready)
+        except AssertionError as late:
+            state = self.podman.state(self.container)["Status"]
+            raise AssertionError(f"{late}; its container is {state}: {self.logs()}") from late
+
+    def pid(self):
+        """The process of its container, as the machine sees it."""
+        return self.podman.state(self.container)["Pid"]
+
+    def logs(self):
+        """The end of what its container said."""
+        return self.podman("logs", "--tail", "5", self.container, merged=True)
+
+    def url(self, port, path):
+        """An address on one of its ports, by the port's name."""
+        return f"http://{self.address}:{self.port(port)}{path}"
+
+    def port(self, name):
+        """The number of one of its ports."""
+        return next(one["containerPort"] for one in self.about["ports"] if one["name"] == name)
+
+    def holds(self, probe):
+        """Whether one probe succeeds now."""
+        asked = self.about[probe]
+        try:
+            if "httpGet" in asked:
+                url = self.url(asked["httpGet"]["port"], asked["httpGet"]["path"])
+                urllib.request.urlopen(url, timeout=asked.get("timeoutSeconds", 1)).close()
+            else:
+                address = self.address, self.port(asked["tcpSocket"]["port"])
+                socket.create_connection(address, asked.get("timeoutSeconds", 1)).close()
+        except (OSError, urllib.error.HTTPError):
+            return False
+        return True
+
+    def _probe(self):
+        """Every probe at its own period, until the pod is to go."""
+        start = self.about.get("startupProbe", {"periodSeconds": 1, "failureThreshold": START_S})
+        for _ in range(start["failureThreshold"]):
+            if self.terminating.is_set() or "startupProbe" not in self.about or self.holds("startupProbe"):
+                break
+            self.terminating.wait(start["periodSeconds"])
+        due = {probe: time.monotonic() for probe in ("readinessProbe", "livenessProbe")}
+        failed = dict.fromkeys(due, 0)
+        while not self.terminating.wait(STEP_S):
+            for probe, moment in due.items():
+                if self.held or time.monotonic() < moment:
+                    continue
+                due[probe] = time.monotonic() + self.about[probe]["periodSeconds"]
+                failed[probe] = 0 if self.holds(probe) else failed[probe] + 1
+                over = failed[probe] >= self.about[probe].get("failureThreshold", 3)
+                if probe == "readinessProbe" and (over or not failed[probe]):
+                    self.unready += self.ready and over
+                    self.ready = not over
+                elif over:
+                    failed[probe] = 0
+                    self._restart()
+
+    def _restart(self):
+        self.restarts += 1
+        self.podman("restart", "--time", self.spec["terminationGracePeriodSeconds"], self.container)
+
+    def crash(self, away_s):
+        """Kills its container without warning, and starts it again after a while. podman stops a pod whose last
+        container ended, so the pod is started, and has the address that it had."""
+        self.held, self.ready = True, False
+        self.podman("kill", "--signal", "KILL", self.container)
+        time.sleep(away_s)
+        self.podman("pod", "start", self.name)
+        self.restarts += 1
+        self.held = False
+
+    def terminate(self):
+        """SIGTERM; whoever routes to it is told first, as the endpoints of a Service are."""
+        self.terminating.set()
+        self.podman("kill", "--signal", "TERM", self.container)
+
+    def ended(self):
+        """The exit code once it ended; fails where it outlives its grace period."""
+        def over():
+            state = self.podman.state(self.container)
+            return state if state["Status"] == "exited" else None
+
+        grace = self.spec["terminationGracePeriodSeconds"]
+        code = until(f"{self.name} ends after SIGTERM", over, grace)["ExitCode"]
+        self.podman("pod", "rm", "--force", "--time", "0", self.name)
+        return code
