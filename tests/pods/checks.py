@@ -57,22 +57,11 @@ def every_pod_runs_unprivileged_on_a_read_only_root(cluster):
 def the_helm_test_passes_an_offer_and_its_answer_between_two_pods(cluster):
     pod = Pod(cluster.podman, cluster.release, "selftest", "-selftest", SELFTEST)
     try:
-        state = until("the helm test ends", lambda: ended(pod), pod.spec["activeDeadlineSeconds"])
+        state = until("the helm test ends", pod.result, pod.spec["activeDeadlineSeconds"])
         assert state["ExitCode"] == 0, pod.logs()
         assert "delivered and confirmed" in pod.logs(), pod.logs()
     finally:
-        cluster.podman("pod", "rm", "--force", "--time", "0", pod.name)
-
-
-def ended(pod):
-    """The state of a pod's container once it ended."""
-    state = cluster_state(pod)
-    return state if state["Status"] == "exited" else None
-
-
-def cluster_state(pod):
-    """The state of a pod's container."""
-    return pod.podman.state(pod.container)
+        pod.delete()
 
 
 def a_relay_of_coturn_takes_the_credentials_that_a_node_gives(cluster):
@@ -130,7 +119,7 @@ def a_redis_that_dies_restarts_no_node_and_loses_nothing_silently(cluster):
     before = {pod.name: (pod.pid(), pod.unready) for pod in cluster.nodes}
     with Load(cluster, "outage") as load:
         load.up(PEERS)
-        crash = threading.Thread(target=cluster.redis.crash, args=[AWAY_S])
+        crash = threading.Thread(target=cluster.redis.crash, args=[AWAY_S], daemon=True)
         crash.start()
         nodes = cluster.nodes
         asked, failed = always(lambda: all(pod.holds("livenessProbe") for pod in nodes), AWAY_S)

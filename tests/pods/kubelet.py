@@ -1,7 +1,6 @@
 """What a kubelet does for a pod: starts it, asks its probes as rendered, restarts a container whose liveness fails, and
 stops it with SIGTERM and the grace period. Not here: scheduling, and restarts' back-off."""
 
-import contextlib
 import socket
 import threading
 import time
@@ -36,15 +35,13 @@ class Pod:
         self.terminating = threading.Event()
         text, secrets = release.playable(name, suffix, address)
         for own, content in secrets.items():
-            self._file(f"secret-{own}", content)
-            with contextlib.suppress(Exception):
-                podman("secret", "create", own, podman.folder / f"secret-{own}")
-        self._file(f"{name}.yaml", text)
-        podman("kube", "play", "--network", NETWORK, "--ip", address, podman.folder / f"{name}.yaml")
+            podman.secret(own, content)
+        (podman.folder / f"{name}.yaml").write_text(text)
+        # The link's address follows from the pod's, so that neighbours find a pod that was started again.
+        link = "02:00:" + ":".join(f"{int(part):02x}" for part in address.split("."))
+        where = ["--network", NETWORK, "--ip", address, "--mac-address", link]
+        podman("kube", "play", *where, podman.folder / f"{name}.yaml")
         self.watch = threading.Thread(target=self._probe, daemon=True)
-
-    def _file(self, name, text):
-        (self.podman.folder / name).write_text(text)
 
     def watched(self):
         """Starts the probes."""
@@ -118,10 +115,11 @@ class Pod:
 
     def crash(self, away_s):
         """Kills its container without warning, and starts it again after a while. podman stops a pod whose last
-        container ended, so the pod is started, and has the address that it had."""
+        container ended, so the pod is started, and has the addresses that it had."""
         self.held, self.ready = True, False
         self.podman("kill", "--signal", "KILL", self.container)
-        time.sleep(away_s)
+        if self.terminating.wait(away_s):
+            return
         self.podman("pod", "start", self.name)
         self.restarts += 1
         self.held = False
@@ -133,11 +131,16 @@ class Pod:
 
     def ended(self):
         """The exit code once it ended; fails where it outlives its grace period."""
-        def over():
-            state = self.podman.state(self.container)
-            return state if state["Status"] == "exited" else None
-
         grace = self.spec["terminationGracePeriodSeconds"]
-        code = until(f"{self.name} ends after SIGTERM", over, grace)["ExitCode"]
-        self.podman("pod", "rm", "--force", "--time", "0", self.name)
+        code = until(f"{self.name} ends after SIGTERM", self.result, grace)["ExitCode"]
+        self.delete()
         return code
+
+    def result(self):
+        """What podman knows of its container if that ended; else None."""
+        state = self.podman.state(self.container)
+        return state if state["Status"] == "exited" else None
+
+    def delete(self):
+        """Takes it away at once."""
+        self.podman("pod", "rm", "--force", "--time", "0", self.name)

@@ -1,6 +1,7 @@
 """A podman of the test's own: storage, settings and pod network in one folder and one bridge, gone afterwards. The
 machine's images, containers, networks and packet filter are not touched: the network needs no NAT."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -15,9 +16,12 @@ BRIDGE = "switchboard-t0"
 SUBNET = "198.18.77.0/24"
 GATEWAY = "198.18.77.1"
 NETWORK = "pods"
+# The bridge plugin turns it on, though nothing here is forwarded.
+FORWARDING = pathlib.Path("/proc/sys/net/ipv4/ip_forward")
 PAUSE = "localhost/switchboard-pause:pods"
 DOMAIN = "calls.svc.cluster.local"
 MOST_FILES, MOST_PROCESSES = 20_000, 8_192
+CGROUPS = pathlib.Path("/sys/fs/cgroup")
 SETTINGS = """[containers]
 default_ulimits = ["nofile={files}:{files}", "nproc={processes}:{processes}"]
 dns_servers = ["{gateway}"]
@@ -40,7 +44,9 @@ class Refused(Exception):
 
 def run(*command, timeout=TIMEOUT_S, merged=False, **more):
     """Runs a command; its output, `merged` with its errors if so wished, or `Refused`."""
-    done = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=timeout, **more)
+    # In a session of its own: Ctrl-C must not leave a pod half made.
+    options = {"capture_output": True, "text": True, "timeout": timeout, "start_new_session": True, **more}
+    done = subprocess.run([*map(str, command)], **options)
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines()
         raise Refused(f"{' '.join(map(str, command[:6]))} …: {said[-1] if said else done.returncode}")
@@ -53,12 +59,19 @@ def at_most(limit, wanted):
     return wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
 
 
+def cgroups():
+    """The control groups that podman made; it leaves those of pods behind."""
+    tops = [*CGROUPS.glob("libpod_parent"), *CGROUPS.glob("*/libpod_parent")]
+    return {folder for top in tops for folder in [top, *top.rglob("*")] if folder.is_dir()}
+
+
 class Podman:
     """Use as a context: afterwards nothing of it is left."""
 
     def __enter__(self):
         if there := run("ip", "-4", "route", "show", "to", "match", GATEWAY, "scope", "link"):
             raise Refused(f"{SUBNET} is in use ({there}): another run is going on, or one was killed (ip link del {BRIDGE})")
+        self.forwards, self.groups, self.secrets = FORWARDING.read_text(), cgroups(), set()
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="switchboard-pods-"))
         try:
             self._settings()
@@ -95,17 +108,30 @@ class Podman:
         environment = {**os.environ, "CONTAINERS_CONF": str(self.folder / "containers.conf")}
         return run(*own, *arguments, env=environment, **more)
 
+    def secret(self, name, content):
+        """Makes a secret, unless it is there."""
+        if name not in self.secrets:
+            self.secrets.add(name)
+            file = self.folder / f"secret-{name}"
+            file.write_text(content)
+            self("secret", "create", name, file)
+
     def state(self, container):
         """What podman knows of a container: `Status`, `ExitCode`, `Pid` and more."""
         return json.loads(self("inspect", "--format", "{{json .State}}", container))
 
     def __exit__(self, *_):
-        for command in (("pod", "rm", "--force", "--all", "--time", "0"), ("rm", "--force", "--all", "--time", "0")):
+        for command in (["kill", "--all"], ["pod", "rm", "--force", "--all"], ["rm", "--force", "--all"]):
             try:
                 self(*command)
             except (Refused, subprocess.TimeoutExpired) as why:
                 print(f"pods: clean-up: {why}")
         subprocess.run(["ip", "link", "del", BRIDGE], capture_output=True, check=False)
+        FORWARDING.write_text(self.forwards)
+        for folder in sorted(cgroups() - self.groups, reverse=True):
+            # One that is in use is not removed.
+            with contextlib.suppress(OSError):
+                folder.rmdir()
         # The storage is mounted onto itself.
         mounts = [line.split()[4] for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines()]
         for mount in reversed([one for one in mounts if one.startswith(f"{self.folder}/")]):

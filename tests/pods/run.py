@@ -42,7 +42,7 @@ def missing():
 
 def as_root():
     """Starts anew as root where sudo asks nothing."""
-    sudo = ["sudo", "-n", f"--preserve-env=CI,PATH,SWITCHBOARD_BIN,LOADTEST_BIN"]
+    sudo = ["sudo", "-n", "--preserve-env=CI,PATH,SWITCHBOARD_BIN,LOADTEST_BIN"]
     if os.geteuid() and shutil.which("sudo") and subprocess.run([*sudo, "true"], capture_output=True).returncode == 0:
         os.execvp("sudo", [*sudo, sys.executable, *sys.argv])
 
@@ -88,11 +88,13 @@ def all_hold(podman, archive):
     with Services(release.services(), f"{RELEASE}-switchboard") as services:
         cluster = Cluster(podman, release, services)
         start = time.monotonic()
-        cluster.start()
-        print(f"pods: {len(services.pods)} pods are ready ({time.monotonic() - start:.1f} s)", flush=True)
-        results = [held(check, cluster) for check in CHECKS]
-        for pod in services.pods:
-            pod.terminating.set()
+        try:
+            cluster.start()
+            print(f"pods: {len(services.pods)} pods are ready ({time.monotonic() - start:.1f} s)", flush=True)
+            results = [held(check, cluster) for check in CHECKS]
+        finally:
+            for pod in services.pods:
+                pod.terminating.set()
     print(f"pods: {sum(results)} of {len(results)} checks hold")
     return all(results)
 
@@ -108,8 +110,9 @@ def main():
         sys.exit(os.environ.get("CI") == "true")
     from podman import Podman
 
-    # So that clean-up follows a SIGTERM, too.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    # So that clean-up follows both, also where a shell started this with SIGINT ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     with Podman() as podman:
         if reason := runs_containers(podman):
             print(f"pods: SKIPPED: this kernel runs no containers: {reason}")

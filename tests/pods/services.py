@@ -26,7 +26,6 @@ class Services:
     def __init__(self, services, clients):
         self.services, self.clients, self.pods = services, clients, []
         self.loop = asyncio.new_event_loop()
-        self.tasks = set()
 
     def __enter__(self):
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
@@ -39,9 +38,19 @@ class Services:
         self.relay = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.port = self.relay.sockets[0].getsockname()[1]
 
+    async def _close(self):
+        self.relay.close()
+        self.names.close()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
     def __exit__(self, *_):
+        asyncio.run_coroutine_threadsafe(self._close(), self.loop).result(10)
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(10)
+        self.loop.close()
 
     def endpoints(self, service):
         """The pods that a Service leads to."""
@@ -71,7 +80,8 @@ class Services:
             upstream = await asyncio.open_connection(pod.address, pod.port("http"))
             await asyncio.gather(self._pump(reader, upstream[1]), self._pump(upstream[0], writer))
             upstream[1].close()
-        except OSError:
+        except (OSError, asyncio.CancelledError):
+            # A task that ends cancelled is told about on standard error.
             pass
         finally:
             writer.close()
