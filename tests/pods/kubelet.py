@@ -10,6 +10,8 @@ import urllib.request
 from podman import NETWORK
 
 START_S = 30
+# Kubernetes' own default.
+GRACE_S = 30
 STEP_S = 0.1
 
 
@@ -111,11 +113,18 @@ class Pod:
 
     def _restart(self):
         self.restarts += 1
-        self.podman("restart", "--time", self.spec["terminationGracePeriodSeconds"], self.container)
+        # The pod, not the container: podman stops a pod whose last container ended.
+        self.podman("pod", "stop", "--time", self.spec.get("terminationGracePeriodSeconds", GRACE_S), self.name)
+        if not self.terminating.is_set():
+            self.podman("pod", "start", self.name)
+
+    def unwatch(self):
+        """Ends the probes; afterwards nothing restarts it."""
+        self.terminating.set()
+        self.watch.join(self.spec.get("terminationGracePeriodSeconds", GRACE_S))
 
     def crash(self, away_s):
-        """Kills its container without warning, and starts it again after a while. podman stops a pod whose last
-        container ended, so the pod is started, and has the addresses that it had."""
+        """Kills its container without warning, and starts it again after a while."""
         self.held, self.ready = True, False
         self.podman("kill", "--signal", "KILL", self.container)
         if self.terminating.wait(away_s):

@@ -94,7 +94,7 @@ def all_hold(podman, archive):
             results = [held(check, cluster) for check in CHECKS]
         finally:
             for pod in services.pods:
-                pod.terminating.set()
+                pod.unwatch()
     print(f"pods: {sum(results)} of {len(results)} checks hold")
     return all(results)
 
