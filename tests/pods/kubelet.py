@@ -1,0 +1,155 @@
+"""What a kubelet does for a pod: starts it, asks its probes as rendered, restarts a container whose liveness fails, and
+stops it with SIGTERM and the grace period. Not here: scheduling, and restarts' back-off."""
+
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+
+from podman import NETWORK
+
+START_S = 30
+# Kubernetes' own default.
+GRACE_S = 30
+STEP_S = 0.1
+
+
+def until(what, holds, within=START_S):
+    """Waits until something holds, for a bounded time; what it then is."""
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        if found := holds():
+            return found
+        time.sleep(STEP_S)
+    raise AssertionError(f"{what}: not within {within} s")
+
+
+class Pod:
+    """A pod of one container; `ready`, `restarts` and `unready` (how often it stopped being ready) tell how it fares."""
+
+    def __init__(self, podman, release, name, suffix, address):
+        self.podman, self.name, self.address = podman, name, address
+        self.labels, self.spec = release.pod(suffix)
+        self.about = self.spec["containers"][0]
+        self.container = f"{name}-{self.about['name']}"
+        self.ready, self.restarts, self.unready, self.held = False, 0, 0, False
+        self.terminating = threading.Event()
+        text, secrets = release.playable(name, suffix, address)
+        for own, content in secrets.items():
+            podman.secret(own, content)
+        (podman.folder / f"{name}.yaml").write_text(text)
+        # The link's address follows from the pod's, so that neighbours find a pod that was started again.
+        link = "02:00:" + ":".join(f"{int(part):02x}" for part in address.split("."))
+        where = ["--network", NETWORK, "--ip", address, "--mac-address", link]
+        podman("kube", "play", *where, podman.folder / f"{name}.yaml")
+        self.watch = threading.Thread(target=self._probe, daemon=True)
+
+    def watched(self):
+        """Starts the probes."""
+        self.watch.start()
+        return self
+
+    def until_ready(self):
+        """Waits for its readiness."""
+        try:
+            until(f"{self.name} is ready", lambda: self.ready)
+        except AssertionError as late:
+            state = self.podman.state(self.container)["Status"]
+            raise AssertionError(f"{late}; its container is {state}: {self.logs()}") from late
+
+    def pid(self):
+        """The process of its container, as the machine sees it."""
+        return self.podman.state(self.container)["Pid"]
+
+    def logs(self):
+        """The end of what its container said."""
+        return self.podman("logs", "--tail", "5", self.container, merged=True)
+
+    def url(self, port, path):
+        """An address on one of its ports, by the port's name."""
+        return f"http://{self.address}:{self.port(port)}{path}"
+
+    def port(self, name):
+        """The number of one of its ports."""
+        return next(one["containerPort"] for one in self.about["ports"] if one["name"] == name)
+
+    def holds(self, probe):
+        """Whether one probe succeeds now."""
+        asked = self.about[probe]
+        try:
+            if "httpGet" in asked:
+                url = self.url(asked["httpGet"]["port"], asked["httpGet"]["path"])
+                urllib.request.urlopen(url, timeout=asked.get("timeoutSeconds", 1)).close()
+            else:
+                address = self.address, self.port(asked["tcpSocket"]["port"])
+                socket.create_connection(address, asked.get("timeoutSeconds", 1)).close()
+        except (OSError, urllib.error.HTTPError):
+            return False
+        return True
+
+    def _probe(self):
+        """Every probe at its own period, until the pod is to go."""
+        start = self.about.get("startupProbe", {"periodSeconds": 1, "failureThreshold": START_S})
+        for _ in range(start["failureThreshold"]):
+            if self.terminating.is_set() or "startupProbe" not in self.about or self.holds("startupProbe"):
+                break
+            self.terminating.wait(start["periodSeconds"])
+        due = {probe: time.monotonic() for probe in ("readinessProbe", "livenessProbe")}
+        failed = dict.fromkeys(due, 0)
+        while not self.terminating.wait(STEP_S):
+            for probe, moment in due.items():
+                if self.held or time.monotonic() < moment:
+                    continue
+                due[probe] = time.monotonic() + self.about[probe]["periodSeconds"]
+                failed[probe] = 0 if self.holds(probe) else failed[probe] + 1
+                over = failed[probe] >= self.about[probe].get("failureThreshold", 3)
+                if probe == "readinessProbe" and (over or not failed[probe]):
+                    self.unready += self.ready and over
+                    self.ready = not over
+                elif over:
+                    failed[probe] = 0
+                    self._restart()
+
+    def _restart(self):
+        self.restarts += 1
+        # The pod, not the container: podman stops a pod whose last container ended.
+        self.podman("pod", "stop", "--time", self.spec.get("terminationGracePeriodSeconds", GRACE_S), self.name)
+        if not self.terminating.is_set():
+            self.podman("pod", "start", self.name)
+
+    def unwatch(self):
+        """Ends the probes; afterwards nothing restarts it."""
+        self.terminating.set()
+        self.watch.join(self.spec.get("terminationGracePeriodSeconds", GRACE_S))
+
+    def crash(self, away_s):
+        """Kills its container without warning, and starts it again after a while."""
+        self.held, self.ready = True, False
+        self.podman("kill", "--signal", "KILL", self.container)
+        if self.terminating.wait(away_s):
+            return
+        self.podman("pod", "start", self.name)
+        self.restarts += 1
+        self.held = False
+
+    def terminate(self):
+        """SIGTERM; whoever routes to it is told first, as the endpoints of a Service are."""
+        self.terminating.set()
+        self.podman("kill", "--signal", "TERM", self.container)
+
+    def ended(self):
+        """The exit code once it ended; fails where it outlives its grace period."""
+        grace = self.spec["terminationGracePeriodSeconds"]
+        code = until(f"{self.name} ends after SIGTERM", self.result, grace)["ExitCode"]
+        self.delete()
+        return code
+
+    def result(self):
+        """What podman knows of its container if that ended; else None."""
+        state = self.podman.state(self.container)
+        return state if state["Status"] == "exited" else None
+
+    def delete(self):
+        """Takes it away at once."""
+        self.podman("pod", "rm", "--force", "--time", "0", self.name)
