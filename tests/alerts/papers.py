@@ -183,7 +183,8 @@ def node_configurations_are_valid():
 
 def every_yaml_is_yaml():
     for path in [*(ROOT / "deploy").rglob("*.yaml"), *(ROOT / "deploy").rglob("*.yml")]:
-        assert yaml.safe_load(path.read_text()), path
+        documents = list(yaml.safe_load_all(path.read_text()))
+        assert documents and all(documents), path
     envoy = yaml.safe_load((ROOT / "deploy/envoy/envoy.yaml").read_text())["static_resources"]
     manager = envoy["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
     assert manager["upgrade_configs"] == [{"upgrade_type": "websocket"}]

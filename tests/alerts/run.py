@@ -3,10 +3,14 @@
 image; then the live test. Stops at the first that fails and says what it was. Needs a built node.
 """
 
+import pathlib
 import shutil
 import subprocess
 import sys
 import traceback
+
+# PyYAML for Pythons that are not the system's; scripts/setup puts it there.
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / ".tools/chart/lib"))
 
 import balancers
 import compose_check
