@@ -71,3 +71,7 @@ pub(crate) async fn resolve<'a>(
         sleep(READ_EVERY).await;
     }
 }
+
+#[cfg(test)]
+#[path = "conflict_tests.rs"]
+mod tests;

@@ -122,4 +122,32 @@ mod tests {
         assert_eq!(received.len(), MAX_QUEUED_COMMANDS);
         assert_eq!(sender.push(Vec::new()), Err(BrokerError::Unavailable));
     }
+
+    #[tokio::test]
+    async fn an_item_that_was_refused_takes_no_bytes() {
+        let (sender, mut receiver) = bounded();
+        assert_eq!(
+            sender.push(vec![0; MAX_QUEUED_BYTES + 1]),
+            Err(BrokerError::QueueFull)
+        );
+        assert_eq!(sender.push(vec![0; MAX_QUEUED_BYTES]), Ok(()));
+        let mut received = Vec::new();
+        assert_eq!(receiver.receive(&mut received, 8).await, 1);
+        receiver.close();
+        assert_eq!(
+            sender.push(vec![0; MAX_QUEUED_BYTES]),
+            Err(BrokerError::Unavailable)
+        );
+        assert_eq!(sender.bytes.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn what_was_read_before_does_not_count_again() {
+        let (sender, mut receiver) = bounded();
+        let mut received = vec![vec![0; 100]];
+        sender.push(vec![0; 30]).unwrap();
+        sender.push(vec![0; 7]).unwrap();
+        assert_eq!(receiver.receive(&mut received, 1).await, 1);
+        assert_eq!(sender.bytes.load(Ordering::Relaxed), 7);
+    }
 }

@@ -3,6 +3,8 @@
 //! lies where (`topology`).
 
 mod claim_worker;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod health;
 pub(crate) mod interpret;
 mod lease;

@@ -186,3 +186,7 @@ impl Shard {
         self.telemetry.subscriptions(gauge(desired), gauge(confirmed));
     }
 }
+
+#[cfg(test)]
+#[path = "state_tests.rs"]
+mod tests;

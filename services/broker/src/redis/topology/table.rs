@@ -41,3 +41,7 @@ impl Topology {
         &self.shards
     }
 }
+
+#[cfg(test)]
+#[path = "table_tests.rs"]
+mod tests;

@@ -85,3 +85,6 @@ fn script(
     }
     None
 }
+
+#[cfg(test)]
+mod tests;
