@@ -1,5 +1,5 @@
-//! An echo route for conformance tests of the WebSocket layer (Autobahn). Only in builds with the feature
-//! `echo`; never part of a node.
+//! An echo route for conformance tests of the WebSocket layer (Autobahn). Only the example `echo` serves it; no node
+//! has the route. It needs no feature, because a feature would make every build of the tests compile the crate again.
 
 use axum::{
     Router as Routes,
