@@ -46,7 +46,7 @@ struct World {
     nodes: Vec<Node>,
     clients: Vec<Client>,
     /// Sessions whose sends go on after their connection: looked after as the router's timer would.
-    peers: Vec<Arc<crate::Peer>>,
+    peers: Vec<Arc<crate::Session>>,
     telemetry: Telemetry,
 }
 
@@ -230,12 +230,12 @@ impl World {
         node.is_frozen = false;
         node.deafen();
         for (key, session) in node.link.lost() {
-            let message = switchboard_protocol::InboxMessage::Takeover {
+            let message = switchboard_protocol::NodeMessage::Takeover {
                 key,
                 session,
                 fence: u64::MAX,
             };
-            node.router.inbox(message.encode().into());
+            node.router.on_node_message(message.encode().into());
         }
     }
 
