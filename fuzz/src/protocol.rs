@@ -2,7 +2,7 @@
 
 use serde_json::{Value, value::RawValue};
 use switchboard_protocol::{
-    Claims, Command, Envelope, Event, InboxMessage, MAX_FRAME_DEPTH, MAX_ID_BYTES, MessageHead, Mid, NodeId,
+    Claims, Command, Envelope, Event, NodeMessage, MAX_FRAME_DEPTH, MAX_ID_BYTES, MessageHead, Mid, NodeId,
     Patterns, PeerId, PeerKey, ResumeToken, ServerFrame, SessionId, TenantId, decode_command, decode_event,
     encode_send, nests_deeper_than, write_message,
 };
@@ -92,10 +92,10 @@ pub fn envelope(data: &[u8]) {
 
 /// A message on a node's own channel.
 pub fn node_message(data: &[u8]) {
-    let Ok(message) = InboxMessage::decode(data) else { return };
+    let Ok(message) = NodeMessage::decode(data) else { return };
     let bytes = message.encode();
     assert_eq!(bytes.len(), data.len());
-    assert_eq!(InboxMessage::decode(&bytes), Ok(message));
+    assert_eq!(NodeMessage::decode(&bytes), Ok(message));
 }
 
 /// Session ids, message ids and resume tokens.
