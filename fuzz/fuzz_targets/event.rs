@@ -1,4 +1,4 @@
-//! Fuzzes [`switchboard_fuzz::protocol::event`].
+//! Fuzz target: the property `switchboard_fuzz::protocol::event`.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

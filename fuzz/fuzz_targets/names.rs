@@ -1,4 +1,4 @@
-//! Fuzzes [`switchboard_fuzz::protocol::names`].
+//! Fuzz target: the property `switchboard_fuzz::protocol::names`.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

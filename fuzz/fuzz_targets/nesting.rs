@@ -1,4 +1,4 @@
-//! Fuzzes [`switchboard_fuzz::protocol::nesting`].
+//! Fuzz target: the property `switchboard_fuzz::protocol::nesting`.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Fuzzes [`switchboard_fuzz::protocol::node_message`].
+//! Fuzz target: the property `switchboard_fuzz::protocol::node_message`.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Fuzzes [`switchboard_fuzz::protocol::session_text`].
+//! Fuzz target: the property `switchboard_fuzz::protocol::session_text`.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Fuzzes [`switchboard_fuzz::protocol::token_claims`].
+//! Fuzz target: the property `switchboard_fuzz::protocol::token_claims`.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -78,7 +78,7 @@ impl MemoryBroker {
         let own = Arc::new(sender);
         let end = CancellationToken::new();
         bus.0.lock().nodes.insert(node.clone(), Arc::clone(&own));
-        // Owner: `end`, which the drop of the broker cancels.
+        // Owner: `end`, which `shutdown` cancels.
         tokio::spawn(tell(receiver, events, end.clone()));
         Arc::new(Self {
             bus: bus.clone(),

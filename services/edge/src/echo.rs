@@ -1,5 +1,5 @@
-//! An echo route for conformance tests of the WebSocket layer (Autobahn). Only the example `echo` serves it; no node
-//! has the route. It needs no feature, because a feature would make every build of the tests compile the crate again.
+//! An echo route for conformance tests of the WebSocket layer (Autobahn; `examples/echo.rs`). Hidden and always
+//! compiled, so that tests and the node build with the same features. No node serves it.
 
 use axum::{
     Router as Routes,
@@ -28,6 +28,7 @@ async fn echo(request: Request) -> Response {
     let (mut parts, _) = request.into_parts();
     match (upgrade::accept(&parts), parts.extensions.remove::<OnUpgrade>()) {
         (Ok(response), Some(on_upgrade)) => {
+            // Owner: the connection. The task ends with it.
             tokio::task::spawn(async move {
                 let Ok(upgraded) = on_upgrade.await else { return };
                 if let Some(socket) = upgrade::socket(upgraded, MESSAGE_BYTES).await {
