@@ -1,4 +1,4 @@
-//! Each source file is short and says in its first line what it is.
+//! Each source file is short and says at its top what it is.
 
 use crate::{files_in, root, shown};
 
@@ -18,28 +18,29 @@ fn files_are_short() {
 
 #[test]
 fn files_say_what_they_are() {
+    let mut silent = Vec::new();
     for path in files_in(&root(), &[".rs", ".py", ".js", ".mjs", ".lua"]) {
         let text = std::fs::read_to_string(&path).unwrap();
-        let text = match text.strip_prefix("#!") {
-            Some(text) => text.split_once('\n').unwrap_or_default().1,
-            None => &text,
+        let (starts, among): (&[&str], usize) = match path.extension().unwrap().to_str().unwrap() {
+            "rs" => (&["//!"], 1),
+            // Below `#!`.
+            "py" => (&["\"\"\""], 2),
+            "lua" => (&["--"], 1),
+            // Below the imports.
+            _ => (&["/**", "// ", "/*"], 15),
         };
-        let start = match path.extension().unwrap().to_str().unwrap() {
-            "rs" => "//!",
-            "py" => "\"\"\"",
-            "lua" => "--",
-            _ => "/",
-        };
-        let words = text
-            .strip_prefix(start)
-            .and_then(|text| text.lines().next())
-            .unwrap_or("")
-            .split_whitespace()
-            .count();
-        assert!(
-            words >= 3,
-            "{} does not say in its first line what it is",
-            shown(&path)
-        );
+        let lines = text.lines().take(among);
+        let comments = lines.filter_map(|line| starts.iter().find_map(|start| line.strip_prefix(start)));
+        let words = comments
+            .map(|comment| comment.split_whitespace().count())
+            .max()
+            .unwrap_or(0);
+        if words < 3 {
+            silent.push(shown(&path));
+        }
     }
+    assert!(
+        silent.is_empty(),
+        "the first lines do not say what these are: {silent:#?}"
+    );
 }

@@ -13,6 +13,7 @@ mod features;
 mod files;
 mod layers;
 mod modules;
+mod parse;
 mod source;
 mod tasks;
 

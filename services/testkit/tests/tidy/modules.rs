@@ -3,38 +3,20 @@
 //! A module needs another when its code, tests aside, names something that is defined there. A re-export (`pub use`,
 //! with any visibility) is followed to the definition, and needs nothing by itself: a parent may collect the names of
 //! its children, and may declare them. What a parent *defines* is needed like anything else, so a parent that
-//! calls its child and defines what the child needs is a circle. Methods are not seen, types are.
+//! calls its child and defines what the child needs is a circle.
+//!
+//! A method is seen where it is the only function of its name in the crate and stands in an `impl` of another module's
+//! type: whoever calls it needs the module of that `impl`. Other methods come with their type.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
-use crate::source;
-
-/// One file.
-#[derive(Debug, Default)]
-struct Module {
-    /// `crate::` and the path, for people.
-    name: String,
-    parent: usize,
-    children: BTreeMap<String, usize>,
-    imports: Vec<Import>,
-    /// Paths in code outside of `use`.
-    paths: Vec<Vec<String>>,
-    /// Words in code outside of `use`.
-    words: BTreeSet<String>,
-    /// Items that stand here.
-    defined: BTreeSet<String>,
-}
-
-#[derive(Debug, Clone)]
-struct Import {
-    path: Vec<String>,
-    /// The name here; `*` for all.
-    name: String,
-    is_reexport: bool,
-}
+use crate::{
+    parse::{Module, parse},
+    source,
+};
 
 /// The modules below one `lib.rs` or `main.rs`.
 #[derive(Debug, Default)]
@@ -88,17 +70,18 @@ impl Modules {
     /// For each module, which ones it needs.
     pub(crate) fn needs(&self) -> BTreeMap<&str, BTreeSet<&str>> {
         let names = |index: usize| self.0[index].name.as_str();
+        let methods = self.methods();
         (0..self.0.len())
             .map(|index| {
                 (
                     names(index),
-                    self.needs_of(index).into_iter().map(names).collect(),
+                    self.needs_of(index, &methods).into_iter().map(names).collect(),
                 )
             })
             .collect()
     }
 
-    fn needs_of(&self, index: usize) -> BTreeSet<usize> {
+    fn needs_of(&self, index: usize, methods: &BTreeMap<&str, usize>) -> BTreeSet<usize> {
         let module = &self.0[index];
         let imports = module.imports.iter();
         let imported = imports
@@ -107,8 +90,35 @@ impl Modules {
         imported
             .chain(&module.paths)
             .filter_map(|path| self.definition(index, path, MAX_HOPS))
+            .chain(
+                module
+                    .calls
+                    .iter()
+                    .filter_map(|call| methods.get(call.as_str()).copied()),
+            )
             .filter(|found| *found != index)
             .collect()
+    }
+
+    /// Methods that stand in a module other than their type's, with that module.
+    fn methods(&self) -> BTreeMap<&str, usize> {
+        let mut count = BTreeMap::new();
+        for name in self.0.iter().flat_map(|module| &module.functions) {
+            *count.entry(name.as_str()).or_insert(0) += 1;
+        }
+        let mut found = BTreeMap::new();
+        for (index, module) in self.0.iter().enumerate() {
+            for (path, name) in &module.methods {
+                let path = [vec!["self".to_owned()], path.clone()].concat();
+                let is_foreign = self
+                    .definition(index, &path, MAX_HOPS)
+                    .is_some_and(|home| home != index);
+                if is_foreign && count[name.as_str()] == 1 {
+                    found.insert(name.as_str(), index);
+                }
+            }
+        }
+        found
     }
 
     /// The module that defines what `path` names in the module `from`; `None` for other crates.
@@ -165,126 +175,6 @@ impl Modules {
     }
 }
 
-/// Words, `::` and single characters.
-fn tokens(code: &str) -> Vec<&str> {
-    let mut found = Vec::new();
-    let mut rest = code.trim_start();
-    while let Some(first) = rest.chars().next() {
-        let is_word = |symbol: char| symbol.is_alphanumeric() || symbol == '_';
-        let length = match first {
-            _ if is_word(first) => rest.find(|symbol| !is_word(symbol)).unwrap_or(rest.len()),
-            ':' if rest.starts_with("::") => 2,
-            _ => first.len_utf8(),
-        };
-        let (token, after) = rest.split_at(length);
-        found.push(token);
-        rest = after.trim_start();
-    }
-    found
-}
-
-fn parse(code: &str) -> Module {
-    let tokens = tokens(code);
-    let mut module = Module::default();
-    let mut at = 0;
-    while at < tokens.len() {
-        let before = at.checked_sub(1).map_or("", |before| tokens[before]);
-        let next = tokens.get(at + 1).copied().unwrap_or("");
-        match tokens[at] {
-            "use" if before != "::" && before != "." => {
-                let is_reexport = before == "pub" || before == ")";
-                at = imports(&tokens, at + 1, &[], is_reexport, &mut module.imports);
-            }
-            "mod" if tokens.get(at + 2) == Some(&";") => {
-                module.children.insert(next.to_owned(), 0);
-                at += 3;
-            }
-            "struct" | "enum" | "trait" | "fn" | "const" | "static" | "type" | "union" | "mod"
-            | "macro_rules" => {
-                let name = if next == "!" {
-                    tokens.get(at + 2).copied().unwrap_or("")
-                } else {
-                    next
-                };
-                module.defined.insert(name.to_owned());
-                at += 1;
-            }
-            "::" | "." => at += 1,
-            word if is_name(word) && before != "." => {
-                let path = path_at(&tokens, &mut at);
-                module.words.insert(path[0].clone());
-                if path.len() > 1 {
-                    module.paths.push(path);
-                }
-            }
-            _ => at += 1,
-        }
-    }
-    module
-}
-
-fn is_name(token: &str) -> bool {
-    token.starts_with(|symbol: char| symbol.is_alphabetic() || symbol == '_')
-}
-
-/// The names joined by `::` from `at` on; a turbofish ends it.
-fn path_at(tokens: &[&str], at: &mut usize) -> Vec<String> {
-    let mut path = vec![tokens[*at].to_owned()];
-    *at += 1;
-    while tokens.get(*at) == Some(&"::") && tokens.get(*at + 1).is_some_and(|next| is_name(next)) {
-        path.push(tokens[*at + 1].to_owned());
-        *at += 2;
-    }
-    path
-}
-
-/// Reads one tree of a `use`; gives the place behind it.
-fn imports(
-    tokens: &[&str],
-    mut at: usize,
-    prefix: &[String],
-    is_reexport: bool,
-    out: &mut Vec<Import>,
-) -> usize {
-    let mut path = prefix.to_vec();
-    while let Some(token) = tokens.get(at) {
-        match *token {
-            "::" => at += 1,
-            "{" => {
-                at += 1;
-                while tokens.get(at).is_some_and(|token| *token != "}") {
-                    at = imports(tokens, at, &path, is_reexport, out);
-                    at += usize::from(tokens.get(at) == Some(&","));
-                }
-                return at + 1;
-            }
-            "," | ";" | "}" => break,
-            "as" => {
-                let name = tokens.get(at + 1).copied().unwrap_or("_").to_owned();
-                out.push(Import {
-                    path,
-                    name,
-                    is_reexport,
-                });
-                return at + 2;
-            }
-            "self" if path.len() > 1 || !prefix.is_empty() => at += 1,
-            name => {
-                path.push(name.to_owned());
-                at += 1;
-            }
-        }
-    }
-    if let Some(name) = path.last().cloned() {
-        out.push(Import {
-            path,
-            name,
-            is_reexport,
-        });
-    }
-    at
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -314,6 +204,18 @@ mod tests {
         assert_eq!(
             needs(root, "fn f(x: super::Global) {}", "pub struct Global;"),
             ["a -> b"]
+        );
+    }
+
+    #[test]
+    fn a_method_far_from_its_type_is_seen() {
+        let a = "pub struct Thing; fn f(x: &super::a::Thing) { x.far(1) }";
+        let b = "use crate::a::Thing; impl<T: Fn() -> u8> Thing { fn far(&self) {} }";
+        assert_eq!(needs("mod a; mod b;", a, b), ["a -> b", "b -> a"]);
+        assert_eq!(
+            needs("mod a; mod b; fn far() {}", a, b),
+            ["b -> a"],
+            "the name is not the only one"
         );
     }
 
