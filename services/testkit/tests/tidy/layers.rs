@@ -7,7 +7,7 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 use crate::root;
 
 /// What each crate of the workspace may link of the others.
-const LAYERS: [(&str, &[&str]); 10] = [
+const LAYERS: [(&str, &[&str]); 11] = [
     ("protocol", &[]),
     ("telemetry", &["protocol"]),
     ("auth", &["protocol"]),
@@ -27,8 +27,9 @@ const LAYERS: [(&str, &[&str]); 10] = [
             "client",
         ],
     ),
-    ("testkit", &["protocol", "auth", "client", "node"]),
-    ("loadtest", &["protocol", "auth", "client"]),
+    ("harness", &["protocol", "client"]),
+    ("testkit", &["protocol", "auth", "client", "node", "harness"]),
+    ("loadtest", &["protocol", "auth", "client", "harness"]),
 ];
 
 /// Libraries that only some crates may link.
