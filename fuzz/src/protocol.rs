@@ -2,7 +2,7 @@
 
 use serde_json::{Value, value::RawValue};
 use switchboard_protocol::{
-    Claims, Command, Envelope, Event, NodeMessage, MAX_FRAME_DEPTH, MAX_ID_BYTES, MessageHead, Mid, NodeId,
+    Claims, Command, Envelope, Event, MAX_FRAME_DEPTH, MAX_ID_BYTES, MessageHead, Mid, NodeId, NodeMessage,
     Patterns, PeerId, PeerKey, ResumeToken, ServerFrame, SessionId, TenantId, decode_command, decode_event,
     encode_send, nests_deeper_than, write_message,
 };
@@ -22,11 +22,16 @@ pub const CHECKS: [(&str, fn(&[u8])); 9] = [
 
 /// One text frame of a client.
 pub fn command(data: &[u8]) {
-    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
     let Ok(command) = decode_command(text) else { return };
     assert!(!nests_deeper_than(data, MAX_FRAME_DEPTH));
     let Command::Send(send) = command else { return };
-    assert!(text.contains(send.payload.get()), "the payload is a slice of the frame");
+    assert!(
+        text.contains(send.payload.get()),
+        "the payload is a slice of the frame"
+    );
     assert_ne!(send.id, Some(0));
     let again = encode_send(send.kind, &send.to, send.id, send.payload);
     let Ok(Command::Send(read)) = decode_command(&again) else {
@@ -40,7 +45,9 @@ pub fn command(data: &[u8]) {
 
 /// One text frame of a node.
 pub fn event(data: &[u8]) {
-    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
     match decode_event(text) {
         Ok(ServerFrame::Event(event)) => same_event(&event),
         Ok(ServerFrame::Message(message)) => {
@@ -74,14 +81,19 @@ fn same_message(head: &MessageHead<'_>, payload: &RawValue) {
     let Ok(ServerFrame::Message(read)) = decode_event(&text) else {
         panic!("{text} does not read back")
     };
-    assert_eq!((read.kind, read.from.as_str(), read.seq), (head.kind, head.from, head.seq));
+    assert_eq!(
+        (read.kind, read.from.as_str(), read.seq),
+        (head.kind, head.from, head.seq)
+    );
     assert_eq!(Mid::parse(&read.mid), Ok(head.mid));
     assert_eq!(read.payload.get(), payload.get());
 }
 
 /// A message between two nodes.
 pub fn envelope(data: &[u8]) {
-    let Ok(envelope) = Envelope::decode(data) else { return };
+    let Ok(envelope) = Envelope::decode(data) else {
+        return;
+    };
     let bytes = envelope.encode();
     assert_eq!(Envelope::decode(&bytes), Ok(envelope));
     // Unknown flag bits are ignored, everything else has one form.
@@ -92,7 +104,9 @@ pub fn envelope(data: &[u8]) {
 
 /// A message on a node's own channel.
 pub fn node_message(data: &[u8]) {
-    let Ok(message) = NodeMessage::decode(data) else { return };
+    let Ok(message) = NodeMessage::decode(data) else {
+        return;
+    };
     let bytes = message.encode();
     assert_eq!(bytes.len(), data.len());
     assert_eq!(NodeMessage::decode(&bytes), Ok(message));
@@ -100,7 +114,9 @@ pub fn node_message(data: &[u8]) {
 
 /// Session ids, message ids and resume tokens.
 pub fn session_text(data: &[u8]) {
-    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
     if let Ok(token) = ResumeToken::parse(text) {
         assert_eq!(token.to_secret().expose(), text);
         assert_eq!(ResumeToken::new(token.session, token.secret_bytes()), token);
@@ -121,7 +137,9 @@ pub fn session_text(data: &[u8]) {
 
 /// Peer, tenant and node names, and the address of a peer.
 pub fn names(data: &[u8]) {
-    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
     let peer = PeerId::new(text);
     assert_eq!(peer.is_ok(), TenantId::new(text).is_ok());
     assert_eq!(peer.is_ok(), NodeId::new(text).is_ok());
@@ -143,11 +161,16 @@ pub fn names(data: &[u8]) {
 
 /// The payload of a token.
 pub fn token_claims(data: &[u8]) {
-    let Ok(claims) = serde_json::from_slice::<Claims>(data) else { return };
+    let Ok(claims) = serde_json::from_slice::<Claims>(data) else {
+        return;
+    };
     let text = serde_json::to_string(&claims).expect("claims serialise");
     let again: Claims = serde_json::from_str(&text).expect("written claims read back");
     assert_eq!(serde_json::to_string(&again).expect("claims serialise"), text);
-    assert_eq!((&again.sub, again.exp, again.nbf, again.iat), (&claims.sub, claims.exp, claims.nbf, claims.iat));
+    assert_eq!(
+        (&again.sub, again.exp, again.nbf, again.iat),
+        (&claims.sub, claims.exp, claims.nbf, claims.iat)
+    );
 }
 
 /// The depth of a JSON text against the parser's own.
@@ -170,8 +193,12 @@ fn depth(value: &Value) -> usize {
 
 /// One pattern and one name, with a line break between, against a matcher that tries everything.
 pub fn patterns(data: &[u8]) {
-    let Ok(text) = std::str::from_utf8(data) else { return };
-    let Some((pattern, name)) = text.split_once('\n') else { return };
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let Some((pattern, name)) = text.split_once('\n') else {
+        return;
+    };
     if pattern.len() > 64 || name.len() > 64 {
         return;
     }
