@@ -1,4 +1,4 @@
-//! The state of a shard's two connections, and what follows for the node: its state for people, and whether
+//! The state of a shard's two connections, and the conclusions: the node's state for people, and whether
 //! an absent record proves anything. Not the connections themselves (`publisher`, `subscriber`).
 
 use std::{

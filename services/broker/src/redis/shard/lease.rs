@@ -1,5 +1,5 @@
 //! This node's lease: proof to others that it is alive, and to itself that it was not frozen. Not its renewal
-//! (`lease_renewal`), nor the claims on peers, which stand as long as the lease does.
+//! (`lease_renewal`). Claims on peers stand as long as the lease does.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -87,7 +87,7 @@ impl Lease {
             .store(self.lapses.load(Ordering::Acquire), Ordering::Release);
     }
 
-    /// That check has ended; false if the lease lapsed during it, so that it proves nothing.
+    /// That check has ended; false if the lease lapsed during it, because then it proves nothing.
     pub(crate) fn check_ended(&self) -> bool {
         let checking = self.checking.load(Ordering::Acquire);
         if self.is_overdue() || self.lapses.load(Ordering::Acquire) != checking {

@@ -1,4 +1,4 @@
-//! The table of a topology: which shard serves which partition. One array lookup; it costs a message nothing.
+//! The table of a topology: for every partition, its shard. A lookup in an array, on the hot path.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ impl Topology {
         &self.shards[index]
     }
 
-    /// The shard for what belongs to no partition: messages to nodes, and the cluster's load. Every node receives
+    /// The shard for messages to nodes and for the cluster's load, which belong to no partition. Every node receives
     /// its own channel on every shard.
     pub(crate) fn shard_of_nodes(&self) -> &Arc<Shard> {
         &self.shards[0]

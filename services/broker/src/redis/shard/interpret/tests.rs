@@ -1,4 +1,4 @@
-//! What follows from each reply, without a Redis.
+//! The consequences of each reply, without a Redis.
 
 use std::time::Duration;
 
