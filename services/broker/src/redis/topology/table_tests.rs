@@ -18,13 +18,17 @@ fn one_shard_serves_every_partition() {
 #[test]
 fn each_partition_has_its_own_shard() {
     let (first, second) = (Fixture::new().shard, Fixture::new().shard);
-    let mut topology = Topology::single(first);
-    topology.shards.push(Arc::clone(&second));
-    let partition = Partition::of("acme/bob");
-    topology.by_partition[partition.index()] = 1;
-    for peer in 0..1_000 {
-        let other = Partition::of(&format!("acme/p{peer}"));
-        let is_second = Arc::ptr_eq(topology.shard_of(other), &second);
-        assert_eq!(is_second, other == partition);
+    let shards = vec![Arc::clone(&first), Arc::clone(&second)];
+    let bob = Partition::of("acme/bob");
+    let topology = Topology::new(shards, Arc::clone(&second), |partition| {
+        Arc::clone(if partition == bob { &second } else { &first })
+    });
+    for index in 0..PARTITIONS as usize {
+        let partition = Partition::from_index(index);
+        assert_eq!(partition.index(), index);
+        let is_second = Arc::ptr_eq(topology.shard_of(partition), &second);
+        assert_eq!(is_second, partition == bob);
     }
+    assert!(Arc::ptr_eq(topology.shard_of_nodes(), &second));
+    assert_eq!(topology.shards().len(), 2);
 }
