@@ -119,6 +119,17 @@ impl Process {
         self.wait_ready().await
     }
 
+    /// Kills it if it runs, starts it again, and waits until it serves.
+    ///
+    /// # Errors
+    /// As [`Process::start`].
+    pub async fn restart(&self) -> anyhow::Result<()> {
+        if self.pid().is_some() {
+            self.kill().await?;
+        }
+        self.start().await
+    }
+
     /// Waits until it serves.
     ///
     /// # Errors

@@ -18,7 +18,7 @@ use super::{ConnectionInfo, Side};
 /// How far into the client's bytes a `SUBSCRIBE` is looked for: a username and a password fit before it.
 const MAX_HEAD_BYTES: usize = 512;
 
-/// The word as clients send it.
+/// The command as clients send it.
 const SUBSCRIBE: &[u8] = b"$9\r\nSUBSCRIBE\r\n";
 
 /// What chunks are looked for, on all connections together; each once only.

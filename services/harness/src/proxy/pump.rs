@@ -114,7 +114,7 @@ impl Pump {
     }
 
     /// Lets go of the side `closed` and keeps the other one open until it goes or is cut. Its bytes are
-    /// taken and lost, so that its going is seen.
+    /// read and dropped, because only then its end is seen.
     async fn abandon(self, closed: Side) {
         let Self {
             mut orders,

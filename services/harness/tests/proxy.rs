@@ -1,4 +1,4 @@
-//! The fault proxy itself: that it changes nothing unless told to, and then exactly what it was told.
+//! The fault proxy changes nothing without a command, and with one exactly what the command says.
 
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use switchboard_testkit::{ConnectionInfo, FaultProxy, PATIENCE, Side, wait_until};
+use switchboard_harness::{ConnectionInfo, FaultProxy, PATIENCE, Side, wait_until};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -328,10 +328,10 @@ async fn the_next_chunk_with_the_needle_towards_a_client_is_lost_once_and_in_sil
         "the other way"
     );
     assert_eq!(carry(&mut server, &mut client, b"before").await, b"before");
-    assert!(setting.proxy.is_yet_to_lose());
+    assert!(setting.proxy.is_waiting_to_lose());
     server.write_all(b"an offer").await.unwrap();
     assert!(is_silent(&mut client).await);
-    assert!(!setting.proxy.is_yet_to_lose());
+    assert!(!setting.proxy.is_waiting_to_lose());
     assert_eq!(carry(&mut server, &mut client, b"an offer").await, b"an offer");
 }
 
