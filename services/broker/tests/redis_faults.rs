@@ -14,7 +14,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{Node, PATIENCE, claim, key, next_mid, redis_node, redis_server, session_id, until};
+use common::{
+    Node, PATIENCE, claim, key, next_mid, redis_node, redis_server, session_id, until, until_presence,
+};
 use switchboard_core::{BrokerError, BusState, Presence};
 use switchboard_harness::{FaultProxy, Port, RedisOptions, RedisServer};
 
@@ -109,11 +111,7 @@ async fn after_a_crash_that_loses_all_data_the_nodes_repair_everything_within_tw
     heard_again(&n1, &n2, "eve", Duration::from_secs(2)).await;
     let unknown = n1.locate("nobody").await;
     assert_eq!(unknown, Err(BrokerError::Unsettled), "absence proves nothing yet");
-    let end = Instant::now() + PATIENCE;
-    while n1.locate("nobody").await != Ok(Presence::Offline) {
-        assert!(Instant::now() < end, "never settled");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    until_presence(&n1, "nobody", &Presence::Offline).await;
     for peer in ["bob", "eve"] {
         assert_eq!(
             n1.locate(peer).await,
@@ -211,11 +209,7 @@ async fn a_claim_stuck_in_a_frozen_redis_does_not_come_back() {
     redis.thaw().unwrap();
     n1.is_up().await;
     n2.is_up().await;
-    let end = Instant::now() + PATIENCE;
-    while n1.locate("bob").await != Ok(Presence::Offline) {
-        assert!(Instant::now() < end, "bob stayed attached");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until_presence(&n1, "bob", &Presence::Offline).await;
     let clients: String = redis
         .command(&["CLIENT", "LIST", "TYPE", "normal"])
         .await
@@ -237,10 +231,7 @@ async fn a_node_whose_lease_ran_out_checks_its_claims_and_goes_on() {
     tokio::time::sleep(Duration::from_secs(11)).await;
     redis.thaw().unwrap();
     heard_again(&n1, &n2, "bob", PATIENCE).await;
-    let end = Instant::now() + PATIENCE;
-    while n1.locate("bob").await != Ok(Presence::Attached { node: n2.id.clone() }) {
-        assert!(Instant::now() < end, "the claim was not asserted");
-    }
+    until_presence(&n1, "bob", &Presence::Attached { node: n2.id.clone() }).await;
     assert!(n2.attach("bob", 2).await.fence > fence);
 }
 
@@ -299,10 +290,7 @@ async fn a_node_that_was_cut_off_yields_to_a_higher_fence() {
         n1.locate("bob").await,
         Ok(Presence::Attached { node: n1.id.clone() })
     );
-    let end = Instant::now() + PATIENCE;
-    while n1.locate("eve").await != Ok(Presence::Offline) {
-        assert!(Instant::now() < end, "a release during the outage was forgotten");
-    }
+    until_presence(&n1, "eve", &Presence::Offline).await;
 }
 
 #[tokio::test]
@@ -342,10 +330,7 @@ async fn a_node_starts_without_redis_and_is_up_once_it_comes() {
     n1.is_up().await;
     let n2 = node(&redis, "n2").await;
     heard_again(&n2, &n1, "bob", Duration::from_secs(2)).await;
-    let end = Instant::now() + PATIENCE;
-    while n2.locate("bob").await != Ok(Presence::Attached { node: n1.id.clone() }) {
-        assert!(Instant::now() < end, "the claim was not made up for");
-    }
+    until_presence(&n2, "bob", &Presence::Attached { node: n1.id.clone() }).await;
 }
 
 #[tokio::test]
@@ -374,10 +359,7 @@ async fn a_redis_that_forgot_the_scripts_is_told_them_again() {
     assert!(n1.attach("bob", 1).await.confirmed);
     let _: String = redis.command(&["SCRIPT", "FLUSH"]).await.unwrap();
     n1.broker.detach(&key("bob"), session_id(1), 0, None);
-    let end = Instant::now() + PATIENCE;
-    while n1.locate("bob").await != Ok(Presence::Offline) {
-        assert!(Instant::now() < end, "the release was lost");
-    }
+    until_presence(&n1, "bob", &Presence::Offline).await;
 }
 
 #[tokio::test]

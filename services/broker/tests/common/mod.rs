@@ -186,6 +186,13 @@ async fn answer<T: Clone>(answers: &Mutex<Vec<(Mid, T)>>, mid: Mid) -> T {
     find().unwrap()
 }
 
+/// Waits until `node` finds the peer like this.
+pub(crate) async fn until_presence(node: &Node, peer: &str, wanted: &Presence) {
+    let what = format!("{peer} is {wanted:?}");
+    let found = async || (node.locate(peer).await.as_ref() == Ok(wanted)).then_some(());
+    wait_until(&what, PATIENCE, found).await.unwrap();
+}
+
 pub(crate) fn key(peer: &str) -> PeerKey {
     PeerKey::parse(&format!("acme/{peer}")).unwrap()
 }

@@ -29,7 +29,7 @@ fn fullest(cluster: &Cluster, load: &Load) -> usize {
 }
 
 async fn strike(
-    (cluster, clients): (&mut Cluster, &[FaultProxy]),
+    (cluster, clients): (&Cluster, &[FaultProxy]),
     load: &Load,
     oracle: &Oracle,
     state: &mut u64,
@@ -134,7 +134,7 @@ async fn faults_drawn_at_random_break_no_promise() {
     let load = Load::start(plan, &oracle, &urls).await.unwrap();
     let begin = Instant::now();
     while begin.elapsed() < how_long {
-        strike((&mut cluster, &clients), &load, &oracle, &mut state).await;
+        strike((&cluster, &clients), &load, &oracle, &mut state).await;
         sleep(some_ms(&mut state, 100, 3000)).await;
     }
     oracle.fault(&format!(

@@ -26,7 +26,7 @@ async fn a_rolling_restart_of_all_nodes_under_load_loses_nothing_and_leaves_nobo
     load_for(1.0).await;
     for index in 0..cluster.nodes.len() {
         oracle.fault(&format!("n{} gets SIGTERM", index + 1));
-        let node = &mut cluster.nodes[index];
+        let node = &cluster.nodes[index];
         node.terminate().unwrap();
         assert_eq!(node.wait_ended(PATIENCE).await.unwrap().code(), Some(0));
         node.restart().await.unwrap();
