@@ -17,7 +17,7 @@ const BALANCED_WITHIN: Duration = Duration::from_secs(60);
 const WATERMARK: f64 = 1.1;
 
 /// Clients that a node asked to make room.
-const ASKED: &str = "switchboard_goaways_total{reason=\"balance\"}";
+const ASKED: &str = "switchboard_goaways_total{reason=\"rebalance\"}";
 
 /// What a node knows of the connections of all.
 const MEAN: &str = "switchboard_cluster_mean_connections";
