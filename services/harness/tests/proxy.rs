@@ -152,12 +152,12 @@ async fn freezing_all_holds_for_connections_opened_later_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deaf_client_is_still_heard() {
+async fn commands_of_a_client_that_receives_nothing_still_arrive() {
     let setting = Setting::new().await;
     let (mut client, mut server, id) = setting.connect().await;
     assert!(setting.proxy.freeze_towards_client(id));
     server.write_all(b"lost?").await.unwrap();
-    assert_eq!(carry(&mut client, &mut server, b"heard").await, b"heard");
+    assert_eq!(carry(&mut client, &mut server, b"sent").await, b"sent");
     assert!(is_silent(&mut client).await);
     setting.proxy.thaw_all();
     let mut arrived = [0; 5];
@@ -336,7 +336,7 @@ async fn the_next_chunk_with_the_needle_towards_a_client_is_lost_once_and_in_sil
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn subscribers_are_told_apart_behind_their_credentials_and_however_their_bytes_are_split() {
+async fn subscribers_are_found_behind_their_credentials_and_however_their_bytes_are_split() {
     const SUBSCRIBE: &[u8] = b"*2\r\n$9\r\nSUBSCRIBE\r\n$5\r\ninbox\r\n";
     let setting = Setting::new().await;
     let (mut commands, mut commands_server, commands_id) = setting.connect().await;

@@ -2,8 +2,8 @@
 //! delivery contract in the log. It knows no nodes and no Redis, only what an application can see.
 //!
 //! The load generator has an oracle of its own (`loadtest/src/work/flow.rs`) with the same rules for lost, duplicated and
-//! reordered. This one keeps every record of a run, so that it can print the trace of each violation, check deadlines and
-//! measure recovery: some hundred bytes per message, for minutes of a few hundred clients. The generator checks tens of
+//! reordered. This one keeps every record of a run, because it prints the trace of each violation, checks deadlines and
+//! measures recovery: some hundred bytes per message, for minutes of a few hundred clients. The generator checks tens of
 //! thousands of connections for hours, so it keeps open sends only. It also checks servers without outcomes.
 
 mod check;

@@ -55,7 +55,7 @@ pub struct OracleReport {
     pub resumes: usize,
     /// Connections that reported a possible gap.
     pub gaps: usize,
-    /// Sessions that ended without the application's wish.
+    /// Sessions that their applications did not end.
     pub ended: usize,
     /// The longest time a client that had a connection was without one, and its name.
     pub longest_disconnected: (Duration, String),

@@ -172,7 +172,7 @@ impl Link {
     }
 }
 
-/// Whether the chunk has what is looked for; then it is looked for no longer.
+/// Whether the chunk contains the needle. If so, the search for it ends.
 fn is_found(needle: &Mutex<Option<Vec<u8>>>, chunk: &[u8]) -> bool {
     let mut needle = needle.lock();
     let is_found = needle.as_ref().is_some_and(|needle| contains(chunk, needle));
