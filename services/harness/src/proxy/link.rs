@@ -13,7 +13,7 @@ use std::{
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::{ConnectionInfo, Side};
+use super::connection::{ConnectionInfo, Side};
 
 /// How far into the client's bytes a `SUBSCRIBE` is looked for: a username and a password fit before it.
 const MAX_HEAD_BYTES: usize = 512;

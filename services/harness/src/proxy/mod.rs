@@ -2,6 +2,7 @@
 //! half open. It does not know what it carries, except that it finds Redis subscribers. Without a command it loses and
 //! reorders no bytes.
 
+mod connection;
 mod link;
 mod pump;
 
@@ -19,6 +20,7 @@ use tokio::{
 };
 
 use crate::Port;
+pub use connection::{ConnectionInfo, Side};
 use link::{Fate, Link, Needles, Orders};
 
 /// Connections open at once; further ones wait in the listen backlog until one of these has ended.
@@ -26,28 +28,6 @@ const MAX_CONNECTIONS: usize = 1024;
 
 /// How long the upstream may take to accept; then the client is reset.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
-
-/// One end of a proxied connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    /// The side that connected to the proxy.
-    Client,
-    /// The server behind the proxy.
-    Upstream,
-}
-
-/// An open connection, as it was when asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ConnectionInfo {
-    /// Counts up from 0 in the order of opening; never used again.
-    pub id: u64,
-    /// Bytes forwarded from the client to the upstream.
-    pub bytes_to_upstream: u64,
-    /// Bytes forwarded from the upstream to the client.
-    pub bytes_to_client: u64,
-    /// Whether the client sent Redis' `SUBSCRIBE`, first or right behind its credentials.
-    pub subscribes: bool,
-}
 
 /// The proxy. Dropping it closes its port and every connection.
 ///

@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{
-    Side,
+    connection::Side,
     link::{Fate, Link, Orders},
 };
 
