@@ -37,7 +37,7 @@ async fn with_an_envelope_lost(contract: bool) -> (Ended, Cluster) {
         cluster.proxies[1].lose_next_matching(IN_A_PAYLOAD);
     };
     let (ended, ()) = tokio::join!(folder.load(&scenario, &target), lose);
-    assert!(!cluster.proxies[1].is_yet_to_lose(), "an envelope was lost");
+    assert!(!cluster.proxies[1].is_waiting_to_lose(), "an envelope was lost");
     (ended, cluster)
 }
 
