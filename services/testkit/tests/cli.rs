@@ -4,7 +4,19 @@
 
 use std::process::Stdio;
 
+<<<<<<< HEAD
 use switchboard_testkit::{Cluster, binary, token};
+=======
+use switchboard_testkit::{Cluster, SECRET, binary, token};
+
+fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    Command::new(binary(None).unwrap())
+        .args(arguments)
+        .envs(environment.iter().copied())
+        .output()
+        .unwrap()
+}
+>>>>>>> main
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
@@ -14,7 +26,7 @@ fn text(bytes: &[u8]) -> String {
 async fn two_peers_on_the_command_line_reach_each_other_across_nodes() {
     let cluster = Cluster::start(2).await.unwrap();
     let peer = |name: &str, node: usize, arguments: &[&str]| {
-        let mut command = tokio::process::Command::new(binary());
+        let mut command = tokio::process::Command::new(binary(None).unwrap());
         command
             .args(arguments)
             .env("SWITCHBOARD_URL", cluster.nodes[node].url());
