@@ -12,8 +12,8 @@ use clap::{Args, Parser, Subcommand};
 use crate::{
     bench, compare,
     fleet::worker,
-    run::{EXIT_INVALID, EXIT_ORACLE, Invalid},
-    work::ScenarioWork,
+    run::{EXIT_INVALID, EXIT_ORACLE, EXIT_THRESHOLD, Invalid},
+    work::Populations,
 };
 
 /// The command line, the scenario or this machine is not as it must be; nothing was loaded.
@@ -142,7 +142,7 @@ async fn obey(command: Command) -> anyhow::Result<u8> {
         Command::Capacity(args) => capacity::capacity(args).await,
         Command::Compare(args) => compare_results(&args),
         Command::Agent(args) => agent::agent(args).await.map(|()| 0),
-        Command::Worker => worker::serve_stdio(ScenarioWork::default()).await.map(|()| 0),
+        Command::Worker => worker::serve_stdio(Populations::default()).await.map(|()| 0),
         Command::Bench(args) => {
             let is_kept = bench::run(args).await?;
             Ok(if is_kept { 0 } else { EXIT_ORACLE })
@@ -166,11 +166,7 @@ fn compare_results(args: &CompareArgs) -> anyhow::Result<u8> {
     } else {
         println!("{comparison}");
     }
-    Ok(if comparison.is_failed() {
-        compare::EXIT_WORSE
-    } else {
-        0
-    })
+    Ok(if comparison.is_failed() { EXIT_THRESHOLD } else { 0 })
 }
 
 #[cfg(test)]

@@ -109,12 +109,12 @@ impl ScenarioArgs {
 }
 
 fn names() -> Vec<&'static str> {
-    presets::all().iter().map(|(name, _)| *name).collect()
+    presets::ALL.iter().map(|(name, _)| *name).collect()
 }
 
 /// `list`.
 pub(super) fn list() -> u8 {
-    for (name, text) in presets::all() {
+    for (name, text) in presets::ALL {
         let about = scenario::load(text, &[])
             .map(|scenario| scenario.about)
             .unwrap_or_default();

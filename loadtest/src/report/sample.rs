@@ -40,7 +40,7 @@ fn make() -> Results {
             "calls": {"model": "open", "stages": [{"rate": 100.0, "for": "1m"}], "placement": "cross-node"},
             "faults": [{"at": "20s", "do": "kill", "server": "n1", "for": "5s"}],
             "thresholds": ["p99(call_setup) < 500ms", "lost == 0"],
-            "generator": {"workers": 2, "most_slip": "50ms", "most_dropped": 0.001},
+            "generator": {"workers": 2, "max_start_delay": "50ms", "max_dropped": 0.001},
         }),
         environment: Environment {
             version: "0.1.0".to_owned(),

@@ -67,8 +67,8 @@ fn per_connection(server: &ServerUse) -> String {
 pub(super) fn generator(results: &Results, run: &RunResult) -> Markup {
     let used = &run.generator;
     let limit = |name: &str| results.scenario.get("generator")?.get(name);
-    let most_slip = limit("most_slip").and_then(|slip| slip.as_str());
-    let most_dropped = limit("most_dropped").and_then(serde_json::Value::as_f64);
+    let max_start_delay = limit("max_start_delay").and_then(|slip| slip.as_str());
+    let max_dropped = limit("max_dropped").and_then(serde_json::Value::as_f64);
     let share = used.busiest_core_share.clamp(0.0, 1.0) * 100.0;
     let is_busy = used.busiest_core_share > BUSY_SHARE;
     html! {
@@ -86,7 +86,7 @@ pub(super) fn generator(results: &Results, run: &RunResult) -> Markup {
                 td {}
                 td.soft {
                     "how late starts were made"
-                    @if let Some(most) = most_slip { "; invalid beyond " (most) }
+                    @if let Some(most) = max_start_delay { "; invalid beyond " (most) }
                 }
             }
             tr {
@@ -95,7 +95,7 @@ pub(super) fn generator(results: &Results, run: &RunResult) -> Markup {
                 td {}
                 td.soft {
                     "of the planned starts were not made"
-                    @if let Some(most) = most_dropped { "; invalid beyond " (words::percent(most)) }
+                    @if let Some(most) = max_dropped { "; invalid beyond " (words::percent(most)) }
                 }
             }
             tr {

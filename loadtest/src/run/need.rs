@@ -4,7 +4,7 @@ use anyhow::bail;
 
 use crate::{
     preflight::{self, Need},
-    scenario::{Calls, FaultAction, Model, Scenario, Stage},
+    scenario::{Calls, FaultAction, Model, Scenario, highest_rate},
 };
 
 /// How a run is made on this machine.
@@ -60,11 +60,6 @@ fn takes_a_node_down(fault: &crate::scenario::Fault) -> bool {
     }
 }
 
-fn most(stages: &[Stage]) -> f64 {
-    let rates = stages.iter().map(|stage| stage.rate.max(stage.to.unwrap_or(0.0)));
-    rates.fold(0.0, f64::max)
-}
-
 /// How long a call lasts if nothing is wrong, in seconds.
 fn call_s(calls: &Calls) -> f64 {
     let trickle = calls.candidate_gap.get().as_secs_f64() * f64::from(calls.candidates);
@@ -79,8 +74,10 @@ fn call_s(calls: &Calls) -> f64 {
 fn connections(scenario: &Scenario) -> usize {
     let calls = scenario.calls.as_ref().map_or(0, |calls| match calls.model {
         // Twice what is expected, for bursts, but never more than are let begin.
-        Model::Open => ((most(&calls.stages) * call_s(calls) * 2.0) as usize).min(calls.most_at_once) * 2,
-        Model::Closed => most(&calls.stages).ceil() as usize * 2,
+        Model::Open => {
+            ((highest_rate(&calls.stages) * call_s(calls) * 2.0) as usize).min(calls.max_at_once) * 2
+        }
+        Model::Closed => highest_rate(&calls.stages).ceil() as usize * 2,
     });
     let streams = scenario.streams.as_ref().map_or(0, |streams| streams.pairs * 2);
     let idle = scenario.idle.as_ref().map_or(0, |idle| idle.connections);
@@ -90,9 +87,12 @@ fn connections(scenario: &Scenario) -> usize {
 /// Connects a second that close again.
 fn churn(scenario: &Scenario) -> f64 {
     let calls = scenario.calls.as_ref().map_or(0.0, |calls| match calls.model {
-        Model::Open => most(&calls.stages) * 2.0,
-        Model::Closed => most(&calls.stages) * 2.0 / call_s(calls),
+        Model::Open => highest_rate(&calls.stages) * 2.0,
+        Model::Closed => highest_rate(&calls.stages) * 2.0 / call_s(calls),
     });
-    let abuse = scenario.abuse.as_ref().map_or(0.0, |abuse| most(&abuse.stages));
+    let abuse = scenario
+        .abuse
+        .as_ref()
+        .map_or(0.0, |abuse| highest_rate(&abuse.stages));
     calls + abuse
 }

@@ -64,20 +64,20 @@ fn validity(scenario: &Scenario, run: &RunResult, found: &mut Vec<(u8, String)>)
     let mut invalid = |reason: String| found.push((EXIT_INVALID, reason));
     let (slip_ms, most) = (
         run.generator.slip_p99_us / 1e3,
-        scenario.generator.most_slip.get(),
+        scenario.generator.max_start_delay.get(),
     );
     if slip_ms > most.as_secs_f64() * 1e3 {
         invalid(format!(
-            "the generator was saturated: 1 % of starts were more than {slip_ms:.0} ms late (generator.most_slip allows {} ms); lower the rate, or add workers or agents",
+            "the generator was saturated: 1 % of starts were more than {slip_ms:.0} ms late (generator.max_start_delay allows {} ms); lower the rate, or add workers or agents",
             most.as_millis()
         ));
     }
     let dropped = run.generator.dropped_share;
-    if dropped > scenario.generator.most_dropped {
+    if dropped > scenario.generator.max_dropped {
         invalid(format!(
-            "{:.2} % of starts were dropped, because too much was under way (generator.most_dropped allows {:.2} %); lower the rate, or raise calls.most_at_once",
+            "{:.2} % of starts were dropped, because too much was under way (generator.max_dropped allows {:.2} %); lower the rate, or raise calls.max_at_once",
             dropped * 100.0,
-            scenario.generator.most_dropped * 100.0
+            scenario.generator.max_dropped * 100.0
         ));
     }
     if count(run, Counter::OracleFull) > 0 {

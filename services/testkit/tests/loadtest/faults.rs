@@ -21,7 +21,7 @@ async fn with_an_envelope_lost(contract: bool) -> (Ended, Cluster) {
     let scenario = format!(
         "name = \"planted\"\nsettle = \"2s\"\nthresholds = [\"placement_missed == 0\"]\n\
          [streams]\npairs = 4\nstages = [{{ rate = 20, for = \"4s\" }}]\narrivals = \"uniform\"\n\
-         placement = \"cross-node\"\nfinal_words = {contract}\nresume = {contract}\n"
+         placement = \"cross-node\"\noutcomes = {contract}\nresume = {contract}\n"
     );
     let scenario = folder.file("planted.toml", &scenario);
     let urls: Vec<_> = cluster.nodes.iter().map(NodeProcess::url).collect();

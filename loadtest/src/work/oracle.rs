@@ -1,4 +1,4 @@
-//! Where offences are noted: counted, and the first of them told as stories.
+//! Where violations of the delivery contract are noted: counted, and the first of them described.
 
 use std::sync::Arc;
 
@@ -6,26 +6,23 @@ use parking_lot::Mutex;
 
 use crate::record::{Counter, Recorder};
 
-/// Stories kept.
+/// Descriptions kept.
 const MAX_STORIES: usize = 20;
 
-/// Notes offences, and everything else by way of the recorder.
-#[derive(Debug)]
-pub(crate) struct Judge {
+/// Notes violations, and everything else through the recorder.
+#[derive(Debug, Default)]
+pub(crate) struct Oracle {
     pub(crate) recorder: Arc<Recorder>,
     stories: Mutex<Vec<String>>,
 }
 
-impl Judge {
+impl Oracle {
     pub(crate) fn new(recorder: Arc<Recorder>) -> Self {
-        Self {
-            recorder,
-            stories: Mutex::default(),
-        }
+        Self { recorder, ..Self::default() }
     }
 
-    /// An offence.
-    pub(crate) fn offence(&self, counter: Counter, story: impl FnOnce() -> String) {
+    /// Counts a violation; `story` describes it.
+    pub(crate) fn violation(&self, counter: Counter, story: impl FnOnce() -> String) {
         self.recorder.count(counter);
         let mut stories = self.stories.lock();
         if stories.len() < MAX_STORIES {
@@ -33,7 +30,7 @@ impl Judge {
         }
     }
 
-    /// The stories so far.
+    /// The descriptions so far.
     pub(crate) fn stories(&self) -> Vec<String> {
         self.stories.lock().clone()
     }
