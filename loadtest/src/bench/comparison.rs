@@ -2,8 +2,10 @@
 
 use std::fmt::Write as _;
 
+use switchboard_harness::stats::{median, range};
+
 use super::{Measured, count, plan::{Column, Group}};
-use crate::{record::Counter, results::Results, run::EXIT_INVALID, stats::{median, range}};
+use crate::{record::Counter, results::Results, run::EXIT_INVALID};
 
 /// As Markdown; columns for which no row has a value are left out.
 pub(super) fn table(group: &Group, about: &str, measured: &Measured<'_>) -> String {

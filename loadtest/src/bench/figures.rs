@@ -5,12 +5,12 @@ use std::{fmt::Write as _, path::Path};
 use anyhow::Context as _;
 use serde::Serialize;
 use serde_json::json;
+use switchboard_harness::stats::{median, range};
 
 use super::{Measured, plan::{Budget, Group}};
 use crate::{
     record::{decode, new_histogram},
     results::{Results, RunResult},
-    stats::{median, range},
     thresholds::Figure,
 };
 

@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::{
     bench, compare,
     fleet::worker,
-    run::{EXIT_INVALID, EXIT_ORACLE, EXIT_THRESHOLD, Invalid},
+    run::{EXIT_INVALID, EXIT_ORACLE, Invalid},
     work::Populations,
 };
 
@@ -166,7 +166,7 @@ fn compare_results(args: &CompareArgs) -> anyhow::Result<u8> {
     } else {
         println!("{comparison}");
     }
-    Ok(if comparison.is_failed() { EXIT_THRESHOLD } else { 0 })
+    Ok(if comparison.is_failed() { compare::EXIT_WORSE } else { 0 })
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@
 pub(crate) mod peerjs;
 pub(crate) mod redis;
 pub(crate) mod relay;
-mod resp;
 pub(crate) mod socketio;
 pub(crate) mod spreed;
 pub(crate) mod switchboard;

@@ -12,6 +12,7 @@ use std::{
 };
 
 use serde_json::value::RawValue;
+use switchboard_harness::resp::{self, Reply};
 use switchboard_protocol::MessageKind;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -21,7 +22,6 @@ use tokio::{
 use super::{
     Broken, Greeting, LinkEvent, Outcome, Promises, Refusal, Who,
     relay::{Connection, Protocol},
-    resp::{self, Reply},
     websocket::{dial, within_greeting},
 };
 
@@ -83,7 +83,7 @@ async fn subscribe(tcp: TcpStream, peer: &str) -> Result<(RedisConnection, Durat
             }
             // Redis before 6 does not know HELLO.
             Reply::Error(error) => return Err(Refusal(first_word(&error))),
-            Reply::Text(_) | Reply::Number(_) | Reply::Many(_) | Reply::Push(_) | Reply::Other => {}
+            Reply::Text(_) | Reply::Integer(_) | Reply::Array(_) | Reply::Push(_) | Reply::Other => {}
         }
     }
 }
@@ -129,10 +129,10 @@ impl RedisConnection {
     fn meaning(&mut self, reply: Reply) -> Option<LinkEvent> {
         let failure = match reply {
             Reply::Push(items) => return message(items),
-            Reply::Number(0) => Some("no receiver".to_owned()),
-            Reply::Number(_) => None,
+            Reply::Integer(0) => Some("no receiver".to_owned()),
+            Reply::Integer(_) => None,
             Reply::Error(error) => Some(first_word(&error)),
-            Reply::Text(_) | Reply::Many(_) | Reply::Other => return None,
+            Reply::Text(_) | Reply::Array(_) | Reply::Other => return None,
         };
         let id = self.unanswered.pop_front()?;
         failure.map(|reason| LinkEvent::Outcome { id, outcome: Outcome::Failed(reason) })

@@ -4,6 +4,7 @@ use std::{net::TcpListener, time::Duration};
 
 use futures_util::FutureExt as _;
 use serde_json::value::RawValue;
+use switchboard_harness::rivals::SPREED_SECRET;
 use switchboard_protocol::MessageKind;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -12,10 +13,7 @@ use super::{
     spreed::Spreed,
 };
 use crate::{
-    cluster::{
-        Cluster, Lots, REDIS,
-        rivals::{self, SPREED_SECRET},
-    },
+    cluster::{Cluster, Lots, REDIS},
     scenario::{self, DriverKind},
 };
 
@@ -28,12 +26,9 @@ const CANDIDATES: usize = 50;
 /// `scripts/setup` installs it.
 async fn cluster(kind: DriverKind, is_set_up: bool) -> Option<Cluster> {
     let spec = scenario::Cluster { nodes: 2, ..scenario::Cluster::default() };
-    let started = match rivals::versions(kind).await {
-        Ok(_) => Cluster::start(kind, &spec, Lots::default()).await,
-        Err(error) => Err(error),
-    };
     let in_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
-    started
+    Cluster::start(kind, &spec, Lots::default())
+        .await
         .inspect_err(|error| assert!(!(in_ci && is_set_up), "{error:#}"))
         .inspect_err(|error| println!("skipped: {error:#}"))
         .ok()
