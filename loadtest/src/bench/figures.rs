@@ -7,7 +7,10 @@ use serde::Serialize;
 use serde_json::json;
 use switchboard_harness::stats::{median, range};
 
-use super::{Measured, plan::{Budget, Group}};
+use super::{
+    Measured,
+    plan::{Budget, Group},
+};
 use crate::{
     record::{decode, new_histogram},
     results::{Results, RunResult},
@@ -46,20 +49,40 @@ impl Figures {
         for (row, results) in measured {
             let Some(results) = results else { continue };
             for budget in &row.budgets {
-                let baseline = budget.baseline.as_deref().map(|slug| of(slug).context("there is no baseline"));
+                let baseline = budget
+                    .baseline
+                    .as_deref()
+                    .map(|slug| of(slug).context("there is no baseline"));
                 let repeats = values(budget, results, baseline.transpose()?)?;
                 let figure = budget.figure.as_ref().unwrap_or(&row.name).clone();
                 let median = median(&repeats).context("nothing was measured")?;
-                println!("  {figure}: {median:.1} {} (budget {})", budget.unit, budget.at_most);
+                println!(
+                    "  {figure}: {median:.1} {} (budget {})",
+                    budget.unit, budget.at_most
+                );
                 let unit = budget.unit.clone();
-                self.measurements.push(Measurement { figure, unit, budget: budget.at_most, median, repeats });
+                self.measurements.push(Measurement {
+                    figure,
+                    unit,
+                    budget: budget.at_most,
+                    median,
+                    repeats,
+                });
             }
-            if group.columns.is_empty() && !results.runs.iter().any(|run| run.times.get("one_way").is_none()) {
+            if group.columns.is_empty() && !results.runs.iter().any(|run| run.times.get("one_way").is_none())
+            {
                 self.note(format!("{}: {}", row.name, load(results)));
                 if let Some(slug) = row.budgets.iter().find_map(|budget| budget.baseline.as_deref()) {
-                    self.note(format!("{}, one way from the intended moment: {}", row.name, one_way(results)?));
+                    self.note(format!(
+                        "{}, one way from the intended moment: {}",
+                        row.name,
+                        one_way(results)?
+                    ));
                     let baseline = of(slug).context("there is no baseline")?;
-                    self.note(format!("raw Redis PUBLISH → SUBSCRIBE in the same repeats: {}", one_way(baseline)?));
+                    self.note(format!(
+                        "raw Redis PUBLISH → SUBSCRIBE in the same repeats: {}",
+                        one_way(baseline)?
+                    ));
                 }
             }
         }
@@ -67,8 +90,17 @@ impl Figures {
     }
 
     pub(super) fn markdown(&self) -> String {
-        let mut text = String::from("| figure | median | spread | repeats | budget | |\n| --- | --- | --- | --- | --- | --- |\n");
-        for Measurement { figure, unit, budget, median, repeats } in &self.measurements {
+        let mut text = String::from(
+            "| figure | median | spread | repeats | budget | |\n| --- | --- | --- | --- | --- | --- |\n",
+        );
+        for Measurement {
+            figure,
+            unit,
+            budget,
+            median,
+            repeats,
+        } in &self.measurements
+        {
             let (low, high) = range(repeats).unwrap_or_default();
             let verdict = if median <= budget { "met" } else { "**missed**" };
             // Writing to a String cannot fail.
@@ -87,7 +119,8 @@ impl Figures {
         if let Some(folder) = file.parent() {
             std::fs::create_dir_all(folder)?;
         }
-        std::fs::write(file, serde_json::to_vec_pretty(&figures)?).with_context(|| format!("{}", file.display()))
+        std::fs::write(file, serde_json::to_vec_pretty(&figures)?)
+            .with_context(|| format!("{}", file.display()))
     }
 }
 
@@ -101,7 +134,9 @@ fn values(budget: &Budget, results: &Results, baseline: Option<&Results>) -> any
         return results.runs.iter().map(|run| value(&budget.value, run)).collect();
     };
     let pairs = results.runs.iter().zip(&baseline.runs);
-    pairs.map(|(run, base)| Ok(value(&budget.value, run)? - value(&budget.value, base)?)).collect()
+    pairs
+        .map(|(run, base)| Ok(value(&budget.value, run)? - value(&budget.value, base)?))
+        .collect()
 }
 
 /// The median of each of these over the repeats; 0 for what was not measured.
@@ -128,5 +163,10 @@ fn one_way(results: &Results) -> anyhow::Result<String> {
         all.add(decode(&times.corrected.histogram)?)?;
     }
     let at = |quantile| all.value_at_quantile(quantile) as f64 / 1e3;
-    Ok(format!("p50 {:.0} µs, p99 {:.0} µs, p99.9 {:.0} µs", at(0.5), at(0.99), at(0.999)))
+    Ok(format!(
+        "p50 {:.0} µs, p99 {:.0} µs, p99.9 {:.0} µs",
+        at(0.5),
+        at(0.99),
+        at(0.999)
+    ))
 }

@@ -41,7 +41,12 @@ pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<bool> {
     let mut violations = 0;
     for group in &plan.groups {
         println!("{}, {} repeats", group.title, plan.repeats(size));
-        let bench = Bench { args: &args, plan: &plan, size, keys: keys.path() };
+        let bench = Bench {
+            args: &args,
+            plan: &plan,
+            size,
+            keys: keys.path(),
+        };
         let measured = bench.measure(group, &mut violations).await?;
         for (row, results) in &measured {
             let Some(results) = results else { continue };
@@ -59,7 +64,9 @@ pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<bool> {
             picture = measured.into_iter().next().and_then(|(_, results)| results);
         }
     }
-    figures.note(format!("messages lost, doubled, reordered, changed or without an outcome: {violations}"));
+    figures.note(format!(
+        "messages lost, doubled, reordered, changed or without an outcome: {violations}"
+    ));
     figures.save(&args.out, violations)?;
     if let Some(page) = &args.page {
         let environment = observe::environment(versions).await;
@@ -67,7 +74,12 @@ pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<bool> {
         page::write(page, &text, picture.as_ref())?;
         println!("page: {}", page.display());
     }
-    println!("\n{}\nfigures: {}; reports: {}", figures.markdown(), args.out.display(), folder.display());
+    println!(
+        "\n{}\nfigures: {}; reports: {}",
+        figures.markdown(),
+        args.out.display(),
+        folder.display()
+    );
     Ok(violations == 0)
 }
 
@@ -92,9 +104,17 @@ impl Bench<'_> {
                 if let Some(idle) = scenario.idle.as_mut().filter(|idle| !idle.ramp_in_load)
                     && let Some(connections) = self.args.connections
                 {
-                    idle.connections = if is_ours { connections } else { connections.min(idle.connections) };
+                    idle.connections = if is_ours {
+                        connections
+                    } else {
+                        connections.min(idle.connections)
+                    };
                 }
-                let options = Options { program: Program::this()?, agent_secret: None, allow_remote: false };
+                let options = Options {
+                    program: Program::this()?,
+                    agent_secret: None,
+                    allow_remote: false,
+                };
                 let found = run::run(&scenario, &options, &mut Live::silent()).await;
                 match found.with_context(|| scenario.about.clone()) {
                     Ok(found) => {

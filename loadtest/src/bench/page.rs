@@ -26,7 +26,9 @@ pub(super) fn write(page: &Path, text: &str, calls: Option<&Results>) -> anyhow:
 /// The page.
 pub(super) fn text(figures: &Figures, tables: &[String], environment: &Environment, repeats: u32) -> String {
     let versions = environment.servers.iter();
-    let versions: Vec<String> = versions.map(|(name, version)| format!("{name} {version}")).collect();
+    let versions: Vec<String> = versions
+        .map(|(name, version)| format!("{name} {version}"))
+        .collect();
     format!(
         "# Benchmarks\n\n`make bench` writes this page; do not edit it. Figures are medians of {repeats} repeats, in which the rows \
          alternate. The smallest and the largest value follow in brackets, then the ratio to the first row. One machine carries \

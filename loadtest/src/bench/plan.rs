@@ -102,7 +102,9 @@ pub(super) struct Budget {
 }
 
 fn figure<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Figure, D::Error> {
-    String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    String::deserialize(deserializer)?
+        .parse()
+        .map_err(D::Error::custom)
 }
 
 const fn one() -> f64 {
@@ -173,8 +175,14 @@ fn make_key(folder: &Path) -> anyhow::Result<()> {
         let text = STANDARD.encode(der);
         format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n")
     };
-    std::fs::write(folder.join("private.pem"), pem("PRIVATE KEY", pair.to_pkcs8v1()?.as_ref()))?;
-    std::fs::write(folder.join("trusted/bench.pem"), pem("PUBLIC KEY", public.as_ref()))?;
+    std::fs::write(
+        folder.join("private.pem"),
+        pem("PRIVATE KEY", pair.to_pkcs8v1()?.as_ref()),
+    )?;
+    std::fs::write(
+        folder.join("trusted/bench.pem"),
+        pem("PUBLIC KEY", public.as_ref()),
+    )?;
     Ok(())
 }
 

@@ -58,5 +58,6 @@ pub(super) async fn agent(args: AgentArgs) -> anyhow::Result<()> {
     };
     let listener = TcpListener::bind(&args.listen).await?;
     eprintln!("agent: waiting for coordinators on {}", listener.local_addr()?);
-    serve(listener, agent).await
+    serve(listener, agent).await;
+    Ok(())
 }

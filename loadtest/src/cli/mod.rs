@@ -166,7 +166,11 @@ fn compare_results(args: &CompareArgs) -> anyhow::Result<u8> {
     } else {
         println!("{comparison}");
     }
-    Ok(if comparison.is_failed() { compare::EXIT_WORSE } else { 0 })
+    Ok(if comparison.is_failed() {
+        compare::EXIT_WORSE
+    } else {
+        0
+    })
 }
 
 #[cfg(test)]

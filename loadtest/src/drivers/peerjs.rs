@@ -65,7 +65,12 @@ impl Protocol for PeerJs {
         let mut heartbeat = interval_at(Instant::now() + HEARTBEAT_EVERY, HEARTBEAT_EVERY);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (recent, expired) = (VecDeque::new(), VecDeque::new());
-        let connection = PeerConnection { wire, heartbeat, recent, expired };
+        let connection = PeerConnection {
+            wire,
+            heartbeat,
+            recent,
+            expired,
+        };
         Ok((connection, times.greeting(who.peer.clone(), None)))
     }
 }
@@ -84,10 +89,16 @@ async fn opened(wire: &mut Wire) -> Result<(), Refusal> {
 impl PeerConnection {
     fn remember(&mut self, id: u64, to: &str) {
         let at = Instant::now();
-        while self.recent.len() >= MAX_REMEMBERED || self.recent.front().is_some_and(|sent| at - sent.at > EXPIRY) {
+        while self.recent.len() >= MAX_REMEMBERED
+            || self.recent.front().is_some_and(|sent| at - sent.at > EXPIRY)
+        {
             self.recent.pop_front();
         }
-        self.recent.push_back(Sent { at, id, to: to.into() });
+        self.recent.push_back(Sent {
+            at,
+            id,
+            to: to.into(),
+        });
     }
 
     /// `to` was absent for 5 s. One EXPIRE stands for everything that was queued for it, without naming it: all that
@@ -109,7 +120,10 @@ impl PeerConnection {
         let envelope: Envelope<'_> = serde_json::from_str(text).ok()?;
         match (envelope.kind, envelope.payload) {
             ("OFFER" | "ANSWER" | "CANDIDATE" | "LEAVE", Some(payload)) => {
-                return Some(LinkEvent::Message { from: envelope.src, payload });
+                return Some(LinkEvent::Message {
+                    from: envelope.src,
+                    payload,
+                });
             }
             // LEAVE without a payload: the server found the socket of `src` dead while it relayed.
             ("EXPIRE" | "LEAVE", _) => self.expire(envelope.src.as_deref().unwrap_or_default()),
@@ -129,13 +143,18 @@ impl Connection for PeerConnection {
         };
         self.remember(id, to);
         let (to, payload) = (serde_json::Value::from(to), payload.get());
-        self.wire.send(format!(r#"{{"type":"{kind}","dst":{to},"payload":{payload}}}"#)).await
+        self.wire
+            .send(format!(r#"{{"type":"{kind}","dst":{to},"payload":{payload}}}"#))
+            .await
     }
 
     async fn next(&mut self) -> Result<LinkEvent, String> {
         loop {
             if let Some(id) = self.expired.pop_front() {
-                return Ok(LinkEvent::Outcome { id, outcome: Outcome::Failed("expired".into()) });
+                return Ok(LinkEvent::Outcome {
+                    id,
+                    outcome: Outcome::Failed("expired".into()),
+                });
             }
             tokio::select! {
                 _ = self.heartbeat.tick() => self.wire.owe(HEARTBEAT),

@@ -43,7 +43,11 @@ pub(crate) struct RedisConnection {
 impl Protocol for RawRedis {
     type Connection = RedisConnection;
 
-    const PROMISES: Promises = Promises { outcomes: false, names_sender: false, resumes: false };
+    const PROMISES: Promises = Promises {
+        outcomes: false,
+        names_sender: false,
+        resumes: false,
+    };
 
     async fn connect(&self, url: &str, who: &Who) -> Result<(RedisConnection, Greeting), Refusal> {
         let (host, port) = address(url).ok_or_else(|| Refusal("not redis://HOST:PORT".into()))?;
@@ -52,7 +56,15 @@ impl Protocol for RawRedis {
             let tcp = dial(host, port, who.source).await?;
             let connect = started.elapsed();
             let (connection, authenticate) = subscribe(tcp, &who.peer).await?;
-            Ok((connection, Greeting { address: who.peer.clone(), node: None, connect, authenticate }))
+            Ok((
+                connection,
+                Greeting {
+                    address: who.peer.clone(),
+                    node: None,
+                    connect,
+                    authenticate,
+                },
+            ))
         })
         .await
     }
@@ -135,7 +147,10 @@ impl RedisConnection {
             Reply::Text(_) | Reply::Array(_) | Reply::Other => return None,
         };
         let id = self.unanswered.pop_front()?;
-        failure.map(|reason| LinkEvent::Outcome { id, outcome: Outcome::Failed(reason) })
+        failure.map(|reason| LinkEvent::Outcome {
+            id,
+            outcome: Outcome::Failed(reason),
+        })
     }
 }
 

@@ -67,7 +67,14 @@ impl<P: Protocol> Driver for Relay<P> {
 
     async fn connect(&self, who: &Who) -> Result<(Self::Link, Greeting), Refusal> {
         let (connection, greeting) = self.protocol.connect(who.pick(&self.urls)?, who).await?;
-        Ok((RelayLink { connection, sent: 0, has_ended: false }, greeting))
+        Ok((
+            RelayLink {
+                connection,
+                sent: 0,
+                has_ended: false,
+            },
+            greeting,
+        ))
     }
 }
 

@@ -73,7 +73,11 @@ impl Protocol for SocketIo {
         let (handshake, node) = within_greeting(greet(&mut wire, &who.peer)).await?;
         let silence = handshake.ping_interval.saturating_add(handshake.ping_timeout);
         let silence = Duration::from_millis(silence.min(MAX_SILENCE_MS));
-        let socket = Socket { wire, silence, deadline: Box::pin(sleep(silence)) };
+        let socket = Socket {
+            wire,
+            silence,
+            deadline: Box::pin(sleep(silence)),
+        };
         Ok((socket, times.greeting(who.peer.clone(), Some(node))))
     }
 }
@@ -81,9 +85,12 @@ impl Protocol for SocketIo {
 /// Connects to the main namespace and waits for `ready`: only then is the peer in its room.
 async fn greet(wire: &mut Wire, peer: &str) -> Result<(Handshake, String), Refusal> {
     let text = wire.hear().await.map_err(Refusal)?;
-    let handshake = text.strip_prefix(OPEN).and_then(|text| serde_json::from_str(text).ok());
+    let handshake = text
+        .strip_prefix(OPEN)
+        .and_then(|text| serde_json::from_str(text).ok());
     let handshake = handshake.ok_or_else(|| Refusal("no handshake of engine.io".into()))?;
-    wire.ask(format!("{CONNECT}{}", serde_json::json!({ "peer": peer }))).await?;
+    wire.ask(format!("{CONNECT}{}", serde_json::json!({ "peer": peer })))
+        .await?;
     loop {
         let text = wire.hear().await.map_err(Refusal)?;
         if &*text == PING {
@@ -122,7 +129,10 @@ impl Connection for Socket {
             } else if text.starts_with(DISCONNECT) {
                 return Err("disconnected by the server".into());
             } else if let Some(Signal { from, payload }) = event(&text, "signal") {
-                return Ok(LinkEvent::Message { from: Some(from), payload });
+                return Ok(LinkEvent::Message {
+                    from: Some(from),
+                    payload,
+                });
             }
         }
     }

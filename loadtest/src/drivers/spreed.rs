@@ -101,17 +101,25 @@ fn meaning(text: &str) -> Option<LinkEvent> {
     let envelope: Envelope = serde_json::from_str(text).ok()?;
     if let Some(error) = envelope.error {
         let id = envelope.id?.parse().ok()?;
-        return Some(LinkEvent::Outcome { id, outcome: Outcome::Failed(error.code) });
+        return Some(LinkEvent::Outcome {
+            id,
+            outcome: Outcome::Failed(error.code),
+        });
     }
     let Incoming { sender, data } = envelope.message?;
-    Some(LinkEvent::Message { from: Some(sender.sessionid), payload: data })
+    Some(LinkEvent::Message {
+        from: Some(sender.sessionid),
+        payload: data,
+    })
 }
 
 impl Connection for SpreedSession {
     async fn send(&mut self, id: u64, _: MessageKind, to: &str, payload: &RawValue) -> Result<(), Broken> {
         let (to, data) = (serde_json::Value::from(to), payload.get());
         let message = format!(r#"{{"recipient":{{"type":"session","sessionid":{to}}},"data":{data}}}"#);
-        self.0.send(format!(r#"{{"id":"{id}","type":"message","message":{message}}}"#)).await
+        self.0
+            .send(format!(r#"{{"id":"{id}","type":"message","message":{message}}}"#))
+            .await
     }
 
     async fn next(&mut self) -> Result<LinkEvent, String> {

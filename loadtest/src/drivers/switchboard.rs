@@ -39,14 +39,25 @@ pub(crate) struct Switchboard {
 
 impl Switchboard {
     async fn connect_once(&self, who: &Who) -> Result<(SwitchboardLink, Greeting), Refusal> {
-        let token = self.tokens.mint(&who.peer).map_err(|error| Refusal(error.to_string()))?;
+        let token = self
+            .tokens
+            .mint(&who.peer)
+            .map_err(|error| Refusal(error.to_string()))?;
         let mut options = ConnectOptions::new(who.pick(&self.urls)?, token);
         options.bind_address = who.source;
         options.timeout = CONNECT_TIME;
         let client = Client::connect(&options).await.map_err(|error| refusal(&error))?;
         let greeting = greeting(who, client.welcome().node.to_string(), client.handshake());
         let (client, outcomes) = (Box::new(client), self.outcomes);
-        Ok((SwitchboardLink::Bare { client, outcomes, sent: 0, has_ended: false }, greeting))
+        Ok((
+            SwitchboardLink::Bare {
+                client,
+                outcomes,
+                sent: 0,
+                has_ended: false,
+            },
+            greeting,
+        ))
     }
 
     async fn start_session(&self, who: &Who) -> Result<(SwitchboardLink, Greeting), Refusal> {
@@ -94,7 +105,11 @@ impl Driver for Switchboard {
 
     fn promises(&self) -> Promises {
         let (outcomes, resumes) = (self.outcomes || self.resume, self.resume);
-        Promises { outcomes, names_sender: true, resumes }
+        Promises {
+            outcomes,
+            names_sender: true,
+            resumes,
+        }
     }
 
     fn nodes(&self) -> usize {
@@ -141,7 +156,12 @@ impl Link for SwitchboardLink {
                 let sent = session.send(kind, to, payload.to_owned()).now_or_never();
                 sent.and_then(Result::ok).ok_or(Broken)
             }
-            Self::Bare { client, outcomes, sent, .. } => {
+            Self::Bare {
+                client,
+                outcomes,
+                sent,
+                ..
+            } => {
                 let id = client.next_id();
                 let id = outcomes.then_some(id);
                 client.send(kind, to, id, payload).await.map_err(|_| Broken)?;
@@ -159,7 +179,9 @@ impl Link for SwitchboardLink {
                     None => pending().await,
                 },
                 Self::Bare { has_ended: true, .. } => pending().await,
-                Self::Bare { client, has_ended, .. } => match client.next().await {
+                Self::Bare {
+                    client, has_ended, ..
+                } => match client.next().await {
                     Ok(frame) => frame_event(frame),
                     Err(error) => {
                         *has_ended = true;
@@ -192,7 +214,10 @@ fn frame_event(frame: ServerFrame) -> Option<LinkEvent> {
             let (from, payload) = (Some(message.from), message.payload);
             return Some(LinkEvent::Message { from, payload });
         }
-        ServerFrame::Event(Event::Receipt { id, status: ReceiptStatus::Delivered }) => (id, Outcome::Delivered),
+        ServerFrame::Event(Event::Receipt {
+            id,
+            status: ReceiptStatus::Delivered,
+        }) => (id, Outcome::Delivered),
         ServerFrame::Event(Event::Error { id, code, .. }) => (id?, Outcome::Failed(code.to_string())),
         ServerFrame::Event(_) => return None,
     };
@@ -201,13 +226,18 @@ fn frame_event(frame: ServerFrame) -> Option<LinkEvent> {
 
 fn session_event(event: SessionEvent) -> Option<LinkEvent> {
     Some(match event {
-        SessionEvent::Connected { node, resumed, gap, .. } => {
-            LinkEvent::Reconnected { node: Some(node.to_string()), resumed, gap }
-        }
+        SessionEvent::Connected {
+            node, resumed, gap, ..
+        } => LinkEvent::Reconnected {
+            node: Some(node.to_string()),
+            resumed,
+            gap,
+        },
         SessionEvent::Disconnected { reason } => LinkEvent::Disconnected(reason),
-        SessionEvent::Message(message) => {
-            LinkEvent::Message { from: Some(message.from), payload: message.payload }
-        }
+        SessionEvent::Message(message) => LinkEvent::Message {
+            from: Some(message.from),
+            payload: message.payload,
+        },
         SessionEvent::Queued { .. } => return None,
         SessionEvent::Word { id, outcome } => {
             let outcome = match outcome {

@@ -9,8 +9,8 @@ use switchboard_protocol::MessageKind;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
-    Broken, Driver, Link, LinkEvent, Outcome, Who, peerjs::PeerJs, redis::RawRedis, relay::Relay, socketio::SocketIo,
-    spreed::Spreed,
+    Broken, Driver, Link, LinkEvent, Outcome, Who, peerjs::PeerJs, redis::RawRedis, relay::Relay,
+    socketio::SocketIo, spreed::Spreed,
 };
 use crate::{
     cluster::{Cluster, Lots, REDIS},
@@ -25,7 +25,10 @@ const CANDIDATES: usize = 50;
 /// A cluster of that kind. `None`, with the reason printed, where it is not installed; a failure in CI if
 /// `scripts/setup` installs it.
 async fn cluster(kind: DriverKind, is_set_up: bool) -> Option<Cluster> {
-    let spec = scenario::Cluster { nodes: 2, ..scenario::Cluster::default() };
+    let spec = scenario::Cluster {
+        nodes: 2,
+        ..scenario::Cluster::default()
+    };
     let in_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
     Cluster::start(kind, &spec, Lots::default())
         .await
@@ -35,7 +38,11 @@ async fn cluster(kind: DriverKind, is_set_up: bool) -> Option<Cluster> {
 }
 
 fn who(peer: &str, node: usize) -> Who {
-    Who { peer: peer.to_owned(), node, source: Some("127.0.0.7".parse().unwrap()) }
+    Who {
+        peer: peer.to_owned(),
+        node,
+        source: Some("127.0.0.7".parse().unwrap()),
+    }
 }
 
 fn payload(text: &str, number: usize) -> Box<RawValue> {
@@ -68,9 +75,16 @@ async fn dropped_until_ready<L: Link>(link: &mut L) -> LinkEvent {
 async fn receives<L: Link>(link: &mut L, sender: Option<&str>, text: &str) {
     for number in 0..=CANDIDATES + 2 {
         match dropped_until_ready(link).await {
-            LinkEvent::Message { from, payload: received } => {
-                let json = |payload: &RawValue| serde_json::from_str::<serde_json::Value>(payload.get()).unwrap();
-                assert_eq!((from.as_deref(), json(&received)), (sender, json(&payload(text, number))));
+            LinkEvent::Message {
+                from,
+                payload: received,
+            } => {
+                let json =
+                    |payload: &RawValue| serde_json::from_str::<serde_json::Value>(payload.get()).unwrap();
+                assert_eq!(
+                    (from.as_deref(), json(&received)),
+                    (sender, json(&payload(text, number)))
+                );
             }
             other => panic!("{other:?} instead of message {number}"),
         }
@@ -84,14 +98,27 @@ async fn call<D: Driver>(driver: &D) -> (D::Link, D::Link) {
     burst(&mut ada, &to_bob.address, "from ada").await;
     burst(&mut bob, &to_ada.address, "from bob").await;
     let names_sender = driver.promises().names_sender;
-    receives(&mut bob, names_sender.then_some(to_ada.address.as_str()), "from ada").await;
-    receives(&mut ada, names_sender.then_some(to_bob.address.as_str()), "from bob").await;
+    receives(
+        &mut bob,
+        names_sender.then_some(to_ada.address.as_str()),
+        "from ada",
+    )
+    .await;
+    receives(
+        &mut ada,
+        names_sender.then_some(to_bob.address.as_str()),
+        "from bob",
+    )
+    .await;
     (ada, bob)
 }
 
 /// Sends to an unknown recipient; the outcome, if one comes within `span`.
 async fn outcome_of_unknown<L: Link>(link: &mut L, span: Duration) -> Option<Outcome> {
-    let sent = link.send(MessageKind::Offer, "nobody", &payload("lost", 0)).await.unwrap();
+    let sent = link
+        .send(MessageKind::Offer, "nobody", &payload("lost", 0))
+        .await
+        .unwrap();
     match timeout(span, link.next()).await {
         Ok(LinkEvent::Outcome { id, outcome }) => {
             assert_eq!(id, sent);
@@ -103,8 +130,14 @@ async fn outcome_of_unknown<L: Link>(link: &mut L, span: Duration) -> Option<Out
 }
 
 async fn ends<L: Link>(mut link: L) {
-    assert!(matches!(timeout(MAX_TIME, link.next()).await, Ok(LinkEvent::Ended(_))));
-    assert!(timeout(QUIET_TIME, link.next()).await.is_err(), "an event after the end");
+    assert!(matches!(
+        timeout(MAX_TIME, link.next()).await,
+        Ok(LinkEvent::Ended(_))
+    ));
+    assert!(
+        timeout(QUIET_TIME, link.next()).await.is_err(),
+        "an event after the end"
+    );
     let sent = link.send(MessageKind::Offer, "bob", &payload("late", 0)).await;
     assert_eq!(sent, Err(Broken));
 }
@@ -115,8 +148,13 @@ async fn leaves<L: Link>(link: L) {
 
 #[tokio::test]
 async fn raw_redis_carries_a_call_and_reports_a_missing_receiver() {
-    let Some(cluster) = cluster(DriverKind::Redis, true).await else { return };
-    let driver = Relay { protocol: RawRedis, urls: cluster.urls() };
+    let Some(cluster) = cluster(DriverKind::Redis, true).await else {
+        return;
+    };
+    let driver = Relay {
+        protocol: RawRedis,
+        urls: cluster.urls(),
+    };
     let (mut ada, bob) = call(&driver).await;
     let outcome = outcome_of_unknown(&mut ada, MAX_TIME).await;
     assert_eq!(outcome, Some(Outcome::Failed("no receiver".into())));
@@ -127,13 +165,22 @@ async fn raw_redis_carries_a_call_and_reports_a_missing_receiver() {
 
 #[tokio::test]
 async fn peerserver_carries_a_call_and_reports_an_absent_peer_after_five_seconds() {
-    let Some(cluster) = cluster(DriverKind::Peerjs, true).await else { return };
-    let driver = Relay { protocol: PeerJs, urls: cluster.urls() };
+    let Some(cluster) = cluster(DriverKind::Peerjs, true).await else {
+        return;
+    };
+    let driver = Relay {
+        protocol: PeerJs,
+        urls: cluster.urls(),
+    };
     let (mut ada, bob) = call(&driver).await;
     let started = Instant::now();
     let outcome = outcome_of_unknown(&mut ada, MAX_TIME).await;
     assert_eq!(outcome, Some(Outcome::Failed("expired".into())));
-    assert!(started.elapsed() >= Duration::from_secs(4), "{:?}", started.elapsed());
+    assert!(
+        started.elapsed() >= Duration::from_secs(4),
+        "{:?}",
+        started.elapsed()
+    );
     let refusal = driver.connect(&who("ada", 0)).await.err();
     assert_eq!(refusal.map(|refusal| refusal.0), Some("ID-TAKEN".into()));
     leaves(bob).await;
@@ -143,24 +190,40 @@ async fn peerserver_carries_a_call_and_reports_an_absent_peer_after_five_seconds
 
 #[tokio::test]
 async fn socketio_carries_a_call_across_nodes_and_is_silent_on_an_absent_peer() {
-    let Some(cluster) = cluster(DriverKind::Socketio, true).await else { return };
-    let driver = Relay { protocol: SocketIo, urls: cluster.urls() };
+    let Some(cluster) = cluster(DriverKind::Socketio, true).await else {
+        return;
+    };
+    let driver = Relay {
+        protocol: SocketIo,
+        urls: cluster.urls(),
+    };
     assert_eq!(driver.nodes(), 2);
     let (mut ada, mut bob) = call(&driver).await;
     assert_eq!(outcome_of_unknown(&mut ada, QUIET_TIME).await, None);
     cluster.kill("socketio-1").await.unwrap();
     ends(ada).await;
-    assert!(timeout(QUIET_TIME, bob.next()).await.is_err(), "the other node is untouched");
+    assert!(
+        timeout(QUIET_TIME, bob.next()).await.is_err(),
+        "the other node is untouched"
+    );
     leaves(bob).await;
 }
 
 #[tokio::test]
 async fn spreed_carries_a_call_and_is_silent_on_an_absent_session() {
-    let Some(cluster) = cluster(DriverKind::Spreed, false).await else { return };
-    let driver = Relay { protocol: Spreed::new(SPREED_SECRET.as_bytes()), urls: cluster.urls() };
+    let Some(cluster) = cluster(DriverKind::Spreed, false).await else {
+        return;
+    };
+    let driver = Relay {
+        protocol: Spreed::new(SPREED_SECRET.as_bytes()),
+        urls: cluster.urls(),
+    };
     let (mut ada, bob) = call(&driver).await;
     assert_eq!(outcome_of_unknown(&mut ada, QUIET_TIME).await, None);
-    let stranger = Relay { protocol: Spreed::new(b"another"), urls: cluster.urls() };
+    let stranger = Relay {
+        protocol: Spreed::new(b"another"),
+        urls: cluster.urls(),
+    };
     let refusal = stranger.connect(&who("eve", 0)).await.err();
     assert_eq!(refusal.map(|refusal| refusal.0), Some("invalid_token".into()));
     leaves(bob).await;
@@ -174,6 +237,15 @@ async fn a_dead_address_is_a_refusal_in_few_words() {
     let port = listener.local_addr().unwrap().port();
     drop(listener);
     let urls = vec![format!("ws://127.0.0.1:{port}/socket.io/")];
-    let refusal = Relay { protocol: SocketIo, urls }.connect(&who("ada", 0)).await.err();
-    assert_eq!(refusal.map(|refusal| refusal.0), Some("tcp: connection refused".into()));
+    let refusal = Relay {
+        protocol: SocketIo,
+        urls,
+    }
+    .connect(&who("ada", 0))
+    .await
+    .err();
+    assert_eq!(
+        refusal.map(|refusal| refusal.0),
+        Some("tcp: connection refused".into())
+    );
 }

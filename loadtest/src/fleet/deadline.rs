@@ -1,4 +1,4 @@
-//! How long to wait for workers before a run is given up. Generous: these only end what hangs.
+//! How long to wait for workers before a run is given up. Generous: these only end workers that hang.
 
 use std::time::Duration;
 

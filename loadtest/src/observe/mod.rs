@@ -13,5 +13,5 @@ pub(crate) use costs::costs;
 pub(crate) use environment::environment;
 pub(crate) use limits::{available_memory_kib, ephemeral_ports, open_files_limits};
 pub(crate) use ops::Ops;
-pub(crate) use process::{CpuMark, cpu, own};
+pub(crate) use process::{CpuMark, own};
 pub(crate) use watch::{Watch, Watched};

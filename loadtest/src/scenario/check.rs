@@ -50,7 +50,11 @@ pub(crate) fn check(scenario: &Scenario) -> Result<(), Vec<String>> {
             problems.add(&format!("thresholds.{number}"), &error);
         }
     }
-    if problems.0.is_empty() { Ok(()) } else { Err(problems.0) }
+    if problems.0.is_empty() {
+        Ok(())
+    } else {
+        Err(problems.0)
+    }
 }
 
 /// The problems found so far.
@@ -86,7 +90,8 @@ impl Problems {
 fn general(scenario: &Scenario, problems: &mut Problems) {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let name = &scenario.name;
-    let is_file_name = (1..=MAX_NAME).contains(&name.len()) && name.chars().all(is_plain) && !name.starts_with('.');
+    let is_file_name =
+        (1..=MAX_NAME).contains(&name.len()) && name.chars().all(is_plain) && !name.starts_with('.');
     require!(
         problems, is_file_name => "name",
         "`{name}` is no file name; use up to {MAX_NAME} letters, digits, `-`, `_` and `.`"
@@ -96,7 +101,14 @@ fn general(scenario: &Scenario, problems: &mut Problems) {
 }
 
 fn target(scenario: &Scenario, problems: &mut Problems) {
-    let Target { urls, ops_urls, secret_file, key_file, key_id, .. } = &scenario.target;
+    let Target {
+        urls,
+        ops_urls,
+        secret_file,
+        key_file,
+        key_id,
+        ..
+    } = &scenario.target;
     for (number, url) in urls.iter().enumerate() {
         let is_url = url.contains("://");
         require!(

@@ -54,6 +54,8 @@ impl fmt::Display for Fault {
         // Every action has a name: none is skipped in the derive.
         let name = self.action.to_possible_value();
         f.write_str(name.as_ref().map_or("", |name| name.get_name()))?;
-        self.server.as_ref().map_or(Ok(()), |server| write!(f, " {server}"))
+        self.server
+            .as_ref()
+            .map_or(Ok(()), |server| write!(f, " {server}"))
     }
 }

@@ -13,7 +13,9 @@ pub(crate) const ALL: &[(&str, &str)] = presets!(
 
 /// The text of that name.
 pub(crate) fn find(name: &str) -> Option<&'static str> {
-    ALL.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+    ALL.iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, text)| *text)
 }
 
 #[cfg(test)]

@@ -71,8 +71,20 @@ pub(crate) async fn run<D: Driver>(plan: &CallPlan<D>, number: u64, late: Durati
     recorder.count(Counter::CallsStarted);
     recorder.call_begins();
     let begun = Instant::now();
-    let name = PairName { population: 'c', number };
-    match Pair::connect(&plan.driver, &plan.oracle, &plan.names, name, calls.placement, late).await {
+    let name = PairName {
+        population: 'c',
+        number,
+    };
+    match Pair::connect(
+        &plan.driver,
+        &plan.oracle,
+        &plan.names,
+        name,
+        calls.placement,
+        late,
+    )
+    .await
+    {
         Ok(pair) => {
             let [smallest, largest] = calls.offer_bytes;
             let call = Call {
@@ -147,7 +159,9 @@ impl<D: Driver> Call<'_, D> {
         let gap = mean.mul_f64(-(1.0 - rand::rng().random::<f64>()).ln());
         side.next_candidate = (side.candidates_left > 0).then(|| planned + gap);
         let late = now.saturating_duration_since(planned);
-        self.pair.send(from, MessageKind::Candidate, CANDIDATE_BYTES, late).await;
+        self.pair
+            .send(from, MessageKind::Candidate, CANDIDATE_BYTES, late)
+            .await;
     }
 
     fn deadline(&self) -> Instant {
@@ -174,7 +188,11 @@ impl<D: Driver> Call<'_, D> {
         self.send_candidate(Which::A).await;
         self.send_candidate(Which::B).await;
         if self.set_up_at.is_none() {
-            return if now >= self.deadline() { Err("not set up in time") } else { Ok(true) };
+            return if now >= self.deadline() {
+                Err("not set up in time")
+            } else {
+                Ok(true)
+            };
         }
         if self.next_renegotiation.is_some_and(|at| at <= now) {
             self.renegotiations_left -= 1;
@@ -182,7 +200,9 @@ impl<D: Driver> Call<'_, D> {
             self.describe(Which::A, MessageKind::Offer).await;
         }
         if self.bye_due().is_some_and(|at| at <= now) {
-            self.pair.send(Which::A, MessageKind::Bye, BYE_BYTES, Duration::ZERO).await;
+            self.pair
+                .send(Which::A, MessageKind::Bye, BYE_BYTES, Duration::ZERO)
+                .await;
             return Ok(false);
         }
         Ok(true)
@@ -217,7 +237,10 @@ impl<D: Driver> Call<'_, D> {
                 let is_first = !std::mem::replace(&mut side.has_description, true);
                 if is_first {
                     let took = self.offered_at.elapsed();
-                    self.plan.oracle.recorder.time(Metric::OfferAnswer, took, Duration::ZERO);
+                    self.plan
+                        .oracle
+                        .recorder
+                        .time(Metric::OfferAnswer, took, Duration::ZERO);
                 }
             }
             MessageKind::Candidate => side.has_candidate = true,

@@ -32,7 +32,12 @@ pub(crate) async fn run<D: Driver>(plan: Arc<CallPlan<D>>, start: Instant, share
 
 async fn open<D: Driver>(plan: Arc<CallPlan<D>>, start: Instant, share: Share, seed: u64) {
     let calls = &plan.calls;
-    let moments = Schedule::new(&calls.stages, share.of_rate(1.0), calls.arrivals, share.seed(seed, 1));
+    let moments = Schedule::new(
+        &calls.stages,
+        share.of_rate(1.0),
+        calls.arrivals,
+        share.seed(seed, 1),
+    );
     let max_at_once = share.of_count(calls.max_at_once).max(1);
     let recorder = &plan.oracle.recorder;
     let (mut running, mut number) = (JoinSet::new(), 0);

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use switchboard_protocol::MessageKind;
 use tokio::sync::mpsc;
 
-use crate::drivers::{Broken, Driver, Greeting, LinkEvent, Link, Promises, Refusal, Who, Outcome};
+use crate::drivers::{Broken, Driver, Greeting, Link, LinkEvent, Outcome, Promises, Refusal, Who};
 
 /// What is done to the message of that number, counted over all of the server's from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,7 +119,10 @@ impl Link for FakeLink {
             from: Some(self.name.clone()),
             payload: payload.to_owned(),
         };
-        let outcome = |outcome| LinkEvent::Outcome { id: self.sent, outcome };
+        let outcome = |outcome| LinkEvent::Outcome {
+            id: self.sent,
+            outcome,
+        };
         match wrong {
             Some(Wrong::Lose | Wrong::LoseAndSayDelivered | Wrong::LoseAndReport) => {}
             Some(Wrong::ToTheSender) => self.deliver(&self.name, message(payload)),
@@ -141,7 +144,9 @@ impl Link for FakeLink {
         }
         match wrong {
             Some(Wrong::Lose | Wrong::NoOutcome) => {}
-            Some(Wrong::LoseAndReport) => self.deliver(&self.name, outcome(Outcome::Failed("unreachable".into()))),
+            Some(Wrong::LoseAndReport) => {
+                self.deliver(&self.name, outcome(Outcome::Failed("unreachable".into())))
+            }
             _ => self.deliver(&self.name, outcome(Outcome::Delivered)),
         }
         Ok(self.sent)

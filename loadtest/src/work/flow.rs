@@ -78,7 +78,13 @@ impl Flow {
             self.unfinished.pop_front();
             self.base += 1;
         }
-        self.unfinished.push_back(Unfinished { kind, at, late, has_arrived: false, outcome: None });
+        self.unfinished.push_back(Unfinished {
+            kind,
+            at,
+            late,
+            has_arrived: false,
+            outcome: None,
+        });
     }
 
     /// The outcome of a send.
@@ -121,14 +127,18 @@ impl Flow {
             return None;
         }
         if number < highest {
-            oracle.violation(Counter::Reordered, || format!("{id:?}: {number} arrived after {highest}"));
+            oracle.violation(Counter::Reordered, || {
+                format!("{id:?}: {number} arrived after {highest}")
+            });
         }
         self.highest = highest.max(number);
         let send = self.entry(number)?;
         send.has_arrived = true;
         let kind = send.kind;
         if is_timed {
-            oracle.recorder.time(Metric::OneWay, now.saturating_duration_since(send.at), send.late);
+            oracle
+                .recorder
+                .time(Metric::OneWay, now.saturating_duration_since(send.at), send.late);
         }
         self.forget_finished();
         Some(kind)
@@ -144,7 +154,13 @@ impl Flow {
     pub(crate) fn end(&mut self, oracle: &Oracle) {
         let (id, promises) = (self.id, self.promises);
         for (number, send) in (self.base..).zip(self.unfinished.drain(..)) {
-            let Unfinished { kind, at, has_arrived, outcome, .. } = &send;
+            let Unfinished {
+                kind,
+                at,
+                has_arrived,
+                outcome,
+                ..
+            } = &send;
             let violation = match (outcome, has_arrived) {
                 (Some(_), true) | (Some(Outcome::Failed(_)), false) => continue,
                 _ if number <= self.excused_up_to => {
@@ -157,7 +173,9 @@ impl Flow {
             };
             oracle.violation(violation, || {
                 let ago = at.elapsed();
-                format!("{id:?}: {kind} {number}, sent {ago:?} ago: outcome {outcome:?}, arrived {has_arrived}")
+                format!(
+                    "{id:?}: {kind} {number}, sent {ago:?} ago: outcome {outcome:?}, arrived {has_arrived}"
+                )
             });
         }
     }

@@ -69,7 +69,17 @@ impl IdlePeers {
         let (phase, _) = watch::channel(Phase::Ramp);
         let rate = share.of_rate(idle.ramp_per_second / 2.0).max(0.1);
         let lasts = Span::from_secs((count as f64 / rate).ceil() as u64 + 1);
-        let moments = Schedule::new(&[Stage { rate, to: None, lasts }], 1.0, Arrivals::Uniform, 0).take(count);
+        let moments = Schedule::new(
+            &[Stage {
+                rate,
+                to: None,
+                lasts,
+            }],
+            1.0,
+            Arrivals::Uniform,
+            0,
+        )
+        .take(count);
         // There is room for every start: where connecting is slower than the ramp, the ramp takes longer.
         let starts = Starts::shared(moments, Instant::now(), &oracle.recorder, 1, count);
         let shared = Arc::new(Shared {
@@ -89,7 +99,10 @@ impl IdlePeers {
                 number += 1;
             }
         }
-        let _ = shared.ready.acquire_many(u32::try_from(count).unwrap_or(u32::MAX)).await;
+        let _ = shared
+            .ready
+            .acquire_many(u32::try_from(count).unwrap_or(u32::MAX))
+            .await;
         Self { pairs, phase }
     }
 
@@ -110,7 +123,8 @@ async fn hold<D: Driver>(shared: &Shared<D>, number: u64, late: Duration, mut ph
     let mut pair = connect(shared, number, late).await;
     if let Some(pair) = pair.as_mut().filter(|_| shared.idle.traffic) {
         for from in [Which::A, Which::B] {
-            pair.send(from, MessageKind::Message, TRAFFIC_BYTES, Duration::ZERO).await;
+            pair.send(from, MessageKind::Message, TRAFFIC_BYTES, Duration::ZERO)
+                .await;
         }
         pair.settle(TRAFFIC_TIME).await;
     }
@@ -135,7 +149,7 @@ async fn hold<D: Driver>(shared: &Shared<D>, number: u64, late: Duration, mut ph
             () = sleep_until(storm_at), if storm.is_some() => {
                 storm = None;
                 // Without a close frame: for the servers a network is gone.
-                pair = None;
+                drop(pair.take());
                 shared.oracle.recorder.add(Counter::Disconnects, 2);
                 pair = come_back(shared, number, shared.idle.storm_spread.get(), &phase).await;
             }
@@ -171,7 +185,17 @@ async fn come_back<D: Driver>(
 
 async fn connect<D: Driver>(shared: &Shared<D>, number: u64, late: Duration) -> Option<Pair<D>> {
     let _permit = shared.connecting.acquire().await.ok()?;
-    let name = PairName { population: 'i', number };
-    let Shared { driver, oracle, names, .. } = shared;
-    Pair::connect(driver, oracle, names, name, Placement::SameNode, late).await.ok()
+    let name = PairName {
+        population: 'i',
+        number,
+    };
+    let Shared {
+        driver,
+        oracle,
+        names,
+        ..
+    } = shared;
+    Pair::connect(driver, oracle, names, name, Placement::SameNode, late)
+        .await
+        .ok()
 }

@@ -18,7 +18,10 @@ pub(crate) struct Oracle {
 
 impl Oracle {
     pub(crate) fn new(recorder: Arc<Recorder>) -> Self {
-        Self { recorder, ..Self::default() }
+        Self {
+            recorder,
+            ..Self::default()
+        }
     }
 
     /// Counts a violation; `story` describes it.

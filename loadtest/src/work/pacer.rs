@@ -34,7 +34,14 @@ impl Starts {
             .map(|_| {
                 let (sender, moments) = mpsc::channel(backlog.max(1));
                 let recorder = Arc::clone(recorder);
-                (sender, Self { moments, load_start, recorder })
+                (
+                    sender,
+                    Self {
+                        moments,
+                        load_start,
+                        recorder,
+                    },
+                )
             })
             .unzip();
         let recorder = Arc::clone(recorder);
@@ -52,7 +59,10 @@ impl Starts {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "this thread's only work is to sleep precisely")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this thread's only work is to sleep precisely"
+)]
 fn pace(
     moments: impl Iterator<Item = Duration>,
     load_start: std::time::Instant,

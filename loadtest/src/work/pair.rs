@@ -97,7 +97,11 @@ impl<D: Driver> Pair<D> {
             is_paused: false,
         };
         let flow = names.flow(&pair);
-        Ok(Self { a: side(a, flow), b: side(b, flow + 1), oracle: Arc::clone(oracle) })
+        Ok(Self {
+            a: side(a, flow),
+            b: side(b, flow + 1),
+            oracle: Arc::clone(oracle),
+        })
     }
 
     fn side(&mut self, which: Which) -> &mut Side<D> {
@@ -108,7 +112,13 @@ impl<D: Driver> Pair<D> {
     }
 
     /// Sends to the other; whether it was sent.
-    pub(crate) async fn send(&mut self, from: Which, kind: MessageKind, bytes: usize, late: Duration) -> bool {
+    pub(crate) async fn send(
+        &mut self,
+        from: Which,
+        kind: MessageKind,
+        bytes: usize,
+        late: Duration,
+    ) -> bool {
         let (side, receiver) = match from {
             Which::A => (&mut self.a, &self.b.peer),
             Which::B => (&mut self.b, &self.a.peer),
@@ -123,10 +133,14 @@ impl<D: Driver> Pair<D> {
         };
         let at = Instant::now();
         if link.send(kind, &receiver.address, &payload).await.is_err() {
-            oracle.recorder.error("send: not sent, the connection is over or full");
+            oracle
+                .recorder
+                .error("send: not sent, the connection is over or full");
             return false;
         }
-        oracle.recorder.add(Counter::BytesSent, payload.get().len() as u64);
+        oracle
+            .recorder
+            .add(Counter::BytesSent, payload.get().len() as u64);
         side.out.sent(kind, at, late, oracle);
         true
     }
@@ -187,7 +201,9 @@ impl<D: Driver> Pair<D> {
             Some((id, _)) => oracle.violation(Counter::Misdelivered, || {
                 format!("{id:?} arrived where {expected:?} was expected")
             }),
-            None => oracle.violation(Counter::Corrupted, || format!("{expected:?}: a payload was changed")),
+            None => oracle.violation(Counter::Corrupted, || {
+                format!("{expected:?}: a payload was changed")
+            }),
         }
         None
     }

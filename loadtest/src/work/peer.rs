@@ -75,7 +75,8 @@ impl<D: Driver> Peer<D> {
             LinkEvent::Reconnected { node, resumed, gap } => {
                 if let Some(lost_at) = self.lost_at.take() {
                     self.recorder.count(Counter::Reconnects);
-                    self.recorder.time(Metric::Reconnect, lost_at.elapsed(), Duration::ZERO);
+                    self.recorder
+                        .time(Metric::Reconnect, lost_at.elapsed(), Duration::ZERO);
                 }
                 if *resumed {
                     self.recorder.count(Counter::Resumes);

@@ -50,33 +50,70 @@ struct Context {
 
 impl Work for Populations {
     async fn prepare(&mut self, assignment: Assignment, recorder: Arc<Recorder>) -> anyhow::Result<()> {
-        let Assignment { scenario, number, of, tag, spread, key } = assignment;
+        let Assignment {
+            scenario,
+            number,
+            of,
+            tag,
+            spread,
+            key,
+        } = assignment;
         let tokens = Arc::new(Tokens::new(&key, scenario.target.audience.as_deref())?);
         self.oracle = Arc::new(Oracle::new(recorder));
         self.length = scenario.length();
-        let names = Names { tag, share: Share { number, of }, spread, rotates: true };
+        let names = Names {
+            tag,
+            share: Share { number, of },
+            spread,
+            rotates: true,
+        };
         let (kind, urls) = (scenario.target.driver, scenario.target.urls.clone());
-        let context = Context { scenario, tokens: Arc::clone(&tokens), names };
+        let context = Context {
+            scenario,
+            tokens: Arc::clone(&tokens),
+            names,
+        };
         match kind {
             DriverKind::Switchboard => {
                 let driver = |resume, outcomes| {
                     let (urls, tokens) = (urls.clone(), Arc::clone(&tokens));
-                    Switchboard { urls, tokens, resume, outcomes }
+                    Switchboard {
+                        urls,
+                        tokens,
+                        resume,
+                        outcomes,
+                    }
                 };
                 self.prepare_with(context, driver).await
             }
             DriverKind::Peerjs => {
-                self.prepare_with(context, |_, _| Relay { protocol: PeerJs, urls: urls.clone() }).await
+                self.prepare_with(context, |_, _| Relay {
+                    protocol: PeerJs,
+                    urls: urls.clone(),
+                })
+                .await
             }
             DriverKind::Socketio => {
-                self.prepare_with(context, |_, _| Relay { protocol: SocketIo, urls: urls.clone() }).await
+                self.prepare_with(context, |_, _| Relay {
+                    protocol: SocketIo,
+                    urls: urls.clone(),
+                })
+                .await
             }
             DriverKind::Spreed => {
                 let protocol = || Spreed::new(SPREED_SECRET.as_bytes());
-                self.prepare_with(context, |_, _| Relay { protocol: protocol(), urls: urls.clone() }).await
+                self.prepare_with(context, |_, _| Relay {
+                    protocol: protocol(),
+                    urls: urls.clone(),
+                })
+                .await
             }
             DriverKind::Redis => {
-                self.prepare_with(context, |_, _| Relay { protocol: RawRedis, urls: urls.clone() }).await
+                self.prepare_with(context, |_, _| Relay {
+                    protocol: RawRedis,
+                    urls: urls.clone(),
+                })
+                .await
             }
         }
     }
@@ -114,21 +151,35 @@ impl Populations {
         context: Context,
         driver: impl Fn(bool, bool) -> D,
     ) -> anyhow::Result<()> {
-        let Context { scenario, tokens, names } = context;
+        let Context {
+            scenario,
+            tokens,
+            names,
+        } = context;
         let oracle = &self.oracle;
         let (share, seed, settle) = (names.share, scenario.seed, scenario.settle.get());
         if let Some(streams) = scenario.streams {
             let driver = driver(streams.resume, streams.outcomes);
-            let connected = ConnectedStreams::connect(driver, Arc::clone(oracle), names.clone(), streams).await;
-            let streams = connected.map_err(|refusal| anyhow::anyhow!("streams cannot connect: {refusal}"))?;
+            let connected =
+                ConnectedStreams::connect(driver, Arc::clone(oracle), names.clone(), streams).await;
+            let streams =
+                connected.map_err(|refusal| anyhow::anyhow!("streams cannot connect: {refusal}"))?;
             self.ready.push(Box::new(move |start| {
                 Box::pin(streams.run(start, share.of_rate(1.0), share.seed(seed, 2), settle))
             }));
         }
         if let Some(calls) = scenario.calls {
             let (driver, oracle, names) = (driver(calls.resume, true), Arc::clone(oracle), names.clone());
-            let plan = Arc::new(CallPlan { driver, oracle, names, calls, settle });
-            self.ready.push(Box::new(move |start| Box::pin(calls::run(plan, start, share, seed))));
+            let plan = Arc::new(CallPlan {
+                driver,
+                oracle,
+                names,
+                calls,
+                settle,
+            });
+            self.ready.push(Box::new(move |start| {
+                Box::pin(calls::run(plan, start, share, seed))
+            }));
         }
         if let Some(abuse) = scenario.abuse {
             let (urls, oracle) = (scenario.target.urls, Arc::clone(oracle));
@@ -138,7 +189,12 @@ impl Populations {
         }
         if let Some(idle) = scenario.idle {
             let in_load = idle.ramp_in_load;
-            let connecting = Box::pin(IdlePeers::connect(driver(false, true), Arc::clone(oracle), names, idle));
+            let connecting = Box::pin(IdlePeers::connect(
+                driver(false, true),
+                Arc::clone(oracle),
+                names,
+                idle,
+            ));
             if in_load {
                 self.connecting = Some(connecting);
             } else {

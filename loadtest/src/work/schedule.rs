@@ -88,7 +88,11 @@ impl Iterator for Schedule {
         }
         let at = Duration::from_secs_f64((part.from_s + part.when(starts)).max(0.0));
         let is_ticks = self.arrivals == Arrivals::Ticks;
-        Some(if is_ticks { Duration::from_millis(at.as_millis() as u64) } else { at })
+        Some(if is_ticks {
+            Duration::from_millis(at.as_millis() as u64)
+        } else {
+            at
+        })
     }
 }
 
@@ -125,7 +129,10 @@ mod tests {
         assert_eq!((hold.len(), hold[0]), (20, Duration::from_millis(100)));
         let ramp: Vec<_> = Schedule::new(&[stage(0.0, Some(10.0), 10)], 1.0, Arrivals::Uniform, 1).collect();
         let ticks: Vec<_> = Schedule::new(&[stage(1_500.0, None, 1)], 1.0, Arrivals::Ticks, 1).collect();
-        assert_eq!((ticks.len(), ticks[0], ticks[1]), (1_500, Duration::ZERO, Duration::from_millis(1)));
+        assert_eq!(
+            (ticks.len(), ticks[0], ticks[1]),
+            (1_500, Duration::ZERO, Duration::from_millis(1))
+        );
         let first_half = ramp.iter().filter(|at| **at < Duration::from_secs(5)).count();
         assert!((49..=50).contains(&ramp.len()) && (12..=13).contains(&first_half));
     }

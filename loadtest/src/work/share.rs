@@ -54,7 +54,11 @@ impl Names {
         let number = pair.number;
         let spread = (number as usize).wrapping_mul(2_654_435_761) >> 7;
         let nodes = nodes.max(1);
-        let first = if self.rotates { (number as usize + self.share.number) % nodes } else { 0 };
+        let first = if self.rotates {
+            (number as usize + self.share.number) % nodes
+        } else {
+            0
+        };
         let second = match placement {
             Placement::SameNode => first,
             Placement::CrossNode => (first + 1 + spread % nodes.saturating_sub(1).max(1)) % nodes,

@@ -41,7 +41,10 @@ impl<D: Driver> ConnectedStreams<D> {
         streams: Streams,
     ) -> Result<Self, Refusal> {
         let count = names.share.of_count(streams.pairs);
-        let names = Names { rotates: streams.both_ways, ..names };
+        let names = Names {
+            rotates: streams.both_ways,
+            ..names
+        };
         let shared = Arc::new((driver, names));
         let (mut pairs, mut connecting) = (Vec::with_capacity(count), JoinSet::new());
         for number in 0..count as u64 {
@@ -51,7 +54,10 @@ impl<D: Driver> ConnectedStreams<D> {
             let (shared, oracle, placement) = (Arc::clone(&shared), Arc::clone(&oracle), streams.placement);
             connecting.spawn(async move {
                 let (driver, names) = &*shared;
-                let name = PairName { population: 's', number };
+                let name = PairName {
+                    population: 's',
+                    number,
+                };
                 Pair::connect(driver, &oracle, names, name, placement, Duration::ZERO).await
             });
         }
@@ -61,16 +67,28 @@ impl<D: Driver> ConnectedStreams<D> {
         for pair in pairs.iter_mut().take(slow_pairs(&streams, count)) {
             pair.leave_untimed();
         }
-        Ok(Self { pairs, streams, oracle })
+        Ok(Self {
+            pairs,
+            streams,
+            oracle,
+        })
     }
 
     /// Runs the stages from `start` on, and every send to its end. `share` is this worker's share of the rates.
     pub(crate) async fn run(self, start: Instant, share: f64, seed: u64, settle: Duration) {
-        let Self { pairs, streams, oracle } = self;
+        let Self {
+            pairs,
+            streams,
+            oracle,
+        } = self;
         let count = pairs.len();
         let slow_pairs = slow_pairs(&streams, count);
         // In the closed model nothing is planned: a pair's channel then has no starts in it.
-        let stages = if streams.model == Model::Open { streams.stages.as_slice() } else { &[] };
+        let stages = if streams.model == Model::Open {
+            streams.stages.as_slice()
+        } else {
+            &[]
+        };
         let moments = Schedule::new(stages, share, streams.arrivals, seed);
         let starts = Starts::shared(moments, start, &oracle.recorder, count, MAX_BACKLOG);
         let streams = Arc::new(streams);
@@ -168,7 +186,9 @@ impl<D: Driver> Stream<D> {
     }
 
     async fn send(&mut self, from: &mut Which, late: Duration) {
-        self.pair.send(*from, MessageKind::Message, self.streams.payload_bytes, late).await;
+        self.pair
+            .send(*from, MessageKind::Message, self.streams.payload_bytes, late)
+            .await;
         // Only towards a slow receiver: it could not read the outcomes of its own sends.
         if self.slow.is_none() && self.streams.both_ways {
             *from = from.other();

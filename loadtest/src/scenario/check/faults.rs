@@ -41,7 +41,9 @@ fn server(key: &str, fault: &Fault, scenario: &Scenario, problems: &mut Problems
             return;
         }
         FaultAction::Roll => (false, true, false),
-        FaultAction::Kill | FaultAction::Start | FaultAction::Freeze | FaultAction::Thaw => (true, true, true),
+        FaultAction::Kill | FaultAction::Start | FaultAction::Freeze | FaultAction::Thaw => {
+            (true, true, true)
+        }
         FaultAction::Drain | FaultAction::Undrain => {
             let has_ops = is_ours || !scenario.target.ops_urls.is_empty();
             require!(problems, has_ops => "{key}.do", "draining needs the nodes' ops addresses; add target.ops_urls");

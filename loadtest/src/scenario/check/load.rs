@@ -9,7 +9,13 @@ use crate::scenario::{Abuse, Calls, Idle, Model, Placement, Scenario, Span, Stag
 const MAX_ROUNDS: usize = 1_000;
 
 pub(super) fn check(scenario: &Scenario, problems: &mut Problems) {
-    let Scenario { calls, streams, idle, abuse, .. } = scenario;
+    let Scenario {
+        calls,
+        streams,
+        idle,
+        abuse,
+        ..
+    } = scenario;
     if let Some(calls) = calls {
         self::calls(calls, problems);
         placement("calls", calls.placement, scenario, problems);
@@ -43,7 +49,12 @@ fn calls(calls: &Calls, problems: &mut Problems) {
     );
     // A call counts as set up with the first candidate of each side.
     problems.within("calls.candidates", calls.candidates as usize, 1, MAX_ROUNDS);
-    problems.within("calls.renegotiations", calls.renegotiations as usize, 0, MAX_ROUNDS);
+    problems.within(
+        "calls.renegotiations",
+        calls.renegotiations as usize,
+        0,
+        MAX_ROUNDS,
+    );
     problems.time("calls.candidate_gap", calls.candidate_gap);
     problems.time("calls.talk", calls.talk);
     problems.time_above_zero("calls.deadline", calls.deadline);

@@ -44,7 +44,11 @@ fn every_problem_names_its_key_and_the_fix() {
         ("generator.workers=2000", "generator.workers:", "1000"),
         ("generator.agents=[\"here\"]", "generator.agents.0:", "host:port"),
         ("generator.max_dropped=1.1", "generator.max_dropped:", "0 to 1"),
-        ("generator.max_start_delay=0s", "generator.max_start_delay:", "10s"),
+        (
+            "generator.max_start_delay=0s",
+            "generator.max_start_delay:",
+            "10s",
+        ),
         ("calls.stages=[]", "calls.stages:", "rate = 20"),
         ("calls.stages.0.to=nan", "calls.stages.0.rate:", "above 0"),
         ("calls.stages.0.to=-1", "calls.stages.0.rate:", "above 0"),
@@ -58,7 +62,11 @@ fn every_problem_names_its_key_and_the_fix() {
         ("calls.candidates=0", "calls.candidates:", "1 to"),
         ("calls.deadline=0s", "calls.deadline:", "10s"),
         ("calls.max_at_once=0", "calls.max_at_once:", "1 to"),
-        ("streams={model=\"closed\",outcomes=false}", "streams.model:", "outcomes"),
+        (
+            "streams={model=\"closed\",outcomes=false}",
+            "streams.model:",
+            "outcomes",
+        ),
         ("streams.pairs=0", "streams.pairs:", "1 to"),
         (
             "streams.payload_bytes=2000000",

@@ -1,4 +1,4 @@
-//! What a scenario asks of this machine, and how many workers make it.
+//! What a scenario needs of this machine, and how many workers run it.
 
 use anyhow::bail;
 
@@ -10,16 +10,16 @@ use crate::{
 /// How a run is made on this machine.
 pub(super) struct Plan {
     pub(super) workers: usize,
-    /// Connections at once, at the most expected.
+    /// The most connections that are expected at once.
     pub(super) connections: usize,
     /// Whether they come from many source addresses.
     pub(super) spread: bool,
 }
 
-/// Looks whether this machine can make the load.
+/// Checks whether this machine can make the load.
 ///
 /// # Errors
-/// With all that is in the way, each with its fix.
+/// With all problems, each with its fix.
 pub(super) fn plan(scenario: &Scenario) -> anyhow::Result<Plan> {
     let connections = connections(scenario);
     let urls = &scenario.target.urls;
@@ -28,16 +28,20 @@ pub(super) fn plan(scenario: &Scenario) -> anyhow::Result<Plan> {
     } else {
         0
     };
+    let is_local = |url: &String| url.contains("://127.") || url.contains("://localhost");
     let need = Need {
         connections,
         churn_per_second: churn(scenario),
         workers: scenario.generator.workers.max(scenario.generator.agents.len()),
         destinations: urls.len().max(nodes),
-        loopback: urls
-            .iter()
-            .all(|url| url.contains("://127.") || url.contains("://localhost")),
+        loopback: urls.iter().all(is_local),
         nodes,
-        nodes_down: usize::from(scenario.faults.iter().any(takes_a_node_down)),
+        nodes_down: usize::from(
+            scenario
+                .faults
+                .iter()
+                .any(|fault| takes_a_node_down(fault.action)),
+        ),
     };
     let found = preflight::check(&need);
     if !found.problems.is_empty() {
@@ -53,8 +57,8 @@ pub(super) fn plan(scenario: &Scenario) -> anyhow::Result<Plan> {
     })
 }
 
-fn takes_a_node_down(fault: &crate::scenario::Fault) -> bool {
-    match fault.action {
+const fn takes_a_node_down(action: FaultAction) -> bool {
+    match action {
         FaultAction::Kill | FaultAction::Freeze | FaultAction::Drain | FaultAction::Roll => true,
         FaultAction::Start | FaultAction::Thaw | FaultAction::Undrain | FaultAction::Run => false,
     }
@@ -62,8 +66,8 @@ fn takes_a_node_down(fault: &crate::scenario::Fault) -> bool {
 
 /// How long a call lasts if nothing is wrong, in seconds.
 fn call_s(calls: &Calls) -> f64 {
-    let trickle = calls.candidate_gap.get().as_secs_f64() * f64::from(calls.candidates);
-    calls.talk.get().as_secs_f64() + trickle + 0.5
+    let candidates = calls.candidate_gap.get().as_secs_f64() * f64::from(calls.candidates);
+    calls.talk.get().as_secs_f64() + candidates + 0.5
 }
 
 #[expect(
@@ -73,7 +77,7 @@ fn call_s(calls: &Calls) -> f64 {
 )]
 fn connections(scenario: &Scenario) -> usize {
     let calls = scenario.calls.as_ref().map_or(0, |calls| match calls.model {
-        // Twice what is expected, for bursts, but never more than are let begin.
+        // Twice the expected number, for bursts, but never more than the limit.
         Model::Open => {
             ((highest_rate(&calls.stages) * call_s(calls) * 2.0) as usize).min(calls.max_at_once) * 2
         }
@@ -90,9 +94,9 @@ fn churn(scenario: &Scenario) -> f64 {
         Model::Open => highest_rate(&calls.stages) * 2.0,
         Model::Closed => highest_rate(&calls.stages) * 2.0 / call_s(calls),
     });
-    let abuse = scenario
-        .abuse
-        .as_ref()
-        .map_or(0.0, |abuse| highest_rate(&abuse.stages));
-    calls + abuse
+    calls
+        + scenario
+            .abuse
+            .as_ref()
+            .map_or(0.0, |abuse| highest_rate(&abuse.stages))
 }
