@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Autobahn's fuzzing client against the node's WebSocket layer.
 
-Builds nothing: wants the echo example (cargo build -p switchboard-edge --features echo --example echo) and the
+Builds nothing: wants the echo example (cargo build -p switchboard-edge --example echo) and the
 suite that scripts/setup installs under .tools/autobahn. Fails on any failed case, on any unclean close and on a
 report with fewer cases than there are. Left out: 12.* and 13.* (permessage-deflate, which the WebSocket library
 does not have). What is judged is the layer with the echo route's limit of 16 MiB; a node's own limit is lower.
@@ -75,7 +75,7 @@ def main():
     if not (SUITE / "python").exists():
         skip("the suite is not installed (it runs on Python 2.7 only); scripts/setup says why")
     if not ECHO.exists():
-        sys.exit(f"autobahn: {ECHO} is missing; cargo build -p switchboard-edge --features echo --example echo")
+        sys.exit(f"autobahn: {ECHO} is missing; cargo build -p switchboard-edge --example echo")
     echo = subprocess.Popen([ECHO], stdout=subprocess.PIPE, text=True)
     try:
         url = echo.stdout.readline().strip()

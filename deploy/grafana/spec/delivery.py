@@ -46,7 +46,7 @@ ROWS = [
                (rate("switchboard_duplicates_dropped_total"), "duplicates dropped"),
                (rate("switchboard_order_gaps_total"), "waited for one before")], "ops"),
         lines("Mailboxes of detached peers", "delivered far below queued: peers do not come back within the resume window.",
-              [(rate("switchboard_messages_queued_total"), "queued"), (rate("switchboard_mail_delivered_total"), "delivered from there")], "ops"),
+              [(rate("switchboard_messages_queued_total"), "queued"), (rate("switchboard_offline_queue_delivered_total"), "delivered from there")], "ops"),
         lines("Acknowledgements in one publish", "More of them in one under load; that is what keeps the contract cheap.",
               [(f"sum(rate(switchboard_ack_batch_size_sum{{{NODES}}}[$__rate_interval])) / sum(rate(switchboard_ack_batch_size_count{{{NODES}}}[$__rate_interval]))", "mean")]),
     ]),

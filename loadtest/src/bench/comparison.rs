@@ -82,7 +82,7 @@ fn short(value: f64) -> String {
 
 fn violations(results: &Results) -> String {
     let total = |counter: Counter| results.runs.iter().map(|run| count(run, counter)).sum::<u64>();
-    let found = Counter::SILENT.iter().filter(|counter| total(**counter) > 0);
+    let found = Counter::VIOLATIONS.iter().filter(|counter| total(**counter) > 0);
     let found: Vec<String> = found
         .map(|counter| format!("{} {}", total(*counter), counter.name()))
         .collect();
@@ -92,8 +92,8 @@ fn violations(results: &Results) -> String {
         found.join(", ")
     };
     let mut text = format!("{found} of {}", total(Counter::Sent));
-    if total(Counter::Told) > 0 {
-        let _ = write!(text, "; {} told", total(Counter::Told));
+    if total(Counter::SendErrors) > 0 {
+        let _ = write!(text, "; {} told", total(Counter::SendErrors));
     }
     let is_invalid = |run: &&crate::results::RunResult| run.verdict.exit_code == EXIT_INVALID;
     let invalid = results.runs.iter().filter(is_invalid).count();

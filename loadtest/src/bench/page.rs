@@ -1,27 +1,10 @@
-//! `docs/benchmarks.md`: what the benchmark found, as a page with a picture.
-
-use std::path::Path;
-
-use anyhow::Context as _;
+//! `docs/benchmarks.md`: what the benchmark found, as a page.
 
 use super::figures::Figures;
-use crate::{
-    report::picture,
-    results::{Environment, Results},
-};
+use crate::results::Environment;
 
-/// The picture, in the page's folder.
+/// The picture in the page's folder. `loadtest/picture.mjs` draws it from a report.
 const PICTURE: &str = "img/benchmarks.svg";
-
-/// Writes the page and its picture.
-pub(super) fn write(page: &Path, text: &str, calls: Option<&Results>) -> anyhow::Result<()> {
-    let folder = page.parent().context("the page has a folder")?;
-    std::fs::create_dir_all(folder.join("img"))?;
-    if let Some(calls) = calls {
-        std::fs::write(folder.join(PICTURE), picture(calls))?;
-    }
-    std::fs::write(page, text).with_context(|| format!("{} cannot be written", page.display()))
-}
 
 /// The page.
 pub(super) fn text(figures: &Figures, tables: &[String], environment: &Environment, repeats: u32) -> String {

@@ -65,7 +65,7 @@ fn window(fault: &DoneFault, samples: &[Sample], nodes: BTreeMap<String, u64>, e
     let lost = after.iter().position(|sample| sample.connections < before);
     let detected = after
         .iter()
-        .find(|sample| sample.troubles > 0 || sample.connections < before);
+        .find(|sample| sample.failures > 0 || sample.connections < before);
     let reconnected = match lost {
         None => Some(0.0),
         Some(lost) => (lost..after.len())
@@ -77,7 +77,7 @@ fn window(fault: &DoneFault, samples: &[Sample], nodes: BTreeMap<String, u64>, e
         what: fault.what.clone(),
         error: fault.error.clone(),
         connected_before: before,
-        connected_least: after
+        connected_min: after
             .iter()
             .map(|sample| sample.connections)
             .min()
@@ -145,7 +145,7 @@ mod tests {
             Sample {
                 at_ms: tenth * 100,
                 connections,
-                troubles: 0,
+                failures: 0,
             }
         });
         samples.collect()
@@ -212,7 +212,7 @@ mod tests {
                 &[],
                 Duration::from_secs(end_s),
             )[0];
-            let found = (result.connected_least, result.detected_s, result.reconnected_s);
+            let found = (result.connected_min, result.detected_s, result.reconnected_s);
             assert_eq!(found, (least, detected, reconnected), "{name}");
         }
     }
@@ -222,7 +222,7 @@ mod tests {
         let mut samples = timeline(&[(-5_000, 100)]);
         for (sample, wave) in samples.iter_mut().zip((0..5).cycle()) {
             sample.connections += wave;
-            sample.troubles = if sample.at_ms == 6_500 { 3 } else { 0 };
+            sample.failures = if sample.at_ms == 6_500 { 3 } else { 0 };
         }
         let result = &heal(
             &[fault(5_000, "freeze redis")],
@@ -262,7 +262,7 @@ mod tests {
             .map(|number| Sample {
                 at_ms: number * 100,
                 connections: connections(number),
-                troubles: 0,
+                failures: 0,
             })
             .collect();
         let curve = &heal(&[fault(0, "kill n1")], &samples, &[], Duration::from_secs(1_000))[0].curve;

@@ -9,7 +9,7 @@ use anyhow::ensure;
 
 use super::{summary, timeline::Timeline};
 use crate::{
-    record::{Counter, Counts, ErrorTally, Metric, Pair, Sample, Tick, new_histogram},
+    record::{Counter, Counts, ErrorTally, HistogramPair, Metric, Sample, Tick, new_histogram},
     results::{GeneratorUse, Quantiles, RunResult, Second},
 };
 
@@ -20,7 +20,7 @@ const MAX_MS: i64 = 24 * 3_600_000;
 #[derive(Debug)]
 pub(crate) struct DecodedTick {
     tick: Tick,
-    times: BTreeMap<Metric, Pair>,
+    times: BTreeMap<Metric, HistogramPair>,
     is_ramp: bool,
 }
 
@@ -58,7 +58,7 @@ impl DecodedTick {
 #[derive(Debug, Default)]
 pub(crate) struct Merged {
     counts: Counts,
-    times: BTreeMap<Metric, Pair>,
+    times: BTreeMap<Metric, HistogramPair>,
     errors: ErrorTally,
     /// Times of the ramp count from `Prepare`.
     ramp: Timeline,
@@ -66,8 +66,8 @@ pub(crate) struct Merged {
     /// From `Prepare` to the start of the load, once that is known.
     ramp_time: Duration,
     used: Vec<Used>,
-    resident_most_kib: f64,
-    stories: Vec<String>,
+    resident_max_kib: f64,
+    violations: Vec<String>,
 }
 
 /// What one worker used.
@@ -108,7 +108,7 @@ impl Merged {
             }
         }
         let resident_kib = self.used.iter().map(|used| used.resident_kib).sum();
-        self.resident_most_kib = self.resident_most_kib.max(resident_kib);
+        self.resident_max_kib = self.resident_max_kib.max(resident_kib);
         let timeline = if *is_ramp { &mut self.ramp } else { &mut self.load };
         timeline.add(worker, tick, times);
     }
@@ -121,8 +121,8 @@ impl Merged {
     }
 
     /// A worker's load has ended.
-    pub(crate) fn ended(&mut self, worker: usize, stories: Vec<String>) {
-        self.stories.extend(stories);
+    pub(crate) fn ended(&mut self, worker: usize, violations: Vec<String>) {
+        self.violations.extend(violations);
         if let Some(used) = self.used.get_mut(worker) {
             used.has_ended = true;
         }
@@ -192,7 +192,7 @@ impl Merged {
             series: self.newest(usize::MAX),
             generator: self.generator(),
             errors: self.errors,
-            stories: self.stories,
+            violations: self.violations,
             ..RunResult::default()
         })
     }
@@ -201,13 +201,13 @@ impl Merged {
         let count = |counter| self.counts.get(&counter).copied().unwrap_or(0);
         let shares = self.used.iter().filter(|used| used.span_ms > 0);
         let shares = shares.map(|used| used.cpu_micros / (used.span_ms as f64 * 1e3));
-        let delays = self.times.get(&Metric::Slip);
+        let delays = self.times.get(&Metric::StartDelay);
         GeneratorUse {
             workers: self.used.len(),
             cpu_s: self.used.iter().map(|used| used.cpu_micros).sum::<f64>() / 1e6,
             busiest_core_share: shares.fold(0.0, f64::max),
-            resident_most_kib: self.resident_most_kib,
-            slip_p99_us: delays.map_or(0.0, |pair| summary::quantiles(&pair.corrected).p99_us),
+            resident_max_kib: self.resident_max_kib,
+            start_delay_p99_us: delays.map_or(0.0, |pair| summary::quantiles(&pair.corrected).p99_us),
             dropped_share: count(Counter::Dropped) as f64 / count(Counter::Planned).max(1) as f64,
         }
     }
@@ -216,7 +216,7 @@ impl Merged {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Own, Recorder};
+    use crate::record::{Recorder, WorkerUsage};
 
     /// Two workers' seconds, and one that recorded both.
     fn ticks() -> (Vec<Tick>, Tick) {
@@ -231,7 +231,7 @@ mod tests {
                 }
             }
             let cpu_micros = 250_000.0 * (1 + worker) as f64;
-            let own = Own {
+            let own = WorkerUsage {
                 cpu_micros,
                 resident_kib: 1_000.0,
                 open_files: 9,
@@ -241,7 +241,7 @@ mod tests {
                 ..one.tick(1_000, own).unwrap()
             }
         });
-        (ticks.collect(), all.tick(1_000, Own::default()).unwrap())
+        (ticks.collect(), all.tick(1_000, WorkerUsage::default()).unwrap())
     }
 
     #[test]
@@ -267,11 +267,11 @@ mod tests {
             (second.times["one_way"].p99_us, union.corrected.p99_us),
             (second.generator_cores, 0.75),
             (generator.busiest_core_share, 0.5),
-            (generator.resident_most_kib, 2_000.0),
+            (generator.resident_max_kib, 2_000.0),
         ] {
             assert!((found - expected).abs() < 1e-9, "{found} {expected}");
         }
-        assert_eq!(result.stories, ["one"]);
+        assert_eq!(result.violations, ["one"]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use hdrhistogram::Histogram;
 
 use super::summary::quantiles;
 use crate::{
-    record::{Counts, Metric, Pair, Sample, Tick, new_histogram},
+    record::{Counts, HistogramPair, Metric, Sample, Tick, new_histogram},
     results::Second,
 };
 
@@ -41,7 +41,7 @@ struct OpenSecond {
 #[derive(Debug, Default)]
 struct OpenSample {
     connections: BTreeMap<usize, u64>,
-    troubles: u64,
+    failures: u64,
 }
 
 /// What holds for a worker until it reports something else.
@@ -76,7 +76,7 @@ impl Timeline {
     }
 
     /// Takes a worker's tick in; its times are in `times`.
-    pub(super) fn add(&mut self, worker: usize, tick: &Tick, times: &BTreeMap<Metric, Pair>) {
+    pub(super) fn add(&mut self, worker: usize, tick: &Tick, times: &BTreeMap<Metric, HistogramPair>) {
         let number = (tick.at_ms + 500).div_euclid(1_000);
         if let Some(last) = self.last.get_mut(worker) {
             last.second = last.second.max(Some(number));
@@ -84,12 +84,12 @@ impl Timeline {
         for sample in &tick.samples {
             let number = (sample.at_ms + SAMPLE_MS - 1).div_euclid(SAMPLE_MS);
             if let Some(closed) = self.closed_samples.get_mut(&number) {
-                closed.troubles += sample.troubles;
+                closed.failures += sample.failures;
                 continue;
             }
             let open = self.open_samples.entry(number).or_default();
             open.connections.insert(worker, sample.connections);
-            open.troubles += sample.troubles;
+            open.failures += sample.failures;
         }
         if let Some(second) = self.closed.get_mut(&number) {
             // Too late for its quantiles, but every count is kept.
@@ -171,7 +171,7 @@ impl Timeline {
             let sample = Sample {
                 at_ms: number * SAMPLE_MS,
                 connections,
-                troubles: open.troubles,
+                failures: open.failures,
             };
             self.closed_samples.insert(number, sample);
         }
@@ -207,7 +207,7 @@ mod tests {
             samples: vec![Sample {
                 at_ms: at_ms - 50,
                 connections,
-                troubles: 1,
+                failures: 1,
             }],
             ..Tick::default()
         };
@@ -227,7 +227,7 @@ mod tests {
         let expected = Sample {
             at_ms: 1_000,
             connections: 7,
-            troubles: 2,
+            failures: 2,
         };
         assert_eq!(timeline.samples().next(), Some(&expected));
     }

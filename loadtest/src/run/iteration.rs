@@ -11,7 +11,7 @@ use crate::{
     cluster::REDIS,
     faults::{self, DoneFaults},
     fleet::{Assignment, Fleet, Merged, WorkerSource},
-    live::{Live, Phase, Wish},
+    live::{Live, Phase, UserRequest},
     observe::{self, Watch, Watched},
     preflight,
     results::{RunResult, Second},
@@ -203,7 +203,7 @@ async fn during<T>(
             biased;
             done = &mut doing => return done,
             _ = ticks.tick() => {
-                if screen.show() == Wish::Stop {
+                if screen.show() == UserRequest::Stop {
                     bail!("stopped by the user; nothing is written");
                 }
             }

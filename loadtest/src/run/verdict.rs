@@ -3,7 +3,7 @@
 
 use crate::{
     record::Counter,
-    results::{RunResult, Verdict},
+    results::{RunResult, RunVerdict},
     scenario::Scenario,
     thresholds::Threshold,
 };
@@ -30,7 +30,9 @@ pub(crate) fn worst(codes: impl IntoIterator<Item = u8>) -> u8 {
 /// Judges a repeat with complete figures.
 pub(super) fn judge(scenario: &Scenario, run: &mut RunResult) -> anyhow::Result<()> {
     let mut found = validity(scenario, run);
-    let violations = Counter::SILENT.iter().filter(|counter| count(run, **counter) > 0);
+    let violations = Counter::VIOLATIONS
+        .iter()
+        .filter(|counter| count(run, **counter) > 0);
     found.extend(violations.map(|counter| {
         (
             EXIT_ORACLE,
@@ -40,12 +42,12 @@ pub(super) fn judge(scenario: &Scenario, run: &mut RunResult) -> anyhow::Result<
     for text in &scenario.thresholds {
         let threshold: Threshold = text.parse().map_err(anyhow::Error::msg)?;
         let result = threshold.judge(run);
-        if !result.is_kept {
+        if !result.is_met {
             found.push((EXIT_THRESHOLD, format!("{text}: {}", result.measured)));
         }
         run.thresholds.push(result);
     }
-    run.verdict = Verdict {
+    run.verdict = RunVerdict {
         exit_code: worst(found.iter().map(|(code, _)| *code)),
         reasons: found.into_iter().map(|(_, reason)| reason).collect(),
     };
@@ -60,7 +62,7 @@ fn count(run: &RunResult, counter: Counter) -> u64 {
 fn validity(scenario: &Scenario, run: &RunResult) -> Vec<(u8, String)> {
     let (generator, limits) = (&run.generator, &scenario.generator);
     let (delay_ms, max_ms) = (
-        generator.slip_p99_us / 1e3,
+        generator.start_delay_p99_us / 1e3,
         limits.max_start_delay.get().as_secs_f64() * 1e3,
     );
     let (dropped, max_dropped) = (generator.dropped_share * 100.0, limits.max_dropped * 100.0);
@@ -117,9 +119,9 @@ mod tests {
         ];
         let text = "name = \"t\"\nthresholds = [\"connects >= 1\"]\n[idle]\nconnections = 2\n";
         let scenario = load(text, &[]).unwrap();
-        for (name, counts, slip_p99_us, exit_code, reasons) in cases {
+        for (name, counts, start_delay_p99_us, exit_code, reasons) in cases {
             let mut run = RunResult::default();
-            run.generator.slip_p99_us = slip_p99_us;
+            run.generator.start_delay_p99_us = start_delay_p99_us;
             let counts = counts.iter().chain(&[("planned", 10)]);
             run.counts = counts.map(|(name, count)| ((*name).to_owned(), *count)).collect();
             judge(&scenario, &mut run).unwrap();

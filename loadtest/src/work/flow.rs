@@ -97,11 +97,11 @@ impl Flow {
             Outcome::Delivered => {
                 recorder.count(Counter::Delivered);
                 if is_timed {
-                    recorder.time(Metric::Receipt, send.at.elapsed(), send.late);
+                    recorder.time(Metric::Outcome, send.at.elapsed(), send.late);
                 }
             }
             Outcome::Failed(reason) => {
-                recorder.count(Counter::Told);
+                recorder.count(Counter::SendErrors);
                 recorder.error(&format!("send: {reason}"));
             }
         }
@@ -164,12 +164,12 @@ impl Flow {
             let violation = match (outcome, has_arrived) {
                 (Some(_), true) | (Some(Outcome::Failed(_)), false) => continue,
                 _ if number <= self.excused_up_to => {
-                    oracle.recorder.count(Counter::Told);
+                    oracle.recorder.count(Counter::SendErrors);
                     continue;
                 }
                 (None, true) if !promises.outcomes => continue,
-                (None, _) if promises.outcomes => Counter::Wordless,
-                _ => Counter::LostSilently,
+                (None, _) if promises.outcomes => Counter::NoOutcome,
+                _ => Counter::Lost,
             };
             oracle.violation(violation, || {
                 let ago = at.elapsed();

@@ -7,13 +7,13 @@ use parking_lot::Mutex;
 use crate::record::{Counter, Recorder};
 
 /// Descriptions kept.
-const MAX_STORIES: usize = 20;
+const MAX_DESCRIPTIONS: usize = 20;
 
 /// Notes violations, and everything else through the recorder.
 #[derive(Debug, Default)]
 pub(crate) struct Oracle {
     pub(crate) recorder: Arc<Recorder>,
-    stories: Mutex<Vec<String>>,
+    violations: Mutex<Vec<String>>,
 }
 
 impl Oracle {
@@ -24,17 +24,17 @@ impl Oracle {
         }
     }
 
-    /// Counts a violation; `story` describes it.
-    pub(crate) fn violation(&self, counter: Counter, story: impl FnOnce() -> String) {
+    /// Counts a violation; `describe` describes it.
+    pub(crate) fn violation(&self, counter: Counter, describe: impl FnOnce() -> String) {
         self.recorder.count(counter);
-        let mut stories = self.stories.lock();
-        if stories.len() < MAX_STORIES {
-            stories.push(format!("{}: {}", counter.name(), story()));
+        let mut violations = self.violations.lock();
+        if violations.len() < MAX_DESCRIPTIONS {
+            violations.push(format!("{}: {}", counter.name(), describe()));
         }
     }
 
     /// The descriptions so far.
-    pub(crate) fn stories(&self) -> Vec<String> {
-        self.stories.lock().clone()
+    pub(crate) fn violations(&self) -> Vec<String> {
+        self.violations.lock().clone()
     }
 }

@@ -54,7 +54,7 @@ impl Starts {
         let at = self.moments.recv().await?;
         let late = self.load_start.elapsed().saturating_sub(at);
         self.recorder.count(Counter::Planned);
-        self.recorder.time(Metric::Slip, late, Duration::ZERO);
+        self.recorder.time(Metric::StartDelay, late, Duration::ZERO);
         Some(late)
     }
 }

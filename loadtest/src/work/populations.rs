@@ -134,7 +134,7 @@ impl Work for Populations {
         while let Some(done) = running.join_next().await {
             done?;
         }
-        Ok(self.oracle.stories())
+        Ok(self.oracle.violations())
     }
 
     async fn finish(&mut self) {

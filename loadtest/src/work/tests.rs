@@ -10,7 +10,7 @@ use super::{
     share::{Names, Share},
 };
 use crate::{
-    record::{Counter, Counts, Own, Recorder},
+    record::{Counter, Counts, Recorder, WorkerUsage},
     scenario::{Calls, Span},
 };
 
@@ -37,39 +37,42 @@ async fn call_with(wrong: Option<(u64, Wrong)>) -> (Counts, Vec<String>) {
         settle: Duration::from_millis(200),
     };
     call::run(&plan, 0, Duration::ZERO).await;
-    (recorder.tick(0, Own::default()).unwrap().counts, oracle.stories())
+    (
+        recorder.tick(0, WorkerUsage::default()).unwrap().counts,
+        oracle.violations(),
+    )
 }
 
 fn violations(counts: &Counts) -> Vec<Counter> {
-    let silent = Counter::SILENT.iter().copied();
+    let silent = Counter::VIOLATIONS.iter().copied();
     silent.filter(|counter| counts.contains_key(counter)).collect()
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_call_is_set_up_renegotiated_and_ended_with_every_message_accounted_for() {
-    let (counts, stories) = call_with(None).await;
+    let (counts, descriptions) = call_with(None).await;
     assert_eq!(counts[&Counter::CallsSetUp], 1);
     // Two descriptions, six candidates, two descriptions more, and the bye.
     for counter in [Counter::Sent, Counter::Arrived, Counter::Delivered] {
         assert_eq!(counts[&counter], 11, "{counter:?}");
     }
-    assert_eq!((violations(&counts), stories), (vec![], vec![]));
+    assert_eq!((violations(&counts), descriptions), (vec![], vec![]));
 }
 
 #[tokio::test(start_paused = true)]
 async fn each_wrong_is_named_and_nothing_else() {
     // The third message is alice's second candidate, or bob's answer: never the offer, so the call goes on.
     let cases = [
-        (Wrong::LoseAndSayDelivered, vec![Counter::LostSilently]),
+        (Wrong::LoseAndSayDelivered, vec![Counter::Lost]),
         (Wrong::LoseAndReport, vec![]),
-        (Wrong::Lose, vec![Counter::Wordless]),
-        (Wrong::NoOutcome, vec![Counter::Wordless]),
+        (Wrong::Lose, vec![Counter::NoOutcome]),
+        (Wrong::NoOutcome, vec![Counter::NoOutcome]),
         (Wrong::Double, vec![Counter::Duplicated]),
     ];
     for (wrong, expected) in cases {
-        let (counts, stories) = call_with(Some((4, wrong))).await;
-        assert_eq!(violations(&counts), expected, "{wrong:?}: {stories:?}");
-        assert_eq!(stories.is_empty(), expected.is_empty(), "{wrong:?}");
+        let (counts, descriptions) = call_with(Some((4, wrong))).await;
+        assert_eq!(violations(&counts), expected, "{wrong:?}: {descriptions:?}");
+        assert_eq!(descriptions.is_empty(), expected.is_empty(), "{wrong:?}");
     }
 }
 
@@ -94,5 +97,5 @@ async fn a_call_whose_offer_is_lost_fails_in_time() {
         (counts[&Counter::CallsFailed], counts.get(&Counter::CallsSetUp)),
         (1, None)
     );
-    assert_eq!(counts[&Counter::Told], 1);
+    assert_eq!(counts[&Counter::SendErrors], 1);
 }

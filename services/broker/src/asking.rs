@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use switchboard_core::{BrokerError, Claim, IfHeld};
+use switchboard_core::{BrokerError, Claim, ConflictPolicy};
 use switchboard_protocol::{NodeId, SessionId};
 use tokio::time::{Instant, sleep};
 
@@ -28,7 +28,7 @@ pub(crate) struct Holder {
 ///
 /// # Errors
 /// [`BrokerError::NotResumable`] for a resume whose session is not there – before anything is touched, because
-/// another session of the peer may live; [`BrokerError::Held`] once the holder of a wary claim was heard; and
+/// another session of the peer may live; [`BrokerError::InUse`] once the holder of a wary claim was heard; and
 /// those of `look`.
 pub(crate) async fn ask<'a>(
     claim: &Claim,
@@ -36,9 +36,9 @@ pub(crate) async fn ask<'a>(
     question: impl Fn(Holder),
 ) -> Result<(), BrokerError> {
     let (within, is_refused) = match claim.if_held {
-        IfHeld::Take => return Ok(()),
-        IfHeld::AskThenTake(within) => (within, false),
-        IfHeld::AskThenRefuse(within) => (within, true),
+        ConflictPolicy::TakeOver => return Ok(()),
+        ConflictPolicy::DetachThenTakeOver(within) => (within, false),
+        ConflictPolicy::ProbeThenReject(within) => (within, true),
     };
     let deadline = Instant::now() + within;
     let mut before: Option<Option<String>> = None;
@@ -61,7 +61,7 @@ pub(crate) async fn ask<'a>(
                 before = Some(holder.alive.clone());
                 question(holder);
             }
-            Some(alive) if is_refused && *alive != holder.alive => return Err(BrokerError::Held),
+            Some(alive) if is_refused && *alive != holder.alive => return Err(BrokerError::InUse),
             Some(_) => {}
         }
         if Instant::now() >= deadline {

@@ -33,7 +33,7 @@ pub(crate) fn lease(node: &str) -> String {
 }
 
 /// The hash in which every node says how many connections it has.
-pub(crate) fn crowd() -> &'static str {
+pub(crate) fn cluster_load() -> &'static str {
     "sb:crowd"
 }
 

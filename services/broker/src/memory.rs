@@ -8,10 +8,10 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 use switchboard_core::{
-    Attached, Broker, BrokerError, BrokerEvents, BusState, BusStatus, Claim, Crowd, Keep, Left, Letter,
-    Presence, Records,
+    Broker, BrokerError, BrokerEvents, BusState, BusStatus, Claim, ClaimOutcome, ClusterLoad, Presence,
+    Records, Retention, StoreOutcome, StoredMessage,
 };
-use switchboard_protocol::{InboxMessage, Mid, NodeId, PeerKey, SessionId};
+use switchboard_protocol::{Mid, NodeId, NodeMessage, PeerKey, SessionId};
 use switchboard_telemetry::{Queue, Telemetry};
 use tokio_util::sync::CancellationToken;
 
@@ -41,16 +41,16 @@ enum Event {
     Inbox(Bytes),
     Published(Mid, PeerKey, u64),
     Located(Mid, PeerKey, Presence),
-    Left(Mid, PeerKey, Left),
-    Mail(PeerKey, SessionId, Vec<Bytes>),
+    StoreOutcome(Mid, PeerKey, StoreOutcome),
+    OfflineQueue(PeerKey, SessionId, Vec<Bytes>),
 }
 
 impl Weighed for Event {
     fn bytes(&self) -> usize {
         match self {
             Self::Heard(_, bytes) | Self::Inbox(bytes) => bytes.len(),
-            Self::Mail(_, _, letters) => letters.iter().map(Bytes::len).sum(),
-            Self::Published(..) | Self::Located(..) | Self::Left(..) => 0,
+            Self::OfflineQueue(_, _, letters) => letters.iter().map(Bytes::len).sum(),
+            Self::Published(..) | Self::Located(..) | Self::StoreOutcome(..) => 0,
         }
     }
 }
@@ -112,7 +112,7 @@ impl MemoryBroker {
     fn hint(&self, hub: &mut Hub, to: &PeerKey) {
         let holder = hub.records.holder(to, Instant::now());
         if let Some(inbox) = holder.and_then(|holder| hub.nodes.get(&holder.node)) {
-            let message = InboxMessage::Mail { key: to.clone() }.encode();
+            let message = NodeMessage::OfflineQueueHint { key: to.clone() }.encode();
             // What does not fit is found at the next claim.
             let _ = self.push(inbox, Event::Inbox(message.into()));
         }
@@ -136,12 +136,12 @@ async fn tell(mut queue: Receiver<Event>, events: Arc<dyn BrokerEvents>, end: Ca
         }
         for event in turn.drain(..) {
             match event {
-                Event::Heard(to, envelope) => events.heard(to.as_str(), envelope),
-                Event::Inbox(message) => events.inbox(message),
-                Event::Published(mid, to, heard_by) => events.published(mid, &to, Ok(heard_by)),
-                Event::Located(mid, to, presence) => events.located(mid, &to, Ok(presence)),
-                Event::Left(mid, to, left) => events.left(mid, &to, Ok(left)),
-                Event::Mail(to, session, letters) => events.mail(&to, session, letters),
+                Event::Heard(to, envelope) => events.on_message(to.as_str(), envelope),
+                Event::Inbox(message) => events.on_node_message(message),
+                Event::Published(mid, to, heard_by) => events.on_published(mid, &to, Ok(heard_by)),
+                Event::Located(mid, to, presence) => events.on_located(mid, &to, Ok(presence)),
+                Event::StoreOutcome(mid, to, left) => events.on_stored(mid, &to, Ok(left)),
+                Event::OfflineQueue(to, session, letters) => events.on_offline_queue(&to, session, letters),
             }
         }
         tokio::task::yield_now().await;
@@ -149,7 +149,11 @@ async fn tell(mut queue: Receiver<Event>, events: Arc<dyn BrokerEvents>, end: Ca
 }
 
 impl Broker for MemoryBroker {
-    fn attach<'a>(&'a self, key: &'a PeerKey, claim: Claim) -> BoxFuture<'a, Result<Attached, BrokerError>> {
+    fn attach<'a>(
+        &'a self,
+        key: &'a PeerKey,
+        claim: Claim,
+    ) -> BoxFuture<'a, Result<ClaimOutcome, BrokerError>> {
         Box::pin(async move {
             let look = || std::future::ready(Ok(self.holder(key))).boxed();
             asking::ask(&claim, look, |holder| self.question(key, &claim, holder)).await?;
@@ -158,7 +162,7 @@ impl Broker for MemoryBroker {
         })
     }
 
-    fn detach(&self, key: &PeerKey, session: SessionId, fence: u64, keep: Option<Keep>) {
+    fn detach(&self, key: &PeerKey, session: SessionId, fence: u64, keep: Option<Retention>) {
         let mut hub = self.bus.0.lock();
         hub.records
             .detach(key, &self.node, session, fence, keep, Instant::now());
@@ -191,32 +195,36 @@ impl Broker for MemoryBroker {
         self.push(&self.own, Event::Located(mid, to.clone(), presence))
     }
 
-    fn leave(&self, letter: Letter) -> Result<(), BrokerError> {
+    fn store(&self, letter: StoredMessage) -> Result<(), BrokerError> {
         let mut hub = self.bus.0.lock();
         // Nodes of one process do not die one by one.
         let left = hub.records.leave(&letter, false, Instant::now());
-        self.push(&self.own, Event::Left(letter.mid, letter.to.clone(), left))?;
-        if letter.is_urgent && matches!(left, Left::Queued(_)) {
+        self.push(
+            &self.own,
+            Event::StoreOutcome(letter.mid, letter.to.clone(), left),
+        )?;
+        if letter.is_urgent && matches!(left, StoreOutcome::Queued(_)) {
             self.hint(&mut hub, &letter.to);
         }
         Ok(())
     }
 
-    fn look_for_mail(&self, key: &PeerKey, session: SessionId) {
+    fn read_offline_queue(&self, key: &PeerKey, session: SessionId) {
         let letters = self.bus.0.lock().records.letters(key, &self.node, session);
         if !letters.is_empty() {
             // What does not fit is found at the next claim.
-            let _ = self.push(&self.own, Event::Mail(key.clone(), session, letters));
+            let _ = self.push(&self.own, Event::OfflineQueue(key.clone(), session, letters));
         }
     }
 
-    fn mail_done(&self, key: &PeerKey, session: SessionId, letters: usize, bytes: usize) {
+    fn remove_stored(&self, key: &PeerKey, session: SessionId, letters: usize, bytes: usize) {
         let mut hub = self.bus.0.lock();
-        hub.records.mail_done(key, &self.node, session, letters, bytes);
+        hub.records
+            .remove_stored(key, &self.node, session, letters, bytes);
     }
 
-    fn still_here(&self, key: &PeerKey, session: SessionId) {
-        self.bus.0.lock().records.still_here(key, &self.node, session);
+    fn touch(&self, key: &PeerKey, session: SessionId) {
+        self.bus.0.lock().records.touch(key, &self.node, session);
     }
 
     fn send_to_node(&self, node: &NodeId, message: Vec<u8>) -> Result<(), BrokerError> {
@@ -227,13 +235,13 @@ impl Broker for MemoryBroker {
         }
     }
 
-    fn crowd(&self, own: Option<usize>) -> Option<Crowd> {
+    fn cluster_load(&self, own: Option<usize>) -> Option<ClusterLoad> {
         let mut hub = self.bus.0.lock();
         hub.crowd.remove(&self.node);
         let own = own?;
         let others = hub.crowd.values().copied().collect();
         hub.crowd.insert(self.node.clone(), own);
-        Some(Crowd { own, others })
+        Some(ClusterLoad { own, others })
     }
 
     fn status(&self) -> BusStatus {

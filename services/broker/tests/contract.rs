@@ -11,7 +11,7 @@ mod common;
 
 use common::{Cluster, PATIENCE, claim, key, next_mid, session_id, until};
 use switchboard_core::{BrokerError, Presence, PreviousOwner};
-use switchboard_protocol::InboxMessage;
+use switchboard_protocol::NodeMessage;
 
 contract!(
     what_is_published_to_an_attached_peer_is_heard_on_its_node_byte_for_byte,
@@ -129,7 +129,7 @@ async fn an_attach_right_after_a_detach_ends_subscribed(cluster: Cluster) {
 
 async fn a_message_reaches_another_nodes_inbox(cluster: Cluster) {
     let (n1, n2) = (cluster.node("n1").await, cluster.node("n2").await);
-    let takeover = InboxMessage::Takeover {
+    let takeover = NodeMessage::Takeover {
         key: key("bob"),
         session: session_id(1),
         fence: 7,
@@ -244,8 +244,8 @@ async fn nodes_know_how_many_connections_the_others_have_while_these_take_client
         cluster.node("n3").await,
     );
     let others = |own: &[Option<usize>; 3]| {
-        let _ = (n2.broker.crowd(own[1]), n3.broker.crowd(own[2]));
-        n1.broker.crowd(own[0]).map(|crowd| {
+        let _ = (n2.broker.cluster_load(own[1]), n3.broker.cluster_load(own[2]));
+        n1.broker.cluster_load(own[0]).map(|crowd| {
             let mut others = crowd.others;
             others.sort_unstable();
             (crowd.own, others)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hashbrown::HashMap;
 use parking_lot::Mutex;
-use switchboard_protocol::{Ack, InboxMessage, NodeId};
+use switchboard_protocol::{Ack, NodeId, NodeMessage};
 use switchboard_telemetry::{Queue, Telemetry};
 use tokio::sync::Notify;
 
@@ -68,7 +68,7 @@ impl Acks {
 
 fn send(node: &NodeId, acks: Vec<Ack>, broker: &dyn Broker, telemetry: &Telemetry) {
     telemetry.ack_batch(acks.len());
-    if let Err(error) = broker.send_to_node(node, InboxMessage::Acks(acks).encode()) {
+    if let Err(error) = broker.send_to_node(node, NodeMessage::Acks(acks).encode()) {
         tracing::debug!(%node, %error, "acknowledgements not sent; the sender will repeat");
     }
 }

@@ -6,12 +6,12 @@ use std::{
     time::Duration,
 };
 
-use switchboard_protocol::{CloseCode, ErrorCode, InboxMessage, MessageId, PeerKey, ResumeToken, SessionId};
+use switchboard_protocol::{CloseCode, ErrorCode, MessageId, NodeMessage, PeerKey, ResumeToken, SessionId};
 use switchboard_telemetry::{Resume, SessionGuard};
 
 use crate::{
-    AckTo, Attached, BrokerError, Claim, IfHeld, Keep, Peer, Router, Saved, mailbox::Remains,
-    outbox::FIRST_RETRY, schedule::StreamRef,
+    AckTo, BrokerError, Claim, ClaimOutcome, ConflictPolicy, Retention, Router, Session, SessionSnapshot,
+    outbox::FIRST_RETRY, schedule::StreamRef, send_queue::Undelivered,
 };
 
 /// How long the node that still holds a resumed session has to detach it in order, before it is taken over.
@@ -24,7 +24,7 @@ const PROBE: Duration = Duration::from_millis(2_500);
 
 /// What a client wants of its session.
 #[derive(Debug, Clone, Default)]
-pub struct Wish {
+pub struct AttachRequest {
     /// The session to go on with, and the number of the last event that the client has of it.
     pub resume: Option<(ResumeToken, u64)>,
     /// Whether the client acknowledges what it has processed.
@@ -35,7 +35,7 @@ pub struct Wish {
 
 /// What becomes of the session when its connection is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Parting {
+pub enum OnDisconnect {
     /// The client may come back: the session is kept for the resume window.
     #[default]
     Detach,
@@ -50,10 +50,17 @@ impl Router {
     /// # Errors
     /// [`BrokerError`] when the bus is reachable but refuses, or a living connection is not to be displaced.
     /// An unreachable bus is no error: peers of one node go on talking through an outage.
-    pub async fn attach(self: &Arc<Self>, key: &PeerKey, wish: Wish) -> Result<Attachment, BrokerError> {
+    pub async fn attach(
+        self: &Arc<Self>,
+        key: &PeerKey,
+        wish: AttachRequest,
+    ) -> Result<Attachment, BrokerError> {
         let order = self.attaches.fetch_add(1, Ordering::Relaxed);
         if let Some((token, seen)) = wish.resume {
-            match self.claim(key, token, true, IfHeld::AskThenTake(YIELD)).await {
+            match self
+                .claim(key, token, true, ConflictPolicy::DetachThenTakeOver(YIELD))
+                .await
+            {
                 Ok(attached) => return self.resumed(key, order, token, seen, wish.acks, attached),
                 Err(BrokerError::NotResumable | BrokerError::Unavailable) => {
                     self.telemetry.resumed(Resume::Refused);
@@ -62,23 +69,23 @@ impl Router {
                     error @ (BrokerError::QueueFull
                     | BrokerError::Unsettled
                     | BrokerError::Superseded
-                    | BrokerError::Held
+                    | BrokerError::InUse
                     | BrokerError::Refused),
                 ) => return Err(error),
             }
         }
         let token = ResumeToken::new(SessionId::from_bytes(rand::random()), rand::random());
         let if_held = if wish.reject {
-            IfHeld::AskThenRefuse(PROBE)
+            ConflictPolicy::ProbeThenReject(PROBE)
         } else {
-            IfHeld::Take
+            ConflictPolicy::TakeOver
         };
         let mut attached = self.claim(key, token, false, if_held).await?;
         let since_s = self.second(self.now());
-        let peer = Peer::new(key.clone(), token.session, order, attached.fence, since_s);
+        let peer = Session::new(key.clone(), token.session, order, attached.fence, since_s);
         if let Some(saved) = attached.saved.take() {
             // Another session's numbers and tail mean nothing here, but what its senders had delivered stays so.
-            let marks = Saved {
+            let marks = SessionSnapshot {
                 last_seq: 0,
                 tail: Vec::new(),
                 marks: saved.marks,
@@ -94,8 +101,8 @@ impl Router {
         key: &PeerKey,
         token: ResumeToken,
         resume: bool,
-        if_held: IfHeld,
-    ) -> Result<Attached, BrokerError> {
+        if_held: ConflictPolicy,
+    ) -> Result<ClaimOutcome, BrokerError> {
         let broker = self.broker.get().ok_or(BrokerError::Unavailable)?;
         let claim = Claim {
             token,
@@ -114,15 +121,15 @@ impl Router {
         token: ResumeToken,
         seen: u64,
         acks: bool,
-        mut attached: Attached,
+        mut attached: ClaimOutcome,
     ) -> Result<Attachment, BrokerError> {
         let since_s = self.second(self.now());
-        let peer = Peer::new(key.clone(), token.session, order, attached.fence, since_s);
+        let peer = Session::new(key.clone(), token.session, order, attached.fence, since_s);
         let earlier = self.registry.session(token.session);
         let mut saved = attached.saved.take();
         if let Some(earlier) = &earlier {
             if !earlier.is_gone() {
-                let given_back = self.give_back(earlier);
+                let given_back = self.return_undelivered(earlier);
                 // If the session was on another node meanwhile, what this one has of it is stale.
                 let was_here = attached
                     .previous
@@ -149,9 +156,9 @@ impl Router {
     fn enter(
         self: &Arc<Self>,
         key: &PeerKey,
-        peer: Arc<Peer>,
+        peer: Arc<Session>,
         token: ResumeToken,
-        attached: Attached,
+        attached: ClaimOutcome,
         continuation: Continuation,
     ) -> Result<Attachment, BrokerError> {
         let broker = self.broker.get().ok_or(BrokerError::Unavailable)?;
@@ -168,7 +175,7 @@ impl Router {
         }
         if let Some(previous) = attached.previous.filter(|previous| previous.node != self.node) {
             self.telemetry.takeover();
-            let takeover = InboxMessage::Takeover {
+            let takeover = NodeMessage::Takeover {
                 key: key.clone(),
                 session: previous.session,
                 fence: attached.fence,
@@ -183,13 +190,13 @@ impl Router {
             peer,
             token,
             continuation,
-            parting: Parting::Detach,
+            parting: OnDisconnect::Detach,
         })
     }
 
     /// Takes from a connection that ends what it has not done: the senders are asked for it again.
-    fn give_back(&self, peer: &Peer) -> Saved {
-        let Remains { saved, undone } = peer.abandon();
+    fn return_undelivered(&self, peer: &Session) -> SessionSnapshot {
+        let Undelivered { saved, undone } = peer.abandon();
         for (mid, ack) in undone {
             let MessageId::Client(id) = mid.id else { continue };
             match ack {
@@ -204,7 +211,7 @@ impl Router {
     }
 
     /// Sends that an earlier connection of this session left are looked after for this one.
-    fn arm_streams(&self, peer: &Arc<Peer>) {
+    fn arm_streams(&self, peer: &Arc<Session>) {
         let slot = peer.outbox.lock();
         let receivers: Vec<_> = slot
             .iter()
@@ -218,14 +225,14 @@ impl Router {
         }
     }
 
-    fn let_go(&self, peer: &Peer, parting: Parting) {
+    fn let_go(&self, peer: &Session, parting: OnDisconnect) {
         let is_current = self.registry.leave(peer);
-        let saved = self.give_back(peer);
+        let saved = self.return_undelivered(peer);
         let window = self.limits.resume_window;
-        let is_kept = parting == Parting::Detach && !window.is_zero();
+        let is_kept = parting == OnDisconnect::Detach && !window.is_zero();
         if is_current && let Some(broker) = self.broker.get() {
             let saved = Some(saved);
-            let keep = is_kept.then_some(Keep { saved, window });
+            let keep = is_kept.then_some(Retention { saved, window });
             broker.detach(peer.key(), peer.session(), peer.fence(), keep);
         }
         let mut slot = peer.outbox.lock();
@@ -248,17 +255,17 @@ struct Continuation {
 /// A peer attached to this node. Dropping it detaches the peer.
 pub struct Attachment {
     router: Arc<Router>,
-    peer: Arc<Peer>,
+    peer: Arc<Session>,
     token: ResumeToken,
     continuation: Continuation,
-    parting: Parting,
+    parting: OnDisconnect,
     _gauge: SessionGuard,
 }
 
 impl Attachment {
     /// The attached peer.
     #[must_use]
-    pub fn peer(&self) -> &Arc<Peer> {
+    pub fn peer(&self) -> &Arc<Session> {
         &self.peer
     }
 
@@ -287,14 +294,14 @@ impl Attachment {
     }
 
     /// The client was just heard, and somebody had asked.
-    pub fn still_here(&self) {
+    pub fn touch(&self) {
         if let Some(broker) = self.router.broker.get() {
-            broker.still_here(self.peer.key(), self.peer.session());
+            broker.touch(self.peer.key(), self.peer.session());
         }
     }
 
     /// Decides what becomes of the session when this is dropped.
-    pub fn part(&mut self, parting: Parting) {
+    pub fn part(&mut self, parting: OnDisconnect) {
         self.parting = parting;
     }
 }

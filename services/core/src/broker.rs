@@ -8,9 +8,9 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use std::time::Duration;
 
-use switchboard_protocol::{InboxMessage, Mid, NodeId, PeerKey, ResumeToken, SessionId};
+use switchboard_protocol::{Mid, NodeId, NodeMessage, PeerKey, ResumeToken, SessionId};
 
-use crate::Saved;
+use crate::SessionSnapshot;
 
 /// Joins the nodes of a cluster: channels keyed by peer, one inbox per node, a record of who is where.
 pub trait Broker: Send + Sync + 'static {
@@ -19,41 +19,45 @@ pub trait Broker: Send + Sync + 'static {
     /// the backend subscribes and claims as soon as the bus is back.
     ///
     /// # Errors
-    /// [`BrokerError::NotResumable`] for a resume whose session is not there, [`BrokerError::Held`] when a
+    /// [`BrokerError::NotResumable`] for a resume whose session is not there, [`BrokerError::InUse`] when a
     /// living holder is not to be displaced, and the others.
-    fn attach<'a>(&'a self, key: &'a PeerKey, claim: Claim) -> BoxFuture<'a, Result<Attached, BrokerError>>;
+    fn attach<'a>(
+        &'a self,
+        key: &'a PeerKey,
+        claim: Claim,
+    ) -> BoxFuture<'a, Result<ClaimOutcome, BrokerError>>;
 
     /// Gives `key` up if `session` is still its owner here with that `fence` (0: any): unsubscribes, and later
     /// either keeps the session for a resume or, without `keep`, forgets it.
-    fn detach(&self, key: &PeerKey, session: SessionId, fence: u64, keep: Option<Keep>);
+    fn detach(&self, key: &PeerKey, session: SessionId, fence: u64, keep: Option<Retention>);
 
-    /// Publishes `envelope` on `to`'s channel; [`BrokerEvents::published`] follows exactly once for each `Ok`.
+    /// Publishes `envelope` on `to`'s channel; [`BrokerEvents::on_published`] follows exactly once for each `Ok`.
     ///
     /// # Errors
     /// [`BrokerError::QueueFull`] or [`BrokerError::Unavailable`]: nothing was sent, nothing will be reported.
     fn publish(&self, mid: Mid, to: &PeerKey, envelope: Vec<u8>) -> Result<(), BrokerError>;
 
-    /// Asks where `to` is; [`BrokerEvents::located`] follows exactly once for each `Ok`.
+    /// Asks where `to` is; [`BrokerEvents::on_located`] follows exactly once for each `Ok`.
     ///
     /// # Errors
     /// As [`Broker::publish`].
     fn locate(&self, mid: Mid, to: &PeerKey) -> Result<(), BrokerError>;
 
-    /// Leaves a message in the mailbox of a detached peer; [`BrokerEvents::left`] follows exactly once for
+    /// Leaves a message in the mailbox of a detached peer; [`BrokerEvents::on_stored`] follows exactly once for
     /// each `Ok`.
     ///
     /// # Errors
     /// As [`Broker::publish`].
-    fn leave(&self, letter: Letter) -> Result<(), BrokerError>;
+    fn store(&self, letter: StoredMessage) -> Result<(), BrokerError>;
 
-    /// Looks into the mailbox of a peer that is attached here; [`BrokerEvents::mail`] follows if there is any.
-    fn look_for_mail(&self, key: &PeerKey, session: SessionId);
+    /// Looks into the mailbox of a peer that is attached here; [`BrokerEvents::on_offline_queue`] follows if there is any.
+    fn read_offline_queue(&self, key: &PeerKey, session: SessionId);
 
     /// The oldest `letters` of the mailbox, `bytes` in all, have reached `session` and can go.
-    fn mail_done(&self, key: &PeerKey, session: SessionId, letters: usize, bytes: usize);
+    fn remove_stored(&self, key: &PeerKey, session: SessionId, letters: usize, bytes: usize);
 
     /// The client of `session` was just heard: whoever asked may know.
-    fn still_here(&self, key: &PeerKey, session: SessionId);
+    fn touch(&self, key: &PeerKey, session: SessionId);
 
     /// Puts `message` into a node's inbox; at most once, no report.
     ///
@@ -63,7 +67,7 @@ pub trait Broker: Send + Sync + 'static {
 
     /// Notes how many connections this node has, for the others to know, or that it takes none (`None`) and is
     /// not to be counted. What is known of them, seconds old; `None` while nothing recent is.
-    fn crowd(&self, own: Option<usize>) -> Option<Crowd>;
+    fn cluster_load(&self, own: Option<usize>) -> Option<ClusterLoad>;
 
     /// How the bus is, for readiness and for people.
     fn status(&self) -> BusStatus;
@@ -77,23 +81,23 @@ pub trait Broker: Send + Sync + 'static {
 /// `attach`.
 pub trait BrokerEvents: Send + Sync + 'static {
     /// An envelope arrived on the channel of `to` (`tenant/peer`).
-    fn heard(&self, to: &str, envelope: Bytes);
+    fn on_message(&self, to: &str, envelope: Bytes);
 
     /// A message arrived in this node's inbox.
-    fn inbox(&self, message: Bytes);
+    fn on_node_message(&self, message: Bytes);
 
     /// A publish was carried out: how many subscribers the bus counted (a hint, never proof), or why not.
-    fn published(&self, mid: Mid, to: &PeerKey, outcome: Result<u64, BrokerError>);
+    fn on_published(&self, mid: Mid, to: &PeerKey, outcome: Result<u64, BrokerError>);
 
-    /// The answer to [`Broker::leave`].
-    fn left(&self, mid: Mid, to: &PeerKey, outcome: Result<Left, BrokerError>);
+    /// The answer to [`Broker::store`].
+    fn on_stored(&self, mid: Mid, to: &PeerKey, outcome: Result<StoreOutcome, BrokerError>);
 
     /// What lies in the mailbox of `to`, whose session here is `session`: oldest first, and what was taken
     /// out before may be among it.
-    fn mail(&self, to: &PeerKey, session: SessionId, letters: Vec<Bytes>);
+    fn on_offline_queue(&self, to: &PeerKey, session: SessionId, letters: Vec<Bytes>);
 
     /// The answer to [`Broker::locate`].
-    fn located(&self, mid: Mid, to: &PeerKey, outcome: Result<Presence, BrokerError>);
+    fn on_located(&self, mid: Mid, to: &PeerKey, outcome: Result<Presence, BrokerError>);
 }
 
 /// How a peer is claimed.
@@ -104,48 +108,48 @@ pub struct Claim {
     /// Only if the record is of this very session and secret.
     pub resume: bool,
     /// What happens while somebody else holds the peer.
-    pub if_held: IfHeld,
+    pub if_held: ConflictPolicy,
     /// How long the session is kept once it is detached.
     pub window: Duration,
 }
 
 /// What happens when a peer to be claimed is attached elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum IfHeld {
+pub enum ConflictPolicy {
     /// It is taken over at once.
-    Take,
+    TakeOver,
     /// Its node is asked to detach it, and it is taken over when that has happened or this long after.
-    AskThenTake(Duration),
+    DetachThenTakeOver(Duration),
     /// Its node is asked whether the client still lives. If it says so within that time the claim is refused,
     /// else the peer is taken over.
-    AskThenRefuse(Duration),
+    ProbeThenReject(Duration),
 }
 
-impl IfHeld {
+impl ConflictPolicy {
     /// What the holder's node is asked, if anything.
     #[must_use]
-    pub fn question(self, key: &PeerKey, session: SessionId) -> Option<InboxMessage> {
+    pub fn question(self, key: &PeerKey, session: SessionId) -> Option<NodeMessage> {
         let key = key.clone();
         match self {
-            Self::Take => None,
-            Self::AskThenTake(_) => Some(InboxMessage::Yield { key, session }),
-            Self::AskThenRefuse(_) => Some(InboxMessage::Probe { key, session }),
+            Self::TakeOver => None,
+            Self::DetachThenTakeOver(_) => Some(NodeMessage::DetachRequest { key, session }),
+            Self::ProbeThenReject(_) => Some(NodeMessage::Probe { key, session }),
         }
     }
 }
 
 /// What is kept of a session that is detached, and how long.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Keep {
+pub struct Retention {
     /// How far it had got; `None` when its node cannot say.
-    pub saved: Option<Saved>,
+    pub saved: Option<SessionSnapshot>,
     /// How long it can be resumed.
     pub window: Duration,
 }
 
 /// A message for a detached peer's mailbox.
 #[derive(Debug, Clone)]
-pub struct Letter {
+pub struct StoredMessage {
     /// The message; always one with a client's id.
     pub mid: Mid,
     /// That id.
@@ -164,7 +168,7 @@ pub struct Letter {
 
 /// What became of a letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Left {
+pub enum StoreOutcome {
     /// No such session.
     Offline,
     /// The peer is attached; publish again.
@@ -183,7 +187,7 @@ pub enum Left {
 
 /// The outcome of a claim.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Attached {
+pub struct ClaimOutcome {
     /// Grows with every claim of this peer, anywhere; 0 while unconfirmed.
     pub fence: u64,
     /// Whether the subscription is confirmed and the claim stands.
@@ -191,7 +195,7 @@ pub struct Attached {
     /// Who held the peer before and has not let go.
     pub previous: Option<PreviousOwner>,
     /// What the session's last node kept of it when it was detached; `None` when it could not.
-    pub saved: Option<Saved>,
+    pub saved: Option<SessionSnapshot>,
     /// What lies in the mailbox, oldest first.
     pub mail: Vec<Bytes>,
 }
@@ -239,7 +243,7 @@ pub enum BrokerError {
     NotResumable,
     /// The peer is attached elsewhere and its client lives.
     #[error("the peer ID is in use by a living connection")]
-    Held,
+    InUse,
     /// The bus answered with an error.
     #[error("the bus refused the command")]
     Refused,
@@ -247,7 +251,7 @@ pub enum BrokerError {
 
 /// How the connections lie on the nodes that take clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Crowd {
+pub struct ClusterLoad {
     /// What this node said when it last heard of the others or the time before, whichever is less: what it
     /// heard of them is from between the two.
     pub own: usize,
@@ -255,7 +259,7 @@ pub struct Crowd {
     pub others: Vec<usize>,
 }
 
-impl Crowd {
+impl ClusterLoad {
     /// The most nodes that are counted.
     pub const MOST_NODES: usize = 1024;
 

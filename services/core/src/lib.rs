@@ -8,38 +8,38 @@
 
 mod acks;
 mod attachment;
-mod balance;
 mod broker;
-mod inbound;
+mod candidates;
+mod command_gate;
+mod duplicate_filter;
 mod limits;
 mod mail;
-mod mailbox;
-mod moving;
 mod outbox;
-mod peer;
+mod rebalance;
 mod records;
 mod registry;
 mod remote;
 mod retry;
 mod router;
-mod saved;
 mod schedule;
+mod send_queue;
 mod session;
+mod snapshot;
 
-pub use attachment::{Attachment, Parting, Wish};
-pub use balance::{BalanceRules, Balancer, Pace};
+pub use attachment::{AttachRequest, Attachment, OnDisconnect};
 pub use broker::{
-    Attached, Broker, BrokerError, BrokerEvents, BusState, BusStatus, Claim, Crowd, IfHeld, Keep, Left,
-    Letter, Presence, PreviousOwner,
+    Broker, BrokerError, BrokerEvents, BusState, BusStatus, Claim, ClaimOutcome, ClusterLoad, ConflictPolicy,
+    Presence, PreviousOwner, Retention, StoreOutcome, StoredMessage,
 };
+pub use candidates::MaxAge;
+pub use command_gate::{CommandEffect, CommandGate};
 pub use limits::Limits;
-pub use mailbox::{AckTo, Forward, Outgoing};
-pub use moving::MaxAge;
-pub use peer::Peer;
-pub use records::{RecordHolder, Records};
+pub use rebalance::{RebalancePolicy, RebalanceRate, RebalanceRules};
+pub use records::{RecordOwner, Records};
 pub use router::{Router, SendRequest};
-pub use saved::{MOST_RUNS, Marks, Saved, Unacked};
-pub use session::{Effect, Session};
+pub use send_queue::{AckTo, Delivery, Outgoing};
+pub use session::Session;
+pub use snapshot::{AcceptedRanges, MAX_RANGES, SessionSnapshot, Unacked};
 
 #[cfg(test)]
 mod tests;

@@ -9,9 +9,9 @@ pub struct Limits {
     /// The largest frame of a client, in bytes.
     pub message_bytes: usize,
     /// Messages waiting for one receiver's socket.
-    pub mailbox_messages: usize,
+    pub send_queue_messages: usize,
     /// Payload bytes waiting for one receiver's socket.
-    pub mailbox_bytes: usize,
+    pub send_queue_bytes: usize,
     /// Sends of one session without a final word.
     pub pending_messages: usize,
     /// Payload bytes of those sends.
@@ -42,8 +42,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             message_bytes: 64 * 1024,
-            mailbox_messages: 1024,
-            mailbox_bytes: 256 * 1024,
+            send_queue_messages: 1024,
+            send_queue_bytes: 256 * 1024,
             pending_messages: 4096,
             pending_bytes: 1024 * 1024,
             streams_per_session: 1024,

@@ -5,13 +5,13 @@ use bytes::Bytes;
 use switchboard_protocol::{AckOutcome, Envelope, MessageId, NodeId, PeerKey};
 
 use crate::{
-    AckTo, Peer, Router,
-    mailbox::{Accept, Mail},
+    AckTo, Router, Session,
+    send_queue::{Mail, OfferOutcome},
 };
 
 impl Router {
     /// Puts letters into `peer`'s queue, oldest first.
-    pub(crate) fn put_mail(&self, peer: &Peer, letters: Vec<Bytes>) {
+    pub(crate) fn put_mail(&self, peer: &Session, letters: Vec<Bytes>) {
         if letters.is_empty() {
             return;
         }
@@ -28,12 +28,12 @@ impl Router {
                 bytes,
                 ..Mail::default()
             };
-            self.mail_done(peer, mail);
+            self.remove_stored(peer, mail);
         }
     }
 
     /// Whether the letter is not done yet.
-    fn put_letter(&self, peer: &Peer, letter: &Bytes) -> bool {
+    fn put_letter(&self, peer: &Session, letter: &Bytes) -> bool {
         let (envelope, from, origin) = match self.read_envelope(letter, peer.key()) {
             Some(read) => read,
             // Nothing can be done with it, so it is as good as done.
@@ -54,28 +54,28 @@ impl Router {
         );
         forward.is_mail = true;
         match peer.offer(forward, None, &self.limits, self.now()) {
-            Accept::Queued => true,
-            Accept::AlreadyDone => {
+            OfferOutcome::Queued => true,
+            OfferOutcome::AlreadyDone => {
                 self.acknowledge(&origin, envelope.mid.session, id, AckOutcome::Delivered);
                 false
             }
-            Accept::Late => {
+            OfferOutcome::Late => {
                 self.acknowledge(&origin, envelope.mid.session, id, AckOutcome::Late);
                 false
             }
-            Accept::AlreadyQueued => peer.is_letter(envelope.mid, ack),
+            OfferOutcome::AlreadyQueued => peer.is_letter(envelope.mid, ack),
             // Not taken out: the letter stays where it is, and the next claim finds it.
-            Accept::Gap | Accept::Busy | Accept::Closed => true,
+            OfferOutcome::Gap | OfferOutcome::Busy | OfferOutcome::Closed => true,
         }
     }
 
     /// All letters that were taken out have reached the client.
-    pub(crate) fn mail_done(&self, peer: &Peer, mail: Mail) {
+    pub(crate) fn remove_stored(&self, peer: &Session, mail: Mail) {
         self.telemetry.mail_delivered(mail.letters);
         if let Some(broker) = self.broker.get() {
-            broker.mail_done(peer.key(), peer.session(), mail.letters, mail.bytes);
+            broker.remove_stored(peer.key(), peer.session(), mail.letters, mail.bytes);
             // A letter that came meanwhile had to wait.
-            broker.look_for_mail(peer.key(), peer.session());
+            broker.read_offline_queue(peer.key(), peer.session());
         }
     }
 

@@ -52,7 +52,7 @@ pub(crate) struct Pending {
 pub(crate) enum Progress {
     /// Not handed on, or refused; waits for its stream's timer.
     Held,
-    /// Handed on; repeated at this time unless its final word comes first.
+    /// TransmitOutcome on; repeated at this time unless its final word comes first.
     Sent {
         /// When to repeat it.
         repeat_at: Instant,
@@ -176,7 +176,7 @@ impl Stream {
     }
 
     fn find(&self, id: u64) -> Option<usize> {
-        // Final words come mostly in order: the front is nearly always it.
+        // SendOutcome words come mostly in order: the front is nearly always it.
         match self.pending.front() {
             Some(front) if front.id == id => Some(0),
             _ => self.pending.binary_search_by_key(&id, |pending| pending.id).ok(),

@@ -11,7 +11,10 @@ use bytes::Bytes;
 use hashbrown::HashMap;
 use switchboard_protocol::{NodeId, PeerKey, ResumeToken, SessionId};
 
-use crate::{Attached, BrokerError, Claim, Keep, Left, Letter, Marks, PreviousOwner, Saved};
+use crate::{
+    AcceptedRanges, BrokerError, Claim, ClaimOutcome, PreviousOwner, Retention, SessionSnapshot,
+    StoreOutcome, StoredMessage,
+};
 
 /// Letters that one mailbox holds.
 const MAILBOX_LETTERS: usize = 256;
@@ -34,7 +37,7 @@ struct Record {
     fence: u64,
     state: State,
     /// Of each sender: what was done before the detach, then what lies in the mailbox.
-    marks: HashMap<SessionId, Marks>,
+    marks: HashMap<SessionId, AcceptedRanges>,
     letters: VecDeque<Bytes>,
     bytes: usize,
     alive: u64,
@@ -43,12 +46,15 @@ struct Record {
 #[derive(Debug)]
 enum State {
     Attached,
-    Detached { saved: Option<Saved>, until: Instant },
+    Detached {
+        saved: Option<SessionSnapshot>,
+        until: Instant,
+    },
 }
 
 /// Who holds a peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RecordHolder {
+pub struct RecordOwner {
     /// Its node.
     pub node: NodeId,
     /// Its session.
@@ -61,9 +67,9 @@ pub struct RecordHolder {
 
 impl Records {
     /// Who holds `key` at `now`.
-    pub fn holder(&mut self, key: &PeerKey, now: Instant) -> Option<RecordHolder> {
+    pub fn holder(&mut self, key: &PeerKey, now: Instant) -> Option<RecordOwner> {
         self.sweep(key, now);
-        self.peers.get(key).map(|record| RecordHolder {
+        self.peers.get(key).map(|record| RecordOwner {
             node: record.node.clone(),
             session: record.token.session,
             is_attached: matches!(record.state, State::Attached),
@@ -81,7 +87,7 @@ impl Records {
         node: &NodeId,
         claim: &Claim,
         now: Instant,
-    ) -> Result<Attached, BrokerError> {
+    ) -> Result<ClaimOutcome, BrokerError> {
         self.sweep(key, now);
         if claim.resume
             && self
@@ -105,10 +111,10 @@ impl Records {
             bytes: 0,
             alive: 0,
         };
-        let mut attached = Attached {
+        let mut attached = ClaimOutcome {
             fence,
             confirmed: true,
-            ..Attached::default()
+            ..ClaimOutcome::default()
         };
         if let Some(mut old) = old {
             match old.state {
@@ -119,7 +125,7 @@ impl Records {
                     });
                 }
                 State::Detached { saved, .. } => {
-                    attached.saved = saved.map(|saved| Saved {
+                    attached.saved = saved.map(|saved| SessionSnapshot {
                         marks: done_only(&mut old.marks),
                         ..saved
                     });
@@ -139,7 +145,7 @@ impl Records {
         node: &NodeId,
         session: SessionId,
         fence: u64,
-        keep: Option<Keep>,
+        keep: Option<Retention>,
         now: Instant,
     ) {
         let Some(record) = self.peers.get_mut(key) else {
@@ -154,7 +160,7 @@ impl Records {
                     self.peers.shrink_to_fit();
                 }
             }
-            Some(Keep { mut saved, window }) => {
+            Some(Retention { mut saved, window }) => {
                 let marks = saved.as_mut().map(|saved| std::mem::take(&mut saved.marks));
                 for (sender, mut marks) in marks.into_iter().flatten() {
                     // What was left in the mailbox meanwhile stays behind them.
@@ -174,34 +180,34 @@ impl Records {
     }
 
     /// Leaves `letter` in a mailbox.
-    pub fn leave(&mut self, letter: &Letter, holder_is_dead: bool, now: Instant) -> Left {
+    pub fn leave(&mut self, letter: &StoredMessage, holder_is_dead: bool, now: Instant) -> StoreOutcome {
         self.sweep(&letter.to, now);
         let Some(record) = self.peers.get_mut(&letter.to) else {
-            return Left::Offline;
+            return StoreOutcome::Offline;
         };
         let kept_for = match &record.state {
-            State::Attached if !letter.is_urgent && !holder_is_dead => return Left::Attached,
+            State::Attached if !letter.is_urgent && !holder_is_dead => return StoreOutcome::Attached,
             State::Attached => letter.window,
             State::Detached { until, .. } => until.saturating_duration_since(now),
         };
         let marks = record.marks.entry(letter.mid.session).or_default();
         if marks.has(letter.id) {
             return if letter.id <= marks.done {
-                Left::Delivered
+                StoreOutcome::Delivered
             } else {
-                Left::Queued(kept_for)
+                StoreOutcome::Queued(kept_for)
             };
         }
         if letter.id < marks.last() {
-            return Left::Late;
+            return StoreOutcome::Late;
         }
         if letter.prev.is_some_and(|prev| prev > marks.last()) {
-            return Left::Gap;
+            return StoreOutcome::Gap;
         }
         let bytes = letter.envelope.len();
         let is_empty = record.letters.is_empty();
         if record.letters.len() >= MAILBOX_LETTERS || (!is_empty && record.bytes + bytes > MAILBOX_BYTES) {
-            return Left::Full;
+            return StoreOutcome::Full;
         }
         // One run a letter, as the scripts write it: nothing is said about ids in between.
         marks.runs.push((letter.id, letter.id));
@@ -211,7 +217,7 @@ impl Records {
             let until = now + kept_for;
             record.state = State::Detached { saved: None, until };
         }
-        Left::Queued(kept_for)
+        StoreOutcome::Queued(kept_for)
     }
 
     /// What lies in the mailbox of a peer that `session` of `node` holds.
@@ -224,7 +230,7 @@ impl Records {
     }
 
     /// The oldest `letters` of the mailbox have reached `session`.
-    pub fn mail_done(
+    pub fn remove_stored(
         &mut self,
         key: &PeerKey,
         node: &NodeId,
@@ -243,7 +249,7 @@ impl Records {
     }
 
     /// The client of `session` was heard.
-    pub fn still_here(&mut self, key: &PeerKey, node: &NodeId, session: SessionId) {
+    pub fn touch(&mut self, key: &PeerKey, node: &NodeId, session: SessionId) {
         if let Some(record) = self
             .peers
             .get_mut(key)
@@ -289,7 +295,7 @@ impl Record {
 }
 
 /// What lies in the mailbox comes out of it; among the marks it would look like a repetition.
-fn done_only(marks: &mut HashMap<SessionId, Marks>) -> Vec<(SessionId, Marks)> {
+fn done_only(marks: &mut HashMap<SessionId, AcceptedRanges>) -> Vec<(SessionId, AcceptedRanges)> {
     let marks = marks.drain().map(|(sender, mut marks)| {
         marks.keep_done();
         (sender, marks)

@@ -11,7 +11,7 @@ use hashbrown::{DefaultHashBuilder, HashMap};
 use parking_lot::Mutex;
 use switchboard_protocol::{PeerKey, SessionId};
 
-use crate::Peer;
+use crate::Session;
 
 /// Enough that two cores seldom meet, few enough that an empty node is small. A power of two.
 const SHARDS: usize = 64;
@@ -19,7 +19,7 @@ const SHARDS: usize = 64;
 /// A shard that is emptier than a quarter gives its room back, but never below this many entries.
 const SMALLEST_SHARD: usize = 16;
 
-type Shard<K> = Mutex<HashMap<K, Arc<Peer>>>;
+type Shard<K> = Mutex<HashMap<K, Arc<Session>>>;
 
 /// A newer session of the same peer is attached already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl Registry {
     ///
     /// # Errors
     /// [`Superseded`] when a newer one stands there: two attaches of one peer overtook each other.
-    pub(crate) fn insert(&self, peer: &Arc<Peer>) -> Result<Option<Arc<Peer>>, Superseded> {
+    pub(crate) fn insert(&self, peer: &Arc<Session>) -> Result<Option<Arc<Session>>, Superseded> {
         let key = peer.key();
         let mut keys = self.shard(&self.by_key, key.as_str()).lock();
         if keys.get(key).is_some_and(|held| held.is_newer_than(peer)) {
@@ -60,7 +60,7 @@ impl Registry {
 
     /// Removes `peer`'s address, if nobody else has taken it since. Its session is still found, so that its
     /// last sends get their acknowledgements, until [`Registry::forget`].
-    pub(crate) fn leave(&self, peer: &Peer) -> bool {
+    pub(crate) fn leave(&self, peer: &Session) -> bool {
         let mut keys = self.shard(&self.by_key, peer.key().as_str()).lock();
         let is_current = keys.get(peer.key()).is_some_and(|held| held.is(peer));
         if is_current {
@@ -71,7 +71,7 @@ impl Registry {
     }
 
     /// Removes `peer`'s session, unless a newer connection goes on with it.
-    pub(crate) fn forget(&self, peer: &Peer) {
+    pub(crate) fn forget(&self, peer: &Session) {
         let session = peer.session();
         let mut sessions = self.shard(&self.by_session, &session).lock();
         if sessions.get(&session).is_some_and(|held| held.is(peer)) {
@@ -81,12 +81,12 @@ impl Registry {
     }
 
     /// The peer at `tenant/peer`.
-    pub(crate) fn peer(&self, key: &str) -> Option<Arc<Peer>> {
+    pub(crate) fn peer(&self, key: &str) -> Option<Arc<Session>> {
         self.shard(&self.by_key, key).lock().get(key).cloned()
     }
 
     /// The peer of that session.
-    pub(crate) fn session(&self, session: SessionId) -> Option<Arc<Peer>> {
+    pub(crate) fn session(&self, session: SessionId) -> Option<Arc<Session>> {
         self.shard(&self.by_session, &session)
             .lock()
             .get(&session)
@@ -94,12 +94,12 @@ impl Registry {
     }
 
     /// Everybody attached at this moment.
-    pub(crate) fn all(&self) -> Vec<Arc<Peer>> {
+    pub(crate) fn all(&self) -> Vec<Arc<Session>> {
         self.select(|_| true)
     }
 
     /// Those attached at this moment whom `is_meant` fits. It is asked under a lock, so it must be quick.
-    pub(crate) fn select(&self, is_meant: impl Fn(&Peer) -> bool) -> Vec<Arc<Peer>> {
+    pub(crate) fn select(&self, is_meant: impl Fn(&Session) -> bool) -> Vec<Arc<Session>> {
         let mut selected = Vec::new();
         for shard in &self.by_key {
             let shard = shard.lock();
@@ -119,7 +119,7 @@ fn shards<K>() -> Box<[Shard<K>]> {
     (0..SHARDS).map(|_| Shard::default()).collect()
 }
 
-fn shrink<K: Eq + Hash>(shard: &mut HashMap<K, Arc<Peer>>) {
+fn shrink<K: Eq + Hash>(shard: &mut HashMap<K, Arc<Session>>) {
     if shard.capacity() > SMALLEST_SHARD && shard.len() * 4 < shard.capacity() {
         shard.shrink_to((shard.len() * 2).max(SMALLEST_SHARD));
     }
@@ -129,19 +129,19 @@ fn shrink<K: Eq + Hash>(shard: &mut HashMap<K, Arc<Peer>>) {
 mod tests {
     use super::*;
 
-    fn peer(name: &str, order: u32) -> Arc<Peer> {
+    fn peer(name: &str, order: u32) -> Arc<Session> {
         let mut session = [0; 12];
         session[..4].copy_from_slice(&order.to_be_bytes());
         let key = PeerKey::parse(&format!("default/{name}")).unwrap();
-        Peer::new(key, SessionId::from_bytes(session), u64::from(order), 0, 1)
+        Session::new(key, SessionId::from_bytes(session), u64::from(order), 0, 1)
     }
 
-    fn leave(registry: &Registry, peer: &Peer) {
+    fn leave(registry: &Registry, peer: &Session) {
         registry.leave(peer);
         registry.forget(peer);
     }
 
-    fn replaced(registry: &Registry, peer: &Arc<Peer>) -> Option<SessionId> {
+    fn replaced(registry: &Registry, peer: &Arc<Session>) -> Option<SessionId> {
         registry.insert(peer).unwrap().map(|held| held.session())
     }
 

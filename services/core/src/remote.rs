@@ -4,16 +4,20 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use switchboard_protocol::SendOutcome;
 use switchboard_protocol::{
-    Ack, AckOutcome, CloseCode, ErrorCode, Event, InboxMessage, MessageId, Mid, PeerKey, ReceiptStatus,
+    Ack, AckOutcome, CloseCode, ErrorCode, Event, MessageId, Mid, NodeMessage, PeerKey, ReceiptStatus,
     SessionId,
 };
-use switchboard_telemetry::{Final, Queue};
+use switchboard_telemetry::Queue;
 
-use crate::{AckTo, BrokerError, BrokerEvents, Left, Letter, Peer, Presence, Router, mailbox::Accept};
+use crate::{
+    AckTo, BrokerError, BrokerEvents, Presence, Router, Session, StoreOutcome, StoredMessage,
+    send_queue::OfferOutcome,
+};
 
 impl BrokerEvents for Router {
-    fn heard(&self, to: &str, bytes: Bytes) {
+    fn on_message(&self, to: &str, bytes: Bytes) {
         // Not here (any more): the sender's node repeats it and finds out where the peer is.
         let Some(receiver) = self.registry.peer(to) else {
             return;
@@ -37,25 +41,25 @@ impl BrokerEvents for Router {
         let now = self.now();
         receiver.is_active_at(self.second(now));
         let answer = match receiver.offer(forward, envelope.prev, &self.limits, now) {
-            Accept::Queued | Accept::Closed => None,
-            Accept::AlreadyQueued => {
+            OfferOutcome::Queued | OfferOutcome::Closed => None,
+            OfferOutcome::AlreadyQueued => {
                 self.telemetry.duplicate_dropped();
                 None
             }
-            Accept::AlreadyDone => {
+            OfferOutcome::AlreadyDone => {
                 self.telemetry.duplicate_dropped();
                 Some(AckOutcome::Delivered)
             }
-            Accept::Late => {
+            OfferOutcome::Late => {
                 self.telemetry.duplicate_dropped();
                 Some(AckOutcome::Late)
             }
-            Accept::Gap => {
+            OfferOutcome::Gap => {
                 self.telemetry.gap_seen();
                 None
             }
-            Accept::Busy => {
-                self.telemetry.queue_overflow(Queue::Mailbox);
+            OfferOutcome::Busy => {
+                self.telemetry.queue_overflow(Queue::SendQueue);
                 Some(AckOutcome::Busy)
             }
         };
@@ -64,10 +68,10 @@ impl BrokerEvents for Router {
         }
     }
 
-    fn inbox(&self, message: Bytes) {
-        match InboxMessage::decode(&message) {
-            Ok(InboxMessage::Acks(acks)) => acks.into_iter().for_each(|ack| self.acked(ack)),
-            Ok(InboxMessage::Takeover { key, session, fence }) => {
+    fn on_node_message(&self, message: Bytes) {
+        match NodeMessage::decode(&message) {
+            Ok(NodeMessage::Acks(acks)) => acks.into_iter().for_each(|ack| self.acked(ack)),
+            Ok(NodeMessage::Takeover { key, session, fence }) => {
                 // A newer claim of the same session on this very node stays.
                 let loser = self
                     .held(&key, session)
@@ -76,21 +80,21 @@ impl BrokerEvents for Router {
                     peer.close(CloseCode::Replaced);
                 }
             }
-            Ok(InboxMessage::Yield { key, session }) => {
+            Ok(NodeMessage::DetachRequest { key, session }) => {
                 if let Some(peer) = self.held(&key, session) {
                     peer.close(CloseCode::Normal);
                 }
             }
-            Ok(InboxMessage::Probe { key, session }) => {
+            Ok(NodeMessage::Probe { key, session }) => {
                 if let Some(peer) = self.held(&key, session) {
                     peer.ask();
                 }
             }
-            Ok(InboxMessage::Mail { key }) => {
+            Ok(NodeMessage::OfflineQueueHint { key }) => {
                 // While earlier letters are on their way, the last of them looks again.
                 let peer = self.registry.peer(key.as_str()).filter(|peer| !peer.has_mail());
                 if let (Some(peer), Some(broker)) = (peer, self.broker.get()) {
-                    broker.look_for_mail(peer.key(), peer.session());
+                    broker.read_offline_queue(peer.key(), peer.session());
                 }
             }
             Err(error) => {
@@ -99,7 +103,7 @@ impl BrokerEvents for Router {
         }
     }
 
-    fn published(&self, mid: Mid, to: &PeerKey, outcome: Result<u64, BrokerError>) {
+    fn on_published(&self, mid: Mid, to: &PeerKey, outcome: Result<u64, BrokerError>) {
         let failed = match outcome {
             // Nobody heard it: that may be a peer between two subscriptions, so the record is asked.
             Ok(0) => match mid.id {
@@ -114,33 +118,33 @@ impl BrokerEvents for Router {
         }
     }
 
-    fn left(&self, mid: Mid, to: &PeerKey, outcome: Result<Left, BrokerError>) {
+    fn on_stored(&self, mid: Mid, to: &PeerKey, outcome: Result<StoreOutcome, BrokerError>) {
         let MessageId::Client(id) = mid.id else { return };
         match outcome {
-            Ok(Left::Offline) if self.registry.peer(to.as_str()).is_none() => {
-                self.finish(mid.session, id, Final::Error(ErrorCode::PeerOffline));
+            Ok(StoreOutcome::Offline) if self.registry.peer(to.as_str()).is_none() => {
+                self.finish(mid.session, id, SendOutcome::Error(ErrorCode::PeerOffline));
             }
             // It is somewhere: the stream's timer repeats the send.
-            Ok(Left::Offline | Left::Attached) | Err(BrokerError::Unsettled) => {}
-            Ok(Left::Queued(kept_for)) => self.queued(mid.session, id, kept_for),
-            Ok(Left::Delivered) => self.finish(mid.session, id, Final::Delivered),
-            Ok(Left::Late) => self.finish(mid.session, id, Final::Error(ErrorCode::Timeout)),
-            Ok(Left::Gap) => self.hold(mid.session, id, ErrorCode::Timeout),
-            Ok(Left::Full) => {
-                self.telemetry.queue_overflow(Queue::Mailbox);
+            Ok(StoreOutcome::Offline | StoreOutcome::Attached) | Err(BrokerError::Unsettled) => {}
+            Ok(StoreOutcome::Queued(kept_for)) => self.queued(mid.session, id, kept_for),
+            Ok(StoreOutcome::Delivered) => self.finish(mid.session, id, SendOutcome::Delivered),
+            Ok(StoreOutcome::Late) => self.finish(mid.session, id, SendOutcome::Error(ErrorCode::Timeout)),
+            Ok(StoreOutcome::Gap) => self.hold(mid.session, id, ErrorCode::Timeout),
+            Ok(StoreOutcome::Full) => {
+                self.telemetry.queue_overflow(Queue::SendQueue);
                 self.hold(mid.session, id, ErrorCode::QueueFull);
             }
             Err(_) => self.bus_failed(mid),
         }
     }
 
-    fn mail(&self, to: &PeerKey, session: SessionId, letters: Vec<Bytes>) {
+    fn on_offline_queue(&self, to: &PeerKey, session: SessionId, letters: Vec<Bytes>) {
         if let Some(peer) = self.held(to, session).filter(|peer| !peer.has_mail()) {
             self.put_mail(&peer, letters);
         }
     }
 
-    fn located(&self, mid: Mid, to: &PeerKey, outcome: Result<Presence, BrokerError>) {
+    fn on_located(&self, mid: Mid, to: &PeerKey, outcome: Result<Presence, BrokerError>) {
         let code = match outcome {
             Ok(Presence::Offline) if self.registry.peer(to.as_str()).is_none() => ErrorCode::PeerOffline,
             // Without an id it is not kept for a resume; it was sent once, and that is all.
@@ -155,14 +159,14 @@ impl BrokerEvents for Router {
 impl Router {
     pub(crate) fn acked(&self, ack: Ack) {
         match ack.outcome {
-            AckOutcome::Delivered => self.finish(ack.session, ack.id, Final::Delivered),
+            AckOutcome::Delivered => self.finish(ack.session, ack.id, SendOutcome::Delivered),
             AckOutcome::Busy => self.hold(ack.session, ack.id, ErrorCode::QueueFull),
-            AckOutcome::Late => self.finish(ack.session, ack.id, Final::Error(ErrorCode::Timeout)),
+            AckOutcome::Late => self.finish(ack.session, ack.id, SendOutcome::Error(ErrorCode::Timeout)),
         }
     }
 
     /// The attached peer at `key`, if it is that session.
-    fn held(&self, key: &PeerKey, session: SessionId) -> Option<Arc<Peer>> {
+    fn held(&self, key: &PeerKey, session: SessionId) -> Option<Arc<Session>> {
         self.registry
             .peer(key.as_str())
             .filter(|peer| peer.session() == session)
@@ -184,7 +188,7 @@ impl Router {
         let Some(pending) = stream.pending.get(index).filter(|pending| !pending.is_queued()) else {
             return Ok(());
         };
-        let letter = Letter {
+        let letter = StoredMessage {
             mid,
             id,
             to: to.clone(),
@@ -193,7 +197,7 @@ impl Router {
             window: self.limits.resume_window,
             envelope: self.envelope(sender.key(), mid, prev, pending).encode(),
         };
-        broker.leave(letter)
+        broker.store(letter)
     }
 
     /// The message waits for its receiver's resume.
@@ -207,7 +211,7 @@ impl Router {
             .is_some_and(|outbox| outbox.queued(id, kept_for, &self.limits, self.now()));
         if is_news {
             self.telemetry.message_queued();
-            sender.tell(Event::Receipt {
+            sender.push_event(Event::Receipt {
                 id,
                 status: ReceiptStatus::Queued,
             });
@@ -234,7 +238,7 @@ impl Router {
 
     fn tell_unnumbered(&self, mid: Mid, code: ErrorCode) {
         if let Some(sender) = self.registry.session(mid.session) {
-            sender.tell(Event::error(None, code));
+            sender.push_event(Event::error(None, code));
         }
     }
 }

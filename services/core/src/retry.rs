@@ -4,12 +4,12 @@
 use std::time::{Duration, Instant};
 
 use switchboard_protocol::PeerKey;
-use switchboard_telemetry::Final;
+use switchboard_protocol::SendOutcome;
 
 use crate::{
-    Peer, Router,
+    Router, Session,
     outbox::{FIRST_RETRY, Progress, Stream},
-    router::Handed,
+    router::TransmitOutcome,
 };
 
 /// How soon a stream whose receiver had no room is tried again.
@@ -20,7 +20,7 @@ const SENDS_PER_LOOK: usize = 64;
 
 impl Router {
     /// Looks after streams when their time comes, for ever.
-    pub(crate) async fn look_after_streams(&self) {
+    pub(crate) async fn run_retries(&self) {
         loop {
             let stream = self.schedule.next().await;
             let Some(sender) = stream.sender.upgrade() else {
@@ -33,7 +33,7 @@ impl Router {
     }
 
     /// Ends what is past its deadline, repeats what is due, and says when to look again.
-    pub(crate) fn look_after(&self, sender: &Peer, to: &PeerKey, now: Instant) -> Option<Instant> {
+    pub(crate) fn look_after(&self, sender: &Session, to: &PeerKey, now: Instant) -> Option<Instant> {
         let mut slot = sender.outbox.lock();
         let outbox = slot.as_mut()?;
         for (id, code) in outbox
@@ -41,7 +41,7 @@ impl Router {
             .map(|stream| stream.overdue(now))
             .unwrap_or_default()
         {
-            self.finish_locked(sender, outbox.finish(id), Final::Error(code));
+            self.finish_locked(sender, outbox.finish(id), SendOutcome::Error(code));
         }
         if outbox.drop_if_empty(to) {
             if outbox.is_empty() {
@@ -64,11 +64,11 @@ impl Router {
 
     fn repeat_due(
         &self,
-        sender: &Peer,
+        sender: &Session,
         to: &PeerKey,
         stream: &mut Stream,
         now: Instant,
-    ) -> Vec<(u64, Final)> {
+    ) -> Vec<(u64, SendOutcome)> {
         let mut done = Vec::new();
         let mut handed = 0;
         stream.is_held = false;
@@ -93,10 +93,10 @@ impl Router {
             }
             handed += 1;
             let id = pending.id;
-            match self.hand_on(sender, to, stream, index, now) {
-                Handed::On => {}
-                Handed::Done(word) => done.push((id, word)),
-                Handed::NotNow => break,
+            match self.transmit(sender, to, stream, index, now) {
+                TransmitOutcome::On => {}
+                TransmitOutcome::Done(word) => done.push((id, word)),
+                TransmitOutcome::NotNow => break,
             }
         }
         done

@@ -7,18 +7,19 @@ use std::{
 };
 
 use bytes::Bytes;
+use switchboard_protocol::SendOutcome;
 use switchboard_protocol::{
     AckOutcome, Envelope, ErrorCode, Event, MessageId, MessageKind, Mid, NodeId, PeerKey, SessionId,
 };
-use switchboard_telemetry::{Final, MessageSpan, Path, Queue, Telemetry};
+use switchboard_telemetry::{MessageSpan, Path, Queue, Telemetry};
 
 use crate::{
-    AckTo, Broker, BrokerError, BusState, BusStatus, Forward, Limits, Outgoing, Peer,
+    AckTo, Broker, BrokerError, BusState, BusStatus, Delivery, Limits, Outgoing, Session,
     acks::Acks,
-    mailbox::{Accept, Mail, Taken},
     outbox::{FIRST_RETRY, Outbox, Pending, Stream},
     registry::Registry,
     schedule::{Schedule, StreamRef},
+    send_queue::{InFlight, Mail, OfferOutcome},
 };
 
 /// A node's switchboard: every send comes in here and every final word goes out from here.
@@ -51,10 +52,10 @@ pub struct SendRequest {
 }
 
 /// What became of handing a pending send on.
-pub(crate) enum Handed {
+pub(crate) enum TransmitOutcome {
     On,
     NotNow,
-    Done(Final),
+    Done(SendOutcome),
 }
 
 impl Router {
@@ -86,7 +87,7 @@ impl Router {
         let Some(broker) = self.broker.get() else { return };
         tokio::join!(
             self.acks.run(broker.as_ref(), &self.telemetry),
-            self.look_after_streams()
+            self.run_retries()
         );
     }
 
@@ -128,7 +129,7 @@ impl Router {
     /// Everybody attached at this moment, in no order: first those who neither sent nor got anything for
     /// `quiet_for`, then those who did, and may be in the middle of a negotiation.
     #[must_use]
-    pub fn peers(&self, quiet_for: Duration) -> (Vec<Arc<Peer>>, Vec<Arc<Peer>>) {
+    pub fn peers(&self, quiet_for: Duration) -> (Vec<Arc<Session>>, Vec<Arc<Session>>) {
         let quiet_s = u32::try_from(quiet_for.as_secs()).unwrap_or(u32::MAX);
         // Peers that never did anything have the second 0.
         let since = self.second(self.now()).saturating_sub(quiet_s);
@@ -138,8 +139,13 @@ impl Router {
 
     /// Counts what is counted only when somebody looks: it costs a look at every peer.
     pub fn take_stock(&self) {
-        let bytes = self.registry.all().iter().map(|peer| peer.mailbox_bytes()).sum();
-        self.telemetry.mailbox_bytes(bytes);
+        let bytes = self
+            .registry
+            .all()
+            .iter()
+            .map(|peer| peer.send_queue_bytes())
+            .sum();
+        self.telemetry.send_queue_bytes(bytes);
     }
 
     /// The second of this router's own clock, from 1.
@@ -149,7 +155,7 @@ impl Router {
     }
 
     /// Takes one send of `peer`. Its final word comes through `peer`'s mailbox, sooner or later but surely.
-    pub fn send(&self, peer: &Arc<Peer>, send: SendRequest) {
+    pub fn send(&self, peer: &Arc<Session>, send: SendRequest) {
         let span = self.telemetry.span_receive(send.kind);
         match send.id {
             MessageId::Client(id) => self.send_numbered(peer, id, send, &span),
@@ -157,7 +163,7 @@ impl Router {
         }
     }
 
-    fn send_numbered(&self, peer: &Arc<Peer>, id: u64, send: SendRequest, span: &MessageSpan) {
+    fn send_numbered(&self, peer: &Arc<Session>, id: u64, send: SendRequest, span: &MessageSpan) {
         let now = self.now();
         peer.is_active_at(self.second(now));
         let pending = Pending::new(id, send.kind, send.payload, span.context(), now, &self.limits);
@@ -170,7 +176,7 @@ impl Router {
         let (stream, index, is_new) = outbox.admit(&send.to, pending);
         self.telemetry.pending_sends(1);
         if !stream.is_held
-            && let Handed::Done(word) = self.hand_on(peer, &send.to, stream, index, now)
+            && let TransmitOutcome::Done(word) = self.transmit(peer, &send.to, stream, index, now)
         {
             self.finish_locked(peer, outbox.finish(id), word);
         }
@@ -185,17 +191,17 @@ impl Router {
     }
 
     /// Hands the pending send at `index` on, to a peer here or to the bus. Never waits.
-    pub(crate) fn hand_on(
+    pub(crate) fn transmit(
         &self,
-        peer: &Peer,
+        peer: &Session,
         to: &PeerKey,
         stream: &mut Stream,
         index: usize,
         now: Instant,
-    ) -> Handed {
+    ) -> TransmitOutcome {
         let prev = stream.prev(index);
         let Some(pending) = stream.pending.get_mut(index) else {
-            return Handed::On;
+            return TransmitOutcome::On;
         };
         if pending.was_sent() {
             self.telemetry.retransmitted(1);
@@ -215,37 +221,37 @@ impl Router {
             );
             receiver.is_active_at(self.second(now));
             match receiver.offer(forward, prev, &self.limits, now) {
-                Accept::Queued | Accept::AlreadyQueued => pending.sent(Path::Local, now),
-                Accept::AlreadyDone => {
+                OfferOutcome::Queued | OfferOutcome::AlreadyQueued => pending.sent(Path::Local, now),
+                OfferOutcome::AlreadyDone => {
                     pending.path = Path::Local;
-                    return Handed::Done(Final::Delivered);
+                    return TransmitOutcome::Done(SendOutcome::Delivered);
                 }
-                Accept::Late => return Handed::Done(Final::Error(ErrorCode::Timeout)),
-                Accept::Busy => {
-                    self.telemetry.queue_overflow(Queue::Mailbox);
+                OfferOutcome::Late => return TransmitOutcome::Done(SendOutcome::Error(ErrorCode::Timeout)),
+                OfferOutcome::Busy => {
+                    self.telemetry.queue_overflow(Queue::SendQueue);
                     pending.held(ErrorCode::QueueFull);
                     stream.is_held = true;
-                    return Handed::NotNow;
+                    return TransmitOutcome::NotNow;
                 }
                 // The earlier one goes first when the timer looks; a closing receiver is looked up again.
-                Accept::Gap | Accept::Closed => {
+                OfferOutcome::Gap | OfferOutcome::Closed => {
                     pending.held(ErrorCode::Timeout);
                     stream.is_held = true;
-                    return Handed::NotNow;
+                    return TransmitOutcome::NotNow;
                 }
             }
-            return Handed::On;
+            return TransmitOutcome::On;
         }
         let envelope = self.envelope(peer.key(), mid, prev, pending);
         match self.publish(mid, to, &envelope) {
             Ok(()) => {
                 pending.sent(Path::Remote, now);
-                Handed::On
+                TransmitOutcome::On
             }
             Err(_) => {
                 pending.held(ErrorCode::BusUnavailable);
                 stream.is_held = true;
-                Handed::NotNow
+                TransmitOutcome::NotNow
             }
         }
     }
@@ -268,7 +274,7 @@ impl Router {
         }
     }
 
-    fn send_and_forget(&self, peer: &Peer, send: SendRequest, span: &MessageSpan) {
+    fn send_and_forget(&self, peer: &Session, send: SendRequest, span: &MessageSpan) {
         let mid = Mid {
             session: peer.session(),
             id: send.id,
@@ -287,7 +293,7 @@ impl Router {
                 payload,
             };
             if self.publish(mid, &send.to, &envelope).is_err() {
-                peer.tell(Event::error(None, ErrorCode::BusUnavailable));
+                peer.push_event(Event::error(None, ErrorCode::BusUnavailable));
             }
             return;
         };
@@ -299,9 +305,9 @@ impl Router {
             AckTo::Nobody,
             trace.as_ref(),
         );
-        if receiver.offer(forward, None, &self.limits, self.now()) == Accept::Busy {
-            self.telemetry.queue_overflow(Queue::Mailbox);
-            peer.tell(Event::error(None, ErrorCode::QueueFull));
+        if receiver.offer(forward, None, &self.limits, self.now()) == OfferOutcome::Busy {
+            self.telemetry.queue_overflow(Queue::SendQueue);
+            peer.push_event(Event::error(None, ErrorCode::QueueFull));
         }
     }
 
@@ -328,11 +334,11 @@ impl Router {
         payload: Bytes,
         ack: AckTo,
         trace: Option<&switchboard_protocol::TraceContext>,
-    ) -> Forward {
+    ) -> Delivery {
         let span = trace.map_or_else(MessageSpan::default, |trace| {
             self.telemetry.span_deliver(kind, trace)
         });
-        Forward {
+        Delivery {
             kind,
             from: from.clone(),
             mid,
@@ -345,7 +351,7 @@ impl Router {
     }
 
     /// Everything up to `seq` has reached `peer`: the socket has it or, with `acks=client`, the client says so.
-    pub fn done(&self, peer: &Peer, seq: u64) {
+    pub fn done(&self, peer: &Session, seq: u64) {
         while let Some((taken, mail)) = peer.next_done(seq) {
             self.answer(peer, &taken, AckOutcome::Delivered, mail);
         }
@@ -353,14 +359,14 @@ impl Router {
 
     /// The client of `peer` has processed everything before `seq`, and refuses `seq`: it had a later message of
     /// the same sender, on a connection whose node could not hand its state over.
-    pub fn refused(&self, peer: &Peer, seq: u64) {
+    pub fn refused(&self, peer: &Session, seq: u64) {
         self.done(peer, seq.saturating_sub(1));
         if let Some((taken, mail)) = peer.refused(seq) {
             self.answer(peer, &taken, AckOutcome::Late, mail);
         }
     }
 
-    fn answer(&self, peer: &Peer, taken: &Taken, outcome: AckOutcome, mail: Option<Mail>) {
+    fn answer(&self, peer: &Session, taken: &InFlight, outcome: AckOutcome, mail: Option<Mail>) {
         if let MessageId::Client(id) = taken.mid.id {
             let session = taken.mid.session;
             match &taken.ack {
@@ -370,7 +376,7 @@ impl Router {
             }
         }
         if let Some(mail) = mail {
-            self.mail_done(peer, mail);
+            self.remove_stored(peer, mail);
         }
     }
 
@@ -382,7 +388,7 @@ impl Router {
     }
 
     /// The final word on a send; said once, whatever comes later.
-    pub(crate) fn finish(&self, session: SessionId, id: u64, word: Final) {
+    pub(crate) fn finish(&self, session: SessionId, id: u64, word: SendOutcome) {
         let Some(sender) = self.registry.session(session) else {
             return;
         };
@@ -393,28 +399,30 @@ impl Router {
     }
 
     /// The last trace of a session whose connection is gone ends with its last send.
-    pub(crate) fn forget_if_spent(&self, sender: &Peer, outbox: Option<&Outbox>) {
+    pub(crate) fn forget_if_spent(&self, sender: &Session, outbox: Option<&Outbox>) {
         if sender.is_gone() && outbox.is_none_or(|outbox| outbox.is_empty()) {
             self.registry.forget(sender);
         }
     }
 
     /// The outbox is still locked, so that final words leave in the order in which they fell.
-    pub(crate) fn finish_locked(&self, sender: &Peer, pending: Option<Pending>, word: Final) {
+    pub(crate) fn finish_locked(&self, sender: &Session, pending: Option<Pending>, word: SendOutcome) {
         let Some(pending) = pending else { return };
         let word = match word {
-            Final::Error(ErrorCode::PeerOffline) if pending.was_queued => Final::Error(ErrorCode::Expired),
-            Final::Delivered | Final::Error(_) => word,
+            SendOutcome::Error(ErrorCode::PeerOffline) if pending.was_queued => {
+                SendOutcome::Error(ErrorCode::Expired)
+            }
+            SendOutcome::Delivered | SendOutcome::Error(_) => word,
         };
         self.telemetry.pending_sends(-1);
-        self.telemetry.message_final(pending.kind, pending.path, word);
+        self.telemetry.send_ended(pending.kind, pending.path, word);
         match word {
-            Final::Delivered => {
+            SendOutcome::Delivered => {
                 self.telemetry
                     .delivery_seconds(pending.path, pending.accepted_at.elapsed());
                 sender.push(Outgoing::Delivered(pending.id));
             }
-            Final::Error(code) => sender.tell(Event::error(Some(pending.id), code)),
+            SendOutcome::Error(code) => sender.push_event(Event::error(Some(pending.id), code)),
         }
     }
 }

@@ -7,12 +7,12 @@ use parking_lot::Mutex;
 use switchboard_protocol::PeerKey;
 use tokio::sync::Notify;
 
-use crate::Peer;
+use crate::Session;
 
 /// A stream: the sender's session and the receiver.
 #[derive(Debug, Clone)]
 pub(crate) struct StreamRef {
-    pub(crate) sender: Weak<Peer>,
+    pub(crate) sender: Weak<Session>,
     pub(crate) to: PeerKey,
 }
 

@@ -1,258 +1,246 @@
-//! What one client may do, decided frame by frame: its grant, its rate, its ids, its token's end. A state
-//! machine: text and the time go in, one effect comes out; no IO, no clock of its own.
+//! One session on this node as the rest of the node sees it: its name, its mailbox, its pending sends. Not
+//! its connection, which only the transport holds.
 
-use governor::{
-    Quota, RateLimiter,
-    clock::{Clock, MonotonicClock},
-    middleware::NoOpMiddleware,
-    state::{InMemoryState, NotKeyed},
-};
-use std::num::NonZeroU32;
-use switchboard_protocol::{
-    CloseCode, Command, CommandError, ErrorCode, Event, Grant, MessageId, MessageKind, PeerKey, SendCommand,
-    decode_command,
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+    },
+    task::{Context, Poll, Waker},
+    time::Instant,
 };
 
-use crate::Limits;
+use parking_lot::Mutex;
+use switchboard_protocol::{CloseCode, Event, Mid, PeerKey, SessionId};
 
-/// A token that ends within this many seconds is announced with `expiring`.
-const EXPIRING_NOTICE_S: u64 = 60;
+use crate::{
+    AckTo, Limits, SessionSnapshot,
+    outbox::Outbox,
+    send_queue::{Delivery, InFlight, Mail, OfferOutcome, Outgoing, SendQueue, Undelivered},
+};
 
-type Bucket = RateLimiter<NotKeyed, InMemoryState, MonotonicClock, NoOpMiddleware<std::time::Instant>>;
-
-/// One client's state between frames.
+/// A session attached to this node, or one that left and whose last sends are under way. Shared by its
+/// connection, the registry and whoever sends to it.
 #[derive(Debug)]
 pub struct Session {
-    grant: Grant,
-    bucket: Bucket,
-    last_id: u64,
-    unnumbered: u64,
-    bad_frames: u32,
-    strikes: u32,
-    expiring_said: bool,
-}
-
-/// What follows from a frame or from the passing of time.
-#[derive(Debug)]
-pub enum Effect<'a> {
-    /// Nothing.
-    Nothing,
-    /// Hand this to the router.
-    Send {
-        /// The receiver.
-        to: PeerKey,
-        /// What it is.
-        kind: MessageKind,
-        /// The payload: a slice of the frame.
-        payload: &'a str,
-        /// The id that the client chose or the session gave.
-        id: MessageId,
-    },
-    /// Say this to the client.
-    Reply(Event),
-    /// Verify this token, then call [`Session::renewed`] or [`Session::not_renewed`].
-    Renew {
-        /// The JWT; never logged.
-        token: String,
-        /// The command's `id`.
-        id: Option<u64>,
-    },
-    /// Everything up to this number was processed; all but itself, if it is refused as late.
-    Ack {
-        /// The number.
-        seq: u64,
-        /// Whether itself is refused.
-        late: bool,
-    },
-    /// Answer with ICE servers for this peer.
-    Ice {
-        /// The command's `id`.
-        id: Option<u64>,
-    },
-    /// Close the connection.
-    Close(CloseCode),
+    key: PeerKey,
+    session: SessionId,
+    /// Attaches of this node are numbered in the order in which they began.
+    order: u64,
+    /// The claim's fence; 0 while it is not confirmed.
+    fence: AtomicU64,
+    /// When it attached, in seconds of the router's clock.
+    since_s: u32,
+    /// When it was last asked to move, likewise; 0: never.
+    asked_s: AtomicU32,
+    mailbox: Mutex<SendQueue>,
+    /// Boxed and dropped when empty: most peers are idle most of the time.
+    pub(crate) outbox: Mutex<Option<Box<Outbox>>>,
+    is_gone: AtomicBool,
+    is_asked: AtomicBool,
+    /// When it last sent or got a message, in seconds of the router's clock.
+    active_s: AtomicU32,
 }
 
 impl Session {
-    /// A session for the bearer of `grant`.
-    #[must_use]
-    pub fn new(grant: Grant, limits: &Limits) -> Self {
-        // A rate of zero would lock everybody out; the smallest rate is one.
-        let rate = NonZeroU32::new(limits.messages_per_second).unwrap_or(NonZeroU32::MIN);
-        let burst = NonZeroU32::new(limits.message_burst).unwrap_or(NonZeroU32::MIN);
-        let bucket =
-            RateLimiter::direct_with_clock(Quota::per_second(rate).allow_burst(burst), MonotonicClock);
-        Self {
-            grant,
-            bucket,
-            last_id: 0,
-            unnumbered: 0,
-            bad_frames: 0,
-            strikes: 0,
-            expiring_said: false,
-        }
-    }
-
-    /// The grant as it stands now.
-    #[must_use]
-    pub const fn grant(&self) -> &Grant {
-        &self.grant
-    }
-
-    /// Decides on one text frame. `now_ms` is the wall clock, in milliseconds since the Unix epoch.
-    pub fn on_text<'a>(&mut self, text: &'a str, now_ms: u64, limits: &Limits) -> Effect<'a> {
-        let decoded = decode_command(text);
-        if let Err(not_until) = self.bucket.check() {
-            let wait = not_until.wait_time_from(MonotonicClock.now());
-            return self.over_rate(
-                id_of(&decoded),
-                u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
-                limits,
-            );
-        }
-        let command = match decoded {
-            Ok(command) => command,
-            Err(error) => return self.bad_frame(error, limits),
-        };
-        self.bad_frames = 0;
-        match command {
-            Command::Send(send) => self.on_send(&send),
-            Command::Ice { id } => Effect::Ice { id },
-            Command::Ack { seq, late } => Effect::Ack { seq, late },
-            Command::Renew { token, id } => Effect::Renew {
-                token: token.into_owned(),
-                id,
-            },
-            Command::Ping { id } => Effect::Reply(Event::Pong { id, time_ms: now_ms }),
-        }
-    }
-
-    fn on_send<'a>(&mut self, send: &SendCommand<'a>) -> Effect<'a> {
-        if let Some(id) = send.id {
-            if id <= self.last_id {
-                return refuse(
-                    send.id,
-                    ErrorCode::BadFrame,
-                    format!("`id` {id} is not above {}, the last one used", self.last_id),
-                );
-            }
-            self.last_id = id;
-        }
-        let to = match self.grant.peer.sibling(&send.to) {
-            Ok(to) => to,
-            Err(error) => return refuse(send.id, ErrorCode::BadId, format!("`to`: {error}")),
-        };
-        if !self.grant.send.allow(&send.to) {
-            return refuse(
-                send.id,
-                ErrorCode::NotAllowed,
-                "the token does not allow messages to this peer".into(),
-            );
-        }
-        let id = match send.id {
-            Some(id) => MessageId::Client(id),
-            None => {
-                self.unnumbered += 1;
-                MessageId::Node(self.unnumbered)
-            }
-        };
-        Effect::Send {
-            to,
-            kind: send.kind,
-            payload: send.payload.get(),
-            id,
-        }
-    }
-
-    fn bad_frame<'a>(&mut self, error: CommandError, limits: &Limits) -> Effect<'a> {
-        self.bad_frames += 1;
-        if self.bad_frames >= limits.bad_frames_in_a_row {
-            return Effect::Close(CloseCode::ProtocolViolation);
-        }
-        refuse(error.id, error.code, error.message)
-    }
-
-    fn over_rate<'a>(&mut self, id: Option<u64>, retry_after_ms: u64, limits: &Limits) -> Effect<'a> {
-        self.strikes += 1;
-        if self.strikes >= limits.rate_strikes {
-            return Effect::Close(CloseCode::RateLimited);
-        }
-        Effect::Reply(Event::Error {
-            id,
-            code: ErrorCode::RateLimited,
-            message: ErrorCode::RateLimited.meaning().into(),
-            retry_after_ms: Some(retry_after_ms.max(1)),
+    pub(crate) fn new(key: PeerKey, session: SessionId, order: u64, fence: u64, since_s: u32) -> Arc<Self> {
+        Arc::new(Self {
+            key,
+            session,
+            order,
+            fence: AtomicU64::new(fence),
+            since_s,
+            asked_s: AtomicU32::new(0),
+            mailbox: Mutex::default(),
+            outbox: Mutex::default(),
+            is_gone: AtomicBool::new(false),
+            is_asked: AtomicBool::new(false),
+            active_s: AtomicU32::new(0),
         })
     }
 
-    /// A newer token was verified for this connection.
-    pub fn renewed(&mut self, grant: Grant, id: Option<u64>) -> Event {
-        if grant.peer != self.grant.peer {
-            return Event::Error {
-                id,
-                code: ErrorCode::TokenInvalid,
-                message: "the token is for another peer or tenant".into(),
-                retry_after_ms: None,
-            };
-        }
-        let token_expires_at = grant.expires_at;
-        self.grant = grant;
-        self.expiring_said = false;
-        Event::Renewed { id, token_expires_at }
-    }
-
-    /// A newer token was refused; `reason` is for people and never holds the token.
+    /// Its address.
     #[must_use]
-    pub fn not_renewed(id: Option<u64>, reason: String) -> Event {
-        Event::Error {
-            id,
-            code: ErrorCode::TokenInvalid,
-            message: reason.into(),
-            retry_after_ms: None,
-        }
+    pub fn key(&self) -> &PeerKey {
+        &self.key
     }
 
-    /// Decides what the time alone brings. `now_s` is the wall clock, in seconds since the Unix epoch.
-    pub fn on_time(&mut self, now_s: u64) -> Effect<'static> {
-        // Refusals are forgiven one by one with time, so that only a lasting flood closes.
-        self.strikes = self.strikes.saturating_sub(1);
-        let expires_at = self.grant.expires_at;
-        if now_s >= expires_at {
-            return Effect::Close(CloseCode::TokenEnded);
-        }
-        if !self.expiring_said && now_s + EXPIRING_NOTICE_S >= expires_at {
-            self.expiring_said = true;
-            return Effect::Reply(Event::Expiring { expires_at });
-        }
-        Effect::Nothing
+    /// Whether it began to attach after `other`.
+    pub(crate) fn is_newer_than(&self, other: &Self) -> bool {
+        self.order > other.order
     }
 
-    /// When [`Session::on_time`] next has something to say, in seconds since the Unix epoch.
+    /// Whether it is this very attachment of the session.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.order == other.order
+    }
+
+    /// Its number among the attaches of this node, which began in this order.
+    pub(crate) fn order(&self) -> u64 {
+        self.order
+    }
+
+    /// When it attached, in seconds of the router's clock.
+    pub(crate) fn since_s(&self) -> u32 {
+        self.since_s
+    }
+
+    /// When it was last asked to move, likewise; 0: never.
+    pub(crate) fn asked_s(&self) -> u32 {
+        self.asked_s.load(Ordering::Relaxed)
+    }
+
+    /// It is asked to move at this second of the router's clock.
+    pub(crate) fn was_asked_to_move(&self, second: u32) {
+        self.asked_s.store(second, Ordering::Relaxed);
+    }
+
+    /// Its session.
     #[must_use]
-    pub const fn next_time_s(&self) -> u64 {
-        let expires_at = self.grant.expires_at;
-        if self.expiring_said {
-            expires_at
-        } else {
-            expires_at.saturating_sub(EXPIRING_NOTICE_S)
+    pub fn session(&self) -> SessionId {
+        self.session
+    }
+
+    /// Its claim's fence; 0 while the claim is not confirmed.
+    pub(crate) fn fence(&self) -> u64 {
+        self.fence.load(Ordering::Relaxed)
+    }
+
+    /// The next thing to write to this peer's socket. Only its connection may poll.
+    pub fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Outgoing> {
+        self.mailbox.lock().poll_next(cx)
+    }
+
+    /// The number of the newest message that was taken for the socket.
+    #[must_use]
+    pub fn last_seq(&self) -> u64 {
+        self.mailbox.lock().last_seq()
+    }
+
+    /// The oldest message that its client has not acknowledged, while its queue is full.
+    #[must_use]
+    pub fn stuck_at(&self, limits: &Limits) -> Option<u64> {
+        self.mailbox.lock().stuck_at(limits)
+    }
+
+    pub(crate) fn send_queue_bytes(&self) -> usize {
+        self.mailbox.lock().bytes()
+    }
+
+    /// Says `event` to this peer.
+    pub fn push_event(&self, event: Event) {
+        self.push(Outgoing::Event(Box::new(event)));
+    }
+
+    /// Asks its connection to write what waits and then close with `code`. The first code stands.
+    pub fn close(&self, code: CloseCode) {
+        let waker = self.mailbox.lock().close(code);
+        wake(waker);
+    }
+
+    /// Asks its connection to find out whether the client still lives.
+    pub(crate) fn ask(&self) {
+        self.is_asked.store(true, Ordering::Release);
+        let waker = self.mailbox.lock().take_waker();
+        wake(waker);
+    }
+
+    /// It sends or gets a message at this second of the router's clock.
+    pub(crate) fn is_active_at(&self, second: u32) {
+        self.active_s.store(second, Ordering::Relaxed);
+    }
+
+    /// Whether it has sent or got a message since that second.
+    pub(crate) fn was_active_since(&self, second: u32) -> bool {
+        self.active_s.load(Ordering::Relaxed) > second
+    }
+
+    /// Whether somebody wants to know if the client still lives; says so once for each question.
+    #[must_use]
+    pub fn take_question(&self) -> bool {
+        // A plain load first: this is looked at in every turn of the connection.
+        self.is_asked.load(Ordering::Acquire) && self.is_asked.swap(false, Ordering::AcqRel)
+    }
+
+    /// Whether its connection should read on: neither its sends nor its answers pile up.
+    #[must_use]
+    pub fn may_send_more(&self, limits: &Limits) -> bool {
+        if self
+            .outbox
+            .lock()
+            .as_ref()
+            .is_some_and(|outbox| outbox.is_full(limits))
+        {
+            return false;
         }
+        self.mailbox.lock().len() < limits.pending_messages
+    }
+
+    pub(crate) fn push(&self, outgoing: Outgoing) {
+        let waker = self.mailbox.lock().push(outgoing);
+        wake(waker);
+    }
+
+    pub(crate) fn offer(
+        &self,
+        forward: Delivery,
+        prev: Option<u64>,
+        limits: &Limits,
+        now: Instant,
+    ) -> OfferOutcome {
+        let (accept, waker) = self.mailbox.lock().offer(forward, prev, limits, now);
+        wake(waker);
+        accept
+    }
+
+    /// The oldest message among those up to `seq` that was not done yet, and the mail that it completes.
+    pub(crate) fn next_done(&self, seq: u64) -> Option<(InFlight, Option<Mail>)> {
+        let mut mailbox = self.mailbox.lock();
+        let taken = mailbox.next_done(seq)?;
+        let mail = mailbox.letter_done(&taken);
+        Some((taken, mail))
+    }
+
+    /// The same for the one message `seq` that the client refuses; those before it are done.
+    pub(crate) fn refused(&self, seq: u64) -> Option<(InFlight, Option<Mail>)> {
+        let mut mailbox = self.mailbox.lock();
+        let taken = mailbox.refused(seq)?;
+        let mail = mailbox.letter_done(&taken);
+        Some((taken, mail))
+    }
+
+    /// Letters of the kept mailbox were put into the queue; `open` of them are not done.
+    pub(crate) fn mail_begins(&self, letters: usize, bytes: usize, open: usize) {
+        self.mailbox.lock().mail_begins(letters, bytes, open);
+    }
+
+    pub(crate) fn is_letter(&self, mid: Mid, ack: AckTo) -> bool {
+        self.mailbox.lock().is_letter(mid, ack)
+    }
+
+    pub(crate) fn has_mail(&self) -> bool {
+        self.mailbox.lock().has_mail()
+    }
+
+    pub(crate) fn restore(&self, saved: SessionSnapshot, seen: u64, now: Instant) {
+        self.mailbox.lock().restore(saved, seen, now);
+    }
+
+    /// Nothing is delivered through this connection any more; what is left of it.
+    pub(crate) fn abandon(&self) -> Undelivered {
+        self.is_gone.store(true, Ordering::Release);
+        self.mailbox.lock().abandon()
+    }
+
+    /// Whether its connection is gone; its last sends may still be under way.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.is_gone.load(Ordering::Acquire)
     }
 }
 
-fn refuse<'a>(id: Option<u64>, code: ErrorCode, message: String) -> Effect<'a> {
-    Effect::Reply(Event::Error {
-        id,
-        code,
-        message: message.into(),
-        retry_after_ms: None,
-    })
-}
-
-fn id_of(decoded: &Result<Command<'_>, CommandError>) -> Option<u64> {
-    match decoded {
-        Ok(Command::Send(send)) => send.id,
-        Ok(Command::Ice { id } | Command::Renew { id, .. } | Command::Ping { id }) => *id,
-        Ok(Command::Ack { .. }) => None,
-        Err(error) => error.id,
+/// After the lock is released, so that the woken task does not meet it.
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use http::{StatusCode, request::Parts};
-use switchboard_core::Wish;
+use switchboard_core::AttachRequest;
 use switchboard_protocol::{Grant, ResumeToken};
 use switchboard_telemetry::RefusalReason;
 
@@ -61,7 +61,7 @@ pub(crate) async fn verify(edge: &Arc<Edge>, request: &Parts) -> Result<Grant, R
 }
 
 /// What the query asks for.
-pub(crate) fn wish(request: &Parts) -> Result<Wish, Refusal> {
+pub(crate) fn wish(request: &Parts) -> Result<AttachRequest, Refusal> {
     let refuse = |code, detail| {
         Err(Refusal::new(
             RefusalReason::BadRequest,
@@ -88,7 +88,7 @@ pub(crate) fn wish(request: &Parts) -> Result<Wish, Refusal> {
             );
         }
     };
-    Ok(Wish {
+    Ok(AttachRequest {
         resume,
         acks,
         reject: false,

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use switchboard_core::Parting;
+use switchboard_core::OnDisconnect;
 use switchboard_protocol::{ClientShould, CloseCode};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -62,18 +62,18 @@ impl Goodbye {
 
 impl End {
     /// What becomes of the session.
-    pub(crate) fn parting(self) -> Parting {
+    pub(crate) fn parting(self) -> OnDisconnect {
         match self {
             // The node's own word to a connection whose session goes on elsewhere.
-            Self::Told(CloseCode::Normal) => Parting::Detach,
+            Self::Told(CloseCode::Normal) => OnDisconnect::Detach,
             Self::Told(code) => match code.client_should() {
-                ClientShould::Stop | ClientShould::StopAndFix => Parting::End,
+                ClientShould::Stop | ClientShould::StopAndFix => OnDisconnect::End,
                 ClientShould::Resume | ClientShould::ResumeAtOnce | ClientShould::RenewToken => {
-                    Parting::Detach
+                    OnDisconnect::Detach
                 }
             },
-            Self::ByClient(Goodbye::ForGood) | Self::Broken => Parting::End,
-            Self::ByClient(Goodbye::Failed) | Self::Lost => Parting::Detach,
+            Self::ByClient(Goodbye::ForGood) | Self::Broken => OnDisconnect::End,
+            Self::ByClient(Goodbye::Failed) | Self::Lost => OnDisconnect::Detach,
         }
     }
 

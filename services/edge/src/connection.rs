@@ -14,7 +14,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::{Sink as _, Stream as _, future::BoxFuture};
-use switchboard_core::{Attachment, Effect, Outgoing, SendRequest, Session};
+use switchboard_core::{Attachment, CommandEffect, CommandGate, Outgoing, SendRequest};
 use switchboard_protocol::{CloseCode, Event, MessageHead, write_delivered, write_message};
 use switchboard_telemetry::ConnectionGuard;
 use tokio::time::Sleep;
@@ -42,7 +42,7 @@ const LONGEST_TICK: Duration = Duration::from_secs(3600);
 pub(crate) struct Connection {
     edge: Arc<Edge>,
     attachment: Attachment,
-    session: Session,
+    session: CommandGate,
     heartbeat: Heartbeat,
     /// The number of the newest message in the socket's buffer.
     gathered: u64,
@@ -64,7 +64,7 @@ impl Connection {
     pub(crate) fn new(
         edge: Arc<Edge>,
         attachment: Attachment,
-        session: Session,
+        session: CommandGate,
         acks: bool,
         gauge: ConnectionGuard,
     ) -> Self {
@@ -173,7 +173,7 @@ impl Connection {
 
     fn gather(&mut self, outgoing: Outgoing, wire: &mut Wire) -> Result<(), CloseCode> {
         let bytes = match outgoing {
-            Outgoing::Forward(forward) => {
+            Outgoing::Delivery(forward) => {
                 let (kind, from) = (forward.kind, forward.from.peer());
                 let head = MessageHead {
                     kind,
@@ -221,7 +221,7 @@ impl Connection {
                 None => return Poll::Ready(Err(End::Lost)),
             };
             if self.heartbeat.heard(Instant::now()) {
-                self.attachment.still_here();
+                self.attachment.touch();
             }
             match message {
                 Message::Text(text) => {
@@ -245,7 +245,7 @@ impl Connection {
         let router = Arc::clone(self.attachment.router());
         let now_ms = u64::try_from(unix_now().as_millis()).unwrap_or(u64::MAX);
         let effect = self.session.on_text(&text, now_ms, router.limits());
-        if let Effect::Send {
+        if let CommandEffect::Send {
             to,
             kind,
             payload,
@@ -271,13 +271,13 @@ impl Connection {
         self.carry_out(effect)
     }
 
-    fn carry_out(&mut self, effect: Effect<'_>) -> Option<CloseCode> {
+    fn carry_out(&mut self, effect: CommandEffect<'_>) -> Option<CloseCode> {
         let peer = self.attachment.peer();
         match effect {
-            Effect::Nothing | Effect::Send { .. } => {}
-            Effect::Close(code) => return Some(code),
+            CommandEffect::Nothing | CommandEffect::Send { .. } => {}
+            CommandEffect::Close(code) => return Some(code),
             // Without `acks=client` it says nothing that the node does not know.
-            Effect::Ack { seq, late } if self.acks => {
+            CommandEffect::Ack { seq, late } if self.acks => {
                 let (router, seq) = (self.attachment.router(), seq.min(self.gathered));
                 if late {
                     router.refused(peer, seq);
@@ -285,22 +285,22 @@ impl Connection {
                     router.done(peer, seq);
                 }
             }
-            Effect::Ack { .. } => {}
-            Effect::Reply(event) => {
+            CommandEffect::Ack { .. } => {}
+            CommandEffect::Reply(event) => {
                 if let Event::Error { code, .. } = &event {
                     self.edge.telemetry.command_error(*code);
                 }
-                peer.tell(event);
+                peer.push_event(event);
             }
-            Effect::Ice { id } => {
+            CommandEffect::Ice { id } => {
                 let answer = self.edge.ice_servers(peer.key());
-                peer.tell(Event::Ice {
+                peer.push_event(Event::Ice {
                     id,
                     ice_servers: answer.ice_servers,
                     expires_at: answer.expires_at,
                 });
             }
-            Effect::Renew { token, id } => self.renew(token, id),
+            CommandEffect::Renew { token, id } => self.renew(token, id),
         }
         None
     }
@@ -308,7 +308,7 @@ impl Connection {
     /// Verifying may wait for a key server, so it runs beside reading and writing; one at a time.
     fn renew(&mut self, token: String, id: Option<u64>) {
         if self.renewing.is_some() {
-            self.attachment.peer().tell(Session::not_renewed(
+            self.attachment.peer().push_event(CommandGate::not_renewed(
                 id,
                 "an earlier `renew` is still under way".into(),
             ));
@@ -336,9 +336,9 @@ impl Connection {
         self.renewing = None;
         let answer = match outcome {
             Ok(grant) => self.session.renewed(grant, id),
-            Err(reason) => Session::not_renewed(id, reason),
+            Err(reason) => CommandGate::not_renewed(id, reason),
         };
-        self.attachment.peer().tell(answer);
+        self.attachment.peer().push_event(answer);
     }
 
     fn on_tick(&mut self, now: Instant) -> Option<End> {

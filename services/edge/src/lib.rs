@@ -5,27 +5,27 @@
 //! waits for another connection, for the bus, or for its own slow client.
 
 mod admission;
-mod balance;
 mod close;
 mod config;
 mod connection;
 mod drain;
-#[cfg(feature = "echo")]
+#[doc(hidden)]
 pub mod echo;
 mod heartbeat;
 mod ice;
 mod listener;
 mod origin;
 mod problem;
+mod rebalance;
 mod state;
 mod token;
 mod upgrade;
 mod websocket;
 mod wire;
 
-pub use balance::BalancePlan;
 pub use config::EdgeConfig;
 pub use drain::{DrainPlan, DrainReport};
 pub use listener::serve;
 pub use problem::Problem;
+pub use rebalance::RebalancePlan;
 pub use state::Edge;

@@ -11,7 +11,7 @@ use axum::{
 };
 use futures_util::SinkExt as _;
 use hyper::upgrade::OnUpgrade;
-use switchboard_core::{Attachment, BrokerError, Session, Wish};
+use switchboard_core::{AttachRequest, Attachment, BrokerError, CommandGate};
 use switchboard_protocol::{
     CloseCode, DuplicatePolicy, ErrorCode, Event, Grant, Secret, Welcome, WelcomeLimits,
 };
@@ -57,7 +57,7 @@ pub(crate) async fn connect(State(edge): State<Arc<Edge>>, request: Request) -> 
 async fn admit(
     edge: &Arc<Edge>,
     request: &http::request::Parts,
-) -> Result<(Grant, Wish, Place, http::Response<axum::body::Body>), Refusal> {
+) -> Result<(Grant, AttachRequest, Place, http::Response<axum::body::Body>), Refusal> {
     if edge.is_refusing() {
         let problem = Problem::unavailable("draining", "the node is draining; connect again");
         return Err(Refusal::new(RefusalReason::Draining, problem));
@@ -84,7 +84,7 @@ async fn admit(
 struct Connecting {
     edge: Arc<Edge>,
     grant: Grant,
-    wish: Wish,
+    wish: AttachRequest,
     place: Place,
     started: Instant,
 }
@@ -119,7 +119,7 @@ impl Connecting {
             Ok(attachment) => attachment,
             Err(error) => {
                 let code = match error {
-                    BrokerError::Held => {
+                    BrokerError::InUse => {
                         let why = "another living connection has this peer ID, and the token says `duplicate: reject`";
                         let event = Event::Error {
                             id: None,
@@ -148,7 +148,7 @@ impl Connecting {
             .ok()?
             .ok()?;
         edge.telemetry.connect_seconds(started.elapsed());
-        let session = Session::new(grant, &limits);
+        let session = CommandGate::new(grant, &limits);
         let connection = Connection::new(edge, attachment, session, acks, gauge);
         Some((socket, connection, place))
     }

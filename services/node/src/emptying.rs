@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use switchboard_edge::{BalancePlan, DrainReport, Edge};
+use switchboard_edge::{DrainReport, Edge, RebalancePlan};
 use switchboard_telemetry::Telemetry;
 use tokio::sync::watch;
 
@@ -15,7 +15,7 @@ pub(crate) struct Emptying {
     pub(crate) readiness: Arc<Readiness>,
     pub(crate) telemetry: Telemetry,
     pub(crate) settings: DrainSettings,
-    pub(crate) balance: BalancePlan,
+    pub(crate) rebalance: RebalancePlan,
 }
 
 impl Emptying {
@@ -28,7 +28,7 @@ impl Emptying {
                 Wanted::Serving => {
                     self.is_draining(false);
                     tokio::select! {
-                        never = self.edge.keep_balance(self.balance) => match never {},
+                        never = self.edge.run_rebalance(self.rebalance) => match never {},
                         () = changed(&mut orders) => {}
                     }
                 }

@@ -8,7 +8,7 @@ use axum::Router as Routes;
 use switchboard_auth::{IceServers, Minter, Verifier};
 use switchboard_broker::{MemoryBroker, MemoryBus, RedisBroker};
 use switchboard_core::{Broker, Router};
-use switchboard_edge::{BalancePlan, DrainReport, Edge};
+use switchboard_edge::{DrainReport, Edge, RebalancePlan};
 use switchboard_telemetry::Telemetry;
 use tokio::{net::TcpListener, sync::watch};
 
@@ -32,7 +32,7 @@ pub struct Node {
     public_routes: Routes,
     ops: TcpListener,
     drain: DrainSettings,
-    balance: BalancePlan,
+    rebalance: RebalancePlan,
 }
 
 impl Node {
@@ -84,7 +84,7 @@ impl Node {
             public_routes,
             ops,
             drain: settings.drain,
-            balance: settings.balance,
+            rebalance: settings.rebalance,
         })
     }
 
@@ -122,7 +122,7 @@ impl Node {
             readiness: Arc::clone(&self.readiness),
             telemetry: self.telemetry.clone(),
             settings: self.drain,
-            balance: self.balance,
+            rebalance: self.rebalance,
         };
         let stopping = async {
             stop.await;

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use switchboard_protocol::{
-    Ack, AckOutcome, Envelope, InboxMessage, MessageId, MessageKind, Mid, PeerKey, SessionId, TraceContext,
+    Ack, AckOutcome, Envelope, MessageId, MessageKind, Mid, NodeMessage, PeerKey, SessionId, TraceContext,
 };
 
 fn kinds() -> impl Strategy<Value = MessageKind> {
@@ -36,7 +36,7 @@ proptest! {
     #[test]
     fn no_bytes_make_the_readers_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = Envelope::decode(&bytes);
-        let _ = InboxMessage::decode(&bytes);
+        let _ = NodeMessage::decode(&bytes);
     }
 
     #[test]
@@ -56,8 +56,8 @@ proptest! {
             id,
             outcome: [AckOutcome::Delivered, AckOutcome::Busy, AckOutcome::Late][outcome],
         }).collect();
-        let message = InboxMessage::Acks(acks);
-        prop_assert_eq!(InboxMessage::decode(&message.encode()), Ok(message));
+        let message = NodeMessage::Acks(acks);
+        prop_assert_eq!(NodeMessage::decode(&message.encode()), Ok(message));
     }
 }
 
@@ -66,22 +66,22 @@ fn words_about_a_session_read_back_what_was_written() {
     let key = PeerKey::parse("acme/bob").unwrap();
     let session = SessionId::from_bytes([1; 12]);
     let messages = [
-        InboxMessage::Takeover {
+        NodeMessage::Takeover {
             key: key.clone(),
             session,
             fence: 99,
         },
-        InboxMessage::Yield {
+        NodeMessage::DetachRequest {
             key: key.clone(),
             session,
         },
-        InboxMessage::Probe {
+        NodeMessage::Probe {
             key: key.clone(),
             session,
         },
-        InboxMessage::Mail { key },
+        NodeMessage::OfflineQueueHint { key },
     ];
     for message in messages {
-        assert_eq!(InboxMessage::decode(&message.encode()), Ok(message));
+        assert_eq!(NodeMessage::decode(&message.encode()), Ok(message));
     }
 }

@@ -72,7 +72,9 @@ labels! {
     /// A bounded queue.
     Queue {
         /// Messages for one receiver's socket.
-        Mailbox = "mailbox",
+        SendQueue = "send-queue",
+        /// Messages for a peer that is not connected.
+        OfflineQueue = "offline-queue",
         /// Sends without a final word.
         Pending = "pending",
         /// Commands on their way to the bus.
@@ -80,7 +82,7 @@ labels! {
         /// Acknowledgements for other nodes.
         AckBatch = "ack-batch",
         /// Senders that a receiver keeps track of.
-        Inbound = "inbound",
+        DuplicateFilter = "duplicate-filter",
         /// From the bus to the node.
         BusHandOff = "bus-hand-off",
     }
@@ -95,14 +97,14 @@ labels! {
         Claim = "claim",
         /// The script that releases a claim.
         Release = "release",
-        /// The scripts around the mailbox of a detached peer.
-        Mail = "mail",
+        /// The scripts around the offline queue of a detached peer.
+        OfflineQueue = "offline-queue",
         /// Where a peer is.
         Locate = "locate",
         /// A node's lease.
         Lease = "lease",
         /// The script by which nodes tell each other how many connections they have.
-        Crowd = "crowd",
+        ClusterLoad = "cluster-load",
         /// PING.
         Ping = "ping",
     }
@@ -112,7 +114,7 @@ labels! {
         /// The node empties itself.
         Draining = "draining",
         /// The node has more than its share of the cluster's connections.
-        Balance = "balance",
+        Rebalance = "rebalance",
         /// The connection has reached its maximum age.
         Age = "age",
     }

@@ -21,7 +21,6 @@ pub use catalogue::{CATALOGUE, Kind, Metric};
 pub use connections::{ConnectionGuard, SessionGuard};
 pub use labels::{BusRebuild, Goaway, Path, Queue, RedisOp, RefusalReason, Resume, Transport};
 pub use logging::{LogFormat, TelemetryError, init_logging};
-pub use messages::Final;
 pub use otlp::OtlpConfig;
 pub use spans::MessageSpan;
 

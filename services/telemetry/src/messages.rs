@@ -2,27 +2,9 @@
 
 use std::time::Duration;
 
-use switchboard_protocol::{ErrorCode, MessageKind};
+use switchboard_protocol::{MessageKind, SendOutcome};
 
-use crate::{Path, Queue, Telemetry, metrics::OUTCOMES};
-
-/// The final word on a send.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Final {
-    /// The receiver has it.
-    Delivered,
-    /// It failed for this reason.
-    Error(ErrorCode),
-}
-
-impl Final {
-    const fn index(self) -> usize {
-        match self {
-            Self::Delivered => 0,
-            Self::Error(code) => 1 + code.index(),
-        }
-    }
-}
+use crate::{Path, Queue, Telemetry};
 
 impl Telemetry {
     /// A client sent a message in a frame of that size.
@@ -37,15 +19,16 @@ impl Telemetry {
         self.metrics.bytes_out.inc_by(bytes as u64);
     }
 
-    /// A send got its final word.
-    pub fn message_final(&self, kind: MessageKind, path: Path, word: Final) {
-        let index = (usize::from(kind.code()) * Path::ALL.len() + path.index()) * OUTCOMES + word.index();
+    /// A send ended.
+    pub fn send_ended(&self, kind: MessageKind, path: Path, outcome: SendOutcome) {
+        let index = (usize::from(kind.code()) * Path::ALL.len() + path.index()) * SendOutcome::COUNT
+            + outcome.index();
         self.metrics.messages[index].inc();
         tracing::trace!(
             kind = kind.as_str(),
             path = path.as_str(),
-            ?word,
-            "a send got its final word"
+            ?outcome,
+            "a send ended"
         );
     }
 
@@ -75,9 +58,9 @@ impl Telemetry {
     }
 
     /// So many payload bytes are on their way to clients of this node.
-    pub fn mailbox_bytes(&self, bytes: usize) {
+    pub fn send_queue_bytes(&self, bytes: usize) {
         self.metrics
-            .mailbox_bytes
+            .send_queue_bytes
             .set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 

@@ -5,7 +5,7 @@ use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     Result,
 };
-use switchboard_protocol::{CloseCode, ErrorCode, MessageKind};
+use switchboard_protocol::{CloseCode, ErrorCode, MessageKind, SendOutcome};
 
 use crate::{
     catalogue::{self as c, Kind, Metric},
@@ -30,7 +30,7 @@ pub(crate) struct Metrics {
     pub(crate) connect_seconds: Histogram,
     pub(crate) takeovers: IntCounter,
     pub(crate) resumes: Vec<IntCounter>,
-    pub(crate) mailbox_bytes: IntGauge,
+    pub(crate) send_queue_bytes: IntGauge,
     pub(crate) queued: IntCounter,
     pub(crate) mail: IntCounter,
     pub(crate) lease_renewed: IntGauge,
@@ -86,9 +86,9 @@ impl Metrics {
             connect_seconds: histogram(r, &c::CONNECT_SECONDS)?,
             takeovers: counter(r, &c::TAKEOVERS_TOTAL)?,
             resumes: counters(r, &c::RESUMES_TOTAL, &Resume::ALL.map(Resume::as_str))?,
-            mailbox_bytes: gauge(r, &c::MAILBOX_BYTES)?,
+            send_queue_bytes: gauge(r, &c::SEND_QUEUE_BYTES)?,
             queued: counter(r, &c::QUEUED_TOTAL)?,
-            mail: counter(r, &c::MAIL_TOTAL)?,
+            mail: counter(r, &c::OFFLINE_QUEUE_DELIVERED_TOTAL)?,
             lease_renewed: gauge(r, &c::LEASE_RENEWED)?,
             messages: messages(r)?,
             messages_in: counters(
@@ -128,13 +128,10 @@ impl Metrics {
     }
 }
 
-/// Outcomes of a send: delivered, then the error codes in their order.
-pub(crate) const OUTCOMES: usize = 1 + ErrorCode::ALL.len();
-
 fn messages(registry: &Registry) -> Result<Vec<IntCounter>> {
     let family = counter_family(registry, &c::MESSAGES_TOTAL)?;
     let outcomes = || std::iter::once(DELIVERED).chain(ErrorCode::ALL.map(ErrorCode::as_str));
-    let mut counters = Vec::with_capacity(MessageKind::ALL.len() * Path::ALL.len() * OUTCOMES);
+    let mut counters = Vec::with_capacity(MessageKind::ALL.len() * Path::ALL.len() * SendOutcome::COUNT);
     for kind in MessageKind::ALL {
         for path in Path::ALL {
             for outcome in outcomes() {

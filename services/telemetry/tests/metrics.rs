@@ -1,7 +1,8 @@
 //! What `/metrics` shows, and that `docs/metrics.md` says the same.
 
+use switchboard_protocol::SendOutcome;
 use switchboard_protocol::{ErrorCode, MessageKind};
-use switchboard_telemetry::{CATALOGUE, Final, Kind, Path, RefusalReason, Telemetry, Transport};
+use switchboard_telemetry::{CATALOGUE, Kind, Path, RefusalReason, Telemetry, Transport};
 
 #[test]
 fn every_metric_of_the_catalogue_is_shown_from_the_start() {
@@ -36,8 +37,12 @@ fn counters_end_in_total_and_durations_in_seconds() {
 #[test]
 fn a_final_word_is_counted_under_its_kind_path_and_outcome() {
     let telemetry = Telemetry::new("n1");
-    telemetry.message_final(MessageKind::Answer, Path::Remote, Final::Delivered);
-    telemetry.message_final(MessageKind::Bye, Path::Local, Final::Error(ErrorCode::QueueFull));
+    telemetry.send_ended(MessageKind::Answer, Path::Remote, SendOutcome::Delivered);
+    telemetry.send_ended(
+        MessageKind::Bye,
+        Path::Local,
+        SendOutcome::Error(ErrorCode::QueueFull),
+    );
     let text = telemetry.render().unwrap();
     assert!(
         text.contains(r#"switchboard_messages_total{kind="answer",outcome="delivered",path="remote"} 1"#)

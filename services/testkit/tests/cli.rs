@@ -49,12 +49,12 @@ fn a_wrong_key_ends_with_64_and_names_the_key_before_any_port_opens() {
             "session.resume_window_s",
         ),
         (
-            format!("{secret}[balance]\nhigh_watermark = nan\n"),
-            "balance.high_watermark",
+            format!("{secret}[rebalance]\nhigh_watermark = nan\n"),
+            "rebalance.high_watermark",
         ),
         (
-            format!("{secret}[balance]\nmax_connection_age_jitter = 1.5\n"),
-            "balance.max_connection_age_jitter",
+            format!("{secret}[rebalance]\nmax_connection_age_jitter = 1.5\n"),
+            "rebalance.max_connection_age_jitter",
         ),
         ("[auth]\nhs256_secret = \"short\"\n".to_owned(), "auth"),
         (String::new(), "auth"),

@@ -158,7 +158,7 @@ async fn a_resume_token_is_worth_nothing_to_another_peer_nor_after_a_good_bye() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_never_acknowledges_is_closed_as_too_slow_and_its_senders_hear_of_it() {
-    let config = "[session]\nheartbeat_ms = 1000\n[limits]\nmailbox_messages = 4\n";
+    let config = "[session]\nheartbeat_ms = 1000\n[limits]\nsend_queue_messages = 4\n";
     let cluster = Cluster::start_with(2, config).await.unwrap();
     let mut alice = cluster.connect(0, "alice").await.unwrap();
     let mut bob = Client::connect(&options(&cluster.nodes[1], "bob", AcksBy::Client))

@@ -55,7 +55,7 @@ async fn the_records_of_two_workers_are_summed() {
     assert_eq!(result.counts[Counter::Connects.name()], 2);
     assert_eq!(result.counts[Counter::Sent.name()], 20);
     assert_eq!(result.times["one_way"].corrected.count, 20);
-    let mut violations = result.stories;
+    let mut violations = result.violations;
     violations.sort();
     assert_eq!(violations, ["a violation at worker 0", "a violation at worker 1"]);
     assert_eq!(result.generator.workers, 2);

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use switchboard_core::{Attached, BrokerError, Claim, IfHeld};
+use switchboard_core::{BrokerError, Claim, ClaimOutcome, ConflictPolicy};
 use switchboard_protocol::{PeerKey, SessionId};
 use switchboard_telemetry::RedisOp;
 use tokio::{
@@ -36,7 +36,11 @@ struct Attaching<'a> {
 }
 
 /// Subscribes to `key` and claims it.
-pub(crate) async fn attach(shared: &Shared, key: &PeerKey, claim: Claim) -> Result<Attached, BrokerError> {
+pub(crate) async fn attach(
+    shared: &Shared,
+    key: &PeerKey,
+    claim: Claim,
+) -> Result<ClaimOutcome, BrokerError> {
     if claim.resume && !is_connected_soon(shared).await {
         // Nobody can say whether that session is still there.
         return Err(BrokerError::NotResumable);
@@ -91,7 +95,7 @@ pub(crate) async fn attach(shared: &Shared, key: &PeerKey, claim: Claim) -> Resu
             error @ (BrokerError::Refused
             | BrokerError::Superseded
             | BrokerError::NotResumable
-            | BrokerError::Held),
+            | BrokerError::InUse),
         ))) => Err(error),
         Ok(Ok(Err(BrokerError::Unavailable | BrokerError::QueueFull | BrokerError::Unsettled)))
         | Ok(Err(_))
@@ -132,7 +136,7 @@ async fn holder(shared: &Shared, key: &PeerKey) -> Result<Option<asking::Holder>
     }))
 }
 
-fn question(shared: &Shared, key: &PeerKey, if_held: IfHeld, holder: asking::Holder) {
+fn question(shared: &Shared, key: &PeerKey, if_held: ConflictPolicy, holder: asking::Holder) {
     let Some(question) = holder.session.and_then(|session| if_held.question(key, session)) else {
         return;
     };
@@ -143,7 +147,7 @@ fn question(shared: &Shared, key: &PeerKey, if_held: IfHeld, holder: asking::Hol
 }
 
 impl Attaching<'_> {
-    fn claimed(mut self, claimed: Claimed, epoch: u32) -> Result<Attached, BrokerError> {
+    fn claimed(mut self, claimed: Claimed, epoch: u32) -> Result<ClaimOutcome, BrokerError> {
         let Claimed {
             fence,
             previous,
@@ -159,7 +163,7 @@ impl Attaching<'_> {
             return Err(BrokerError::Superseded);
         }
         self.is_finished = true;
-        Ok(Attached {
+        Ok(ClaimOutcome {
             fence,
             confirmed: true,
             previous,
@@ -170,7 +174,7 @@ impl Attaching<'_> {
 
     /// Leaves the rest to the background; refused when another session of this node took the peer meanwhile,
     /// and for a resume, which only Redis can grant.
-    fn leave(mut self) -> Result<Attached, BrokerError> {
+    fn leave(mut self) -> Result<ClaimOutcome, BrokerError> {
         if !self.may_wait {
             return Err(BrokerError::NotResumable);
         }
@@ -180,7 +184,7 @@ impl Attaching<'_> {
             return Err(BrokerError::Superseded);
         }
         self.shared.chores.notify_one();
-        Ok(Attached::default())
+        Ok(ClaimOutcome::default())
     }
 }
 

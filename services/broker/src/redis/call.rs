@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use redis::{Cmd, Value};
-use switchboard_core::{BrokerError, BrokerEvents, Keep, Left, Letter};
-use switchboard_protocol::{InboxMessage, NodeId, PeerKey, SessionId};
+use switchboard_core::{BrokerError, BrokerEvents, Retention, StoreOutcome, StoredMessage};
+use switchboard_protocol::{NodeId, NodeMessage, PeerKey, SessionId};
 use switchboard_telemetry::RedisOp;
 use tokio::sync::oneshot;
 
@@ -46,7 +46,7 @@ pub(crate) enum Call {
     /// Let a claim go; with something to keep, for a resume.
     LetGo(LettingGo),
     /// Leave a message in a mailbox.
-    Leave(Letter, Force),
+    Leave(StoredMessage, Force),
     /// Look into the mailbox of a peer that is attached here.
     Look(PeerKey, SessionId),
     /// Drop the oldest letters.
@@ -64,7 +64,7 @@ pub(crate) enum Call {
 #[derive(Debug, Clone)]
 pub(crate) struct LettingGo {
     pub(crate) holding: Holding,
-    pub(crate) keep: Option<Keep>,
+    pub(crate) keep: Option<Retention>,
 }
 
 /// Whether a letter goes into the mailbox of an attached peer.
@@ -91,7 +91,9 @@ impl Call {
         match self {
             Self::Claim { .. } | Self::Reassert { .. } => RedisOp::Claim,
             Self::LetGo(_) => RedisOp::Release,
-            Self::Leave(..) | Self::Look(..) | Self::MailDone { .. } | Self::Alive(..) => RedisOp::Mail,
+            Self::Leave(..) | Self::Look(..) | Self::MailDone { .. } | Self::Alive(..) => {
+                RedisOp::OfflineQueue
+            }
         }
     }
 
@@ -214,7 +216,7 @@ impl Call {
                     })
                     .unwrap_or_default();
                 if !letters.is_empty() {
-                    events.mail(&key, session, letters.into_iter().map(Bytes::from).collect());
+                    events.on_offline_queue(&key, session, letters.into_iter().map(Bytes::from).collect());
                 }
                 None
             }
@@ -237,7 +239,7 @@ impl LettingGo {
         };
         let mut command = both(shared.scripts.call(operation, 2, with_source), key);
         command.arg(text(*session)).arg(shared.node.as_str()).arg(*fence);
-        if let Some(Keep { saved, window }) = &self.keep {
+        if let Some(Retention { saved, window }) = &self.keep {
             let (last, tail) = match saved {
                 Some(saved) => (saved.last_seq.to_string(), record::write_tail(&saved.tail)),
                 None => (String::new(), Vec::new()),
@@ -252,7 +254,7 @@ impl LettingGo {
 }
 
 fn finish_leave(
-    letter: Letter,
+    letter: StoredMessage,
     force: Force,
     reply: Result<Value, BrokerError>,
     shared: &Shared,
@@ -263,16 +265,16 @@ fn finish_leave(
     let words: Vec<String> = match read {
         Ok(words) => words,
         Err(error) => {
-            events.left(letter.mid, &letter.to, Err(error));
+            events.on_stored(letter.mid, &letter.to, Err(error));
             return None;
         }
     };
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let outcome = match words[..] {
-        ["offline"] => shared.absence_proves_something().map(|()| Left::Offline),
+        ["offline"] => shared.absence_proves_something().map(|()| StoreOutcome::Offline),
         ["attached", node, incarnation] if force == Force::No => {
             let Ok(node) = NodeId::new(node) else {
-                events.left(letter.mid, &letter.to, Err(BrokerError::Refused));
+                events.on_stored(letter.mid, &letter.to, Err(BrokerError::Refused));
                 return None;
             };
             let holder = Holder {
@@ -287,21 +289,21 @@ fn finish_leave(
                 next: Next::Leave(Box::new(letter)),
             });
         }
-        ["attached", ..] => Ok(Left::Attached),
+        ["attached", ..] => Ok(StoreOutcome::Attached),
         ["queued", kept_ms, node] => {
             if force == Force::Urgent {
                 hint(node, &letter.to, shared);
             }
             let kept_ms = kept_ms.parse().unwrap_or_default();
-            Ok(Left::Queued(Duration::from_millis(kept_ms)))
+            Ok(StoreOutcome::Queued(Duration::from_millis(kept_ms)))
         }
-        ["delivered"] => Ok(Left::Delivered),
-        ["late"] => Ok(Left::Late),
-        ["gap"] => Ok(Left::Gap),
-        ["full"] => Ok(Left::Full),
+        ["delivered"] => Ok(StoreOutcome::Delivered),
+        ["late"] => Ok(StoreOutcome::Late),
+        ["gap"] => Ok(StoreOutcome::Gap),
+        ["full"] => Ok(StoreOutcome::Full),
         _ => Err(BrokerError::Refused),
     };
-    events.left(letter.mid, &letter.to, outcome);
+    events.on_stored(letter.mid, &letter.to, outcome);
     None
 }
 
@@ -322,7 +324,7 @@ pub(crate) fn is_dead(lease: &Value, holder: &Holder, shared: &Shared) -> Result
 /// If that node lives after all, it looks into the mailbox.
 fn hint(node: &str, key: &PeerKey, shared: &Shared) {
     let Ok(node) = NodeId::new(node) else { return };
-    let message = InboxMessage::Mail { key: key.clone() }.encode();
+    let message = NodeMessage::OfflineQueueHint { key: key.clone() }.encode();
     if let Err(error) = shared.send(Command::Inbox { node, message }) {
         tracing::debug!(%error, "a hint was not sent; the mailbox is found at the next claim");
     }

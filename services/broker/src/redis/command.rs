@@ -2,7 +2,7 @@
 //! when it is sent (`link`), nor the scripts (`call`).
 
 use redis::{Cmd, Pipeline, Value};
-use switchboard_core::{BrokerError, BrokerEvents, Left, Letter, Presence};
+use switchboard_core::{BrokerError, BrokerEvents, Presence, StoreOutcome, StoredMessage};
 use switchboard_protocol::{Mid, NodeId, PeerKey};
 use switchboard_telemetry::RedisOp;
 use tokio::sync::oneshot;
@@ -49,7 +49,7 @@ pub(crate) enum Next {
     /// To say where the peer is.
     Located { mid: Mid, to: PeerKey },
     /// To leave this in the peer's mailbox.
-    Leave(Box<Letter>),
+    Leave(Box<StoredMessage>),
 }
 
 impl Weighed for Command {
@@ -77,7 +77,7 @@ impl Command {
     }
 
     /// Leaves `letter` in a mailbox.
-    pub(crate) fn leave(letter: Letter) -> Self {
+    pub(crate) fn leave(letter: StoredMessage) -> Self {
         let force = if letter.is_urgent {
             Force::Urgent
         } else {
@@ -130,7 +130,7 @@ impl Command {
     ) -> Option<Self> {
         match self {
             Self::Publish { mid, to, envelope: _ } => {
-                events.published(mid, &to, reply.and_then(|reply| count(&reply)));
+                events.on_published(mid, &to, reply.and_then(|reply| count(&reply)));
                 None
             }
             Self::Locate { mid, to } => finish_locate(mid, to, reply, shared, events),
@@ -145,7 +145,7 @@ impl Command {
             }
             Self::Inbox { .. } => None,
             Self::Probe { nonce } => {
-                shared.probe.published(nonce, reply.is_ok());
+                shared.probe.on_published(nonce, reply.is_ok());
                 None
             }
             Self::Flush(waiting) => {
@@ -197,7 +197,7 @@ fn finish_locate(
         Ok(None) => shared.absence_proves_something().map(|()| Presence::Offline),
         Err(error) => Err(error),
     };
-    events.located(mid, &to, outcome);
+    events.on_located(mid, &to, outcome);
     None
 }
 
@@ -217,7 +217,7 @@ impl Next {
                         Presence::Attached { node: holder.node }
                     }
                 });
-                events.located(mid, &to, outcome);
+                events.on_located(mid, &to, outcome);
                 None
             }
             (Self::Leave(letter), Ok(true)) => Some(Command::script(Call::Leave(
@@ -225,7 +225,7 @@ impl Next {
                 Force::HolderIsDead(holder.incarnation),
             ))),
             (Self::Leave(letter), outcome) => {
-                events.left(letter.mid, &letter.to, outcome.map(|_| Left::Attached));
+                events.on_stored(letter.mid, &letter.to, outcome.map(|_| StoreOutcome::Attached));
                 None
             }
         }

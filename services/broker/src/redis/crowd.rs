@@ -1,5 +1,5 @@
 //! How many connections each node has: told with every renewal of the lease, and what the others told is heard in
-//! the same script. Not what follows from it (`switchboard_core::Balancer`).
+//! the same script. Not what follows from it (`switchboard_core::RebalancePolicy`).
 //!
 //! All of it is one small hash: a field for each node, with its count and until when that stands by Redis' own
 //! clock, so that no two nodes' clocks are compared. Whoever calls removes what has run out.
@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use switchboard_core::Crowd;
+use switchboard_core::ClusterLoad;
 use switchboard_telemetry::RedisOp;
 
 use super::{
@@ -32,12 +32,12 @@ struct State {
     own: Option<usize>,
     /// What was said the last time, if anything.
     said: Option<usize>,
-    heard: Option<(Instant, Crowd)>,
+    heard: Option<(Instant, ClusterLoad)>,
 }
 
 impl Meeting {
     /// Takes what is to be said next, and gives what was heard, while it stands.
-    pub(crate) fn exchange(&self, own: Option<usize>) -> Option<Crowd> {
+    pub(crate) fn exchange(&self, own: Option<usize>) -> Option<ClusterLoad> {
         let mut state = self.0.lock();
         state.own = own;
         let heard = state.heard.as_ref();
@@ -56,7 +56,7 @@ impl Meeting {
         let before = std::mem::replace(&mut state.said, own);
         state.heard = own.map(|own| {
             let own = before.map_or(own, |before| before.min(own));
-            (at, Crowd { own, others })
+            (at, ClusterLoad { own, others })
         });
     }
 }
@@ -67,17 +67,17 @@ pub(crate) async fn meet(shared: &Shared, pool: &deadpool_redis::Pool) {
     let at = Instant::now();
     let own = shared.meeting.to_say();
     let mut call = shared.scripts.call(Operation::Meet, 1, true);
-    call.arg(keys::crowd())
+    call.arg(keys::cluster_load())
         .arg(shared.node.as_str())
         .arg(own.map_or_else(String::new, |own| own.to_string()))
         .arg(LEASE.as_millis() as u64)
-        .arg(Crowd::MOST_NODES);
+        .arg(ClusterLoad::MOST_NODES);
     let mut pipeline = redis::Pipeline::with_capacity(1);
     pipeline.add_command(call);
     let met = pool::query::<(Vec<usize>,)>(pool, &pipeline).await;
     shared
         .telemetry
-        .redis_command(RedisOp::Crowd, at.elapsed(), met.is_ok());
+        .redis_command(RedisOp::ClusterLoad, at.elapsed(), met.is_ok());
     match met {
         Ok((others,)) => shared.meeting.heard(at, own, others),
         Err(error) => tracing::warn!(%error, "the other nodes' connections could not be counted"),

@@ -23,7 +23,9 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use redis::Pipeline;
-use switchboard_core::{Attached, Broker, BrokerError, BrokerEvents, BusStatus, Claim, Crowd, Keep, Letter};
+use switchboard_core::{
+    Broker, BrokerError, BrokerEvents, BusStatus, Claim, ClaimOutcome, ClusterLoad, Retention, StoredMessage,
+};
 use switchboard_protocol::{Mid, NodeId, PeerKey, SessionId};
 use switchboard_telemetry::Telemetry;
 use tokio::time::timeout;
@@ -120,7 +122,7 @@ impl RedisBroker {
         pipeline.add_command(end_lease);
         pipeline
             .cmd("HDEL")
-            .arg(keys::crowd())
+            .arg(keys::cluster_load())
             .arg(self.shared.node.as_str());
         pool::query::<Vec<u64>>(&self.pool, &pipeline).await.map(drop)
     }
@@ -133,11 +135,15 @@ impl Drop for RedisBroker {
 }
 
 impl Broker for RedisBroker {
-    fn attach<'a>(&'a self, key: &'a PeerKey, claim: Claim) -> BoxFuture<'a, Result<Attached, BrokerError>> {
+    fn attach<'a>(
+        &'a self,
+        key: &'a PeerKey,
+        claim: Claim,
+    ) -> BoxFuture<'a, Result<ClaimOutcome, BrokerError>> {
         Box::pin(attach::attach(&self.shared, key, claim))
     }
 
-    fn detach(&self, key: &PeerKey, session: SessionId, fence: u64, keep: Option<Keep>) {
+    fn detach(&self, key: &PeerKey, session: SessionId, fence: u64, keep: Option<Retention>) {
         let held = self.shared.desired.lock().unwant_claimed(key, session, fence);
         let Some(fence) = held else { return };
         self.shared.changes.notify_one();
@@ -157,15 +163,15 @@ impl Broker for RedisBroker {
         self.shared.send(Command::Locate { mid, to: to.clone() })
     }
 
-    fn leave(&self, letter: Letter) -> Result<(), BrokerError> {
+    fn store(&self, letter: StoredMessage) -> Result<(), BrokerError> {
         self.shared.send(Command::leave(letter))
     }
 
-    fn look_for_mail(&self, key: &PeerKey, session: SessionId) {
+    fn read_offline_queue(&self, key: &PeerKey, session: SessionId) {
         self.tell(Call::Look(key.clone(), session));
     }
 
-    fn mail_done(&self, key: &PeerKey, session: SessionId, letters: usize, bytes: usize) {
+    fn remove_stored(&self, key: &PeerKey, session: SessionId, letters: usize, bytes: usize) {
         self.tell(Call::MailDone {
             key: key.clone(),
             session,
@@ -174,7 +180,7 @@ impl Broker for RedisBroker {
         });
     }
 
-    fn still_here(&self, key: &PeerKey, session: SessionId) {
+    fn touch(&self, key: &PeerKey, session: SessionId) {
         self.tell(Call::Alive(key.clone(), session));
     }
 
@@ -185,7 +191,7 @@ impl Broker for RedisBroker {
         })
     }
 
-    fn crowd(&self, own: Option<usize>) -> Option<Crowd> {
+    fn cluster_load(&self, own: Option<usize>) -> Option<ClusterLoad> {
         self.shared.meeting.exchange(own)
     }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-/// First byte of a probe in an inbox; no `InboxMessage` begins with it.
+/// First byte of a probe in an inbox; no `NodeMessage` begins with it.
 const TAG: u8 = 0xff;
 
 /// The probe under way.
@@ -26,7 +26,7 @@ struct Current {
 
 /// What became of a probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum DedupVerdict {
     /// The node hears.
     Heard,
     /// Redis took it and this node did not hear it.
@@ -61,7 +61,7 @@ impl Probe {
     }
 
     /// Redis answered the PUBLISH of a probe.
-    pub(crate) fn published(&self, nonce: u64, is_ok: bool) {
+    pub(crate) fn on_published(&self, nonce: u64, is_ok: bool) {
         let mut current = self.current.lock();
         if current.nonce == nonce {
             current.was_published = is_ok;
@@ -80,12 +80,12 @@ impl Probe {
     }
 
     /// What became of the current probe until now.
-    pub(crate) fn verdict(&self) -> Verdict {
+    pub(crate) fn verdict(&self) -> DedupVerdict {
         let current = self.current.lock();
         match (current.was_heard, current.was_published) {
-            (true, _) => Verdict::Heard,
-            (false, true) => Verdict::Missed,
-            (false, false) => Verdict::NotPublished,
+            (true, _) => DedupVerdict::Heard,
+            (false, true) => DedupVerdict::Missed,
+            (false, false) => DedupVerdict::NotPublished,
         }
     }
 }
@@ -105,7 +105,7 @@ pub(crate) fn decode(message: &[u8]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use switchboard_protocol::InboxMessage;
+    use switchboard_protocol::NodeMessage;
 
     use super::*;
 
@@ -113,8 +113,8 @@ mod tests {
     fn a_probe_is_no_inbox_message() {
         let bytes = encode(7);
         assert_eq!(decode(&bytes), Some(7));
-        assert!(InboxMessage::decode(&bytes).is_err());
-        assert_eq!(decode(&InboxMessage::Acks(Vec::new()).encode()), None);
+        assert!(NodeMessage::decode(&bytes).is_err());
+        assert_eq!(decode(&NodeMessage::Acks(Vec::new()).encode()), None);
     }
 
     #[test]
@@ -123,10 +123,10 @@ mod tests {
         let old = probe.begin();
         let new = probe.begin();
         assert_eq!(probe.came_back(old), None);
-        assert_eq!(probe.verdict(), Verdict::NotPublished);
-        probe.published(new, true);
-        assert_eq!(probe.verdict(), Verdict::Missed);
+        assert_eq!(probe.verdict(), DedupVerdict::NotPublished);
+        probe.on_published(new, true);
+        assert_eq!(probe.verdict(), DedupVerdict::Missed);
         assert!(probe.came_back(new).is_some());
-        assert_eq!(probe.verdict(), Verdict::Heard);
+        assert_eq!(probe.verdict(), DedupVerdict::Heard);
     }
 }

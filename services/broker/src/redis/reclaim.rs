@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use switchboard_core::{BrokerError, BrokerEvents};
-use switchboard_protocol::{InboxMessage, PeerKey, SessionId};
+use switchboard_protocol::{NodeMessage, PeerKey, SessionId};
 use tokio::sync::oneshot;
 
 use super::{
@@ -36,7 +36,7 @@ pub(crate) async fn run(shared: Arc<Shared>, events: Arc<dyn BrokerEvents>) {
         let _ = tokio::time::timeout(RETRY_EVERY, shared.chores.notified()).await;
         let Kept { letting_go, lost } = shared.take_kept();
         for message in lost {
-            events.inbox(message.encode().into());
+            events.on_node_message(message.encode().into());
         }
         for letting_go in letting_go {
             // Kept again if it still cannot be sent.
@@ -62,7 +62,7 @@ async fn claim_all(shared: &Shared, events: &dyn BrokerEvents) {
                     BrokerError::Refused
                     | BrokerError::Superseded
                     | BrokerError::NotResumable
-                    | BrokerError::Held,
+                    | BrokerError::InUse,
                 ) => {}
                 Err(BrokerError::Unavailable | BrokerError::QueueFull | BrokerError::Unsettled) => {
                     is_cut_short = true;
@@ -132,12 +132,12 @@ fn yield_to(shared: &Shared, events: &dyn BrokerEvents, key: &PeerKey, session: 
         return;
     }
     shared.changes.notify_one();
-    let message = InboxMessage::Takeover {
+    let message = NodeMessage::Takeover {
         key: key.clone(),
         session,
         fence,
     };
-    events.inbox(message.encode().into());
+    events.on_node_message(message.encode().into());
 }
 
 /// Once every claim was checked under a live lease, messages may come in again. Without a hold nothing was

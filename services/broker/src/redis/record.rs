@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use redis::{Cmd, Value};
-use switchboard_core::{BrokerError, Marks, PreviousOwner, Saved, Unacked};
+use switchboard_core::{AcceptedRanges, BrokerError, PreviousOwner, SessionSnapshot, Unacked};
 use switchboard_protocol::{NodeId, PeerKey, SessionId};
 
 use crate::keys;
@@ -15,7 +15,7 @@ const TAIL_ENTRY: usize = 8 + SessionId::BYTES + 8;
 pub(crate) struct Claimed {
     pub(crate) fence: u64,
     pub(crate) previous: Option<PreviousOwner>,
-    pub(crate) saved: Option<Saved>,
+    pub(crate) saved: Option<SessionSnapshot>,
     pub(crate) mail: Vec<Bytes>,
 }
 
@@ -86,7 +86,7 @@ pub(crate) fn read_claimed(reply: &Value, session: SessionId) -> Result<Claimed,
 }
 
 /// `None` when the session was not detached in order: its node died, and others say so.
-fn read_saved(record: &[(Vec<u8>, Vec<u8>)]) -> Option<Saved> {
+fn read_saved(record: &[(Vec<u8>, Vec<u8>)]) -> Option<SessionSnapshot> {
     let field = |name: &str| record.iter().find(|(field, _)| field == name.as_bytes());
     let (_, last_seq) = field("q")?;
     let last_seq = std::str::from_utf8(last_seq).ok()?.parse().ok()?;
@@ -98,7 +98,7 @@ fn read_saved(record: &[(Vec<u8>, Vec<u8>)]) -> Option<Saved> {
         marks.keep_done();
         Some((SessionId::parse(sender).ok()?, marks))
     });
-    Some(Saved {
+    Some(SessionSnapshot {
         last_seq,
         tail,
         marks: marks.collect(),
@@ -106,7 +106,7 @@ fn read_saved(record: &[(Vec<u8>, Vec<u8>)]) -> Option<Saved> {
 }
 
 /// The text of marks: what is done, then the runs, each number with 20 digits.
-pub(crate) fn write_marks(marks: &Marks) -> String {
+pub(crate) fn write_marks(marks: &AcceptedRanges) -> String {
     let runs: Vec<_> = marks
         .runs
         .iter()
@@ -115,13 +115,13 @@ pub(crate) fn write_marks(marks: &Marks) -> String {
     format!("{:020};{}", marks.done, runs.join(","))
 }
 
-fn read_marks(text: &str) -> Option<Marks> {
+fn read_marks(text: &str) -> Option<AcceptedRanges> {
     let (done, runs) = text.split_once(';')?;
     let runs = runs.split(',').filter(|run| !run.is_empty()).map(|run| {
         let (first, last) = run.split_once('-')?;
         Some((first.parse().ok()?, last.parse().ok()?))
     });
-    Some(Marks {
+    Some(AcceptedRanges {
         done: done.parse().ok()?,
         runs: runs.collect::<Option<_>>()?,
     })
@@ -165,14 +165,14 @@ mod tests {
 
     #[test]
     fn marks_and_tails_read_back_what_was_written() {
-        let marks = Marks {
+        let marks = AcceptedRanges {
             done: 7,
             runs: vec![(1, 3), (7, 7), (u64::MAX, u64::MAX)],
         };
         assert_eq!(read_marks(&write_marks(&marks)), Some(marks));
         assert_eq!(
-            read_marks(&write_marks(&Marks::default())),
-            Some(Marks::default())
+            read_marks(&write_marks(&AcceptedRanges::default())),
+            Some(AcceptedRanges::default())
         );
         let tail = [Unacked {
             seq: 3,

@@ -7,8 +7,8 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use switchboard_core::{BrokerError, BrokerEvents, Keep};
-use switchboard_protocol::{InboxMessage, NodeId, PeerKey, SessionId};
+use switchboard_core::{BrokerError, BrokerEvents, Retention};
+use switchboard_protocol::{NodeId, NodeMessage, PeerKey, SessionId};
 use switchboard_telemetry::{Queue, Telemetry};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -64,7 +64,7 @@ pub(crate) struct Shared {
 pub(crate) struct Kept {
     pub(crate) letting_go: VecDeque<LettingGo>,
     /// Sessions of this node that lost their peer.
-    pub(crate) lost: VecDeque<InboxMessage>,
+    pub(crate) lost: VecDeque<NodeMessage>,
 }
 
 impl Shared {
@@ -132,10 +132,10 @@ impl Shared {
     }
 
     /// What is kept of a session whose node ends before its connection; nothing where none is kept.
-    pub(crate) fn orphaned(&self) -> Option<Keep> {
+    pub(crate) fn orphaned(&self) -> Option<Retention> {
         let window = Duration::from_millis(self.window_ms.load(Ordering::Relaxed));
         let saved = None;
-        (!window.is_zero()).then_some(Keep { saved, window })
+        (!window.is_zero()).then_some(Retention { saved, window })
     }
 
     /// Lets a claim go: now, or when Redis is back.
@@ -156,10 +156,7 @@ impl Shared {
 
     /// `session` of this node has lost `key`; the node is told, but not from here: the caller may be inside it.
     pub(crate) fn tell_lost(&self, key: PeerKey, session: SessionId, fence: u64) {
-        self.keep(|kept| {
-            kept.lost
-                .push_back(InboxMessage::Takeover { key, session, fence })
-        });
+        self.keep(|kept| kept.lost.push_back(NodeMessage::Takeover { key, session, fence }));
         self.chores.notify_one();
     }
 
@@ -198,12 +195,12 @@ impl Shared {
             return self.release(key, *session, fence);
         }
         if !mail.is_empty() {
-            events.mail(key, *session, mail);
+            events.on_offline_queue(key, *session, mail);
         }
         let Some(previous) = previous.filter(|previous| previous.node != self.node) else {
             return;
         };
-        let message = InboxMessage::Takeover {
+        let message = NodeMessage::Takeover {
             key: key.clone(),
             session: previous.session,
             fence,

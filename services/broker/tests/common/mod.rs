@@ -14,8 +14,10 @@ use std::{
 use bytes::Bytes;
 use parking_lot::Mutex;
 use switchboard_broker::{MemoryBroker, MemoryBus, RedisBroker, RedisConfig};
-use switchboard_core::{Broker, BrokerError, BrokerEvents, BusState, Claim, IfHeld, Left, Presence};
-use switchboard_protocol::{InboxMessage, MessageId, Mid, NodeId, PeerKey, ResumeToken, SessionId};
+use switchboard_core::{
+    Broker, BrokerError, BrokerEvents, BusState, Claim, ConflictPolicy, Presence, StoreOutcome,
+};
+use switchboard_protocol::{MessageId, Mid, NodeId, NodeMessage, PeerKey, ResumeToken, SessionId};
 use switchboard_telemetry::Telemetry;
 
 use redis_server::RedisServer;
@@ -50,32 +52,32 @@ pub(crate) struct Seen {
     pub(crate) inbox: Mutex<Vec<Bytes>>,
     pub(crate) published: Mutex<Vec<(Mid, Result<u64, BrokerError>)>>,
     pub(crate) located: Mutex<Vec<(Mid, Result<Presence, BrokerError>)>>,
-    pub(crate) left: Mutex<Vec<(Mid, Result<Left, BrokerError>)>>,
+    pub(crate) left: Mutex<Vec<(Mid, Result<StoreOutcome, BrokerError>)>>,
     pub(crate) mail: Mutex<Vec<Vec<Bytes>>>,
 }
 
 impl BrokerEvents for Seen {
-    fn heard(&self, to: &str, envelope: Bytes) {
+    fn on_message(&self, to: &str, envelope: Bytes) {
         self.heard.lock().push((to.to_owned(), envelope));
     }
 
-    fn inbox(&self, message: Bytes) {
+    fn on_node_message(&self, message: Bytes) {
         self.inbox.lock().push(message);
     }
 
-    fn published(&self, mid: Mid, _: &PeerKey, outcome: Result<u64, BrokerError>) {
+    fn on_published(&self, mid: Mid, _: &PeerKey, outcome: Result<u64, BrokerError>) {
         self.published.lock().push((mid, outcome));
     }
 
-    fn located(&self, mid: Mid, _: &PeerKey, outcome: Result<Presence, BrokerError>) {
+    fn on_located(&self, mid: Mid, _: &PeerKey, outcome: Result<Presence, BrokerError>) {
         self.located.lock().push((mid, outcome));
     }
 
-    fn left(&self, mid: Mid, _: &PeerKey, outcome: Result<Left, BrokerError>) {
+    fn on_stored(&self, mid: Mid, _: &PeerKey, outcome: Result<StoreOutcome, BrokerError>) {
         self.left.lock().push((mid, outcome));
     }
 
-    fn mail(&self, _: &PeerKey, _: SessionId, letters: Vec<Bytes>) {
+    fn on_offline_queue(&self, _: &PeerKey, _: SessionId, letters: Vec<Bytes>) {
         self.mail.lock().push(letters);
     }
 }
@@ -135,7 +137,7 @@ impl Node {
         .await;
     }
 
-    pub(crate) async fn attach(&self, peer: &str, session: u8) -> switchboard_core::Attached {
+    pub(crate) async fn attach(&self, peer: &str, session: u8) -> switchboard_core::ClaimOutcome {
         self.broker.attach(&key(peer), claim(session)).await.unwrap()
     }
 
@@ -162,14 +164,14 @@ impl Node {
         let inbox = self.seen.inbox.lock();
         let messages = inbox
             .iter()
-            .filter_map(|message| InboxMessage::decode(message).ok());
+            .filter_map(|message| NodeMessage::decode(message).ok());
         messages
             .filter_map(|message| match message {
-                InboxMessage::Takeover { key, session, .. } => Some((key, session)),
-                InboxMessage::Acks(_)
-                | InboxMessage::Yield { .. }
-                | InboxMessage::Probe { .. }
-                | InboxMessage::Mail { .. } => None,
+                NodeMessage::Takeover { key, session, .. } => Some((key, session)),
+                NodeMessage::Acks(_)
+                | NodeMessage::DetachRequest { .. }
+                | NodeMessage::Probe { .. }
+                | NodeMessage::OfflineQueueHint { .. } => None,
             })
             .collect()
     }
@@ -199,7 +201,7 @@ pub(crate) fn claim(number: u8) -> Claim {
     Claim {
         token: token(number),
         resume: false,
-        if_held: IfHeld::Take,
+        if_held: ConflictPolicy::TakeOver,
         window: WINDOW,
     }
 }

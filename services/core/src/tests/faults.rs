@@ -119,7 +119,7 @@ fn a_bus_that_comes_back_before_the_deadline_costs_only_time() {
 #[test]
 fn a_full_mailbox_holds_its_own_stream_and_no_other() {
     let limits = Limits {
-        mailbox_messages: 1,
+        send_queue_messages: 1,
         ..Limits::default()
     };
     let node = Node::with_limits("n1", limits);
@@ -142,7 +142,7 @@ fn a_full_mailbox_holds_its_own_stream_and_no_other() {
 #[test]
 fn a_mailbox_that_stays_full_is_named_at_the_deadline() {
     let limits = Limits {
-        mailbox_messages: 1,
+        send_queue_messages: 1,
         ..Limits::default()
     };
     let (n1, n2) = (Node::new("n1"), Node::with_limits("n2", limits));
@@ -170,7 +170,7 @@ fn a_receiver_that_leaves_before_its_socket_took_the_message_is_offline() {
     let [Asked::Publish(mid, to, _)] = &node.asked()[..] else {
         panic!("one publish")
     };
-    node.router.published(*mid, to, Ok(0));
+    node.router.on_published(*mid, to, Ok(0));
     node.carry_to(&node);
     assert_eq!(write(&alice), error(1, ErrorCode::PeerOffline));
 }
@@ -209,8 +209,8 @@ fn bytes_that_are_no_envelope_are_dropped_and_harm_nobody() {
     let node = Node::new("n1");
     let bob = node.attach("bob");
     for bytes in [&b""[..], b"\x01", b"\x07garbage", &[0xff; 64]] {
-        node.router.heard("default/bob", Bytes::from_static(bytes));
-        node.router.inbox(Bytes::from_static(bytes));
+        node.router.on_message("default/bob", Bytes::from_static(bytes));
+        node.router.on_node_message(Bytes::from_static(bytes));
     }
     assert!(write(&bob).is_empty());
 }

@@ -1,10 +1,10 @@
 //! The router's promises, tested on two routers joined by hand: every envelope and acknowledgement passes
 //! through the test, which may lose, repeat or reorder it. No clock is waited for; moments are arguments.
 
-mod balance;
+mod candidates;
 mod faults;
 mod model;
-mod moving;
+mod rebalance;
 mod sessions;
 mod way;
 
@@ -17,8 +17,9 @@ use switchboard_protocol::{ErrorCode, Event, MessageId, MessageKind, Mid, NodeId
 use switchboard_telemetry::Telemetry;
 
 use crate::{
-    Attached, Attachment, Broker, BrokerError, BrokerEvents as _, BusState, BusStatus, Claim, Crowd, Keep,
-    Left, Letter, Limits, Outgoing, Peer, Presence, Router, SendRequest, Wish,
+    AttachRequest, Attachment, Broker, BrokerError, BrokerEvents as _, BusState, BusStatus, Claim,
+    ClaimOutcome, ClusterLoad, Limits, Outgoing, Presence, Retention, Router, SendRequest, Session,
+    StoreOutcome, StoredMessage,
 };
 
 /// What a node asked of the bus.
@@ -27,9 +28,9 @@ enum Asked {
     Publish(Mid, PeerKey, Vec<u8>),
     Locate(Mid, PeerKey),
     ToNode(NodeId, Vec<u8>),
-    Leave(Letter),
+    Leave(StoredMessage),
     MailDone(usize),
-    Detach(Option<Keep>),
+    Detach(Option<Retention>),
 }
 
 /// A bus that does nothing by itself.
@@ -37,7 +38,7 @@ enum Asked {
 struct ByHand {
     asked: Mutex<Vec<Asked>>,
     /// What the next attach finds.
-    record: Mutex<Option<Attached>>,
+    record: Mutex<Option<ClaimOutcome>>,
     is_down: Mutex<bool>,
 }
 
@@ -52,24 +53,28 @@ impl ByHand {
 }
 
 impl Broker for ByHand {
-    fn attach<'a>(&'a self, _: &'a PeerKey, claim: Claim) -> BoxFuture<'a, Result<Attached, BrokerError>> {
+    fn attach<'a>(
+        &'a self,
+        _: &'a PeerKey,
+        claim: Claim,
+    ) -> BoxFuture<'a, Result<ClaimOutcome, BrokerError>> {
         let record = self.record.lock().take();
         let outcome = match record {
             None if claim.resume => Err(BrokerError::NotResumable),
-            None => Ok(Attached::default()),
+            None => Ok(ClaimOutcome::default()),
             Some(record) => Ok(record),
         };
         std::future::ready(outcome).boxed()
     }
-    fn detach(&self, _: &PeerKey, _: SessionId, _: u64, keep: Option<Keep>) {
+    fn detach(&self, _: &PeerKey, _: SessionId, _: u64, keep: Option<Retention>) {
         let _ = self.ask(Asked::Detach(keep));
     }
-    fn leave(&self, letter: Letter) -> Result<(), BrokerError> {
+    fn store(&self, letter: StoredMessage) -> Result<(), BrokerError> {
         self.ask(Asked::Leave(letter))
     }
-    fn still_here(&self, _: &PeerKey, _: SessionId) {}
-    fn look_for_mail(&self, _: &PeerKey, _: SessionId) {}
-    fn mail_done(&self, _: &PeerKey, _: SessionId, letters: usize, _: usize) {
+    fn touch(&self, _: &PeerKey, _: SessionId) {}
+    fn read_offline_queue(&self, _: &PeerKey, _: SessionId) {}
+    fn remove_stored(&self, _: &PeerKey, _: SessionId, letters: usize, _: usize) {
         let _ = self.ask(Asked::MailDone(letters));
     }
     fn publish(&self, mid: Mid, to: &PeerKey, envelope: Vec<u8>) -> Result<(), BrokerError> {
@@ -81,7 +86,7 @@ impl Broker for ByHand {
     fn send_to_node(&self, node: &NodeId, message: Vec<u8>) -> Result<(), BrokerError> {
         self.ask(Asked::ToNode(node.clone(), message))
     }
-    fn crowd(&self, _: Option<usize>) -> Option<Crowd> {
+    fn cluster_load(&self, _: Option<usize>) -> Option<ClusterLoad> {
         None
     }
     fn status(&self) -> BusStatus {
@@ -116,10 +121,10 @@ impl Node {
     }
 
     fn attach(&self, name: &str) -> Attachment {
-        self.attach_as(name, Wish::default())
+        self.attach_as(name, AttachRequest::default())
     }
 
-    fn attach_as(&self, name: &str, wish: Wish) -> Attachment {
+    fn attach_as(&self, name: &str, wish: AttachRequest) -> Attachment {
         self.router
             .attach(&key(name), wish)
             .now_or_never()
@@ -140,9 +145,9 @@ impl Node {
 
     /// The next attach displaces `previous`.
     fn finds_holder(&self, previous: crate::PreviousOwner) {
-        *self.bus.record.lock() = Some(Attached {
+        *self.bus.record.lock() = Some(ClaimOutcome {
             previous: Some(previous),
-            ..Attached::default()
+            ..ClaimOutcome::default()
         });
     }
 
@@ -164,15 +169,17 @@ impl Node {
     fn carry(&self, asked: Asked, other: &Self) {
         match asked {
             Asked::Publish(mid, to, envelope) => {
-                other.router.heard(to.as_str(), envelope.into());
-                self.router.published(mid, &to, Ok(1));
+                other.router.on_message(to.as_str(), envelope.into());
+                self.router.on_published(mid, &to, Ok(1));
             }
-            Asked::Locate(mid, to) => self.router.located(mid, &to, Ok(Presence::Offline)),
+            Asked::Locate(mid, to) => self.router.on_located(mid, &to, Ok(Presence::Offline)),
             Asked::ToNode(node, message) => {
                 assert_eq!(&node, other.router.node(), "carried to where it was addressed");
-                other.router.inbox(message.into());
+                other.router.on_node_message(message.into());
             }
-            Asked::Leave(letter) => self.router.left(letter.mid, &letter.to, Ok(Left::Offline)),
+            Asked::Leave(letter) => self
+                .router
+                .on_stored(letter.mid, &letter.to, Ok(StoreOutcome::Offline)),
             Asked::MailDone(_) | Asked::Detach(_) => {}
         }
     }
@@ -209,9 +216,9 @@ fn write(of: &Attachment) -> Vec<String> {
         .collect()
 }
 
-fn said(peer: &Peer, router: &Router, outgoing: &Outgoing) -> String {
+fn said(peer: &Session, router: &Router, outgoing: &Outgoing) -> String {
     match outgoing {
-        Outgoing::Forward(forward) => {
+        Outgoing::Delivery(forward) => {
             router.done(peer, forward.seq);
             format!(
                 "{} #{} {}",

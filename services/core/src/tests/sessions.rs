@@ -5,19 +5,19 @@ use std::time::Duration;
 use switchboard_protocol::ErrorCode;
 
 use super::*;
-use crate::{Parting, Saved, Unacked};
+use crate::{OnDisconnect, SessionSnapshot, Unacked};
 
 const WINDOW: Duration = Duration::from_secs(60);
 
-fn acks() -> Wish {
-    Wish {
+fn acks() -> AttachRequest {
+    AttachRequest {
         acks: true,
-        ..Wish::default()
+        ..AttachRequest::default()
     }
 }
 
 /// What the last detach kept, if it kept something.
-fn kept(node: &Node) -> Option<Keep> {
+fn kept(node: &Node) -> Option<Retention> {
     let mut detaches = node.asked().into_iter().filter_map(|asked| match asked {
         Asked::Detach(keep) => Some(keep),
         Asked::Publish(..) | Asked::Locate(..) | Asked::ToNode(..) | Asked::Leave(_) | Asked::MailDone(_) => {
@@ -28,8 +28,8 @@ fn kept(node: &Node) -> Option<Keep> {
 }
 
 /// Lets the next attach on `node` find a detached session.
-fn finds(node: &Node, keep: Keep, mail: Vec<Bytes>) {
-    *node.bus.record.lock() = Some(Attached {
+fn finds(node: &Node, keep: Retention, mail: Vec<Bytes>) {
+    *node.bus.record.lock() = Some(ClaimOutcome {
         fence: 2,
         confirmed: true,
         previous: None,
@@ -38,8 +38,8 @@ fn finds(node: &Node, keep: Keep, mail: Vec<Bytes>) {
     });
 }
 
-fn resuming(earlier: &Attachment, seen: u64, acks: bool) -> Wish {
-    Wish {
+fn resuming(earlier: &Attachment, seen: u64, acks: bool) -> AttachRequest {
+    AttachRequest {
         resume: Some((earlier.token(), seen)),
         acks,
         reject: false,
@@ -103,12 +103,12 @@ fn a_send_to_a_detached_peer_is_queued_and_then_delivered_out_of_the_mailbox() {
     let [Asked::Publish(mid, to, _)] = &n1.asked()[..] else {
         panic!("one publish")
     };
-    n1.router.published(*mid, to, Ok(0));
+    n1.router.on_published(*mid, to, Ok(0));
     let [Asked::Leave(letter)] = &n1.asked()[..] else {
         panic!("one letter")
     };
-    n1.router.left(*mid, to, Ok(Left::Queued(WINDOW)));
-    n1.router.left(*mid, to, Ok(Left::Queued(WINDOW)));
+    n1.router.on_stored(*mid, to, Ok(StoreOutcome::Queued(WINDOW)));
+    n1.router.on_stored(*mid, to, Ok(StoreOutcome::Queued(WINDOW)));
     assert_eq!(
         write(&alice),
         [r#"{"type":"receipt","id":1,"status":"queued"}"#],
@@ -116,7 +116,7 @@ fn a_send_to_a_detached_peer_is_queued_and_then_delivered_out_of_the_mailbox() {
     );
 
     let bob = n2.attach("bob");
-    let (again, keep) = (resuming(&bob, 0, false), None::<Keep>);
+    let (again, keep) = (resuming(&bob, 0, false), None::<Retention>);
     assert_eq!(keep, None);
     drop(bob);
     finds(&n2, kept(&n2).unwrap(), vec![letter.envelope.clone().into()]);
@@ -137,7 +137,7 @@ fn a_queued_send_whose_receiver_never_comes_back_expires() {
     let [Asked::Publish(mid, to, _)] = &node.asked()[..] else {
         panic!("one publish")
     };
-    node.router.left(*mid, to, Ok(Left::Queued(WINDOW)));
+    node.router.on_stored(*mid, to, Ok(StoreOutcome::Queued(WINDOW)));
     let look = |after| {
         let moment = std::time::Instant::now() + after;
         node.router.look_after(alice.peer(), &key("bob"), moment)
@@ -218,8 +218,8 @@ fn a_connection_that_hung_while_its_session_was_elsewhere_has_no_say_in_what_the
     // Elsewhere the client saw another number 1.
     finds(
         &n2,
-        Keep {
-            saved: Some(Saved::default()),
+        Retention {
+            saved: Some(SessionSnapshot::default()),
             window: WINDOW,
         },
         Vec::new(),
@@ -252,7 +252,7 @@ fn a_session_that_is_gone_begins_anew_and_says_so() {
 fn a_client_that_says_good_bye_leaves_nothing_behind() {
     let node = Node::new("n1");
     let mut bob = node.attach("bob");
-    bob.part(Parting::End);
+    bob.part(OnDisconnect::End);
     drop(bob);
     assert_eq!(kept(&node), None);
 }
@@ -287,20 +287,20 @@ fn a_takeover_by_a_stale_claim_does_not_close_a_session_that_came_back() {
     let node = Node::new("n1");
     finds(
         &node,
-        Keep {
-            saved: Some(Saved::default()),
+        Retention {
+            saved: Some(SessionSnapshot::default()),
             window: WINDOW,
         },
         Vec::new(),
     );
     let bob = node.attach("bob");
-    let takeover = |fence| switchboard_protocol::InboxMessage::Takeover {
+    let takeover = |fence| switchboard_protocol::NodeMessage::Takeover {
         key: key("bob"),
         session: bob.peer().session(),
         fence,
     };
-    node.router.inbox(takeover(1).encode().into());
+    node.router.on_node_message(takeover(1).encode().into());
     assert!(write(&bob).is_empty(), "this claim is newer");
-    node.router.inbox(takeover(3).encode().into());
+    node.router.on_node_message(takeover(3).encode().into());
     assert_eq!(write(&bob), ["close 4409"]);
 }

@@ -50,7 +50,7 @@ fn an_unknown_peer_is_offline_once_the_record_says_so() {
     let [Asked::Publish(mid, to, _)] = &node.asked()[..] else {
         panic!("one publish")
     };
-    node.router.published(*mid, to, Ok(0));
+    node.router.on_published(*mid, to, Ok(0));
     assert!(write(&alice).is_empty(), "a count of zero is no proof");
     assert_eq!(node.carry_to(&node), 1, "so the record is asked");
     assert_eq!(write(&alice), error(1, ErrorCode::PeerOffline));
@@ -77,7 +77,7 @@ fn an_unnumbered_message_gets_no_receipt_but_its_errors() {
     let [Asked::Publish(mid, to, _)] = &node.asked()[..] else {
         panic!("one publish")
     };
-    node.router.published(*mid, to, Ok(0));
+    node.router.on_published(*mid, to, Ok(0));
     node.carry_to(&node);
     assert_eq!(write(&alice), ["- peer-offline"]);
 }
@@ -130,7 +130,7 @@ fn an_envelope_from_another_tenant_is_dropped() {
     let bob = n2.attach("bob");
     let mallory = n1
         .router
-        .attach(&PeerKey::parse("evil/mallory").unwrap(), Wish::default())
+        .attach(&PeerKey::parse("evil/mallory").unwrap(), AttachRequest::default())
         .now_or_never()
         .unwrap()
         .unwrap();

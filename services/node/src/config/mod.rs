@@ -49,7 +49,7 @@ section! {
         /// How the node is emptied before it stops.
         drain: DrainSection = DrainSection::default(),
         /// How connections are kept in balance between nodes.
-        balance: BalanceSection = BalanceSection::default(),
+        rebalance: RebalanceSection = RebalanceSection::default(),
         /// Logs and traces.
         telemetry: TelemetrySection = TelemetrySection::default(),
         /// The demo page.
@@ -161,9 +161,9 @@ section! {
         /// Commands of one connection at once.
         message_burst: u32 = 4_000,
         /// Payload bytes waiting for one receiver's socket.
-        mailbox_bytes: usize = 262_144,
+        send_queue_bytes: usize = 262_144,
         /// Messages waiting for one receiver's socket.
-        mailbox_messages: usize = 1_024,
+        send_queue_messages: usize = 1_024,
         /// Sends of one connection without a final word.
         pending_messages: usize = 4_096,
         /// Payload bytes of those sends.
@@ -203,8 +203,8 @@ section! {
 }
 
 section! {
-    /// `[balance]`.
-    BalanceSection {
+    /// `[rebalance]`.
+    RebalanceSection {
         /// Whether a node with more than its share of the cluster's connections asks clients to move.
         enabled: bool = false,
         /// It begins above this multiple of the mean of all nodes, and ends half-way back to the mean.

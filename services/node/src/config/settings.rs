@@ -5,8 +5,8 @@ use std::{net::SocketAddr, path::Path, time::Duration};
 
 use switchboard_auth::{AuthConfig, IceConfig};
 use switchboard_broker::RedisConfig;
-use switchboard_core::{BalanceRules, Limits, MaxAge, Pace};
-use switchboard_edge::{BalancePlan, DrainPlan, EdgeConfig};
+use switchboard_core::{Limits, MaxAge, RebalanceRate, RebalanceRules};
+use switchboard_edge::{DrainPlan, EdgeConfig, RebalancePlan};
 use switchboard_protocol::{NodeId, Secret};
 use switchboard_telemetry::OtlpConfig;
 
@@ -34,7 +34,7 @@ pub struct Settings {
     /// For the drain.
     pub drain: DrainSettings,
     /// For the balance between nodes.
-    pub balance: BalancePlan,
+    pub rebalance: RebalancePlan,
     /// For logs and traces.
     pub telemetry: TelemetrySection,
     /// The secret with which the demo page's tokens are signed, where it is enabled.
@@ -80,7 +80,7 @@ impl Settings {
             edge: edge(&config)?,
             ice,
             drain: drain(&config)?,
-            balance: balance(&config)?,
+            rebalance: rebalance(&config)?,
             demo_secret: demo(&config, secret.as_ref())?,
             auth: auth(&config, secret)?,
             telemetry: telemetry(config.telemetry)?,
@@ -213,8 +213,13 @@ fn limits(config: &Config) -> Result<Limits, ConfigError> {
         1_000_000,
     )?;
     in_range("limits.message_burst", limits.message_burst, 1, 1_000_000)?;
-    in_range("limits.mailbox_messages", limits.mailbox_messages, 1, 1 << 20)?;
-    in_range("limits.mailbox_bytes", limits.mailbox_bytes, 1024, 1 << 30)?;
+    in_range(
+        "limits.send_queue_messages",
+        limits.send_queue_messages,
+        1,
+        1 << 20,
+    )?;
+    in_range("limits.send_queue_bytes", limits.send_queue_bytes, 1024, 1 << 30)?;
     in_range("limits.pending_messages", limits.pending_messages, 1, 1 << 20)?;
     in_range("limits.pending_bytes", limits.pending_bytes, 1024, 1 << 30)?;
     in_range("session.send_deadline_ms", session.send_deadline_ms, 100, 60_000)?;
@@ -224,8 +229,8 @@ fn limits(config: &Config) -> Result<Limits, ConfigError> {
         message_bytes: limits.message_bytes,
         messages_per_second: limits.messages_per_second,
         message_burst: limits.message_burst,
-        mailbox_bytes: limits.mailbox_bytes,
-        mailbox_messages: limits.mailbox_messages,
+        send_queue_bytes: limits.send_queue_bytes,
+        send_queue_messages: limits.send_queue_messages,
         pending_messages: limits.pending_messages,
         pending_bytes: limits.pending_bytes,
         send_deadline: Duration::from_millis(session.send_deadline_ms),
@@ -303,31 +308,36 @@ fn drain(config: &Config) -> Result<DrainSettings, ConfigError> {
     })
 }
 
-fn balance(config: &Config) -> Result<BalancePlan, ConfigError> {
-    let section = &config.balance;
-    in_range("balance.high_watermark", section.high_watermark, 1.01, 100.0)?;
+fn rebalance(config: &Config) -> Result<RebalancePlan, ConfigError> {
+    let section = &config.rebalance;
+    in_range("rebalance.high_watermark", section.high_watermark, 1.01, 100.0)?;
     in_range(
-        "balance.floor_connections",
+        "rebalance.floor_connections",
         section.floor_connections,
         1,
         10_000_000,
     )?;
-    in_range("balance.pace_share", section.pace_share, 0.0, 1.0)?;
-    in_range("balance.pace_connections", section.pace_connections, 1, 1_000_000)?;
-    in_range("balance.settle_ms", section.settle_ms, 0, 600_000)?;
+    in_range("rebalance.pace_share", section.pace_share, 0.0, 1.0)?;
+    in_range(
+        "rebalance.pace_connections",
+        section.pace_connections,
+        1,
+        1_000_000,
+    )?;
+    in_range("rebalance.settle_ms", section.settle_ms, 0, 600_000)?;
     let jitter = section.max_connection_age_jitter;
-    in_range("balance.max_connection_age_jitter", jitter, 0.0, 1.0)?;
+    in_range("rebalance.max_connection_age_jitter", jitter, 0.0, 1.0)?;
     let age_s = section.max_connection_age_s;
     if age_s > 0 {
-        in_range("balance.max_connection_age_s", age_s, 1, 31_536_000)?;
+        in_range("rebalance.max_connection_age_s", age_s, 1, 31_536_000)?;
     }
     let most = Duration::from_secs(age_s);
-    Ok(BalancePlan {
+    Ok(RebalancePlan {
         enabled: section.enabled,
-        rules: BalanceRules {
+        rules: RebalanceRules {
             high: section.high_watermark,
             floor: section.floor_connections,
-            pace: Pace {
+            pace: RebalanceRate {
                 share: section.pace_share,
                 least: section.pace_connections,
             },

@@ -24,7 +24,7 @@ use tokio::{
 /// Clients are pinged every second, so that one whose node is frozen finds out in three. Nobody is moved for balance
 /// (`tests/balance.rs`): these clients know no load balancer that keeps them away from a frozen node, and every
 /// connect that such a node finds when it thaws is one more fault than the test means.
-const QUICK_PINGS: &str = "[session]\nheartbeat_ms = 1000\n[balance]\nenabled = false\n";
+const QUICK_PINGS: &str = "[session]\nheartbeat_ms = 1000\n[rebalance]\nenabled = false\n";
 
 /// One fault test at a time: each loads the machine, and some measure time.
 async fn alone() -> MutexGuard<'static, ()> {

@@ -21,7 +21,7 @@ use super::{
         command::Command,
         health::Side,
         keys,
-        probe::{self, Verdict},
+        probe::{self, DedupVerdict},
         shared::Shared,
     },
     Ended,
@@ -150,12 +150,14 @@ impl<'a> Connection<'a> {
 
     fn handle(&self, frame: &Frame<'_>) -> Result<(), Ended> {
         match *frame {
-            Frame::Message { channel, payload } if channel == self.inbox.as_bytes() => self.inbox(payload),
+            Frame::Message { channel, payload } if channel == self.inbox.as_bytes() => {
+                self.on_node_message(payload)
+            }
             Frame::Message { channel, payload } => {
                 if let Some(peer) = keys::peer_of_channel(channel) {
                     // A copy of exactly the payload: a slice would keep the whole receive buffer alive for
                     // as long as one message waits in a slow receiver's queue.
-                    self.events.heard(peer, Bytes::copy_from_slice(payload));
+                    self.events.on_message(peer, Bytes::copy_from_slice(payload));
                 }
             }
             Frame::Subscribed { channel } if channel == self.inbox.as_bytes() => {
@@ -190,14 +192,14 @@ impl<'a> Connection<'a> {
         Ok(())
     }
 
-    fn inbox(&self, payload: &[u8]) {
+    fn on_node_message(&self, payload: &[u8]) {
         match probe::decode(payload) {
             Some(nonce) => {
                 if let Some(took) = self.shared.probe.came_back(nonce) {
                     self.shared.telemetry.bus_probe_seconds(took);
                 }
             }
-            None => self.events.inbox(Bytes::copy_from_slice(payload)),
+            None => self.events.on_node_message(Bytes::copy_from_slice(payload)),
         }
     }
 
@@ -252,7 +254,7 @@ impl<'a> Connection<'a> {
             let nonce = self.shared.probe.begin();
             if self.shared.send(Command::Probe { nonce }).is_ok() {
                 let heard = async {
-                    while self.shared.probe.verdict() != Verdict::Heard {
+                    while self.shared.probe.verdict() != DedupVerdict::Heard {
                         self.shared.probe.heard.notified().await;
                     }
                 };
@@ -260,11 +262,11 @@ impl<'a> Connection<'a> {
                 let _ = timeout(PROBE_PATIENCE, heard).await;
             }
             match self.shared.probe.verdict() {
-                Verdict::Heard => {
+                DedupVerdict::Heard => {
                     (misses, lags) = (0, 0);
                     self.shared.health.bus(Side::Up);
                 }
-                Verdict::Missed => {
+                DedupVerdict::Missed => {
                     if self.frames.load(Ordering::Relaxed) == frames {
                         misses += 1;
                     } else {
@@ -279,7 +281,7 @@ impl<'a> Connection<'a> {
                     }
                 }
                 // The other direction is down, and its state says so.
-                Verdict::NotPublished => {}
+                DedupVerdict::NotPublished => {}
             }
             let desired = self.shared.desired.lock();
             let is_late = desired.outstanding() > 0 && desired.confirmations() == before;

@@ -15,8 +15,8 @@ use switchboard_protocol::{Mid, NodeId, PeerKey, SessionId};
 
 use super::Mutant;
 use crate::{
-    Attached, Broker, BrokerError, BrokerEvents as _, BusState, BusStatus, Claim, Crowd, Keep, Left, Letter,
-    Records, Router,
+    Broker, BrokerError, BrokerEvents as _, BusState, BusStatus, Claim, ClaimOutcome, ClusterLoad, Records,
+    Retention, Router, StoreOutcome, StoredMessage,
 };
 
 /// How long the lease of a crashed node goes on.
@@ -25,9 +25,9 @@ const LEASE: Duration = Duration::from_secs(10);
 /// What a node asked of the bus and what has not been carried out.
 enum Command {
     Publish(Mid, PeerKey, Vec<u8>),
-    Leave(Letter),
+    Leave(StoredMessage),
     ToNode(NodeId, Vec<u8>),
-    Detach(PeerKey, SessionId, u64, Option<Keep>),
+    Detach(PeerKey, SessionId, u64, Option<Retention>),
     Look(PeerKey, SessionId),
     MailDone(PeerKey, SessionId, usize, usize),
 }
@@ -101,8 +101,8 @@ impl Node {
     pub(crate) fn hear(&mut self) -> bool {
         match self.hears.pop_front() {
             None => return false,
-            Some(Heard::Message(to, bytes)) => self.router.heard(to.as_str(), bytes),
-            Some(Heard::Inbox(bytes)) => self.router.inbox(bytes),
+            Some(Heard::Message(to, bytes)) => self.router.on_message(to.as_str(), bytes),
+            Some(Heard::Inbox(bytes)) => self.router.on_node_message(bytes),
         }
         true
     }
@@ -143,7 +143,7 @@ pub(crate) fn carry_out(nodes: &mut [Node], at: usize, luck: u32) -> bool {
             } else {
                 Err(BrokerError::Unavailable)
             };
-            nodes[at].router.published(mid, &to, outcome);
+            nodes[at].router.on_published(mid, &to, outcome);
         }
         Command::Leave(letter) => {
             let mut redis = link.redis.lock();
@@ -155,8 +155,8 @@ pub(crate) fn carry_out(nodes: &mut [Node], at: usize, luck: u32) -> bool {
             });
             let left = redis.records.leave(&letter, is_dead, now);
             drop(redis);
-            if letter.is_urgent && matches!(left, Left::Queued(_)) {
-                let hint = switchboard_protocol::InboxMessage::Mail {
+            if letter.is_urgent && matches!(left, StoreOutcome::Queued(_)) {
+                let hint = switchboard_protocol::NodeMessage::OfflineQueueHint {
                     key: letter.to.clone(),
                 };
                 let node = holder
@@ -170,7 +170,7 @@ pub(crate) fn carry_out(nodes: &mut [Node], at: usize, luck: u32) -> bool {
             } else {
                 Err(BrokerError::Unavailable)
             };
-            nodes[at].router.left(letter.mid, &letter.to, outcome);
+            nodes[at].router.on_stored(letter.mid, &letter.to, outcome);
         }
         Command::ToNode(to, message) => {
             let node = nodes.iter_mut().find(|node| *node.router.node() == to);
@@ -185,12 +185,14 @@ pub(crate) fn carry_out(nodes: &mut [Node], at: usize, luck: u32) -> bool {
         Command::Look(key, session) => {
             let letters = link.redis.lock().records.letters(&key, &link.node, session);
             if !letters.is_empty() {
-                nodes[at].router.mail(&key, session, letters);
+                nodes[at].router.on_offline_queue(&key, session, letters);
             }
         }
         Command::MailDone(key, session, letters, bytes) => {
             let mut redis = link.redis.lock();
-            redis.records.mail_done(&key, &link.node, session, letters, bytes);
+            redis
+                .records
+                .remove_stored(&key, &link.node, session, letters, bytes);
         }
     }
     true
@@ -218,7 +220,11 @@ impl Link {
 }
 
 impl Broker for Link {
-    fn attach<'a>(&'a self, key: &'a PeerKey, claim: Claim) -> BoxFuture<'a, Result<Attached, BrokerError>> {
+    fn attach<'a>(
+        &'a self,
+        key: &'a PeerKey,
+        claim: Claim,
+    ) -> BoxFuture<'a, Result<ClaimOutcome, BrokerError>> {
         let mut redis = self.redis.lock();
         let now = redis.now;
         let outcome = redis.records.claim(key, &self.node, &claim, now);
@@ -228,7 +234,7 @@ impl Broker for Link {
         Box::pin(std::future::ready(outcome))
     }
 
-    fn detach(&self, key: &PeerKey, session: SessionId, fence: u64, keep: Option<Keep>) {
+    fn detach(&self, key: &PeerKey, session: SessionId, fence: u64, keep: Option<Retention>) {
         let mut subscribed = self.subscribed.lock();
         if subscribed.get(key) == Some(&session) {
             subscribed.remove(key);
@@ -251,25 +257,25 @@ impl Broker for Link {
         Ok(())
     }
 
-    fn leave(&self, letter: Letter) -> Result<(), BrokerError> {
+    fn store(&self, letter: StoredMessage) -> Result<(), BrokerError> {
         self.ask(Command::Leave(letter))
     }
 
-    fn look_for_mail(&self, key: &PeerKey, session: SessionId) {
+    fn read_offline_queue(&self, key: &PeerKey, session: SessionId) {
         let _ = self.ask(Command::Look(key.clone(), session));
     }
 
-    fn mail_done(&self, key: &PeerKey, session: SessionId, letters: usize, bytes: usize) {
+    fn remove_stored(&self, key: &PeerKey, session: SessionId, letters: usize, bytes: usize) {
         let _ = self.ask(Command::MailDone(key.clone(), session, letters, bytes));
     }
 
-    fn still_here(&self, _: &PeerKey, _: SessionId) {}
+    fn touch(&self, _: &PeerKey, _: SessionId) {}
 
     fn send_to_node(&self, node: &NodeId, message: Vec<u8>) -> Result<(), BrokerError> {
         self.ask(Command::ToNode(node.clone(), message))
     }
 
-    fn crowd(&self, _: Option<usize>) -> Option<Crowd> {
+    fn cluster_load(&self, _: Option<usize>) -> Option<ClusterLoad> {
         None
     }
 

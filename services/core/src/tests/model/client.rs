@@ -14,7 +14,7 @@ use switchboard_protocol::{
 };
 
 use super::Mutant;
-use crate::{Attachment, BrokerEvents as _, Outgoing, Router, SendRequest, Wish};
+use crate::{AttachRequest, Attachment, BrokerEvents as _, Outgoing, Router, SendRequest};
 
 /// What became of a send, as its client knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,7 +120,7 @@ impl Client {
 
     /// Connects to `router`, the node at `node`, resuming if there is something to resume.
     pub(crate) fn connect(&mut self, node: usize, router: &std::sync::Arc<Router>) {
-        let wish = Wish {
+        let wish = AttachRequest {
             resume: self.token.map(|token| (token, self.seen)),
             acks: true,
             reject: false,
@@ -235,7 +235,7 @@ impl Client {
             return;
         };
         let frame = match outgoing {
-            Outgoing::Forward(forward) => {
+            Outgoing::Delivery(forward) => {
                 if mutant == Some(Mutant::DoneWhenWritten) {
                     attachment.router().done(attachment.peer(), forward.seq);
                 }
@@ -290,8 +290,8 @@ impl Client {
             let attachment = connection.attachment.as_ref();
             attachment.is_some_and(|attachment| std::ptr::eq(&**attachment.router(), router))
         })?;
-        router.inbox(
-            switchboard_protocol::InboxMessage::Yield { key, session }
+        router.on_node_message(
+            switchboard_protocol::NodeMessage::DetachRequest { key, session }
                 .encode()
                 .into(),
         );

@@ -18,7 +18,7 @@ use crate::{BrokerEvents as _, Limits, Router};
 use bus::{Node, Redis, carry_out};
 use client::{Client, Word};
 
-/// Schedules run by the test; `MODEL_SCHEDULES` overrides it.
+/// Schedules run by the test; `SWITCHBOARD_MODEL_SCHEDULES` overrides it.
 const SCHEDULES: u64 = 100_000;
 
 /// Schedules in which a planted bug must be found.
@@ -46,7 +46,7 @@ struct World {
     nodes: Vec<Node>,
     clients: Vec<Client>,
     /// Sessions whose sends go on after their connection: looked after as the router's timer would.
-    peers: Vec<Arc<crate::Peer>>,
+    peers: Vec<Arc<crate::Session>>,
     telemetry: Telemetry,
 }
 
@@ -230,12 +230,12 @@ impl World {
         node.is_frozen = false;
         node.deafen();
         for (key, session) in node.link.lost() {
-            let message = switchboard_protocol::InboxMessage::Takeover {
+            let message = switchboard_protocol::NodeMessage::Takeover {
                 key,
                 session,
                 fence: u64::MAX,
             };
-            node.router.inbox(message.encode().into());
+            node.router.on_node_message(message.encode().into());
         }
     }
 
@@ -354,9 +354,10 @@ fn no_schedule_of_faults_breaks_the_delivery_contract() {
     if let Some(seed) = number("MODEL_SEED") {
         println!("seed {seed}: {:?}", run(seed, None, &telemetry));
     }
-    let seeds = number("MODEL_SEED").map_or(0..number("MODEL_SCHEDULES").unwrap_or(SCHEDULES), |seed| {
-        seed..seed + 1
-    });
+    let seeds = number("MODEL_SEED").map_or(
+        0..number("SWITCHBOARD_MODEL_SCHEDULES").unwrap_or(SCHEDULES),
+        |seed| seed..seed + 1,
+    );
     let mut all = Counts::default();
     for seed in seeds {
         match run(seed, None, &telemetry) {

@@ -16,9 +16,9 @@ fn pass(node: &Node, seconds: u64) {
 }
 
 fn asked(node: &Node, count: usize) -> Vec<String> {
-    let peers = node.router.whom_to_ask(count, QUIET);
+    let peers = node.router.rebalance_candidates(count, QUIET);
     for peer in &peers {
-        node.router.ask_to_move(peer, Goaway::Balance);
+        node.router.ask_to_move(peer, Goaway::Rebalance);
     }
     peers.iter().map(|peer| peer.key().peer().to_string()).collect()
 }
@@ -49,9 +49,9 @@ fn nobody_is_asked_again_for_five_minutes_and_who_was_asked_is_about_to_go_for_t
     let node = Node::new("n1");
     let _all = ["ann", "bob"].map(|name| node.attach(name));
     assert_eq!(asked(&node, 9).len(), 2);
-    assert_eq!(node.router.about_to_go(), 2);
+    assert_eq!(node.router.recently_asked(), 2);
     pass(&node, 11);
-    assert_eq!(node.router.about_to_go(), 0);
+    assert_eq!(node.router.recently_asked(), 0);
     assert_eq!(asked(&node, 9).len(), 0);
     pass(&node, 290);
     assert_eq!(asked(&node, 9).len(), 2);

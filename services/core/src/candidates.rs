@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use switchboard_protocol::{CloseCode, Event, GoawayReason};
 use switchboard_telemetry::Goaway;
 
-use crate::{Crowd, Peer, Router};
+use crate::{ClusterLoad, Router, Session};
 
 /// Who was asked to make room is not asked again for so long: a client that stays has its reasons.
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(300);
@@ -40,19 +40,19 @@ impl Router {
     /// Tells other nodes that this one has `own` connections and takes more (`None`: it takes none), and what
     /// is known of them. `None` while nothing is known.
     #[must_use]
-    pub fn crowd(&self, own: Option<usize>) -> Option<Crowd> {
-        self.broker.get()?.crowd(own)
+    pub fn cluster_load(&self, own: Option<usize>) -> Option<ClusterLoad> {
+        self.broker.get()?.cluster_load(own)
     }
 
     /// Asks a client to open a new connection, to whatever node it gets.
-    pub fn ask_to_move(&self, peer: &Peer, why: Goaway) {
+    pub fn ask_to_move(&self, peer: &Session, why: Goaway) {
         peer.was_asked_to_move(self.second(self.now()));
         let reason = match why {
             Goaway::Draining => GoawayReason::Draining,
-            Goaway::Balance | Goaway::Age => GoawayReason::Rebalancing,
+            Goaway::Rebalance | Goaway::Age => GoawayReason::Rebalancing,
         };
         let reconnect_after_ms = 0;
-        peer.tell(Event::Goaway {
+        peer.push_event(Event::Goaway {
             reason,
             reconnect_after_ms,
         });
@@ -61,19 +61,20 @@ impl Router {
 
     /// How many were asked to move a moment ago and are still here.
     #[must_use]
-    pub fn about_to_go(&self) -> usize {
+    pub fn recently_asked(&self) -> usize {
         let now_s = self.second(self.now());
-        let is_about_to_go = |peer: &Peer| asked_for(peer, now_s).is_some_and(|for_s| for_s < ABOUT_TO_GO);
+        let is_about_to_go = |peer: &Session| asked_for(peer, now_s).is_some_and(|for_s| for_s < ABOUT_TO_GO);
         self.registry.select(is_about_to_go).len()
     }
 
     /// At most `count` clients to ask to make room: first those who neither sent nor got anything for
     /// `quiet_for`, of these the longest connected first.
     #[must_use]
-    pub fn whom_to_ask(&self, count: usize, quiet_for: Duration) -> Vec<Arc<Peer>> {
+    pub fn rebalance_candidates(&self, count: usize, quiet_for: Duration) -> Vec<Arc<Session>> {
         let now_s = self.second(self.now());
         let since_s = now_s.saturating_sub(seconds(quiet_for));
-        let may_be_asked = |peer: &Peer| asked_for(peer, now_s).is_none_or(|for_s| for_s >= ASK_AGAIN_AFTER);
+        let may_be_asked =
+            |peer: &Session| asked_for(peer, now_s).is_none_or(|for_s| for_s >= ASK_AGAIN_AFTER);
         let peers = self.registry.select(may_be_asked);
         first(peers, count, |peer| {
             (peer.was_active_since(since_s), peer.order())
@@ -83,15 +84,15 @@ impl Router {
     /// At most `count` clients to ask to move because their connections have reached their age, the oldest
     /// first. Who was asked because of that and has not moved is closed; that counts as well.
     #[must_use]
-    pub fn over_age(&self, age: MaxAge, count: usize) -> Vec<Arc<Peer>> {
+    pub fn over_age(&self, age: MaxAge, count: usize) -> Vec<Arc<Session>> {
         let now_s = self.second(self.now());
-        let due_s = |peer: &Peer| peer.since_s().saturating_add(age.of(peer.order()));
-        let was_asked = |peer: &Peer| peer.asked_s() >= due_s(peer);
-        let is_meant = |peer: &Peer| {
+        let due_s = |peer: &Session| peer.since_s().saturating_add(age.of(peer.order()));
+        let was_asked = |peer: &Session| peer.asked_s() >= due_s(peer);
+        let is_meant = |peer: &Session| {
             let may_stay = || asked_for(peer, now_s).is_some_and(|for_s| for_s < LAST_STAY);
             now_s >= due_s(peer) && !(was_asked(peer) && may_stay())
         };
-        let peers = first(self.registry.select(is_meant), count, Peer::order);
+        let peers = first(self.registry.select(is_meant), count, Session::order);
         let (stayed, due): (Vec<_>, _) = peers.into_iter().partition(|peer| was_asked(peer));
         for peer in stayed {
             peer.close(CloseCode::Restarting);
@@ -101,13 +102,17 @@ impl Router {
 }
 
 /// How long ago a peer was asked to move, if ever.
-fn asked_for(peer: &Peer, now_s: u32) -> Option<Duration> {
+fn asked_for(peer: &Session, now_s: u32) -> Option<Duration> {
     let asked_s = peer.asked_s();
     (asked_s > 0).then(|| Duration::from_secs(now_s.saturating_sub(asked_s).into()))
 }
 
 /// The `count` smallest by `rank`, in their order.
-fn first<K: Ord>(mut peers: Vec<Arc<Peer>>, count: usize, rank: impl Fn(&Peer) -> K) -> Vec<Arc<Peer>> {
+fn first<K: Ord>(
+    mut peers: Vec<Arc<Session>>,
+    count: usize,
+    rank: impl Fn(&Session) -> K,
+) -> Vec<Arc<Session>> {
     if count < peers.len() {
         peers.select_nth_unstable_by_key(count, |peer| rank(peer));
         peers.truncate(count);

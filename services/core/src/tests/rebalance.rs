@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
-use crate::{BalanceRules, Balancer, Crowd, Pace};
+use crate::{ClusterLoad, RebalancePolicy, RebalanceRate, RebalanceRules};
 
-const RULES: BalanceRules = BalanceRules {
+const RULES: RebalanceRules = RebalanceRules {
     high: 1.1,
     floor: 100,
-    pace: Pace {
+    pace: RebalanceRate {
         share: 0.04,
         least: 5,
     },
@@ -18,9 +18,9 @@ const RULES: BalanceRules = BalanceRules {
 
 fn decide(own: usize, others: &[usize], asked: usize) -> usize {
     let others = others.to_vec();
-    let crowd = Crowd { own, others };
+    let crowd = ClusterLoad { own, others };
     let budget = RULES.pace.per_second(own);
-    Balancer::new(RULES).decide(&crowd, own, || asked, budget, Instant::now())
+    RebalancePolicy::new(RULES).decide(&crowd, own, || asked, budget, Instant::now())
 }
 
 #[test]
@@ -41,9 +41,9 @@ fn the_excess_goes_at_the_pace_that_is_set_and_who_was_asked_counts_as_gone() {
 
 #[test]
 fn it_goes_on_until_half_way_between_watermark_and_mean_and_begins_again_only_above_the_watermark() {
-    let mut balancer = Balancer::new(RULES);
+    let mut balancer = RebalancePolicy::new(RULES);
     let mut at = |own| {
-        let crowd = Crowd {
+        let crowd = ClusterLoad {
             own,
             others: vec![1000, 2000 - own],
         };
@@ -58,23 +58,23 @@ fn it_goes_on_until_half_way_between_watermark_and_mean_and_begins_again_only_ab
 
 #[test]
 fn clients_that_all_came_since_the_others_were_heard_are_no_excess() {
-    let crowd = Crowd {
+    let crowd = ClusterLoad {
         own: 1000,
         others: vec![1000, 1000],
     };
-    let count = Balancer::new(RULES).decide(&crowd, 3000, || 0, 60, Instant::now());
+    let count = RebalancePolicy::new(RULES).decide(&crowd, 3000, || 0, 60, Instant::now());
     assert_eq!(count, 0);
 }
 
 #[test]
 fn clients_that_are_sent_back_to_where_they_came_from_are_not_asked_for_ever() {
-    let mut balancer = Balancer::new(RULES);
+    let mut balancer = RebalancePolicy::new(RULES);
     let start = Instant::now();
-    let crowd = Crowd {
+    let crowd = ClusterLoad {
         own: 1500,
         others: vec![1500, 0],
     };
-    let asked = |balancer: &mut Balancer, seconds: std::ops::Range<u64>| -> usize {
+    let asked = |balancer: &mut RebalancePolicy, seconds: std::ops::Range<u64>| -> usize {
         seconds
             .map(|second| balancer.decide(&crowd, 1500, || 0, 30, start + Duration::from_secs(second)))
             .sum()
@@ -91,8 +91,8 @@ proptest! {
         asked in 0_usize..1000,
         budget in 0_usize..1000,
     ) {
-        let crowd = Crowd { own, others };
-        let count = Balancer::new(RULES).decide(&crowd, own, || asked, budget, Instant::now());
+        let crowd = ClusterLoad { own, others };
+        let count = RebalancePolicy::new(RULES).decide(&crowd, own, || asked, budget, Instant::now());
         prop_assert!(count <= budget);
         if count > 0 {
             let left = own - asked - count;
@@ -131,16 +131,16 @@ struct Sim {
 }
 
 struct Node {
-    balancer: Balancer,
+    balancer: RebalancePolicy,
     own: usize,
     said: [usize; 2],
-    heard: Option<Crowd>,
+    heard: Option<ClusterLoad>,
 }
 
 impl Sim {
     fn new(counts: &[usize], places: Places) -> Self {
         let nodes = counts.iter().map(|own| Node {
-            balancer: Balancer::new(RULES),
+            balancer: RebalancePolicy::new(RULES),
             own: *own,
             said: [*own; 2],
             heard: None,
@@ -192,7 +192,7 @@ impl Sim {
                 let node = &mut self.nodes[index];
                 node.said = [node.own, node.said[0]];
                 let own = node.said[0].min(node.said[1]);
-                node.heard = Some(Crowd { own, others });
+                node.heard = Some(ClusterLoad { own, others });
             }
             let asked = self.moving.iter().filter(|(_, from)| *from == index).count();
             let node = &mut self.nodes[index];

@@ -1,10 +1,10 @@
 //! Asking clients to move while the node goes on serving: because it has more than its share of the cluster's
-//! connections, or because theirs have reached their age. Not the decision how many (`switchboard_core::Balancer`)
+//! connections, or because theirs have reached their age. Not the decision how many (`switchboard_core::RebalancePolicy`)
 //! nor whom (`Router`), nor the drain of a node that stops (`drain`).
 
 use std::{convert::Infallible, time::Duration};
 
-use switchboard_core::{BalanceRules, Balancer, BusState, MaxAge, Peer, Router};
+use switchboard_core::{BusState, MaxAge, RebalancePolicy, RebalanceRules, Router, Session};
 use switchboard_telemetry::Goaway;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
@@ -15,11 +15,11 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How connections are kept in balance.
 #[derive(Debug, Clone, Copy)]
-pub struct BalancePlan {
+pub struct RebalancePlan {
     /// Whether a node that has more than its share asks clients to move.
     pub enabled: bool,
     /// When it does, and how fast; the pace also holds for connections that have reached their age.
-    pub rules: BalanceRules,
+    pub rules: RebalanceRules,
     /// How long the bus has to be well, and the node to take clients, before it is counted and asks anybody.
     pub settle: Duration,
     /// How old connections may become, if there is a bound.
@@ -29,9 +29,9 @@ pub struct BalancePlan {
 impl Edge {
     /// Keeps the connections in balance until it is dropped; from then on other nodes do not count this one. To
     /// be run only while the node takes clients.
-    pub async fn keep_balance(&self, plan: BalancePlan) -> Infallible {
+    pub async fn run_rebalance(&self, plan: RebalancePlan) -> Infallible {
         let counted = Counted(&self.router);
-        let mut balancer = Balancer::new(plan.rules);
+        let mut balancer = RebalancePolicy::new(plan.rules);
         let mut settling = Settling::new(plan.settle);
         let mut ticks = interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -40,7 +40,7 @@ impl Edge {
             let now = Instant::now();
             let own = self.open_connections();
             let is_settled = settling.is_over(self.router.bus().state == BusState::Up, now);
-            let crowd = counted.0.crowd(is_settled.then_some(own));
+            let crowd = counted.0.cluster_load(is_settled.then_some(own));
             self.telemetry
                 .cluster_mean(crowd.as_ref().map(|crowd| crowd.mean()));
             if !is_settled {
@@ -52,21 +52,21 @@ impl Edge {
                 .map_or_else(Vec::new, |age| self.router.over_age(age, budget));
             let budget = budget - aged.len();
             let count = crowd.filter(|_| plan.enabled).map_or(0, |crowd| {
-                let asked = || self.router.about_to_go() + aged.len();
+                let asked = || self.router.recently_asked() + aged.len();
                 balancer.decide(&crowd, own, asked, budget, now.into_std())
             });
             let excess = match count {
                 0 => Vec::new(),
-                count => self.router.whom_to_ask(count, QUIET_FOR),
+                count => self.router.rebalance_candidates(count, QUIET_FOR),
             };
             let aged = aged.iter().map(|peer| (&**peer, Goaway::Age));
-            let excess = excess.iter().map(|peer| (&**peer, Goaway::Balance));
+            let excess = excess.iter().map(|peer| (&**peer, Goaway::Rebalance));
             self.ask_one_by_one(aged.chain(excess).collect(), now).await;
         }
     }
 
     /// Spread over the time until the next look, so that they do not all come to another node at once.
-    async fn ask_one_by_one(&self, peers: Vec<(&Peer, Goaway)>, start: Instant) {
+    async fn ask_one_by_one(&self, peers: Vec<(&Session, Goaway)>, start: Instant) {
         let step = LOOK_EVERY / u32::try_from(peers.len() + 1).unwrap_or(u32::MAX);
         for ((peer, why), number) in peers.into_iter().zip(1..) {
             sleep_until(start + step * number).await;
@@ -81,7 +81,7 @@ struct Counted<'a>(&'a Router);
 impl Drop for Counted<'_> {
     fn drop(&mut self) {
         // What is known of the others is of no interest here.
-        let _ = self.0.crowd(None);
+        let _ = self.0.cluster_load(None);
     }
 }
 

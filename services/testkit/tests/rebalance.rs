@@ -34,13 +34,13 @@ fn size() -> Size {
         return Size {
             pairs: 1500,
             every: Duration::from_secs(5),
-            config: "[balance]\nenabled = true\n",
+            config: "[rebalance]\nenabled = true\n",
         };
     }
     Size {
         pairs: 300,
         every: Duration::from_secs(2),
-        config: "[balance]\nenabled = true\nsettle_ms = 500\npace_share = 0.2\n",
+        config: "[rebalance]\nenabled = true\nsettle_ms = 500\npace_share = 0.2\n",
     }
 }
 
@@ -92,7 +92,7 @@ async fn a_third_node_gets_its_share_of_the_connections_and_nothing_is_lost_mean
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_reach_their_age_move_and_nothing_is_lost() {
-    let config = "[balance]\nsettle_ms = 0\nmax_connection_age_s = 2\nmax_connection_age_jitter = 0.5\n";
+    let config = "[rebalance]\nsettle_ms = 0\nmax_connection_age_s = 2\nmax_connection_age_jitter = 0.5\n";
     let cluster = Cluster::start_with(2, config).await.unwrap();
     let oracle = Oracle::start();
     let plan = LoadPlan {
@@ -118,7 +118,7 @@ async fn connections_that_reach_their_age_move_and_nothing_is_lost() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_is_asked_to_move_while_redis_is_away_and_a_draining_node_is_not_counted() {
-    let config = "[balance]\nenabled = true\nsettle_ms = 0\nfloor_connections = 1\npace_share = 0\npace_connections = 5\n";
+    let config = "[rebalance]\nenabled = true\nsettle_ms = 0\nfloor_connections = 1\npace_share = 0\npace_connections = 5\n";
     let cluster = Cluster::start_proxied(2, config).await.unwrap();
     let (n1, n2) = (&cluster.nodes[0], &cluster.nodes[1]);
     let asked = async || n1.metric(ASKED).await.unwrap();

@@ -1,12 +1,12 @@
 //! Whether a node has more than its share of the cluster's connections, and how many of them it asks to move at
-//! this moment. Not which ones (`moving`), nor how nodes know of each other ([`Broker::crowd`](crate::Broker)).
+//! this moment. Not which ones (`moving`), nor how nodes know of each other ([`Broker::cluster_load`](crate::Broker)).
 //!
 //! It errs on the side of asking too few: what nodes know of each other is seconds old, and a client that was
 //! asked for nothing has been disturbed for nothing.
 
 use std::time::{Duration, Instant};
 
-use crate::Crowd;
+use crate::ClusterLoad;
 
 /// In a time as long as this a node asks at most as many as it has connections: a balancer that sends everybody
 /// back to where they came from must not make them circle.
@@ -14,25 +14,25 @@ const WINDOW: Duration = Duration::from_secs(600);
 
 /// When a node asks clients to move, and how many.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct BalanceRules {
+pub struct RebalanceRules {
     /// It begins above this multiple of the mean of all nodes, and ends half-way back to the mean.
     pub high: f64,
     /// A node with no more connections than this asks nobody.
     pub floor: usize,
     /// The bound on how fast it asks.
-    pub pace: Pace,
+    pub pace: RebalanceRate,
 }
 
 /// How many clients a node asks to move in one second, at most.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Pace {
+pub struct RebalanceRate {
     /// This share of its connections …
     pub share: f64,
     /// … or this many, if that is more.
     pub least: usize,
 }
 
-impl Pace {
+impl RebalanceRate {
     /// For a node with `own` connections.
     #[must_use]
     pub fn per_second(self, own: usize) -> usize {
@@ -42,8 +42,8 @@ impl Pace {
 
 /// One node's decisions, and what it has to remember between them.
 #[derive(Debug)]
-pub struct Balancer {
-    rules: BalanceRules,
+pub struct RebalancePolicy {
+    rules: RebalanceRules,
     is_shedding: bool,
     window: Option<Window>,
 }
@@ -58,10 +58,10 @@ struct Window {
     is_spent: bool,
 }
 
-impl Balancer {
+impl RebalancePolicy {
     /// Nothing has been asked yet.
     #[must_use]
-    pub fn new(rules: BalanceRules) -> Self {
+    pub fn new(rules: RebalanceRules) -> Self {
         Self {
             rules,
             is_shedding: false,
@@ -73,7 +73,7 @@ impl Balancer {
     /// of these were asked a moment ago and have not gone yet.
     pub fn decide(
         &mut self,
-        crowd: &Crowd,
+        crowd: &ClusterLoad,
         own: usize,
         asked: impl FnOnce() -> usize,
         budget: usize,

@@ -15,8 +15,8 @@ use switchboard_protocol::{CloseCode, Event, MessageId, MessageKind, Mid, NodeId
 use switchboard_telemetry::MessageSpan;
 
 use crate::{
-    Limits, Saved, Unacked,
-    inbound::{Inbound, Verdict},
+    Limits, SessionSnapshot, Unacked,
+    duplicate_filter::{DedupVerdict, DuplicateFilter},
 };
 
 /// An idle queue keeps no more room than this many entries.
@@ -24,7 +24,7 @@ const IDLE_CAPACITY: usize = 8;
 
 /// A message for one receiver.
 #[derive(Debug)]
-pub struct Forward {
+pub struct Delivery {
     /// What it is.
     pub kind: MessageKind,
     /// Who sent it.
@@ -58,7 +58,7 @@ pub enum AckTo {
 #[derive(Debug)]
 pub enum Outgoing {
     /// Another peer's message.
-    Forward(Box<Forward>),
+    Delivery(Box<Delivery>),
     /// `receipt: delivered` for the send of that `id`.
     Delivered(u64),
     /// The node's own word.
@@ -69,7 +69,7 @@ pub enum Outgoing {
 
 /// What became of a message offered to a mailbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Accept {
+pub(crate) enum OfferOutcome {
     /// It waits for the socket.
     Queued,
     /// It waited already.
@@ -88,7 +88,7 @@ pub(crate) enum Accept {
 
 /// A message that was taken for the socket and is not done.
 #[derive(Debug)]
-pub(crate) struct Taken {
+pub(crate) struct InFlight {
     seq: u64,
     pub(crate) mid: Mid,
     pub(crate) ack: AckTo,
@@ -106,17 +106,17 @@ pub(crate) struct Mail {
 
 /// What a mailbox leaves behind when its connection is gone.
 #[derive(Debug, Default)]
-pub(crate) struct Remains {
-    pub(crate) saved: Saved,
+pub(crate) struct Undelivered {
+    pub(crate) saved: SessionSnapshot,
     /// Messages that were accepted and are not done; their senders must send them again.
     pub(crate) undone: Vec<(Mid, AckTo)>,
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Mailbox {
+pub(crate) struct SendQueue {
     queue: VecDeque<Outgoing>,
-    taken: VecDeque<Taken>,
-    inbound: Inbound,
+    taken: VecDeque<InFlight>,
+    inbound: DuplicateFilter,
     forwards: usize,
     bytes: usize,
     last_seq: u64,
@@ -127,48 +127,48 @@ pub(crate) struct Mailbox {
     waker: Option<Waker>,
 }
 
-impl Mailbox {
+impl SendQueue {
     /// Offers a message; on `Queued` the caller wakes the returned waker.
     pub(crate) fn offer(
         &mut self,
-        forward: Forward,
+        forward: Delivery,
         prev: Option<u64>,
         limits: &Limits,
         now: Instant,
-    ) -> (Accept, Option<Waker>) {
+    ) -> (OfferOutcome, Option<Waker>) {
         if self.closed || self.closing.is_some() {
-            return (Accept::Closed, None);
+            return (OfferOutcome::Closed, None);
         }
         if let MessageId::Client(id) = forward.mid.id {
             let verdict = self
                 .inbound
                 .judge(forward.mid.session, id, prev, limits.senders_per_receiver, now);
             match verdict {
-                Verdict::Accept => {}
-                Verdict::AlreadyQueued => return (Accept::AlreadyQueued, None),
-                Verdict::AlreadyDone => return (Accept::AlreadyDone, None),
-                Verdict::Late => return (Accept::Late, None),
-                Verdict::Gap => return (Accept::Gap, None),
-                Verdict::TooManySenders => return (Accept::Busy, None),
+                DedupVerdict::Accept => {}
+                DedupVerdict::AlreadyQueued => return (OfferOutcome::AlreadyQueued, None),
+                DedupVerdict::AlreadyDone => return (OfferOutcome::AlreadyDone, None),
+                DedupVerdict::Late => return (OfferOutcome::Late, None),
+                DedupVerdict::Gap => return (OfferOutcome::Gap, None),
+                DedupVerdict::TooManySenders => return (OfferOutcome::Busy, None),
             }
         }
         // The kept mailbox has a bound of its own.
         if !forward.is_mail && self.is_full(forward.payload.len(), limits) {
-            return (Accept::Busy, None);
+            return (OfferOutcome::Busy, None);
         }
         if let MessageId::Client(id) = forward.mid.id {
             self.inbound.accepted(forward.mid.session, id, now);
         }
         self.forwards += 1;
         self.bytes += forward.payload.len();
-        self.queue.push_back(Outgoing::Forward(Box::new(forward)));
-        (Accept::Queued, self.waker.take())
+        self.queue.push_back(Outgoing::Delivery(Box::new(forward)));
+        (OfferOutcome::Queued, self.waker.take())
     }
 
     /// An empty mailbox takes a message of any size: the frame limit bounds it already.
     fn is_full(&self, more_bytes: usize, limits: &Limits) -> bool {
-        self.forwards >= limits.mailbox_messages
-            || (self.forwards > 0 && self.bytes + more_bytes > limits.mailbox_bytes)
+        self.forwards >= limits.send_queue_messages
+            || (self.forwards > 0 && self.bytes + more_bytes > limits.send_queue_bytes)
     }
 
     /// Adds the node's own word.
@@ -192,7 +192,7 @@ impl Mailbox {
     }
 
     /// The connection is gone: nothing more is accepted, and what is not done is given back.
-    pub(crate) fn abandon(&mut self) -> Remains {
+    pub(crate) fn abandon(&mut self) -> Undelivered {
         self.closed = true;
         let (queue, taken) = (std::mem::take(&mut self.queue), std::mem::take(&mut self.taken));
         let tail = taken.iter().filter_map(|taken| match taken.mid.id {
@@ -203,37 +203,37 @@ impl Mailbox {
             }),
             MessageId::Node(_) => None,
         });
-        let saved = Saved {
+        let saved = SessionSnapshot {
             last_seq: self.last_seq,
             tail: tail.collect(),
             marks: self.inbound.save(),
         };
         let waiting = queue.into_iter().filter_map(|outgoing| match outgoing {
-            Outgoing::Forward(forward) => Some((forward.mid, forward.ack)),
+            Outgoing::Delivery(forward) => Some((forward.mid, forward.ack)),
             Outgoing::Delivered(_) | Outgoing::Event(_) | Outgoing::Close(_) => None,
         });
         let undone = taken
             .into_iter()
             .map(|taken| (taken.mid, taken.ack))
             .chain(waiting);
-        Remains {
+        Undelivered {
             saved,
             undone: undone.collect(),
         }
     }
 
     /// Goes on where an earlier connection of the session ended; its client has seen everything up to `seen`.
-    pub(crate) fn restore(&mut self, saved: Saved, seen: u64, now: Instant) {
+    pub(crate) fn restore(&mut self, saved: SessionSnapshot, seen: u64, now: Instant) {
         self.last_seq = saved.last_seq.max(seen);
         self.inbound.restore(saved, seen, now);
     }
 
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Outgoing> {
         if let Some(mut outgoing) = self.queue.pop_front() {
-            if let Outgoing::Forward(forward) = &mut outgoing {
+            if let Outgoing::Delivery(forward) = &mut outgoing {
                 self.last_seq += 1;
                 forward.seq = self.last_seq;
-                self.taken.push_back(Taken {
+                self.taken.push_back(InFlight {
                     seq: forward.seq,
                     mid: forward.mid,
                     ack: forward.ack.clone(),
@@ -260,7 +260,7 @@ impl Mailbox {
     }
 
     /// The oldest message taken for the socket, if it is among those up to `seq`: it is done now.
-    pub(crate) fn next_done(&mut self, seq: u64) -> Option<Taken> {
+    pub(crate) fn next_done(&mut self, seq: u64) -> Option<InFlight> {
         self.taken.front().filter(|taken| taken.seq <= seq)?;
         let taken = self.taken.pop_front()?;
         self.forwards -= 1;
@@ -276,7 +276,7 @@ impl Mailbox {
     }
 
     /// The oldest message taken for the socket, if it is `seq`: the client refuses it.
-    pub(crate) fn refused(&mut self, seq: u64) -> Option<Taken> {
+    pub(crate) fn refused(&mut self, seq: u64) -> Option<InFlight> {
         let is_next = self.taken.front().is_some_and(|taken| taken.seq == seq);
         let taken = is_next.then(|| self.next_done(seq)).flatten()?;
         if let MessageId::Client(id) = taken.mid.id {
@@ -287,7 +287,7 @@ impl Mailbox {
 
     /// The oldest message that was taken and is not done, while there is no room for more.
     pub(crate) fn stuck_at(&self, limits: &Limits) -> Option<u64> {
-        let is_full = self.is_full(0, limits) || self.bytes >= limits.mailbox_bytes;
+        let is_full = self.is_full(0, limits) || self.bytes >= limits.send_queue_bytes;
         self.taken.front().filter(|_| is_full).map(|taken| taken.seq)
     }
 
@@ -305,10 +305,10 @@ impl Mailbox {
     /// whoever left it last is told. False if an earlier letter of the same message said so before.
     pub(crate) fn is_letter(&mut self, mid: Mid, ack: AckTo) -> bool {
         let queued = self.queue.iter_mut().find_map(|outgoing| match outgoing {
-            Outgoing::Forward(forward) if forward.mid == mid => {
+            Outgoing::Delivery(forward) if forward.mid == mid => {
                 Some((&mut forward.is_mail, &mut forward.ack))
             }
-            Outgoing::Forward(_) | Outgoing::Delivered(_) | Outgoing::Event(_) | Outgoing::Close(_) => None,
+            Outgoing::Delivery(_) | Outgoing::Delivered(_) | Outgoing::Event(_) | Outgoing::Close(_) => None,
         });
         let mut taken = self.taken.iter_mut().filter(|taken| taken.mid == mid);
         let found = queued.or_else(|| taken.next().map(|taken| (&mut taken.is_mail, &mut taken.ack)));
@@ -324,7 +324,7 @@ impl Mailbox {
     }
 
     /// A letter is done; the whole mail, when it was the last one.
-    pub(crate) fn letter_done(&mut self, taken: &Taken) -> Option<Mail> {
+    pub(crate) fn letter_done(&mut self, taken: &InFlight) -> Option<Mail> {
         let mail = self.mail.as_mut().filter(|_| taken.is_mail)?;
         mail.open = mail.open.saturating_sub(1);
         if mail.open > 0 {

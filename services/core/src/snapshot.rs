@@ -5,13 +5,13 @@ use switchboard_protocol::SessionId;
 
 /// The state of a detached session.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Saved {
+pub struct SessionSnapshot {
     /// The number of the last event that was written to the client.
     pub last_seq: u64,
     /// Written but not acknowledged by the client (with `acks=client`), by rising number.
     pub tail: Vec<Unacked>,
     /// What the session has of each sender.
-    pub marks: Vec<(SessionId, Marks)>,
+    pub marks: Vec<(SessionId, AcceptedRanges)>,
 }
 
 /// One message that was written to the client and that it has not acknowledged.
@@ -31,7 +31,7 @@ pub struct Unacked {
 /// Ids between the runs were never accepted: they went to other receivers, or their sender gave them up. One
 /// of those must never be delivered after a later one, nor be called delivered.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Marks {
+pub struct AcceptedRanges {
     /// Every accepted id up to here is done.
     pub done: u64,
     /// Accepted ids, as first and last of each run, rising. Never empty once something was accepted.
@@ -40,9 +40,9 @@ pub struct Marks {
 
 /// Runs kept for one sender. The oldest is forgotten first: an id so far back counts as never accepted, and
 /// its sender is told `timeout`, which is always true enough.
-pub const MOST_RUNS: usize = 128;
+pub const MAX_RANGES: usize = 128;
 
-impl Marks {
+impl AcceptedRanges {
     /// The highest accepted id; 0 before the first.
     #[must_use]
     pub fn last(&self) -> u64 {
@@ -64,7 +64,7 @@ impl Marks {
         match self.runs.last_mut() {
             Some(run) if run.1 + 1 == id => run.1 = id,
             Some(_) | None => {
-                if self.runs.len() >= MOST_RUNS {
+                if self.runs.len() >= MAX_RANGES {
                     self.runs.remove(0);
                 }
                 self.runs.push((id, id));
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn an_id_that_was_skipped_is_told_apart_from_one_that_was_accepted() {
-        let mut marks = Marks::default();
+        let mut marks = AcceptedRanges::default();
         [1, 2, 5, 6].into_iter().for_each(|id| marks.accept(id));
         assert_eq!(marks.runs, [(1, 2), (5, 6)]);
         assert!(marks.has(2) && !marks.has(3) && marks.has(5) && !marks.has(7));
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_refused_id_was_never_accepted() {
-        let mut marks = Marks {
+        let mut marks = AcceptedRanges {
             done: 9,
             runs: vec![(3, 5), (9, 9)],
         };
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn what_was_not_done_is_forgotten_so_that_it_can_come_again() {
-        let mut marks = Marks {
+        let mut marks = AcceptedRanges {
             done: 5,
             runs: vec![(1, 2), (5, 6), (9, 9)],
         };
@@ -135,11 +135,11 @@ mod tests {
 
     #[test]
     fn runs_are_bounded_and_the_oldest_is_forgotten() {
-        let mut marks = Marks::default();
-        (1..=2 * MOST_RUNS as u64 + 2)
+        let mut marks = AcceptedRanges::default();
+        (1..=2 * MAX_RANGES as u64 + 2)
             .step_by(2)
             .for_each(|id| marks.accept(id));
-        assert_eq!(marks.runs.len(), MOST_RUNS);
+        assert_eq!(marks.runs.len(), MAX_RANGES);
         assert!(!marks.has(1) && marks.has(3));
     }
 }

@@ -8,9 +8,9 @@ use crate::{PeerKey, SessionId, wire::Reader};
 
 const TAG_ACKS: u8 = 1;
 const TAG_TAKEOVER: u8 = 2;
-const TAG_YIELD: u8 = 3;
+const TAG_DETACH_REQUEST: u8 = 3;
 const TAG_PROBE: u8 = 4;
-const TAG_MAIL: u8 = 5;
+const TAG_OFFLINE_QUEUE_HINT: u8 = 5;
 
 /// The answer of a receiving node to one envelope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub enum AckOutcome {
 
 /// One message in a node's inbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum InboxMessage {
+pub enum NodeMessage {
     /// Answers to envelopes that the inbox's node sent.
     Acks(Vec<Ack>),
     /// `session` of `key` was claimed with a higher fence; whoever holds it lets go.
@@ -49,7 +49,7 @@ pub enum InboxMessage {
         fence: u64,
     },
     /// The client of `session` has come to another node and resumes there: detach it.
-    Yield {
+    DetachRequest {
         /// The peer.
         key: PeerKey,
         /// The session that moves.
@@ -64,7 +64,7 @@ pub enum InboxMessage {
         session: SessionId,
     },
     /// A message was left in the mailbox of a peer that is said to be attached to this node.
-    Mail {
+    OfflineQueueHint {
         /// The peer.
         key: PeerKey,
     },
@@ -73,9 +73,9 @@ pub enum InboxMessage {
 /// Bytes in an inbox that are no inbox message of this version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not an inbox message of this version")]
-pub struct InboxError;
+pub struct NodeMessageError;
 
-impl InboxMessage {
+impl NodeMessage {
     /// The binary form.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
@@ -95,9 +95,15 @@ impl InboxMessage {
                 }
             }
             Self::Takeover { key, session, fence } => about(TAG_TAKEOVER, key, *session, *fence, &mut out),
-            Self::Yield { key, session } => about(TAG_YIELD, key, *session, 0, &mut out),
+            Self::DetachRequest { key, session } => about(TAG_DETACH_REQUEST, key, *session, 0, &mut out),
             Self::Probe { key, session } => about(TAG_PROBE, key, *session, 0, &mut out),
-            Self::Mail { key } => about(TAG_MAIL, key, SessionId::from_bytes([0; 12]), 0, &mut out),
+            Self::OfflineQueueHint { key } => about(
+                TAG_OFFLINE_QUEUE_HINT,
+                key,
+                SessionId::from_bytes([0; 12]),
+                0,
+                &mut out,
+            ),
         }
         out
     }
@@ -105,23 +111,23 @@ impl InboxMessage {
     /// Reads the binary form.
     ///
     /// # Errors
-    /// [`InboxError`] for anything that [`InboxMessage::encode`] of this version could not have written.
-    pub fn decode(bytes: &[u8]) -> Result<Self, InboxError> {
+    /// [`NodeMessageError`] for anything that [`NodeMessage::encode`] of this version could not have written.
+    pub fn decode(bytes: &[u8]) -> Result<Self, NodeMessageError> {
         let mut reader = Reader::new(bytes);
         match reader.array() {
             Some([TAG_ACKS]) => acks(reader),
-            Some([tag]) => session(tag, reader).ok_or(InboxError),
-            None => Err(InboxError),
+            Some([tag]) => session(tag, reader).ok_or(NodeMessageError),
+            None => Err(NodeMessageError),
         }
     }
 }
 
-fn acks(mut reader: Reader<'_>) -> Result<InboxMessage, InboxError> {
+fn acks(mut reader: Reader<'_>) -> Result<NodeMessage, NodeMessageError> {
     let mut acks = Vec::new();
     while !reader.is_empty() {
-        acks.push(ack(&mut reader).ok_or(InboxError)?);
+        acks.push(ack(&mut reader).ok_or(NodeMessageError)?);
     }
-    Ok(InboxMessage::Acks(acks))
+    Ok(NodeMessage::Acks(acks))
 }
 
 fn ack(reader: &mut Reader<'_>) -> Option<Ack> {
@@ -143,15 +149,15 @@ fn about(tag: u8, key: &PeerKey, session: SessionId, fence: u64, out: &mut Vec<u
     out.extend_from_slice(key.as_str().as_bytes());
 }
 
-fn session(tag: u8, mut reader: Reader<'_>) -> Option<InboxMessage> {
+fn session(tag: u8, mut reader: Reader<'_>) -> Option<NodeMessage> {
     let session = SessionId::from_bytes(reader.array()?);
     let fence = reader.u64()?;
     let key = PeerKey::parse(std::str::from_utf8(reader.rest()).ok()?).ok()?;
     match tag {
-        TAG_TAKEOVER => Some(InboxMessage::Takeover { key, session, fence }),
-        TAG_YIELD => Some(InboxMessage::Yield { key, session }),
-        TAG_PROBE => Some(InboxMessage::Probe { key, session }),
-        TAG_MAIL => Some(InboxMessage::Mail { key }),
+        TAG_TAKEOVER => Some(NodeMessage::Takeover { key, session, fence }),
+        TAG_DETACH_REQUEST => Some(NodeMessage::DetachRequest { key, session }),
+        TAG_PROBE => Some(NodeMessage::Probe { key, session }),
+        TAG_OFFLINE_QUEUE_HINT => Some(NodeMessage::OfflineQueueHint { key }),
         _ => None,
     }
 }
