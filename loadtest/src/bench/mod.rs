@@ -68,6 +68,9 @@ pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<bool> {
     if let Some(page) = &args.page {
         let environment = observe::environment(versions).await;
         let text = page::text(&figures, &tables, &environment, plan.repeats(size));
+        if let Some(folder) = page.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
         std::fs::write(page, text).with_context(|| format!("{} cannot be written", page.display()))?;
         println!("page: {}", page.display());
     }

@@ -36,7 +36,7 @@ impl FakeWork {
 
 impl Work for FakeWork {
     async fn prepare(&mut self, assignment: Assignment, recorder: Arc<Recorder>) -> anyhow::Result<()> {
-        assert_ne!(self.fate, Fate::PanicsPreparing, "as planned");
+        assert!(self.fate != Fate::PanicsPreparing, "as planned");
         if self.fate == Fate::NeverReady {
             pending::<()>().await;
         }
