@@ -69,8 +69,7 @@ impl Figures {
                     repeats,
                 });
             }
-            if group.columns.is_empty() && !results.runs.iter().any(|run| run.times.get("one_way").is_none())
-            {
+            if group.columns.is_empty() && results.runs.iter().all(|run| run.times.contains_key("one_way")) {
                 self.note(format!("{}: {}", row.name, load(results)));
                 if let Some(slug) = row.budgets.iter().find_map(|budget| budget.baseline.as_deref()) {
                     self.note(format!(

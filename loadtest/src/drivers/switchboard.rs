@@ -84,7 +84,7 @@ impl Switchboard {
             }
             Err("the session ended".to_owned())
         };
-        let welcome = timeout(CONNECT_TIME, welcome).await.unwrap_or_else(|_| Err(last));
+        let welcome = timeout(CONNECT_TIME, welcome).await.unwrap_or(Err(last));
         let (node, handshake) = welcome.map_err(Refusal)?;
         let greeting = greeting(who, node.to_string(), handshake);
         Ok((SwitchboardLink::Session { session, events }, greeting))

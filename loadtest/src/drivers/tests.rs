@@ -86,7 +86,10 @@ async fn receives<L: Link>(link: &mut L, sender: Option<&str>, text: &str) {
                     (sender, json(&payload(text, number)))
                 );
             }
-            other => panic!("{other:?} instead of message {number}"),
+            LinkEvent::Outcome { .. }
+            | LinkEvent::Disconnected(_)
+            | LinkEvent::Reconnected { .. }
+            | LinkEvent::Ended(_) => panic!("no message {number}"),
         }
     }
 }

@@ -49,13 +49,12 @@ pub(crate) fn heal(
 
 fn window(fault: &DoneFault, samples: &[Sample], nodes: BTreeMap<String, u64>, end: i64) -> FaultResult {
     let at = ms(fault.at);
-    let until = samples.iter().filter(|sample| sample.at_ms <= at);
+    let mut until = samples.iter().filter(|sample| sample.at_ms <= at);
     let recent = until.clone().filter(|sample| sample.at_ms >= at - BEFORE_MS);
     let before = recent.map(|sample| sample.connections).min();
     // Where samples are missing, the last one before.
-    let before = before
-        .or_else(|| until.last().map(|sample| sample.connections))
-        .unwrap_or_default();
+    let before = before.or_else(|| until.next_back().map(|sample| sample.connections));
+    let before = before.unwrap_or_default();
     // Without the sample at the very end: it may see the next fault, or peers that leave with the load.
     let after: Vec<&Sample> = samples
         .iter()
@@ -163,7 +162,15 @@ mod tests {
 
     #[test]
     fn loss_detection_and_recovery_are_read_from_the_timeline() {
-        let cases: [(&str, &[(i64, u64)], u64, u64, Option<f64>, Option<f64>); 6] = [
+        type Case = (
+            &'static str,
+            &'static [(i64, u64)],
+            u64,
+            u64,
+            Option<f64>,
+            Option<f64>,
+        );
+        let cases: [Case; 6] = [
             (
                 "a dip",
                 &[(-5_000, 100), (5_300, 50), (6_000, 80), (7_200, 100)],

@@ -99,7 +99,14 @@ mod tests {
 
     #[test]
     fn each_kind_of_failure_has_its_exit_code_and_the_worst_one_counts() {
-        let cases: [(&str, &[(&str, u64)], f64, u8, &[&str]); 4] = [
+        type Case = (
+            &'static str,
+            &'static [(&'static str, u64)],
+            f64,
+            u8,
+            &'static [&'static str],
+        );
+        let cases: [Case; 4] = [
             ("good", &[("connects", 10)], 0.0, 0, &[]),
             (
                 "saturated",

@@ -66,7 +66,7 @@ impl Starts {
 fn pace(
     moments: impl Iterator<Item = Duration>,
     load_start: std::time::Instant,
-    readers: &Vec<mpsc::Sender<Duration>>,
+    readers: &[mpsc::Sender<Duration>],
     recorder: &Recorder,
 ) {
     for (at, reader) in moments.zip(readers.iter().cycle()) {
