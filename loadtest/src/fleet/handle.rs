@@ -95,6 +95,7 @@ impl Handle {
             anyhow::bail!("{name} has no pipes");
         };
         let stderr = Arc::default();
+        // Owner: the process, whose end closes the pipe.
         tokio::spawn(keep_end(errors, Arc::clone(&stderr)));
         let output: Box<dyn AsyncRead + Send + Unpin> = Box::new(output);
         Ok(Self {

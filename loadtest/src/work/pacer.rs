@@ -45,6 +45,7 @@ impl Starts {
             })
             .unzip();
         let recorder = Arc::clone(recorder);
+        // Owner: the channels. The thread ends with the last moment or the last reader.
         std::thread::spawn(move || pace(moments, load_start.into_std(), &senders, &recorder));
         starts
     }
