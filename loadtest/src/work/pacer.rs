@@ -30,7 +30,7 @@ impl Starts {
         readers: usize,
         backlog: usize,
     ) -> Vec<Self> {
-        let (senders, starts) = (0..readers)
+        let (senders, starts): (Vec<_>, Vec<_>) = (0..readers)
             .map(|_| {
                 let (sender, moments) = mpsc::channel(backlog.max(1));
                 let recorder = Arc::clone(recorder);
