@@ -52,7 +52,7 @@ async fn a_lost_message_is_98() {
     let stories = ended.first_run()["stories"].clone();
     assert_eq!(stories.as_array().unwrap().len(), 1, "{stories}");
     assert!(stories[0].as_str().unwrap().starts_with("lost: "), "{stories}");
-    for word in ["NOT OK", "lost: 1", "story: lost"] {
+    for word in ["NOT OK", "lost: 1", "violation: lost"] {
         assert!(ended.stdout.contains(word), "{word}: {}", ended.stdout);
     }
 }
