@@ -35,7 +35,7 @@ pub(crate) async fn ask<'a>(
     look: impl Fn() -> BoxFuture<'a, Result<Option<Holder>, BrokerError>>,
     question: impl Fn(Holder),
 ) -> Result<(), BrokerError> {
-    let (within, is_refused) = match claim.if_held {
+    let (within, is_refused) = match claim.on_conflict {
         ConflictPolicy::TakeOver => return Ok(()),
         ConflictPolicy::DetachThenTakeOver(within) => (within, false),
         ConflictPolicy::ProbeThenReject(within) => (within, true),

@@ -89,7 +89,7 @@ impl MemoryBroker {
     }
 
     fn holder(&self, key: &PeerKey) -> Option<Holder> {
-        let holder = self.bus.0.lock().records.holder(key, Instant::now())?;
+        let holder = self.bus.0.lock().records.owner(key, Instant::now())?;
         Some(Holder {
             is_here: holder.node == self.node,
             node: holder.node,
@@ -102,7 +102,7 @@ impl MemoryBroker {
     fn question(&self, key: &PeerKey, claim: &Claim, holder: Holder) {
         let question = holder
             .session
-            .and_then(|session| claim.if_held.question(key, session));
+            .and_then(|session| claim.on_conflict.question(key, session));
         if let Some(question) = question {
             // What does not fit is not answered, and the claim goes on without an answer.
             let _ = self.send_to_node(&holder.node, question.encode());
@@ -110,7 +110,7 @@ impl MemoryBroker {
     }
 
     fn hint(&self, hub: &mut Hub, to: &PeerKey) {
-        let holder = hub.records.holder(to, Instant::now());
+        let holder = hub.records.owner(to, Instant::now());
         if let Some(inbox) = holder.and_then(|holder| hub.nodes.get(&holder.node)) {
             let message = NodeMessage::OfflineQueueHint { key: to.clone() }.encode();
             // What does not fit is found at the next claim.
@@ -170,7 +170,7 @@ impl Broker for MemoryBroker {
 
     fn publish(&self, mid: Mid, to: &PeerKey, envelope: Vec<u8>) -> Result<(), BrokerError> {
         let mut hub = self.bus.0.lock();
-        let holder = hub.records.holder(to, Instant::now());
+        let holder = hub.records.owner(to, Instant::now());
         let holder = holder.filter(|holder| holder.is_attached);
         let receiver = holder.and_then(|holder| hub.nodes.get(&holder.node));
         // The report first: once it is certain to come, the message may go.
@@ -187,7 +187,7 @@ impl Broker for MemoryBroker {
 
     fn locate(&self, mid: Mid, to: &PeerKey) -> Result<(), BrokerError> {
         let mut hub = self.bus.0.lock();
-        let presence = match hub.records.holder(to, Instant::now()) {
+        let presence = match hub.records.owner(to, Instant::now()) {
             None => Presence::Offline,
             Some(holder) if holder.is_attached => Presence::Attached { node: holder.node },
             Some(_) => Presence::Detached,
@@ -198,7 +198,7 @@ impl Broker for MemoryBroker {
     fn store(&self, letter: StoredMessage) -> Result<(), BrokerError> {
         let mut hub = self.bus.0.lock();
         // Nodes of one process do not die one by one.
-        let left = hub.records.leave(&letter, false, Instant::now());
+        let left = hub.records.store(&letter, false, Instant::now());
         self.push(
             &self.own,
             Event::StoreOutcome(letter.mid, letter.to.clone(), left),
@@ -210,7 +210,7 @@ impl Broker for MemoryBroker {
     }
 
     fn read_offline_queue(&self, key: &PeerKey, session: SessionId) {
-        let letters = self.bus.0.lock().records.letters(key, &self.node, session);
+        let letters = self.bus.0.lock().records.offline_queue(key, &self.node, session);
         if !letters.is_empty() {
             // What does not fit is found at the next claim.
             let _ = self.push(&self.own, Event::OfflineQueue(key.clone(), session, letters));

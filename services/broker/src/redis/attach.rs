@@ -47,7 +47,7 @@ pub(crate) async fn attach(
     }
     let look = || holder(shared, key).boxed();
     asking::ask(&claim, look, |holder| {
-        question(shared, key, claim.if_held, holder)
+        question(shared, key, claim.on_conflict, holder)
     })
     .await?;
     shared.note_window(claim.window);
@@ -151,8 +151,8 @@ impl Attaching<'_> {
         let Claimed {
             fence,
             previous,
-            saved,
-            mail,
+            snapshot: saved,
+            offline_queue: mail,
         } = claimed;
         if !self
             .shared
@@ -167,8 +167,8 @@ impl Attaching<'_> {
             fence,
             confirmed: true,
             previous,
-            saved,
-            mail,
+            snapshot: saved,
+            offline_queue: mail,
         })
     }
 

@@ -239,13 +239,17 @@ impl LettingGo {
         };
         let mut command = both(shared.scripts.call(operation, 2, with_source), key);
         command.arg(text(*session)).arg(shared.node.as_str()).arg(*fence);
-        if let Some(Retention { saved, window }) = &self.keep {
+        if let Some(Retention {
+            snapshot: saved,
+            window,
+        }) = &self.keep
+        {
             let (last, tail) = match saved {
                 Some(saved) => (saved.last_seq.to_string(), record::write_tail(&saved.tail)),
                 None => (String::new(), Vec::new()),
             };
             command.arg(last).arg(tail).arg(millis(*window));
-            for (sender, marks) in saved.iter().flat_map(|saved| &saved.marks) {
+            for (sender, marks) in saved.iter().flat_map(|saved| &saved.accepted) {
                 command.arg(text(*sender)).arg(record::write_marks(marks));
             }
         }

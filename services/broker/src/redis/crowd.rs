@@ -71,7 +71,7 @@ pub(crate) async fn meet(shared: &Shared, pool: &deadpool_redis::Pool) {
         .arg(shared.node.as_str())
         .arg(own.map_or_else(String::new, |own| own.to_string()))
         .arg(LEASE.as_millis() as u64)
-        .arg(ClusterLoad::MOST_NODES);
+        .arg(ClusterLoad::MAX_NODES);
     let mut pipeline = redis::Pipeline::with_capacity(1);
     pipeline.add_command(call);
     let met = pool::query::<(Vec<usize>,)>(pool, &pipeline).await;

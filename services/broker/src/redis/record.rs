@@ -101,18 +101,18 @@ fn read_saved(record: &[(Vec<u8>, Vec<u8>)]) -> Option<SessionSnapshot> {
     Some(SessionSnapshot {
         last_seq,
         tail,
-        marks: marks.collect(),
+        accepted: marks.collect(),
     })
 }
 
 /// The text of marks: what is done, then the runs, each number with 20 digits.
 pub(crate) fn write_marks(marks: &AcceptedRanges) -> String {
-    let runs: Vec<_> = marks
-        .runs
+    let ranges: Vec<_> = marks
+        .ranges
         .iter()
         .map(|(first, last)| format!("{first:020}-{last:020}"))
         .collect();
-    format!("{:020};{}", marks.done, runs.join(","))
+    format!("{:020};{}", marks.done, ranges.join(","))
 }
 
 fn read_marks(text: &str) -> Option<AcceptedRanges> {
@@ -123,7 +123,7 @@ fn read_marks(text: &str) -> Option<AcceptedRanges> {
     });
     Some(AcceptedRanges {
         done: done.parse().ok()?,
-        runs: runs.collect::<Option<_>>()?,
+        ranges: runs.collect::<Option<_>>()?,
     })
 }
 
@@ -167,7 +167,7 @@ mod tests {
     fn marks_and_tails_read_back_what_was_written() {
         let marks = AcceptedRanges {
             done: 7,
-            runs: vec![(1, 3), (7, 7), (u64::MAX, u64::MAX)],
+            ranges: vec![(1, 3), (7, 7), (u64::MAX, u64::MAX)],
         };
         assert_eq!(read_marks(&write_marks(&marks)), Some(marks));
         assert_eq!(

@@ -135,7 +135,10 @@ impl Shared {
     pub(crate) fn orphaned(&self) -> Option<Retention> {
         let window = Duration::from_millis(self.window_ms.load(Ordering::Relaxed));
         let saved = None;
-        (!window.is_zero()).then_some(Retention { saved, window })
+        (!window.is_zero()).then_some(Retention {
+            snapshot: saved,
+            window,
+        })
     }
 
     /// Lets a claim go: now, or when Redis is back.
