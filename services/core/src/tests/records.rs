@@ -141,6 +141,7 @@ fn fences_rise_even_after_the_record_is_gone() {
 #[test]
 fn only_the_owner_with_the_right_fence_detaches() {
     let mut world = World::new();
+    world.claim("n1", 1, false).unwrap();
     let fence = world.claim("n1", 1, false).unwrap().fence;
     for (node, number, fence) in [
         ("n2", 1, fence),
