@@ -6,5 +6,5 @@ pub(crate) mod offline_queue;
 pub(crate) mod record;
 pub(crate) mod table;
 
-pub use offline_queue::{MAX_OFFLINE_BYTES, MAX_OFFLINE_MESSAGES};
+pub use offline_queue::{OFFLINE_QUEUE_BYTES, OFFLINE_QUEUE_MESSAGES};
 pub use table::{RecordOwner, Records};

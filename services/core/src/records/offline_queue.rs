@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 /// Messages in one offline queue, at most.
-pub const MAX_OFFLINE_MESSAGES: usize = 256;
+pub const OFFLINE_QUEUE_MESSAGES: usize = 256;
 
 /// Bytes of envelopes in one offline queue, at most; a single message of any size always fits.
-pub const MAX_OFFLINE_BYTES: usize = 1024 * 1024;
+pub const OFFLINE_QUEUE_BYTES: usize = 1024 * 1024;
 
 #[derive(Debug, Default)]
 pub(crate) struct OfflineQueue {
@@ -20,7 +20,7 @@ impl OfflineQueue {
     /// Whether `bytes` more fit.
     pub(crate) fn has_room(&self, bytes: usize) -> bool {
         self.messages.is_empty()
-            || (self.messages.len() < MAX_OFFLINE_MESSAGES && self.bytes + bytes <= MAX_OFFLINE_BYTES)
+            || (self.messages.len() < OFFLINE_QUEUE_MESSAGES && self.bytes + bytes <= OFFLINE_QUEUE_BYTES)
     }
 
     pub(crate) fn push(&mut self, envelope: Bytes) {

@@ -7,8 +7,8 @@ use switchboard_protocol::{MessageId, Mid, NodeId, PeerKey, ResumeToken, Session
 
 use super::harness::key;
 use crate::{
-    AcceptedRanges, BrokerError, Claim, ClaimOutcome, ConflictPolicy, MAX_OFFLINE_BYTES,
-    MAX_OFFLINE_MESSAGES, PreviousOwner, Records, Retention, SessionSnapshot, StoreOutcome, StoredMessage,
+    AcceptedRanges, BrokerError, Claim, ClaimOutcome, ConflictPolicy, OFFLINE_QUEUE_BYTES,
+    OFFLINE_QUEUE_MESSAGES, PreviousOwner, Records, Retention, SessionSnapshot, StoreOutcome, StoredMessage,
 };
 
 const WINDOW: Duration = Duration::from_secs(60);
@@ -261,7 +261,7 @@ fn an_offline_queue_is_bounded_in_messages() {
     let mut world = World::new();
     world.claim("n1", 1, false).unwrap();
     world.detach("n1", 1, 0, None);
-    for id in 1..=MAX_OFFLINE_MESSAGES as u64 {
+    for id in 1..=OFFLINE_QUEUE_MESSAGES as u64 {
         assert_eq!(world.store(id, None, 1), QUEUED, "{id}");
     }
     assert_eq!(world.store(300, None, 1), StoreOutcome::Full);
@@ -276,7 +276,7 @@ fn an_offline_queue_is_bounded_in_bytes_to_the_last_one() {
     let mut world = World::new();
     world.claim("n1", 1, false).unwrap();
     world.detach("n1", 1, 0, None);
-    assert_eq!(world.store(1, None, MAX_OFFLINE_BYTES - 10), QUEUED);
+    assert_eq!(world.store(1, None, OFFLINE_QUEUE_BYTES - 10), QUEUED);
     assert_eq!(world.store(2, None, 11), StoreOutcome::Full);
     assert_eq!(world.store(2, None, 10), QUEUED);
     assert_eq!(world.store(3, None, 0), QUEUED, "exactly full");
@@ -286,20 +286,20 @@ fn an_offline_queue_is_bounded_in_bytes_to_the_last_one() {
             .records
             .remove_stored(&world.bob, &name(node), session(number), messages, bytes);
     };
-    remove(&mut world, "n2", 1, 1, MAX_OFFLINE_BYTES);
-    remove(&mut world, "n1", 2, 1, MAX_OFFLINE_BYTES);
+    remove(&mut world, "n2", 1, 1, OFFLINE_QUEUE_BYTES);
+    remove(&mut world, "n1", 2, 1, OFFLINE_QUEUE_BYTES);
     assert_eq!(
         world.store(4, None, 1),
         StoreOutcome::Full,
         "not by another session"
     );
-    remove(&mut world, "n1", 1, 1, MAX_OFFLINE_BYTES - 10);
-    assert_eq!(world.store(4, None, MAX_OFFLINE_BYTES - 9), StoreOutcome::Full);
-    assert_eq!(world.store(4, None, MAX_OFFLINE_BYTES - 10), QUEUED);
-    remove(&mut world, "n1", 1, 99, 2 * MAX_OFFLINE_BYTES);
+    remove(&mut world, "n1", 1, 1, OFFLINE_QUEUE_BYTES - 10);
+    assert_eq!(world.store(4, None, OFFLINE_QUEUE_BYTES - 9), StoreOutcome::Full);
+    assert_eq!(world.store(4, None, OFFLINE_QUEUE_BYTES - 10), QUEUED);
+    remove(&mut world, "n1", 1, 99, 2 * OFFLINE_QUEUE_BYTES);
     assert_eq!(world.queue("n1", 1), 0);
     assert_eq!(
-        world.store(5, None, 2 * MAX_OFFLINE_BYTES),
+        world.store(5, None, 2 * OFFLINE_QUEUE_BYTES),
         QUEUED,
         "the first one always fits"
     );
