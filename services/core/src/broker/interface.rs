@@ -70,7 +70,7 @@ pub trait Broker: Send + Sync + 'static {
     fn send_to_node(&self, node: &NodeId, message: Vec<u8>) -> Result<(), BrokerError>;
 
     /// Publishes how many connections this node has, or that it takes none (`None`) and must not be counted.
-    /// Returns what is known of the cluster, seconds old; `None` while nothing recent is known.
+    /// Returns the counts of the cluster, seconds old; `None` while no recent ones are known.
     fn cluster_load(&self, own: Option<usize>) -> Option<ClusterLoad>;
 
     /// The state of the bus, for readiness and for people.

@@ -11,7 +11,7 @@ use crate::{broker::load::ClusterLoad, clock::whole_seconds, context::Context, s
 /// A client that was asked to make room is not asked again for this long: it has its reasons to stay.
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(300);
 
-/// A client that was asked to move this recently probably is about to go.
+/// A client that was asked to move this recently probably leaves now.
 const RECENTLY: Duration = Duration::from_secs(10);
 
 /// How long a connection that has reached its maximum age may stay after it was asked to move.
@@ -46,15 +46,15 @@ impl Rebalance {
         Self { cx }
     }
 
-    /// Tells other nodes that this one has `own` connections and takes more (`None`: it takes none). Returns what
-    /// is known of the cluster; `None` while nothing is known.
+    /// Tells other nodes that this one has `own` connections and takes more (`None`: it takes none). Returns
+    /// the counts of the cluster; `None` while they are unknown.
     #[must_use]
     pub fn cluster_load(&self, own: Option<usize>) -> Option<ClusterLoad> {
         self.cx.broker().ok()?.cluster_load(own)
     }
 
-    /// All sessions attached at this moment, in no order: first those that neither sent nor got a message for
-    /// `quiet_for`, then the others, which may be in the middle of a negotiation.
+    /// All sessions attached at this moment, in no order: first those without a message in either direction
+    /// for `quiet_for`, then the others, which may be in the middle of a negotiation.
     #[must_use]
     pub fn quiet_and_active(&self, quiet_for: Duration) -> (Vec<Arc<Session>>, Vec<Arc<Session>>) {
         // Sessions that never did anything have the second 0.
@@ -78,7 +78,7 @@ impl Rebalance {
         self.cx.telemetry.goaway_sent(why);
     }
 
-    /// How many clients were asked to move a moment ago and are still here.
+    /// How many clients were asked to move a moment ago and have not left.
     #[must_use]
     pub fn recently_asked(&self) -> usize {
         let now_s = self.now_s();
@@ -86,7 +86,7 @@ impl Rebalance {
         self.cx.registry.select(is_recent).len()
     }
 
-    /// At most `count` clients to ask to make room: first those that neither sent nor got a message for
+    /// At most `count` clients to ask to make room: first those without a message in either direction for
     /// `quiet_for`, among these the longest connected first.
     #[must_use]
     pub fn candidates(&self, count: usize, quiet_for: Duration) -> Vec<Arc<Session>> {

@@ -62,7 +62,7 @@ impl AcceptedRanges {
         self.ranges.splice(at..at, rest);
     }
 
-    /// Forgets what was accepted but is not done: its sender will transmit it again.
+    /// Forgets accepted ids that are not done: their sender will transmit them again.
     pub fn keep_done(&mut self) {
         let done = self.done;
         self.ranges.retain(|range| range.0 <= done);
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_skipped_id_is_told_apart_from_an_accepted_one() {
+    fn a_skipped_id_differs_from_an_accepted_one() {
         let mut accepted = AcceptedRanges::default();
         assert_eq!(accepted.last(), 0);
         [1, 2, 5, 6].into_iter().for_each(|id| accepted.accept(id));
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_done_is_forgotten() {
+    fn ids_that_are_not_done_are_forgotten() {
         let mut accepted = ranges(5, &[(1, 2), (5, 6), (9, 9)]);
         accepted.keep_done();
         assert_eq!(accepted.ranges, [(1, 2), (5, 5)]);

@@ -9,13 +9,13 @@ use switchboard_protocol::SessionId;
 use super::accepted_ranges::AcceptedRanges;
 use crate::session::snapshot::SessionSnapshot;
 
-/// A sender not heard for this long has nothing under way: its sends ended at their deadline long ago.
+/// A sender that is silent for this long has nothing under way: its sends ended at their deadline long ago.
 pub(crate) const FORGET_AFTER: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 struct SenderState {
     accepted: AcceptedRanges,
-    heard_at: Instant,
+    last_at: Instant,
 }
 
 /// What to do with a numbered message.
@@ -76,10 +76,10 @@ impl DuplicateFilter {
     pub(crate) fn accept(&mut self, sender: SessionId, id: u64, now: Instant) {
         let state = self.0.entry(sender).or_insert_with(|| SenderState {
             accepted: AcceptedRanges::default(),
-            heard_at: now,
+            last_at: now,
         });
         state.accepted.accept(id);
-        state.heard_at = now;
+        state.last_at = now;
     }
 
     /// Message `id` of `sender` is on the socket, or acknowledged by the client.
@@ -111,8 +111,8 @@ impl DuplicateFilter {
     /// Continues with what an earlier connection left; its client has seen everything up to `seen`.
     pub(crate) fn restore(&mut self, snapshot: SessionSnapshot, seen: u64, now: Instant) {
         for (session, accepted) in snapshot.accepted {
-            let heard_at = now;
-            self.0.insert(session, SenderState { accepted, heard_at });
+            let last_at = now;
+            self.0.insert(session, SenderState { accepted, last_at });
         }
         for unacked in snapshot
             .tail
@@ -130,7 +130,7 @@ impl DuplicateFilter {
         if self.0.len() == self.0.capacity() || self.0.len() >= max_senders {
             self.0.retain(|_, sender| {
                 let has_undone = sender.accepted.done < sender.accepted.last();
-                has_undone || now.duration_since(sender.heard_at) < FORGET_AFTER
+                has_undone || now.duration_since(sender.last_at) < FORGET_AFTER
             });
             self.0.shrink_to(self.0.len() * 2);
         }

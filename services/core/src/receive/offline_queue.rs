@@ -90,7 +90,7 @@ impl ReceiverSide {
 
     /// All messages of `batch` have reached the client.
     pub(super) fn remove_stored(&self, session: &Session, batch: StoredBatch) {
-        self.cx.telemetry.mail_delivered(batch.messages);
+        self.cx.telemetry.stored_delivered(batch.messages);
         if let Ok(broker) = self.cx.broker() {
             broker.remove_stored(session.key(), session.id(), batch.messages, batch.bytes);
             // Messages that came in the meantime had to wait.

@@ -152,7 +152,7 @@ impl SendQueue {
         self.waker.take()
     }
 
-    /// The connection is gone: accepts nothing more and gives back what is not done.
+    /// The connection is gone: accepts nothing more and returns the messages that are not done.
     pub(crate) fn abandon(&mut self) -> Undelivered {
         self.closed = true;
         let (waiting, in_flight) = (
@@ -262,7 +262,7 @@ impl SendQueue {
         self.stored = Some(Box::new(batch));
     }
 
-    /// Marks message `mid`, which is on its way already, as one of the offline queue: it leaves that queue only
+    /// Notes message `mid`, which is on its way already, as one of the offline queue: it leaves that queue only
     /// when it is done, and its acknowledgement goes to the node that stored it last. `false` if it was marked
     /// before.
     pub(crate) fn mark_stored(&mut self, mid: Mid, ack: AckTo) -> bool {

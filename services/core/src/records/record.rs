@@ -23,7 +23,7 @@ pub(crate) struct Record {
     pub(crate) window: Duration,
     pub(crate) fence: u64,
     pub(crate) state: State,
-    /// From each sender: what was done before the detach, then what is in the offline queue.
+    /// From each sender: ids that were done before the detach, then those in the offline queue.
     pub(crate) accepted: HashMap<SessionId, AcceptedRanges>,
     pub(crate) offline_queue: OfflineQueue,
     /// Counts the frames that were reported by `touch`.
@@ -115,8 +115,8 @@ impl Record {
         StoreOutcome::Queued(kept_for)
     }
 
-    /// What was done before the detach. What is in the offline queue comes out of it; among the accepted ids it
-    /// would look like a repetition.
+    /// The ids that were done before the detach. Those in the offline queue are left out: among the accepted ids
+    /// they would look like repetitions.
     pub(crate) fn take_done(&mut self) -> Vec<(SessionId, AcceptedRanges)> {
         let accepted = self.accepted.drain().map(|(sender, mut accepted)| {
             accepted.keep_done();

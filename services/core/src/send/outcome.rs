@@ -1,5 +1,5 @@
-//! The outcome of each send, told to its sender once, in the order in which outcomes fell. Not where an outcome
-//! comes from.
+//! The outcome of each send: its sender gets it once, in the order of the outcomes. Not where an outcome comes
+//! from.
 
 use std::{sync::Arc, time::Duration};
 
@@ -28,7 +28,7 @@ pub(crate) fn finish(cx: &Context, sender: SessionId, id: u64, outcome: SendOutc
     forget_if_spent(cx, &*sender, slot.as_deref());
 }
 
-/// Tells `sender`. Its outbox is still locked, so outcomes leave in the order in which they fell.
+/// Tells `sender`. Its outbox is still locked, so outcomes leave in order.
 pub(crate) fn report(cx: &Context, sender: &dyn Sender, pending: Option<Pending>, outcome: SendOutcome) {
     let Some(pending) = pending else { return };
     let outcome = match outcome {

@@ -38,7 +38,7 @@ pub(crate) struct Pending {
     /// The outcome if the deadline comes first.
     pub(crate) at_deadline: ErrorCode,
     attempts: u32,
-    /// Its sender heard `queued`.
+    /// Its sender got `queued`.
     pub(crate) was_queued: bool,
 }
 

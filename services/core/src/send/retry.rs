@@ -33,7 +33,7 @@ impl SenderSide {
         }
     }
 
-    /// Ends what is past its deadline, transmits what is due, and returns when to run again.
+    /// Ends overdue sends, transmits due ones, and returns when to run again.
     pub(crate) fn retry_stream(&self, sender: &dyn Sender, to: &PeerKey, now: Instant) -> Option<Instant> {
         let cx = &*self.cx;
         let mut slot = sender.outbox().lock();

@@ -45,7 +45,7 @@ impl Stream {
         self.pending.get_mut(index)
     }
 
-    /// What is past its deadline, and with which outcome it ends.
+    /// Sends past their deadline, and the outcome of each.
     pub(crate) fn overdue(&self, now: Instant) -> Vec<(u64, ErrorCode)> {
         let overdue = self.pending.iter().filter(|pending| pending.deadline <= now);
         overdue.map(|pending| (pending.id, pending.at_deadline)).collect()

@@ -1,4 +1,4 @@
-//! Attaching: the peer is subscribed and claimed on the bus, its older session told to leave, its offline queue
+//! Attaching: the peer is subscribed and claimed on the bus, its older session closed, its offline queue
 //! delivered. Resuming an earlier session is in `resume`.
 
 use std::{sync::Arc, time::Duration};
@@ -114,7 +114,7 @@ impl Lifecycle {
     ) -> Result<Attached, BrokerError> {
         let (cx, id) = (&*self.cx, session.id());
         let broker = cx.broker()?;
-        // Before anybody finds the session: the offline queue comes before what is sent now.
+        // Before anybody finds the session: the offline queue comes before newer messages.
         self.receiver.deliver_stored(&session, &claimed.offline_queue);
         let Ok(replaced) = cx.registry.insert(&session) else {
             broker.detach(key, id, claimed.fence, None);

@@ -212,7 +212,7 @@ impl CommandGate {
         }
     }
 
-    /// Decides what is due at this time. `now_s` is the wall clock, in seconds since the Unix epoch.
+    /// The effect that is due at this time. `now_s` is the wall clock, in seconds since the Unix epoch.
     pub fn on_time(&mut self, now_s: u64) -> CommandEffect<'static> {
         // Refusals are forgiven one by one with time, so that only a lasting flood closes.
         self.strikes = self.strikes.saturating_sub(1);

@@ -168,7 +168,7 @@ impl Session {
         self.active_s.load(Ordering::Relaxed) > second
     }
 
-    /// Whether its connection may read on: neither its sends nor its answers pile up.
+    /// Whether its connection may read on: its sends and answers do not pile up.
     #[must_use]
     pub fn may_send_more(&self, limits: &Limits) -> bool {
         !self.outbox.is_full(limits) && self.send_queue.lock().waiting() < limits.pending_messages

@@ -45,7 +45,7 @@ fn the_quiet_are_asked_first_and_of_these_the_longest_connected() {
 }
 
 #[test]
-fn nobody_is_asked_again_for_five_minutes_and_who_was_asked_is_about_to_go_for_ten_seconds() {
+fn nobody_is_asked_again_for_five_minutes_and_counts_as_recently_asked_for_ten_seconds() {
     let node = Node::new("n1");
     let _all = ["ann", "bob"].map(|name| node.attach(name));
     assert_eq!(asked(&node, 9).len(), 2);

@@ -1,4 +1,4 @@
-//! The command gate: what passes, what is refused, and when a client was refused too often.
+//! The command gate: the effect of each command, the refusals, and when a client was refused too often.
 
 use switchboard_protocol::{CloseCode, DuplicatePolicy, ErrorCode, Event, Grant, MessageId, Patterns, Role};
 

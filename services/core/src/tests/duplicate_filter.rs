@@ -26,7 +26,7 @@ fn unacked(seq: u64, id: u64) -> Unacked {
 }
 
 #[test]
-fn a_repeated_message_is_told_apart_from_a_new_one_at_each_step() {
+fn a_repeated_message_differs_from_a_new_one_at_each_step() {
     let mut filter = DuplicateFilter::default();
     assert_eq!(classify(&mut filter, 3, None), DedupVerdict::Accept);
     filter.accept(ALICE, 3, Instant::now());
@@ -76,7 +76,7 @@ fn a_refused_message_was_never_accepted() {
 }
 
 #[test]
-fn what_is_done_never_goes_back() {
+fn done_ids_never_become_undone() {
     let mut filter = DuplicateFilter::default();
     (1..=3).for_each(|id| filter.accept(ALICE, id, Instant::now()));
     filter.complete(ALICE, 3);
@@ -122,7 +122,7 @@ fn senders_are_bounded_and_the_silent_ones_are_forgotten() {
 }
 
 #[test]
-fn a_sender_that_is_heard_again_is_not_silent() {
+fn a_sender_with_a_newer_message_is_not_silent() {
     let mut filter = DuplicateFilter::default();
     let start = Instant::now();
     let later = start + FORGET_AFTER / 2;

@@ -1,4 +1,4 @@
-//! What becomes of messages when something is lost, repeated, late or full: never silence, never twice.
+//! Messages that are lost, repeated, late or do not fit: always one outcome, never two deliveries.
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ fn a_lost_acknowledgement_leads_to_no_second_delivery() {
 }
 
 #[test]
-fn a_message_repeated_while_it_waits_is_neither_doubled_nor_acknowledged_early() {
+fn a_message_repeated_while_it_waits_is_not_doubled_and_not_acknowledged_early() {
     let (n1, n2) = (Node::new("n1"), Node::new("n2"));
     let (alice, bob) = (n1.attach("alice"), n2.attach("bob"));
     n1.send(&alice, "bob", 1, "1");

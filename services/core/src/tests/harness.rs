@@ -44,6 +44,8 @@ pub(super) struct ManualBroker {
     /// The claims so far.
     pub(super) claims: Mutex<Vec<Claim>>,
     pub(super) is_down: Mutex<bool>,
+    /// The next attach completes only when it is polled a second time.
+    pub(super) is_slow: Mutex<bool>,
 }
 
 impl ManualBroker {
@@ -70,7 +72,14 @@ impl Broker for ManualBroker {
             (None, Some(record)) => Ok(record),
         };
         self.claims.lock().push(claim);
-        std::future::ready(outcome).boxed()
+        let is_slow = std::mem::take(&mut *self.is_slow.lock());
+        async move {
+            if is_slow {
+                futures_util::pending!();
+            }
+            outcome
+        }
+        .boxed()
     }
     fn detach(&self, _: &PeerKey, _: SessionId, _: u64, retention: Option<Retention>) {
         let _ = self.ask(Asked::Detach(retention));

@@ -1,12 +1,14 @@
 //! The promises of `core`, tested without a network and, but for two timers, without waiting for a clock.
 
 mod acks;
+mod attach;
 mod candidates;
 mod command_gate;
 mod delivery;
 mod duplicate_filter;
 mod faults;
 mod harness;
+mod metrics;
 mod model;
 mod observer;
 mod outbox;

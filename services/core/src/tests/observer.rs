@@ -14,7 +14,7 @@ use crate::{
 /// Keeps what it hears as text; sessions are numbered as they appear.
 #[derive(Default)]
 struct Recorder {
-    heard: Mutex<Vec<String>>,
+    events: Mutex<Vec<String>>,
     sessions: Mutex<Vec<SessionId>>,
 }
 
@@ -34,8 +34,8 @@ impl Recorder {
         })
     }
 
-    fn heard(&self) -> Vec<String> {
-        std::mem::take(&mut self.heard.lock())
+    fn events(&self) -> Vec<String> {
+        std::mem::take(&mut self.events.lock())
     }
 }
 
@@ -54,7 +54,7 @@ impl Observer for Recorder {
             NodeEvent::Ended { peer, session } => format!("{peer} ended {}", self.number(*session)),
             NodeEvent::Wanted { peer, by } => format!("{peer} wanted by {by}"),
         };
-        self.heard.lock().push(text);
+        self.events.lock().push(text);
     }
 }
 
@@ -68,16 +68,16 @@ fn node() -> (Node, Arc<Recorder>) {
 fn a_session_attaches_detaches_and_is_resumed() {
     let (node, observer) = node();
     let bob = node.attach("bob");
-    assert_eq!(observer.heard(), ["default/bob attached 0"]);
+    assert_eq!(observer.events(), ["default/bob attached 0"]);
     let again = AttachRequest {
         resume: Some((bob.token(), 0)),
         ..AttachRequest::default()
     };
     drop(bob);
-    assert_eq!(observer.heard(), ["default/bob detached 0"]);
+    assert_eq!(observer.events(), ["default/bob detached 0"]);
     *node.bus.record.lock() = Some(ClaimOutcome::default());
     let _bob = node.attach_as("bob", again);
-    assert_eq!(observer.heard(), ["default/bob resumed 0"]);
+    assert_eq!(observer.events(), ["default/bob resumed 0"]);
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn a_session_ends_when_its_client_says_good_bye_or_nothing_can_be_resumed() {
     bob.on_disconnect(OnDisconnect::End);
     drop(bob);
     assert_eq!(
-        observer.heard(),
+        observer.events(),
         ["default/bob attached 0", "default/bob ended 0"]
     );
     let limits = Limits {
@@ -98,7 +98,7 @@ fn a_session_ends_when_its_client_says_good_bye_or_nothing_can_be_resumed() {
     let observer = Recorder::on(&node);
     drop(node.attach("bob"));
     assert_eq!(
-        observer.heard(),
+        observer.events(),
         ["default/bob attached 0", "default/bob ended 0"]
     );
 }
@@ -110,7 +110,7 @@ fn a_replaced_session_ends() {
     let _new = node.attach("bob");
     drop(old);
     let events = ["attached 0", "attached 1", "ended 0"].map(|event| format!("default/bob {event}"));
-    assert_eq!(observer.heard(), events);
+    assert_eq!(observer.events(), events);
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn a_connection_whose_session_continues_on_a_newer_one_ends_nothing() {
     let _bob = node.attach_as("bob", again);
     drop(old);
     assert_eq!(
-        observer.heard(),
+        observer.events(),
         ["default/bob attached 0", "default/bob resumed 0"]
     );
 }
@@ -143,7 +143,7 @@ fn an_absent_peer_is_wanted_once_for_each_message() {
     node.router.on_stored(mid, &to, queued());
     node.router.on_stored(mid, &to, queued());
     assert_eq!(
-        observer.heard(),
+        observer.events(),
         ["default/alice attached 0", "default/bob wanted by default/alice"]
     );
 }
@@ -153,5 +153,5 @@ fn only_the_first_observer_counts() {
     let (node, observer) = node();
     let second = Recorder::on(&node);
     let _bob = node.attach("bob");
-    assert_eq!((observer.heard().len(), second.heard().len()), (1, 0));
+    assert_eq!((observer.events().len(), second.events().len()), (1, 0));
 }

@@ -1,4 +1,4 @@
-//! The outbox: what is pending, in which order, how many bytes, and when each send is due.
+//! The outbox: order, bytes, bounds, and when each send is due.
 
 use std::time::{Duration, Instant};
 

@@ -54,7 +54,7 @@ fn it_goes_on_until_half_way_between_watermark_and_mean_and_begins_again_only_ab
 }
 
 #[test]
-fn clients_that_all_came_since_the_others_were_heard_are_no_excess() {
+fn clients_that_all_came_after_the_last_exchange_are_no_excess() {
     let load = ClusterLoad {
         own: 1000,
         others: vec![1000, 1000],
@@ -131,7 +131,7 @@ struct Node {
     policy: RebalancePolicy,
     own: usize,
     said: [usize; 2],
-    heard: Option<ClusterLoad>,
+    load: Option<ClusterLoad>,
 }
 
 impl Sim {
@@ -140,7 +140,7 @@ impl Sim {
             policy: RebalancePolicy::new(RULES),
             own: *own,
             said: [*own; 2],
-            heard: None,
+            load: None,
         });
         Self {
             places,
@@ -189,11 +189,11 @@ impl Sim {
                 let node = &mut self.nodes[index];
                 node.said = [node.own, node.said[0]];
                 let own = node.said[0].min(node.said[1]);
-                node.heard = Some(ClusterLoad { own, others });
+                node.load = Some(ClusterLoad { own, others });
             }
             let asked = self.moving.iter().filter(|(_, from)| *from == index).count();
             let node = &mut self.nodes[index];
-            let Some(load) = &node.heard else { continue };
+            let Some(load) = &node.load else { continue };
             let now = self.start + Duration::from_secs(self.second);
             let budget = RULES.rate.per_second(node.own);
             let count = node.policy.decide(load, node.own, || asked, budget, now);

@@ -222,7 +222,7 @@ fn a_message_for_a_dead_owner_detaches_the_session() {
 }
 
 #[test]
-fn repeats_gaps_and_late_messages_are_told_apart() {
+fn repeats_gaps_and_late_messages_differ() {
     let mut world = World::new();
     world.claim("n1", 1, false).unwrap();
     world.detach("n1", 1, 0, Some(accepted(4, &[(1, 2), (4, 4)])));

@@ -1,4 +1,4 @@
-//! The send queue: its bounds in messages and bytes, what is in flight, and what it leaves behind.
+//! The send queue: its bounds in messages and bytes, its messages in flight, and its snapshot.
 
 use std::{
     sync::{
@@ -216,7 +216,7 @@ fn a_closing_queue_writes_what_waits_then_closes_with_the_first_code() {
 }
 
 #[test]
-fn an_abandoned_queue_returns_what_is_not_done_and_takes_nothing_more() {
+fn an_abandoned_queue_returns_undone_messages_and_accepts_nothing_more() {
     let mut queue = Queue::new(100, 1000);
     for id in 1..=3 {
         assert_eq!(queue.offer(id, 1), OfferOutcome::Queued);

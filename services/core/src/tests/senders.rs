@@ -9,9 +9,9 @@ use switchboard_protocol::{ErrorCode, MessageId, MessageKind, PeerKey, SendOutco
 use super::harness::*;
 use crate::{BrokerEvents as _, Limits, OutboxSlot, SendRequest, Sender, StoreOutcome};
 
-/// What a sender heard.
+/// What a sender received.
 #[derive(Debug, PartialEq, Eq)]
-enum Heard {
+enum Received {
     Outcome(u64, SendOutcome),
     Queued(u64),
     Failed(ErrorCode),
@@ -22,7 +22,7 @@ enum Heard {
 struct Backend {
     key: PeerKey,
     outbox: OutboxSlot,
-    heard: Mutex<Vec<Heard>>,
+    events: Mutex<Vec<Received>>,
 }
 
 impl Backend {
@@ -30,14 +30,14 @@ impl Backend {
         let backend = Arc::new(Self {
             key: key("@backend"),
             outbox: OutboxSlot::default(),
-            heard: Mutex::default(),
+            events: Mutex::default(),
         });
         node.router.add_sender(Arc::<Self>::clone(&backend));
         backend
     }
 
-    fn heard(&self) -> Vec<Heard> {
-        std::mem::take(&mut self.heard.lock())
+    fn events(&self) -> Vec<Received> {
+        std::mem::take(&mut self.events.lock())
     }
 }
 
@@ -55,24 +55,24 @@ impl Sender for Backend {
     }
 
     fn on_outcome(&self, id: u64, outcome: SendOutcome) {
-        self.heard.lock().push(Heard::Outcome(id, outcome));
+        self.events.lock().push(Received::Outcome(id, outcome));
     }
 
     fn on_queued(&self, id: u64) {
-        self.heard.lock().push(Heard::Queued(id));
+        self.events.lock().push(Received::Queued(id));
     }
 
     fn on_failed(&self, code: ErrorCode) {
-        self.heard.lock().push(Heard::Failed(code));
+        self.events.lock().push(Received::Failed(code));
     }
 }
 
-fn delivered(id: u64) -> Heard {
-    Heard::Outcome(id, SendOutcome::Delivered)
+fn delivered(id: u64) -> Received {
+    Received::Outcome(id, SendOutcome::Delivered)
 }
 
-fn failed(id: u64, code: ErrorCode) -> Heard {
-    Heard::Outcome(id, SendOutcome::Error(code))
+fn failed(id: u64, code: ErrorCode) -> Received {
+    Received::Outcome(id, SendOutcome::Error(code))
 }
 
 #[test]
@@ -80,9 +80,9 @@ fn a_backend_hears_that_a_peer_on_its_node_has_the_message() {
     let node = Node::new("n1");
     let (backend, bob) = (Backend::on(&node), node.attach("bob"));
     node.router.send(&backend, offer("bob", 1, "1"));
-    assert_eq!(backend.heard(), [], "not before bob's socket has it");
+    assert_eq!(backend.events(), [], "not before bob's socket has it");
     assert_eq!(write(&bob), ["@backend #1 1"]);
-    assert_eq!(backend.heard(), [delivered(1)]);
+    assert_eq!(backend.events(), [delivered(1)]);
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn a_backend_hears_that_a_peer_on_another_node_has_the_message() {
     assert_eq!(write(&bob), ["@backend #1 1"]);
     n2.flush_acks();
     n2.carry_to(&n1);
-    assert_eq!(backend.heard(), [delivered(1)]);
+    assert_eq!(backend.events(), [delivered(1)]);
 }
 
 #[test]
@@ -106,9 +106,9 @@ fn a_backend_hears_that_its_message_is_queued_and_that_it_expires() {
     let kept_for = Duration::from_secs(60);
     node.router
         .on_stored(mid, &to, Ok(StoreOutcome::Queued(kept_for)));
-    assert_eq!(backend.heard(), [Heard::Queued(1)]);
+    assert_eq!(backend.events(), [Received::Queued(1)]);
     node.router.on_stored(mid, &to, Ok(StoreOutcome::Offline));
-    assert_eq!(backend.heard(), [failed(1, ErrorCode::Expired)]);
+    assert_eq!(backend.events(), [failed(1, ErrorCode::Expired)]);
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn the_timer_transmits_a_backends_message_again_and_ends_it_at_its_deadline() {
     side.retry_stream(&*backend, &key("bob"), at(Duration::from_secs(1)));
     assert_eq!(node.asked().len(), 1, "once more");
     side.retry_stream(&*backend, &key("bob"), at(Limits::default().send_deadline * 2));
-    assert_eq!(backend.heard(), [failed(1, ErrorCode::Timeout)]);
+    assert_eq!(backend.events(), [failed(1, ErrorCode::Timeout)]);
 }
 
 #[tokio::test]
@@ -150,10 +150,10 @@ fn a_backend_hears_that_a_message_without_an_id_failed() {
     let (mid, to) = node.published();
     node.router.on_published(mid, &to, Ok(0));
     node.carry_to(&node);
-    assert_eq!(backend.heard(), [Heard::Failed(ErrorCode::PeerOffline)]);
+    assert_eq!(backend.events(), [Received::Failed(ErrorCode::PeerOffline)]);
     *node.bus.is_down.lock() = true;
     node.router.send(&backend, request());
-    assert_eq!(backend.heard(), [Heard::Failed(ErrorCode::BusUnavailable)]);
+    assert_eq!(backend.events(), [Received::Failed(ErrorCode::BusUnavailable)]);
 }
 
 #[test]
@@ -163,5 +163,5 @@ fn a_removed_backend_hears_nothing_more() {
     node.router.send(&backend, offer("bob", 1, "1"));
     node.router.remove_sender(backend.id());
     assert_eq!(write(&bob), ["@backend #1 1"]);
-    assert_eq!(backend.heard(), []);
+    assert_eq!(backend.events(), []);
 }

@@ -186,7 +186,7 @@ fn without_acknowledgements_a_gap_is_said_exactly_when_the_client_missed_somethi
 }
 
 #[test]
-fn a_resume_while_the_old_connection_still_hangs_gives_back_what_it_had() {
+fn a_resume_while_the_old_connection_still_hangs_returns_its_messages() {
     let node = Node::new("n1");
     let (alice, old) = (node.attach("alice"), node.attach_as("bob", acks()));
     node.send(&alice, "bob", 1, "1");

@@ -1,5 +1,5 @@
-//! The bus of the model: the reference records, for each node one queue of commands and one of what it hears, as
-//! on its two connections to Redis. The world decides what moves when, and what is lost.
+//! The bus of the model: the reference records, for each node one queue of commands and one of events, as
+//! on its two connections to Redis. The world decides what moves when, and which messages are lost.
 
 use std::{
     collections::VecDeque,
@@ -33,7 +33,7 @@ enum Command {
 }
 
 /// What a node is about to hear.
-enum Heard {
+enum BusEvent {
     Message(PeerKey, Bytes),
     NodeMessage(Bytes),
 }
@@ -59,7 +59,7 @@ pub(super) struct Link {
 pub(super) struct Node {
     pub(super) router: Arc<Router>,
     pub(super) link: Arc<Link>,
-    hears: VecDeque<Heard>,
+    hears: VecDeque<BusEvent>,
     pub(super) is_frozen: bool,
     pub(super) died_at: Option<Instant>,
 }
@@ -101,8 +101,8 @@ impl Node {
     pub(super) fn hear(&mut self) -> bool {
         match self.hears.pop_front() {
             None => return false,
-            Some(Heard::Message(to, bytes)) => self.router.on_message(to.as_str(), bytes),
-            Some(Heard::NodeMessage(bytes)) => self.router.on_node_message(bytes),
+            Some(BusEvent::Message(to, bytes)) => self.router.on_message(to.as_str(), bytes),
+            Some(BusEvent::NodeMessage(bytes)) => self.router.on_node_message(bytes),
         }
         true
     }
@@ -113,7 +113,7 @@ impl Node {
     }
 }
 
-/// Carries the next command of node `at` out. `luck` in 0..100 decides what is lost and doubled.
+/// Carries the next command of node `at` out. `luck` in 0..100 decides which messages are lost and doubled.
 pub(super) fn carry_out(nodes: &mut [Node], at: usize, luck: u32) -> bool {
     let link = Arc::clone(&nodes[at].link);
     let Some(command) = link.queue.lock().pop_front() else {
@@ -134,7 +134,7 @@ pub(super) fn carry_out(nodes: &mut [Node], at: usize, luck: u32) -> bool {
                         _ => 1,
                     };
                     for _ in 0..copies {
-                        node.hears.push_back(Heard::Message(to.clone(), bytes.clone()));
+                        node.hears.push_back(BusEvent::Message(to.clone(), bytes.clone()));
                     }
                 }
             }
@@ -162,7 +162,7 @@ pub(super) fn carry_out(nodes: &mut [Node], at: usize, luck: u32) -> bool {
                 let node =
                     owner.and_then(|owner| nodes.iter_mut().find(|node| *node.router.node() == owner.node));
                 if let Some(node) = node {
-                    node.hears.push_back(Heard::NodeMessage(hint.encode().into()));
+                    node.hears.push_back(BusEvent::NodeMessage(hint.encode().into()));
                 }
             }
             let outcome = if is_answered {
@@ -175,7 +175,7 @@ pub(super) fn carry_out(nodes: &mut [Node], at: usize, luck: u32) -> bool {
         Command::ToNode(to, message) => {
             let node = nodes.iter_mut().find(|node| *node.router.node() == to);
             if let Some(node) = node.filter(|node| node.died_at.is_none() && luck >= 10) {
-                node.hears.push_back(Heard::NodeMessage(message.into()));
+                node.hears.push_back(BusEvent::NodeMessage(message.into()));
             }
         }
         Command::Detach(key, session, fence, retention) => {

@@ -7,8 +7,8 @@ pub(super) enum Mutant {
     AcceptedIsDone,
     /// A message counts as done when it is written, without regard to the client.
     DoneWhenWritten,
-    /// A client delivers to the application what it delivered before.
+    /// A client delivers to the application messages that it delivered before.
     NoDedupe,
-    /// A client delivers to the application what is older than what it delivered.
+    /// A client delivers to the application messages older than those it delivered.
     NoOrder,
 }
