@@ -45,7 +45,7 @@ impl Edge {
     pub async fn drain(self: &Arc<Self>, plan: DrainPlan) -> DrainReport {
         let start = Instant::now();
         let refusing = Refusing::begin(self);
-        let (mut sessions, mut active) = self.router.peers(QUIET_FOR);
+        let (mut sessions, mut active) = self.router.rebalance().quiet_and_active(QUIET_FOR);
         // The registry's order is not random: without a shuffle, clients that came together would go together.
         sessions.shuffle(&mut rand::rng());
         active.shuffle(&mut rand::rng());
@@ -55,7 +55,7 @@ impl Edge {
         let mut closing = VecDeque::new();
         for (session, at) in sessions.into_iter().zip((0..).map(|index| start + step * index)) {
             sleep_until(at).await;
-            self.router.ask_to_move(&session, Goaway::Draining);
+            self.router.rebalance().ask_to_move(&session, Goaway::Draining);
             closing.push_back((at + plan.grace, session));
             while let Some((_, session)) = closing.pop_front_if(|(at, _)| *at <= Instant::now()) {
                 session.close(CloseCode::Restarting);

@@ -40,23 +40,23 @@ impl Edge {
             let now = Instant::now();
             let own = self.open_connections();
             let is_settled = settling.update(self.router.bus().state == BusState::Up, now);
-            let load = counted.0.cluster_load(is_settled.then_some(own));
+            let load = counted.0.rebalance().cluster_load(is_settled.then_some(own));
             self.telemetry.cluster_mean(load.as_ref().map(|load| load.mean()));
             if !is_settled {
                 continue;
             }
-            let budget = plan.rules.pace.per_second(own);
+            let budget = plan.rules.rate.per_second(own);
             let aged = plan
                 .max_age
-                .map_or_else(Vec::new, |age| self.router.over_age(age, budget));
+                .map_or_else(Vec::new, |age| self.router.rebalance().over_age(age, budget));
             let budget = budget - aged.len();
             let count = load.filter(|_| plan.enabled).map_or(0, |load| {
-                let asked = || self.router.recently_asked() + aged.len();
+                let asked = || self.router.rebalance().recently_asked() + aged.len();
                 policy.decide(&load, own, asked, budget, now.into_std())
             });
             let excess = match count {
                 0 => Vec::new(),
-                count => self.router.rebalance_candidates(count, QUIET_FOR),
+                count => self.router.rebalance().candidates(count, QUIET_FOR),
             };
             let aged = aged.iter().map(|session| (&**session, Goaway::Age));
             let excess = excess.iter().map(|session| (&**session, Goaway::Rebalance));
@@ -69,7 +69,7 @@ impl Edge {
         let step = DECIDE_EVERY / u32::try_from(sessions.len() + 1).unwrap_or(u32::MAX);
         for ((session, why), number) in sessions.into_iter().zip(1..) {
             sleep_until(start + step * number).await;
-            self.router.ask_to_move(session, why);
+            self.router.rebalance().ask_to_move(session, why);
         }
     }
 }
@@ -80,7 +80,7 @@ struct Counted<'a>(&'a Router);
 impl Drop for Counted<'_> {
     fn drop(&mut self) {
         // The answer is the load of other nodes, which nothing needs here.
-        let _ = self.0.cluster_load(None);
+        let _ = self.0.rebalance().cluster_load(None);
     }
 }
 

@@ -47,7 +47,7 @@ impl<C: Codec> Client<C> {
     }
 
     pub(super) fn session(&self) -> &Session {
-        self.attachment.peer()
+        self.attachment.session()
     }
 
     pub(super) fn limits(&self) -> &Limits {
@@ -65,7 +65,7 @@ impl<C: Codec> Client<C> {
 
     /// The connection has ended; the attachment is given up when this client is dropped.
     pub(super) fn ended(&mut self, end: ConnectionEnd) {
-        self.attachment.part(end.on_disconnect());
+        self.attachment.on_disconnect(end.on_disconnect());
         self.edge.telemetry.connection_closed(end.code());
     }
 
@@ -98,7 +98,7 @@ impl<C: Codec> Client<C> {
     /// The kernel has taken everything that was written. Without `acks=client` that is the delivery.
     pub(super) fn flushed(&self) {
         if !self.acks {
-            self.router().done(self.attachment.peer(), self.written_seq);
+            self.router().done(self.attachment.session(), self.written_seq);
         }
     }
 
@@ -121,7 +121,7 @@ impl<C: Codec> Client<C> {
             let end = start + payload.len();
             let payload = Bytes::from(text).slice(start..end);
             router.send(
-                self.attachment.peer(),
+                self.attachment.session(),
                 SendRequest {
                     to,
                     kind,
@@ -146,7 +146,7 @@ impl<C: Codec> Client<C> {
     }
 
     fn carry_out(&mut self, effect: CommandEffect<'_>) -> Option<CloseCode> {
-        let session = self.attachment.peer();
+        let session = self.attachment.session();
         match effect {
             CommandEffect::Nothing | CommandEffect::Send { .. } => {}
             CommandEffect::Close(code) => return Some(code),
@@ -198,6 +198,6 @@ impl<C: Codec> Client<C> {
             Ok(grant) => self.gate.renewed(grant, id),
             Err(reason) => CommandGate::not_renewed(id, reason),
         };
-        self.attachment.peer().push_event(answer);
+        self.attachment.session().push_event(answer);
     }
 }

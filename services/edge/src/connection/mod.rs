@@ -83,7 +83,8 @@ impl<C: Codec> Connection<C> {
                 timer.as_mut().reset(self.next_tick().into());
             }
             self.client.poll_renewal(cx);
-            if self.client.session().take_question() {
+            if self.client.session().has_probe() {
+                self.client.session().clear_probe();
                 self.heartbeat.ask(Instant::now());
                 self.writer.ping();
                 timer.as_mut().reset(self.next_tick().into());

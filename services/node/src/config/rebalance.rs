@@ -41,19 +41,19 @@ impl RebalanceSection {
         if age_s > 0 {
             in_range("rebalance.max_connection_age_s", age_s, 1, 31_536_000)?;
         }
-        let most = Duration::from_secs(age_s);
+        let max = Duration::from_secs(age_s);
         Ok(RebalancePlan {
             enabled: self.enabled,
             rules: RebalanceRules {
                 high: self.high_watermark,
                 floor: self.min_connections,
-                pace: RebalanceRate {
+                rate: RebalanceRate {
                     share: self.rate_share,
-                    least: self.rate_connections,
+                    min: self.rate_connections,
                 },
             },
             settle: Duration::from_millis(self.settle_ms),
-            max_age: (age_s > 0).then_some(MaxAge { most, jitter }),
+            max_age: (age_s > 0).then_some(MaxAge { max, jitter }),
         })
     }
 }
