@@ -171,7 +171,8 @@ fn a_refusal_says_when_to_try_again() {
     let mut gate = slow(1, 8);
     gate.send("bob", 1);
     let text = r#"{"type":"ping"}"#;
-    let CommandEffect::Reply(Event::Error { retry_after_ms, .. }) = gate.gate.on_text(text, 7, &gate.limits)
+    let CommandEffect::Reply(Event::Error { retry_after_ms, .. }) =
+        gate.gate.on_command(decode_command(text), 7, &gate.limits)
     else {
         panic!("not refused")
     };
