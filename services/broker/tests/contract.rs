@@ -37,9 +37,9 @@ async fn a_message_to_an_attached_peer_reaches_its_node_byte_for_byte(cluster: C
     let envelope: Vec<u8> = (0..=255).chain(*b"\r\n$-1\r\n").collect();
     // At once: the confirmation has been awaited, so nothing can be missed.
     assert_eq!(n1.publish("bob", &envelope).await, Ok(1));
-    until("n2 received it", PATIENCE, || n2.heard(&envelope) == 1).await;
-    assert_eq!(n2.seen.heard.lock()[0].0, "acme/bob");
-    assert_eq!(n1.seen.heard.lock().len(), 0);
+    until("n2 received it", PATIENCE, || n2.received(&envelope) == 1).await;
+    assert_eq!(n2.seen.messages.lock()[0].0, "acme/bob");
+    assert_eq!(n1.seen.messages.lock().len(), 0);
     let status = n2.broker.status();
     assert_eq!((status.desired, status.confirmed), (1, 1));
 }
@@ -67,9 +67,9 @@ async fn a_detached_peer_is_offline_and_receives_nothing(cluster: Cluster) {
     while n1.locate("bob").await != Ok(Presence::Offline) || n1.publish("bob", b"late").await != Ok(0) {
         assert!(std::time::Instant::now() < end, "bob stayed attached");
     }
-    let heard = n2.seen.heard.lock().len();
+    let received = n2.seen.messages.lock().len();
     assert_eq!(n1.publish("bob", b"later").await, Ok(0));
-    assert_eq!(n2.seen.heard.lock().len(), heard);
+    assert_eq!(n2.seen.messages.lock().len(), received);
 }
 
 async fn an_attach_elsewhere_names_the_previous_owner_and_has_a_higher_fence(cluster: Cluster) {
@@ -112,7 +112,7 @@ async fn the_detach_of_an_old_session_does_not_harm_the_new_one(cluster: Cluster
             .await
             .is_ok_and(|receivers| receivers >= 1)
     );
-    until("n2 received it", PATIENCE, || n2.heard(b"still") == 1).await;
+    until("n2 received it", PATIENCE, || n2.received(b"still") == 1).await;
 }
 
 async fn an_attach_right_after_a_detach_ends_subscribed(cluster: Cluster) {
@@ -122,7 +122,7 @@ async fn an_attach_right_after_a_detach_ends_subscribed(cluster: Cluster) {
         assert!(attached.confirmed && attached.previous.is_none());
         let envelope = [round; 4];
         assert_eq!(n1.publish("bob", &envelope).await, Ok(1), "round {round}");
-        until("n2 received it", PATIENCE, || n2.heard(&envelope) == 1).await;
+        until("n2 received it", PATIENCE, || n2.received(&envelope) == 1).await;
         n2.broker.detach(&key("bob"), session_id(round), 0, None);
     }
 }
@@ -139,7 +139,7 @@ async fn a_message_reaches_another_nodes_channel(cluster: Cluster) {
         n2.takeovers() == [(key("bob"), session_id(1))]
     })
     .await;
-    assert!(n1.seen.inbox.lock().is_empty());
+    assert!(n1.seen.node_messages.lock().is_empty());
 }
 
 async fn ten_thousand_messages_to_one_peer_arrive_in_order(cluster: Cluster) {
@@ -155,12 +155,12 @@ async fn ten_thousand_messages_to_one_peer_arrive_in_order(cluster: Cluster) {
         }
     }
     until("all arrived", PATIENCE, || {
-        n2.seen.heard.lock().len() == COUNT as usize
+        n2.seen.messages.lock().len() == COUNT as usize
     })
     .await;
     let numbers: Vec<_> = n2
         .seen
-        .heard
+        .messages
         .lock()
         .iter()
         .map(|(_, bytes)| bytes.clone())

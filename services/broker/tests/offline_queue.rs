@@ -46,7 +46,7 @@ contract!(
 
 fn keep(saved: SessionSnapshot) -> Option<Retention> {
     Some(Retention {
-        saved: Some(saved),
+        snapshot: Some(saved),
         window: WINDOW,
     })
 }
@@ -83,13 +83,13 @@ fn message(sender: u8, id: u64, prev: Option<u64>, envelope: &str) -> StoredMess
 }
 
 async fn store(node: &Node, message: StoredMessage) -> Result<StoreOutcome, BrokerError> {
-    let before = node.seen.left.lock().len();
+    let before = node.seen.stored.lock().len();
     node.broker.store(message).unwrap();
     until("an answer came", PATIENCE, || {
-        node.seen.left.lock().len() > before
+        node.seen.stored.lock().len() > before
     })
     .await;
-    node.seen.left.lock()[before].1
+    node.seen.stored.lock()[before].1
 }
 
 /// Whether it was queued for about the window.
@@ -108,10 +108,10 @@ async fn detached(node: &Node, saved: SessionSnapshot) {
 fn ranges(done: u64, ranges: &[(u64, u64)]) -> SessionSnapshot {
     let accepted = AcceptedRanges {
         done,
-        runs: ranges.to_vec(),
+        ranges: ranges.to_vec(),
     };
     SessionSnapshot {
-        marks: vec![(session_id(7), accepted)],
+        accepted: vec![(session_id(7), accepted)],
         ..SessionSnapshot::default()
     }
 }
@@ -129,14 +129,14 @@ async fn a_detached_session_is_resumed_elsewhere_with_its_snapshot(cluster: Clus
     };
     detached(&n1, saved.clone()).await;
     let attached = try_resume(&n2, token(1)).await.unwrap();
-    assert_eq!(attached.saved, Some(saved));
-    assert!(attached.confirmed && attached.previous.is_none() && attached.mail.is_empty());
+    assert_eq!(attached.snapshot, Some(saved));
+    assert!(attached.confirmed && attached.previous.is_none() && attached.offline_queue.is_empty());
     assert_eq!(
         n1.locate("bob").await,
         Ok(Presence::Attached { node: n2.id.clone() })
     );
     assert_eq!(n1.publish("bob", b"again").await, Ok(1));
-    until("n2 received it", PATIENCE, || n2.heard(b"again") == 1).await;
+    until("n2 received it", PATIENCE, || n2.received(b"again") == 1).await;
 }
 
 async fn a_session_is_not_resumed_with_another_secret_or_after_another_took_the_peer(cluster: Cluster) {
@@ -162,7 +162,7 @@ async fn a_session_is_not_resumed_after_its_window(cluster: Cluster) {
     let node = cluster.node("n1").await;
     node.attach("bob", 1).await;
     let keep = Retention {
-        saved: Some(SessionSnapshot::default()),
+        snapshot: Some(SessionSnapshot::default()),
         window: Duration::from_millis(50),
     };
     node.broker.detach(&key("bob"), session_id(1), 0, Some(keep));
@@ -193,7 +193,7 @@ async fn a_session_whose_node_shut_down_is_resumed_without_a_snapshot(cluster: C
     n1.attach("bob", 1).await;
     n1.broker.shutdown().await;
     let attached = try_resume(&n2, token(1)).await.unwrap();
-    assert_eq!((attached.saved, attached.previous), (None, None));
+    assert_eq!((attached.snapshot, attached.previous), (None, None));
 }
 
 async fn stored_messages_keep_their_order_and_stay_until_they_are_removed(cluster: Cluster) {
@@ -203,16 +203,19 @@ async fn stored_messages_keep_their_order_and_stay_until_they_are_removed(cluste
     assert!(is_queued(&n2, message(8, 1, None, "two")).await);
     assert!(is_queued(&n1, message(7, 2, Some(1), "three")).await);
     let attached = try_resume(&n2, token(1)).await.unwrap();
-    assert_eq!(attached.mail, ["one", "two", "three"]);
+    assert_eq!(attached.offline_queue, ["one", "two", "three"]);
     n2.broker.remove_stored(&key("bob"), session_id(1), 2, 6);
     n2.broker.read_offline_queue(&key("bob"), session_id(1));
-    until("the messages came", PATIENCE, || !n2.seen.mail.lock().is_empty()).await;
-    assert_eq!(n2.seen.mail.lock()[0], ["three"]);
+    until("the messages came", PATIENCE, || {
+        !n2.seen.offline_queues.lock().is_empty()
+    })
+    .await;
+    assert_eq!(n2.seen.offline_queues.lock()[0], ["three"]);
     n2.broker
         .detach(&key("bob"), session_id(1), 0, keep(SessionSnapshot::default()));
     n2.locate("bob").await.unwrap();
     let attached = try_resume(&n1, token(1)).await.unwrap();
-    assert_eq!(attached.mail, ["three"], "the last one was not removed");
+    assert_eq!(attached.offline_queue, ["three"], "the last one was not removed");
 }
 
 async fn a_message_is_stored_once_and_only_after_the_one_before_it(cluster: Cluster) {
@@ -225,7 +228,10 @@ async fn a_message_is_stored_once_and_only_after_the_one_before_it(cluster: Clus
     assert!(is_queued(&node, message(7, 1, None, "one")).await);
     assert!(is_queued(&node, message(7, 1, None, "one")).await, "repeated");
     assert!(is_queued(&node, message(7, 2, Some(1), "two")).await);
-    assert_eq!(try_resume(&node, token(1)).await.unwrap().mail, ["one", "two"]);
+    assert_eq!(
+        try_resume(&node, token(1)).await.unwrap().offline_queue,
+        ["one", "two"]
+    );
 }
 
 async fn a_message_that_was_done_before_the_detach_is_delivered(cluster: Cluster) {
@@ -236,7 +242,7 @@ async fn a_message_that_was_done_before_the_detach_is_delivered(cluster: Cluster
         Ok(StoreOutcome::Delivered)
     );
     assert!(is_queued(&node, message(7, 5, Some(4), "new")).await);
-    assert_eq!(try_resume(&node, token(1)).await.unwrap().mail, ["new"]);
+    assert_eq!(try_resume(&node, token(1)).await.unwrap().offline_queue, ["new"]);
 }
 
 async fn a_message_that_was_skipped_is_late_even_with_the_largest_ids(cluster: Cluster) {
@@ -270,7 +276,7 @@ async fn an_offline_queue_is_bounded_in_messages(cluster: Cluster) {
     }
     assert_eq!(stored, OFFLINE_QUEUE_MESSAGES as u64);
     assert_eq!(
-        try_resume(&node, token(1)).await.unwrap().mail.len(),
+        try_resume(&node, token(1)).await.unwrap().offline_queue.len(),
         OFFLINE_QUEUE_MESSAGES
     );
 }
@@ -291,7 +297,7 @@ async fn an_offline_queue_is_bounded_in_bytes_and_its_first_message_may_be_large
     );
     assert!(is_queued(&node, sized(2, Some(1), 10)).await, "exactly full");
     assert_eq!(store(&node, sized(3, Some(2), 1)).await, full);
-    let messages = try_resume(&node, token(1)).await.unwrap().mail;
+    let messages = try_resume(&node, token(1)).await.unwrap().offline_queue;
     assert_eq!(messages.len(), 2);
     node.broker
         .remove_stored(&key("bob"), session_id(1), 2, OFFLINE_QUEUE_BYTES);
@@ -335,10 +341,16 @@ async fn only_the_owner_reads_and_removes_stored_messages(cluster: Cluster) {
         // Commands of one node are carried out in order.
         node.locate("bob").await.unwrap();
     }
-    assert_eq!((n1.seen.mail.lock().len(), n2.seen.mail.lock().len()), (0, 0));
+    assert_eq!(
+        (
+            n1.seen.offline_queues.lock().len(),
+            n2.seen.offline_queues.lock().len()
+        ),
+        (0, 0)
+    );
     n1.broker.read_offline_queue(&key("bob"), session_id(1));
     until("n1 found the message", PATIENCE, || {
-        *n1.seen.mail.lock() == [["one"]]
+        *n1.seen.offline_queues.lock() == [["one"]]
     })
     .await;
 }
@@ -354,7 +366,7 @@ async fn an_unknown_message_behind_a_gap_is_not_stored(cluster: Cluster) {
         gap,
         "another sender"
     );
-    assert_eq!(try_resume(&node, token(1)).await.unwrap().mail, ["six"]);
+    assert_eq!(try_resume(&node, token(1)).await.unwrap().offline_queue, ["six"]);
 }
 
 async fn an_attached_peer_gets_only_urgent_messages_and_a_hint_with_them(cluster: Cluster) {
@@ -371,12 +383,16 @@ async fn an_attached_peer_gets_only_urgent_messages_and_a_hint_with_them(cluster
     assert!(is_queued(&n1, urgent).await);
     let hint = NodeMessage::OfflineQueueHint { key: key("bob") }.encode();
     until("n2 got the hint", PATIENCE, || {
-        n2.seen.inbox.lock().iter().any(|message| *message == hint)
+        n2.seen
+            .node_messages
+            .lock()
+            .iter()
+            .any(|message| *message == hint)
     })
     .await;
     n2.broker.read_offline_queue(&key("bob"), session_id(1));
     until("n2 found the message", PATIENCE, || {
-        *n2.seen.mail.lock() == [["one"]]
+        *n2.seen.offline_queues.lock() == [["one"]]
     })
     .await;
 }
@@ -401,8 +417,8 @@ async fn messages_stored_before_the_detach_are_still_known_after_it(cluster: Clu
         Ok(StoreOutcome::Late)
     );
     let attached = try_resume(&n1, token(1)).await.unwrap();
-    assert_eq!(attached.mail, ["five"]);
-    assert_eq!(attached.saved, Some(ranges(3, &[(1, 3)])));
+    assert_eq!(attached.offline_queue, ["five"]);
+    assert_eq!(attached.snapshot, Some(ranges(3, &[(1, 3)])));
 }
 
 async fn a_resume_asks_the_node_that_still_owns_the_session_and_waits_for_it(cluster: Cluster) {
@@ -417,7 +433,11 @@ async fn a_resume_asks_the_node_that_still_owns_the_session_and_waits_for_it(clu
         };
         let asked = question.encode();
         until("n1 is asked", PATIENCE, || {
-            n1.seen.inbox.lock().iter().any(|message| *message == asked)
+            n1.seen
+                .node_messages
+                .lock()
+                .iter()
+                .any(|message| *message == asked)
         })
         .await;
         n1.broker
@@ -425,7 +445,7 @@ async fn a_resume_asks_the_node_that_still_owns_the_session_and_waits_for_it(clu
     };
     let (attached, ()) = tokio::join!(resuming, detaching);
     let attached = attached.unwrap();
-    assert_eq!(attached.saved, Some(ranges(3, &[(1, 3)])));
+    assert_eq!(attached.snapshot, Some(ranges(3, &[(1, 3)])));
     assert_eq!(attached.previous, None, "it has detached");
 }
 
@@ -433,7 +453,7 @@ async fn a_resume_takes_over_from_a_node_that_does_not_answer(cluster: Cluster) 
     let (n1, n2) = (cluster.node("n1").await, cluster.node("n2").await);
     let first = n1.attach("bob", 1).await;
     let attached = try_resume(&n2, token(1)).await.unwrap();
-    assert_eq!(attached.saved, None, "its node wrote no snapshot");
+    assert_eq!(attached.snapshot, None, "its node wrote no snapshot");
     assert!(attached.fence > first.fence);
     assert_eq!(
         attached.previous.map(|previous| previous.node),
@@ -457,7 +477,11 @@ async fn a_probing_claim_is_refused_once_the_owner_was_touched(cluster: Cluster)
         };
         let asked = question.encode();
         until("n1 is asked", PATIENCE, || {
-            n1.seen.inbox.lock().iter().any(|message| *message == asked)
+            n1.seen
+                .node_messages
+                .lock()
+                .iter()
+                .any(|message| *message == asked)
         })
         .await;
         n1.broker.touch(&key("bob"), session_id(1));
@@ -494,7 +518,10 @@ async fn only_the_owner_touches_its_record(cluster: Cluster) {
     };
     let claiming = n2.broker.attach(&bob, probing);
     let touching = async {
-        until("n1 is asked", PATIENCE, || !n1.seen.inbox.lock().is_empty()).await;
+        until("n1 is asked", PATIENCE, || {
+            !n1.seen.node_messages.lock().is_empty()
+        })
+        .await;
         n1.broker.touch(&bob, session_id(3));
         n2.broker.touch(&bob, session_id(1));
     };

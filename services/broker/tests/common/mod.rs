@@ -1,15 +1,9 @@
-//! What the broker's tests share: a node that records what it is told, and waiting with a deadline. Not the
-//! Redis they run against (`redis_server`).
+//! What the broker's tests share: a node that records its events, and waiting with a deadline. The Redis they run against
+//! is the harness's.
 
 #![allow(dead_code, unused_macros, reason = "each test binary uses its own part")]
 
-pub(crate) mod proxy;
-pub(crate) mod redis_server;
-
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -17,10 +11,10 @@ use switchboard_broker::{MemoryBroker, MemoryBus, RedisBroker, RedisConfig};
 use switchboard_core::{
     Broker, BrokerError, BrokerEvents, BusState, Claim, ConflictPolicy, Presence, StoreOutcome,
 };
+pub(crate) use switchboard_harness::PATIENCE;
+use switchboard_harness::{RedisOptions, RedisServer, find_program, or_skip, wait_until};
 use switchboard_protocol::{MessageId, Mid, NodeId, NodeMessage, PeerKey, ResumeToken, SessionId};
 use switchboard_telemetry::Telemetry;
-
-use redis_server::RedisServer;
 
 /// Makes of each function two tests: on the memory bus and on a real Redis.
 macro_rules! contract {
@@ -42,27 +36,24 @@ macro_rules! contract {
     };
 }
 
-/// Far longer than anything here takes; a test that reaches it has failed.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
-
-/// What a node was told.
+/// The events that a node received.
 #[derive(Default)]
 pub(crate) struct Seen {
-    pub(crate) heard: Mutex<Vec<(String, Bytes)>>,
-    pub(crate) inbox: Mutex<Vec<Bytes>>,
+    pub(crate) messages: Mutex<Vec<(String, Bytes)>>,
+    pub(crate) node_messages: Mutex<Vec<Bytes>>,
     pub(crate) published: Mutex<Vec<(Mid, Result<u64, BrokerError>)>>,
     pub(crate) located: Mutex<Vec<(Mid, Result<Presence, BrokerError>)>>,
-    pub(crate) left: Mutex<Vec<(Mid, Result<StoreOutcome, BrokerError>)>>,
-    pub(crate) mail: Mutex<Vec<Vec<Bytes>>>,
+    pub(crate) stored: Mutex<Vec<(Mid, Result<StoreOutcome, BrokerError>)>>,
+    pub(crate) offline_queues: Mutex<Vec<Vec<Bytes>>>,
 }
 
 impl BrokerEvents for Seen {
     fn on_message(&self, to: &str, envelope: Bytes) {
-        self.heard.lock().push((to.to_owned(), envelope));
+        self.messages.lock().push((to.to_owned(), envelope));
     }
 
     fn on_node_message(&self, message: Bytes) {
-        self.inbox.lock().push(message);
+        self.node_messages.lock().push(message);
     }
 
     fn on_published(&self, mid: Mid, _: &PeerKey, outcome: Result<u64, BrokerError>) {
@@ -74,11 +65,11 @@ impl BrokerEvents for Seen {
     }
 
     fn on_stored(&self, mid: Mid, _: &PeerKey, outcome: Result<StoreOutcome, BrokerError>) {
-        self.left.lock().push((mid, outcome));
+        self.stored.lock().push((mid, outcome));
     }
 
-    fn on_offline_queue(&self, _: &PeerKey, _: SessionId, letters: Vec<Bytes>) {
-        self.mail.lock().push(letters);
+    fn on_offline_queue(&self, _: &PeerKey, _: SessionId, messages: Vec<Bytes>) {
+        self.offline_queues.lock().push(messages);
     }
 }
 
@@ -102,7 +93,7 @@ impl Cluster {
 
     /// `None` where there is no redis-server, which CI does not accept.
     pub(crate) async fn redis() -> Option<Self> {
-        Some(Self::Redis(RedisServer::start().await?))
+        Some(Self::Redis(redis_server(RedisOptions::default()).await?))
     }
 
     pub(crate) async fn node(&self, name: &str) -> Node {
@@ -119,6 +110,12 @@ impl Cluster {
             }
         }
     }
+}
+
+/// A Redis; `None`, with the reason printed, where there is no redis-server, which CI does not accept.
+pub(crate) async fn redis_server(options: RedisOptions) -> Option<RedisServer> {
+    or_skip(find_program("redis-server"))?;
+    Some(RedisServer::start_with(options).await.unwrap())
 }
 
 /// A node on the Redis at `url`, which need not be there.
@@ -155,14 +152,14 @@ impl Node {
         answer(&self.seen.located, mid).await
     }
 
-    pub(crate) fn heard(&self, envelope: &[u8]) -> usize {
-        let heard = self.seen.heard.lock();
-        heard.iter().filter(|(_, bytes)| bytes == envelope).count()
+    pub(crate) fn received(&self, envelope: &[u8]) -> usize {
+        let messages = self.seen.messages.lock();
+        messages.iter().filter(|(_, bytes)| bytes == envelope).count()
     }
 
     pub(crate) fn takeovers(&self) -> Vec<(PeerKey, SessionId)> {
-        let inbox = self.seen.inbox.lock();
-        let messages = inbox
+        let received = self.seen.node_messages.lock();
+        let messages = received
             .iter()
             .filter_map(|message| NodeMessage::decode(message).ok());
         messages
@@ -189,6 +186,13 @@ async fn answer<T: Clone>(answers: &Mutex<Vec<(Mid, T)>>, mid: Mid) -> T {
     find().unwrap()
 }
 
+/// Waits until `node` finds the peer like this.
+pub(crate) async fn until_presence(node: &Node, peer: &str, wanted: &Presence) {
+    let what = format!("{peer} is {wanted:?}");
+    let found = async || (node.locate(peer).await.as_ref() == Ok(wanted)).then_some(());
+    wait_until(&what, PATIENCE, found).await.unwrap();
+}
+
 pub(crate) fn key(peer: &str) -> PeerKey {
     PeerKey::parse(&format!("acme/{peer}")).unwrap()
 }
@@ -201,7 +205,7 @@ pub(crate) fn claim(number: u8) -> Claim {
     Claim {
         token: token(number),
         resume: false,
-        if_held: ConflictPolicy::TakeOver,
+        on_conflict: ConflictPolicy::TakeOver,
         window: WINDOW,
     }
 }
@@ -224,10 +228,7 @@ pub(crate) fn next_mid() -> Mid {
 
 /// Waits for a condition; fails with its name when `limit` has passed. Returns how long it took.
 pub(crate) async fn until(what: &str, limit: Duration, mut condition: impl FnMut() -> bool) -> Duration {
-    let start = Instant::now();
-    while !condition() {
-        assert!(start.elapsed() < limit, "not within {limit:?}: {what}");
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-    start.elapsed()
+    let holds = async || condition().then_some(());
+    let ((), took) = wait_until(what, limit, holds).await.unwrap();
+    took
 }

@@ -176,7 +176,10 @@ fn a_release_keeps_what_its_session_retains() {
     let head = ["2", &key("s"), &key("m"), &session(), "n1", "3"].map(str::to_owned);
     assert_eq!(script_words(Script::Release, release(None)), head);
     let window = Duration::from_secs(60);
-    let nothing = Retention { saved: None, window };
+    let nothing = Retention {
+        snapshot: None,
+        window,
+    };
     let words = script_words(Script::Detach, release(Some(nothing)));
     assert_eq!(
         (&words[..6], &words[6..]),
@@ -184,15 +187,15 @@ fn a_release_keeps_what_its_session_retains() {
     );
     let ranges = AcceptedRanges {
         done: 1,
-        runs: vec![(1, 1)],
+        ranges: vec![(1, 1)],
     };
     let snapshot = SessionSnapshot {
         last_seq: 12,
         tail: Vec::new(),
-        marks: vec![(SessionId::from_bytes([7; 12]), ranges)],
+        accepted: vec![(SessionId::from_bytes([7; 12]), ranges)],
     };
-    let saved = Some(snapshot);
-    let words = script_words(Script::Detach, release(Some(Retention { saved, window })));
+    let snapshot = Some(snapshot);
+    let words = script_words(Script::Detach, release(Some(Retention { snapshot, window })));
     let sender = SessionId::from_bytes([7; 12]).to_string();
     assert_eq!(words[6..10], ["12", "", "60000", &sender]);
     assert_eq!(words.len(), 11);

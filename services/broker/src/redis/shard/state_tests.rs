@@ -80,7 +80,10 @@ fn sessions_are_kept_at_shutdown_as_long_as_they_can_be_resumed() {
     assert_eq!(fixture.shard.retention_at_shutdown(), None);
     let window = Duration::from_millis(1);
     fixture.shard.note_window(window);
-    let retention = Retention { saved: None, window };
+    let retention = Retention {
+        snapshot: None,
+        window,
+    };
     assert_eq!(fixture.shard.retention_at_shutdown(), Some(retention));
     fixture.shard.note_window(Duration::ZERO);
     assert_eq!(fixture.shard.retention_at_shutdown(), None);
