@@ -13,11 +13,11 @@ fn session(number: u8) -> SessionId {
     SessionId::from_bytes([number; SessionId::BYTES])
 }
 
-fn claim(if_held: ConflictPolicy, resume: bool) -> Claim {
+fn claim(on_conflict: ConflictPolicy, resume: bool) -> Claim {
     Claim {
         token: ResumeToken::new(session(1), [0; 16]),
         resume,
-        if_held,
+        on_conflict,
         window: Duration::ZERO,
     }
 }

@@ -1,15 +1,12 @@
 //! What every backend of `trait Broker` owes its node; each test runs on the memory bus and on a real Redis.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test that panics has failed"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 #[macro_use]
 mod common;
 
 use common::{Cluster, PATIENCE, claim, key, next_mid, session_id, until};
+use switchboard_broker::RedisMode;
 use switchboard_core::{BrokerError, Presence, PreviousOwner};
 use switchboard_protocol::NodeMessage;
 

@@ -1,11 +1,7 @@
 //! A node that is frozen for longer than its lease, as a real process stopped by SIGSTOP: another node takes
 //! its peer, and what had gathered for the frozen one must not be delivered when it thaws.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test that panics has failed"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod common;
 

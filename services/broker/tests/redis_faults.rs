@@ -1,11 +1,7 @@
 //! What a node on Redis does when Redis, or the way to it, fails – with a real redis-server. What holds for
 //! every backend is in `contract`.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test that panics has failed"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod common;
 
@@ -281,7 +277,7 @@ async fn a_node_that_was_cut_off_yields_to_a_higher_fence() {
     );
     n2.broker.detach(&key("eve"), session_id(2), 0, None);
     proxy.refuse(false);
-    until("n2 is told", PATIENCE, || {
+    until("n2 learns it", PATIENCE, || {
         n2.takeovers() == [(key("bob"), session_id(1))]
     })
     .await;
@@ -352,7 +348,7 @@ async fn records_of_a_nodes_earlier_run_are_void() {
 }
 
 #[tokio::test]
-async fn a_redis_that_forgot_the_scripts_is_told_them_again() {
+async fn a_redis_that_forgot_the_scripts_gets_them_again() {
     let redis = redis!();
     let n1 = node(&redis, "n1").await;
     let _: String = redis.command(&["SCRIPT", "FLUSH"]).await.unwrap();

@@ -46,7 +46,7 @@ fn words(command: &Command) -> Vec<String> {
     assert_eq!(commands.len(), 1);
     let words = commands[0].args_iter().map(|word| match word {
         Arg::Simple(word) => String::from_utf8_lossy(word).into_owned(),
-        _ => unreachable!("no command has a cursor"),
+        Arg::Cursor | _ => unreachable!("no command has a cursor"),
     });
     words.collect()
 }

@@ -105,9 +105,11 @@ impl Fixture {
 
     /// The messages to nodes among [`Fixture::sent`], and nothing else.
     pub(crate) fn sent_to_nodes(&mut self) -> Vec<(NodeId, NodeMessage)> {
-        let messages = self.sent().into_iter().map(|command| match command {
-            Command::PublishToNode { node, message } => (node, NodeMessage::decode(&message).unwrap()),
-            other => panic!("{other:?}"),
+        let messages = self.sent().into_iter().map(|command| {
+            let Command::PublishToNode { node, message } = command else {
+                panic!("{command:?}");
+            };
+            (node, NodeMessage::decode(&message).unwrap())
         });
         messages.collect()
     }
