@@ -6,10 +6,10 @@ use std::{sync::Arc, time::Duration};
 use futures_util::FutureExt as _;
 use serde_json::value::RawValue;
 use switchboard_client::{
-    Backoff, Client, ClientError, ConnectError, ConnectOptions, Outcome, Session, SessionEvent,
+    Backoff, Client, ClientError, ConnectError, ConnectOptions, Session, SessionEvent,
     SessionOptions,
 };
-use switchboard_protocol::{Event, MessageKind, ReceiptStatus, ServerFrame};
+use switchboard_protocol::{Event, MessageKind, ReceiptStatus, SendOutcome, ServerFrame};
 use tokio::{sync::mpsc, time::timeout};
 
 use super::{Broken, Driver, Greeting, Heard, Link, Promises, Refusal, Who, Word, tokens::Tokens};
@@ -83,7 +83,7 @@ impl Switchboard {
                     SessionEvent::Connected { node, handshake, .. } => return Ok((node, handshake)),
                     SessionEvent::Disconnected { reason } => last = reason,
                     SessionEvent::Ended { code, .. } => return Err(format!("{code}")),
-                    SessionEvent::Message(_) | SessionEvent::Queued { .. } | SessionEvent::Word { .. } => {}
+                    SessionEvent::Message(_) | SessionEvent::Queued { .. } | SessionEvent::Outcome { .. } => {}
                 }
             }
             Err("the session ended".to_owned())
@@ -267,11 +267,11 @@ fn heard_by_session(event: SessionEvent) -> Option<Heard> {
             payload: message.payload,
         },
         SessionEvent::Queued { .. } => return None,
-        SessionEvent::Word { id, outcome } => Heard::Word {
+        SessionEvent::Outcome { id, report } => Heard::Word {
             id,
-            word: match outcome {
-                Outcome::Delivered => Word::Delivered,
-                Outcome::Failed { code, .. } => Word::Failed(code.to_string()),
+            word: match report.outcome {
+                SendOutcome::Delivered => Word::Delivered,
+                SendOutcome::Error(code) => Word::Failed(code.to_string()),
             },
         },
         SessionEvent::Ended { code, .. } => Heard::Ended(format!("ended with {code}")),
@@ -297,6 +297,6 @@ fn ended(error: &ClientError) -> String {
     match error {
         ClientError::Closed { code, .. } => format!("closed with {code}"),
         ClientError::WebSocket(_) => "the connection broke".to_owned(),
-        ClientError::Timeout | ClientError::InboxFull(_) | ClientError::Frame(_) => error.to_string(),
+        ClientError::Timeout | ClientError::BufferFull(_) | ClientError::Frame(_) => error.to_string(),
     }
 }

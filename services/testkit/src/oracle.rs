@@ -15,7 +15,7 @@ use std::{
 
 use parking_lot::Mutex;
 use serde_json::value::RawValue;
-use switchboard_client::{Outcome, SessionEvent};
+use switchboard_client::{SendReport, SessionEvent};
 use tokio::time::sleep;
 
 pub use heal::Heal;
@@ -107,7 +107,7 @@ impl Oracle {
                 log.change(client, at, Change::Ended { code, reason });
             }
             SessionEvent::Queued { id } => log.queued(client, *id, at),
-            SessionEvent::Word { id, outcome } => log.word(client, *id, at, outcome.clone()),
+            SessionEvent::Outcome { id, report } => log.word(client, *id, at, report.clone()),
             SessionEvent::Message(message) => log.arrival(
                 client,
                 Arrival {
@@ -122,9 +122,9 @@ impl Oracle {
     }
 
     /// The same for a client that is no session: the word on its send.
-    pub fn word(&self, client: ClientNo, id: u64, outcome: Outcome) {
+    pub fn word(&self, client: ClientNo, id: u64, report: SendReport) {
         let at = self.start.elapsed();
-        self.log.lock().word(client, id, at, outcome);
+        self.log.lock().word(client, id, at, report);
     }
 
     /// Something is done to the cluster now.

@@ -7,11 +7,10 @@ use std::{sync::Arc, time::Duration};
 
 use switchboard_auth::Minter;
 use switchboard_client::{
-    AcksBy, Client, ConnectOptions, Outcome, Resume, Session, SessionEvent, SessionOptions,
+    AcksBy, Client, ConnectOptions, SendReport, Resume, Session, SessionEvent, SessionOptions,
 };
 use switchboard_protocol::{
-    Claims, DuplicatePolicy, ErrorCode, Event, MessageKind, ReceiptStatus, Secret, ServerFrame,
-};
+    Claims, DuplicatePolicy, ErrorCode, Event, MessageKind, ReceiptStatus, Secret, ServerFrame, SendOutcome};
 use switchboard_testkit::{
     Cluster, FaultProxy, NodeProcess, PATIENCE, SECRET, claims, payload, token, wait_until,
 };
@@ -74,7 +73,7 @@ async fn a_session_goes_on_on_another_node_with_what_its_client_has_not_acknowle
     bob.send_text(r#"{"type":"ack","seq":1}"#).await.unwrap();
     assert_eq!(
         alice.outcome_of(ids[0], PATIENCE).await.unwrap(),
-        Outcome::Delivered
+        SendReport::delivered()
     );
 
     // The connection is lost; nobody says good-bye.
@@ -100,7 +99,7 @@ async fn a_session_goes_on_on_another_node_with_what_its_client_has_not_acknowle
     );
     bob.send_text(r#"{"type":"ack","seq":4}"#).await.unwrap();
     for id in [ids[1], third] {
-        assert_eq!(alice.outcome_of(id, PATIENCE).await.unwrap(), Outcome::Delivered);
+        assert_eq!(alice.outcome_of(id, PATIENCE).await.unwrap(), SendReport::delivered());
     }
 }
 
@@ -138,11 +137,7 @@ async fn a_resume_token_is_worth_nothing_to_another_peer_nor_after_a_good_bye() 
     let word = alice.outcome_of(id, PATIENCE).await.unwrap();
     assert!(
         matches!(
-            word,
-            Outcome::Failed {
-                code: ErrorCode::PeerOffline,
-                ..
-            }
+            word.outcome, SendOutcome::Error(ErrorCode::PeerOffline)
         ),
         "{word:?}"
     );
@@ -173,11 +168,7 @@ async fn a_client_that_never_acknowledges_is_closed_as_too_slow_and_its_senders_
     let word = word.unwrap();
     assert!(
         matches!(
-            word,
-            Outcome::Failed {
-                code: ErrorCode::QueueFull,
-                ..
-            }
+            word.outcome, SendOutcome::Error(ErrorCode::QueueFull)
         ),
         "{word:?}"
     );
@@ -251,6 +242,6 @@ async fn a_drain_moves_clients_to_another_node_before_it_closes_anything_and_can
     let id = send(&mut carol, "bob", "1").await;
     assert_eq!(
         carol.outcome_of(id, Duration::from_secs(5)).await.unwrap(),
-        Outcome::Delivered
+        SendReport::delivered()
     );
 }

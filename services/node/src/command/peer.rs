@@ -6,10 +6,10 @@ use anyhow::Context as _;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use switchboard_client::{
-    Client, ClientError, ConnectOptions, Outcome, Session, SessionEvent, SessionOptions,
+    Client, ClientError, ConnectOptions, SendReport, Session, SessionEvent, SessionOptions,
 };
 use switchboard_protocol::{
-    ClientShould, CloseCode, Event, MessageKind, ReceiptStatus, Secret, ServerFrame, ServerMessage,
+    ClientShould, CloseCode, Event, MessageKind, ReceiptStatus, Secret, SendOutcome, ServerFrame, ServerMessage,
 };
 
 use super::serve::runtime;
@@ -73,7 +73,7 @@ pub(super) fn listen(listen: Listen) -> anyhow::Result<()> {
                     anyhow::bail!("the session ended with {code} {reason}{}", advised(advice));
                 }
                 // Words on sends; a listener sends nothing.
-                Some(SessionEvent::Queued { .. } | SessionEvent::Word { .. }) => {}
+                Some(SessionEvent::Queued { .. } | SessionEvent::Outcome { .. }) => {}
                 None => break,
             }
         }
@@ -104,13 +104,13 @@ pub(super) fn send(send: Send) -> anyhow::Result<()> {
             }
         };
         client.close().await;
-        match outcome {
-            Outcome::Delivered => {
+        match outcome.outcome {
+            SendOutcome::Delivered => {
                 println!("delivered to {}", send.to);
                 Ok(())
             }
-            Outcome::Failed { code, message } => {
-                anyhow::bail!("not delivered to {}: {code}: {message}", send.to)
+            SendOutcome::Error(code) => {
+                anyhow::bail!("not delivered to {}: {code}: {}", send.to, outcome.message)
             }
         }
     })
@@ -119,24 +119,21 @@ pub(super) fn send(send: Send) -> anyhow::Result<()> {
 /// What a node says of a send.
 enum Word {
     Queued,
-    Final(Outcome),
+    Final(SendReport),
 }
 
 fn word(frame: &ServerFrame, id: u64) -> Option<Word> {
     match frame {
         ServerFrame::Event(Event::Receipt { id: of, status }) if *of == id => Some(match status {
             ReceiptStatus::Queued => Word::Queued,
-            ReceiptStatus::Delivered => Word::Final(Outcome::Delivered),
+            ReceiptStatus::Delivered => Word::Final(SendReport::delivered()),
         }),
         ServerFrame::Event(Event::Error {
             id: of,
             code,
             message,
             ..
-        }) if *of == Some(id) => Some(Word::Final(Outcome::Failed {
-            code: *code,
-            message: message.to_string(),
-        })),
+        }) if *of == Some(id) => Some(Word::Final(SendReport::failed(*code, message.to_string()))),
         ServerFrame::Event(_) | ServerFrame::Message(_) => None,
     }
 }
@@ -161,7 +158,7 @@ fn explained(error: ClientError) -> anyhow::Error {
     let advice = match &error {
         ClientError::Closed { code, .. } => CloseCode::from_code(*code).map(CloseCode::client_should),
         ClientError::Timeout
-        | ClientError::InboxFull(_)
+        | ClientError::BufferFull(_)
         | ClientError::Frame(_)
         | ClientError::WebSocket(_) => None,
     };

@@ -4,7 +4,6 @@
 
 use std::{fmt, time::Duration};
 
-use switchboard_client::Outcome;
 
 use super::log::{Change, ClientNo, Log};
 
@@ -73,7 +72,7 @@ fn waits(log: &Log) -> Vec<(Duration, Duration, bool)> {
             Some(match said.words.first() {
                 Some((at, word)) => {
                     let wait = at.saturating_sub(sent);
-                    (sent, wait, wait <= PROMPT && *word == Outcome::Delivered)
+                    (sent, wait, wait <= PROMPT && word.is_delivered())
                 }
                 None => (sent, Duration::MAX, false),
             })

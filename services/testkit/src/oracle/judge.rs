@@ -6,7 +6,8 @@ use std::{
     time::Duration,
 };
 
-use switchboard_client::Outcome;
+use switchboard_client::SendReport;
+use switchboard_protocol::SendOutcome;
 
 use super::{
     history,
@@ -43,7 +44,7 @@ fn said(log: &Log) -> impl Iterator<Item = (ClientNo, u64, &Said)> {
 }
 
 fn is_delivered(said: &Said) -> bool {
-    said.words.iter().any(|(_, word)| *word == Outcome::Delivered)
+    said.words.iter().any(|(_, word)| word.is_delivered())
 }
 
 fn hears(log: &Log, client: ClientNo) -> bool {
@@ -103,14 +104,14 @@ fn judge_send(log: &Log, verdict: &mut Verdict, arrived: &Arrived, id: u64, said
             verdict.wordless += 1;
             verdict.offend(Offence::Wordless, story);
         }
-        [(_, Outcome::Delivered)] => {
+        [(_, SendReport { outcome: SendOutcome::Delivered, .. })] => {
             verdict.delivered += 1;
             if times == 0 && hears(log, stamp.to) {
                 verdict.lost_silently += 1;
                 verdict.offend(Offence::LostSilently, story);
             }
         }
-        [(_, Outcome::Failed { code, message })] => {
+        [(_, SendReport { outcome: SendOutcome::Error(code), message })] => {
             let reason = (code.to_string(), message.clone());
             *verdict.failed.entry(reason).or_default() += 1;
             verdict.told_but_arrived += usize::from(times > 0);

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use switchboard_client::Outcome;
+use switchboard_client::SendReport;
 
 /// A client, by its place in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,7 +54,7 @@ pub(super) struct Send {
 pub(super) struct Said {
     pub(super) send: Option<Send>,
     pub(super) queued: Vec<Duration>,
-    pub(super) words: Vec<(Duration, Outcome)>,
+    pub(super) words: Vec<(Duration, SendReport)>,
 }
 
 /// A message as an application got it.
@@ -150,9 +150,9 @@ impl Log {
         }
     }
 
-    pub(super) fn word(&mut self, client: ClientNo, id: u64, at: Duration, outcome: Outcome) {
+    pub(super) fn word(&mut self, client: ClientNo, id: u64, at: Duration, report: SendReport) {
         if let Some(client) = self.of(client) {
-            client.said.entry(id).or_default().words.push((at, outcome));
+            client.said.entry(id).or_default().words.push((at, report));
         }
     }
 

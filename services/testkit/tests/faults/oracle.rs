@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use switchboard_client::{Outcome, SessionEvent};
+use switchboard_client::{SendReport, SessionEvent};
 use switchboard_protocol::{ErrorCode, ServerFrame, decode_event};
 use switchboard_testkit::{ClientNo, Oracle, Verdict};
 
@@ -17,7 +17,7 @@ impl Stage {
     fn new() -> Self {
         let stage = Self::without_words();
         for id in 1..=3 {
-            stage.word(id, Outcome::Delivered);
+            stage.word(id, SendReport::delivered());
         }
         stage
     }
@@ -31,8 +31,8 @@ impl Stage {
         Self { oracle, alice, bob }
     }
 
-    fn word(&self, id: u64, outcome: Outcome) {
-        self.oracle.note(self.alice, &SessionEvent::Word { id, outcome });
+    fn word(&self, id: u64, report: SendReport) {
+        self.oracle.note(self.alice, &SessionEvent::Outcome { id, report });
     }
 
     /// `at` gets a message of alice with that number.
@@ -92,9 +92,9 @@ fn a_loss_a_duplicate_and_a_reordering_are_each_found_and_told_apart() {
 #[test]
 fn a_send_without_a_word_and_one_with_two_are_found() {
     let stage = Stage::without_words();
-    stage.word(1, Outcome::Delivered);
-    stage.word(1, Outcome::Delivered);
-    stage.word(2, Outcome::Delivered);
+    stage.word(1, SendReport::delivered());
+    stage.word(1, SendReport::delivered());
+    stage.word(2, SendReport::delivered());
     for number in 1..=2 {
         stage.arrives_at(stage.bob, number);
     }
@@ -118,11 +118,8 @@ fn a_message_at_the_wrong_peer_is_found() {
 #[test]
 fn a_failed_send_may_have_arrived_or_not() {
     let stage = Stage::without_words();
-    let timeout = || Outcome::Failed {
-        code: ErrorCode::Timeout,
-        message: "nobody confirmed it".into(),
-    };
-    stage.word(1, Outcome::Delivered);
+    let timeout = || SendReport::failed(ErrorCode::Timeout, "nobody confirmed it");
+    stage.word(1, SendReport::delivered());
     stage.word(2, timeout());
     stage.word(3, timeout());
     stage.arrives_at(stage.bob, 1);
