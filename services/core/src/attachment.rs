@@ -7,7 +7,7 @@ use std::{
 };
 
 use switchboard_protocol::{CloseCode, ErrorCode, MessageId, NodeMessage, PeerKey, ResumeToken, SessionId};
-use switchboard_telemetry::{Resume, SessionGuard};
+use switchboard_telemetry::{ResumeOutcome, SessionGuard};
 
 use crate::{
     AckTo, BrokerError, Claim, ClaimOutcome, ConflictPolicy, Retention, Router, Session, SessionSnapshot,
@@ -63,7 +63,7 @@ impl Router {
             {
                 Ok(attached) => return self.resumed(key, order, token, seen, wish.acks, attached),
                 Err(BrokerError::NotResumable | BrokerError::Unavailable) => {
-                    self.telemetry.resumed(Resume::Refused);
+                    self.telemetry.resumed(ResumeOutcome::Refused);
                 }
                 Err(
                     error @ (BrokerError::QueueFull
@@ -147,7 +147,7 @@ impl Router {
         let gap = !acks && saved.as_ref().is_none_or(|saved| saved.last_seq > seen);
         peer.restore(saved.unwrap_or_default(), seen, self.now());
         self.telemetry
-            .resumed(if gap { Resume::Gap } else { Resume::Complete });
+            .resumed(if gap { ResumeOutcome::Gap } else { ResumeOutcome::Complete });
         let attachment = self.enter(key, peer, token, attached, Continuation { resumed: true, gap })?;
         self.arm_streams(attachment.peer());
         Ok(attachment)

@@ -71,7 +71,7 @@ impl Router {
 
     /// All letters that were taken out have reached the client.
     pub(crate) fn remove_stored(&self, peer: &Session, mail: Mail) {
-        self.telemetry.mail_delivered(mail.letters);
+        self.telemetry.offline_queue_delivered(mail.letters);
         if let Some(broker) = self.broker.get() {
             broker.remove_stored(peer.key(), peer.session(), mail.letters, mail.bytes);
             // A letter that came meanwhile had to wait.

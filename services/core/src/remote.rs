@@ -55,7 +55,7 @@ impl BrokerEvents for Router {
                 Some(AckOutcome::Late)
             }
             OfferOutcome::Gap => {
-                self.telemetry.gap_seen();
+                self.telemetry.order_gap();
                 None
             }
             OfferOutcome::Busy => {

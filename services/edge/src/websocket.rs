@@ -71,7 +71,7 @@ async fn admit(
     edge.may_come_in().map_err(|wait| {
         let detail = "more clients connect than limits.connects_per_second; come back after Retry-After";
         let problem = Problem::unavailable("busy", detail).retry_after(wait);
-        Refusal::new(RefusalReason::Pace, problem)
+        Refusal::new(RefusalReason::ConnectRate, problem)
     })?;
     let place = edge.take_place().ok_or_else(|| {
         let problem = Problem::unavailable("full", "the node has reached limits.connections; connect again");

@@ -1,5 +1,5 @@
-//! Client → node: commands, read from one JSON text frame. Borrowed from the frame, so that a payload is
-//! never copied. Not here: whether a command is allowed (`core::session`).
+//! Client → node: commands, each one JSON text frame. They borrow from the frame, so a payload is never copied. Not
+//! here: whether a command is allowed (crate `core`).
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ use crate::{ErrorCode, MAX_FRAME_DEPTH, MessageKind, nests_deeper_than};
 pub enum Command<'a> {
     /// `offer`, `answer`, `candidate`, `bye` or `message` to a peer.
     Send(SendCommand<'a>),
-    /// `ice`: ask for ICE servers with fresh credentials.
+    /// `ice`: request ICE servers with fresh credentials.
     Ice {
         /// Echoed in the answer.
         id: Option<u64>,
@@ -25,14 +25,14 @@ pub enum Command<'a> {
         /// Echoed in the answer.
         id: Option<u64>,
     },
-    /// `ack`: everything up to `seq` was processed.
+    /// `ack`: the client has processed everything up to `seq`.
     Ack {
         /// The last event's number.
         seq: u64,
-        /// All but `seq` itself, which the client refuses: it had a later one of the same sender before.
+        /// The client refuses `seq` itself, because it has a later message of the same sender.
         late: bool,
     },
-    /// `ping`: ask for the node's clock.
+    /// `ping`: request the node's clock.
     Ping {
         /// Echoed in the answer.
         id: Option<u64>,
@@ -42,29 +42,29 @@ pub enum Command<'a> {
 /// A message for another peer.
 #[derive(Debug)]
 pub struct SendCommand<'a> {
-    /// What it is.
+    /// The kind of message.
     pub kind: MessageKind,
     /// The receiver's peer ID, not yet checked.
     pub to: Cow<'a, str>,
     /// Any JSON value, as the bytes in the frame.
     pub payload: &'a RawValue,
-    /// Present: the send ends in a final word. Absent: fire and forget.
+    /// With an id the send ends in an outcome. Without one it is fire and forget.
     pub id: Option<u64>,
 }
 
-/// Why a frame is no command: the answer its sender gets.
+/// Why a frame is not a valid command. Its sender gets this as the answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {message}")]
 pub struct CommandError {
     /// The code on the wire.
     pub code: ErrorCode,
-    /// What is wrong and how to mend it.
+    /// What is wrong, for people.
     pub message: String,
-    /// The frame's `id`, where one could be read.
+    /// The frame's `id`, if it was readable.
     pub id: Option<u64>,
 }
 
-/// Commands of the protocol that this version does not serve yet.
+/// Commands of the protocol that this version does not serve.
 const NOT_SERVED_YET: [&str; 5] = ["join", "leave", "lookup", "watch", "unwatch"];
 
 #[derive(Deserialize)]
@@ -87,7 +87,7 @@ struct Frame<'a> {
     token: Cow<'a, str>,
 }
 
-/// `null` is a payload like any other; only an absent field is none.
+/// `null` is a payload. Only an absent field is none.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)
 }
@@ -165,7 +165,7 @@ fn missing(field: &str, id: Option<u64>) -> CommandError {
 }
 
 fn unknown(kind: &str, id: Option<u64>) -> CommandError {
-    // The name comes from the client: shown, but never longer than a name is.
+    // The text comes from the client, so its length is limited.
     let shown: String = kind.chars().take(32).collect();
     let message = match kind {
         "room messages" => "messages to a `room` are not served by this version; use `to`".to_owned(),
@@ -179,7 +179,7 @@ fn unknown(kind: &str, id: Option<u64>) -> CommandError {
     }
 }
 
-/// The `id` of a frame that could not be read as a command, so that its sender can tell which one failed.
+/// The `id` of a frame that is not a valid command: its sender can then tell which one failed.
 fn id_of(text: &str) -> Option<u64> {
     #[derive(Deserialize)]
     struct OnlyId {
@@ -191,7 +191,7 @@ fn id_of(text: &str) -> Option<u64> {
         .filter(|id| *id > 0)
 }
 
-/// Writes a send as a client does: `type` first, the payload untouched.
+/// Writes a send as a client does: `type` first, and the payload unchanged.
 #[must_use]
 pub fn encode_send(kind: MessageKind, to: &str, id: Option<u64>, payload: &RawValue) -> String {
     #[derive(Serialize)]

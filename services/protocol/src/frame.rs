@@ -1,6 +1,5 @@
-//! Node → client frames as text: forwarded messages written around their untouched payload, and any frame
-//! read back by a client. The one place where JSON is put together by hand, because the payload must not
-//! pass through a serialiser.
+//! Node → client frames as text: forwarded messages around their unchanged payload, and the decoder of a client. This is
+//! the only place that builds JSON by hand, because a payload must not pass through a serialiser.
 
 use std::io::Write as _;
 
@@ -9,24 +8,23 @@ use serde_json::value::RawValue;
 
 use crate::{Event, MessageKind, Mid};
 
-/// What stands before the payload of a forwarded message.
+/// The fields of a forwarded message before its payload.
 #[derive(Debug, Clone, Copy)]
 pub struct MessageHead<'a> {
-    /// What it is.
+    /// The kind of message.
     pub kind: MessageKind,
-    /// The sender's peer ID; its alphabet needs no JSON escape.
+    /// The sender's peer ID. Its alphabet needs no JSON escapes.
     pub from: &'a str,
-    /// The message's name.
+    /// The message's identity.
     pub mid: Mid,
-    /// Its number in the receiver's session.
+    /// The message's number in the receiver's session.
     pub seq: u64,
 }
 
-/// Bytes that a head needs at most beside the sender's name: keys, quotes, a `mid` and two numbers.
+/// The most bytes of a head without the sender's name: keys, quotes, a `mid` and two numbers.
 const HEAD_BYTES: usize = 128;
 
-/// Appends the text of one forwarded message to `out`. `payload` must be a valid JSON value; it is copied, not
-/// looked at.
+/// Appends the text of one forwarded message to `out`. `payload` must be a valid JSON value; it is copied unchecked.
 pub fn write_message(out: &mut Vec<u8>, head: &MessageHead<'_>, payload: &[u8]) {
     out.reserve(HEAD_BYTES + head.from.len() + payload.len());
     out.extend_from_slice(b"{\"type\":\"");
@@ -41,7 +39,7 @@ pub fn write_message(out: &mut Vec<u8>, head: &MessageHead<'_>, payload: &[u8]) 
     out.push(b'}');
 }
 
-/// Appends the text of `receipt: delivered` to `out`: the frame a node says most often on its own account.
+/// Appends the text of `receipt: delivered` to `out`, the most frequent event of a node.
 pub fn write_delivered(out: &mut Vec<u8>, id: u64) {
     // Writing to a Vec cannot fail.
     let _ = write!(
@@ -50,40 +48,40 @@ pub fn write_delivered(out: &mut Vec<u8>, id: u64) {
     );
 }
 
-/// Any frame of a node, as a client reads it.
+/// Any frame of a node, decoded by a client.
 #[derive(Debug, Clone)]
 pub enum ServerFrame {
-    /// The node speaks for itself.
+    /// An event of the node.
     Event(Event),
-    /// Another peer's message.
+    /// A message of another peer.
     Message(ServerMessage),
 }
 
-/// A forwarded message, as a client reads it.
+/// A forwarded message, decoded by a client.
 #[derive(Debug, Clone, Deserialize)]
 pub struct ServerMessage {
-    /// What it is.
+    /// The kind of message.
     #[serde(rename = "type")]
     pub kind: MessageKind,
     /// The sender's peer ID.
     pub from: String,
-    /// The message's name.
+    /// The message's identity.
     pub mid: String,
-    /// Its number in this session.
+    /// The message's number in this session.
     pub seq: u64,
     /// The payload as the sender wrote it.
     pub payload: Box<RawValue>,
 }
 
-/// A frame of a node that a client cannot read.
+/// A frame of a node that a client cannot decode.
 #[derive(Debug, thiserror::Error)]
 #[error("not a frame of this protocol: {0}")]
 pub struct FrameError(#[from] serde_json::Error);
 
-/// Reads one text frame of a node.
+/// Decodes one text frame of a node.
 ///
 /// # Errors
-/// [`FrameError`] when it is not JSON of the expected form.
+/// [`FrameError`] when the text is not JSON of the expected form.
 pub fn decode_event(text: &str) -> Result<ServerFrame, FrameError> {
     #[derive(Deserialize)]
     struct OnlyType<'a> {

@@ -1,5 +1,5 @@
-//! The spans of one message: taken from a client, published, written to the receiver – on two nodes, in
-//! one trace. Without a collector each is a single branch.
+//! The spans of one message: received from a client, published, written to the receiver. One trace has the spans of both
+//! nodes. Without a collector each span is a single branch.
 
 use std::sync::Arc;
 
@@ -14,12 +14,12 @@ use switchboard_protocol::{MessageKind, TraceContext};
 
 use crate::Telemetry;
 
-/// A span on the way of a message; ends when dropped.
+/// A span of a message. Dropping it ends the span.
 #[derive(Debug, Default)]
 pub struct MessageSpan(Option<Box<Span>>);
 
 impl MessageSpan {
-    /// What its children on another node need; `None` when nothing is traced.
+    /// The context for child spans on another node; `None` without a trace.
     #[must_use]
     pub fn context(&self) -> Option<TraceContext> {
         let context = self.0.as_ref()?.span_context();
@@ -31,7 +31,7 @@ impl MessageSpan {
     }
 }
 
-/// Makes the spans of a node.
+/// Creates the spans of a node.
 pub(crate) struct Traces {
     provider: SdkTracerProvider,
     tracer: SdkTracer,
@@ -48,10 +48,10 @@ impl Traces {
         }
     }
 
-    /// Exports what waits. Blocks until the collector has it or gives up.
+    /// Exports the remaining spans. Blocks until the collector has them, or until the timeout.
     pub(crate) fn shutdown(&self) {
         if let Err(error) = self.provider.shutdown() {
-            tracing::warn!(%error, "the last spans could not be exported");
+            tracing::warn!(%error, "cannot export the last spans");
         }
     }
 
@@ -71,32 +71,32 @@ impl Traces {
 }
 
 impl Telemetry {
-    /// A message is taken from a client: the beginning of a trace.
+    /// The node receives a message from a client. A trace begins.
     #[must_use]
     pub fn span_receive(&self, kind: MessageKind) -> MessageSpan {
         self.span(Step::Receive, kind, None)
     }
 
-    /// It is handed to the bus.
+    /// The node publishes the message to the bus.
     #[must_use]
     pub fn span_publish(&self, kind: MessageKind, parent: &TraceContext) -> MessageSpan {
         self.span(Step::Publish, kind, Some(parent))
     }
 
-    /// It waits for its receiver's socket, until it is written.
+    /// The message waits for its receiver's socket, until it is written.
     #[must_use]
     pub fn span_deliver(&self, kind: MessageKind, parent: &TraceContext) -> MessageSpan {
         self.span(Step::Deliver, kind, Some(parent))
     }
 
     fn span(&self, step: Step, kind: MessageKind, parent: Option<&TraceContext>) -> MessageSpan {
-        let Some(tracing) = &self.traces else {
+        let Some(traces) = &self.traces else {
             return MessageSpan(None);
         };
         let parent = parent.map_or_else(Context::new, |parent| {
             Context::new().with_remote_span_context(remote(parent))
         });
-        tracing.span(step, kind, &parent)
+        traces.span(step, kind, &parent)
     }
 }
 
@@ -110,7 +110,7 @@ fn remote(context: &TraceContext) -> SpanContext {
     )
 }
 
-/// A step on the way of a message.
+/// A step in the delivery of a message.
 #[derive(Debug, Clone, Copy)]
 enum Step {
     Receive,
@@ -119,7 +119,7 @@ enum Step {
 }
 
 impl Step {
-    /// `receive offer` and the like, without an allocation per span.
+    /// The span name, for example `receive offer`, without an allocation.
     const fn name(self, kind: MessageKind) -> &'static str {
         match (self, kind) {
             (Self::Receive, MessageKind::Offer) => "receive offer",
