@@ -1,5 +1,5 @@
-//! The JWKS behaviour against a real HTTP server on a free port, whose answers each test sets. Time is moved
-//! by hand; waiting is for conditions, with a deadline.
+//! JWKS behaviour against a real HTTP server on a free port. Each test sets its answers and the clock, and waits for
+//! conditions with a deadline.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -404,7 +404,7 @@ async fn a_silent_url_costs_a_token_no_more_than_the_time_limit() {
 }
 
 #[tokio::test]
-async fn what_a_published_key_says_about_itself_is_honoured() {
+async fn use_key_ops_and_alg_of_a_published_key_are_honoured() {
     let (key, rsa) = (TestKey::p256(), TestKey::shared_rsa());
     let with = |mut jwk: Value, member: &str, value: Value| {
         jwk[member] = value;

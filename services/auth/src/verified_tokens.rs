@@ -1,6 +1,6 @@
-//! Remembers for a moment which tokens carried a good signature, because a reconnect storm brings the same
-//! tokens again and a public-key verification costs many times a hash. Not a cache of grants: claims and
-//! clock are checked anew each time, so nothing here can outlive a token's `exp`.
+//! Remembers tokens with a valid signature for a short time. A reconnect storm brings the same tokens again, and a
+//! public-key verification costs many times a hash. It is not a cache of grants: claims and clock are checked every time,
+//! so an expired token is refused.
 
 use std::{
     collections::HashMap,
@@ -13,44 +13,45 @@ use parking_lot::Mutex;
 /// The most tokens remembered; 48 bytes each.
 pub const MAX_VERIFIED: usize = 4_096;
 
-/// How long a good signature is remembered, in seconds.
+/// How long a valid signature is remembered, in seconds.
 pub const VERIFIED_FOR_S: u64 = 60;
 
 /// SHA-256 of a whole token, signature included.
 pub(crate) type Fingerprint = [u8; SHA256_OUTPUT_LEN];
 
 #[derive(Default)]
-pub(crate) struct Verified {
+pub(crate) struct VerifiedTokens {
     tokens: Mutex<HashMap<Fingerprint, Entry>>,
     hits: AtomicU64,
 }
 
 #[derive(Clone, Copy)]
 struct Entry {
-    at_s: u64,
-    /// The generation of the JWKS at that time: a withdrawn key takes what it signed with it.
+    verified_at_s: u64,
+    /// The generation of the JWKS at that time. New keys invalidate the entry.
     generation: u64,
 }
 
 impl Entry {
-    fn holds(self, now_s: u64, generation: u64) -> bool {
-        self.generation == generation && now_s.abs_diff(self.at_s) < VERIFIED_FOR_S
+    fn is_valid(self, now_s: u64, generation: u64) -> bool {
+        self.generation == generation && now_s.abs_diff(self.verified_at_s) < VERIFIED_FOR_S
     }
 }
 
-impl Verified {
+impl VerifiedTokens {
     pub(crate) fn fingerprint(token: &str) -> Fingerprint {
         let mut out = [0; SHA256_OUTPUT_LEN];
         out.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
         out
     }
 
-    pub(crate) fn has(&self, token: &Fingerprint, now_s: u64, generation: u64) -> bool {
+    /// Looks up a token and counts a hit.
+    pub(crate) fn look_up(&self, token: &Fingerprint, now_s: u64, generation: u64) -> bool {
         let hit = self
             .tokens
             .lock()
             .get(token)
-            .is_some_and(|entry| entry.holds(now_s, generation));
+            .is_some_and(|entry| entry.is_valid(now_s, generation));
         if hit {
             self.hits.fetch_add(1, Ordering::Relaxed);
         }
@@ -60,16 +61,16 @@ impl Verified {
     pub(crate) fn remember(&self, token: Fingerprint, now_s: u64, generation: u64) {
         let mut tokens = self.tokens.lock();
         if tokens.len() >= MAX_VERIFIED {
-            tokens.retain(|_, entry| entry.holds(now_s, generation));
+            tokens.retain(|_, entry| entry.is_valid(now_s, generation));
         }
         if tokens.len() >= MAX_VERIFIED {
-            // All are recent. Starting over costs one verification each; keeping order would cost all of them.
+            // All entries are recent. Clearing costs one verification each. An eviction order would cost every call.
             tokens.clear();
         }
         tokens.insert(
             token,
             Entry {
-                at_s: now_s,
+                verified_at_s: now_s,
                 generation,
             },
         );
@@ -85,22 +86,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_signature_is_forgotten_after_its_time_or_with_its_keys() {
-        let verified = Verified::default();
-        let token = Verified::fingerprint("a.b.c");
+    fn a_signature_is_forgotten_after_its_time_or_with_new_keys() {
+        let verified = VerifiedTokens::default();
+        let token = VerifiedTokens::fingerprint("a.b.c");
         verified.remember(token, 1_000, 1);
-        assert!(verified.has(&token, 1_000 + VERIFIED_FOR_S - 1, 1));
-        assert!(!verified.has(&token, 1_000 + VERIFIED_FOR_S, 1));
-        assert!(!verified.has(&token, 1_000, 2), "the keys changed");
-        assert!(!verified.has(&Verified::fingerprint("a.b.d"), 1_000, 1));
+        assert!(verified.look_up(&token, 1_000 + VERIFIED_FOR_S - 1, 1));
+        assert!(!verified.look_up(&token, 1_000 + VERIFIED_FOR_S, 1));
+        assert!(!verified.look_up(&token, 1_000, 2), "the keys changed");
+        assert!(!verified.look_up(&VerifiedTokens::fingerprint("a.b.d"), 1_000, 1));
         assert_eq!(verified.hits(), 1);
     }
 
     #[test]
     fn the_number_of_remembered_tokens_is_bounded() {
-        let verified = Verified::default();
+        let verified = VerifiedTokens::default();
         for number in 0..3 * MAX_VERIFIED {
-            verified.remember(Verified::fingerprint(&number.to_string()), 1_000, 1);
+            verified.remember(VerifiedTokens::fingerprint(&number.to_string()), 1_000, 1);
             assert!(verified.tokens.lock().len() <= MAX_VERIFIED);
         }
     }
