@@ -1,8 +1,8 @@
 // Tabs of one browser at one node, without Redis: finding each other, busy, nobody there, reload, duplicate.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { newWindow, openPage, pageSays, reachablePeer, screenshot, startBrowser, withTools, wordOf } from './parts/browser.mjs';
-import { startNode } from './parts/servers.mjs';
+import { newWindow, openPage, pageSays, reachablePeer, screenshot, startBrowser, withTools, wordOf } from './support/browser.mjs';
+import { startNode } from './support/servers.mjs';
 
 test('two tabs at the bare address find each other, and a third caller hears busy', withTools, async (t) => {
   const { url } = await startNode(t);

@@ -1,8 +1,8 @@
 // The main job: two browsers, each at another node, set up a call through Redis.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { newWindow, openPage, pageSays, reachablePeer, screenshot, seesMovingPicture, startBrowser, withTools, wordOf } from './parts/browser.mjs';
-import { startTwoNodes } from './parts/servers.mjs';
+import { newWindow, openPage, pageSays, reachablePeer, screenshot, seesMovingPicture, startBrowser, withTools, wordOf } from './support/browser.mjs';
+import { startTwoNodes } from './support/servers.mjs';
 
 test('two pages on two nodes see each other until one hangs up', withTools, async (t) => {
   const [n1, n2] = await startTwoNodes(t);

@@ -1,8 +1,8 @@
 // A refused camera: said clearly, not the end of the call, and mended while the call runs.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { newWindow, openPage, pageSays, reachablePeer, screenshot, seesMovingPicture, startBrowser, withTools, wordOf } from './parts/browser.mjs';
-import { startNode } from './parts/servers.mjs';
+import { newWindow, openPage, pageSays, reachablePeer, screenshot, seesMovingPicture, startBrowser, withTools, wordOf } from './support/browser.mjs';
+import { startNode } from './support/servers.mjs';
 
 const CAMERA = ['camera', 'microphone'];
 

@@ -1,15 +1,15 @@
-"""Values that are refused: single ones by the schema with their key named, combinations with a sentence."""
+"""Refused values: the schema names the key of a wrong value, and a sentence explains a wrong combination."""
 
 import copy
 
-from parts import check, refusal
+from support import check, refusal
 
 GOOD = {
     "auth": {"hs256": {"existingSecret": "jwt"}},
     "redis": {"external": {"url": "redis://redis.data:6379"}},
 }
 
-# What is set, and the key that the refusal must name.
+# The values, and the key that the refusal must name.
 BY_SCHEMA = [
     ({"replicas": 3}, "replicas"),
     ({"replicaCount": "two"}, "/replicaCount"),
@@ -41,7 +41,7 @@ BY_SCHEMA = [
     ({"maxSurge": 0}, "/maxSurge"),
 ]
 
-# What is set, and the sentence, or its beginning.
+# The values, and the start of the sentence.
 BY_SENTENCE = [
     ({"auth": {"hs256": {"existingSecret": ""}}}, "auth: nodes have no key to verify tokens with"),
     ({"auth": {"hs256": {"inlineSecret": "x" * 32}}}, "auth.hs256: set either existingSecret or inlineSecret"),
@@ -97,35 +97,35 @@ def over(base, values):
 
 
 @check
-def what_the_refusals_start_from_is_itself_accepted():
+def the_base_of_the_refusals_is_accepted():
     assert refusal(GOOD) is None
 
 
 @check
 def a_wrong_value_is_refused_by_the_schema_and_its_key_named():
     for values, key in BY_SCHEMA:
-        said = refusal(over(GOOD, values))
-        assert said and "schema" in said and key in said, (values, said)
+        output = refusal(over(GOOD, values))
+        assert output and "schema" in output and key in output, (values, output)
 
 
 @check
 def values_that_cannot_work_together_are_refused_with_a_sentence():
     for values, sentence in BY_SENTENCE:
-        said = refusal(over(GOOD, values))
-        assert said and "These values cannot work" in said and sentence in said, (values, said)
+        output = refusal(over(GOOD, values))
+        assert output and "These values cannot work" in output and sentence in output, (values, output)
 
 
 @check
-def all_problems_are_told_at_once():
-    said = refusal({"coturn": {"enabled": True}})
-    assert said.count("\n  - ") == 4, said
+def all_problems_are_reported_together():
+    output = refusal({"coturn": {"enabled": True}})
+    assert output.count("\n  - ") == 4, output
 
 
 @check
-def a_time_to_stop_that_just_suffices_is_accepted():
+def the_shortest_sufficient_grace_period_is_accepted():
     assert refusal(over(GOOD, {"terminationGracePeriodSeconds": 40})) is None
 
 
 @check
-def nothing_but_global_is_free_in_the_schema():
+def only_global_accepts_any_key():
     assert refusal(over(GOOD, {"global": {"of": {"another": "chart"}}})) is None

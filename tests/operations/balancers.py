@@ -1,5 +1,6 @@
-"""The project's nginx and HAProxy configurations, run as they are but for addresses, in front of the test's nodes:
-calls go through, a draining node gets nobody new, and no log shows a secret of a query.
+"""The project's nginx and HAProxy configurations, with only their addresses changed, in front of the test's nodes.
+
+Checked: calls pass, a draining node gets no new clients, and no log shows a secret of a query.
 """
 
 import os
@@ -7,7 +8,7 @@ import pathlib
 import subprocess
 import tempfile
 
-from parts import ROOT, Process, binary, free_port, tool, wait_until
+from support import ROOT, Process, binary, free_port, tool, wait_until
 from socket_client import Client, Refused
 
 NODES_IN_FILES = ("node1", "node2", "node3")
@@ -15,7 +16,7 @@ SECRET_IN_QUERY = "resume-token-that-no-log-may-show"
 
 
 def certificate(folder):
-    """A certificate of the test's own, as one file for HAProxy and as two for nginx."""
+    """Creates a certificate: one file for HAProxy, and two for nginx."""
     make = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=signal.example"
     files = ["-keyout", folder / "tls.key", "-out", folder / "tls.crt"]
     subprocess.run(["openssl", *make.split(), *files], check=True, capture_output=True)
@@ -23,9 +24,9 @@ def certificate(folder):
 
 
 def replaced(text, *pairs):
-    """`text` with each first replaced by its second; every one must be there, or the file has changed."""
+    """Replaces the first of each pair by the second. Each first must be in `text`."""
     for old, new in pairs:
-        assert old in text, f"{old!r} does not stand there any more"
+        assert old in text, f"{old!r} is not in the file any more"
         text = text.replace(old, new)
     return text
 
@@ -60,7 +61,7 @@ def nginx(folder, addresses):
 
 
 def the_trial_configuration_is_valid():
-    """nginx of the compose file; what it does is the same as above."""
+    """Checks the configuration of nginx in the compose file. Its behaviour is that of the other nginx configuration."""
     with tempfile.TemporaryDirectory() as folder:
         text = (ROOT / "deploy/compose/nginx.conf").read_text()
         names = [(f"{name}:8080", "127.0.0.1:8080") for name in NODES_IN_FILES]
@@ -76,7 +77,7 @@ def haproxy(folder, addresses):
     config = replaced(
         (ROOT / "deploy/haproxy/haproxy.cfg").read_text(),
         ("bind :443 ssl crt /etc/haproxy/tls.pem", f"bind 127.0.0.1:{plain}\n  bind 127.0.0.1:{tls} ssl crt {folder}/tls.pem"),
-        # Twice as many files, which a desk's limit may not allow.
+        # HAProxy needs two files for each connection, and a developer's limit may be lower.
         ("maxconn 100000\n", "maxconn 1000\n"),
         *pairs,
     )
@@ -87,7 +88,7 @@ def haproxy(folder, addresses):
 
 
 def start(folder, nodes):
-    """Those that are installed. The third of the servers in their files is one that is not there."""
+    """Starts the installed balancers. The third server of their configurations does not exist."""
     folder.mkdir()
     certificate(folder)
     addresses = [(f"127.0.0.1:{node.public}", node.ops) for node in nodes]
@@ -96,7 +97,7 @@ def start(folder, nodes):
 
 
 def peer(cluster, balancer, name, *command):
-    """A command-line peer that connects through the balancer."""
+    """Starts a command-line peer that connects through the balancer."""
     environment = os.environ | {
         "SWITCHBOARD_URL": f"ws://127.0.0.1:{balancer.plain}/v1/ws",
         "SWITCHBOARD_TOKEN": cluster.token(name),
@@ -106,25 +107,25 @@ def peer(cluster, balancer, name, *command):
 
 
 def connected(balancer, token, tls=False, **more):
-    """A client, once the balancer takes it."""
-    port, last = balancer.tls if tls else balancer.plain, []
+    """Connects a client as soon as the balancer accepts it."""
+    port, last_error = balancer.tls if tls else balancer.plain, []
 
-    def look():
+    def connect():
         try:
             return Client(port, token, tls=tls, **more)
         except (OSError, Refused) as error:
-            last[:] = [error]
+            last_error[:] = [error]
             return None
 
     try:
-        return wait_until(f"a connection through {balancer.name}", look)
+        return wait_until(f"a connection through {balancer.name}", connect)
     except TimeoutError as error:
-        raise TimeoutError(f"{error}; the last attempt: {last[0]!r}\n{balancer.process.tail()}") from error
+        raise TimeoutError(f"{error}; the last_error attempt: {last_error[0]!r}\n{balancer.process.tail()}") from error
 
 
 def carries_a_call(cluster, balancer):
-    """A message from one command-line peer to another, both through the balancer; nothing secret in its log."""
-    # With TLS, and with secrets in the query, which a node would take.
+    """Sends a message between two command-line peers through the balancer. Its log must show no secret."""
+    # With TLS, and with secrets in the query, which a node accepts.
     token = cluster.token("probe")
     client = connected(balancer, token, tls=True, path=f"/v1/ws?seen=0&access_token={token}")
     client.close()
@@ -136,14 +137,14 @@ def carries_a_call(cluster, balancer):
     assert "listening on node" in listener.stderr.readline()
     sender = peer(cluster, balancer, "alice", "send", "--to", "bob", '{"sdp":"v=0"}')
     assert sender.wait(20) == 0, sender.stderr.read()
-    heard = listener.stdout.readline()
-    assert '"from":"alice"' in heard and '{"sdp":"v=0"}' in heard, heard
+    received = listener.stdout.readline()
+    assert '"from":"alice"' in received and '{"sdp":"v=0"}' in received, received
     assert listener.wait(20) == 0
     logs_no_secret(balancer, token, lambda text: text.count("/v1/ws") >= 3)
 
 
 def logs_no_secret(balancer, token, is_whole):
-    """Waits until the balancer's logs are `is_whole`; neither secret is in them."""
+    """Waits until the balancer's logs are `is_whole`. They must contain no secret."""
 
     def logged():
         text = "".join(path.read_text() for path in balancer.log.parent.glob(f"{balancer.name}*.log"))
@@ -154,7 +155,7 @@ def logs_no_secret(balancer, token, is_whole):
 
 
 def keeps_secrets_when_no_node_answers(cluster, balancer):
-    """A balancer is most talkative about requests that it could not hand on."""
+    """Balancers log most about requests that they cannot forward."""
     token = cluster.token("probe")
     refused = None
     try:
@@ -166,8 +167,8 @@ def keeps_secrets_when_no_node_answers(cluster, balancer):
 
 
 def spares_a_draining_node(cluster, balancer, draining):
-    """While one node drains, clients come in at the first attempt, and none of them there. They stay connected, so that
-    the draining node is the one with the fewest, which the balancer would choose.
+    """While one node drains, clients connect at the first attempt, and none to that node. They stay connected. The
+    draining node then has the fewest connections, so the balancer would choose it.
     """
     clients = []
     try:

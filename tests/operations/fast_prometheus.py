@@ -1,22 +1,22 @@
-"""A real Prometheus with the real alerts, made quick: the same rules with shorter times.
+"""A real Prometheus with the real alerts and shorter times.
 
-The transformation changes times only, never a threshold, a label or an expression:
+The transformation changes only times, and no threshold, label or expression:
   for: <anything>          ->  for: 1s
   [5m], [10m]              ->  [10s]    windows of rates
-  [30m], [1d]              ->  [2m]     "was there a moment ago"
-and rules are evaluated, and nodes scraped, every second.
+  [30m], [1d]              ->  [2m]     recent existence
+Rules are evaluated, and nodes are scraped, every second.
 """
 
 import json
 import re
 import urllib.parse
 
-from parts import Process, free_port, get, wait_until
+from support import Process, free_port, get, wait_until
 
 WINDOWS = {"5m": "10s", "10m": "10s", "30m": "2m", "1d": "2m"}
 
 
-def quickened(rules):
+def with_short_times(rules):
     """The text of a rules file with short times."""
     rules = re.sub(r"^( +for:) \w+$", r"\1 1s", rules, flags=re.M)
     return re.sub(r"\[(\w+)\]", lambda window: f"[{WINDOWS[window[1]]}]", rules)
@@ -27,7 +27,7 @@ class Prometheus:
 
     def __init__(self, folder, rules, targets):
         folder.mkdir()
-        (folder / "alerts.yaml").write_text(quickened(rules.read_text()))
+        (folder / "alerts.yaml").write_text(with_short_times(rules.read_text()))
         config = {
             "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
             "rule_files": [str(folder / "alerts.yaml")],
@@ -63,20 +63,20 @@ class Prometheus:
     def evaluated(self):
         """Waits until every rule was evaluated without an error and every target was scraped."""
 
-        def look():
+        def check():
             rules = [rule for group in self.ask("rules")["groups"] for rule in group["rules"]]
             broken = [rule for rule in rules if rule["health"] == "err"]
             assert not broken, broken
             up = self.query("up == 1")
             return all(rule["health"] == "ok" for rule in rules) and len(up) == self.targets()
 
-        wait_until("all rules evaluated and all nodes scraped", look)
+        wait_until("all rules evaluated and all nodes scraped", check)
 
     def targets(self):
         return len(self.ask("targets", state="active")["activeTargets"])
 
     def wait_firing(self, name, within_s=30):
-        """Waits for the alert and returns it; what it says must be complete."""
+        """Waits for the alert and returns it. Its texts must be complete."""
         try:
             alert = wait_until(f"{name} fires", lambda: self.firing().get(name), within_s)
         except TimeoutError as error:

@@ -1,5 +1,5 @@
-"""What the chart renders, run as plain processes: configuration, arguments and scripts are those of the manifests, only
-addresses and folders are put in place. Not here: containers and their security settings; that takes a cluster."""
+"""The rendered chart as plain processes. Configuration, arguments and scripts come from the manifests; only addresses
+and folders are replaced. Not here: containers and their security settings (tests/pods)."""
 
 import base64
 import contextlib
@@ -12,7 +12,7 @@ import threading
 import time
 import urllib.request
 
-from parts import SWITCHBOARD, TIMEOUT_S, Skip, check, config_text, node, of_kind, pods, the
+from support import SWITCHBOARD, TIMEOUT_S, Skip, check, config_text, node, of_kind, pods, the
 
 START_S = 20
 STEP_S = 0.05
@@ -21,7 +21,7 @@ DIR = "/etc/switchboard"
 
 def needed(name):
     """The path of a program, or a skip."""
-    return shutil.which(name) or skip(f"{name} is not there; scripts/setup installs it")
+    return shutil.which(name) or skip(f"{name} is missing; scripts/setup installs it")
 
 
 def skip(reason):
@@ -30,26 +30,26 @@ def skip(reason):
 
 
 def free_port():
-    """A port that nobody listens on at this moment, UDP and TCP."""
+    """A free port for UDP and TCP."""
     with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
         tcp.bind(("127.0.0.1", 0))
         udp.bind(tcp.getsockname())
         return tcp.getsockname()[1]
 
 
-def until(what, holds):
-    """Waits until something holds, for a bounded time."""
+def wait_until(what, condition):
+    """Waits until the condition holds, for a bounded time."""
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError):
-            if holds():
+            if condition():
                 return
         time.sleep(STEP_S)
-    raise AssertionError(f"{what} did not come up within {START_S} s")
+    raise AssertionError(f"{what} did not start within {START_S} s")
 
 
 def listens(port):
-    """Whether something accepts connections there."""
+    """Whether a program accepts connections on the port; else an OSError."""
     socket.create_connection(("127.0.0.1", port), timeout=1).close()
     return True
 
@@ -61,7 +61,7 @@ def is_ready(port):
 
 @contextlib.contextmanager
 def process(command, log):
-    """A process that is gone afterwards."""
+    """A process that ends with the block."""
     with open(log, "wb") as output:
         running = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
     try:
@@ -72,8 +72,8 @@ def process(command, log):
 
 
 def container(name, suffix, which=0):
-    """A container of the pod whose owner's name ends so."""
-    return next(spec for whose, _, spec in pods(name) if whose.endswith(suffix))["containers"][which]
+    """A container of the pod owner owner's name ends so."""
+    return next(spec for owner, _, spec in pods(name) if owner.endswith(suffix))["containers"][which]
 
 
 @contextlib.contextmanager
@@ -84,7 +84,7 @@ def bundled_redis(folder):
     redis = container("trial", "-redis")
     command = [*redis["command"], *redis["args"], "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
     with process(command, folder / "redis.log"):
-        until("redis-server", lambda: listens(port))
+        wait_until("redis-server", lambda: listens(port))
         yield port
 
 
@@ -106,16 +106,16 @@ def nodes_of_the_trial(folder, count):
                          for one in node("trial")[1]["args"]]
             log = folder / f"{number}.log"
             running.append((public, stack.enter_context(process([SWITCHBOARD, *arguments], log))))
-            until(f"node {number} ({log.read_text()[-300:]})", lambda port=ops: is_ready(port))
+            wait_until(f"node {number} ({log.read_text()[-300:]})", lambda port=ops: is_ready(port))
         yield running
 
 
-def said_of_a_peer_in_the_cluster(port, secret):
+def output_for_a_peer_in_the_cluster(port, secret):
     """What coturn's own client is told when it wants a relay to send to a private address."""
     client = needed("turnutils_uclient")
     command = [client, "-W", secret, "-u", "ann", "-p", str(port), "-n", "1", "-m", "1", "-c", "-e", "10.1.1.1", "127.0.0.1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
-        # It would go on trying for long.
+        # The client would retry for a long time.
         stop = threading.Timer(START_S, running.kill)
         stop.start()
         lines = []
@@ -148,19 +148,19 @@ def the_trial_runs_and_its_helm_test_passes_between_two_nodes():
 
 
 @check
-def the_bundled_redis_takes_its_arguments_and_keeps_nothing():
+def the_bundled_redis_accepts_its_arguments_and_saves_nothing():
     with tempfile.TemporaryDirectory() as name, bundled_redis(pathlib.Path(name)) as port:
         with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
             client.sendall(b"CONFIG GET save\r\nCONFIG GET client-output-buffer-limit\r\n")
             answer = b""
             while b"pubsub" not in answer:
-                answer += client.recv(4096) or skip("redis-server hung up")
+                answer += client.recv(4096) or skip("redis-server closed the connection")
         assert answer.startswith(b"*2\r\n$4\r\nsave\r\n$0\r\n"), answer
         assert b"pubsub 67108864 16777216 30" in answer, answer
 
 
 @check
-def the_script_of_coturn_writes_a_configuration_that_coturn_runs_with():
+def coturn_runs_with_the_configuration_of_its_script():
     needed("turnserver")
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
@@ -172,7 +172,7 @@ def the_script_of_coturn_writes_a_configuration_that_coturn_runs_with():
         text = text.replace("listening-port=3478", f"listening-port={port}\nlistening-ip=127.0.0.1\nrelay-ip=127.0.0.1")
         (folder / "base/turnserver.conf").write_text(text)
         (folder / "secret/secret").write_text("shared with the nodes")
-        pod = next(spec for whose, _, spec in pods("coturn-deployment") if whose.endswith("-coturn"))
+        pod = next(spec for owner, _, spec in pods("coturn-deployment") if owner.endswith("-coturn"))
         init = pod["initContainers"][0]
         script = init["args"][0]
         for part in ("/base/", "/secret/", "/run/coturn/"):
@@ -183,10 +183,10 @@ def the_script_of_coturn_writes_a_configuration_that_coturn_runs_with():
         assert made.stat().st_mode & 0o077 == 0, "others could read the secret"
         assert made.read_text().endswith("static-auth-secret=shared with the nodes\nexternal-ip=203.0.113.7/127.0.0.1\n")
         with process([*pod["containers"][0]["command"], "-c", str(made)], folder / "log"):
-            until("turnserver", lambda: listens(port))
-            # 403, not 401: the credentials made with the secret were taken, and the cluster's addresses are refused.
-            said = said_of_a_peer_in_the_cluster(port, "shared with the nodes")
-            assert "403 (Forbidden IP)" in said, said
+            wait_until("turnserver", lambda: listens(port))
+            # 403, not 401: coturn accepts credentials of the secret, and refuses addresses of the cluster.
+            output = output_for_a_peer_in_the_cluster(port, "shared with the nodes")
+            assert "403 (Forbidden IP)" in output, output
             log = (folder / "log").read_text(errors="replace")
         assert "Bad configuration" not in log and "Bad IP" not in log, log
         assert not of_kind("coturn-deployment", "DaemonSet")

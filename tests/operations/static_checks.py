@@ -1,6 +1,6 @@
-"""What can be checked without running a cluster: rules and their cases, runbooks, dashboards, configurations.
+"""Checks without a cluster: rules and their test cases, runbooks, dashboards and configurations.
 
-Each check is a function that fails with a sentence. PromQL itself is parsed by the live test's Prometheus.
+Each check is a function that fails with a sentence. Prometheus in the live test parses PromQL.
 """
 
 import functools
@@ -13,7 +13,7 @@ import tempfile
 
 import yaml
 
-from parts import ROOT, binary
+from support import ROOT, binary
 
 RULES = ROOT / "deploy/prometheus/alerts.yaml"
 RUNBOOKS = ROOT / "docs/runbooks"
@@ -23,8 +23,8 @@ RUNBOOK_URL = "https://github.com/switchboard-signaling/switchboard/blob/main/do
 SEVERITIES = {"critical", "warning"}
 RUNBOOK_PARTS = ("## What it means", "## What users notice", "## Look at", "## Likely causes", "## Do this")
 
-# Metrics that are not the node's: Prometheus' own, and redis_exporter's for the last row of one dashboard.
-FOREIGN = {"up", "ALERTS"} | {
+# Metrics of other programs: of Prometheus, and of redis_exporter for the last row of one dashboard.
+OTHER_METRICS = {"up", "ALERTS"} | {
     f"redis_{name}"
     for name in (
         "memory_used_bytes", "memory_max_bytes", "commands_processed_total", "cpu_user_seconds_total",
@@ -45,21 +45,21 @@ def alerts():
 
 @functools.cache
 def known_metrics():
-    """What docs/metrics.md lists (a Rust test keeps it in step with the catalogue), what rules record, others'."""
+    """The metrics of docs/metrics.md (a Rust test compares it with the catalogue), recorded series, and other programs."""
     page = (ROOT / "docs/metrics.md").read_text()
     own = set(re.findall(r"`((?:switchboard|process)_[a-z_]+)`", page))
     for name in re.findall(r"^\| `(switchboard_[a-z_]+)` \| histogram", page, re.M):
         own |= {f"{name}_{part}" for part in ("bucket", "sum", "count")}
     recorded = {rule["record"] for group in groups() for rule in group["rules"] if "record" in rule}
-    return own | recorded | FOREIGN
+    return own | recorded | OTHER_METRICS
 
 
 def metrics_in(expression):
-    """The metrics of an expression: label values and ranges taken out first."""
+    """The metrics of an expression, without its label values and ranges."""
     return set(METRIC.findall(re.sub(r'"[^"]*"|\[[^\]]*\]', "", expression)))
 
 
-def only_known(where, expression):
+def assert_known(where, expression):
     used = metrics_in(expression)
     assert used, f"{where}: no metric in {expression!r}"
     unknown = used - known_metrics()
@@ -72,31 +72,31 @@ def rules_are_valid():
     for group in groups():
         for rule in group["rules"]:
             if rule.get("record") != "switchboard:cpu_budget_cores":
-                only_known(rule.get("alert", rule.get("record")), rule["expr"])
+                assert_known(rule.get("alert", rule.get("record")), rule["expr"])
 
 
 def alerts_are_complete():
     for name, rule in alerts().items():
         assert rule["labels"]["severity"] in SEVERITIES, name
         assert "for" in rule, f"{name} has no `for`"
-        said = rule["annotations"]
-        assert said["runbook_url"] == f"{RUNBOOK_URL}{name}.md", name
-        assert "{{" in said["summary"] + said["description"], f"{name} names neither whom nor how much"
-        assert len(said["description"]) > len(said["summary"]), name
+        annotations = rule["annotations"]
+        assert annotations["runbook_url"] == f"{RUNBOOK_URL}{name}.md", name
+        assert "{{" in annotations["summary"] + annotations["description"], f"{name} has no template value in its texts"
+        assert len(annotations["description"]) > len(annotations["summary"]), name
 
 
 def every_alert_has_a_runbook_and_every_runbook_an_alert():
     pages = {page.stem: page.read_text() for page in RUNBOOKS.glob("Switchboard*.md")}
-    assert pages.keys() == alerts().keys(), f"not both: {sorted(pages.keys() ^ alerts().keys())}"
+    assert pages.keys() == alerts().keys(), f"an alert or a runbook is missing: {sorted(pages.keys() ^ alerts().keys())}"
     index = (RUNBOOKS / "README.md").read_text()
     for name, page in pages.items():
         assert f"({name}.md)" in index, f"docs/runbooks/README.md does not list {name}"
         at = [page.find(part) for part in RUNBOOK_PARTS]
-        assert page.startswith(f"# {name}\n") and -1 not in at and at == sorted(at), f"{name}.md lacks a part"
+        assert page.startswith(f"# {name}\n") and -1 not in at and at == sorted(at), f"{name}.md lacks a section"
         severity = alerts()[name]["labels"]["severity"]
         assert f"Severity: {severity}" in page, f"{name}.md: the severity is {severity}"
         for query in runbook_queries(page):
-            only_known(f"{name}.md", query)
+            assert_known(f"{name}.md", query)
 
 
 def runbook_queries(page):
@@ -125,7 +125,7 @@ def panels(dashboard):
 
 
 def dashboard_queries():
-    """(where, expression) of every query of every dashboard, with values in place of Grafana's variables."""
+    """(place, expression) of every query of every dashboard."""
     for path in DASHBOARDS:
         dashboard = json.loads(path.read_text())
         for panel in panels(dashboard):
@@ -139,7 +139,7 @@ def dashboards_are_built_and_complete():
     subprocess.run([sys.executable, ROOT / "deploy/grafana/build.py", "--check"], check=True, capture_output=True, text=True)
     assert len(DASHBOARDS) == 4
     for where, expression in dashboard_queries():
-        only_known(where, expression)
+        assert_known(where, expression)
     for path in DASHBOARDS:
         dashboard = json.loads(path.read_text())
         ids = [panel["id"] for panel in panels(dashboard)]
@@ -152,7 +152,7 @@ def dashboards_are_built_and_complete():
 
 
 def ask_all_queries(prometheus):
-    """Every query of dashboards and runbooks, asked of a real Prometheus: what it cannot parse is an error."""
+    """Sends every query of dashboards and runbooks to a real Prometheus. A query that it cannot parse is an error."""
     asked = list(dashboard_queries())
     asked += [(page.name, query) for page in RUNBOOKS.glob("Switchboard*.md") for query in runbook_queries(page.read_text())]
     for where, expression in asked:
@@ -165,7 +165,7 @@ def ask_all_queries(prometheus):
 
 
 def node_configurations_are_valid():
-    """Each *.toml of deploy/, with its secret files where they are said to be."""
+    """Checks each *.toml of deploy/, with temporary files for its secrets."""
     found = sorted((ROOT / "deploy").rglob("*.toml"))
     assert found
     for path in found:
@@ -181,7 +181,7 @@ def node_configurations_are_valid():
             assert check.returncode == 0, f"{path.relative_to(ROOT)}: {check.stderr}"
 
 
-def every_yaml_is_yaml():
+def every_yaml_file_is_valid():
     for path in [*(ROOT / "deploy").rglob("*.yaml"), *(ROOT / "deploy").rglob("*.yml")]:
         documents = list(yaml.safe_load_all(path.read_text()))
         assert documents and all(documents), path
@@ -192,15 +192,15 @@ def every_yaml_is_yaml():
     assert "REQ(:PATH)%" not in (ROOT / "deploy/envoy/envoy.yaml").read_text().split("text_format_source")[1]
 
 
-def the_unit_is_valid_and_tight():
-    """systemd's own judgement; the exposure is from 0 (nothing) to 10."""
+def the_systemd_unit_is_valid_and_restricted():
+    """Runs systemd's own checks. The exposure is from 0 (best) to 10."""
     unit = ROOT / "deploy/systemd/switchboard.service"
     with tempfile.TemporaryDirectory() as folder:
-        # The program need not be installed where the check runs.
+        # The program may not be installed here.
         copy = pathlib.Path(folder) / unit.name
         copy.write_text(unit.read_text().replace("/usr/local/bin/switchboard", binary()))
         verified = subprocess.run(["systemd-analyze", "verify", copy], capture_output=True, text=True)
         assert verified.returncode == 0 and unit.name not in verified.stderr, verified.stderr
-        judged = ["systemd-analyze", "security", "--offline=true", "--threshold=15", "--no-pager", copy]
-        judgement = subprocess.run(judged, capture_output=True, text=True)
-        assert judgement.returncode == 0, judgement.stdout[-2000:] + judgement.stderr
+        command = ["systemd-analyze", "security", "--offline=true", "--threshold=15", "--no-pager", copy]
+        result = subprocess.run(command, capture_output=True, text=True)
+        assert result.returncode == 0, result.stdout[-2000:] + result.stderr

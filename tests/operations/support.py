@@ -1,6 +1,6 @@
-"""What the live test is built of: child processes with a log, free ports, waiting with a deadline.
+"""Helpers of the live test: child processes with a log, free ports, and waiting with a deadline.
 
-Not here: what is started (cluster.py, prometheus.py) and what is tried with it (live.py).
+Not here: the programs (cluster.py, fast_prometheus.py) and the steps of the test (live_alerts.py).
 """
 
 import os
@@ -15,8 +15,8 @@ import urllib.error
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PATIENCE_S = 30
-LOOK_EVERY_S = 0.1
+TIMEOUT_S = 30
+CHECK_EVERY_S = 0.1
 LOG_LINES = 20
 
 # Servers that Debian keeps outside a user's PATH.
@@ -24,7 +24,7 @@ os.environ["PATH"] += ":/usr/sbin"
 
 
 def tool(name):
-    """The path of a program. A missing one is a failure where CI is set, and None, said aloud, elsewhere."""
+    """The path of a program. A missing one is a failure if CI=true. Otherwise it is None, with a message."""
     found = shutil.which(name)
     if not found:
         if os.environ.get("CI") == "true":
@@ -34,7 +34,7 @@ def tool(name):
 
 
 def binary():
-    """The node to test: SWITCHBOARD_BIN, or what `cargo build` made."""
+    """The node to test: SWITCHBOARD_BIN, or the result of `cargo build`."""
     path = pathlib.Path(os.environ.get("SWITCHBOARD_BIN", ROOT / "target/debug/switchboard"))
     if not path.exists():
         sys.exit(f"operations: {path} is missing; cargo build -p switchboard-node")
@@ -48,7 +48,7 @@ def free_port():
 
 
 def get(url, method="GET", within_s=2):
-    """Status and text of an answer; status 0 when there is none."""
+    """Status and text of an answer; status 0 without an answer."""
     try:
         with urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=within_s) as answer:
             return answer.status, answer.read().decode()
@@ -58,20 +58,20 @@ def get(url, method="GET", within_s=2):
         return 0, str(error)
 
 
-def wait_until(what, look, within_s=PATIENCE_S):
-    """Calls `look` until it returns something true, and returns that; fails after `within_s` seconds."""
+def wait_until(what, check, within_s=TIMEOUT_S):
+    """Calls `check` until it returns a true value, and returns that value. Fails after `within_s` seconds."""
     deadline = time.monotonic() + within_s
     while True:
-        found = look()
+        found = check()
         if found:
             return found
         if time.monotonic() > deadline:
             raise TimeoutError(f"not within {within_s} s: {what}")
-        time.sleep(LOOK_EVERY_S)
+        time.sleep(CHECK_EVERY_S)
 
 
 class Process:
-    """A child process with its log; ended when the block is left."""
+    """A child process with its log. It ends with the block."""
 
     def __init__(self, command, log, **more):
         self.command, self.log, self.more = [str(part) for part in command], log, more
@@ -86,19 +86,19 @@ class Process:
 
     def kill(self, how=signal.SIGKILL):
         self.child.send_signal(how)
-        self.child.wait(PATIENCE_S)
+        self.child.wait(TIMEOUT_S)
 
     def tail(self):
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-LOG_LINES:])
 
     def wait_ready(self, url):
-        def look():
+        def check():
             if self.child.poll() is not None:
                 raise ChildProcessError(f"{self.command[0]} ended: {self.tail()}")
             return get(url)[0] == 200
 
         try:
-            wait_until(f"{self.command[0]} is ready", look)
+            wait_until(f"{self.command[0]} is ready", check)
         except TimeoutError as error:
             raise TimeoutError(f"{error}\n{self.tail()}") from error
 

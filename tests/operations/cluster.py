@@ -1,12 +1,13 @@
-"""Redis and two nodes on free ports, n2 behind a proxy that can make it deaf. Bounds are small and the drain is
-patient, so that faults can be made with a handful of clients. Not for load.
+"""Redis and two nodes on free ports. A proxy between n2 and Redis can make n2 deaf.
+
+Bounds are small and the drain is long, so a few clients are enough for every fault. Not for load.
 """
 
 import secrets
 import subprocess
 
 from deaf_proxy import DeafProxy
-from parts import Process, binary, free_port, get, wait_until
+from support import Process, binary, free_port, get, wait_until
 
 CONNECTIONS = 10
 NODE = """
@@ -23,7 +24,7 @@ redis_urls = ["redis://127.0.0.1:{redis}"]
 send_deadline_ms = 500
 [limits]
 connections = {connections}
-# Whoever is told to go may stay for a minute: a drain that does not get empty.
+# Clients may stay for a minute after `goaway`, so a drain does not complete.
 [drain]
 settle_ms = 0
 window_ms = 100
@@ -45,12 +46,12 @@ class Node:
         )
         self.process = Process([binary(), "serve", "--config", self.config], folder / f"{name}.log")
 
-    def order(self, path):
+    def post(self, path):
         status, text = get(f"http://127.0.0.1:{self.ops}{path}", method="POST")
         assert status == 202, (path, status, text)
 
     def is_ready(self):
-        """As a container runtime would ask: by the node's own command."""
+        """Asks as a container runtime does: with the node's own command."""
         check = [binary(), "healthcheck", "--ready", "--config", self.config]
         return subprocess.run(check, capture_output=True).returncode == 0
 

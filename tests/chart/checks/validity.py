@@ -1,4 +1,4 @@
-"""The chart as a whole: lint, strict schemas of every object, the node's own check of its configuration, snapshots."""
+"""Validity of the whole chart: lint, strict schemas, the node's check of its configuration, and snapshots."""
 
 import difflib
 import os
@@ -10,7 +10,7 @@ import tempfile
 
 import config_schema
 import schemas
-from parts import (
+from support import (
     CHART, HERE, KUBERNETES, NAMESPACE, SWITCHBOARD, TIMEOUT_S, VALUES, check, config_text, helm, node, render, tool, value_sets,
 )
 
@@ -24,7 +24,7 @@ PEM = """-----BEGIN PUBLIC KEY-----
 MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
 -----END PUBLIC KEY-----
 """
-# What stands in for Secrets: path below the mounts → content.
+# Replacements of Secrets: path below the mounts → content.
 FILES = {
     "jwt/hs256-secret": "0123456789abcdef0123456789abcdef",
     "redis/url": "redis://:password@redis.data:6380/2",
@@ -34,7 +34,7 @@ FILES = {
 
 
 @check
-def there_are_at_least_25_value_sets_each_saying_what_it_is_for():
+def there_are_at_least_25_value_sets_each_with_its_purpose():
     assert len(value_sets()) >= LEAST_VALUE_SETS
     for name in value_sets():
         assert (VALUES / f"{name}.yaml").read_text().startswith("# "), name
@@ -51,7 +51,7 @@ def helm_lint_finds_nothing_in_any_value_set():
 
 
 def invalid(text, version):
-    """What kubeconform has against these objects; empty if nothing."""
+    """The errors of kubeconform for these objects; empty if valid."""
     locations = [f"{schemas.OUT}/{{{{.NormalizedKubernetesVersion}}}}", f"{schemas.OUT}/crds"]
     command = [tool("kubeconform"), "-strict", "-kubernetes-version", version]
     for location in locations:
@@ -61,23 +61,23 @@ def invalid(text, version):
 
 
 @check
-def every_object_is_valid_in_the_oldest_the_usual_and_the_newest_kubernetes():
+def every_object_is_valid_in_the_oldest_the_default_and_the_newest_kubernetes():
     text = "\n---\n".join(render(name) for name in value_sets())
     for version in schemas.VERSIONS:
         assert not invalid(text, version), f"{version}: {invalid(text, version)}"
 
 
 @check
-def an_unknown_key_in_any_kind_of_object_would_be_seen():
-    def spoilt(name, before, after):
+def an_unknown_key_in_any_kind_of_object_is_found():
+    def errors_after(name, before, after):
         assert before in render(name), before
         return invalid(render(name).replace(before, after), KUBERNETES)
 
-    assert "maxSurgge" in spoilt("minimal", "maxSurge:", "maxSurgge:")
-    assert "intervall" in spoilt("pod-monitor", "interval:", "intervall:")
-    assert "timeoutts" in spoilt("gateway", "timeouts:", "timeoutts:")
-    assert "dnsNammes" in spoilt("gateway", "dnsNames:", "dnsNammes:")
-    assert "pollingIntervall" in spoilt("keda", "pollingInterval:", "pollingIntervall:")
+    assert "maxSurgge" in errors_after("minimal", "maxSurge:", "maxSurgge:")
+    assert "intervall" in errors_after("pod-monitor", "interval:", "intervall:")
+    assert "timeoutts" in errors_after("gateway", "timeouts:", "timeoutts:")
+    assert "dnsNammes" in errors_after("gateway", "dnsNames:", "dnsNammes:")
+    assert "pollingIntervall" in errors_after("keda", "pollingInterval:", "pollingIntervall:")
 
 
 @check
@@ -110,12 +110,12 @@ def the_schema_of_the_values_knows_exactly_the_nodes_keys():
 
 
 def snapshot(name):
-    """What a value set renders, without the labels that every object has and every release changes."""
+    """The rendered text of a value set, without labels that every object has or every release changes."""
     return "".join(line for line in render(name).splitlines(keepends=True) if not EVERYWHERE.match(line))
 
 
 @check
-def three_value_sets_render_as_they_did():
+def the_snapshots_match_the_rendered_text():
     for name in SNAPSHOTS:
         file = HERE / f"snapshots/{name}.yaml"
         if os.environ.get("UPDATE_SNAPSHOTS"):

@@ -1,4 +1,4 @@
-"""Where things are and how the tools are called. No check is in here."""
+"""Paths and tool calls. Not here: checks."""
 
 import functools
 import os
@@ -17,7 +17,7 @@ HERE = ROOT / "tests/chart"
 TOOLS = ROOT / ".tools"
 VALUES = HERE / "values"
 SWITCHBOARD = os.environ.get("SWITCHBOARD_BIN") or str(ROOT / "target/debug/switchboard")
-# The version that charts are rendered for; schemas of the oldest and the newest one are checked too.
+# Charts are rendered for this version. The schemas of the oldest and the newest version are checked too.
 KUBERNETES = "1.33.0"
 RELEASE = "sb"
 NAMESPACE = "calls"
@@ -29,17 +29,17 @@ CHECKS = []
 
 
 class Skip(Exception):
-    """Why a check cannot run here."""
+    """The reason why a check cannot run here."""
 
 
 def check(function):
-    """Marks a function as a check; its name is the sentence that it proves."""
+    """Marks a function as a check. Its name is the sentence that it proves."""
     CHECKS.append(function)
     return function
 
 
 def tool(name):
-    """The tool that scripts/setup installed, or the one on the path; None if there is none."""
+    """The tool that scripts/setup installed, or the one on the path, or None."""
     own = TOOLS / "bin" / name
     return str(own) if own.exists() else shutil.which(name)
 
@@ -56,7 +56,7 @@ def _template(*arguments):
 
 @functools.cache
 def render(name):
-    """The text of the objects that values/<name>.yaml makes."""
+    """The rendered text of values/<name>.yaml."""
     code, text, errors = _template("--values", VALUES / f"{name}.yaml")
     if code:
         raise AssertionError(f"{name} does not render: {errors.strip()}")
@@ -64,7 +64,7 @@ def render(name):
 
 
 def refusal(values):
-    """Why these values are refused; None if they are not."""
+    """Why the chart refuses these values; None if it accepts them."""
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
         yaml.safe_dump(values, file)
         file.flush()
@@ -73,12 +73,12 @@ def refusal(values):
 
 
 def objects(name):
-    """The objects that values/<name>.yaml makes."""
+    """The rendered objects of values/<name>.yaml."""
     return [one for one in yaml.load_all(render(name), Loader=LOADER) if one]
 
 
 def of_kind(name, kind, suffix=""):
-    """The objects of one kind of a value set; with `suffix` those whose names end so."""
+    """The objects of one kind, with names that end with `suffix`."""
     return [one for one in objects(name) if one["kind"] == kind and one["metadata"]["name"].endswith(suffix)]
 
 
@@ -90,7 +90,7 @@ def the(name, kind, suffix=""):
 
 
 def pods(name):
-    """Every pod of a value set: (whose, labels, specification)."""
+    """Every pod of a value set: (owner, labels, specification)."""
     for one in objects(name):
         if one["kind"] == "Pod":
             yield one["metadata"]["name"], one["metadata"]["labels"], one["spec"]
@@ -114,18 +114,18 @@ def the_nodes(name):
 
 
 def config(name):
-    """The node's configuration, read."""
+    """The node's configuration, parsed."""
     return tomllib.loads(config_text(name))
 
 
 def config_text(name):
-    """The node's configuration as it stands in its ConfigMap."""
+    """The text of the node's configuration in its ConfigMap."""
     return next(one for one in of_kind(name, "ConfigMap") if "switchboard.toml" in one["data"])["data"]["switchboard.toml"]
 
 
 def notes(name):
-    """What the user is told after the installation."""
-    # `helm template` leaves NOTES.txt out, and `helm install` wants a cluster; so an extra object carries them.
+    """The notes for the user after the installation."""
+    # `helm template` omits NOTES.txt and `helm install` needs a cluster, so an extra object contains the notes.
     text = """
 apiVersion: v1
 kind: ConfigMap

@@ -1,6 +1,6 @@
-"""A WebSocket client that does what no good client does: it stays when it is told to go, and never reads on.
+"""A WebSocket client with bad behaviour: it stays connected after `goaway`, and reads only its first frame.
 
-Just enough of RFC 6455 for that; for anything else there is `switchboard listen` and `send`.
+It implements only the necessary part of RFC 6455. Other tests use `switchboard listen` and `switchboard send`.
 """
 
 import base64
@@ -14,17 +14,17 @@ TIMEOUT_S = 10
 
 
 class Refused(Exception):
-    """The handshake was answered with something else than 101."""
+    """The answer to the handshake was not 101."""
 
 
 class Client:
-    """A peer that is connected and has had its `welcome`."""
+    """A connected peer that has its `welcome`."""
 
     def __init__(self, port, token, path="/v1/ws", tls=False, welcome=True):
         self.stream = socket.create_connection(("127.0.0.1", port), TIMEOUT_S)
         try:
             if tls:
-                # The certificate is the test's own; what is tested is the way through the balancer.
+                # The test created the certificate, so it cannot be verified.
                 context = ssl._create_unverified_context()
                 self.stream = context.wrap_socket(self.stream)
             self.unread = b""
@@ -48,13 +48,13 @@ class Client:
             lines.append(f"Authorization: Bearer {token}")
         self.stream.sendall("\r\n".join([*lines, "", ""]).encode())
         while b"\r\n\r\n" not in self.unread:
-            self.more()
+            self.receive()
         head, self.unread = self.unread.split(b"\r\n\r\n", 1)
         status = head.split(b" ")[1]
         if status != b"101":
             raise Refused(status.decode())
 
-    def more(self):
+    def receive(self):
         chunk = self.stream.recv(65536)
         if not chunk:
             raise ConnectionError("the connection ended")
@@ -62,12 +62,12 @@ class Client:
 
     def exactly(self, count):
         while len(self.unread) < count:
-            self.more()
+            self.receive()
         taken, self.unread = self.unread[:count], self.unread[count:]
         return taken
 
     def frame(self):
-        """The payload of the next frame, whatever it is."""
+        """The payload of the next frame of any kind."""
         length = self.exactly(2)[1] & 0x7F
         if length == 126:
             length = struct.unpack("!H", self.exactly(2))[0]
@@ -76,7 +76,7 @@ class Client:
         return self.exactly(length)
 
     def send(self, command):
-        """Sends one command; a mask of zeros is a mask."""
+        """Sends one command. Its mask is zero, which RFC 6455 allows."""
         text = json.dumps(command).encode()
         assert len(text) < 126, "longer ones need another header"
         self.stream.sendall(struct.pack("!BB4x", 0x81, 0x80 | len(text)) + text)

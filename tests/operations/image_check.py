@@ -1,5 +1,6 @@
-"""The image that deploy/image/build writes, with the debug binaries in it: whole, the same twice, and what
-deploy/Dockerfile says. The release build itself is not tried here; it takes minutes.
+"""The image of deploy/image/build with debug binaries: complete, reproducible, and equal to deploy/Dockerfile.
+
+Not here: the release build, which takes minutes.
 """
 
 import hashlib
@@ -11,12 +12,12 @@ import subprocess
 import tarfile
 import tempfile
 
-from parts import ROOT, binary
+from support import ROOT, binary
 
 NAME = "switchboard-*-*.oci.tar"
 
 
-def built(folder, binaries):
+def build_image(folder, binaries):
     subprocess.run([ROOT / "deploy/image/build", "--try", binaries, "--out", folder], check=True, capture_output=True, text=True)
     return next(folder.glob(NAME))
 
@@ -32,22 +33,22 @@ def dockerfile_labels():
     return set(re.findall(r"org\.opencontainers\.image\.\w+", text))
 
 
-def the_image_is_whole_and_what_the_dockerfile_says():
+def the_image_is_complete_and_matches_the_dockerfile():
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         (folder / "bin").mkdir()
         for name in ("switchboard", "switchboard-loadtest"):
-            # Without debug information, and one for both: what is tried is the script.
+            # Stripped, and the same binary for both names: the check is about the script.
             stripped = ["strip", "--strip-all", "-o", folder / "bin" / name, binary()]
             if shutil.which("strip") is None or subprocess.run(stripped).returncode:
                 shutil.copy(binary(), folder / "bin" / name)
-        first, second = built(folder / "one", folder / "bin"), built(folder / "two", folder / "bin")
-        assert first.read_bytes() == second.read_bytes(), "the same files give two images"
+        first, second = build_image(folder / "one", folder / "bin"), build_image(folder / "two", folder / "bin")
+        assert first.read_bytes() == second.read_bytes(), "the build is not reproducible"
         check_archive(first)
         sbom = json.loads(next((folder / "one").glob("*.spdx.json")).read_text())
     names = {package["name"] for package in sbom["packages"]}
     assert {"switchboard-node", "switchboard-loadtest", "tokio", "rustls", "tikv-jemallocator"} <= names
-    assert not names & {"proptest", "cargo_metadata", "tonic-build"}, "what only tests use is not in the image"
+    assert not names & {"proptest", "cargo_metadata", "tonic-build"}, "a test dependency is in the image"
     own = [package["name"] for package in sbom["packages"] if "checksums" not in package]
     assert all(name.startswith("switchboard-") for name in own), own
 
@@ -73,6 +74,6 @@ def check_archive(path):
         file.seek(0)
         with tarfile.open(fileobj=file) as files:
             modes = {entry.name: entry.mode for entry in files if entry.isfile()}
-            assert all(entry.uid == 0 and not entry.mode & 0o222 for entry in files), "something can be written to"
+            assert all(entry.uid == 0 and not entry.mode & 0o222 for entry in files), "a file is writable"
     assert modes.pop("switchboard") == 0o555 and modes.pop("switchboard-loadtest") == 0o555
     assert modes.keys() == {"sbom.spdx.json", "etc/nsswitch.conf", "etc/ssl/certs/ca-certificates.crt"}, modes

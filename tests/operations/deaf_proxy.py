@@ -1,11 +1,12 @@
-"""A TCP proxy before Redis that can make subscribers deaf: connections live, commands are answered, pushed
-messages never arrive. The fault that systems of this kind meet most, and no closed connection tells of it.
+"""A TCP proxy for Redis that can make subscribers deaf.
+
+Connections stay open and commands are answered, but pushed messages never arrive. No closed connection reports this fault.
 """
 
 import socket
 import threading
 
-# How a pushed message begins in RESP2; answers and confirmations of SUBSCRIBE begin otherwise.
+# The start of a pushed message in RESP2. Answers and confirmations of SUBSCRIBE start differently.
 PUSHED = b"*3\r\n$7\r\nmessage\r\n"
 
 
@@ -27,7 +28,7 @@ class DeafProxy:
             except OSError:
                 if self.listener.fileno() < 0:
                     return
-                # No Redis at the moment: the client learns it by the end of its connection.
+                # Redis is down, so the client's connection ends too.
                 client.close()
                 continue
             for source, sink, drops in ((client, redis, False), (redis, client, True)):
