@@ -6,8 +6,7 @@ use std::{sync::Arc, time::Duration};
 use futures_util::FutureExt as _;
 use serde_json::value::RawValue;
 use switchboard_client::{
-    Backoff, Client, ClientError, ConnectError, ConnectOptions, Session, SessionEvent,
-    SessionOptions,
+    Backoff, Client, ClientError, ConnectError, ConnectOptions, Session, SessionEvent, SessionOptions,
 };
 use switchboard_protocol::{Event, MessageKind, ReceiptStatus, SendOutcome, ServerFrame};
 use tokio::{sync::mpsc, time::timeout};
@@ -83,7 +82,8 @@ impl Switchboard {
                     SessionEvent::Connected { node, handshake, .. } => return Ok((node, handshake)),
                     SessionEvent::Disconnected { reason } => last = reason,
                     SessionEvent::Ended { code, .. } => return Err(format!("{code}")),
-                    SessionEvent::Message(_) | SessionEvent::Queued { .. } | SessionEvent::Outcome { .. } => {}
+                    SessionEvent::Message(_) | SessionEvent::Queued { .. } | SessionEvent::Outcome { .. } => {
+                    }
                 }
             }
             Err("the session ended".to_owned())

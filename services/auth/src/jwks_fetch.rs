@@ -64,7 +64,9 @@ impl JwksSource {
         let url = Url::parse(url).map_err(|error| AuthConfigError::JwksUrl(error.to_string()))?;
         match url.scheme() {
             "https" => {}
-            "http" => tracing::warn!("auth.jwks_url is http: anyone on the network path can replace the keys"),
+            "http" => {
+                tracing::warn!("auth.jwks_url is http: anyone on the network path can replace the keys")
+            }
             _ => return Err(AuthConfigError::JwksUrl("the scheme is not https".into())),
         }
         if !url.username().is_empty() || url.password().is_some() {

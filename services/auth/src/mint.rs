@@ -78,7 +78,11 @@ impl Minter {
         // A test signature finds the curve of an EC key: only one algorithm accepts the key.
         let family = key.family();
         let accepts_key = |algorithm: &&Algorithm| sign(b"", &key, **algorithm).is_ok();
-        let algorithm = family.algorithms().iter().find(accepts_key).ok_or(MintError::Key)?;
+        let algorithm = family
+            .algorithms()
+            .iter()
+            .find(accepts_key)
+            .ok_or(MintError::Key)?;
         let mut header = Header::new(*algorithm);
         header.kid = kid.map(ToOwned::to_owned);
         Ok(Self { header, key })

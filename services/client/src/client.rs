@@ -6,8 +6,7 @@ use std::{collections::VecDeque, time::Duration};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::value::RawValue;
 use switchboard_protocol::{
-    Event, MessageKind, ReceiptStatus, Secret, ServerFrame, ServerMessage, Welcome, decode_event,
-    encode_send,
+    Event, MessageKind, ReceiptStatus, Secret, ServerFrame, ServerMessage, Welcome, decode_event, encode_send,
 };
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_tungstenite::tungstenite::{Error, Message, protocol::CloseFrame};

@@ -146,8 +146,11 @@ impl Router {
         // `acks=socket` something is lost if the last node wrote more than the client has, or cannot say.
         let gap = !acks && saved.as_ref().is_none_or(|saved| saved.last_seq > seen);
         peer.restore(saved.unwrap_or_default(), seen, self.now());
-        self.telemetry
-            .resumed(if gap { ResumeOutcome::Gap } else { ResumeOutcome::Complete });
+        self.telemetry.resumed(if gap {
+            ResumeOutcome::Gap
+        } else {
+            ResumeOutcome::Complete
+        });
         let attachment = self.enter(key, peer, token, attached, Continuation { resumed: true, gap })?;
         self.arm_streams(attachment.peer());
         Ok(attachment)

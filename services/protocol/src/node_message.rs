@@ -94,10 +94,20 @@ impl NodeMessage {
                     });
                 }
             }
-            Self::Takeover { key, session, fence } => write_session_message(TAG_TAKEOVER, key, *session, *fence, &mut out),
-            Self::DetachRequest { key, session } => write_session_message(TAG_DETACH_REQUEST, key, *session, 0, &mut out),
+            Self::Takeover { key, session, fence } => {
+                write_session_message(TAG_TAKEOVER, key, *session, *fence, &mut out)
+            }
+            Self::DetachRequest { key, session } => {
+                write_session_message(TAG_DETACH_REQUEST, key, *session, 0, &mut out)
+            }
             Self::Probe { key, session } => write_session_message(TAG_PROBE, key, *session, 0, &mut out),
-            Self::OfflineQueueHint { key } => write_session_message(TAG_OFFLINE_QUEUE_HINT, key, SessionId::from_bytes([0; 12]), 0, &mut out),
+            Self::OfflineQueueHint { key } => write_session_message(
+                TAG_OFFLINE_QUEUE_HINT,
+                key,
+                SessionId::from_bytes([0; 12]),
+                0,
+                &mut out,
+            ),
         }
         out
     }

@@ -24,12 +24,7 @@ impl Telemetry {
         let index = (usize::from(kind.code()) * Path::ALL.len() + path.index()) * SendOutcome::COUNT
             + outcome.index();
         self.metrics.messages[index].inc();
-        tracing::trace!(
-            kind = kind.as_str(),
-            path = path.as_str(),
-            ?outcome,
-            "send ended"
-        );
+        tracing::trace!(kind = kind.as_str(), path = path.as_str(), ?outcome, "send ended");
     }
 
     /// A send was delivered this long after the node accepted it.

@@ -85,7 +85,11 @@ impl Metrics {
             handshake_timeouts: counter(r, &c::HANDSHAKE_TIMEOUTS_TOTAL)?,
             connect_seconds: histogram(r, &c::CONNECT_SECONDS)?,
             takeovers: counter(r, &c::TAKEOVERS_TOTAL)?,
-            resumes: counters(r, &c::RESUMES_TOTAL, &ResumeOutcome::ALL.map(ResumeOutcome::as_str))?,
+            resumes: counters(
+                r,
+                &c::RESUMES_TOTAL,
+                &ResumeOutcome::ALL.map(ResumeOutcome::as_str),
+            )?,
             send_queue_bytes: gauge(r, &c::SEND_QUEUE_BYTES)?,
             queued: counter(r, &c::QUEUED_TOTAL)?,
             offline_queue_delivered: counter(r, &c::OFFLINE_QUEUE_DELIVERED_TOTAL)?,
@@ -150,7 +154,10 @@ fn closes(registry: &Registry) -> Result<(Vec<(u16, IntCounter)>, IntCounter)> {
     /// Codes of RFC 6455 that nodes do not choose: 1002 for broken frames, 1006 without a close frame.
     const WEBSOCKET_CODES: [u16; 2] = [1002, 1006];
     let family = counter_family(registry, &c::CLOSES_TOTAL)?;
-    let known = CloseCode::ALL.map(CloseCode::code).into_iter().chain(WEBSOCKET_CODES);
+    let known = CloseCode::ALL
+        .map(CloseCode::code)
+        .into_iter()
+        .chain(WEBSOCKET_CODES);
     let known = known
         .map(|code| {
             Ok((

@@ -31,10 +31,7 @@ pub(crate) fn provider(config: &OtlpConfig) -> Result<SdkTracerProvider, Telemet
         .with_endpoint(&config.endpoint)
         .build()
         .map_err(|error| {
-            TelemetryError::new(format!(
-                "otlp_endpoint {} is not valid: {error}",
-                config.endpoint
-            ))
+            TelemetryError::new(format!("otlp_endpoint {} is not valid: {error}", config.endpoint))
         })?;
     let batch = BatchConfigBuilder::default()
         .with_max_queue_size(QUEUED_SPANS)

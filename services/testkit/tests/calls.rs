@@ -91,7 +91,8 @@ async fn an_unknown_peer_is_offline_within_a_second() {
         .send_and_confirm(MessageKind::Offer, "nobody", &payload("1").unwrap(), PATIENCE)
         .await;
     assert!(matches!(
-        outcome.unwrap().outcome, SendOutcome::Error(ErrorCode::PeerOffline)
+        outcome.unwrap().outcome,
+        SendOutcome::Error(ErrorCode::PeerOffline)
     ));
     assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
 }
@@ -158,6 +159,7 @@ async fn peers_of_different_tenants_cannot_reach_each_other() {
         .send_and_confirm(MessageKind::Offer, "bob", &payload("1").unwrap(), PATIENCE)
         .await;
     assert!(matches!(
-        outcome.unwrap().outcome, SendOutcome::Error(ErrorCode::PeerOffline)
+        outcome.unwrap().outcome,
+        SendOutcome::Error(ErrorCode::PeerOffline)
     ));
 }

@@ -4,8 +4,10 @@
 
 use std::time::{Duration, Instant};
 
-use switchboard_client::{Client, ConnectOptions, SendReport, Resume};
-use switchboard_protocol::{ErrorCode, Event, GoawayReason, MessageKind, ReceiptStatus, ServerFrame, SendOutcome};
+use switchboard_client::{Client, ConnectOptions, Resume, SendReport};
+use switchboard_protocol::{
+    ErrorCode, Event, GoawayReason, MessageKind, ReceiptStatus, SendOutcome, ServerFrame,
+};
 use switchboard_testkit::{Cluster, PATIENCE, payload, token, wait_until};
 
 /// How long Redis stays away.
@@ -66,7 +68,8 @@ async fn five_seconds_without_redis_cost_no_socket_no_local_message_and_two_seco
     let word = alice.outcome_of(waiting, PATIENCE).await.unwrap();
     assert!(
         matches!(
-            word.outcome, SendOutcome::Error(ErrorCode::BusUnavailable | ErrorCode::Timeout)
+            word.outcome,
+            SendOutcome::Error(ErrorCode::BusUnavailable | ErrorCode::Timeout)
         ),
         "what was sent during the outage has its final word: {word:?}"
     );
@@ -166,7 +169,10 @@ async fn sends_to_the_peers_of_a_killed_node_wait_for_them_and_are_delivered_els
     });
     assert_eq!(queued.await.unwrap(), ReceiptStatus::Queued);
     let mut bob = cluster.connect(0, "bob").await.unwrap();
-    assert_eq!(alice.outcome_of(id, PATIENCE).await.unwrap(), SendReport::delivered());
+    assert_eq!(
+        alice.outcome_of(id, PATIENCE).await.unwrap(),
+        SendReport::delivered()
+    );
     assert_eq!(bob.message(PATIENCE).await.unwrap().payload.get(), json.get());
     assert_eq!(send(&mut alice, "bob").await, SendReport::delivered());
 }
@@ -204,7 +210,10 @@ async fn a_session_that_waited_while_redis_lost_its_data_begins_anew_and_says_th
     let mut bob = Client::connect(&options).await.unwrap();
     assert!(!bob.welcome().resumed && bob.welcome().gap);
     // The mailbox is gone, but the sender's node still has what lay in it.
-    assert_eq!(alice.outcome_of(id, PATIENCE).await.unwrap(), SendReport::delivered());
+    assert_eq!(
+        alice.outcome_of(id, PATIENCE).await.unwrap(),
+        SendReport::delivered()
+    );
     assert_eq!(bob.message(PATIENCE).await.unwrap().payload.get(), "1");
 }
 

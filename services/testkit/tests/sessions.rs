@@ -7,10 +7,11 @@ use std::{sync::Arc, time::Duration};
 
 use switchboard_auth::Minter;
 use switchboard_client::{
-    AcksBy, Client, ConnectOptions, SendReport, Resume, Session, SessionEvent, SessionOptions,
+    AcksBy, Client, ConnectOptions, Resume, SendReport, Session, SessionEvent, SessionOptions,
 };
 use switchboard_protocol::{
-    Claims, DuplicatePolicy, ErrorCode, Event, MessageKind, ReceiptStatus, Secret, ServerFrame, SendOutcome};
+    Claims, DuplicatePolicy, ErrorCode, Event, MessageKind, ReceiptStatus, Secret, SendOutcome, ServerFrame,
+};
 use switchboard_testkit::{
     Cluster, FaultProxy, NodeProcess, PATIENCE, SECRET, claims, payload, token, wait_until,
 };
@@ -99,7 +100,10 @@ async fn a_session_goes_on_on_another_node_with_what_its_client_has_not_acknowle
     );
     bob.send_text(r#"{"type":"ack","seq":4}"#).await.unwrap();
     for id in [ids[1], third] {
-        assert_eq!(alice.outcome_of(id, PATIENCE).await.unwrap(), SendReport::delivered());
+        assert_eq!(
+            alice.outcome_of(id, PATIENCE).await.unwrap(),
+            SendReport::delivered()
+        );
     }
 }
 
@@ -136,9 +140,7 @@ async fn a_resume_token_is_worth_nothing_to_another_peer_nor_after_a_good_bye() 
     let id = send(&mut alice, "bob", "1").await;
     let word = alice.outcome_of(id, PATIENCE).await.unwrap();
     assert!(
-        matches!(
-            word.outcome, SendOutcome::Error(ErrorCode::PeerOffline)
-        ),
+        matches!(word.outcome, SendOutcome::Error(ErrorCode::PeerOffline)),
         "{word:?}"
     );
     let again = ConnectOptions {
@@ -167,9 +169,7 @@ async fn a_client_that_never_acknowledges_is_closed_as_too_slow_and_its_senders_
     assert_eq!(closed.unwrap().0, 4508);
     let word = word.unwrap();
     assert!(
-        matches!(
-            word.outcome, SendOutcome::Error(ErrorCode::QueueFull)
-        ),
+        matches!(word.outcome, SendOutcome::Error(ErrorCode::QueueFull)),
         "{word:?}"
     );
 }

@@ -190,9 +190,7 @@ impl Task {
             seq,
         };
         match self.duplicate_filter.classify(&message.mid) {
-            DedupVerdict::New => self
-                .event_queue
-                .push(SessionEvent::Message(message), acknowledge),
+            DedupVerdict::New => self.event_queue.push(SessionEvent::Message(message), acknowledge),
             // The first copy may still be in the queue. Its repetition is acknowledged after it.
             DedupVerdict::Duplicate => self.event_queue.push_follow_up(acknowledge),
             DedupVerdict::Late => self.event_queue.push_follow_up(FollowUp::Refuse {

@@ -95,7 +95,10 @@ impl Connection {
     pub(super) fn next_deadline(&self, reading: bool) -> Option<Instant> {
         let silent = (reading && !self.max_silence.is_zero()).then(|| self.last_frame_at + self.max_silence);
         let close_code = self.write_failed_at.map(|at| at + CLOSE_CODE_WITHIN);
-        [self.acks.deadline(), silent, close_code].into_iter().flatten().min()
+        [self.acks.deadline(), silent, close_code]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// The loss of the connection, if the node was silent or the socket unwritable for too long.

@@ -100,7 +100,11 @@ mod tests {
         assert_eq!(filter.classify("s/3"), DedupVerdict::Late);
         assert_eq!(filter.classify("s/5"), DedupVerdict::Duplicate);
         assert_eq!(filter.classify("t/3"), DedupVerdict::New, "another sender");
-        assert_eq!(filter.classify("s/~1"), DedupVerdict::New, "fire and forget has no order");
+        assert_eq!(
+            filter.classify("s/~1"),
+            DedupVerdict::New,
+            "fire and forget has no order"
+        );
         assert_eq!(filter.classify("s/6"), DedupVerdict::New);
     }
 }

@@ -59,7 +59,13 @@ impl Session {
         // One place for each permit, and one for the close command.
         let (commands, command_receiver) = mpsc::channel(pending_messages + 1);
         let send_permits = Arc::new(Semaphore::new(pending_messages));
-        let task = Task::new(options, token, command_receiver, events, Arc::clone(&send_permits));
+        let task = Task::new(
+            options,
+            token,
+            command_receiver,
+            events,
+            Arc::clone(&send_permits),
+        );
         let session = Self {
             commands,
             send_permits,
@@ -83,7 +89,11 @@ impl Session {
         to: &str,
         payload: Box<RawValue>,
     ) -> Result<u64, SessionError> {
-        let permit = self.send_permits.acquire().await.map_err(|_| SessionError::Ended)?;
+        let permit = self
+            .send_permits
+            .acquire()
+            .await
+            .map_err(|_| SessionError::Ended)?;
         let mut last_id = self.last_id.lock().unwrap_or_else(PoisonError::into_inner);
         let id = *last_id + 1;
         let send = PendingSend::new(id, kind, to, payload);

@@ -69,7 +69,7 @@ async fn an_error_with_the_sends_id_is_its_outcome() {
     })
     .await;
     let mut client = Client::connect(&options).await.unwrap();
-    let failed = SendReport::failed(ErrorCode::PeerOffline, "nobody".into());
+    let failed = SendReport::failed(ErrorCode::PeerOffline, "nobody");
     assert_eq!(confirm(&mut client, SOON).await.unwrap(), failed);
     finished(server).await;
 }

@@ -74,7 +74,11 @@ async fn an_old_node_that_does_not_close_delays_the_new_connection_for_a_bounded
     let mut new = soon(Peer::accept(&b)).await;
     new.welcome("n2", true, "t2").await;
     assert_eq!(stage.event().await, "connected n2 resumed:true");
-    assert_eq!(soon(old.close_code()).await, None, "it ends without a close frame");
+    assert_eq!(
+        soon(old.close_code()).await,
+        None,
+        "it ends without a close frame"
+    );
 }
 
 #[tokio::test]
@@ -210,7 +214,10 @@ async fn a_session_without_a_connection_can_be_closed() {
     let [.., outcome, ended] = last.as_slice() else {
         panic!("{last:?}")
     };
-    assert!(outcome.contains("id: 1, report: SendReport { outcome: Error"), "{outcome}");
+    assert!(
+        outcome.contains("id: 1, report: SendReport { outcome: Error"),
+        "{outcome}"
+    );
     assert!(ended.contains("Ended { code: 1000"), "{ended}");
 }
 

@@ -244,10 +244,11 @@ async fn closing_writes_accepted_sends_and_ends_with_a_complete_handshake() {
         events.push(format!("{event:?}"));
     }
     assert_eq!(events.len(), 3, "{events:?}");
-    for (event, expected) in
-        events.iter()
-            .zip(["id: 1, report: SendReport { outcome: Delivered", "Error(Timeout)", "Ended { code: 1000"])
-    {
+    for (event, expected) in events.iter().zip([
+        "id: 1, report: SendReport { outcome: Delivered",
+        "Error(Timeout)",
+        "Ended { code: 1000",
+    ]) {
         assert!(event.contains(expected), "{event}");
     }
 }

@@ -9,7 +9,8 @@ use switchboard_client::{
     Client, ClientError, ConnectOptions, SendReport, Session, SessionEvent, SessionOptions,
 };
 use switchboard_protocol::{
-    ClientShould, CloseCode, Event, MessageKind, ReceiptStatus, Secret, SendOutcome, ServerFrame, ServerMessage,
+    ClientShould, CloseCode, Event, MessageKind, ReceiptStatus, Secret, SendOutcome, ServerFrame,
+    ServerMessage,
 };
 
 use super::serve::runtime;

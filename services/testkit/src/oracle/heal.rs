@@ -4,7 +4,6 @@
 
 use std::{fmt, time::Duration};
 
-
 use super::log::{Change, ClientNo, Log};
 
 /// A send that took longer than this was held up.

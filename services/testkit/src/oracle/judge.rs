@@ -104,14 +104,30 @@ fn judge_send(log: &Log, verdict: &mut Verdict, arrived: &Arrived, id: u64, said
             verdict.wordless += 1;
             verdict.offend(Offence::Wordless, story);
         }
-        [(_, SendReport { outcome: SendOutcome::Delivered, .. })] => {
+        [
+            (
+                _,
+                SendReport {
+                    outcome: SendOutcome::Delivered,
+                    ..
+                },
+            ),
+        ] => {
             verdict.delivered += 1;
             if times == 0 && hears(log, stamp.to) {
                 verdict.lost_silently += 1;
                 verdict.offend(Offence::LostSilently, story);
             }
         }
-        [(_, SendReport { outcome: SendOutcome::Error(code), message })] => {
+        [
+            (
+                _,
+                SendReport {
+                    outcome: SendOutcome::Error(code),
+                    message,
+                },
+            ),
+        ] => {
             let reason = (code.to_string(), message.clone());
             *verdict.failed.entry(reason).or_default() += 1;
             verdict.told_but_arrived += usize::from(times > 0);

@@ -32,7 +32,8 @@ impl Stage {
     }
 
     fn word(&self, id: u64, report: SendReport) {
-        self.oracle.note(self.alice, &SessionEvent::Outcome { id, report });
+        self.oracle
+            .note(self.alice, &SessionEvent::Outcome { id, report });
     }
 
     /// `at` gets a message of alice with that number.
