@@ -1,4 +1,4 @@
-// Headless Chromium and what the tests ask of the demo page.
+// Headless Chromium, and queries of the demo page.
 import assert from 'node:assert/strict';
 import { accessSync, constants } from 'node:fs';
 import path from 'node:path';
@@ -18,7 +18,7 @@ const QUIET = [
 ];
 const VIEWPORT = { width: 1280, height: 800 };
 
-/** For `test(name, withTools, …)`: a missing tool is a printed skip on a desk, a failure in CI. */
+/** For `test(name, withTools, …)`: a missing tool skips the test with a message, or fails it in CI. */
 export const withTools = { timeout: 90_000, skip: process.env.CI === 'true' ? false : missingTool() };
 
 function missingTool() {
@@ -41,7 +41,7 @@ function isExecutable(file) {
 }
 
 /**
- * A browser with a fake camera; `askForCamera` keeps the permission question, which then goes by the context.
+ * A browser with a fake camera. With `askForCamera` the permissions of the context decide.
  * @param {import('node:test').TestContext} t closes it when the test is over
  */
 export async function startBrowser(t, { askForCamera = false } = {}) {
@@ -51,47 +51,47 @@ export async function startBrowser(t, { askForCamera = false } = {}) {
   return browser;
 }
 
-/** A window of its own: nothing is shared with another one, as if it were another computer. */
+/** A separate window that shares nothing with other windows. */
 export function newWindow(browser, options = {}) {
   return browser.newContext({ viewport: VIEWPORT, ...options });
 }
 
-/** @typedef {import('playwright-core').Page & {complaints: string[]}} DemoPage */
+/** @typedef {import('playwright-core').Page & {errors: string[]}} DemoPage */
 
-/** Opens the demo page; what its console complains about (scripts, CSP, missing files) is kept. @returns {Promise<DemoPage>} */
+/** Opens the demo page and collects its console errors (scripts, CSP, missing files). @returns {Promise<DemoPage>} */
 export async function openPage(context, url) {
-  const page = Object.assign(await context.newPage(), { complaints: [] });
+  const page = Object.assign(await context.newPage(), { errors: [] });
   page.setDefaultTimeout(DEADLINE_MS);
-  page.on('pageerror', (error) => page.complaints.push(String(error.stack)));
-  page.on('console', (message) => message.type() === 'error' && page.complaints.push(message.text()));
+  page.on('pageerror', (error) => page.errors.push(String(error.stack)));
+  page.on('console', (message) => message.type() === 'error' && page.errors.push(message.text()));
   await page.goto(url);
   return page;
 }
 
-/** Waits until the page says all of this about itself, e.g. `{connection: 'connected'}`. */
-export async function pageSays(page, wanted) {
+/** Waits until the page has this state, for example `{connection: 'connected'}`. */
+export async function waitForState(page, wanted) {
   const selector = Object.entries(wanted).map(([name, value]) => `[data-${name}="${value}"]`).join('');
   try {
     await page.locator(`html${selector}`).waitFor({ state: 'attached' });
   } catch {
-    const said = await page.evaluate(() => ({ ...document.documentElement.dataset }));
-    assert.fail(`waited for ${selector}, the page says ${JSON.stringify(said)}\n${await page.locator('#log').innerText()}`);
+    const state = await page.evaluate(() => ({ ...document.documentElement.dataset }));
+    assert.fail(`waited for ${selector}, the page has ${JSON.stringify(state)}\n${await page.locator('#log').innerText()}`);
   }
 }
 
-/** One of the page's own words about itself. */
-export function wordOf(page, name) {
+/** One value of the page's state. */
+export function stateOf(page, name) {
   return page.evaluate((key) => document.documentElement.dataset[key] ?? '', name);
 }
 
-/** The peer ID of a page that can be reached. */
+/** Waits until other peers can reach the page. Returns its peer ID. */
 export async function reachablePeer(page) {
-  await pageSays(page, { signaling: 'connected' });
-  return wordOf(page, 'peer');
+  await waitForState(page, { signaling: 'connected' });
+  return stateOf(page, 'peer');
 }
 
-/** Waits until the other side's picture has a size and `count` more frames of it were decoded. */
-export async function seesMovingPicture(page, count = 10) {
+/** Waits until the other side's picture has a size and `count` more frames were decoded. */
+export async function waitForMovingPicture(page, count = 10) {
   const before = await page.evaluate(() => document.getElementById('remote').getVideoPlaybackQuality().totalVideoFrames);
   const grown = (wanted) => {
     const video = document.getElementById('remote');

@@ -1,4 +1,4 @@
-// Child processes of a test: started, waited for, and surely ended. Knows no particular program.
+// Child processes of a test: start, readiness and guaranteed end. Not here: particular programs.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 
@@ -22,7 +22,7 @@ export async function startChild(program, args, ready) {
   running.add(child);
   const ended = once(child, 'exit').then(
     ([code, signal]) => `ended with ${signal ?? code}`,
-    (error) => error.message, // could not be started at all
+    (error) => error.message, // could not be started
   );
   void ended.then(() => running.delete(child));
 
@@ -37,13 +37,13 @@ export async function startChild(program, args, ready) {
   let deadline;
   const match = new Promise((resolve, reject) => {
     const fail = (why) => reject(new Error(`${program} ${args[0]} ${why}\n${output}`));
-    const hear = (chunk) => {
+    const onOutput = (chunk) => {
       output = (output + chunk).slice(-MAX_KEPT_OUTPUT_CHARS);
       const found = ready.exec(output);
       if (found) resolve(found[0]);
     };
-    child.stdout.on('data', hear);
-    child.stderr.on('data', hear);
+    child.stdout.on('data', onOutput);
+    child.stderr.on('data', onOutput);
     void ended.then(fail);
     deadline = setTimeout(() => fail(`was not ready within ${READY_DEADLINE_MS} ms`), READY_DEADLINE_MS);
   });

@@ -1,4 +1,4 @@
-// The servers a test runs against: real switchboard nodes and a real Redis, on free ports of loopback.
+// The servers of a test: real switchboard nodes and a real Redis, on free ports of loopback.
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -13,10 +13,10 @@ const BINARY = process.env.SWITCHBOARD_BIN ?? path.join(REPOSITORY, 'target/debu
 const PAGE_URL = /http:\/\/127\.0\.0\.1:\d+\/(?=\s|$)/m;
 
 /**
- * One `switchboard dev`.
+ * Starts one `switchboard dev`.
  * @param {import('node:test').TestContext} t stops it when the test is over
  * @param {string[]} [args]
- * @returns {Promise<{url: string, stop: () => Promise<void>}>} the address of its page, and its end
+ * @returns {Promise<{url: string, stop: () => Promise<void>}>} the address of its page, and its stop function
  */
 export async function startNode(t, args = []) {
   const node = await startChild(BINARY, ['dev', '--listen', '127.0.0.1:0', '--ops-listen', '127.0.0.1:0', ...args], PAGE_URL);
@@ -25,7 +25,7 @@ export async function startNode(t, args = []) {
 }
 
 /**
- * Two nodes, n1 and n2, that share nothing but a Redis and a signing secret.
+ * Starts two nodes, n1 and n2, which share only a Redis and a signing secret.
  * @param {import('node:test').TestContext} t
  * @returns {Promise<{url: string}[]>}
  */
@@ -47,7 +47,7 @@ async function startRedis(t, folder) {
   return `redis://127.0.0.1:${port}`;
 }
 
-/** redis-server does not choose a port by itself. */
+/** redis-server cannot choose a free port itself. */
 async function freePort() {
   const probe = createServer().listen(0, '127.0.0.1');
   await once(probe, 'listening');

@@ -1,14 +1,14 @@
 // @ts-check
-/** Remembers the latest messages by `mid`, to drop what a resume replays twice. Bounded; the oldest go first. */
+/** Remembers the latest `mid`s, because a resume can repeat messages. Bounded; the oldest are forgotten first. */
 
 const MAX_REMEMBERED_MIDS = 1_024;
 
-export class Recent {
+export class DuplicateFilter {
   /** @type {Set<string>} */
   #mids = new Set();
 
-  /** @param {string | undefined} mid absent for a message without one: always new */
-  isNew(mid) {
+  /** Returns whether `mid` is new, and remembers it. @param {string | undefined} mid a message without one is always new */
+  accept(mid) {
     if (!mid) return true;
     if (this.#mids.has(mid)) return false;
     this.#mids.add(mid);

@@ -1,13 +1,13 @@
 // @ts-check
 /**
- * The line of this tab: at most one call at a time. Takes an incoming call when idle, tells a third
- * party `busy`, and settles two calls that cross. It knows nothing of pages and pictures.
+ * The call of this tab: at most one at a time. It accepts an incoming call when idle, refuses others with `busy`,
+ * and resolves two calls that cross. Not here: the page.
  */
 import { Call } from './call.js';
 
 /** @typedef {import('./protocol.js').Delivery} Delivery */
 /**
- * @typedef {object} LineReport
+ * @typedef {object} CallManagerReport
  * @property {(call: Call) => void} onStart
  * @property {(call: Call, reason: string, detail: string) => void} onEnd
  * @property {(text: string) => void} onLog
@@ -16,7 +16,7 @@ import { Call } from './call.js';
  * @property {(kind: string, ms: number) => void} onReceipt
  */
 
-export class Line {
+export class CallManager {
   /** @type {Call | null} */
   call = null;
   /** @type {MediaStream | null} */
@@ -25,7 +25,7 @@ export class Line {
   iceServers = [];
   self = '';
 
-  /** @param {import('./signaling.js').Signaling} signaling @param {LineReport} report */
+  /** @param {import('./signaling.js').Signaling} signaling @param {CallManagerReport} report */
   constructor(signaling, report) {
     this.signaling = signaling;
     this.report = report;
@@ -36,7 +36,7 @@ export class Line {
     if (!this.call) this.#start(peer, crypto.randomUUID?.() ?? String(Math.random()), true);
   }
 
-  /** @param {string} [reason] told to the other side */
+  /** @param {string} [reason] for the other side */
   hangUp(reason = 'hung-up') {
     this.call?.end(reason);
   }
@@ -50,14 +50,14 @@ export class Line {
   /** @param {Delivery} delivery */
   receive(delivery) {
     const { type, from, payload } = delivery;
-    const ours = this.call?.peer === from && this.call.id === payload?.call;
-    if (ours) void this.call?.receive(delivery);
-    else if (type === 'offer' && typeof payload?.call === 'string') this.#offered(delivery);
-    // Anything else is about a call that is over.
+    const isCurrent = this.call?.peer === from && this.call.id === payload?.call;
+    if (isCurrent) void this.call?.receive(delivery);
+    else if (type === 'offer' && typeof payload?.call === 'string') this.#onOffer(delivery);
+    // All other messages belong to a call that has ended.
   }
 
-  /** @param {Delivery} delivery an offer that belongs to no call of ours */
-  #offered(delivery) {
+  /** @param {Delivery} delivery an offer of a new call */
+  #onOffer(delivery) {
     const { from, payload } = delivery;
     /** @param {string} reason */
     const refuse = (reason) => {
@@ -66,7 +66,7 @@ export class Line {
     };
     if (payload.again) return refuse('gone');
     if (this.call && this.call.peer !== from) return refuse('busy');
-    if (this.call?.ringing && !this.call.polite) return; // crossed, and ours stands: they drop theirs
+    if (this.call?.isRinging && !this.call.polite) return; // crossed: our offer stays, the other side drops its own
     this.call?.end('replaced', '', false);
     this.#start(from, payload.call, false);
     void this.call?.receive(delivery);

@@ -1,13 +1,13 @@
 // @ts-check
-/** How a call ended, in words for a person. Pure text; the reasons are error codes and `bye` reasons. */
+/** The texts for the end of a call. The reasons are error codes and `bye` reasons. */
 
-/** @typedef {[title: string, help: string]} Words */
+/** @typedef {[title: string, help: string]} Text */
 
-/** @param {string} reason @param {string} peer @param {string} detail @returns {Words} */
-export function ending(reason, peer, detail) {
+/** @param {string} reason @param {string} peer @param {string} detail @returns {Text} */
+export function endText(reason, peer, detail) {
   switch (reason) {
     case 'peer-offline':
-      return [`Nobody answers at ${peer}`, 'No such peer is connected. Check the ID, or have the page opened there first.'];
+      return [`Nobody answers at ${peer}`, 'No such peer is connected. Check the ID, or open the page on the other side first.'];
     case 'they-busy':
       return [`${peer} is busy`, 'They are in another call. Try again in a moment.'];
     case 'hung-up':
