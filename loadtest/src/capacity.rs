@@ -75,10 +75,10 @@ impl Search {
 
     /// What came of a run at `rate`. A failure counts once a second run at the same rate has failed too: a busy
     /// machine fails now and then by itself.
-    pub(crate) fn tell(&mut self, rate: f64, is_kept: bool) {
+    pub(crate) fn tell(&mut self, rate: f64, is_met: bool) {
         self.runs += 1;
         let is_second = self.doubted.take().is_some();
-        if is_kept {
+        if is_met {
             self.kept = Some(self.kept.map_or(rate, |kept| kept.max(rate)));
         } else if is_second {
             self.failed = Some(self.failed.map_or(rate, |failed| failed.min(rate)));

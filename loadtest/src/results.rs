@@ -75,12 +75,12 @@ pub struct RunResult {
     pub costs: BTreeMap<String, f64>,
     /// What the generator used.
     pub generator: GeneratorUse,
-    /// The stories of the first offences that the oracle found.
-    pub stories: Vec<String>,
+    /// The violations of the first offences that the oracle found.
+    pub violations: Vec<String>,
     /// What was to hold, and whether it did.
     pub thresholds: Vec<ThresholdResult>,
     /// The end of it.
-    pub verdict: Verdict,
+    pub verdict: RunVerdict,
 }
 
 /// One metric's times.
@@ -157,7 +157,7 @@ pub struct FaultResult {
     /// Connections before.
     pub connected_before: u64,
     /// The fewest connections after it and before the next one.
-    pub connected_least: u64,
+    pub connected_min: u64,
     /// From the fault until the first connection was lost or the first error was told, in seconds.
     pub detected_s: Option<f64>,
     /// From the fault until as many were connected as before, in seconds.
@@ -178,7 +178,7 @@ pub struct ServerUse {
     /// Resident memory before the first connection, in KiB.
     pub resident_before_kib: f64,
     /// The most during the load, in KiB.
-    pub resident_most_kib: f64,
+    pub resident_max_kib: f64,
     /// At the end of the load, before anybody leaves, in KiB.
     pub resident_after_kib: f64,
     /// Connections it held at the end of the load.
@@ -197,9 +197,9 @@ pub struct GeneratorUse {
     /// Of the busiest one, as a share of one core.
     pub busiest_core_share: f64,
     /// The most resident memory of all of them together, in KiB.
-    pub resident_most_kib: f64,
+    pub resident_max_kib: f64,
     /// 99 % of starts were at most this late, in microseconds.
-    pub slip_p99_us: f64,
+    pub start_delay_p99_us: f64,
     /// The share of starts that were dropped.
     pub dropped_share: f64,
 }
@@ -212,12 +212,12 @@ pub struct ThresholdResult {
     /// What was measured, in words; such as `38.2ms`, or why there is nothing.
     pub measured: String,
     /// Whether it held.
-    pub is_kept: bool,
+    pub is_met: bool,
 }
 
 /// The end of a run.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Verdict {
+pub struct RunVerdict {
     /// 0 ok, 97 generator saturated or invalid, 98 oracle, 99 threshold.
     pub exit_code: u8,
     /// Why, a sentence each; empty if all is well.

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Autobahn's fuzzing client against the node's WebSocket layer.
 
-Needs the echo example (cargo build -p switchboard-edge --features echo --example echo), and the suite that
-scripts/setup installs under .tools/autobahn. Fails on a failed case, an unclean close, or a missing case. Excluded:
+Needs the echo example (cargo build -p switchboard-edge --example echo), and the suite that scripts/setup
+installs under .tools/autobahn. Fails on a failed case, an unclean close, or a missing case. Excluded:
 12.* and 13.* (permessage-deflate, which the WebSocket library does not have). The echo route has a limit of 16 MiB;
 a node's limit is lower.
 """
@@ -75,7 +75,7 @@ def main():
     if not (SUITE / "python").exists():
         skip("the suite is not installed (it runs on Python 2.7 only); scripts/setup says why")
     if not ECHO.exists():
-        sys.exit(f"autobahn: {ECHO} is missing; cargo build -p switchboard-edge --features echo --example echo")
+        sys.exit(f"autobahn: {ECHO} is missing; cargo build -p switchboard-edge --example echo")
     echo = subprocess.Popen([ECHO], stdout=subprocess.PIPE, text=True)
     try:
         url = echo.stdout.readline().strip()

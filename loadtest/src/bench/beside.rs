@@ -135,8 +135,6 @@ fn matches(size: &Size) -> [Match; 3] {
 /// What came of it.
 pub(super) struct Beside {
     pub(super) tables: Vec<Table>,
-    /// Switchboard's calls across nodes, for the picture.
-    pub(super) calls: Option<Results>,
     /// Runs of Switchboard in which a message was lost, doubled and so on.
     pub(super) wrong: u64,
     /// KiB of each of Switchboard's idle connections, by repeat.
@@ -149,7 +147,6 @@ pub(super) struct Beside {
 pub(super) async fn run(binary: &Path, size: &Size, folder: &Path) -> anyhow::Result<Beside> {
     let mut beside = Beside {
         tables: Vec::new(),
-        calls: None,
         wrong: 0,
         idle_kib: Vec::new(),
         versions: BTreeMap::new(),
@@ -192,9 +189,6 @@ pub(super) async fn run(binary: &Path, size: &Size, folder: &Path) -> anyhow::Re
                 let costs = results.runs.iter().map(|run| &run.costs);
                 let kib = costs.filter_map(|costs| costs.get("kib_per_idle_connection").copied());
                 beside.idle_kib = kib.collect();
-            }
-            if one.slug == "calls" && beside.calls.is_none() {
-                beside.calls = Some(results);
             }
         }
         println!("\n{}", table.markdown());

@@ -82,12 +82,14 @@ impl Table {
             let counts = runs.iter().filter_map(|run| run.counts.get(counter.name()));
             counts.sum::<u64>()
         };
-        let offences = Counter::SILENT.iter().map(|counter| (*counter, count(*counter)));
+        let offences = Counter::VIOLATIONS
+            .iter()
+            .map(|counter| (*counter, count(*counter)));
         self.rows.push(Row {
             name,
             values: values.collect(),
             sent: count(Counter::Sent),
-            told: count(Counter::Told),
+            told: count(Counter::SendErrors),
             offences: offences.filter(|(_, count)| *count > 0).collect(),
             invalid: runs
                 .iter()

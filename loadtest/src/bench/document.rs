@@ -5,12 +5,12 @@ use std::{fmt::Write as _, path::Path};
 use anyhow::Context as _;
 
 use super::{beside::Beside, report::Report};
-use crate::{report::picture, results::Environment};
+use crate::results::Environment;
 
-/// The picture beside the page.
+/// The picture next to the page. `loadtest/picture.mjs` draws it from a report.
 const PICTURE: &str = "img/benchmarks.svg";
 
-/// Writes the page and its picture.
+/// Writes the page.
 pub(super) fn write(
     page: &Path,
     costs: &Report,
@@ -18,11 +18,6 @@ pub(super) fn write(
     environment: &Environment,
     repeats: usize,
 ) -> anyhow::Result<()> {
-    let folder = page.parent().context("the page has a folder")?;
-    std::fs::create_dir_all(folder.join("img"))?;
-    if let Some(calls) = &beside.calls {
-        std::fs::write(folder.join(PICTURE), picture(calls))?;
-    }
     std::fs::write(page, text(costs, beside, environment, repeats))
         .with_context(|| format!("{} cannot be written", page.display()))
 }

@@ -46,20 +46,20 @@ pub(super) async fn capacity(args: CapacityArgs) -> anyhow::Result<u8> {
     while let Some(rate) = search.next() {
         let results = run::run(&at_rate(&scenario, rate), &options, &mut live).await?;
         let codes: Vec<u8> = results.runs.iter().map(|run| run.verdict.exit_code).collect();
-        let is_kept = codes.iter().all(|code| *code == 0);
-        search.tell(rate, is_kept);
+        let is_met = codes.iter().all(|code| *code == 0);
+        search.tell(rate, is_met);
         tried.push((
             rate,
-            is_kept,
+            is_met,
             results.runs.first().map(|run| run.verdict.reasons.join("; ")),
         ));
-        if is_kept {
+        if is_met {
             best = Some(results);
         }
     }
     live.end();
-    for (rate, is_kept, reasons) in &tried {
-        let mark = if *is_kept { "kept  " } else { "missed" };
+    for (rate, is_met, reasons) in &tried {
+        let mark = if *is_met { "kept  " } else { "missed" };
         println!(
             "{rate:>10.1}/s  {mark} {}",
             reasons.as_deref().unwrap_or_default()

@@ -144,8 +144,8 @@ async fn obey(command: Command) -> anyhow::Result<u8> {
         Command::Agent(args) => agent::agent(args).await.map(|()| 0),
         Command::Worker => worker::serve_stdio(ScenarioWork::default()).await.map(|()| 0),
         Command::Bench(args) => {
-            let is_kept = bench::run(args).await?;
-            Ok(if is_kept { 0 } else { EXIT_ORACLE })
+            let is_met = bench::run(args).await?;
+            Ok(if is_met { 0 } else { EXIT_ORACLE })
         }
     }
 }

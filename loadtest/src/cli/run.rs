@@ -112,13 +112,13 @@ pub(super) fn print_end(results: &Results) {
             println!("  {count:>7} × {text}");
         }
         for threshold in &run.thresholds {
-            let mark = if threshold.is_kept { "kept  " } else { "MISSED" };
+            let mark = if threshold.is_met { "kept  " } else { "MISSED" };
             println!("  {mark} {} ({})", threshold.text, threshold.measured);
         }
         for reason in &run.verdict.reasons {
             println!("  exit code {}: {reason}", run.verdict.exit_code);
         }
-        for story in run.stories.iter().take(3) {
+        for story in run.violations.iter().take(3) {
             println!("  story: {story}");
         }
     }
@@ -132,15 +132,15 @@ fn summary(run: &RunResult) -> String {
         "NOT OK"
     };
     format!(
-        "{verdict} – {} sent, {} arrived, {} told, lost {}, duplicated {}, reordered {}, corrupted {}, misdelivered {}, wordless {}",
+        "{verdict} – {} sent, {} arrived, {} send errors, lost {}, duplicated {}, reordered {}, corrupted {}, misdelivered {}, no outcome {}",
         count("sent"),
         count("arrived"),
-        count("told"),
+        count("send_errors"),
         count("lost"),
         count("duplicated"),
         count("reordered"),
         count("corrupted"),
         count("misdelivered"),
-        count("wordless")
+        count("no_outcome")
     )
 }

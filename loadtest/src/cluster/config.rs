@@ -1,4 +1,5 @@
-//! A node's configuration for a load: generous limits, and what the scenario adds, table by table.
+//! A node's configuration for a load: generous limits, with the scenario's additions merged table by table. The node's
+//! name and listen addresses are not in it; the harness adds them.
 
 use anyhow::Context as _;
 use switchboard_protocol::Secret;
@@ -12,18 +13,15 @@ const RATE: i64 = 1_000_000;
 /// The node's own default; never asked to hold fewer.
 const CONNECTIONS: usize = 100_000;
 
-/// What a node has to be told, besides what the scenario adds.
+/// The part of a node's configuration that differs from run to run.
 pub(super) struct NodeConfig<'a> {
-    pub(super) id: &'a str,
-    pub(super) public: u16,
-    pub(super) ops: u16,
     pub(super) secret: &'a Secret,
     pub(super) redis_port: u16,
     pub(super) lots: Lots,
 }
 
 impl NodeConfig<'_> {
-    /// The file's text. What `more` says wins over the limits chosen here.
+    /// The file's text. Keys in `more` override the limits chosen here.
     ///
     /// # Errors
     /// When `more` is no TOML, or sets what this program must decide.
@@ -53,15 +51,7 @@ impl NodeConfig<'_> {
     fn table(&self) -> Table {
         let text = |text: String| Value::String(text);
         let connections = self.lots.connections.max(CONNECTIONS);
-        let sections: [(&str, Vec<(&str, Value)>); 5] = [
-            ("node", vec![("id", text(self.id.to_owned()))]),
-            (
-                "server",
-                vec![
-                    ("listen", text(format!("127.0.0.1:{}", self.public))),
-                    ("ops_listen", text(format!("127.0.0.1:{}", self.ops))),
-                ],
-            ),
+        let sections: [(&str, Vec<(&str, Value)>); 3] = [
             (
                 "auth",
                 vec![("hs256_secret", text(self.secret.expose().to_owned()))],
@@ -112,9 +102,6 @@ mod tests {
 
     fn text(more: &str) -> anyhow::Result<Table> {
         let config = NodeConfig {
-            id: "n1",
-            public: 20_001,
-            ops: 20_002,
             secret: &Secret::new("a-secret-of-this-test-of-32-bytes"),
             redis_port: 20_003,
             lots: Lots { connections: 150_000 },
@@ -123,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_scenario_adds_joins_the_section_that_is_there() {
+    fn the_scenarios_keys_join_the_section_that_is_there() {
         let table =
             text("[limits]\nmessage_bytes = 1024\nmessage_burst = 7\n[drain]\nsettle_ms = 1\n").unwrap();
         assert_eq!(table["limits"]["message_bytes"].as_integer(), Some(1024));
@@ -131,11 +118,10 @@ mod tests {
         assert_eq!(table["limits"]["messages_per_second"].as_integer(), Some(RATE));
         assert_eq!(table["limits"]["connections"].as_integer(), Some(150_000));
         assert_eq!(table["drain"]["settle_ms"].as_integer(), Some(1));
-        assert_eq!(table["server"]["listen"].as_str(), Some("127.0.0.1:20001"));
     }
 
     #[test]
-    fn addresses_and_keys_are_not_the_scenarios_to_choose() {
+    fn the_scenario_cannot_set_addresses_and_keys() {
         let error = text("[server]\nlisten = \"127.0.0.1:1\"\n")
             .unwrap_err()
             .to_string();

@@ -1,12 +1,7 @@
-//! The servers that are started for a run, as children on free ports, and what can be done to them by name. Not
-//! when something is done to them: that is `faults`.
+//! The servers that are started for a run, and what can be done to them by name. How a process is started, killed and
+//! waited for is the harness's; when something is done to one is for `faults`.
 
-mod binary;
 mod config;
-mod ports;
-mod process;
-pub(crate) mod rivals;
-mod server;
 mod start;
 
 #[cfg(test)]
@@ -15,33 +10,38 @@ pub(crate) mod real_tests;
 use std::{collections::BTreeMap, path::PathBuf};
 
 use parking_lot::Mutex;
+use switchboard_harness::Process;
+pub(crate) use switchboard_harness::REDIS;
 use switchboard_protocol::Secret;
 use tempfile::TempDir;
 
-use crate::observe::Ops;
-use server::Local;
-
-/// The name under which the Redis of a cluster is known.
-pub(crate) const REDIS: &str = "redis";
-
-/// How much will come, so that the servers' own limits are not what is measured.
+/// How much load will come. The nodes' own limits are set above it, because they are not what is measured.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Lots {
     /// Connections over all nodes.
     pub(crate) connections: usize,
 }
 
-/// A server of the run: one of a [`Cluster`], or one that somebody else runs.
+/// A server of the run: one of a [`Cluster`], or an external one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Server {
     /// `n1`, `n2` …, `redis`.
     pub(crate) name: String,
     /// Its process, while it runs on this machine; another one after each start.
     pub(crate) pid: Option<u32>,
-    /// The root of its operations port, such as `http://127.0.0.1:9090`.
+    /// The root of its operations port, for example `http://127.0.0.1:9090`.
     pub(crate) ops_url: Option<String>,
     /// Its version, where it says.
     pub(crate) version: Option<String>,
+}
+
+/// A server that runs as a child of this program.
+struct Local {
+    process: Process,
+    ops_url: Option<String>,
+    /// The name under which its version is reported.
+    program: String,
+    version: Option<String>,
 }
 
 /// A Redis and some nodes; all killed when dropped, also those that are frozen. Methods take `&self`, so that faults
@@ -52,7 +52,6 @@ pub(crate) struct Cluster {
     redis_port: u16,
     urls: Vec<String>,
     secret: Secret,
-    ops: Ops,
     /// Logs and configuration. After the servers: it goes when they are gone.
     folder: Mutex<TempDir>,
 }
@@ -97,7 +96,7 @@ impl Cluster {
         names.filter(|name| *name != REDIS).map(str::to_owned).collect()
     }
 
-    /// Versions by program, such as `redis` → `7.0.15`.
+    /// Versions by program: `redis` → `7.0.15`.
     pub(crate) fn versions(&self) -> BTreeMap<String, String> {
         let versions = self.servers.iter().filter_map(|local| {
             let version = local.version.clone()?;
@@ -127,17 +126,15 @@ impl Cluster {
         self.named(name)?.process.kill().await
     }
 
-    /// SIGTERM; returns when the process has ended by itself, and fails when it does not in time. A node is emptied
+    /// SIGTERM; returns when the process has ended by itself, and fails when it does not in time. A node drains
     /// first, which takes as long as its `[drain]` says.
     pub(crate) async fn stop(&self, name: &str) -> anyhow::Result<()> {
-        self.named(name)?.process.stop().await
+        self.named(name)?.process.stop().await.map(drop)
     }
 
     /// Starts what was killed or stopped, at its old address, and waits until it serves. A Redis comes back empty.
     pub(crate) async fn start_again(&self, name: &str) -> anyhow::Result<()> {
-        let local = self.named(name)?;
-        local.process.spawn()?;
-        local.serves(&self.ops).await
+        self.named(name)?.process.start().await
     }
 
     /// SIGSTOP.

@@ -6,8 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use switchboard_harness::{binary, find_program, or_skip};
+
 use super::*;
-use crate::scenario::{self, DriverKind};
+use crate::{
+    observe::Ops,
+    scenario::{self, DriverKind},
+};
 
 /// Drains fast, so that a test does not wait for clients that are not there.
 const CONFIG: &str = "[drain]\nsettle_ms = 10\nwindow_ms = 50\ngrace_ms = 50\ndeadline_ms = 500\n";
@@ -17,22 +22,8 @@ const CONFIG: &str = "[drain]\nsettle_ms = 10\nwindow_ms = 50\ngrace_ms = 50\nde
 /// # Panics
 /// Where they must not be missing, in CI.
 pub(crate) async fn cluster(nodes: usize) -> Option<Arc<Cluster>> {
-    let missing = match binary::find(None) {
-        Err(error) => Some(error.to_string()),
-        Ok(_)
-            if crate::observe::program_version(Path::new("redis-server"))
-                .await
-                .is_none() =>
-        {
-            Some("there is no redis-server".to_owned())
-        }
-        Ok(_) => None,
-    };
-    if let Some(missing) = missing {
-        assert!(std::env::var("CI").as_deref() != Ok("true"), "{missing}");
-        println!("skipped: {missing}");
-        return None;
-    }
+    or_skip(binary(None))?;
+    or_skip(find_program("redis-server"))?;
     let spec = scenario::Cluster {
         nodes,
         binary: None,
@@ -71,7 +62,7 @@ async fn nodes_and_redis_are_killed_and_come_back_at_their_addresses() {
         cluster.start_again(name).await.unwrap();
         assert_ne!(pid(&cluster, name), Some(first));
     }
-    assert!(cluster.ops.is_ready(&ops_urls[1]).await);
+    assert!(Ops::new().unwrap().is_ready(&ops_urls[1]).await);
     assert!(
         cluster
             .is_running("n3")
@@ -89,16 +80,16 @@ async fn nodes_and_redis_are_killed_and_come_back_at_their_addresses() {
 #[tokio::test]
 async fn a_frozen_node_answers_nobody_until_it_is_thawed() {
     let Some(cluster) = cluster(1).await else { return };
-    let ops_url = cluster.ops_url("n1").unwrap();
+    let (ops, ops_url) = (Ops::new().unwrap(), cluster.ops_url("n1").unwrap());
     cluster.freeze("n1").unwrap();
     // The kernel stops one thread after the other, and the last may still answer.
     let deadline = Instant::now() + Duration::from_secs(10);
-    while cluster.ops.is_ready(ops_url).await {
+    while ops.is_ready(ops_url).await {
         assert!(Instant::now() < deadline, "a frozen node answers");
     }
     assert!(cluster.is_running("n1").unwrap());
     cluster.thaw("n1").unwrap();
-    assert!(cluster.ops.is_ready(ops_url).await);
+    assert!(ops.is_ready(ops_url).await);
     let pids: Vec<_> = cluster.servers().iter().filter_map(|server| server.pid).collect();
     cluster.freeze("n1").unwrap();
     drop(cluster);

@@ -19,7 +19,7 @@ const TROUBLES: [Counter; 5] = [
     Counter::CallsFailed,
     Counter::ConnectsFailed,
     Counter::Disconnects,
-    Counter::Told,
+    Counter::SendErrors,
     Counter::AbuseAccepted,
 ];
 
@@ -37,8 +37,8 @@ pub(super) fn of_both(a: &Results, b: &Results) -> Vec<Figure> {
         .filter(|counter| [a, b].iter().any(|results| has(results, *counter)))
         .map(Figure::Rate);
     // A silent offence that never came is worth a line: it was looked for.
-    let offences = Counter::SILENT.iter().copied().map(Figure::Count);
-    let troubles = TROUBLES
+    let offences = Counter::VIOLATIONS.iter().copied().map(Figure::Count);
+    let failures = TROUBLES
         .into_iter()
         .filter(|counter| [a, b].iter().any(|results| has(results, *counter)))
         .map(Figure::Count);
@@ -51,7 +51,7 @@ pub(super) fn of_both(a: &Results, b: &Results) -> Vec<Figure> {
     times
         .chain(rates)
         .chain(offences)
-        .chain(troubles)
+        .chain(failures)
         .chain(costs)
         .collect()
 }

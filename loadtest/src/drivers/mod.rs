@@ -3,7 +3,6 @@
 
 pub(crate) mod peerjs;
 pub(crate) mod redis;
-mod resp;
 pub(crate) mod socketio;
 pub(crate) mod spreed;
 pub(crate) mod switchboard;

@@ -13,6 +13,7 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use serde_json::value::RawValue;
+use switchboard_harness::resp::{self, Reply};
 use switchboard_protocol::MessageKind;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -21,7 +22,6 @@ use tokio::{
 
 use super::{
     Broken, Driver, Greeting, Heard, Link, Promises, Refusal, Who, Word,
-    resp::{self, Reply},
     websocket::{dial, within_greeting},
 };
 
@@ -131,7 +131,7 @@ async fn subscribe(tcp: TcpStream, peer: &str) -> Result<(RedisLink, Duration), 
             }
             // Redis before 6 does not know HELLO.
             Reply::Error(error) => return Err(Refusal(first_word(&error))),
-            Reply::Text(_) | Reply::Number(_) | Reply::Many(_) | Reply::Push(_) | Reply::Other => {}
+            Reply::Text(_) | Reply::Integer(_) | Reply::Array(_) | Reply::Push(_) | Reply::Other => {}
         }
     }
 }
@@ -182,7 +182,7 @@ impl RedisLink {
         };
         match reply {
             Reply::Push(items) => message(items),
-            Reply::Number(receivers) => {
+            Reply::Integer(receivers) => {
                 let id = self.unanswered.pop_front()?;
                 (receivers == 0).then(|| failed(id, "no receiver".into()))
             }
@@ -190,7 +190,7 @@ impl RedisLink {
                 let id = self.unanswered.pop_front()?;
                 Some(failed(id, first_word(&error)))
             }
-            Reply::Text(_) | Reply::Many(_) | Reply::Other => None,
+            Reply::Text(_) | Reply::Array(_) | Reply::Other => None,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::{future::Future, net::TcpListener, time::Duration};
 
 use futures_util::FutureExt as _;
 use serde_json::value::RawValue;
+use switchboard_harness::rivals::SPREED_SECRET;
 use switchboard_protocol::MessageKind;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -12,10 +13,7 @@ use super::{
     spreed::Spreed,
 };
 use crate::{
-    cluster::{
-        Cluster, Lots, REDIS,
-        rivals::{self, SPREED_SECRET},
-    },
+    cluster::{Cluster, Lots, REDIS},
     scenario::{self, DriverKind},
 };
 
@@ -39,9 +37,6 @@ impl Parts {
 
 /// `None`, with the reason printed, where the kind is not installed; a failure in CI if `scripts/setup` installs it.
 async fn parts(kind: DriverKind, is_set_up: bool) -> Option<Parts> {
-    if let Err(error) = rivals::versions(kind).await {
-        return skip(is_set_up, &format!("{error:#}"));
-    }
     let spec = scenario::Cluster {
         nodes: 2,
         ..scenario::Cluster::default()

@@ -57,13 +57,13 @@ pub(crate) fn heal(
         let seconds = |sample: &Sample| seconds(sample.at_ms - at);
         let detected = after
             .iter()
-            .find(|sample| sample.troubles > 0 || sample.connections < before);
+            .find(|sample| sample.failures > 0 || sample.connections < before);
         FaultResult {
             at_s: one.at.as_secs_f64(),
             what: one.what.clone(),
             error: one.error.clone(),
             connected_before: before,
-            connected_least: after
+            connected_min: after
                 .iter()
                 .map(|sample| sample.connections)
                 .min()
@@ -185,7 +185,7 @@ mod tests {
             Sample {
                 at_ms,
                 connections: step.map_or(0, |(_, connections)| *connections),
-                troubles: 0,
+                failures: 0,
             }
         });
         looks.collect()
@@ -208,7 +208,7 @@ mod tests {
     fn a_dip_is_detected_and_healed() {
         let samples = course(&[(-5_000, 100), (5_300, 50), (6_000, 80), (7_200, 100)]);
         let result = &healed(&[struck(5_000, "kill n2")], &samples)[0];
-        assert_eq!((result.connected_before, result.connected_least), (100, 50));
+        assert_eq!((result.connected_before, result.connected_min), (100, 50));
         assert_eq!((result.detected_s, result.reconnected_s), (Some(0.3), Some(2.2)));
         assert_eq!(result.curve.len(), 149);
         assert_eq!(result.curve[2], (0.3, 50));
@@ -218,14 +218,14 @@ mod tests {
     fn a_fault_that_nobody_notices_took_no_time_to_heal() {
         let result = &healed(&[struck(5_000, "kill redis")], &course(&[(-5_000, 100)]))[0];
         assert_eq!((result.detected_s, result.reconnected_s), (None, Some(0.0)));
-        assert_eq!(result.connected_least, 100);
+        assert_eq!(result.connected_min, 100);
     }
 
     #[test]
     fn a_failed_send_is_noticed_without_a_lost_connection() {
         let mut samples = course(&[(-5_000, 100)]);
         let look = samples.iter_mut().find(|sample| sample.at_ms == 6_500).unwrap();
-        look.troubles = 3;
+        look.failures = 3;
         let result = &healed(&[struck(5_000, "freeze redis")], &samples)[0];
         assert_eq!((result.detected_s, result.reconnected_s), (Some(1.5), Some(0.0)));
     }
@@ -249,7 +249,7 @@ mod tests {
         let load_end = Duration::from_secs(15);
         let result = &heal(&[struck(5_000, "kill n1")], &samples, &[], load_end)[0];
         assert_eq!((result.detected_s, result.reconnected_s), (None, Some(0.0)));
-        assert_eq!(result.connected_least, 100);
+        assert_eq!(result.connected_min, 100);
     }
 
     #[test]
@@ -303,7 +303,7 @@ mod tests {
             .map(|look| Sample {
                 at_ms: look * 100,
                 connections: if look == 7_777 { 1 } else { 100 },
-                troubles: 0,
+                failures: 0,
             })
             .collect();
         let results = heal(&[struck(0, "kill n1")], &samples, &[], Duration::from_secs(1_000));

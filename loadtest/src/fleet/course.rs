@@ -8,7 +8,7 @@ use hdrhistogram::Histogram;
 
 use super::summary::quantiles;
 use crate::{
-    record::{Counts, Metric, Pair, Sample, Tick},
+    record::{Counts, HistogramPair, Metric, Sample, Tick},
     results::Second,
 };
 
@@ -42,7 +42,7 @@ struct Open {
 #[derive(Debug, Default)]
 struct Look {
     connections: BTreeMap<usize, u64>,
-    troubles: u64,
+    failures: u64,
 }
 
 /// What stays true of a worker until it says something else.
@@ -74,7 +74,13 @@ impl Course {
     }
 
     /// Takes a worker's tick in; its times are in `times`. `moved_ms` is added to all its moments.
-    pub(super) fn add(&mut self, worker: usize, tick: &Tick, times: &BTreeMap<Metric, Pair>, moved_ms: i64) {
+    pub(super) fn add(
+        &mut self,
+        worker: usize,
+        tick: &Tick,
+        times: &BTreeMap<Metric, HistogramPair>,
+        moved_ms: i64,
+    ) {
         let number = second_of(tick.at_ms + moved_ms);
         if let Some(last) = self.last.get_mut(worker) {
             last.second = last.second.max(Some(number));
@@ -117,12 +123,12 @@ impl Course {
     fn look(&mut self, worker: usize, sample: &Sample, moved_ms: i64) {
         let number = look_of(sample.at_ms + moved_ms);
         if let Some(closed) = self.closed_looks.get_mut(&number) {
-            closed.troubles += sample.troubles;
+            closed.failures += sample.failures;
             return;
         }
         let look = self.open_looks.entry(number).or_default();
         look.connections.insert(worker, sample.connections);
-        look.troubles += sample.troubles;
+        look.failures += sample.failures;
     }
 
     /// Closes a second and the looks up to its end.
@@ -177,7 +183,7 @@ impl Course {
             let sample = Sample {
                 at_ms: number * LOOK_MS,
                 connections: self.last.iter().map(|last| last.connections).sum(),
-                troubles: look.troubles,
+                failures: look.failures,
             };
             self.closed_looks.insert(number, sample);
         }
@@ -245,7 +251,7 @@ mod tests {
             samples: vec![Sample {
                 at_ms: at_ms - 20,
                 connections,
-                troubles: 1,
+                failures: 1,
             }],
             ..Tick::default()
         }
@@ -271,7 +277,7 @@ mod tests {
             Sample {
                 at_ms: 1_000,
                 connections: 7,
-                troubles: 2
+                failures: 2
             }
         );
     }

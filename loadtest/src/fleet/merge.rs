@@ -9,7 +9,7 @@ use anyhow::{bail, ensure};
 
 use super::{course::Course, summary};
 use crate::{
-    record::{Counter, Counts, ErrorTally, Metric, Pair, Sample, Tick, new_histogram},
+    record::{Counter, Counts, ErrorTally, HistogramPair, Metric, Sample, Tick, new_histogram},
     results::{GeneratorUse, Quantiles, RunResult, Second},
 };
 
@@ -20,7 +20,7 @@ const MOST_MS: i64 = 24 * 3_600_000;
 #[derive(Debug)]
 pub(crate) struct Opened {
     tick: Tick,
-    times: BTreeMap<Metric, Pair>,
+    times: BTreeMap<Metric, HistogramPair>,
     is_ramp: bool,
 }
 
@@ -58,11 +58,11 @@ impl Opened {
 #[derive(Debug, Default)]
 pub(crate) struct Merged {
     counts: Counts,
-    times: BTreeMap<Metric, Pair>,
+    times: BTreeMap<Metric, HistogramPair>,
     errors: ErrorTally,
     course: Course,
     uses: Vec<Use>,
-    resident_most_kib: f64,
+    resident_max_kib: f64,
     stories: Vec<String>,
     /// From `Prepare` to the start of the load, once that is known.
     ramp_ms: Option<i64>,
@@ -118,7 +118,7 @@ impl Merged {
             }
         }
         let resident_kib = self.uses.iter().map(|used| used.resident_kib).sum();
-        self.resident_most_kib = self.resident_most_kib.max(resident_kib);
+        self.resident_max_kib = self.resident_max_kib.max(resident_kib);
         let moved_ms = if *is_ramp { -self.ramp_ms.unwrap_or(0) } else { 0 };
         self.course.add(worker, tick, times, moved_ms);
     }
@@ -183,7 +183,7 @@ impl Merged {
             errors: self.errors,
             series: self.course.into_seconds(),
             generator,
-            stories: self.stories,
+            violations: self.stories,
             ..RunResult::default()
         })
     }
@@ -191,15 +191,15 @@ impl Merged {
     fn generator(&self) -> GeneratorUse {
         let count = |counter| self.counts.get(&counter).copied().unwrap_or(0);
         let shares = self.uses.iter().filter(|used| used.span_ms > 0);
-        let slip = self.times.get(&Metric::Slip);
+        let slip = self.times.get(&Metric::StartDelay);
         GeneratorUse {
             workers: self.uses.len(),
             cpu_s: self.uses.iter().map(|used| used.cpu_micros).sum::<f64>() / 1e6,
             busiest_core_share: shares
                 .map(|used| used.cpu_micros / (used.span_ms as f64 * 1e3))
                 .fold(0.0, f64::max),
-            resident_most_kib: self.resident_most_kib,
-            slip_p99_us: slip.map_or(0.0, |pair| summary::quantiles(&pair.corrected).p99_us),
+            resident_max_kib: self.resident_max_kib,
+            start_delay_p99_us: slip.map_or(0.0, |pair| summary::quantiles(&pair.corrected).p99_us),
             dropped_share: count(Counter::Dropped) as f64 / count(Counter::Planned).max(1) as f64,
         }
     }
@@ -210,7 +210,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::record::{Own, Recorder};
+    use crate::record::{Recorder, WorkerUsage};
 
     /// Two workers' seconds, and one that saw what both saw.
     fn seen() -> (Vec<Tick>, Tick) {
@@ -224,7 +224,7 @@ mod tests {
                     recorder.time(Metric::OneWay, took, Duration::from_millis(1));
                 }
             }
-            let used = Own {
+            let used = WorkerUsage {
                 cpu_micros: 250_000.0 * (1 + worker) as f64,
                 resident_kib: 1_000.0,
                 open_files: 9,
@@ -234,7 +234,7 @@ mod tests {
                 ..own.tick(1_000, used).unwrap()
             }
         });
-        (ticks.collect(), all.tick(1_000, Own::default()).unwrap())
+        (ticks.collect(), all.tick(1_000, WorkerUsage::default()).unwrap())
     }
 
     #[test]
@@ -259,8 +259,8 @@ mod tests {
         assert!((second.times["one_way"].p99_us - union.corrected.p99_us).abs() < f64::EPSILON);
         assert!((second.generator_cores - 0.75).abs() < 1e-9);
         assert!((result.generator.busiest_core_share - 0.5).abs() < 1e-9);
-        assert!((result.generator.resident_most_kib - 2_000.0).abs() < 1e-9);
-        assert_eq!(result.stories, ["once"]);
+        assert!((result.generator.resident_max_kib - 2_000.0).abs() < 1e-9);
+        assert_eq!(result.violations, ["once"]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use hdrhistogram::Histogram;
 
 use crate::{
-    record::{Pair, encode},
+    record::{HistogramPair, encode},
     results::{Quantiles, Summary, Times},
 };
 
@@ -43,7 +43,7 @@ pub(crate) fn summary(histogram: &Histogram<u64>) -> anyhow::Result<Summary> {
 ///
 /// # Errors
 /// As [`summary`].
-pub(crate) fn times(pair: &Pair) -> anyhow::Result<Times> {
+pub(crate) fn times(pair: &HistogramPair) -> anyhow::Result<Times> {
     Ok(Times {
         corrected: summary(&pair.corrected)?,
         uncorrected: summary(&pair.uncorrected)?,

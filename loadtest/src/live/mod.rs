@@ -25,9 +25,9 @@ pub(crate) enum Live {
 
 /// What the user wants meanwhile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wish {
+pub(crate) enum UserRequest {
     /// Nothing.
-    GoOn,
+    Continue,
     /// An end before the end.
     Stop,
 }
@@ -54,22 +54,22 @@ impl Live {
 
     /// Shows how it stands, and says what the user pressed since the last time. To be called about four times a
     /// second: keys are only read here.
-    pub(crate) fn show(&mut self, progress: &Progress) -> Wish {
+    pub(crate) fn show(&mut self, progress: &Progress) -> UserRequest {
         match self {
-            Self::Silent => Wish::GoOn,
+            Self::Silent => UserRequest::Continue,
             Self::Plain(plain) => {
                 for line in plain.lines(progress, std::time::Instant::now()) {
                     eprintln!("{line}");
                 }
-                Wish::GoOn
+                UserRequest::Continue
             }
             Self::Terminal(terminal) => match terminal.show(progress) {
-                Ok(wish) => wish,
+                Ok(request) => request,
                 Err(error) => {
                     // A terminal that went away must not end the load.
                     *self = Self::Plain(Plain::default());
                     eprintln!("the terminal view is gone: {error}");
-                    Wish::GoOn
+                    UserRequest::Continue
                 }
             },
         }

@@ -116,7 +116,7 @@ impl Progress {
     /// Offences, the silent ones first; how often each came.
     pub(super) fn offences(&self) -> impl Iterator<Item = (Counter, u64)> {
         let also = [Counter::AbuseAccepted, Counter::OracleFull];
-        Counter::SILENT
+        Counter::VIOLATIONS
             .iter()
             .copied()
             .chain(also)

@@ -7,7 +7,7 @@ use ratatui::{
     crossterm::event::{self, Event, KeyCode, KeyModifiers},
 };
 
-use super::{Progress, Wish, screen};
+use super::{Progress, UserRequest, screen};
 
 /// Events read at a time, so that a key held down cannot hold up the load.
 const MAX_EVENTS: usize = 100;
@@ -28,18 +28,18 @@ impl Terminal {
         Ok(Self { terminal })
     }
 
-    pub(super) fn show(&mut self, progress: &Progress) -> io::Result<Wish> {
+    pub(super) fn show(&mut self, progress: &Progress) -> io::Result<UserRequest> {
         self.terminal.draw(|frame| screen::draw(frame, progress))?;
-        let mut wish = Wish::GoOn;
+        let mut request = UserRequest::Continue;
         for _ in 0..MAX_EVENTS {
             if !event::poll(Duration::ZERO)? {
                 break;
             }
             if is_stop(&event::read()?) {
-                wish = Wish::Stop;
+                request = UserRequest::Stop;
             }
         }
-        Ok(wish)
+        Ok(request)
     }
 }
 

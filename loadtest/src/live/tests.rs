@@ -38,10 +38,10 @@ fn progress() -> Progress {
         what: what.into(),
         state,
     };
-    let threshold = |text: &str, measured: &str, is_kept| ThresholdResult {
+    let threshold = |text: &str, measured: &str, is_met| ThresholdResult {
         text: text.into(),
         measured: measured.into(),
-        is_kept,
+        is_met,
     };
     let mut progress = Progress {
         name: "node-kill".into(),
@@ -57,7 +57,7 @@ fn progress() -> Progress {
         counts: [
             (Counter::CallsStarted, 500),
             (Counter::CallsSetUp, 498),
-            (Counter::LostSilently, 2),
+            (Counter::Lost, 2),
         ]
         .into(),
         times: [(Metric::CallSetup, times(6.0)), (Metric::OneWay, times(0.5))].into(),

@@ -10,9 +10,6 @@ use crate::results::Environment;
 /// How long a program may take to say its version.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
-/// The longest version that is believed, in bytes.
-const MOST_VERSION: usize = 64;
-
 /// The variable that names the commit where there is no checkout.
 const COMMIT: &str = "SWITCHBOARD_COMMIT";
 
@@ -33,11 +30,6 @@ pub(crate) async fn environment(servers: BTreeMap<String, String>) -> Environmen
         servers,
         notes: Vec::new(),
     }
-}
-
-/// The version that `program --version` tells, such as `7.0.15`; `None` if it tells none.
-pub(crate) async fn program_version(program: &Path) -> Option<String> {
-    version_in(&output(Command::new(program).arg("--version")).await?)
 }
 
 /// The commit in the variable, or that of the checkout one stands in.
@@ -62,16 +54,6 @@ async fn output(command: &mut Command) -> Option<String> {
     String::from_utf8(output.stdout).ok()
 }
 
-/// The first word that is a version: `Redis server v=7.0.15 …`, `switchboard 0.1.0`.
-fn version_in(text: &str) -> Option<String> {
-    let words = text.split_whitespace();
-    let versions = words.map(|word| word.trim_start_matches("v=").trim_start_matches('v'));
-    let is_version = |word: &&str| {
-        word.starts_with(|c: char| c.is_ascii_digit()) && word.contains('.') && word.len() <= MOST_VERSION
-    };
-    versions.into_iter().find(is_version).map(str::to_owned)
-}
-
 fn cpu_name(text: &str) -> Option<String> {
     text.lines().find_map(|line| {
         let (key, value) = line.split_once(':')?;
@@ -92,18 +74,6 @@ fn kernel() -> Option<String> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn versions_are_found_in_what_programs_say() {
-        let redis = "Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64";
-        assert_eq!(version_in(redis).as_deref(), Some("7.0.15"));
-        assert_eq!(version_in("switchboard 0.1.0\n").as_deref(), Some("0.1.0"));
-        assert_eq!(
-            version_in("centrifugo v5.4.1 (Go version: go1.22)").as_deref(),
-            Some("5.4.1")
-        );
-        assert_eq!(version_in("usage: 1 or 2"), None);
-    }
-
     #[tokio::test]
     async fn this_machine_is_described() {
         let found = environment(BTreeMap::new()).await;
@@ -112,10 +82,5 @@ mod tests {
             "{found:?}"
         );
         assert!(found.kernel.starts_with("Linux "), "{found:?}");
-    }
-
-    #[tokio::test]
-    async fn a_missing_program_has_no_version() {
-        assert_eq!(program_version(Path::new("no-such-program")).await, None);
     }
 }

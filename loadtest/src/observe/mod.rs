@@ -10,7 +10,7 @@ mod process;
 mod watch;
 
 pub(crate) use costs::costs;
-pub(crate) use environment::{environment, program_version};
+pub(crate) use environment::environment;
 pub(crate) use limits::{available_memory_kib, ephemeral_ports, open_files_limits};
 pub(crate) use ops::Ops;
 pub(crate) use process::{CpuMark, cpu, own};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use reqwest::{Client, StatusCode, redirect};
+use reqwest::{Client, redirect};
 
 /// How long an answer may take. Nodes under full load answer late, dead ones never.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
@@ -29,15 +29,10 @@ impl Ops {
     }
 
     /// Whether the node at `root` wants clients.
+    #[cfg(test)]
     pub(crate) async fn is_ready(&self, root: &str) -> bool {
         let answer = self.0.get(address(root, "readyz")).send().await;
-        answer.is_ok_and(|answer| answer.status() == StatusCode::OK)
-    }
-
-    /// Whether anything answers HTTP at that port of 127.0.0.1, a 404 too.
-    pub(crate) async fn answers(&self, port: u16) -> bool {
-        let root = format!("http://127.0.0.1:{port}/");
-        self.0.get(root).send().await.is_ok()
+        answer.is_ok_and(|answer| answer.status() == reqwest::StatusCode::OK)
     }
 
     /// Asks the node to move all its clients to others and to take no new ones. Returns when the node has agreed.

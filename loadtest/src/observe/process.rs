@@ -5,7 +5,7 @@ use std::{fs, time::Duration};
 use anyhow::Context as _;
 use nix::{time::ClockId, unistd::Pid};
 
-use crate::record::Own;
+use crate::record::WorkerUsage;
 
 /// Resident memory, in KiB (proc(5), `VmRSS`).
 ///
@@ -60,11 +60,11 @@ impl CpuMark {
 }
 
 /// What this process used since the mark, which is moved to now. 0 stands for what cannot be read.
-pub(crate) fn own(since: &mut CpuMark) -> Own {
+pub(crate) fn own(since: &mut CpuMark) -> WorkerUsage {
     let (pid, now) = (std::process::id(), CpuMark::now());
     let used = now.0.saturating_sub(since.0);
     *since = now;
-    Own {
+    WorkerUsage {
         cpu_micros: used.as_secs_f64() * 1e6,
         resident_kib: resident_kib(pid).unwrap_or_default(),
         open_files: open_files(pid).unwrap_or_default(),

@@ -74,7 +74,7 @@ struct Tally {
     cpu_at_load_start: Duration,
     pid_at_load_start: Option<u32>,
     resident_before_kib: f64,
-    resident_most_kib: f64,
+    resident_max_kib: f64,
     resident_kib: f64,
 }
 
@@ -115,7 +115,7 @@ impl Watch {
         for tally in &mut state.tallies {
             tally.cpu_at_load_start = tally.cpu;
             tally.pid_at_load_start = tally.pid;
-            tally.resident_most_kib = tally.resident_kib;
+            tally.resident_max_kib = tally.resident_kib;
         }
     }
 
@@ -208,7 +208,7 @@ impl State {
             name: tally.name.clone(),
             cpu_s: tally.cpu.saturating_sub(tally.cpu_at_load_start).as_secs_f64(),
             resident_before_kib: tally.resident_before_kib,
-            resident_most_kib: tally.resident_most_kib,
+            resident_max_kib: tally.resident_max_kib,
             resident_after_kib: tally.resident_kib,
             connections: whole(metrics::total(after, CONNECTIONS)),
             metrics: metrics::changed(before, after),
@@ -250,7 +250,7 @@ impl Tally {
             (self.pid, self.process_cpu) = (pid, Duration::ZERO);
         }
         self.resident_kib = pid.and_then(|pid| resident_kib(pid).ok()).unwrap_or_default();
-        self.resident_most_kib = self.resident_most_kib.max(self.resident_kib);
+        self.resident_max_kib = self.resident_max_kib.max(self.resident_kib);
         let now = pid.and_then(|pid| cpu(pid).ok()).unwrap_or(self.process_cpu);
         self.cpu += now.saturating_sub(self.process_cpu);
         self.process_cpu = now;
@@ -326,7 +326,7 @@ mod tests {
         let n1 = &watched.servers[0];
         assert!(n1.cpu_s > 0.1, "{n1:?}");
         assert!(
-            n1.resident_before_kib > 0.0 && n1.resident_most_kib >= n1.resident_after_kib,
+            n1.resident_before_kib > 0.0 && n1.resident_max_kib >= n1.resident_after_kib,
             "{n1:?}"
         );
         assert!(

@@ -62,11 +62,11 @@ counters! {
     /// Final words `delivered`.
     Delivered = "delivered",
     /// Sends that ended in an error: lost, but told.
-    Told = "told",
+    SendErrors = "send_errors",
     /// Messages that arrived at their receiver.
     Arrived = "arrived",
     /// Never arrived, and nobody was told; or told `delivered` and never arrived.
-    LostSilently = "lost",
+    Lost = "lost",
     /// Arrived more than once.
     Duplicated = "duplicated",
     /// Arrived after a later message of the same sender.
@@ -76,7 +76,7 @@ counters! {
     /// Arrived at somebody else, or under another sender's name.
     Misdelivered = "misdelivered",
     /// Sends that the server promised a final word and never gave one.
-    Wordless = "wordless",
+    NoOutcome = "no_outcome",
     /// Bad tokens tried.
     AbuseTried = "abuse_tried",
     /// Bad tokens refused.
@@ -91,13 +91,13 @@ counters! {
 
 impl Counter {
     /// The offences that fail a run, whatever its thresholds.
-    pub const SILENT: &[Self] = &[
-        Self::LostSilently,
+    pub const VIOLATIONS: &[Self] = &[
+        Self::Lost,
         Self::Duplicated,
         Self::Reordered,
         Self::Corrupted,
         Self::Misdelivered,
-        Self::Wordless,
+        Self::NoOutcome,
     ];
 
     /// The counter of that name.

@@ -19,13 +19,13 @@ pub enum Metric {
     /// A message from its send until its receiver has it.
     OneWay,
     /// A message from its send until its sender has the final word.
-    Receipt,
+    Outcome,
     /// From a call's start until both have the other's description and first candidate.
     CallSetup,
     /// From the loss of a connection until there is one again.
     Reconnect,
     /// How late the generator itself was: from the moment a start was planned until it was made.
-    Slip,
+    StartDelay,
 }
 
 impl Metric {
@@ -34,11 +34,11 @@ impl Metric {
         Self::CallSetup,
         Self::OfferAnswer,
         Self::OneWay,
-        Self::Receipt,
+        Self::Outcome,
         Self::Connect,
         Self::Authenticate,
         Self::Reconnect,
-        Self::Slip,
+        Self::StartDelay,
     ];
 
     /// The name in thresholds, reports and files.
@@ -49,10 +49,10 @@ impl Metric {
             Self::Authenticate => "authenticate",
             Self::OfferAnswer => "offer_answer",
             Self::OneWay => "one_way",
-            Self::Receipt => "receipt",
+            Self::Outcome => "outcome",
             Self::CallSetup => "call_setup",
             Self::Reconnect => "reconnect",
-            Self::Slip => "slip",
+            Self::StartDelay => "start_delay",
         }
     }
 
@@ -65,14 +65,14 @@ impl Metric {
 
 /// The times of one metric, in nanoseconds.
 #[derive(Debug, Clone)]
-pub struct Pair {
+pub struct HistogramPair {
     /// From the moment each should have begun: what a user of an open system lives through.
     pub corrected: Histogram<u64>,
     /// From the moment each did begin.
     pub uncorrected: Histogram<u64>,
 }
 
-impl Default for Pair {
+impl Default for HistogramPair {
     fn default() -> Self {
         Self {
             corrected: new_histogram(),
@@ -81,7 +81,7 @@ impl Default for Pair {
     }
 }
 
-impl Pair {
+impl HistogramPair {
     /// Adds all of another's.
     pub fn add(&mut self, other: &Self) {
         // Both have the same bounds, so nothing is out of range.

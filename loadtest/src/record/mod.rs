@@ -9,6 +9,6 @@ mod tick;
 
 pub use counter::{Counter, Counts};
 pub use error_tally::{ErrorTally, MAX_ERRORS};
-pub use metric::{Metric, Pair, new_histogram};
+pub use metric::{HistogramPair, Metric, new_histogram};
 pub use recorder::Recorder;
-pub use tick::{Own, PairText, Sample, Tick, decode, encode};
+pub use tick::{EncodedPair, Sample, Tick, WorkerUsage, decode, encode};

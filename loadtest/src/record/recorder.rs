@@ -9,7 +9,7 @@ use std::{
 
 use parking_lot::Mutex;
 
-use super::{Counter, Counts, ErrorTally, Metric, Own, Pair, PairText, Sample, Tick};
+use super::{Counter, Counts, EncodedPair, ErrorTally, HistogramPair, Metric, Sample, Tick, WorkerUsage};
 
 /// Node names told apart; connections to others count as `?`.
 const MAX_NODES: usize = 256;
@@ -21,12 +21,12 @@ const MAX_SAMPLES: usize = 100;
 #[derive(Debug)]
 pub struct Recorder {
     counts: Vec<AtomicU64>,
-    times: Vec<Mutex<Pair>>,
+    times: Vec<Mutex<HistogramPair>>,
     errors: Mutex<ErrorTally>,
     connected: Mutex<BTreeMap<String, u64>>,
     calls_under_way: AtomicU64,
     /// Connections lost and sends told to have failed since the last sample.
-    troubles: AtomicU64,
+    failures: AtomicU64,
     samples: Mutex<Vec<Sample>>,
     last_tick: Mutex<Instant>,
 }
@@ -39,7 +39,7 @@ impl Default for Recorder {
             errors: Mutex::default(),
             connected: Mutex::default(),
             calls_under_way: AtomicU64::new(0),
-            troubles: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
             samples: Mutex::default(),
             last_tick: Mutex::new(Instant::now()),
         }
@@ -57,8 +57,8 @@ impl Recorder {
         if let Some(count) = self.counts.get(counter as usize) {
             count.fetch_add(more, Ordering::Relaxed);
         }
-        if matches!(counter, Counter::Disconnects | Counter::Told) {
-            self.troubles.fetch_add(more, Ordering::Relaxed);
+        if matches!(counter, Counter::Disconnects | Counter::SendErrors) {
+            self.failures.fetch_add(more, Ordering::Relaxed);
         }
     }
 
@@ -67,7 +67,7 @@ impl Recorder {
         let sample = Sample {
             at_ms,
             connections: self.connections(),
-            troubles: self.troubles.swap(0, Ordering::Relaxed),
+            failures: self.failures.swap(0, Ordering::Relaxed),
         };
         let mut samples = self.samples.lock();
         if samples.len() < MAX_SAMPLES {
@@ -133,7 +133,7 @@ impl Recorder {
     ///
     /// # Errors
     /// When a histogram cannot be encoded; never seen.
-    pub fn tick(&self, at_ms: i64, own: Own) -> anyhow::Result<Tick> {
+    pub fn tick(&self, at_ms: i64, own: WorkerUsage) -> anyhow::Result<Tick> {
         let span = std::mem::replace(&mut *self.last_tick.lock(), Instant::now()).elapsed();
         let counts: Counts = Counter::ALL
             .iter()
@@ -151,7 +151,7 @@ impl Recorder {
                 }
                 std::mem::take(&mut *pair)
             };
-            times.insert(*metric, PairText::of(&taken)?);
+            times.insert(*metric, EncodedPair::of(&taken)?);
         }
         Ok(Tick {
             at_ms,
@@ -181,11 +181,11 @@ mod tests {
         recorder.count(Counter::Sent);
         recorder.time(Metric::OneWay, Duration::from_millis(2), Duration::from_millis(1));
         recorder.connected("n1");
-        let first = recorder.tick(1_000, Own::default()).unwrap();
+        let first = recorder.tick(1_000, WorkerUsage::default()).unwrap();
         assert_eq!(first.counts, Counts::from([(Counter::Sent, 1)]));
         let one_way = first.times[&Metric::OneWay].pair().unwrap();
         assert!(one_way.corrected.min() > one_way.uncorrected.min());
-        let second = recorder.tick(2_000, Own::default()).unwrap();
+        let second = recorder.tick(2_000, WorkerUsage::default()).unwrap();
         assert!(second.counts.is_empty() && second.times.is_empty());
         assert_eq!(second.connected["n1"], 1);
     }

@@ -10,23 +10,23 @@ use hdrhistogram::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Counts, ErrorTally, Metric, Pair};
+use super::{Counts, ErrorTally, HistogramPair, Metric};
 
-/// A [`Pair`] as text: HdrHistogram's V2 encoding, deflated, in base64.
+/// A [`HistogramPair`] as text: HdrHistogram's V2 encoding, deflated, in base64.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct PairText {
+pub struct EncodedPair {
     /// From the intended moments.
     pub corrected: String,
     /// From the actual ones.
     pub uncorrected: String,
 }
 
-impl PairText {
+impl EncodedPair {
     /// Encodes it.
     ///
     /// # Errors
     /// When the library cannot; never seen.
-    pub fn of(pair: &Pair) -> anyhow::Result<Self> {
+    pub fn of(pair: &HistogramPair) -> anyhow::Result<Self> {
         Ok(Self {
             corrected: encode(&pair.corrected)?,
             uncorrected: encode(&pair.uncorrected)?,
@@ -36,9 +36,9 @@ impl PairText {
     /// Decodes it.
     ///
     /// # Errors
-    /// When it is not what [`PairText::of`] made.
-    pub fn pair(&self) -> anyhow::Result<Pair> {
-        Ok(Pair {
+    /// When it is not what [`EncodedPair::of`] made.
+    pub fn pair(&self) -> anyhow::Result<HistogramPair> {
+        Ok(HistogramPair {
             corrected: decode(&self.corrected)?,
             uncorrected: decode(&self.uncorrected)?,
         })
@@ -47,7 +47,7 @@ impl PairText {
 
 /// What the worker process itself used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct Own {
+pub struct WorkerUsage {
     /// CPU time in this interval, in microseconds.
     pub cpu_micros: f64,
     /// Resident memory now, in KiB.
@@ -64,7 +64,7 @@ pub struct Sample {
     /// Connections then.
     pub connections: u64,
     /// Connections lost and sends told to have failed since the sample before.
-    pub troubles: u64,
+    pub failures: u64,
 }
 
 /// What a worker saw since its last tick.
@@ -77,7 +77,7 @@ pub struct Tick {
     /// How often each thing happened.
     pub counts: Counts,
     /// What took how long.
-    pub times: BTreeMap<Metric, PairText>,
+    pub times: BTreeMap<Metric, EncodedPair>,
     /// What went wrong.
     pub errors: ErrorTally,
     /// Connections now, by node (as the server names it; `?` where it does not).
@@ -87,7 +87,7 @@ pub struct Tick {
     /// The looks at it in this interval.
     pub samples: Vec<Sample>,
     /// What the worker used.
-    pub own: Own,
+    pub own: WorkerUsage,
 }
 
 /// A histogram as text.
@@ -119,11 +119,11 @@ mod tests {
 
     #[test]
     fn a_histogram_reads_back_from_its_text() {
-        let mut pair = Pair::default();
+        let mut pair = HistogramPair::default();
         for value in [1_000, 2_000_000, 3_000_000_000] {
             pair.corrected.record(value).unwrap();
         }
-        let text = PairText::of(&pair).unwrap();
+        let text = EncodedPair::of(&pair).unwrap();
         assert_eq!(text.pair().unwrap().corrected, pair.corrected);
         assert!(decode("AAAA").is_err());
     }

@@ -1,4 +1,4 @@
-//! The series as CSV: a row a second and run. A column for each thing that occurs in any of the runs.
+//! The series as CSV: one row for each second of each run, and a column for everything that occurs in any run.
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
@@ -117,32 +117,39 @@ fn row<'a>(text: &mut String, cells: impl Iterator<Item = &'a str>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::sample;
+    use crate::report::example;
 
     #[test]
     fn every_second_of_every_run_is_a_row_of_the_same_columns() {
-        let results = sample::results();
+        let results = example::results();
         let text = series(&results);
         let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split(',').collect()).collect();
-        assert_eq!(rows.len(), 1 + 2 * 60);
+        let [first, second] = results.runs.as_slice() else {
+            panic!("two runs");
+        };
+        assert_eq!(rows.len(), 1 + first.series.len() + second.series.len());
         assert!(rows.iter().all(|row| row.len() == rows[0].len()));
         let column = |name: &str| rows[0].iter().position(|head| *head == name).unwrap();
         assert!(column("planned") < column("calls_started") && column("calls_started") < column("sent"));
-        assert_eq!(rows[1][column("connected")], "1500");
-        assert_eq!(rows[1][column("connected_n1")], "500");
-        assert_eq!(rows[61][..3], ["2", "switchboard", "1"]);
-        let sent: u64 = rows[1..61]
-            .iter()
-            .map(|row| row[column("sent")].parse::<u64>().unwrap())
-            .sum();
-        assert_eq!(sent, results.runs[0].counts["sent"]);
-        let p99: f64 = rows[1][column("call_setup_p99_us")].parse().unwrap();
-        assert_eq!(p99, results.runs[0].series[0].times["call_setup"].p99_us);
+        let (row, second) = (&rows[3], &first.series[2]);
+        assert_eq!(row[..2], ["1", "switchboard"]);
+        assert_eq!(rows[1 + first.series.len()][0], "2");
+        let all: u64 = second.connected.values().sum();
+        for (name, value) in [
+            ("at_s", second.at_s.to_string()),
+            ("sent", second.counts["sent"].to_string()),
+            ("call_setup_p99_us", second.times["call_setup"].p99_us.to_string()),
+            ("connected", all.to_string()),
+            ("connected_n1", second.connected["n1"].to_string()),
+            ("cores_redis", second.server_cores["redis"].to_string()),
+        ] {
+            assert_eq!(row[column(name)], value, "{name}");
+        }
     }
 
     #[test]
     fn odd_names_are_quoted() {
-        let mut results = sample::results();
+        let mut results = example::results();
         results.runs[0].series[0]
             .connected
             .insert("a\",\nb".to_owned(), 1);

@@ -1,162 +1,122 @@
-//! Percentile curves: how long the quickest and the slowest took, corrected beside uncorrected. It reads the
-//! histograms; the summaries that stand in the tables are not computed here.
+//! Percentile curves of the histograms, for the page. The summaries in the tables are not computed here.
+
+use std::collections::BTreeMap;
 
 use anyhow::Context as _;
 use hdrhistogram::Histogram;
+use serde::Serialize;
 
-use super::{
-    chart::{Axis, Chart, Line, Unit, nines_of, quantile_of},
-    words,
-};
 use crate::{
     record::{self, Metric},
-    results::RunResult,
+    results::{Results, RunResult},
 };
 
-/// Points of a curve for each nine.
-const POINTS_PER_NINE: u32 = 50;
+/// Points of a curve for each nine: from 90 % to 99 %, from 99 % to 99.9 %.
+const POINTS_PER_NINE: f64 = 40.0;
 
-/// Points of a curve, at most.
-const MOST_POINTS: u32 = 600;
+/// Nines of a curve, at most: 99.9999 %.
+const MAX_NINES: f64 = 6.0;
 
 /// A metric's histograms, in nanoseconds.
 #[derive(Debug)]
 pub(super) struct Decoded {
-    /// Which.
-    pub(super) metric: Metric,
-    /// From the moments each should have begun.
+    /// From the planned starts.
     pub(super) corrected: Histogram<u64>,
-    /// From the moments each did begin.
+    /// From the actual starts.
     pub(super) uncorrected: Histogram<u64>,
 }
 
-/// A run's histograms, in the order in which reports show them. Times under names that this program does not
-/// know are left out.
+/// The histograms of one run, by metric. Metrics that this program does not know are left out.
+pub(super) type DecodedRun = BTreeMap<Metric, Decoded>;
+
+/// A metric's curves.
+#[derive(Debug, Serialize)]
+pub(super) struct Curve {
+    /// The percentiles: 1 is 90 %, 2 is 99 %.
+    nines: Vec<f64>,
+    /// The values at these, in microseconds.
+    corrected: Vec<f64>,
+    uncorrected: Vec<f64>,
+}
+
+/// The histograms of every run.
 ///
 /// # Errors
-/// When a histogram cannot be read; names the run and the metric.
-pub(super) fn decode(number: usize, run: &RunResult) -> anyhow::Result<Vec<Decoded>> {
-    let times = Metric::ALL
-        .iter()
-        .filter_map(|metric| Some((*metric, run.times.get(metric.name())?)));
-    times
+/// When a histogram cannot be read; the error names the run and the metric.
+pub(super) fn decode_all(results: &Results) -> anyhow::Result<Vec<DecodedRun>> {
+    let numbered = results.runs.iter().zip(1..);
+    numbered.map(|(run, number)| decode(number, run)).collect()
+}
+
+fn decode(number: usize, run: &RunResult) -> anyhow::Result<DecodedRun> {
+    let read = |metric: Metric, text: &str, kind: &str| {
+        record::decode(text).with_context(|| format!("run {number}: the {kind} times of `{}`", metric.name()))
+    };
+    let known = Metric::ALL
+        .into_iter()
+        .filter_map(|metric| Some((metric, run.times.get(metric.name())?)));
+    known
         .map(|(metric, times)| {
-            let read = |text: &str, kind: &str| {
-                record::decode(text)
-                    .with_context(|| format!("run {number}: the {kind} times of `{}`", metric.name()))
+            let decoded = Decoded {
+                corrected: read(metric, &times.corrected.histogram, "corrected")?,
+                uncorrected: read(metric, &times.uncorrected.histogram, "uncorrected")?,
             };
-            Ok(Decoded {
-                metric,
-                corrected: read(&times.corrected.histogram, "corrected")?,
-                uncorrected: read(&times.uncorrected.histogram, "uncorrected")?,
-            })
+            Ok((metric, decoded))
         })
         .collect()
 }
 
-/// A metric's two curves; one if they are the same.
-pub(super) fn corrected_and_not(decoded: &Decoded, size: (f64, f64)) -> Chart {
-    let (title, _) = words::metric(decoded.metric);
-    let pair = [
-        ("corrected", &decoded.corrected),
-        ("uncorrected", &decoded.uncorrected),
-    ];
-    if decoded.corrected == decoded.uncorrected {
-        return chart(
-            &format!("{title}, by percentile"),
-            &[("corrected = uncorrected", pair[0].1)],
-            size,
-        );
-    }
-    chart(&format!("{title}, by percentile"), &pair, size)
-}
-
-/// Curves beside each other.
-pub(super) fn chart(about: &str, named: &[(&str, &Histogram<u64>)], size: (f64, f64)) -> Chart {
-    let most = named
-        .iter()
-        .map(|(_, histogram)| histogram.len())
-        .max()
-        .unwrap_or(0);
-    let x = Axis::nines(most);
-    let xs = points(most);
-    let lines: Vec<Line> = named
-        .iter()
-        .enumerate()
-        .map(|(style, (name, histogram))| Line {
-            name: (*name).to_owned(),
-            ys: xs.iter().map(|nines| micros_at(histogram, *nines)).collect(),
-            below: Vec::new(),
-            style,
-            is_filled: false,
-        })
-        .collect();
-    let all = || lines.iter().flat_map(|line| line.ys.iter().flatten().copied());
-    Chart {
-        about: about.to_owned(),
-        y: Axis::log(
-            all().fold(f64::INFINITY, f64::min),
-            all().fold(0.0, f64::max),
-            Unit::Micros,
-        ),
-        x,
-        xs,
-        lines,
-        marks: Vec::new(),
-        size,
-    }
-}
-
-/// The places of a curve's points, in nines.
-fn points(count: u64) -> Vec<f64> {
-    let end = nines_of_count(count.max(10));
-    (0..MOST_POINTS)
-        .map(|index| f64::from(index) / f64::from(POINTS_PER_NINE))
-        .take_while(|nines| *nines < end)
-        .chain([end])
+/// The curves of one run by the metrics' names, without those that were never timed.
+pub(super) fn curves(run: &DecodedRun) -> BTreeMap<&'static str, Curve> {
+    let timed = run.iter().filter(|(_, decoded)| !decoded.corrected.is_empty());
+    timed
+        .map(|(metric, decoded)| (metric.name(), curve(decoded)))
         .collect()
 }
 
-/// So many values tell so many nines apart.
+/// Ends with the maximum, at the last percentile that so many values can tell apart.
 #[expect(clippy::cast_precision_loss, reason = "only the magnitude matters")]
-fn nines_of_count(count: u64) -> f64 {
-    nines_of(1.0 - 1.0 / count as f64)
-}
-
-/// The value at a percentile, in microseconds; nothing beyond what so many values can tell.
-#[expect(clippy::cast_precision_loss, reason = "nanoseconds of minutes fit well")]
-fn micros_at(histogram: &Histogram<u64>, nines: f64) -> Option<f64> {
-    let end = nines_of_count(histogram.len().max(10));
-    (!histogram.is_empty() && nines <= end + 1e-9)
-        .then(|| histogram.value_at_quantile(quantile_of(nines)) as f64 / 1e3)
+fn curve(decoded: &Decoded) -> Curve {
+    let end = (decoded.corrected.len().max(10) as f64).log10().min(MAX_NINES);
+    let grid: Vec<f64> = (0_u32..)
+        .map(|index| f64::from(index) / POINTS_PER_NINE)
+        .take_while(|nines| *nines < end)
+        .collect();
+    let values = |histogram: &Histogram<u64>| {
+        let quantiles = grid.iter().map(|nines| 1.0 - 10_f64.powf(-nines));
+        let values = quantiles
+            .chain([1.0])
+            .map(|quantile| histogram.value_at_quantile(quantile));
+        values.map(|nanos| nanos as f64 / 1e3).collect()
+    };
+    Curve {
+        corrected: values(&decoded.corrected),
+        uncorrected: values(&decoded.uncorrected),
+        nines: grid.iter().copied().chain([end]).collect(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::sample;
+    use crate::report::example;
 
     #[test]
-    fn a_curve_never_falls_and_ends_at_the_longest() {
-        let results = sample::results();
-        let decoded = decode(1, &results.runs[0]).unwrap();
-        let chart = corrected_and_not(&decoded[0], (560.0, 250.0));
-        let ys: Vec<f64> = chart.lines[0].ys.iter().flatten().copied().collect();
-        assert!(ys.is_sorted() && chart.xs.len() == ys.len());
-        let longest = results.runs[0].times["call_setup"].corrected.max_us;
-        assert!((ys.last().unwrap() / longest - 1.0).abs() < 0.01);
+    fn a_curve_never_falls_and_ends_at_the_maximum() {
+        let results = example::results();
+        let decoded = decode_all(&results).unwrap();
+        let curve = &curves(&decoded[0])["call_setup"];
+        assert!(curve.corrected.is_sorted() && curve.corrected.len() == curve.nines.len());
+        let max = results.runs[0].times["call_setup"].corrected.max_us;
+        assert!((curve.corrected.last().unwrap() / max - 1.0).abs() < 0.01);
     }
 
     #[test]
     fn an_unreadable_histogram_is_named() {
-        let mut results = sample::results();
-        results.runs[1]
-            .times
-            .get_mut("one_way")
-            .unwrap()
-            .corrected
-            .histogram = "AAAA".to_owned();
-        let error = format!("{:#}", decode(2, &results.runs[1]).unwrap_err());
+        let mut results = example::results();
+        let times = results.runs[1].times.get_mut("one_way").unwrap();
+        times.corrected.histogram = "AAAA".to_owned();
+        let error = format!("{:#}", decode_all(&results).unwrap_err());
         assert!(error.contains("run 2") && error.contains("one_way"), "{error}");
     }
 }

@@ -1,5 +1,5 @@
-//! A metric's corrected histograms in HdrHistogram's log format 1.3, one interval a run, for the tools that read
-//! it. The curves of the page do not come from here.
+//! A metric's corrected histograms in HdrHistogram's log format 1.3, one interval for each run, for other tools. The
+//! page does not use them.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -8,22 +8,22 @@ use hdrhistogram::serialization::{
     interval_log::{IntervalLogWriterBuilder, Tag},
 };
 
-use super::curves::Decoded;
+use super::curves::DecodedRun;
 use crate::{record::Metric, results::Results};
 
-/// Nanoseconds in a millisecond: the logs' readable column is in milliseconds.
+/// Nanoseconds in a millisecond: the readable column of the logs is in milliseconds.
 const NANOS_PER_MILLI: f64 = 1e6;
 
-/// The log of one metric; nothing if it occurs in no run. `decoded` has a list for each run.
+/// The log of one metric; nothing if it occurs in no run.
 ///
 /// # Errors
 /// When the library cannot write; never seen.
 pub(super) fn log(
     results: &Results,
-    decoded: &[Vec<Decoded>],
+    decoded: &[DecodedRun],
     metric: Metric,
 ) -> anyhow::Result<Option<Vec<u8>>> {
-    if !decoded.iter().flatten().any(|one| one.metric == metric) {
+    if !decoded.iter().any(|run| run.contains_key(&metric)) {
         return Ok(None);
     }
     let began = UNIX_EPOCH
@@ -33,7 +33,7 @@ pub(super) fn log(
     let mut writer = IntervalLogWriterBuilder::new()
         .add_comment("[Histogram log format version 1.3]")
         .add_comment(&format!(
-            "{} of scenario {}, corrected, in nanoseconds; an interval and a tag for each run,",
+            "{} of scenario {}, corrected, in nanoseconds; one interval and tag for each run,",
             metric.name(),
             results.name.replace(char::is_control, " ")
         ))
@@ -45,10 +45,10 @@ pub(super) fn log(
     let mut start = Duration::ZERO;
     for (index, (run, decoded)) in results.runs.iter().zip(decoded).enumerate() {
         let length = Duration::try_from_secs_f64(run.load_s).unwrap_or_default();
-        if let Some(one) = decoded.iter().find(|one| one.metric == metric) {
+        if let Some(times) = decoded.get(&metric) {
             let number = (index + 1).to_string();
             writer
-                .write_histogram(&one.corrected, start, length, Tag::new(&number))
+                .write_histogram(&times.corrected, start, length, Tag::new(&number))
                 .map_err(|error| {
                     anyhow::anyhow!("the log of `{}` cannot be written: {error}", metric.name())
                 })?;
@@ -66,18 +66,13 @@ mod tests {
     use super::*;
     use crate::{
         record,
-        report::{curves, sample},
+        report::{curves::decode_all, example},
     };
 
     #[test]
     fn a_log_reads_back_with_an_interval_for_each_run() {
-        let results = sample::results();
-        let decoded: Vec<_> = results
-            .runs
-            .iter()
-            .enumerate()
-            .map(|(index, run)| curves::decode(index + 1, run).unwrap())
-            .collect();
+        let results = example::results();
+        let decoded = decode_all(&results).unwrap();
         let bytes = log(&results, &decoded, Metric::CallSetup).unwrap().unwrap();
         assert!(bytes.starts_with(b"#[Histogram log format version 1.3]\n"));
         let mut tags = Vec::new();
@@ -87,22 +82,13 @@ mod tests {
             };
             let histogram = record::decode(interval.encoded_histogram()).unwrap();
             let number: usize = interval.tag().unwrap().as_str().parse().unwrap();
-            assert_eq!(
-                histogram.len(),
-                results.runs[number - 1].times["call_setup"].corrected.count
-            );
-            assert_eq!(interval.duration().as_secs(), 60);
+            let run = &results.runs[number - 1];
+            assert_eq!(histogram.len(), run.times["call_setup"].corrected.count);
+            assert_eq!(interval.duration().as_secs_f64(), run.load_s);
             tags.push(number);
         }
         assert_eq!(tags, [1, 2]);
-    }
-
-    #[test]
-    fn a_metric_that_never_occurs_has_no_log() {
-        let mut results = sample::results();
-        results.runs.truncate(1);
-        results.runs[0].times.remove("reconnect");
-        let decoded = vec![curves::decode(1, &results.runs[0]).unwrap()];
-        assert!(log(&results, &decoded, Metric::Reconnect).unwrap().is_none());
+        // A metric that never occurs has no log.
+        assert!(log(&results, &decoded[..0], Metric::CallSetup).unwrap().is_none());
     }
 }

@@ -1,211 +1,159 @@
-//! The page as a whole: one HTML file with its style and script inside, complete without the script.
+//! The page: one HTML file with its style, its script and the results inside. The script draws it in the browser
+//! (`page/*.js`); nothing here knows what it looks like.
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use std::collections::BTreeMap;
 
-use super::{
-    checks,
-    curves::{self, Decoded},
-    figures,
-    run::{self, LARGE},
-    surroundings, words,
-};
-use crate::{
-    record::Metric,
-    results::{Results, RunResult},
-};
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::Serialize;
 
-/// Runs with a part of their own; the table has all.
-const MOST_RUNS: usize = 20;
+use super::curves::{self, Curve, DecodedRun};
+use crate::results::Results;
 
-/// Runs in the chart that compares runs.
-const MOST_COMPARED: usize = super::chart::STYLES;
+const TEMPLATE: &str = include_str!("page/page.html");
 
-/// Colours, charts, page.
-const STYLE: [&str; 3] = [
-    include_str!("assets/palette.css"),
-    include_str!("assets/chart.css"),
-    include_str!("assets/page.css"),
-];
+const STYLE: &str = concat!(
+    include_str!("page/palette.css"),
+    include_str!("page/chart.css"),
+    include_str!("page/page.css")
+);
 
-const SCRIPT: &str = include_str!("assets/hover.js");
+const SCRIPT: &str = concat!(
+    include_str!("page/html.js"),
+    include_str!("page/format.js"),
+    include_str!("page/axis.js"),
+    include_str!("page/chart.js"),
+    include_str!("page/timeline.js"),
+    include_str!("page/summary.js"),
+    include_str!("page/run.js"),
+    include_str!("page/readout.js"),
+    include_str!("page/page.js")
+);
 
-/// The page. `decoded` has a list for each run; `files` are the names of the files beside it.
-pub(super) fn page(results: &Results, decoded: &[Vec<Decoded>], files: &[&str]) -> String {
-    let is_one = results.runs.len() == 1;
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { (results.name) " – load test report" }
-                @for style in STYLE { style { (PreEscaped(style)) } }
-                @if !is_one { style { (PreEscaped(tab_rules(results.runs.len()))) } }
-            }
-            body { main {
-                (head(results))
-                (checks::banner(results))
-                (figures::tiles(results))
-                @if !is_one { (comparison(results, decoded)) }
-                @if is_one { h2 { "The run" } } @else { h2 { "Run by run" } }
-                (runs(results, decoded))
-                (surroundings::environment(&results.environment))
-                (surroundings::scenario(results))
-                (surroundings::files(files))
-            } }
-            script { (PreEscaped(SCRIPT)) }
-        }
-    }
-    .into_string()
+/// What the page carries.
+#[derive(Serialize)]
+struct PageData<'a> {
+    results: &'a Results,
+    /// For each run its percentile curves, by metric.
+    curves: Vec<BTreeMap<&'static str, Curve>>,
+    /// The scenario as text.
+    scenario: String,
+    /// Names of the files next to the page.
+    files: &'a [&'a str],
 }
 
-fn head(results: &Results) -> Markup {
-    let load: f64 = results.runs.iter().map(|run| run.load_s).sum();
-    html! {
-        header {
-            p.over { "Switchboard load test" }
-            h1 { (results.name) }
-            @if !results.about.is_empty() { p.about { (results.about) } }
-            p.soft {
-                (words::moment(results.started_unix_ms)) " · " (words::seconds(load)) " of load"
-                @if results.runs.len() != 1 { " in " (results.runs.len()) " runs" }
-                @if let Some(commit) = &results.environment.commit { " · commit " code { (commit) } }
-            }
-        }
-    }
-}
-
-/// The runs beside each other.
-fn comparison(results: &Results, decoded: &[Vec<Decoded>]) -> Markup {
-    let compared = |metric: Metric| {
-        let runs = results.runs.iter().zip(decoded).enumerate().take(MOST_COMPARED);
-        let named: Vec<(String, &Decoded)> = runs
-            .filter_map(|(index, (run, decoded))| {
-                let one = decoded
-                    .iter()
-                    .find(|one| one.metric == metric && !one.corrected.is_empty())?;
-                Some((format!("{} {}", index + 1, run.driver), one))
-            })
-            .collect();
-        let named: Vec<_> = named
-            .iter()
-            .map(|(name, one)| (name.as_str(), &one.corrected))
-            .collect();
-        let (title, _) = words::metric(metric);
-        (named.len() > 1).then(|| {
-            let chart = curves::chart(&format!("{title} of all runs, by percentile"), &named, LARGE);
-            run::figure(title, "corrected, a line for each run", &chart)
-        })
+/// The page.
+///
+/// # Errors
+/// When the results cannot be written as JSON; never seen.
+pub(super) fn page(results: &Results, decoded: &[DecodedRun], files: &[&str]) -> anyhow::Result<String> {
+    let data = PageData {
+        results,
+        curves: decoded.iter().map(curves::curves).collect(),
+        scenario: scenario(results),
+        files,
     };
-    html! {
-        h2 { "All runs" }
-        (figures::runs_table(results))
-        div.charts {
-            @for figure in [Metric::CallSetup, Metric::OneWay].into_iter().filter_map(compared) { (figure) }
-        }
-        @if results.runs.len() > MOST_COMPARED {
-            p.hint { "The charts compare the first " (MOST_COMPARED) " runs; the table has all." }
-        }
-    }
+    // Without `<` no text in the data can end the element that holds it.
+    let data = serde_json::to_string(&data)?.replace('<', "\\u003c");
+    // The browser runs the script with this hash and nothing else.
+    let hash = STANDARD.encode(digest(&SHA256, SCRIPT.as_bytes()));
+    Ok(fill(TEMPLATE, |name| match name {
+        "script-hash" => &hash,
+        "style" => STYLE,
+        "data" => &data,
+        "script" => SCRIPT,
+        _ => "",
+    }))
 }
 
-/// A part for each run, behind tabs that work without a script.
-fn runs(results: &Results, decoded: &[Vec<Decoded>]) -> Markup {
-    let shown: Vec<(usize, (&RunResult, &Vec<Decoded>))> = results
-        .runs
-        .iter()
-        .zip(decoded)
-        .enumerate()
-        .take(MOST_RUNS)
-        .collect();
-    html! {
-        @if results.runs.is_empty() { p.warning { "There is no run in these results." } }
-        @if let [(_, (run, decoded))] = shown.as_slice() {
-            (run::run(results, run, decoded))
-        } @else {
-            div.tabs {
-                @for (index, (run, _)) in &shown {
-                    @let id = format!("run{}", index + 1);
-                    input type="radio" name="run" id=(id) checked[*index == 0];
-                    label for=(id) {
-                        "Run " (index + 1) " "
-                        @if run.verdict.exit_code != 0 { span.alert title=(checks::verdict(run.verdict.exit_code).1) { "!" } }
-                    }
-                }
-                @for (index, (run, decoded)) in &shown {
-                    section class=(format!("run run{}", index + 1)) {
-                        h2.print { "Run " (index + 1) }
-                        (run::run(results, run, decoded))
-                    }
-                }
-            }
-        }
-        @if results.runs.len() > MOST_RUNS {
-            p.hint { "Runs beyond the first " (MOST_RUNS) " are in the table above and in the files beside this page." }
-        }
+/// The template with each `{{name}}` replaced. What replaces a name is not searched again.
+fn fill<'a>(template: &'a str, value: impl Fn(&str) -> &'a str) -> String {
+    let mut filled = String::new();
+    let mut parts = template.split("{{");
+    filled.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        let (name, rest) = part.split_once("}}").unwrap_or(("", part));
+        filled.push_str(value(name));
+        filled.push_str(rest);
     }
+    filled
 }
 
-/// Which tab shows which part.
-fn tab_rules(runs: usize) -> String {
-    (1..=runs.min(MOST_RUNS))
-        .map(|run| format!("#run{run}:checked~.run{run}{{display:block}}"))
-        .collect()
+/// As TOML, or as JSON if TOML cannot express it (`null`).
+fn scenario(results: &Results) -> String {
+    toml::to_string_pretty(&results.scenario)
+        .or_else(|_| serde_json::to_string_pretty(&results.scenario))
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
-    use crate::report::sample;
+    use crate::{
+        record::{Counter, Metric},
+        report::example,
+    };
 
     fn page_of(results: &Results) -> String {
-        let decoded: Vec<_> = results
-            .runs
-            .iter()
-            .enumerate()
-            .map(|(index, run)| curves::decode(index + 1, run).unwrap())
-            .collect();
-        page(results, &decoded, &["results.json"])
+        let decoded = curves::decode_all(results).unwrap();
+        page(results, &decoded, &["results.json"]).unwrap()
+    }
+
+    /// The text of the element with this opening tag.
+    fn element<'a>(page: &'a str, opening: &str) -> &'a str {
+        let (_, rest) = page.split_once(opening).unwrap();
+        rest.split_once("</script>").unwrap().0
     }
 
     #[test]
-    fn the_page_needs_nothing_else() {
-        let page = page_of(&sample::results());
+    fn the_page_carries_the_results_whatever_is_in_them() {
+        let mut results = example::results();
+        results.name = "</script><script>alert(1)</script> {{data}} \u{2028}".to_owned();
+        results.runs[0].errors.add("<!-- <b>\"'&", 1);
+        let page = page_of(&results);
+        assert_eq!(page.matches("<script").count(), 2);
+        let data = element(&page, "<script id=\"data\" type=\"application/json\">");
+        let data: Value = serde_json::from_str(data).unwrap();
+        assert_eq!(data["results"], serde_json::to_value(&results).unwrap());
+        assert_eq!(data["curves"].as_array().unwrap().len(), results.runs.len());
+        assert_eq!(data["files"][0], "results.json");
+    }
+
+    #[test]
+    fn the_page_needs_nothing_else_and_runs_only_its_own_script() {
+        let page = page_of(&example::results());
         let elsewhere = page.replace("http://www.w3.org/2000/svg", "");
-        for needle in ["http://", "https://", "url(", "@import", "src=", "<link"] {
+        for needle in ["http://", "https://", "url(", "@import", "src=", "<link", "{{"] {
             assert!(!elsewhere.contains(needle), "{needle}");
         }
-        assert!(page.len() < 2_000_000, "{}", page.len());
+        let script = element(&page, "<script type=\"module\">");
+        let hash = STANDARD.encode(digest(&SHA256, script.as_bytes()));
+        assert!(page.contains(&format!("script-src 'sha256-{hash}'")));
     }
 
     #[test]
-    fn whatever_others_named_is_escaped() {
-        let evil = "<script>alert(1)</script>\" onload=\"x";
-        let mut results = sample::with_a_loss();
-        results.name = evil.to_owned();
-        results.about = evil.to_owned();
-        results.environment.notes.push(evil.to_owned());
-        results.scenario = serde_json::json!({"name": evil});
-        let run = &mut results.runs[0];
-        run.driver = evil.to_owned();
-        run.errors.add(evil, 1);
-        run.stories.push(evil.to_owned());
-        run.faults[0].what = evil.to_owned();
-        run.verdict.reasons.push(evil.to_owned());
-        run.series[0].connected.insert(evil.to_owned(), 7);
-        run.servers[0].metrics.insert(evil.to_owned(), 1.0);
-        let page = page_of(&results);
-        assert!(!page.contains("<script>alert") && !page.contains("\" onload=\""));
-        assert_eq!(page.matches("<script").count(), 1);
+    fn the_script_has_a_text_for_every_metric_and_every_violation() {
+        for metric in Metric::ALL {
+            assert!(
+                SCRIPT.contains(&format!("\n  {}: [", metric.name())),
+                "{metric:?}"
+            );
+        }
+        for violation in Counter::VIOLATIONS {
+            assert!(
+                SCRIPT.contains(&format!("\n  [\"{}\", ", violation.name())),
+                "{violation:?}"
+            );
+        }
     }
 
     #[test]
-    fn results_of_nothing_make_a_page_too() {
-        let mut results = sample::results();
-        results.runs = vec![RunResult::default()];
-        assert!(page_of(&results).contains("Passed"));
-        results.runs.clear();
-        assert!(page_of(&results).contains("no run"));
+    fn a_scenario_that_toml_cannot_express_is_shown_as_json() {
+        let mut results = example::results();
+        assert!(scenario(&results).contains("[calls]"));
+        results.scenario = serde_json::json!({"name": null});
+        assert!(scenario(&results).contains("\"name\": null"));
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::sample;
+use super::example;
 use crate::record::{Counter, Metric};
 
 /// Maps whose keys are names of servers, nodes, series or errors, and the scenario, which has its own page.
@@ -40,7 +40,7 @@ fn keys(value: &Value, found: &mut Vec<String>) {
 #[test]
 fn every_key_of_the_results_is_described() {
     let mut found = Vec::new();
-    keys(&serde_json::to_value(sample::with_a_loss()).unwrap(), &mut found);
+    keys(&serde_json::to_value(example::results()).unwrap(), &mut found);
     found.sort();
     found.dedup();
     assert!(found.len() > 60, "{found:?}");

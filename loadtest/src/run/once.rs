@@ -14,7 +14,7 @@ use super::{Invalid, Options, ground::Ground, screen::Screen, verdict};
 use crate::{
     faults::{self, Struck},
     fleet::{Assignment, Crew, Fleet, Merged},
-    live::{Live, Phase, Wish},
+    live::{Live, Phase, UserRequest},
     observe::{self, Watch, Watched},
     preflight,
     results::{RunResult, Second},
@@ -213,7 +213,7 @@ async fn during<T>(
             biased;
             done = &mut doing => return done,
             _ = ticks.tick() => {
-                if screen.show() == Wish::Stop {
+                if screen.show() == UserRequest::Stop {
                     bail!("stopped by the user; nothing is written");
                 }
             }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::{
     faults::Struck,
     fleet::Merged,
-    live::{FaultMark, FaultState, Live, Phase, Progress, Wish},
+    live::{FaultMark, FaultState, Live, Phase, Progress, UserRequest},
     scenario::{Fault, Scenario},
 };
 
@@ -69,7 +69,7 @@ impl<'a> Screen<'a> {
     }
 
     /// Shows how it stands.
-    pub(super) fn show(&mut self) -> Wish {
+    pub(super) fn show(&mut self) -> UserRequest {
         if let Some(merged) = &self.merged {
             let live = merged.lock().live(SECONDS);
             self.progress.series = live.seconds;

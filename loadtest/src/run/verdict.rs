@@ -3,7 +3,7 @@
 
 use crate::{
     record::Counter,
-    results::{RunResult, Verdict},
+    results::{RunResult, RunVerdict},
     scenario::Scenario,
     thresholds::Threshold,
 };
@@ -35,12 +35,12 @@ pub(super) fn judge(scenario: &Scenario, run: &mut RunResult) -> anyhow::Result<
     for text in &scenario.thresholds {
         let threshold: Threshold = text.parse().map_err(anyhow::Error::msg)?;
         let result = threshold.judge(run);
-        if !result.is_kept {
+        if !result.is_met {
             found.push((EXIT_THRESHOLD, format!("{text}: {}", result.measured)));
         }
         run.thresholds.push(result);
     }
-    run.verdict = Verdict {
+    run.verdict = RunVerdict {
         exit_code: worst(found.iter().map(|(code, _)| *code)),
         reasons: found.into_iter().map(|(_, reason)| reason).collect(),
     };
@@ -52,7 +52,7 @@ fn count(run: &RunResult, counter: Counter) -> u64 {
 }
 
 fn offences(run: &RunResult, found: &mut Vec<(u8, String)>) {
-    for counter in Counter::SILENT {
+    for counter in Counter::VIOLATIONS {
         let count = count(run, *counter);
         if count > 0 {
             found.push((EXIT_ORACLE, format!("{}: {count}", counter.name())));
@@ -63,7 +63,7 @@ fn offences(run: &RunResult, found: &mut Vec<(u8, String)>) {
 fn validity(scenario: &Scenario, run: &RunResult, found: &mut Vec<(u8, String)>) {
     let mut invalid = |reason: String| found.push((EXIT_INVALID, reason));
     let (slip_ms, most) = (
-        run.generator.slip_p99_us / 1e3,
+        run.generator.start_delay_p99_us / 1e3,
         scenario.generator.most_slip.get(),
     );
     if slip_ms > most.as_secs_f64() * 1e3 {
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
     use crate::scenario::load;
 
-    fn judged(change: impl FnOnce(&mut RunResult)) -> Verdict {
+    fn judged(change: impl FnOnce(&mut RunResult)) -> RunVerdict {
         let scenario = load(
             "name = \"t\"\nthresholds = [\"connects >= 1\"]\n[idle]\nconnections = 2\n",
             &[],
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_saturated_generator_is_97_and_says_what_to_do() {
-        let verdict = judged(|run| run.generator.slip_p99_us = 900_000.0);
+        let verdict = judged(|run| run.generator.start_delay_p99_us = 900_000.0);
         assert_eq!(verdict.exit_code, EXIT_INVALID);
         assert!(verdict.reasons[0].contains("lower the rate"), "{verdict:?}");
     }
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn an_offence_is_98_whatever_else_is_wrong() {
         let verdict = judged(|run| {
-            run.generator.slip_p99_us = 900_000.0;
+            run.generator.start_delay_p99_us = 900_000.0;
             run.counts.insert("lost".into(), 1);
             run.counts.remove("connects");
         });

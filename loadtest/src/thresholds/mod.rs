@@ -29,7 +29,7 @@ pub(crate) struct Threshold {
 impl Threshold {
     /// Whether it held in that run. What was not measured does not hold.
     pub(crate) fn judge(&self, run: &RunResult) -> ThresholdResult {
-        let (measured, is_kept) = match self.figure.of(run) {
+        let (measured, is_met) = match self.figure.of(run) {
             Ok(value) => (
                 self.figure.unit().show(value),
                 self.operator.holds(value, self.value),
@@ -39,7 +39,7 @@ impl Threshold {
         ThresholdResult {
             text: self.text.clone(),
             measured,
-            is_kept,
+            is_met,
         }
     }
 }

@@ -98,7 +98,7 @@ fn reconnected(faults: &[FaultResult]) -> Result<f64, String> {
         }
         let seconds = match fault.reconnected_s {
             Some(seconds) => seconds,
-            None if fault.connected_least >= fault.connected_before => 0.0,
+            None if fault.connected_min >= fault.connected_before => 0.0,
             None => return Err(format!("never all again after {what} at {at_s:.1}s")),
         };
         worst = Some(worst.map_or(seconds, |worst: f64| worst.max(seconds)));

@@ -43,7 +43,7 @@ pub(crate) async fn run(
     while let Some(at) = planned.recv().await {
         judge.recorder.count(Counter::Planned);
         let late = start.elapsed().saturating_sub(at);
-        judge.recorder.time(Metric::Slip, late, Duration::ZERO);
+        judge.recorder.time(Metric::StartDelay, late, Duration::ZERO);
         while attempts.try_join_next().is_some() {}
         let (Ok(place), Some(how), Some(url)) =
             (Arc::clone(&room).try_acquire_owned(), kinds.next(), urls.next())

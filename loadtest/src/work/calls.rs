@@ -51,7 +51,7 @@ async fn open<D: Driver>(line: Arc<Line<D>>, start: Instant, share: Share, seed:
     while let Some(at) = next(&mut planned, &mut calls).await {
         recorder.count(Counter::Planned);
         let late = start.elapsed().saturating_sub(at);
-        recorder.time(Metric::Slip, late, Duration::ZERO);
+        recorder.time(Metric::StartDelay, late, Duration::ZERO);
         if calls.len() >= most_at_once {
             recorder.count(Counter::Dropped);
             continue;

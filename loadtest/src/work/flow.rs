@@ -101,11 +101,11 @@ impl Flow {
             Word::Delivered => {
                 judge.recorder.count(Counter::Delivered);
                 if is_timed {
-                    judge.recorder.time(Metric::Receipt, open.at.elapsed(), open.late);
+                    judge.recorder.time(Metric::Outcome, open.at.elapsed(), open.late);
                 }
             }
             Word::Failed(reason) => {
-                judge.recorder.count(Counter::Told);
+                judge.recorder.count(Counter::SendErrors);
                 judge.recorder.error(&format!("send: {reason}"));
             }
         }
@@ -177,11 +177,13 @@ impl Flow {
             };
             match (&open.word, open.has_arrived) {
                 (Some(_), true) | (Some(Word::Failed(_)), false) => {}
-                (Some(Word::Delivered), false) | (None, _) if is_told => judge.recorder.count(Counter::Told),
-                (Some(Word::Delivered), false) => judge.offence(Counter::LostSilently, story),
+                (Some(Word::Delivered), false) | (None, _) if is_told => {
+                    judge.recorder.count(Counter::SendErrors)
+                }
+                (Some(Word::Delivered), false) => judge.offence(Counter::Lost, story),
                 (None, true) if !final_words => {}
-                (None, _) if final_words => judge.offence(Counter::Wordless, story),
-                (None, _) => judge.offence(Counter::LostSilently, story),
+                (None, _) if final_words => judge.offence(Counter::NoOutcome, story),
+                (None, _) => judge.offence(Counter::Lost, story),
             }
         }
     }

@@ -94,7 +94,7 @@ impl Crowd {
             let at = planned.recv().await.unwrap_or_default();
             recorder.count(Counter::Planned);
             let late = start.elapsed().saturating_sub(at);
-            recorder.time(Metric::Slip, late, Duration::ZERO);
+            recorder.time(Metric::StartDelay, late, Duration::ZERO);
             // Waiting here for a door would be waiting for the server: the schedule would adapt to it.
             let (hall, ready, phase) = (Arc::clone(&hall), Arc::clone(&ready), phase.subscribe());
             holders.spawn(async move { hold(&hall, number, late, &ready, phase).await });

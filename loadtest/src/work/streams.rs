@@ -138,7 +138,7 @@ impl<D: Driver> Talker<D> {
                     };
                     recorder.count(Counter::Planned);
                     let late = start.elapsed().saturating_sub(at);
-                    recorder.time(Metric::Slip, late, Duration::ZERO);
+                    recorder.time(Metric::StartDelay, late, Duration::ZERO);
                     self.pair.send(from, MessageKind::Message, self.bytes, late).await;
                     // Towards a slow receiver only: it could not hear the words on what it sends itself.
                     if self.slow.is_none() {

@@ -10,7 +10,7 @@ use super::{
     share::{Names, Share},
 };
 use crate::{
-    record::{Counter, Counts, Own, Recorder},
+    record::{Counter, Counts, Recorder, WorkerUsage},
     scenario::{Calls, Span},
 };
 
@@ -36,11 +36,14 @@ async fn call_with(wrong: Option<(u64, Wrong)>) -> (Counts, Vec<String>) {
         settle: Duration::from_millis(200),
     };
     call::run(&line, 0, Duration::ZERO).await;
-    (recorder.tick(0, Own::default()).unwrap().counts, judge.stories())
+    (
+        recorder.tick(0, WorkerUsage::default()).unwrap().counts,
+        judge.stories(),
+    )
 }
 
 fn offences(counts: &Counts) -> Vec<Counter> {
-    let silent = Counter::SILENT.iter().copied();
+    let silent = Counter::VIOLATIONS.iter().copied();
     silent.filter(|counter| counts.contains_key(counter)).collect()
 }
 
@@ -59,10 +62,10 @@ async fn a_call_is_set_up_renegotiated_and_ended_with_every_message_accounted_fo
 async fn each_wrong_is_named_and_nothing_else() {
     // The third message is alice's second candidate, or bob's answer: never the offer, so the call goes on.
     let cases = [
-        (Wrong::LoseAndSayDelivered, vec![Counter::LostSilently]),
+        (Wrong::LoseAndSayDelivered, vec![Counter::Lost]),
         (Wrong::LoseAndTell, vec![]),
-        (Wrong::Lose, vec![Counter::Wordless]),
-        (Wrong::NoWord, vec![Counter::Wordless]),
+        (Wrong::Lose, vec![Counter::NoOutcome]),
+        (Wrong::NoWord, vec![Counter::NoOutcome]),
         (Wrong::Double, vec![Counter::Duplicated]),
     ];
     for (wrong, expected) in cases {
@@ -93,5 +96,5 @@ async fn a_call_whose_offer_is_lost_fails_in_time() {
         (counts[&Counter::CallsFailed], counts.get(&Counter::CallsSetUp)),
         (1, None)
     );
-    assert_eq!(counts[&Counter::Told], 1);
+    assert_eq!(counts[&Counter::SendErrors], 1);
 }

@@ -3,6 +3,7 @@
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
+use switchboard_harness::rivals::SPREED_SECRET;
 use tokio::{task::JoinSet, time::Instant};
 
 use super::{
@@ -15,7 +16,6 @@ use super::{
     streams::Talkers,
 };
 use crate::{
-    cluster::rivals::SPREED_SECRET,
     drivers::{
         Driver, peerjs::PeerServer, redis::RedisFloor, socketio::SocketIo, spreed::Spreed,
         switchboard::Switchboard, tokens::Tokens,

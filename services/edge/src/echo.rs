@@ -1,5 +1,5 @@
-//! An echo route for conformance tests of the WebSocket layer (Autobahn). Only in builds with the feature
-//! `echo`; never part of a node.
+//! An echo route for conformance tests of the WebSocket layer (Autobahn; `examples/echo.rs`). Hidden and always
+//! compiled, so that tests and the node build with the same features. No node serves it.
 
 use axum::{
     Router as Routes,

@@ -9,7 +9,7 @@ mod close;
 mod config;
 mod connection;
 mod drain;
-#[cfg(feature = "echo")]
+#[doc(hidden)]
 pub mod echo;
 mod heartbeat;
 mod ice;

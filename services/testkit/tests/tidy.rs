@@ -12,7 +12,7 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 use switchboard_protocol::{CloseCode, ErrorCode, MessageKind};
 
 /// What each crate of the workspace may link of the others.
-const LAYERS: [(&str, &[&str]); 10] = [
+const LAYERS: [(&str, &[&str]); 11] = [
     ("protocol", &[]),
     ("telemetry", &["protocol"]),
     ("auth", &["protocol"]),
@@ -32,8 +32,9 @@ const LAYERS: [(&str, &[&str]); 10] = [
             "client",
         ],
     ),
-    ("testkit", &["protocol", "auth", "client", "node"]),
-    ("loadtest", &["protocol", "auth", "client"]),
+    ("harness", &["protocol", "client"]),
+    ("testkit", &["protocol", "auth", "client", "node", "harness"]),
+    ("loadtest", &["protocol", "auth", "client", "harness"]),
 ];
 
 /// Libraries that only some crates may link.

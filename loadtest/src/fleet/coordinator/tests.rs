@@ -56,7 +56,7 @@ async fn two_workers_are_prepared_started_heard_and_summed() {
     assert_eq!(result.counts[Counter::Connects.name()], 2);
     assert_eq!(result.counts[Counter::Sent.name()], 20);
     assert_eq!(result.times["one_way"].corrected.count, 20);
-    let mut stories = result.stories;
+    let mut stories = result.violations;
     stories.sort();
     assert_eq!(stories, ["worker 0 has a story", "worker 1 has a story"]);
     assert_eq!(result.generator.workers, 2);

@@ -16,10 +16,10 @@ pub(super) fn holds(frame: &mut Frame<'_>, area: Rect, progress: &Progress) {
         }
     });
     let mut thresholds: Vec<_> = progress.thresholds.iter().collect();
-    thresholds.sort_by_key(|threshold| threshold.is_kept);
+    thresholds.sort_by_key(|threshold| threshold.is_met);
     let thresholds = thresholds.into_iter().map(|threshold| {
         let text = format!("{} ({})", threshold.text, threshold.measured);
-        if threshold.is_kept {
+        if threshold.is_met {
             Line::from(format!("✓ {text}")).green()
         } else {
             Line::from(format!("✗ {text}")).red()

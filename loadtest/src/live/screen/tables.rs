@@ -109,7 +109,7 @@ fn trouble(counter: Counter) -> Style {
         Counter::Disconnects,
         Counter::Gaps,
         Counter::PlacementMissed,
-        Counter::Told,
+        Counter::SendErrors,
     ]
     .contains(&counter);
     if is_trouble {

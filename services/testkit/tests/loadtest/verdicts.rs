@@ -25,7 +25,7 @@ async fn a_short_run_of_calls_ends_with_0_and_writes_the_report() {
     assert!(sent > 4 * calls, "{run}");
     assert_eq!((ended.count("arrived"), ended.count("delivered")), (sent, sent));
     assert_eq!(run["times"]["call_setup"]["corrected"]["count"], calls);
-    for missing in ["lost", "told", "placement_missed", "wordless", "dropped"] {
+    for missing in ["lost", "send_errors", "placement_missed", "no_outcome", "dropped"] {
         assert_eq!(ended.count(missing), 0, "{missing}");
     }
     // Cross-node was wished for, and verified from what the servers say: as many on the one as on the other.

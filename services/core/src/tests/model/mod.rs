@@ -18,7 +18,7 @@ use crate::{BrokerEvents as _, Limits, Router};
 use bus::{Node, Redis, carry_out};
 use client::{Client, Word};
 
-/// Schedules run by the test; `MODEL_SCHEDULES` overrides it.
+/// Schedules run by the test; `SWITCHBOARD_MODEL_SCHEDULES` overrides it.
 const SCHEDULES: u64 = 100_000;
 
 /// Schedules in which a planted bug must be found.
@@ -354,9 +354,10 @@ fn no_schedule_of_faults_breaks_the_delivery_contract() {
     if let Some(seed) = number("MODEL_SEED") {
         println!("seed {seed}: {:?}", run(seed, None, &telemetry));
     }
-    let seeds = number("MODEL_SEED").map_or(0..number("MODEL_SCHEDULES").unwrap_or(SCHEDULES), |seed| {
-        seed..seed + 1
-    });
+    let seeds = number("MODEL_SEED").map_or(
+        0..number("SWITCHBOARD_MODEL_SCHEDULES").unwrap_or(SCHEDULES),
+        |seed| seed..seed + 1,
+    );
     let mut all = Counts::default();
     for seed in seeds {
         match run(seed, None, &telemetry) {
