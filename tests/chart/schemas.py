@@ -88,7 +88,7 @@ def main():
     for line in PINS[0].read_text().splitlines():
         if line and not line.startswith("#"):
             custom(*line.split())
-    # Written last: it marks the schemas as complete.
+    # Written last, after all schemas.
     STAMP.write_text(pins())
 
 

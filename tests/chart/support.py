@@ -33,7 +33,7 @@ class Skip(Exception):
 
 
 def check(function):
-    """Marks a function as a check. Its name is the sentence that it proves."""
+    """Registers a function as a check. Its name is the sentence that it proves."""
     CHECKS.append(function)
     return function
 

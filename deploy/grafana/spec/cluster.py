@@ -37,7 +37,7 @@ ROWS = [
               [(f"sum by (reason) (rate(switchboard_connect_refusals_total{{{NODES}}}[$__rate_interval]))", "{{reason}}")], "reqps", stacked=True),
         lines("Connections ended, by close code", "1000 and 1001 are normal, 1012 is a drain. 4408: dead networks. 4508: slow receivers. 4400: a broken client.",
               [(f"sum by (code) (rate(switchboard_closes_total{{{NODES}}}[$__rate_interval])) > 0", "{{code}}")], "cps", stacked=True),
-        lines("Resumed sessions", "refused: clients return after the resume window, or Redis lost its data. gap: messages may be missing, and the client was told.",
+        lines("Resumed sessions", "refused: clients return after the resume window, or Redis lost its data. gap: messages may be missing; the client is informed.",
               [(f"sum by (outcome) (rate(switchboard_resumes_total{{{NODES}}}[$__rate_interval]))", "{{outcome}}")], "cps"),
         lines("Moves and takeovers", "goaway: drains and rebalancing. takeover: peers that connect a second time. Many: a client reconnects while its old connection is open.",
               [(f"sum(rate(switchboard_goaways_total{{{NODES}}}[$__rate_interval]))", "goaway"),

@@ -48,7 +48,7 @@ pub enum IceConfigError {
         key: &'static str,
         /// The URL.
         url: String,
-        /// What is wrong, as the end of a sentence.
+        /// The problem, as the end of a sentence.
         why: &'static str,
     },
     /// More than [`MAX_ICE_URLS`].

@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_output_shows_neither_secret_nor_credential() {
+    fn debug_output_hides_secret_and_credential() {
         let minter = TurnMinter::new(&Secret::new("north-of-the-wall"), 3_600);
         let alice = minter.credentials(&PeerId::new("alice").unwrap(), 1_700_000_000);
         let shown = format!("{minter:?} {alice:?}");

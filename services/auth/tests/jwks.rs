@@ -299,7 +299,7 @@ async fn during_an_outage_the_old_keys_stay_and_unknown_ones_are_unavailable() {
 }
 
 #[tokio::test]
-async fn before_the_first_good_answer_tokens_are_told_to_come_back() {
+async fn before_the_first_good_answer_keys_are_unavailable() {
     let key = TestKey::p256();
     let clock = HandClock::new();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -58,7 +58,7 @@ pub struct SendCommand<'a> {
 pub struct CommandError {
     /// The code on the wire.
     pub code: ErrorCode,
-    /// What is wrong, for people.
+    /// The problem, for people.
     pub message: String,
     /// The frame's `id`, if it was readable.
     pub id: Option<u64>,

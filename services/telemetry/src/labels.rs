@@ -55,7 +55,7 @@ labels! {
     ResumeOutcome {
         /// The session continues and nothing is missing.
         Complete = "complete",
-        /// The session continues. Messages may be missing, and the client was told.
+        /// The session continues. Messages may be missing, and `welcome` reports it.
         Gap = "gap",
         /// There was no such session, so a new one began.
         Refused = "refused",

@@ -1,4 +1,4 @@
-//! The format of log lines on standard error: one JSON object per line, or text for people. Not here: what is logged.
+//! The format of log lines on standard error: one JSON object per line, or text for people. Not here: the events.
 
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 

@@ -111,7 +111,7 @@ def nodes_of_the_trial(folder, count):
 
 
 def output_for_a_peer_in_the_cluster(port, secret):
-    """What coturn's own client is told when it wants a relay to send to a private address."""
+    """The output of coturn's client for a relay to a private address."""
     client = needed("turnutils_uclient")
     command = [client, "-W", secret, "-u", "ann", "-p", str(port), "-n", "1", "-m", "1", "-c", "-e", "10.1.1.1", "127.0.0.1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:

@@ -38,7 +38,7 @@ enum Activity {
 /// How a session continues after its connection was lost.
 pub(super) struct Interruption {
     pub(super) reconnect: Reconnect,
-    /// The loss, if the application was not told. It counts only if the running attempt fails.
+    /// The loss, if it was not reported yet. It is reported only if the running attempt fails.
     pub(super) unreported_loss: Option<ConnectionLoss>,
 }
 
@@ -214,7 +214,7 @@ impl Task {
     }
 
     /// Decides how to continue. A running attempt may itself have caused the loss: its node closes the old
-    /// connection. The application is told only if that attempt fails. A kick is final in any case.
+    /// connection. The loss is reported only if that attempt fails. A kick is final in any case.
     fn on_connection_lost(
         &mut self,
         loss: ConnectionLoss,

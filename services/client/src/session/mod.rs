@@ -1,6 +1,6 @@
 //! A peer whose session outlives its connections: the client's side of the delivery contract. Each send ends in
 //! exactly one outcome, and each message of another peer is delivered once. Lost connections and failed nodes
-//! change neither. Not here: what is sent and why.
+//! change neither. Not here: the content of messages.
 //!
 //! One task owns all state. The handle and the task share two bounded channels and a semaphore. The task reads the
 //! next frame only when the application has all events before it. A slow application slows its node and loses

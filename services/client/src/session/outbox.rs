@@ -15,7 +15,7 @@ pub(super) struct PendingSend {
     payload: Box<RawValue>,
     /// Whether a connection was given it. If so, it may have arrived.
     transmitted: bool,
-    /// Whether the application was told that the message waits for its receiver.
+    /// Whether the application knows that the message waits for its receiver.
     queued: bool,
 }
 
@@ -58,7 +58,7 @@ impl Outbox {
         self.last_written = 0;
     }
 
-    /// Notes that `id` waits for its receiver. Returns whether the application has to be told now.
+    /// Notes that `id` waits for its receiver. Returns whether this is new.
     pub(super) fn mark_queued(&mut self, id: u64) -> bool {
         self.pending
             .get_mut(&id)

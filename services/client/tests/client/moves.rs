@@ -194,9 +194,9 @@ async fn connected_carries_the_welcome_and_the_url_without_its_secrets() {
     let mut peer = soon(Peer::accept(&listener)).await;
     peer.text(&WELCOME.replace(r#""gap":false"#, r#""gap":true"#))
         .await;
-    let told = format!("{:?}", soon(stage.events.recv()).await.unwrap());
+    let event = format!("{:?}", soon(stage.events.recv()).await.unwrap());
     let expected = format!("Connected {{ node: \"n1\", resumed: false, gap: true, url: \"{url}\", handshake");
-    assert!(told.starts_with(&expected), "{told}");
+    assert!(event.starts_with(&expected), "{event}");
 }
 
 #[tokio::test]
@@ -227,11 +227,11 @@ async fn a_session_without_a_connection_is_given_up_after_the_time_set() {
     drop(listener);
     options.give_up_after = Some(Duration::from_millis(50));
     let mut stage = Stage::start(options);
-    let mut told = stage.event().await;
-    while told == "disconnected" {
-        told = stage.event().await;
+    let mut event = stage.event().await;
+    while event == "disconnected" {
+        event = stage.event().await;
     }
-    assert_eq!(told, "ended 1006");
+    assert_eq!(event, "ended 1006");
 }
 
 #[tokio::test]
