@@ -1,5 +1,5 @@
-//! The document of a finished load: what reports, `compare` and other programs read. Its JSON form is a contract,
-//! written down in `docs/loadtest-results.md`; a change that breaks readers raises [`SCHEMA`].
+//! The document of a finished load, which reports, `compare` and other programs read. `docs/loadtest-results.md`
+//! describes its JSON form; after the first release a change that breaks readers raises [`SCHEMA`].
 
 use std::collections::BTreeMap;
 
@@ -17,13 +17,13 @@ pub struct Results {
     pub schema: u32,
     /// The scenario's name.
     pub name: String,
-    /// What it is for.
+    /// Its purpose.
     pub about: String,
-    /// When it began, in milliseconds since 1970.
+    /// Start time, in milliseconds since 1970.
     pub started_unix_ms: u64,
-    /// The scenario as it was run, overrides included. It holds no secrets, only names of files.
+    /// The scenario as it was run, with its overrides. It holds names of secret files but no secrets.
     pub scenario: serde_json::Value,
-    /// Where it was run.
+    /// The machine and the programs.
     pub environment: Environment,
     /// Each repeat.
     pub runs: Vec<RunResult>,
@@ -34,11 +34,11 @@ pub struct Results {
 pub struct Environment {
     /// Version of this program.
     pub version: String,
-    /// The commit it was built from, if known.
+    /// The commit of its build, if known.
     pub commit: Option<String>,
     /// The processor's name.
     pub cpu: String,
-    /// Its cores, as many as this program may use.
+    /// Cores that this program may use.
     pub cores: usize,
     /// Memory, in MiB.
     pub memory_mib: u64,
@@ -46,70 +46,70 @@ pub struct Environment {
     pub kernel: String,
     /// Open files allowed for a process.
     pub open_files_limit: u64,
-    /// Versions of the servers by name, such as `redis` → `7.0.15`.
+    /// Versions of the servers by name, for example `redis` → `7.0.15`.
     pub servers: BTreeMap<String, String>,
-    /// What was the same and what was not between compared servers: payloads, cores, configuration.
+    /// Equal and different conditions of compared servers: payloads, cores, configuration.
     pub notes: Vec<String>,
 }
 
 /// One repeat.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct RunResult {
-    /// Which kind of server (`switchboard`, `peerjs` …).
+    /// Kind of server (`switchboard`, `peerjs` …).
     pub driver: String,
-    /// From the start of the load to its end, without the ramp before and the settling after, in seconds.
+    /// Length of the load, without the ramp before and the settling after, in seconds.
     pub load_s: f64,
-    /// How often each thing happened, by [`Counter::name`](crate::record::Counter::name).
+    /// The counters, by [`Counter::name`](crate::record::Counter::name).
     pub counts: BTreeMap<String, u64>,
-    /// What took how long, by [`Metric::name`](crate::record::Metric::name).
+    /// The times, by [`Metric::name`](crate::record::Metric::name).
     pub times: BTreeMap<String, Times>,
-    /// What went wrong, by text.
+    /// The errors, by text.
     pub errors: ErrorTally,
-    /// The course of it, a second each.
+    /// The timeline, one entry for each second.
     pub series: Vec<Second>,
-    /// What was done to the cluster, and how it healed.
+    /// The faults, and the recovery from each.
     pub faults: Vec<FaultResult>,
-    /// What each server used.
+    /// Resources of each server.
     pub servers: Vec<ServerUse>,
-    /// Figures derived from it: `kib_per_idle_connection`, `cpu_us_per_message`, `messages_per_second_per_core` … .
+    /// Derived figures: `kib_per_idle_connection`, `cpu_us_per_message`, `messages_per_second_per_core` … .
     pub costs: BTreeMap<String, f64>,
-    /// What the generator used.
+    /// Resources of the generator.
     pub generator: GeneratorUse,
-    /// The violations of the first offences that the oracle found.
+    /// The first violations that the oracle found, one sentence each.
     pub violations: Vec<String>,
-    /// What was to hold, and whether it did.
+    /// The thresholds, and whether they were met.
     pub thresholds: Vec<ThresholdResult>,
-    /// The end of it.
+    /// The outcome of the run.
     pub verdict: RunVerdict,
 }
 
 /// One metric's times.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Times {
-    /// From the moment each should have begun.
+    /// From the planned starts.
     pub corrected: Summary,
-    /// From the moment each did begin.
+    /// From the actual starts.
     pub uncorrected: Summary,
 }
 
-/// A histogram and what is read off it, in microseconds.
+/// A histogram and its summary, in microseconds.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Summary {
     /// Times recorded.
     pub count: u64,
-    /// The shortest.
+    /// Minimum.
     pub min_us: f64,
-    /// The average.
+    /// Mean.
     pub mean_us: f64,
-    /// The median.
+    /// Median.
     pub p50_us: f64,
     /// 90 % were at most this.
     pub p90_us: f64,
-    /// 99 %.
+    /// 99 % were at most this.
     pub p99_us: f64,
-    /// 99.9 %.
+    /// 99.9 % were at most this.
     pub p999_us: f64,
-    /// The longest.
+    /// Maximum.
     pub max_us: f64,
     /// The histogram itself, in nanoseconds: HdrHistogram V2, deflated, base64.
     pub histogram: String,
@@ -120,55 +120,55 @@ pub struct Summary {
 pub struct Second {
     /// Its end, in seconds since the start of the load; below 0 during the ramp.
     pub at_s: f64,
-    /// How often each thing happened in it.
+    /// The counters of this second.
     pub counts: BTreeMap<String, u64>,
-    /// Corrected times of what happened in it, by metric: p50, p99 and the longest, in microseconds.
+    /// Corrected times that ended in it, by metric.
     pub times: BTreeMap<String, Quantiles>,
     /// Connections at its end, by node.
     pub connected: BTreeMap<String, u64>,
     /// Calls under way at its end.
     pub calls_under_way: u64,
-    /// CPU of each server in it, in cores.
+    /// CPU of each server, in cores.
     pub server_cores: BTreeMap<String, f64>,
-    /// CPU of the generator in it, in cores.
+    /// CPU of the generator, in cores.
     pub generator_cores: f64,
 }
 
 /// Three quantiles, in microseconds.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct Quantiles {
-    /// The median.
+    /// Median.
     pub p50_us: f64,
     /// 99 % were at most this.
     pub p99_us: f64,
-    /// The longest.
+    /// Maximum.
     pub max_us: f64,
 }
 
-/// What was done to the cluster, and how it healed.
+/// A fault, and the recovery from it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct FaultResult {
-    /// When it was done, in seconds since the start of the load.
+    /// Its time, in seconds since the start of the load.
     pub at_s: f64,
-    /// What, such as `kill n1`.
+    /// The fault, for example `kill n1`.
     pub what: String,
-    /// Why it could not be done, if so.
+    /// The reason if it could not be done.
     pub error: Option<String>,
-    /// Connections before.
+    /// Connections before it.
     pub connected_before: u64,
-    /// The fewest connections after it and before the next one.
+    /// Minimum of connections after it and before the next fault.
     pub connected_min: u64,
-    /// From the fault until the first connection was lost or the first error was told, in seconds.
+    /// From the fault until the first lost connection or send error, in seconds.
     pub detected_s: Option<f64>,
     /// From the fault until as many were connected as before, in seconds.
     pub reconnected_s: Option<f64>,
-    /// Connections after it: seconds since the fault, connections. Ten a second.
+    /// Connections after it, ten entries per second: seconds since the fault, connections.
     pub curve: Vec<(f64, u64)>,
-    /// The most loaded node's connections over the mean, at the end of the curve.
+    /// Connections of the most loaded node over the mean of all nodes, at the end of the curve.
     pub imbalance: Option<f64>,
 }
 
-/// What one server used.
+/// Resources of one server.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct ServerUse {
     /// `n1`, `redis` … .
@@ -177,49 +177,49 @@ pub struct ServerUse {
     pub cpu_s: f64,
     /// Resident memory before the first connection, in KiB.
     pub resident_before_kib: f64,
-    /// The most during the load, in KiB.
+    /// Maximum during the load, in KiB.
     pub resident_max_kib: f64,
-    /// At the end of the load, before anybody leaves, in KiB.
+    /// At the end of the load, before peers leave, in KiB.
     pub resident_after_kib: f64,
-    /// Connections it held at the end of the load.
+    /// Connections at the end of the load.
     pub connections: u64,
-    /// What its `/metrics` counted over the load, by series; only where it changed.
+    /// Changes of its `/metrics` over the load, by series; without unchanged series.
     pub metrics: BTreeMap<String, f64>,
 }
 
-/// What the generator used.
+/// Resources of the generator.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct GeneratorUse {
     /// Worker processes or agents.
     pub workers: usize,
-    /// CPU time of all of them over the load, in seconds.
+    /// CPU time of all workers over the load, in seconds.
     pub cpu_s: f64,
-    /// Of the busiest one, as a share of one core.
+    /// CPU of the busiest worker, as a share of one core.
     pub busiest_core_share: f64,
-    /// The most resident memory of all of them together, in KiB.
+    /// Maximum resident memory of all workers together, in KiB.
     pub resident_max_kib: f64,
-    /// 99 % of starts were at most this late, in microseconds.
+    /// 99 % of the starts were at most this late, in microseconds.
     pub start_delay_p99_us: f64,
-    /// The share of starts that were dropped.
+    /// Share of planned starts that were not made.
     pub dropped_share: f64,
 }
 
-/// What was to hold, and whether it did.
+/// A threshold, and whether it was met.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ThresholdResult {
     /// As written in the scenario.
     pub text: String,
-    /// What was measured, in words; such as `38.2ms`, or why there is nothing.
+    /// The measured value as text, for example `38.2ms`, or the reason why there is none.
     pub measured: String,
-    /// Whether it held.
+    /// Whether it was met.
     pub is_met: bool,
 }
 
-/// The end of a run.
+/// The outcome of a run.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct RunVerdict {
-    /// 0 ok, 97 generator saturated or invalid, 98 oracle, 99 threshold.
+    /// 0 passed, 97 invalid, 98 violation, 99 threshold missed.
     pub exit_code: u8,
-    /// Why, a sentence each; empty if all is well.
+    /// One sentence each; empty if the run passed.
     pub reasons: Vec<String>,
 }

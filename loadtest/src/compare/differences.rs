@@ -1,16 +1,16 @@
-//! What makes two results hard to compare: different scenarios, machines, or runs that were no good.
+//! Differences that spoil a comparison: scenarios, machines, and runs that did not pass.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::results::Results;
+use crate::results::{Environment, Results};
 
-/// Differences that are listed one by one.
+/// Paths of scenarios that are listed one by one.
 const MAX_LISTED: usize = 8;
 
-/// Keys of a scenario that change nothing about a single run.
+/// Keys of a scenario that do not change a single run.
 const HARMLESS: [&str; 3] = ["about", "repeats", "thresholds"];
 
-/// Which results these are, in a line.
+/// A line that identifies the results.
 pub(super) fn head(results: &Results) -> String {
     let driver = results.runs.first().map_or("no runs", |run| &run.driver);
     let commit = results.environment.commit.as_deref().unwrap_or("unknown commit");
@@ -19,12 +19,12 @@ pub(super) fn head(results: &Results) -> String {
     format!("{} · {driver} · {commit} · {count} {runs}", results.name)
 }
 
-/// All of them, a sentence each.
+/// All differences, one sentence each.
 pub(super) fn warnings(a: &Results, b: &Results) -> Vec<String> {
     let mut warnings = Vec::new();
     if a.schema != b.schema {
         warnings.push(format!(
-            "the documents are of versions {} and {}",
+            "the documents have versions {} and {}",
             a.schema, b.schema
         ));
     }
@@ -40,42 +40,29 @@ pub(super) fn warnings(a: &Results, b: &Results) -> Vec<String> {
         };
         warnings.push(format!("the scenarios differ: {}{more}", paths.join(", ")));
     }
-    let (of_a, of_b) = (&a.environment, &b.environment);
-    for (what, a, b) in [
-        ("processor", of_a.cpu.clone(), of_b.cpu.clone()),
-        ("cores", of_a.cores.to_string(), of_b.cores.to_string()),
-        (
-            "memory",
-            format!("{} MiB", of_a.memory_mib),
-            format!("{} MiB", of_b.memory_mib),
-        ),
-        ("kernel", of_a.kernel.clone(), of_b.kernel.clone()),
-        (
-            "servers",
-            format!("{:?}", of_a.servers),
-            format!("{:?}", of_b.servers),
-        ),
-    ] {
-        if a != b {
-            warnings.push(format!("the environments differ: {what} {a} and {b}"));
+    let facts = |of: &Environment| {
+        [
+            ("processor", of.cpu.clone()),
+            ("cores", of.cores.to_string()),
+            ("memory", format!("{} MiB", of.memory_mib)),
+            ("kernel", of.kernel.clone()),
+            ("servers", format!("{:?}", of.servers)),
+        ]
+    };
+    for ((fact, a), (_, b)) in facts(&a.environment).iter().zip(facts(&b.environment)) {
+        if *a != b {
+            warnings.push(format!("the environments differ: {fact} {a} and {b}"));
         }
     }
     for (side, results) in [("a", a), ("b", b)] {
-        let bad: Vec<_> = results
-            .runs
-            .iter()
-            .filter(|run| run.verdict.exit_code != 0)
-            .collect();
-        if let Some(first) = bad.first() {
+        let failed = results.runs.iter().filter(|run| run.verdict.exit_code != 0);
+        if let Some(first) = failed.clone().next() {
+            let reason = first.verdict.reasons.first();
             warnings.push(format!(
-                "{} of {} runs of {side} did not end well: {}",
-                bad.len(),
+                "{} of {} runs of {side} did not pass: {}",
+                failed.count(),
                 results.runs.len(),
-                first
-                    .verdict
-                    .reasons
-                    .first()
-                    .map_or("no reason given", String::as_str)
+                reason.map_or("no reason given", String::as_str)
             ));
         }
     }
@@ -84,25 +71,23 @@ pub(super) fn warnings(a: &Results, b: &Results) -> Vec<String> {
 
 /// The paths at which two documents differ.
 fn differing(path: &str, a: &Value, b: &Value, found: &mut Vec<String>) {
-    if let (Value::Object(of_a), Value::Object(of_b)) = (a, b) {
-        let only_b = of_b.keys().filter(|key| !of_a.contains_key(*key));
-        for key in of_a.keys().chain(only_b) {
-            if path.is_empty() && HARMLESS.contains(&key.as_str()) {
-                continue;
-            }
-            let inner = if path.is_empty() {
-                key.clone()
-            } else {
-                format!("{path}.{key}")
-            };
-            let side = |side: &serde_json::Map<String, Value>| side.get(key).cloned().unwrap_or(Value::Null);
-            differing(&inner, &side(of_a), &side(of_b), found);
+    let (Value::Object(of_a), Value::Object(of_b)) = (a, b) else {
+        if a != b {
+            found.push(if path.is_empty() { "everything" } else { path }.to_owned());
         }
-    } else if a != b {
-        found.push(if path.is_empty() {
-            "everything".into()
+        return;
+    };
+    let only_b = of_b.keys().filter(|key| !of_a.contains_key(*key));
+    let value = |side: &Map<String, Value>, key: &str| side.get(key).cloned().unwrap_or(Value::Null);
+    for key in of_a.keys().chain(only_b) {
+        if path.is_empty() && HARMLESS.contains(&key.as_str()) {
+            continue;
+        }
+        let inner = if path.is_empty() {
+            key.clone()
         } else {
-            path.to_owned()
-        });
+            format!("{path}.{key}")
+        };
+        differing(&inner, &value(of_a, key), &value(of_b, key), found);
     }
 }

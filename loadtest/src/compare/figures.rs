@@ -1,4 +1,4 @@
-//! Which figures are compared, and of which of them more is better.
+//! The figures that are compared, and which of them are better when higher.
 
 use std::collections::BTreeSet;
 
@@ -8,14 +8,14 @@ use crate::{
     thresholds::{Figure, Function},
 };
 
-/// Of each time.
+/// Percentiles of each time.
 const PERCENTILES: [f64; 4] = [50.0, 90.0, 99.0, 99.9];
 
-/// What got done, a second of load.
+/// Work done per second of load.
 const RATES: [Counter; 2] = [Counter::CallsSetUp, Counter::Arrived];
 
-/// What should not happen, besides the silent offences.
-const TROUBLES: [Counter; 5] = [
+/// Failures that were reported; violations are apart.
+const FAILURES: [Counter; 5] = [
     Counter::CallsFailed,
     Counter::ConnectsFailed,
     Counter::Disconnects,
@@ -23,8 +23,11 @@ const TROUBLES: [Counter; 5] = [
     Counter::AbuseAccepted,
 ];
 
-/// All figures that one of the two may have.
+/// All figures that one of the two may have. Violations are always listed: the oracle looked for them.
 pub(super) fn of_both(a: &Results, b: &Results) -> Vec<Figure> {
+    let runs = || a.runs.iter().chain(&b.runs);
+    let occurs =
+        |counter: &Counter| runs().any(|run| run.counts.get(counter.name()).is_some_and(|count| *count > 0));
     let times = Metric::ALL.into_iter().flat_map(|metric| {
         PERCENTILES.map(|percent| Figure::Time {
             metric,
@@ -32,38 +35,16 @@ pub(super) fn of_both(a: &Results, b: &Results) -> Vec<Figure> {
             is_corrected: true,
         })
     });
-    let rates = RATES
-        .into_iter()
-        .filter(|counter| [a, b].iter().any(|results| has(results, *counter)))
-        .map(Figure::Rate);
-    // A silent offence that never came is worth a line: it was looked for.
-    let offences = Counter::VIOLATIONS.iter().copied().map(Figure::Count);
-    let failures = TROUBLES
-        .into_iter()
-        .filter(|counter| [a, b].iter().any(|results| has(results, *counter)))
-        .map(Figure::Count);
-    let costs: BTreeSet<&String> = [a, b]
-        .iter()
-        .flat_map(|results| &results.runs)
-        .flat_map(|run| run.costs.keys())
-        .collect();
+    let rates = RATES.into_iter().filter(occurs).map(Figure::Rate);
+    let violations = Counter::VIOLATIONS.iter().copied().map(Figure::Count);
+    let failures = FAILURES.into_iter().filter(occurs).map(Figure::Count);
+    let costs: BTreeSet<&String> = runs().flat_map(|run| run.costs.keys()).collect();
     let costs = costs.into_iter().map(|name| Figure::Cost(name.clone()));
-    times
-        .chain(rates)
-        .chain(offences)
-        .chain(failures)
-        .chain(costs)
-        .collect()
+    let counts = rates.chain(violations).chain(failures);
+    times.chain(counts).chain(costs).collect()
 }
 
-fn has(results: &Results, counter: Counter) -> bool {
-    results
-        .runs
-        .iter()
-        .any(|run| run.counts.get(counter.name()).is_some_and(|count| *count > 0))
-}
-
-/// Whether a higher value is the better one.
+/// Whether a higher value is better.
 pub(super) fn is_more_better(figure: &Figure) -> bool {
     match figure {
         Figure::Rate(_) | Figure::Share(..) => true,

@@ -1,5 +1,5 @@
-//! Two results beside each other: medians, spread, and whether the difference is more than chance. It reads
-//! finished results and judges them; it measures nothing.
+//! Compares two results: medians, spread, and whether a difference is significant. It reads finished results and
+//! measures nothing.
 
 mod differences;
 mod fail_on;
@@ -8,6 +8,7 @@ mod show;
 mod stats;
 
 pub(crate) use fail_on::FailOn;
+use switchboard_harness::stats::median;
 
 use crate::{
     results::{Results, RunResult},
@@ -17,21 +18,21 @@ use crate::{
 /// Exit code when a comparison fails, as with a missed threshold.
 pub(crate) const EXIT_WORSE: u8 = 99;
 
-/// A difference that chance alone makes less often than this is one.
+/// A difference is significant if chance alone makes it less often than this.
 const SIGNIFICANT: f64 = 0.05;
 
 /// With fewer runs on a side no difference can be significant (of three and three the least p is 0.1).
 const MIN_RUNS: usize = 4;
 
-/// What came of a comparison.
+/// A comparison of results `a` and `b`.
 #[derive(Debug)]
 pub(crate) struct Comparison {
     /// Name, driver, commit and number of runs of `a`, then of `b`.
     heads: [String; 2],
-    /// What makes the two hard to compare, a sentence each.
+    /// Differences of scenario, machine or runs that spoil the comparison, one sentence each.
     warnings: Vec<String>,
     rows: Vec<Row>,
-    gates: Vec<Gate>,
+    gates: Vec<GateResult>,
 }
 
 /// One figure in both.
@@ -40,33 +41,33 @@ struct Row {
     figure: Figure,
     a: Side,
     b: Side,
-    verdict: Verdict,
+    difference: Difference,
 }
 
-/// One figure over the repeats.
+/// The values of a figure over the repeats.
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Side {
     values: Vec<f64>,
 }
 
-/// How `b` does beside `a`.
+/// How `b` compares with `a`, with the p value of the test.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Verdict {
-    /// Better, with the p of the test.
+enum Difference {
+    /// Significantly better.
     Better(f64),
-    /// Worse, with the p of the test.
+    /// Significantly worse.
     Worse(f64),
-    /// No more apart than chance would have it, with the p of the test.
+    /// Not significant.
     Same(f64),
     /// Fewer than [`MIN_RUNS`] runs on a side.
     TooFew,
-    /// Nothing on one side.
+    /// Not measured on one side.
     OneSided,
 }
 
-/// A `--fail-on` and what came of it.
+/// The result of a `--fail-on`.
 #[derive(Debug)]
-struct Gate {
+struct GateResult {
     text: String,
     outcome: String,
     is_failed: bool,
@@ -88,11 +89,11 @@ impl Side {
     }
 
     fn median(&self) -> Option<f64> {
-        stats::median(&self.values)
+        median(&self.values)
     }
 }
 
-/// How much more the median of `b` is, as a share of that of `a`; more than nothing is infinitely more.
+/// The change from the median of `a` to that of `b`, as a share of the former; infinite if that is 0.
 fn change(a: &Side, b: &Side) -> Option<f64> {
     let (a, b) = (a.median()?, b.median()?);
     if a == b {
@@ -102,7 +103,7 @@ fn change(a: &Side, b: &Side) -> Option<f64> {
     }
 }
 
-/// The p of the test, if there are runs enough for one.
+/// The p value of the test, if there are enough runs.
 fn p_value(a: &Side, b: &Side) -> Option<f64> {
     if a.values.len().min(b.values.len()) < MIN_RUNS {
         return None;
@@ -120,33 +121,33 @@ pub(crate) fn compare(a: &Results, b: &Results, fail_on: &[FailOn]) -> Compariso
         heads: [differences::head(a), differences::head(b)],
         warnings: differences::warnings(a, b),
         rows,
-        gates: fail_on.iter().map(|gate| gate.judge(a, b)).collect(),
+        gates: fail_on.iter().map(|gate| gate.evaluate(a, b)).collect(),
     }
 }
 
-/// A figure that neither has is left out.
+/// A row of the table; none if neither side has the figure.
 fn row(in_a: &Results, in_b: &Results, figure: Figure) -> Option<Row> {
     let (a, b) = (Side::of(in_a, &figure), Side::of(in_b, &figure));
     if a.values.is_empty() && b.values.is_empty() {
         return None;
     }
-    let verdict = match (change(&a, &b), p_value(&a, &b)) {
-        (None, _) => Verdict::OneSided,
-        (Some(_), None) => Verdict::TooFew,
+    let difference = match (change(&a, &b), p_value(&a, &b)) {
+        (None, _) => Difference::OneSided,
+        (Some(_), None) => Difference::TooFew,
         (Some(change), Some(p)) if p < SIGNIFICANT && change != 0.0 => {
             if (change > 0.0) == figures::is_more_better(&figure) {
-                Verdict::Better(p)
+                Difference::Better(p)
             } else {
-                Verdict::Worse(p)
+                Difference::Worse(p)
             }
         }
-        (Some(_), Some(p)) => Verdict::Same(p),
+        (Some(_), Some(p)) => Difference::Same(p),
     };
     Some(Row {
         figure,
         a,
         b,
-        verdict,
+        difference,
     })
 }
 

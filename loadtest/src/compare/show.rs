@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::{Comparison, Row, SIGNIFICANT, Side, Verdict, stats};
+use switchboard_harness::stats::range;
+
+use super::{Comparison, Difference, Row, SIGNIFICANT, Side};
 
 const HEAD: [&str; 5] = ["figure", "a: median [range]", "b: median [range]", "b/a", "b is"];
 
@@ -14,7 +16,7 @@ impl Comparison {
         lines.extend(
             self.warnings
                 .iter()
-                .map(|warning| format!("> **Careful:** {warning}\n")),
+                .map(|warning| format!("> **Warning:** {warning}\n")),
         );
         lines.push(format!("| {} |", HEAD.join(" | ")));
         lines.push("| --- | --- | --- | ---: | --- |".into());
@@ -31,8 +33,8 @@ impl Comparison {
             ]);
         }
         for gate in &self.gates {
-            let word = if gate.is_failed { "**failed**" } else { "ok" };
-            lines.push(format!("| `{}` | {} | {word} |", gate.text, gate.outcome));
+            let result = if gate.is_failed { "**failed**" } else { "ok" };
+            lines.push(format!("| `{}` | {} | {result} |", gate.text, gate.outcome));
         }
         lines.join("\n") + "\n"
     }
@@ -40,7 +42,7 @@ impl Comparison {
 
 impl Row {
     fn cells(&self) -> [String; 5] {
-        let side = |side: &Side| match (side.median(), stats::range(&side.values)) {
+        let side = |side: &Side| match (side.median(), range(&side.values)) {
             (Some(median), Some((least, most))) => {
                 let show = |value| self.figure.unit().show(value);
                 format!("{} [{} … {}]", show(median), show(least), show(most))
@@ -56,12 +58,12 @@ impl Row {
             side(&self.a),
             side(&self.b),
             ratio,
-            self.verdict.to_string(),
+            self.difference.to_string(),
         ]
     }
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Better(p) => write!(f, "better (p={p:.3})"),
@@ -78,7 +80,7 @@ impl fmt::Display for Comparison {
         let [a, b] = &self.heads;
         writeln!(f, "a: {a}\nb: {b}")?;
         for warning in &self.warnings {
-            writeln!(f, "careful: {warning}")?;
+            writeln!(f, "warning: {warning}")?;
         }
         writeln!(f)?;
         let rows: Vec<[String; 5]> = std::iter::once(HEAD.map(String::from))
@@ -91,17 +93,20 @@ impl fmt::Display for Comparison {
             }
         }
         let [figure, of_a, of_b, ratio, _] = widths;
-        for [name, a, b, by, verdict] in &rows {
-            writeln!(f, "{name:figure$}  {a:of_a$}  {b:of_b$}  {by:>ratio$}  {verdict}")?;
+        for [name, a, b, by, difference] in &rows {
+            writeln!(
+                f,
+                "{name:figure$}  {a:of_a$}  {b:of_b$}  {by:>ratio$}  {difference}"
+            )?;
         }
         writeln!(
             f,
-            "\nsame: a difference that chance alone makes in more than {:.0} % of all cases (Mann-Whitney, two-sided)",
+            "\nsame: chance alone makes such a difference in more than {:.0} % of all cases (Mann-Whitney, two-sided)",
             SIGNIFICANT * 100.0
         )?;
         for gate in &self.gates {
-            let word = if gate.is_failed { "FAILED" } else { "ok" };
-            writeln!(f, "{word}: fail on {}: {}", gate.text, gate.outcome)?;
+            let result = if gate.is_failed { "FAILED" } else { "ok" };
+            writeln!(f, "{result}: fail on {}: {}", gate.text, gate.outcome)?;
         }
         Ok(())
     }

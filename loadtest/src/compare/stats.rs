@@ -1,30 +1,11 @@
-//! Median, spread, and the Mann–Whitney U test: could two sets of repeats be of one kind? The test looks at ranks
-//! only, so one wild run does not decide, and nothing is assumed about how figures are distributed.
+//! The Mann–Whitney U test: may two sets of repeats have the same distribution? The test uses ranks
+//! only, so one outlier does not decide, and it assumes no distribution. It is exact with ties, which the exact test of
+//! `statrs` refuses.
 
-/// Up to so many on each side all ways to deal out the ranks are counted; beyond, the normal distribution stands in.
+/// With up to this many runs on each side the test is exact; with more it uses the normal distribution.
 const MAX_EXACT: usize = 8;
 
-/// The middle value; of an even number the mean of the two. `None` of none.
-pub(super) fn median(values: &[f64]) -> Option<f64> {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let upper = *sorted.get(sorted.len() / 2)?;
-    if sorted.len() % 2 == 1 {
-        return Some(upper);
-    }
-    let lower = *sorted.get(sorted.len() / 2 - 1)?;
-    Some(f64::midpoint(lower, upper))
-}
-
-/// The smallest and the largest. `None` of none.
-pub(super) fn range(values: &[f64]) -> Option<(f64, f64)> {
-    let least = values.iter().copied().reduce(f64::min)?;
-    let most = values.iter().copied().reduce(f64::max)?;
-    Some((least, most))
-}
-
-/// How likely a difference at least as large as between these would be by chance alone; two-sided. `None` if a
-/// side is empty.
+/// The two-sided p value: how often chance alone makes a difference at least this large. `None` if a side is empty.
 pub(super) fn mann_whitney(a: &[f64], b: &[f64]) -> Option<f64> {
     if a.is_empty() || b.is_empty() {
         return None;
@@ -37,8 +18,8 @@ pub(super) fn mann_whitney(a: &[f64], b: &[f64]) -> Option<f64> {
     }
 }
 
-/// Twice the rank of each of `a` and then of `b` among all, where equal values share the mean of theirs (hence
-/// twice: these are whole numbers); and how many were equal, each time.
+/// Twice the ranks of the values of `a`, then of `b`, and the sizes of the ties. Equal values share their mean rank;
+/// twice that is a whole number.
 fn doubled_ranks(a: &[f64], b: &[f64]) -> (Vec<u64>, Vec<usize>) {
     let all: Vec<f64> = a.iter().chain(b).copied().collect();
     let ranks = all
@@ -59,8 +40,8 @@ fn doubled_ranks(a: &[f64], b: &[f64]) -> (Vec<u64>, Vec<usize>) {
     (ranks, ties)
 }
 
-/// The share of all ways to choose `count` of the ranks whose sum is at least as far from the middle as that of
-/// the first `count`.
+/// Of all ways to choose `count` ranks, the share with a sum at least as far from the middle as that of the first
+/// `count`.
 fn exact(ranks: &[u64], count: usize) -> f64 {
     let total: u64 = ranks.iter().sum();
     let all = ranks.len() as u64;
@@ -84,7 +65,7 @@ fn exact(ranks: &[u64], count: usize) -> f64 {
     f64::from(extreme) / f64::from(ways)
 }
 
-/// By the normal distribution, with corrections for ties and for U being a whole number.
+/// By the normal distribution, with corrections for ties and for continuity.
 #[expect(clippy::cast_precision_loss, reason = "counts of runs are small")]
 fn approximate(ranks: &[u64], count: usize, ties: &[usize]) -> f64 {
     let (n, m) = (count as f64, (ranks.len() - count) as f64);
@@ -105,49 +86,27 @@ fn approximate(ranks: &[u64], count: usize, ties: &[usize]) -> f64 {
 mod tests {
     use super::*;
 
-    fn p(a: &[f64], b: &[f64]) -> f64 {
-        mann_whitney(a, b).unwrap()
-    }
-
-    fn is_near(value: f64, wanted: f64) -> bool {
-        (value - wanted).abs() < 1e-9
-    }
-
     #[test]
-    fn the_median_of_an_even_number_lies_between_the_middle_two() {
-        assert_eq!(median(&[9.0, 1.0, 5.0]), Some(5.0));
-        assert_eq!(median(&[4.0, 1.0, 2.0, 9.0]), Some(3.0));
-        assert_eq!((median(&[]), range(&[])), (None, None));
-        assert_eq!(range(&[4.0, 1.0, 9.0]), Some((1.0, 9.0)));
-    }
-
-    #[test]
-    fn fully_separated_runs_have_the_least_p_there_is() {
-        // Two of C(n+m, n) ways are that far out: all low, or all high.
-        assert!(is_near(p(&[1.0, 2.0, 3.0], &[4.0, 5.0, 6.0]), 2.0 / 20.0));
-        assert!(is_near(
-            p(&[1.0, 2.0, 3.0, 4.0], &[5.0, 6.0, 7.0, 8.0]),
-            2.0 / 70.0
-        ));
-        let (a, b) = ([1.0, 2.0, 3.0, 4.0, 5.0], [6.0, 7.0, 8.0, 9.0, 10.0]);
-        assert!(is_near(p(&a, &b), 2.0 / 252.0) && is_near(p(&b, &a), 2.0 / 252.0));
-    }
-
-    #[test]
-    fn the_exact_test_agrees_with_the_distribution_counted_by_hand() {
-        // n = m = 3: U = 0, 1, 2, 3, 4 … come in 1, 1, 2, 3, 3 … of 20 ways. Here U is 1, then 2.
-        assert!(is_near(p(&[1.0, 2.0, 4.0], &[3.0, 5.0, 6.0]), 4.0 / 20.0));
-        assert!(is_near(p(&[1.0, 2.0, 5.0], &[3.0, 4.0, 6.0]), 8.0 / 20.0));
-        // n = 2, m = 3: U = 0 … 6 come in 1, 1, 2, 2, 2, 1, 1 of 10 ways. Here U is 1.
-        assert!(is_near(p(&[1.0, 3.0], &[2.0, 4.0, 5.0]), 4.0 / 10.0));
-    }
-
-    #[test]
-    fn equal_values_share_their_ranks() {
-        assert!(is_near(p(&[5.0; 4], &[5.0; 4]), 1.0));
-        // Ranks 1.5, 1.5 | 3, 4: the two low ones can be chosen in one way, the two high ones in one.
-        assert!(is_near(p(&[1.0, 1.0], &[2.0, 3.0]), 2.0 / 6.0));
-        assert!(is_near(p(&[5.0; 20], &[5.0; 20]), 1.0));
+    fn the_exact_test_agrees_with_counts_by_hand() {
+        let cases: [(&[f64], &[f64], f64); 8] = [
+            // Separated: two of C(n + m, n) ways are that far out, all low and all high.
+            (&[1.0, 2.0, 3.0], &[4.0, 5.0, 6.0], 2.0 / 20.0),
+            (&[1.0, 2.0, 3.0, 4.0], &[5.0, 6.0, 7.0, 8.0], 2.0 / 70.0),
+            (&[5.0, 6.0, 7.0, 8.0], &[1.0, 2.0, 3.0, 4.0], 2.0 / 70.0),
+            // n = m = 3: U = 0, 1, 2, 3, 4 … have 1, 1, 2, 3, 3 … of 20 ways. Here U is 1, then 2.
+            (&[1.0, 2.0, 4.0], &[3.0, 5.0, 6.0], 4.0 / 20.0),
+            (&[1.0, 2.0, 5.0], &[3.0, 4.0, 6.0], 8.0 / 20.0),
+            // n = 2, m = 3: U = 0 … 6 have 1, 1, 2, 2, 2, 1, 1 of 10 ways. Here U is 1.
+            (&[1.0, 3.0], &[2.0, 4.0, 5.0], 4.0 / 10.0),
+            // Ties. Ranks 1.5, 1.5 | 3, 4: one way has the two low ranks, one the two high ones.
+            (&[1.0, 1.0], &[2.0, 3.0], 2.0 / 6.0),
+            (&[5.0; 4], &[5.0; 4], 1.0),
+        ];
+        for (a, b, expected) in cases {
+            let p = mann_whitney(a, b).unwrap();
+            assert!((p - expected).abs() < 1e-9, "{a:?} {b:?}: {p}");
+        }
+        assert_eq!(mann_whitney(&[], &[1.0]), None);
     }
 
     #[test]
@@ -155,13 +114,9 @@ mod tests {
         // n = m = 9, separated: U = 0, mean 40.5, variance 128.25, z = 40 / 11.3248 = 3.5321, p = 0.000412.
         let a: Vec<f64> = (0..9).map(f64::from).collect();
         let b: Vec<f64> = (9..18).map(f64::from).collect();
-        assert!((p(&a, &b) - 0.000_412).abs() < 2e-6, "{}", p(&a, &b));
-        // With U at its middle, anything is at least as far out.
-        assert!(p(&[1.0; 9], &[1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]) > 0.999);
-    }
-
-    #[test]
-    fn no_runs_say_nothing() {
-        assert_eq!(mann_whitney(&[], &[1.0]), None);
+        for (a, b, expected) in [(&a, &b, 0.000_412), (&vec![5.0; 20], &vec![5.0; 20], 1.0)] {
+            let p = mann_whitney(a, b).unwrap();
+            assert!((p - expected).abs() < 2e-6, "{p}");
+        }
     }
 }

@@ -93,7 +93,7 @@ impl Course {
             for (counter, count) in &tick.counts {
                 *second.counts.entry(counter.name().to_owned()).or_default() += count;
             }
-            second.generator_cores += tick.own.cpu_micros / 1e6;
+            second.generator_cores += tick.usage.cpu_micros / 1e6;
             return;
         }
         let open = self.open.entry(number).or_default();
@@ -110,7 +110,7 @@ impl Course {
         }
         open.said
             .insert(worker, (tick.connected.clone(), tick.calls_under_way));
-        open.cpu_micros += tick.own.cpu_micros;
+        open.cpu_micros += tick.usage.cpu_micros;
         while let Some(oldest) = self.open.keys().next().copied() {
             let are_past = self.last.iter().all(|last| last.second > Some(oldest));
             if !are_past && self.open.len() <= MAX_OPEN {

@@ -111,9 +111,9 @@ impl Merged {
         }
         self.errors.merge(&tick.errors);
         if let Some(used) = self.uses.get_mut(worker) {
-            used.resident_kib = tick.own.resident_kib;
+            used.resident_kib = tick.usage.resident_kib;
             if !is_ramp && tick.at_ms > 0 && !used.has_ended {
-                used.cpu_micros += tick.own.cpu_micros;
+                used.cpu_micros += tick.usage.cpu_micros;
                 used.span_ms += tick.span_ms;
             }
         }

@@ -1,5 +1,5 @@
-//! A load while it runs: a terminal view, or plain lines where there is no terminal. It shows what it is given
-//! and asks for nothing but an early stop.
+//! The live view of a running load: on a terminal, or as plain lines without one. It shows the [`Progress`] that it
+//! gets, and can only ask for an early stop.
 
 mod plain;
 mod progress;
@@ -12,28 +12,28 @@ use plain::Plain;
 pub(crate) use progress::{FaultMark, FaultState, Phase, Progress};
 use terminal::Terminal;
 
-/// A view of a load. Dropping it gives the terminal back; so does a panic.
+/// A view of a load. Dropping it restores the terminal; so does a panic.
 #[derive(Debug)]
 pub(crate) enum Live {
-    /// All of the terminal. Meanwhile nothing else may be printed.
+    /// The whole terminal. Nothing else may print meanwhile.
     Terminal(Box<Terminal>),
-    /// A line a second on standard error.
+    /// One line per second on standard error.
     Plain(Plain),
     /// Nothing.
     Silent,
 }
 
-/// What the user wants meanwhile.
+/// The request of the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum UserRequest {
-    /// Nothing.
+    /// Continue the load.
     Continue,
-    /// An end before the end.
+    /// Stop the load early.
     Stop,
 }
 
 impl Live {
-    /// Begins: with lines if `is_plain` or if standard output is no terminal. One serves all repeats.
+    /// Starts a view for all repeats. It writes lines if `is_plain` is set or standard output is not a terminal.
     pub(crate) fn start(is_plain: bool) -> Self {
         if is_plain || !std::io::stdout().is_terminal() {
             return Self::Plain(Plain::default());
@@ -41,19 +41,19 @@ impl Live {
         match Terminal::start() {
             Ok(terminal) => Self::Terminal(Box::new(terminal)),
             Err(error) => {
-                eprintln!("there is no terminal view, only lines: {error}");
+                eprintln!("no terminal view, only lines: {error}");
                 Self::Plain(Plain::default())
             }
         }
     }
 
-    /// Shows nothing: for one run among many.
+    /// Shows nothing, for a run in a series of runs.
     pub(crate) const fn silent() -> Self {
         Self::Silent
     }
 
-    /// Shows how it stands, and says what the user pressed since the last time. To be called about four times a
-    /// second: keys are only read here.
+    /// Shows the progress and returns the request of the user since the last call. To be called about four times per
+    /// second, because it reads the keys.
     pub(crate) fn show(&mut self, progress: &Progress) -> UserRequest {
         match self {
             Self::Silent => UserRequest::Continue,
@@ -66,16 +66,16 @@ impl Live {
             Self::Terminal(terminal) => match terminal.show(progress) {
                 Ok(request) => request,
                 Err(error) => {
-                    // A terminal that went away must not end the load.
+                    // The load continues without its terminal.
                     *self = Self::Plain(Plain::default());
-                    eprintln!("the terminal view is gone: {error}");
+                    eprintln!("the terminal view has ended: {error}");
                     UserRequest::Continue
                 }
             },
         }
     }
 
-    /// Ends, and gives the terminal back.
+    /// Ends the view and restores the terminal.
     pub(crate) fn end(self) {
         drop(self);
     }

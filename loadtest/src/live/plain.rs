@@ -1,4 +1,4 @@
-//! A load as lines, for logs and pipes: one a second at most, and each fault and change of phase as it comes.
+//! The progress of a load as lines, for logs and pipes: at most one per second, plus each fault and change of phase.
 
 use std::{
     fmt::Write as _,
@@ -8,33 +8,33 @@ use std::{
 use super::{FaultState, Phase, Progress};
 use crate::thresholds::Unit;
 
-/// The shortest time between two lines of the load.
-const GAP: Duration = Duration::from_secs(1);
+/// Minimum time between two lines of the load.
+const MIN_GAP: Duration = Duration::from_secs(1);
 
-/// What was already said.
+/// Remembers the lines already printed.
 #[derive(Debug, Default)]
 pub(crate) struct Plain {
     /// Repeat and phase of the last line.
     phase: Option<(u32, Phase)>,
     line_at: Option<Instant>,
-    faults_told: usize,
+    faults_shown: usize,
 }
 
 impl Plain {
-    /// What is new since the last call.
+    /// New lines since the last call.
     pub(super) fn lines(&mut self, progress: &Progress, now: Instant) -> Vec<String> {
         let mut lines = Vec::new();
         let phase = (progress.repeat, progress.phase);
         let is_other_run = self.phase.is_none_or(|(repeat, _)| repeat != progress.repeat);
         if is_other_run {
-            self.faults_told = 0;
+            self.faults_shown = 0;
             lines.push(title(progress));
         }
-        let told = progress
+        let struck = progress
             .faults
             .iter()
             .filter(|fault| fault.state != FaultState::Planned);
-        for fault in told.clone().skip(self.faults_told) {
+        for fault in struck.clone().skip(self.faults_shown) {
             lines.push(match &fault.state {
                 FaultState::Failed(why) => format!("fault: {} could not be done: {why}", fault.what),
                 FaultState::Planned | FaultState::Done => {
@@ -42,11 +42,11 @@ impl Plain {
                 }
             });
         }
-        self.faults_told = told.count();
-        let is_due = self.line_at.is_none_or(|at| now.duration_since(at) >= GAP);
+        self.faults_shown = struck.count();
+        let is_due = self.line_at.is_none_or(|at| now.duration_since(at) >= MIN_GAP);
         let is_new = self.phase != Some(phase);
-        let goes_on = matches!(progress.phase, Phase::Connecting | Phase::Load);
-        if is_new || (goes_on && is_due) {
+        let is_running = matches!(progress.phase, Phase::Connecting | Phase::Load);
+        if is_new || (is_running && is_due) {
             lines.push(line(progress));
             self.line_at = Some(now);
         }
@@ -55,7 +55,7 @@ impl Plain {
     }
 }
 
-/// Which run this is.
+/// Name and number of the run.
 pub(super) fn title(progress: &Progress) -> String {
     let Progress {
         name,
@@ -72,7 +72,7 @@ pub(super) fn title(progress: &Progress) -> String {
     format!("{name}, run {repeat} of {repeats}{workers}")
 }
 
-/// How it stands, in a line: the last second, and what went wrong so far.
+/// The last second, and all errors and violations so far.
 pub(super) fn line(progress: &Progress) -> String {
     let mut line = progress.phase_text();
     // Writing to a string cannot fail.
@@ -104,7 +104,7 @@ pub(super) fn line(progress: &Progress) -> String {
     if errors > 0 {
         let _ = write!(line, "  errors {errors}");
     }
-    for (counter, count) in progress.offences() {
+    for (counter, count) in progress.violations() {
         let _ = write!(line, "  {} {count}!", counter.name());
     }
     line

@@ -1,4 +1,4 @@
-//! How a load stands: what the views show. Plain data that the coordinator keeps up to date.
+//! The progress of a load, which the views show. Plain data that the coordinator updates.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -7,81 +7,81 @@ use crate::{
     results::{Quantiles, Second, ThresholdResult},
 };
 
-/// How a load stands.
+/// The progress of a load.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Progress {
     /// The scenario's name.
     pub(crate) name: String,
-    /// What it is for.
+    /// Its purpose.
     pub(crate) about: String,
-    /// Which repeat this is, from 1.
+    /// Number of the repeat, from 1.
     pub(crate) repeat: u32,
-    /// Of how many.
+    /// Number of repeats.
     pub(crate) repeats: u32,
-    /// What is going on.
+    /// The current phase.
     pub(crate) phase: Phase,
     /// Since the start of the load; zero before.
     pub(crate) elapsed: Duration,
-    /// How long the load lasts.
+    /// Length of the load.
     pub(crate) length: Duration,
-    /// Connections that must be there before the load begins.
+    /// Connections to open before the load starts.
     pub(crate) connections_wanted: u64,
     /// Worker processes or agents.
     pub(crate) workers: usize,
-    /// The course of it so far.
+    /// The timeline so far.
     pub(crate) series: Vec<Second>,
-    /// How often each thing happened so far.
+    /// The counters so far.
     pub(crate) counts: Counts,
     /// Corrected times so far.
     pub(crate) times: BTreeMap<Metric, Quantiles>,
-    /// What went wrong so far.
+    /// The errors so far.
     pub(crate) errors: ErrorTally,
-    /// What is done to the cluster, in the order of time.
+    /// The faults, by time.
     pub(crate) faults: Vec<FaultMark>,
-    /// The thresholds, as if this were the end.
+    /// The thresholds, evaluated on the load so far.
     pub(crate) thresholds: Vec<ThresholdResult>,
 }
 
-/// What is going on.
+/// A phase of a load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Phase {
-    /// Servers and workers are started.
+    /// Servers and workers start.
     #[default]
     Starting,
-    /// Those who must be there before the load connect.
+    /// Peers connect that must be connected before the load.
     Connecting,
     /// The load.
     Load,
-    /// The last messages and words are waited for.
+    /// Wait for the last messages and outcomes.
     Settling,
-    /// All over.
+    /// Everything has ended.
     Done,
 }
 
-/// A fault, planned or done.
+/// A planned or executed fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FaultMark {
-    /// When, since the start of the load.
+    /// Its time, since the start of the load.
     pub(crate) at: Duration,
-    /// What, such as `kill n1`.
+    /// The fault, for example `kill n1`.
     pub(crate) what: String,
-    /// What came of it.
+    /// Its state.
     pub(crate) state: FaultState,
 }
 
-/// What came of a fault.
+/// The state of a fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum FaultState {
     /// Not done yet.
     Planned,
     /// Done.
     Done,
-    /// It could not be done, and why.
+    /// It could not be done; the reason.
     Failed(String),
 }
 
 impl Progress {
-    /// The second that ended last.
+    /// The last complete second.
     pub(super) fn latest(&self) -> Option<&Second> {
         self.series.last()
     }
@@ -90,19 +90,19 @@ impl Progress {
         self.counts.get(&counter).copied().unwrap_or(0)
     }
 
-    /// Connections now, on all nodes.
+    /// Open connections on all nodes.
     pub(super) fn connections(&self) -> u64 {
         self.latest().map_or(0, |second| second.connected.values().sum())
     }
 
-    /// The time that this load is about: the first in the order of reports that there is.
+    /// The main time of this load: the first one in the order of reports.
     pub(super) fn main_metric(&self) -> Option<Metric> {
         Metric::ALL
             .into_iter()
             .find(|metric| self.times.contains_key(metric))
     }
 
-    /// The count that this load is about.
+    /// The main counter of this load.
     pub(super) fn main_counter(&self) -> Counter {
         let kinds = [
             (Counter::CallsStarted, Counter::CallsSetUp),
@@ -113,8 +113,8 @@ impl Progress {
         kind.map_or(Counter::Connects, |(_, counter)| counter)
     }
 
-    /// Offences, the silent ones first; how often each came.
-    pub(super) fn offences(&self) -> impl Iterator<Item = (Counter, u64)> {
+    /// The violations and their numbers; what makes a run invalid or insecure counts too.
+    pub(super) fn violations(&self) -> impl Iterator<Item = (Counter, u64)> {
         let also = [Counter::AbuseAccepted, Counter::OracleFull];
         Counter::VIOLATIONS
             .iter()
@@ -124,7 +124,7 @@ impl Progress {
             .filter(|(_, count)| *count > 0)
     }
 
-    /// What is going on, in a few words.
+    /// The phase as text.
     pub(super) fn phase_text(&self) -> String {
         match self.phase {
             Phase::Starting => "starting servers and workers".into(),
@@ -135,7 +135,7 @@ impl Progress {
         }
     }
 
-    /// How much of what is going on is done, 0 to 1.
+    /// The completed share of the phase, 0 to 1.
     #[expect(clippy::cast_precision_loss, reason = "for a gauge")]
     pub(super) fn share_done(&self) -> f64 {
         let share = match self.phase {

@@ -1,4 +1,4 @@
-//! The terminal while the view has it: taken, drawn on, read for keys, given back.
+//! Ownership of the terminal: take it, draw on it, read its keys, restore it.
 
 use std::{io, time::Duration};
 
@@ -9,20 +9,20 @@ use ratatui::{
 
 use super::{Progress, UserRequest, screen};
 
-/// Events read at a time, so that a key held down cannot hold up the load.
+/// Events per call, at most, so that a held key cannot block the load.
 const MAX_EVENTS: usize = 100;
 
-/// The terminal, in raw mode and on its other screen until this is dropped.
+/// The terminal, in raw mode and on its alternate screen until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Terminal {
     terminal: DefaultTerminal,
 }
 
 impl Terminal {
-    /// Takes it. From now on a panic gives it back before it is told.
+    /// Takes the terminal. From now on a panic restores it before its message.
     pub(super) fn start() -> io::Result<Self> {
         let terminal = ratatui::try_init().inspect_err(|_| {
-            // It may have been taken by half.
+            // It may be initialised in part.
             let _ = ratatui::try_restore();
         })?;
         Ok(Self { terminal })
@@ -45,14 +45,14 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // A panic has given it back already; once more would put the cursor over what the panic said.
+        // A panic has already restored it; a second time would put the cursor over the panic message.
         if !std::thread::panicking() {
             ratatui::restore();
         }
     }
 }
 
-/// `q`, or Ctrl-C, which in raw mode is no signal.
+/// `q`, or Ctrl-C, which is not a signal in raw mode.
 pub(super) fn is_stop(event: &Event) -> bool {
     let Some(key) = event.as_key_press_event() else {
         return false;

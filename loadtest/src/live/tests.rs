@@ -1,4 +1,4 @@
-//! What a reader must see, on terminals of several sizes and in lines.
+//! The view on terminals of several sizes, and as lines.
 
 use std::{
     collections::BTreeMap,
@@ -87,20 +87,20 @@ fn text(buffer: &Buffer) -> Vec<String> {
 }
 
 #[test]
-fn everything_that_matters_is_on_a_small_and_on_a_large_terminal() {
+fn a_small_and_a_large_terminal_show_everything() {
     for (width, height) in [(80, 24), (120, 40)] {
         let lines = text(&draw(&progress(), width, height));
         let all = lines.join("\n");
-        for words in [
+        for part in [
             "node-kill, run 1 of 3, 2 workers",
             "q to stop",
             "12s of 30s",
             "call_setup: p50 12.00ms, p99 48.00ms",
-            "calls_set_up: 52 a second",
+            "calls_set_up: 52 per second",
             "one_way",
             "500us",
             "24.00ms",
-            "counters: OFFENCES",
+            "counters: VIOLATIONS",
             "6.00ms  24.00ms  54.00ms",
             "connections: 200",
             "! ",
@@ -110,7 +110,7 @@ fn everything_that_matters_is_on_a_small_and_on_a_large_terminal() {
             "✓ p99(call_setup) < 250ms (24.00ms)",
             "7 connect: 503 busy",
         ] {
-            assert!(all.contains(words), "{width}x{height} lacks {words}:\n{all}");
+            assert!(all.contains(part), "{width}x{height} lacks {part}:\n{all}");
         }
         let bar = |node: &str, count: &str| {
             lines
@@ -125,19 +125,19 @@ fn everything_that_matters_is_on_a_small_and_on_a_large_terminal() {
     }
 }
 
-/// The colour of the first letter of `words`.
-fn color_of(buffer: &Buffer, words: &str) -> Color {
+/// The colour of the first letter of `part`.
+fn color_of(buffer: &Buffer, part: &str) -> Color {
     for (y, line) in text(buffer).iter().enumerate() {
-        if let Some(start) = line.find(words) {
+        if let Some(start) = line.find(part) {
             let x = line[..start].chars().count();
             return buffer[(u16::try_from(x).unwrap(), u16::try_from(y).unwrap())].fg;
         }
     }
-    panic!("{words} is not there");
+    panic!("{part} is not there");
 }
 
 #[test]
-fn offences_and_missed_thresholds_are_red() {
+fn violations_and_missed_thresholds_are_red() {
     let buffer = draw(&progress(), 80, 24);
     assert_eq!(color_of(&buffer, "lost   "), Color::Red);
     assert_eq!(color_of(&buffer, "✗ lost == 0"), Color::Red);
@@ -148,35 +148,35 @@ fn offences_and_missed_thresholds_are_red() {
 fn a_clean_load_says_so() {
     let mut clean = progress();
     clean.counts = [(Counter::Arrived, 9)].into();
-    assert_eq!(color_of(&draw(&clean, 80, 24), "nothing lost"), Color::Green);
+    assert_eq!(color_of(&draw(&clean, 80, 24), "no violations"), Color::Green);
 }
 
 #[test]
-fn a_tiny_terminal_still_shows_offences_and_never_panics() {
+fn a_tiny_terminal_shows_violations_and_does_not_panic() {
     let buffer = draw(&progress(), 20, 5);
     assert!(text(&buffer)[0].contains("lost 2"), "{:?}", text(&buffer));
-    let mut crowded = progress();
+    let mut full = progress();
     for number in 0..40 {
-        crowded.series[11]
+        full.series[11]
             .connected
             .insert(format!("a-node-with-a-long-name-{number}"), number);
-        crowded.errors.add(&format!("error {number}"), 1);
+        full.errors.add(&format!("error {number}"), 1);
     }
     for counter in Counter::ALL {
-        crowded.counts.insert(*counter, u64::MAX);
+        full.counts.insert(*counter, u64::MAX);
     }
     for metric in Metric::ALL {
-        crowded.times.insert(metric, Quantiles::default());
+        full.times.insert(metric, Quantiles::default());
     }
     for (width, height) in [(1, 1), (2, 1), (20, 5), (60, 16), (61, 17), (300, 100)] {
-        for progress in [&Progress::default(), &progress(), &crowded] {
+        for progress in [&Progress::default(), &progress(), &full] {
             draw(progress, width, height);
         }
     }
 }
 
 #[test]
-fn what_does_not_fit_is_said_to_be_missing() {
+fn a_list_that_does_not_fit_ends_with_the_number_of_missing_lines() {
     let mut progress = progress();
     for number in 0..40 {
         progress.errors.add(&format!("error {number}"), 1);
@@ -201,7 +201,7 @@ fn a_long_load_shows_its_last_minutes() {
 }
 
 #[test]
-fn lines_come_once_a_second_and_faults_at_once() {
+fn lines_are_printed_once_per_second_and_faults_immediately() {
     let (mut plain, start) = (Plain::default(), Instant::now());
     let mut progress = progress();
     progress.faults[0].state = FaultState::Planned;

@@ -1,22 +1,22 @@
-//! The things that are counted, under the names that thresholds, reports and files use.
+//! The counters, with the names that thresholds, reports and files use.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// How often each thing happened. A counter that is not in it is 0.
+/// The values of the counters. A missing counter is 0.
 pub type Counts = BTreeMap<Counter, u64>;
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)+) => {
-        /// A thing that is counted.
+        /// A counter.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum Counter {
             $($(#[$doc])* #[serde(rename = $name)] $variant,)+
         }
 
         impl Counter {
-            /// All of them, in the order in which reports show them.
+            /// All counters, in the order of reports.
             pub const ALL: &[Self] = &[$(Self::$variant,)+];
 
             /// The name in thresholds, reports and files.
@@ -35,62 +35,62 @@ counters! {
     Planned = "planned",
     /// Planned starts that were not made, because too much was under way.
     Dropped = "dropped",
-    /// Calls begun.
+    /// Calls started.
     CallsStarted = "calls_started",
-    /// Calls that were set up in time.
+    /// Calls set up in time.
     CallsSetUp = "calls_set_up",
-    /// Calls that were not, or that broke.
+    /// Calls not set up in time, or broken.
     CallsFailed = "calls_failed",
-    /// Connects begun.
+    /// Connects started.
     ConnectsTried = "connects_tried",
-    /// Connects that led to a welcome.
+    /// Connects with a welcome.
     Connects = "connects",
     /// Connects refused or broken.
     ConnectsFailed = "connects_failed",
-    /// Connections lost that nobody here had closed.
+    /// Connections lost that the generator had not closed.
     Disconnects = "disconnects",
-    /// Connections got back after that.
+    /// Connections opened again after that.
     Reconnects = "reconnects",
-    /// Of those, such that went on with a session.
+    /// Reconnects that resumed a session.
     Resumes = "resumes",
-    /// Of those, such that the server called incomplete.
+    /// Reconnects that the server called incomplete.
     Gaps = "gaps",
-    /// Pairs that were not placed as wished.
+    /// Pairs on other nodes than the scenario's placement says.
     PlacementMissed = "placement_missed",
     /// Messages sent.
     Sent = "sent",
-    /// Final words `delivered`.
+    /// Sends with the outcome `delivered`.
     Delivered = "delivered",
-    /// Sends that ended in an error: lost, but told.
+    /// Sends with an error as outcome: the message is lost, and the sender knows it.
     SendErrors = "send_errors",
     /// Messages that arrived at their receiver.
     Arrived = "arrived",
-    /// Never arrived, and nobody was told; or told `delivered` and never arrived.
+    /// Never arrived although the sender got no error, or got `delivered`.
     Lost = "lost",
     /// Arrived more than once.
     Duplicated = "duplicated",
     /// Arrived after a later message of the same sender.
     Reordered = "reordered",
-    /// Arrived changed.
+    /// Arrived with other content.
     Corrupted = "corrupted",
-    /// Arrived at somebody else, or under another sender's name.
+    /// Arrived at the wrong peer, or with the wrong sender.
     Misdelivered = "misdelivered",
-    /// Sends that the server promised a final word and never gave one.
+    /// Sends without the outcome that the server promised.
     NoOutcome = "no_outcome",
     /// Bad tokens tried.
     AbuseTried = "abuse_tried",
     /// Bad tokens refused.
     AbuseRefused = "abuse_refused",
-    /// Bad tokens let in.
+    /// Bad tokens accepted.
     AbuseAccepted = "abuse_accepted",
     /// Payload bytes sent.
     BytesSent = "bytes_sent",
-    /// Oracle records that there was no room for: nothing can be said then.
+    /// Messages that the oracle had no room for and did not check.
     OracleFull = "oracle_full",
 }
 
 impl Counter {
-    /// The offences that fail a run, whatever its thresholds.
+    /// The violations, which fail a run without any threshold.
     pub const VIOLATIONS: &[Self] = &[
         Self::Lost,
         Self::Duplicated,

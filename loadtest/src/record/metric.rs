@@ -1,35 +1,33 @@
-//! The times that are measured, each twice: from the moment it should have begun, and from when it did.
+//! The times that are measured, each twice: from the planned start and from the actual start.
 
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
-
-/// The longest time told apart, in nanoseconds: five minutes. Longer ones count as that.
-const LONGEST_NS: u64 = 300_000_000_000;
+use switchboard_harness::stats::new_histogram;
 
 /// A time that is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
-    /// TCP (and TLS) connected.
+    /// TCP (and TLS) connect.
     Connect,
-    /// From the upgrade request with the token until the server's welcome.
+    /// From the upgrade request with the token until the welcome.
     Authenticate,
-    /// From the offer's send until the answer has arrived.
+    /// From sending the offer until the answer has arrived.
     OfferAnswer,
-    /// A message from its send until its receiver has it.
+    /// From sending a message until its receiver has it.
     OneWay,
-    /// A message from its send until its sender has the final word.
+    /// From sending a message until its sender has the outcome.
     Outcome,
-    /// From a call's start until both have the other's description and first candidate.
+    /// From the start of a call until both sides have the description and first candidate of the other.
     CallSetup,
-    /// From the loss of a connection until there is one again.
+    /// From the loss of a connection until the next one is open.
     Reconnect,
-    /// How late the generator itself was: from the moment a start was planned until it was made.
+    /// From the planned start until the generator made it.
     StartDelay,
 }
 
 impl Metric {
-    /// All of them, in the order in which reports show them.
+    /// All metrics, in the order of reports.
     pub const ALL: [Self; 8] = [
         Self::CallSetup,
         Self::OfferAnswer,
@@ -66,9 +64,9 @@ impl Metric {
 /// The times of one metric, in nanoseconds.
 #[derive(Debug, Clone)]
 pub struct HistogramPair {
-    /// From the moment each should have begun: what a user of an open system lives through.
+    /// From the planned starts: what users of an open system experience.
     pub corrected: Histogram<u64>,
-    /// From the moment each did begin.
+    /// From the actual starts.
     pub uncorrected: Histogram<u64>,
 }
 
@@ -82,22 +80,12 @@ impl Default for HistogramPair {
 }
 
 impl HistogramPair {
-    /// Adds all of another's.
+    /// Adds all times of another pair.
     pub fn add(&mut self, other: &Self) {
         // Both have the same bounds, so nothing is out of range.
         let _ = self.corrected.add(&other.corrected);
         let _ = self.uncorrected.add(&other.uncorrected);
     }
-}
-
-/// An empty histogram of nanoseconds with three significant digits.
-#[must_use]
-pub fn new_histogram() -> Histogram<u64> {
-    #[expect(
-        clippy::expect_used,
-        reason = "the bounds are constants that the library accepts"
-    )]
-    Histogram::new_with_bounds(1_000, LONGEST_NS, 3).expect("constant bounds")
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! What is counted and timed while a load runs: counters, times, and the snapshot of one interval that a worker
-//! sends to whoever merges. Not what it means: that is for `results` and the thresholds.
+//! Counters and times of a running load, and the snapshot of one interval that a worker sends to the coordinator.
+//! Their evaluation is in `results` and `thresholds`.
 
 mod counter;
 mod error_tally;
@@ -9,6 +9,7 @@ mod tick;
 
 pub use counter::{Counter, Counts};
 pub use error_tally::{ErrorTally, MAX_ERRORS};
-pub use metric::{HistogramPair, Metric, new_histogram};
+pub use metric::{HistogramPair, Metric};
 pub use recorder::Recorder;
+pub use switchboard_harness::stats::new_histogram;
 pub use tick::{EncodedPair, Sample, Tick, WorkerUsage, decode, encode};

@@ -1,5 +1,5 @@
-//! Where everything of one worker notes what it sees. Cheap enough for each message: a counter is one atomic
-//! add, a time one short lock.
+//! The recorder of one worker. It is cheap enough for every message: a counter costs one atomic add, a time one short
+//! lock.
 
 use std::{
     collections::BTreeMap,
@@ -11,13 +11,13 @@ use parking_lot::Mutex;
 
 use super::{Counter, Counts, EncodedPair, ErrorTally, HistogramPair, Metric, Sample, Tick, WorkerUsage};
 
-/// Node names told apart; connections to others count as `?`.
+/// Distinct node names; connections to further nodes count as `?`.
 const MAX_NODES: usize = 256;
 
-/// Samples kept between two ticks; those beyond are left out.
+/// Samples between two ticks, at most; further ones are dropped.
 const MAX_SAMPLES: usize = 100;
 
-/// What one worker has seen since the last [`Recorder::tick`].
+/// Counters and times of one worker since the last [`Recorder::tick`].
 #[derive(Debug)]
 pub struct Recorder {
     counts: Vec<AtomicU64>,
@@ -25,7 +25,7 @@ pub struct Recorder {
     errors: Mutex<ErrorTally>,
     connected: Mutex<BTreeMap<String, u64>>,
     calls_under_way: AtomicU64,
-    /// Connections lost and sends told to have failed since the last sample.
+    /// Lost connections and send errors since the last sample.
     failures: AtomicU64,
     samples: Mutex<Vec<Sample>>,
     last_tick: Mutex<Instant>,
@@ -47,12 +47,12 @@ impl Default for Recorder {
 }
 
 impl Recorder {
-    /// It happened once more.
+    /// Adds one.
     pub fn count(&self, counter: Counter) {
         self.add(counter, 1);
     }
 
-    /// It happened so many times more.
+    /// Adds `more`.
     pub fn add(&self, counter: Counter, more: u64) {
         if let Some(count) = self.counts.get(counter as usize) {
             count.fetch_add(more, Ordering::Relaxed);
@@ -62,7 +62,7 @@ impl Recorder {
         }
     }
 
-    /// Looks at it; to be called ten times a second.
+    /// Takes a sample; to be called ten times per second.
     pub fn sample(&self, at_ms: i64) {
         let sample = Sample {
             at_ms,
@@ -75,7 +75,7 @@ impl Recorder {
         }
     }
 
-    /// It took so long; `late` is how much later than planned it had begun.
+    /// Records a time from the actual start; `late` is the delay of that start.
     pub fn time(&self, metric: Metric, took: Duration, late: Duration) {
         let index = Metric::ALL.iter().position(|known| *known == metric);
         if let Some(times) = index.and_then(|index| self.times.get(index)) {
@@ -85,12 +85,12 @@ impl Recorder {
         }
     }
 
-    /// Something went wrong; a short text, without names that clients choose.
+    /// Records an error; its text must be short and without names that clients choose.
     pub fn error(&self, text: &str) {
         self.errors.lock().add(text, 1);
     }
 
-    /// A connection to `node` is there.
+    /// A connection to `node` is open.
     pub fn connected(&self, node: &str) {
         let mut connected = self.connected.lock();
         let is_known = connected.contains_key(node) || connected.len() < MAX_NODES;
@@ -98,7 +98,7 @@ impl Recorder {
         *connected.entry(node.to_owned()).or_default() += 1;
     }
 
-    /// A connection to `node` is gone.
+    /// A connection to `node` is closed.
     pub fn disconnected(&self, node: &str) {
         let mut connected = self.connected.lock();
         let node = if connected.contains_key(node) { node } else { "?" };
@@ -113,12 +113,12 @@ impl Recorder {
         self.connected.lock().values().sum()
     }
 
-    /// A call begins.
+    /// A call starts.
     pub fn call_begins(&self) {
         self.calls_under_way.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A call is over.
+    /// A call ends.
     pub fn call_ends(&self) {
         self.calls_under_way.fetch_sub(1, Ordering::Relaxed);
     }
@@ -129,11 +129,11 @@ impl Recorder {
         self.calls_under_way.load(Ordering::Relaxed)
     }
 
-    /// Takes what was noted since the last tick.
+    /// Takes everything that was recorded since the last tick.
     ///
     /// # Errors
     /// When a histogram cannot be encoded; never seen.
-    pub fn tick(&self, at_ms: i64, own: WorkerUsage) -> anyhow::Result<Tick> {
+    pub fn tick(&self, at_ms: i64, usage: WorkerUsage) -> anyhow::Result<Tick> {
         let span = std::mem::replace(&mut *self.last_tick.lock(), Instant::now()).elapsed();
         let counts: Counts = Counter::ALL
             .iter()
@@ -143,7 +143,7 @@ impl Recorder {
             .collect();
         let mut times = BTreeMap::new();
         for (metric, pair) in Metric::ALL.iter().zip(&self.times) {
-            // Encoding takes long; noting goes on meanwhile.
+            // Encoding takes long, so the lock is released before it.
             let taken = {
                 let mut pair = pair.lock();
                 if pair.uncorrected.is_empty() {
@@ -162,7 +162,7 @@ impl Recorder {
             connected: self.connected.lock().clone(),
             calls_under_way: self.calls(),
             samples: std::mem::take(&mut *self.samples.lock()),
-            own,
+            usage,
         })
     }
 }
@@ -176,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tick_takes_what_was_noted_and_leaves_nothing_but_what_still_is() {
+    fn a_tick_takes_counters_and_times_and_keeps_open_connections() {
         let recorder = Recorder::default();
         recorder.count(Counter::Sent);
         recorder.time(Metric::OneWay, Duration::from_millis(2), Duration::from_millis(1));

@@ -1,4 +1,4 @@
-//! What a worker saw in one interval, as it goes over the wire: about a second's worth, a few kilobytes.
+//! The records of a worker in one interval, as it sends them: about one second, a few kilobytes.
 
 use std::{collections::BTreeMap, io::Cursor};
 
@@ -15,9 +15,9 @@ use super::{Counts, ErrorTally, HistogramPair, Metric};
 /// A [`HistogramPair`] as text: HdrHistogram's V2 encoding, deflated, in base64.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct EncodedPair {
-    /// From the intended moments.
+    /// From the planned starts.
     pub corrected: String,
-    /// From the actual ones.
+    /// From the actual starts.
     pub uncorrected: String,
 }
 
@@ -36,7 +36,7 @@ impl EncodedPair {
     /// Decodes it.
     ///
     /// # Errors
-    /// When it is not what [`EncodedPair::of`] made.
+    /// When it was not made by [`EncodedPair::of`].
     pub fn pair(&self) -> anyhow::Result<HistogramPair> {
         Ok(HistogramPair {
             corrected: decode(&self.corrected)?,
@@ -45,7 +45,7 @@ impl EncodedPair {
     }
 }
 
-/// What the worker process itself used.
+/// Resources of the worker process.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct WorkerUsage {
     /// CPU time in this interval, in microseconds.
@@ -56,38 +56,38 @@ pub struct WorkerUsage {
     pub open_files: u64,
 }
 
-/// A look at the worker, ten a second: how fast a fault is noticed and healed is read off these.
+/// A sample of the worker, ten per second: the detection of faults and the recovery from them use these.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sample {
-    /// When, in milliseconds since the start of the load.
+    /// Its time, in milliseconds since the start of the load.
     pub at_ms: i64,
-    /// Connections then.
+    /// Open connections.
     pub connections: u64,
-    /// Connections lost and sends told to have failed since the sample before.
+    /// Lost connections and send errors since the previous sample.
     pub failures: u64,
 }
 
-/// What a worker saw since its last tick.
+/// The records of a worker since its last tick.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Tick {
     /// The interval's end, in milliseconds since the start of the load; below 0 during the ramp.
     pub at_ms: i64,
     /// The interval's length, in milliseconds.
     pub span_ms: u64,
-    /// How often each thing happened.
+    /// The counters.
     pub counts: Counts,
-    /// What took how long.
+    /// The times.
     pub times: BTreeMap<Metric, EncodedPair>,
-    /// What went wrong.
+    /// The errors.
     pub errors: ErrorTally,
-    /// Connections now, by node (as the server names it; `?` where it does not).
+    /// Open connections, by node (as the server names it, else `?`).
     pub connected: BTreeMap<String, u64>,
-    /// Calls under way now.
+    /// Calls under way.
     pub calls_under_way: u64,
-    /// The looks at it in this interval.
+    /// The samples of this interval.
     pub samples: Vec<Sample>,
-    /// What the worker used.
-    pub own: WorkerUsage,
+    /// Resources of the worker.
+    pub usage: WorkerUsage,
 }
 
 /// A histogram as text.
@@ -105,12 +105,12 @@ pub fn encode(histogram: &Histogram<u64>) -> anyhow::Result<String> {
 /// A histogram from its text.
 ///
 /// # Errors
-/// When it is none.
+/// When the text is not a histogram.
 pub fn decode(text: &str) -> anyhow::Result<Histogram<u64>> {
     let bytes = STANDARD.decode(text).context("a histogram is not base64")?;
     Deserializer::new()
         .deserialize(&mut Cursor::new(bytes))
-        .map_err(|error| anyhow::anyhow!("this is no histogram: {error:?}"))
+        .map_err(|error| anyhow::anyhow!("this is not a histogram: {error:?}"))
 }
 
 #[cfg(test)]

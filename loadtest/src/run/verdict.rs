@@ -34,7 +34,7 @@ pub(super) fn judge(scenario: &Scenario, run: &mut RunResult) -> anyhow::Result<
     validity(scenario, run, &mut found);
     for text in &scenario.thresholds {
         let threshold: Threshold = text.parse().map_err(anyhow::Error::msg)?;
-        let result = threshold.judge(run);
+        let result = threshold.evaluate(run);
         if !result.is_met {
             found.push((EXIT_THRESHOLD, format!("{text}: {}", result.measured)));
         }

@@ -1,62 +1,62 @@
-//! A figure of a run by its name, as in `p99(call_setup)` or `rate(arrived)`: what thresholds and comparisons
-//! speak of. Only the names; the figure itself is read in `read`.
+//! Names of figures of a run, for example `p99(call_setup)` or `rate(arrived)`, for thresholds and comparisons. Their
+//! values are read in `read`.
 
 use std::{fmt, str::FromStr};
 
 use crate::record::{Counter, Metric};
 
-/// Something that can be read off a finished run.
+/// A figure of a finished run.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Figure {
-    /// A time: of which things, what of their distribution, and since when.
+    /// A time.
     Time {
-        /// Of what.
+        /// The metric.
         metric: Metric,
-        /// What of it.
+        /// The part of its distribution.
         function: Function,
-        /// From the moment each should have begun, not from when it did.
+        /// From the planned starts, not from the actual ones.
         is_corrected: bool,
     },
-    /// How often something happened.
+    /// A counter.
     Count(Counter),
-    /// How often a second of load.
+    /// A counter per second of load.
     Rate(Counter),
     /// One counter over another.
     Share(Counter, Counter),
     /// One of `RunResult::costs`.
     Cost(String),
-    /// The most loaded node's connections over the mean; of the worst fault.
+    /// Connections of the most loaded node over the mean of all nodes, after the worst fault.
     Imbalance,
-    /// From a fault until as many were connected as before; of the worst fault.
+    /// From the worst fault until as many were connected as before.
     Reconnected,
 }
 
-/// What of a distribution.
+/// A part of a distribution.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Function {
-    /// So many per cent were at most this.
+    /// This percentage of values was at most the figure.
     Percentile(f64),
-    /// The average.
+    /// Mean.
     Mean,
-    /// The shortest.
+    /// Minimum.
     Min,
-    /// The longest.
+    /// Maximum.
     Max,
 }
 
-/// What a figure is measured in.
+/// The unit of a figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unit {
     /// Microseconds.
     Micros,
-    /// Nothing, or what the name says.
+    /// None, or the one in the figure's name.
     Number,
-    /// A part of a whole, 0 to 1.
+    /// A share, 0 to 1.
     Share,
 }
 
 impl Figure {
-    /// What it is measured in.
+    /// Its unit.
     pub(crate) const fn unit(&self) -> Unit {
         match self {
             Self::Time { .. } | Self::Reconnected => Unit::Micros,
@@ -67,26 +67,26 @@ impl Figure {
 }
 
 impl Unit {
-    /// A value in it, for people.
+    /// A value as text.
     pub(crate) fn show(self, value: f64) -> String {
         match self {
-            // From where the next smaller unit would round up to 1000.
+            // A smaller value would round up to 1000 of the next smaller unit.
             Self::Micros if value >= 999_995.0 => format!("{:.2}s", value / 1e6),
             Self::Micros if value >= 999.5 => format!("{:.2}ms", value / 1e3),
             Self::Micros => format!("{value:.0}us"),
             Self::Number if value.fract() == 0.0 => format!("{value:.0}"),
             Self::Number => format!("{value:.2}"),
-            // More digits than a threshold is likely to have: 99.996 % must not look like 100 %.
+            // Four digits, so that 99.996 % does not look like 100 %.
             Self::Share => format!("{:.4}%", value * 100.0),
         }
     }
 
-    /// How values in it are written, for errors.
+    /// An example for error messages.
     pub(super) const fn example(self) -> &'static str {
         match self {
-            Self::Micros => " with a unit, such as 50ms",
-            Self::Number => ", such as 0 or 12.5",
-            Self::Share => ", such as 0.999 or 99.9%",
+            Self::Micros => " with a unit, for example 50ms",
+            Self::Number => ", for example 0 or 12.5",
+            Self::Share => ", for example 0.999 or 99.9%",
         }
     }
 }
@@ -100,7 +100,7 @@ impl FromStr for Figure {
             None => (true, text),
         };
         let figure = match call.split_once('(') {
-            None => word(call)?,
+            None => plain(call)?,
             Some((function, rest)) => {
                 let inner = rest
                     .strip_suffix(')')
@@ -109,21 +109,19 @@ impl FromStr for Figure {
             }
         };
         if !is_corrected && !matches!(figure, Self::Time { .. }) {
-            return Err(format!(
-                "`{call}` is no time, so nothing in it can be uncorrected"
-            ));
+            return Err(format!("`{call}` is not a time, so it cannot be uncorrected"));
         }
         Ok(figure)
     }
 }
 
 /// A figure without parentheses.
-fn word(text: &str) -> Result<Figure, String> {
+fn plain(text: &str) -> Result<Figure, String> {
     match text {
         "imbalance" => Ok(Figure::Imbalance),
         "reconnected" => Ok(Figure::Reconnected),
         name if Metric::named(name).is_some() => {
-            Err(format!("say which part of `{name}`, as in `p99({name})`"))
+            Err(format!("name a part of `{name}`, for example `p99({name})`"))
         }
         name => counter(name).map(Figure::Count),
     }
@@ -135,11 +133,13 @@ fn of(function: &str, inner: &str, is_corrected: bool) -> Result<Figure, String>
         "rate" => counter(inner).map(Figure::Rate),
         "share" => {
             let (part, whole) = inner.split_once('/').ok_or_else(|| {
-                format!("`{inner}` has no `/`; say for example share(calls_set_up/calls_started)")
+                format!("`{inner}` has no `/`; use for example share(calls_set_up/calls_started)")
             })?;
             Ok(Figure::Share(counter(part.trim())?, counter(whole.trim())?))
         }
-        "cost" if inner.is_empty() => Err("`cost()` names no cost, such as kib_per_idle_connection".into()),
+        "cost" if inner.is_empty() => {
+            Err("`cost()` names no cost; use for example cost(kib_per_idle_connection)".into())
+        }
         "cost" => Ok(Figure::Cost(inner.to_owned())),
         function => {
             let function: Function = function.parse()?;
@@ -187,7 +187,7 @@ impl FromStr for Function {
                 let percent: f64 = digits.parse().ok().filter(|_| is_plain).ok_or_else(unknown)?;
                 if percent <= 0.0 || percent >= 100.0 {
                     return Err(format!(
-                        "`{text}` is not between p0 and p100; the longest time is max, p999 is p99.9"
+                        "`{text}` is not between p0 and p100; use max for the maximum and p99.9 for p999"
                     ));
                 }
                 Ok(Self::Percentile(percent))

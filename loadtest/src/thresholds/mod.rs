@@ -1,6 +1,6 @@
-//! What must hold, as people write it, and whether it did. A threshold is a [`Figure`], a comparison and a value:
-//! `p99(call_setup) < 50ms`, `lost == 0`, `share(calls_set_up/calls_started) >= 99.9%`. It judges one finished
-//! run; what a missed threshold means for the program is for others.
+//! Thresholds: a [`Figure`], a comparison and a value, for example `p99(call_setup) < 50ms`, `lost == 0` or
+//! `share(calls_set_up/calls_started) >= 99.9%`. They are evaluated on one finished run. The exit code of a missed
+//! threshold is decided elsewhere.
 
 mod figure;
 mod operator;
@@ -16,7 +16,7 @@ use crate::{
     scenario::Span,
 };
 
-/// One thing that must hold.
+/// A requirement on a run.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Threshold {
     text: String,
@@ -27,8 +27,8 @@ pub(crate) struct Threshold {
 }
 
 impl Threshold {
-    /// Whether it held in that run. What was not measured does not hold.
-    pub(crate) fn judge(&self, run: &RunResult) -> ThresholdResult {
+    /// Whether a run meets it. A figure without a value does not meet it.
+    pub(crate) fn evaluate(&self, run: &RunResult) -> ThresholdResult {
         let (measured, is_met) = match self.figure.of(run) {
             Ok(value) => (
                 self.figure.unit().show(value),
@@ -61,7 +61,7 @@ impl FromStr for Threshold {
     }
 }
 
-/// What stands right of the comparison, in the unit of what stands left of it.
+/// The value right of the comparison, in the unit of the figure.
 fn value(unit: Unit, text: &str) -> Result<f64, String> {
     let number = match unit {
         Unit::Micros => {
@@ -69,7 +69,7 @@ fn value(unit: Unit, text: &str) -> Result<f64, String> {
             return Ok(span.get().as_secs_f64() * 1e6);
         }
         Unit::Number => text.to_owned(),
-        // Shifted as a decimal: 99.9 / 100 is not 0.999, and a share of exactly that must do.
+        // Shifted as a decimal, because 99.9 / 100 is not 0.999 in binary.
         Unit::Share => text
             .strip_suffix('%')
             .map_or_else(|| text.to_owned(), |percent| format!("{}e-2", percent.trim_end())),
@@ -78,7 +78,7 @@ fn value(unit: Unit, text: &str) -> Result<f64, String> {
         .parse::<f64>()
         .ok()
         .filter(|number| number.is_finite())
-        .ok_or_else(|| format!("`{text}` is no number{}", unit.example()))
+        .ok_or_else(|| format!("`{text}` is not a number{}", unit.example()))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! A figure's value in a finished run, or in a few words why it has none.
+//! The value of a figure in a finished run, or the reason why there is none.
 
 use super::{Figure, figure::Function};
 use crate::{
@@ -10,10 +10,10 @@ const MICROS_PER_SECOND: f64 = 1e6;
 const NANOS_PER_MICRO: f64 = 1e3;
 
 impl Figure {
-    /// Its value in its unit.
+    /// Its value, in its unit.
     ///
     /// # Errors
-    /// Why there is none, such as `no call_setup was timed`.
+    /// The reason why there is none, for example `no call_setup was timed`.
     pub(crate) fn of(&self, run: &RunResult) -> Result<f64, String> {
         match self {
             Self::Time {
@@ -31,7 +31,7 @@ impl Figure {
             Self::Cost(name) => run.costs.get(name).copied().ok_or_else(|| {
                 let known: Vec<_> = run.costs.keys().map(String::as_str).collect();
                 match known.as_slice() {
-                    [] => format!("no cost {name} was measured, nor any other"),
+                    [] => format!("no cost was measured"),
                     known => format!("no cost {name} was measured; there are {}", known.join(", ")),
                 }
             }),
@@ -46,7 +46,7 @@ impl Figure {
     }
 }
 
-/// A counter that is not there is 0.
+/// A missing counter is 0.
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
 fn count(run: &RunResult, counter: Counter) -> f64 {
     run.counts.get(counter.name()).copied().unwrap_or(0) as f64

@@ -1,4 +1,4 @@
-//! Thresholds against made-up runs.
+//! Thresholds on invented runs.
 
 use std::collections::BTreeMap;
 
@@ -49,8 +49,8 @@ fn run() -> RunResult {
     }
 }
 
-fn judge(text: &str, run: &RunResult) -> ThresholdResult {
-    text.parse::<Threshold>().unwrap().judge(run)
+fn evaluate(text: &str, run: &RunResult) -> ThresholdResult {
+    text.parse::<Threshold>().unwrap().evaluate(run)
 }
 
 fn error(text: &str) -> String {
@@ -58,7 +58,7 @@ fn error(text: &str) -> String {
 }
 
 #[test]
-fn every_kind_of_figure_is_held_to_its_value() {
+fn every_kind_of_figure_is_compared_with_its_value() {
     for (text, is_met) in [
         ("p99(call_setup) < 1s", true),
         ("p99(call_setup) < 900ms", false),
@@ -79,26 +79,26 @@ fn every_kind_of_figure_is_held_to_its_value() {
         ("share(calls_set_up / calls_started) >= 0.9991", false),
         ("cost(kib_per_idle_connection) < 5", true),
     ] {
-        assert_eq!(judge(text, &run()).is_met, is_met, "{text}");
+        assert_eq!(evaluate(text, &run()).is_met, is_met, "{text}");
     }
 }
 
 #[test]
 fn a_missed_threshold_says_what_was_measured() {
-    let result = judge(" send_errors == 0 ", &run());
+    let result = evaluate(" send_errors == 0 ", &run());
     assert_eq!(
         (result.text.as_str(), result.measured.as_str()),
         ("send_errors == 0", "7")
     );
-    assert_eq!(judge("min(call_setup) < 900us", &run()).measured, "1.00ms");
+    assert_eq!(evaluate("min(call_setup) < 900us", &run()).measured, "1.00ms");
     assert_eq!(
-        judge("share(calls_set_up/calls_started) == 1", &run()).measured,
+        evaluate("share(calls_set_up/calls_started) == 1", &run()).measured,
         "99.9000%"
     );
 }
 
 #[test]
-fn what_was_not_measured_is_not_kept_and_says_why() {
+fn a_figure_without_a_value_misses_and_says_why() {
     for (text, why) in [
         ("p99(one_way) < 1s", "no one_way was timed"),
         ("share(abuse_refused/abuse_tried) == 100%", "abuse_tried is 0"),
@@ -106,13 +106,13 @@ fn what_was_not_measured_is_not_kept_and_says_why() {
         ("imbalance < 2", "no fault"),
         ("reconnected < 5s", "there was no fault"),
     ] {
-        let result = judge(text, &run());
+        let result = evaluate(text, &run());
         assert!(!result.is_met && result.measured.contains(why), "{result:?}");
     }
 }
 
 #[test]
-fn the_worst_fault_counts_and_one_that_never_healed_misses() {
+fn the_worst_fault_counts_and_a_missing_recovery_misses() {
     let fault = |reconnected_s, connected_min| FaultResult {
         what: "kill n2".into(),
         connected_before: 10,
@@ -123,10 +123,10 @@ fn the_worst_fault_counts_and_one_that_never_healed_misses() {
     };
     let with = |faults| RunResult { faults, ..run() };
     let healed = with(vec![fault(Some(1.0), 5), fault(Some(3.0), 5), fault(None, 10)]);
-    assert!(judge("reconnected < 3.5s", &healed).is_met);
-    assert!(!judge("reconnected < 2s", &healed).is_met);
-    assert!(!judge("imbalance < 2", &healed).is_met);
-    let broken = judge(
+    assert!(evaluate("reconnected < 3.5s", &healed).is_met);
+    assert!(!evaluate("reconnected < 2s", &healed).is_met);
+    assert!(!evaluate("imbalance < 2", &healed).is_met);
+    let broken = evaluate(
         "reconnected < 1h",
         &with(vec![fault(Some(1.0), 5), fault(None, 5)]),
     );
@@ -137,7 +137,7 @@ fn the_worst_fault_counts_and_one_that_never_healed_misses() {
 }
 
 #[test]
-fn a_wrong_text_is_shown_with_the_wrong_word_and_the_known_ones() {
+fn a_wrong_threshold_is_shown_with_the_wrong_part_and_the_known_ones() {
     for (text, words) in [
         (
             "p99(cal_setup) < 5ms",

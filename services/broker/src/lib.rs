@@ -1,12 +1,15 @@
-//! What joins the nodes: the memory and Redis backends of `switchboard_core::Broker`. Both pass one contract
-//! suite (`tests/contract.rs`). Not here: what a node does with what it hears – that is `switchboard-core`.
+//! The memory and Redis backends of `switchboard_core::Broker`, which joins the nodes of a cluster. Both pass
+//! one contract suite (`tests/contract.rs`). Not here: what a node does with a message – that is
+//! `switchboard-core`.
 
-mod asking;
+mod conflict;
+#[doc(hidden)]
+pub mod fuzzing;
 mod keys;
 mod memory;
+mod partition;
 mod queue;
 mod redis;
-mod slots;
 
 pub use memory::{MemoryBroker, MemoryBus};
-pub use redis::{RedisBroker, RedisConfig, RedisConfigError};
+pub use redis::{RedisBroker, RedisConfig, RedisConfigError, RedisMode};

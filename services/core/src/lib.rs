@@ -35,7 +35,7 @@ pub use candidates::MaxAge;
 pub use command_gate::{CommandEffect, CommandGate};
 pub use limits::Limits;
 pub use rebalance::{RebalancePolicy, RebalanceRate, RebalanceRules};
-pub use records::{RecordOwner, Records};
+pub use records::{OFFLINE_QUEUE_BYTES, OFFLINE_QUEUE_MESSAGES, RecordOwner, Records};
 pub use router::{Router, SendRequest};
 pub use send_queue::{AckTo, Delivery, Outgoing};
 pub use session::Session;

@@ -16,11 +16,11 @@ use crate::{
     StoreOutcome, StoredMessage,
 };
 
-/// Letters that one mailbox holds.
-const MAILBOX_LETTERS: usize = 256;
+/// Messages that one offline queue holds.
+pub const OFFLINE_QUEUE_MESSAGES: usize = 256;
 
-/// Bytes that one mailbox holds.
-const MAILBOX_BYTES: usize = 1024 * 1024;
+/// Bytes that one offline queue holds; its first message may be larger.
+pub const OFFLINE_QUEUE_BYTES: usize = 1024 * 1024;
 
 /// All records of a cluster. Bounded by the peers attached, and by those detached within their windows.
 #[derive(Debug, Default)]
@@ -206,7 +206,9 @@ impl Records {
         }
         let bytes = letter.envelope.len();
         let is_empty = record.letters.is_empty();
-        if record.letters.len() >= MAILBOX_LETTERS || (!is_empty && record.bytes + bytes > MAILBOX_BYTES) {
+        if record.letters.len() >= OFFLINE_QUEUE_MESSAGES
+            || (!is_empty && record.bytes + bytes > OFFLINE_QUEUE_BYTES)
+        {
             return StoreOutcome::Full;
         }
         // One run a letter, as the scripts write it: nothing is said about ids in between.

@@ -1,4 +1,4 @@
-//! The course of the load as lines: the time that matters, what got done, connections. Faults are upright lines.
+//! The timeline of the load as line charts: main time, main counter, connections. Faults are vertical lines.
 
 use ratatui::{
     Frame,
@@ -9,17 +9,17 @@ use ratatui::{
     widgets::{Axis, Chart, Dataset, GraphType},
 };
 
-use super::part;
+use super::section;
 use crate::{
     live::{FaultState, Progress},
     results::{Quantiles, Second},
     thresholds::Unit,
 };
 
-/// The most that is shown, in seconds: the last ones.
+/// The charts show at most the last seconds.
 const WINDOW_S: f64 = 600.0;
 
-/// Rows that a chart needs, and with which a third is added.
+/// Minimum rows of a chart, and of an area with three charts.
 const ROWS: (u16, u16) = (5, 21);
 
 /// A line of a chart.
@@ -43,7 +43,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, progress: &Progress) {
 
 fn times(frame: &mut Frame<'_>, area: Rect, progress: &Progress) {
     let Some(metric) = progress.main_metric() else {
-        frame.render_widget(part("times: none yet "), area);
+        frame.render_widget(section("times: none yet "), area);
         return;
     };
     let curve = |color, quantile: fn(&Quantiles) -> f64| Curve {
@@ -72,7 +72,7 @@ fn rate(frame: &mut Frame<'_>, area: Rect, progress: &Progress) {
     let of = |second: &Second| Some(second.counts.get(counter.name()).copied().unwrap_or(0) as f64);
     let points = points(progress, of);
     let now = points.last().map_or(0.0, |(_, value)| *value);
-    let title = format!("{}: {now:.0} a second ", counter.name());
+    let title = format!("{}: {now:.0} per second ", counter.name());
     let curve = Curve {
         color: Color::Cyan,
         points,
@@ -91,7 +91,7 @@ fn connections(frame: &mut Frame<'_>, area: Rect, progress: &Progress) {
     chart(frame, area, progress, title.into(), Unit::Number, &[curve]);
 }
 
-/// The window's first and last second.
+/// First and last second of the window.
 fn window(progress: &Progress) -> [f64; 2] {
     let first = progress.series.first().map_or(0.0, |second| second.at_s.min(0.0));
     let now = progress.latest().map_or(0.0, |second| second.at_s);
@@ -104,7 +104,7 @@ fn window(progress: &Progress) -> [f64; 2] {
     }
 }
 
-/// A value of each second in the window that has one.
+/// The values of the seconds in the window.
 fn points(progress: &Progress, of: impl Fn(&Second) -> Option<f64>) -> Vec<(f64, f64)> {
     let [first, _] = window(progress);
     progress
@@ -129,7 +129,7 @@ fn chart(
         .iter()
         .flat_map(|curve| &curve.points)
         .fold(0.0_f64, |most, (_, value)| most.max(*value));
-    // Some height even where all is zero.
+    // The axis needs a height even if all values are zero.
     let top = if most > 0.0 { most * 1.05 } else { 1.0 };
     let marks: Vec<[(f64, f64); 2]> = progress
         .faults
@@ -156,7 +156,7 @@ fn chart(
         .collect();
     let gray = Style::new().fg(Color::DarkGray);
     let widget = Chart::new(datasets)
-        .block(part(title))
+        .block(section(title))
         .legend_position(None)
         .x_axis(Axis::default().bounds(window).style(gray))
         .y_axis(

@@ -1,12 +1,12 @@
-//! The lists at the bottom: faults and thresholds, and what went wrong.
+//! The lists at the bottom: faults and thresholds, and errors.
 
 use ratatui::{Frame, layout::Rect, style::Stylize as _, text::Line, widgets::Paragraph};
 
-use super::part;
+use super::section;
 use crate::live::{FaultState, Progress};
 
-/// Faults in the order of time, then thresholds, the missed ones first.
-pub(super) fn holds(frame: &mut Frame<'_>, area: Rect, progress: &Progress) {
+/// Faults by time, then thresholds, missed ones first.
+pub(super) fn requirements(frame: &mut Frame<'_>, area: Rect, progress: &Progress) {
     let faults = progress.faults.iter().map(|fault| {
         let text = format!("{:>4.0}s {}", fault.at.as_secs_f64(), fault.what);
         match &fault.state {
@@ -26,9 +26,9 @@ pub(super) fn holds(frame: &mut Frame<'_>, area: Rect, progress: &Progress) {
         }
     });
     let title = if progress.faults.is_empty() {
-        "must hold "
+        "thresholds "
     } else {
-        "faults, and what must hold "
+        "faults and thresholds "
     };
     list(frame, area, title, faults.chain(thresholds).collect());
 }
@@ -47,7 +47,7 @@ pub(super) fn errors(frame: &mut Frame<'_>, area: Rect, progress: &Progress) {
     list(frame, area, "errors ", lines);
 }
 
-/// As many lines as there is room for; the last one says how many there are besides.
+/// The lines that fit; if some do not fit, the last line has their number.
 fn list(frame: &mut Frame<'_>, area: Rect, title: &str, mut lines: Vec<Line<'static>>) {
     let room = usize::from(area.height.saturating_sub(1));
     if lines.len() > room && room > 0 {
@@ -55,5 +55,5 @@ fn list(frame: &mut Frame<'_>, area: Rect, title: &str, mut lines: Vec<Line<'sta
         lines.truncate(room - 1);
         lines.push(Line::from(format!("… {more} more")).dark_gray());
     }
-    frame.render_widget(Paragraph::new(lines).block(part(title)), area);
+    frame.render_widget(Paragraph::new(lines).block(section(title)), area);
 }

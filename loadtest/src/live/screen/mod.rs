@@ -1,5 +1,5 @@
-//! What the terminal view looks like: a title and a gauge; charts beside tables; what must hold and what went
-//! wrong. On a very small terminal only lines of text.
+//! The layout of the terminal view: title and gauge, charts and tables, requirements and errors. A very small terminal
+//! shows lines of text only.
 
 mod charts;
 mod lists;
@@ -15,19 +15,19 @@ use ratatui::{
 
 use super::{Progress, plain};
 
-/// The least that the whole view needs, in columns and rows.
-const LEAST: (u16, u16) = (60, 16);
+/// Minimum size of the whole view, in columns and rows.
+const MIN_SIZE: (u16, u16) = (60, 16);
 
-/// Rows of the lists at the bottom, on a small terminal and on a large one.
+/// Rows of the lists at the bottom, on a small and on a large terminal.
 const LIST_ROWS: (u16, u16) = (7, 10);
 
-/// From so many rows on a terminal is large.
+/// Minimum rows of a large terminal.
 const LARGE: u16 = 32;
 
-/// Draws all of it.
+/// Draws the view.
 pub(super) fn draw(frame: &mut Frame<'_>, progress: &Progress) {
     let area = frame.area();
-    if area.width < LEAST.0 || area.height < LEAST.1 {
+    if area.width < MIN_SIZE.0 || area.height < MIN_SIZE.1 {
         small(frame, area, progress);
         return;
     }
@@ -51,7 +51,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, progress: &Progress) {
     let [left, right] = Layout::horizontal([Constraint::Percentage(50), Constraint::Fill(1)])
         .spacing(1)
         .areas(bottom);
-    lists::holds(frame, left, progress);
+    lists::requirements(frame, left, progress);
     lists::errors(frame, right, progress);
 }
 
@@ -72,15 +72,15 @@ fn head(frame: &mut Frame<'_>, area: Rect, progress: &Progress) {
     frame.render_widget(widget, gauge);
 }
 
-/// What matters most, first: there may be room for nothing else.
+/// The most important lines first, because there may be no room for others.
 fn small(frame: &mut Frame<'_>, area: Rect, progress: &Progress) {
     let mut lines = Vec::new();
-    let offences: Vec<_> = progress
-        .offences()
+    let violations: Vec<_> = progress
+        .violations()
         .map(|(counter, count)| format!("{} {count}", counter.name()))
         .collect();
-    if !offences.is_empty() {
-        lines.push(Line::from(offences.join(" ")).red().bold());
+    if !violations.is_empty() {
+        lines.push(Line::from(violations.join(" ")).red().bold());
     }
     lines.push(Line::from(plain::line(progress)));
     lines.push(Line::from(plain::title(progress)).dark_gray());
@@ -88,8 +88,8 @@ fn small(frame: &mut Frame<'_>, area: Rect, progress: &Progress) {
     frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: true }), area);
 }
 
-/// A part of the screen: a rule with its name above it.
-fn part<'a>(title: impl Into<Line<'a>>) -> Block<'a> {
+/// A section of the screen: a rule with its title.
+fn section<'a>(title: impl Into<Line<'a>>) -> Block<'a> {
     Block::new()
         .borders(Borders::TOP)
         .border_style(Style::new().fg(Color::DarkGray))

@@ -1,4 +1,4 @@
-//! Times, counters and the nodes' connections so far, one below the other.
+//! Times and counters so far, and the connections of each node.
 
 use ratatui::{
     Frame,
@@ -8,24 +8,24 @@ use ratatui::{
     widgets::{Bar, BarChart, BarGroup, Paragraph, Row, Table},
 };
 
-use super::part;
+use super::section;
 use crate::{
     live::Progress,
     record::{Counter, Metric},
     thresholds::Unit,
 };
 
-/// Nodes with a bar of their own, at most; the least connected ones are left out.
+/// Nodes with a bar, at most; those with the fewest connections are left out.
 const MAX_BARS: usize = 6;
 
-/// Columns that a counter's name and value take.
+/// Columns of a counter's name and value.
 const COUNTER_WIDTH: u16 = 24;
 
 /// Columns of a node's name.
 const NODE_WIDTH: usize = 12;
 
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, progress: &Progress) {
-    // A row each, and one for the rule above.
+    // One row each, and one for the rule above.
     let times = u16::try_from(progress.times.len())
         .unwrap_or(u16::MAX)
         .saturating_add(1);
@@ -59,50 +59,50 @@ fn times(frame: &mut Frame<'_>, area: Rect, progress: &Progress) {
         Line::from("times").bold(),
         Line::from("p50").right_aligned(),
         Line::from("p99").right_aligned(),
-        Line::from("longest").right_aligned(),
+        Line::from("max").right_aligned(),
     ];
     let head = Table::new([Row::new(names)], widths).style(Style::new().fg(Color::Gray));
     frame.render_widget(head, title);
     frame.render_widget(Table::new(rows, widths), rest);
 }
 
-/// Offences first, in red; then all else that happened.
+/// Violations first, in red; then the other counters.
 fn counters(frame: &mut Frame<'_>, area: Rect, progress: &Progress) {
     let entry = |counter: Counter, count: u64, style: Style| {
         let (name, width) = (counter.name(), usize::from(COUNTER_WIDTH) - 2);
         let room = width.saturating_sub(name.len());
         Span::styled(format!("{name}{count:>room$}  "), style)
     };
-    let offences: Vec<_> = progress.offences().collect();
+    let violations: Vec<_> = progress.violations().collect();
     let others = Counter::ALL
         .iter()
         .map(|counter| (*counter, progress.count(*counter)))
-        .filter(|entry| entry.1 > 0 && !offences.contains(entry));
+        .filter(|entry| entry.1 > 0 && !violations.contains(entry));
     let red = Style::new().fg(Color::Red).bold();
-    let entries: Vec<Span<'_>> = offences
+    let entries: Vec<Span<'_>> = violations
         .iter()
         .map(|(counter, count)| entry(*counter, *count, red))
-        .chain(others.map(|(counter, count)| entry(counter, count, trouble(counter))))
+        .chain(others.map(|(counter, count)| entry(counter, count, failure_style(counter))))
         .collect();
     let columns = usize::from(area.width / COUNTER_WIDTH).max(1);
-    let title = if offences.is_empty() {
+    let title = if violations.is_empty() {
         "counters "
     } else {
-        "counters: OFFENCES "
+        "counters: VIOLATIONS "
     };
     let mut lines: Vec<Line<'_>> = entries
         .chunks(columns)
         .map(|line| Line::from(line.to_vec()))
         .collect();
-    if offences.is_empty() && progress.count(Counter::Arrived) > 0 {
-        lines.insert(0, Line::from("nothing lost, doubled or changed").green());
+    if violations.is_empty() && progress.count(Counter::Arrived) > 0 {
+        lines.insert(0, Line::from("no violations").green());
     }
-    frame.render_widget(Paragraph::new(lines).block(part(title)), area);
+    frame.render_widget(Paragraph::new(lines).block(section(title)), area);
 }
 
-/// Yellow for what is no offence but not well either.
-fn trouble(counter: Counter) -> Style {
-    let is_trouble = [
+/// Yellow for failures that are no violations.
+fn failure_style(counter: Counter) -> Style {
+    let is_failure = [
         Counter::Dropped,
         Counter::CallsFailed,
         Counter::ConnectsFailed,
@@ -112,7 +112,7 @@ fn trouble(counter: Counter) -> Style {
         Counter::SendErrors,
     ]
     .contains(&counter);
-    if is_trouble {
+    if is_failure {
         Style::new().fg(Color::Yellow)
     } else {
         Style::new()
@@ -147,6 +147,6 @@ fn nodes(frame: &mut Frame<'_>, area: Rect, progress: &Progress) {
         .bar_style(Style::new().fg(Color::Blue))
         .value_style(Style::new().fg(Color::White).bg(Color::Blue))
         .data(BarGroup::default().bars(&bars))
-        .block(part(format!("connections: {}{more} ", progress.connections())));
+        .block(section(format!("connections: {}{more} ", progress.connections())));
     frame.render_widget(chart, area);
 }

@@ -55,7 +55,7 @@ function logAxis(unit, min, max) {
   const to = all.find((tick) => tick >= most * 0.999) ?? most;
   let ticks = all.filter((tick) => tick >= from * 0.999 && tick <= to * 1.001);
   if (ticks.length > MAX_LOG_TICKS) {
-    const room = Math.log10(to / from) * 0.08;
+    const room = Math.log10(to / from) * 0.1;
     const toPower = (tick) => Math.abs(Math.log10(tick) - Math.round(Math.log10(tick)));
     ticks = ticks.filter((tick) => toPower(tick) < 1e-9 || ((tick === from || tick === to) && toPower(tick) > room));
   }

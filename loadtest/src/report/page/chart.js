@@ -77,8 +77,7 @@ function stretches(chart, line, frame) {
 
 const pathOf = (points) => points.map(([x, y], index) => `${index ? "L" : "M"}${px(x)} ${px(y)}`).join("");
 
-/** Adding a tiny step makes a lone point a visible dot. */
-const linePath = (parts) => parts.map((part) => pathOf(part) + (part.length === 1 ? "h.1" : "")).join("");
+const linePath = (parts) => parts.filter((part) => part.length > 1).map(pathOf).join("");
 
 const areaPath = (parts) => parts.map((part) => `${pathOf([...part, ...part.map(([x, , below]) => [x, below]).reverse()])}Z`).join("");
 
@@ -105,7 +104,9 @@ function drawInside(chart) {
         <line class="mark" x1="${px(x)}" x2="${px(x)}" y1="${px(top)}" y2="${frame.bottom}"/>
         ${lane >= 0 && html`<text class="mark-label" x="${px(start)}" y="${px(top + 9)}">${label}</text>`}`;
     })}
-    ${lines.map(({ css, parts }) => html`<path class="line ${css}" d="${linePath(parts)}"/>`)}`;
+    ${lines.map(({ css, parts }) => html`
+      <path class="line ${css}" d="${linePath(parts)}"/>
+      ${parts.filter((part) => part.length === 1).map(([[x, y]]) => html`<circle class="dot ${css}" cx="${px(x)}" cy="${px(y)}" r="2.6"/>`)}`)}`;
 }
 
 /** Charts on the page, in their order; the readout finds them by index. */

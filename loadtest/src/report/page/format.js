@@ -87,5 +87,15 @@ const VIOLATIONS = [
   ["reordered", "reordered", "arrived after a later message of the same sender"],
   ["corrupted", "corrupted", "arrived with other content"],
   ["misdelivered", "misdelivered", "arrived at the wrong peer, or with the wrong sender"],
-  ["no_outcome", "without outcome", "the server promised an outcome and sent none"],
+  ["no_outcome", "no outcome", "the server promised an outcome and sent none"],
 ];
+
+/** Labels of the costs; other costs are labelled by their keys. */
+const COSTS = {
+  kib_per_idle_connection: "Memory per idle connection, KiB",
+  cpu_us_per_message: "CPU per message, µs",
+  cpu_us_per_message_redis: "CPU of Redis per message, µs",
+  messages_per_second_per_core: "Messages per second and core",
+  nodes_cores: "Cores of all nodes, mean",
+  redis_cores: "Cores of Redis, mean",
+};

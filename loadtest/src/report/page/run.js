@@ -85,7 +85,7 @@ function servers(run) {
         ${numbers(format.seconds(server.cpu_s), format.number(server.cpu_s / run.load_s), format.memory(server.resident_before_kib),
           format.memory(server.resident_max_kib), format.memory(server.resident_after_kib), format.count(server.connections), perConnection(server))}</tr>`))}`}
     ${Object.keys(run.costs).length > 0 && table("", Object.entries(run.costs).map(([name, value]) => html`<tr>
-      <th scope="row">${format.key(name)}</th>${numbers(format.number(value))}</tr>`))}
+      <th scope="row">${COSTS[name] ?? format.key(name)}</th>${numbers(format.number(value))}</tr>`))}
     ${run.servers.filter((server) => Object.keys(server.metrics).length > 0).map((server) => html`<details>
       <summary>Changes of <code>/metrics</code> of ${format.label(server.name, 40)} over the load</summary>
       ${table("", Object.entries(server.metrics).map(([series, change]) => html`<tr><td><code>${series}</code></td>${numbers(format.number(change))}</tr>`))}</details>`)}`;
@@ -96,13 +96,13 @@ function generator(run, limits) {
   const isBusy = used.busiest_core_share > BUSY_SHARE;
   const row = (name, value, about, meter) => html`<tr><th scope="row">${name}</th>${numbers(value)}<td>${meter}</td><td class="soft">${about}</td></tr>`;
   const beyond = (limit) => (limit === undefined ? "" : `; invalid beyond ${limit}`);
-  const share = format.percent(limits.most_dropped);
+  const maxDropped = limits.max_dropped === undefined ? undefined : format.percent(limits.max_dropped);
   return html`<h3>Generator</h3>
     ${table("", [
       row("Busiest worker", format.percent(used.busiest_core_share), "of one core", html`<div class="meter ${isBusy && "bad"}">
         <div style="width:${Math.round(Math.min(1, used.busiest_core_share) * 100)}%"></div></div>`),
-      row("Start delay, p99", format.us(used.start_delay_p99_us), `of the starts were made later than planned by at most this${beyond(limits.most_slip)}`),
-      row("Dropped", format.percent(used.dropped_share), `of the planned starts were not made${beyond(limits.most_dropped && share)}`),
+      row("Start delay, p99", format.us(used.start_delay_p99_us), `99 % of the starts were at most this late${beyond(limits.max_start_delay)}`),
+      row("Dropped", format.percent(used.dropped_share), `of the planned starts were not made${beyond(maxDropped)}`),
       row(`${used.workers} ${used.workers === 1 ? "worker" : "workers"}`, format.seconds(used.cpu_s), `of CPU, and at most ${format.memory(used.resident_max_kib)} of memory`),
     ])}
     <p class="hint">${isBusy

@@ -1,6 +1,6 @@
-//! One attach: whoever holds the peer is asked first, if that is wanted; then subscribed and confirmed, then
-//! claimed, within a deadline; whatever is missing then is left to the background. An attach that is dropped
-//! half-way gives up what it took.
+//! One attach: a conflict with another owner is resolved first; then the peer is subscribed and confirmed, then
+//! claimed, within a deadline. The background does the rest (`claim_worker`). An attach that is dropped half-way
+//! gives up what it took.
 
 use std::time::Duration;
 
@@ -13,84 +13,87 @@ use tokio::{
     time::{Instant, sleep, timeout_at},
 };
 
-use super::{call::Call, command::Command, record::Claimed, shared::Shared, subscriber::desired::Holding};
-use crate::asking;
+use super::{
+    claim::LocalClaim,
+    command::{Command, script_call::ScriptCall},
+    record::Claimed,
+    shard::state::Shard,
+};
+use crate::conflict;
 
 /// How long an attach may take before it goes on in the background.
 const DEADLINE: Duration = Duration::from_secs(2);
 
-/// How long a resume waits for a connection to Redis that is being built anew.
-const REDIAL: Duration = Duration::from_secs(1);
+/// How long a resume waits for a connection to Redis that is being rebuilt.
+const REBUILD_PATIENCE: Duration = Duration::from_secs(1);
 
-/// How often it looks.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// How often it checks the connection.
+const CHECK_EVERY: Duration = Duration::from_millis(10);
 
 /// What an attach has taken; dropping it unfinished gives it back.
-struct Attaching<'a> {
-    shared: &'a Shared,
+struct Attach<'a> {
+    shard: &'a Shard,
     key: &'a PeerKey,
     session: SessionId,
     displaced: Option<SessionId>,
-    may_wait: bool,
+    /// Only Redis can grant a resume, so it cannot be left to the background.
+    is_resume: bool,
     is_finished: bool,
 }
 
 /// Subscribes to `key` and claims it.
-pub(crate) async fn attach(
-    shared: &Shared,
-    key: &PeerKey,
-    claim: Claim,
-) -> Result<ClaimOutcome, BrokerError> {
-    if claim.resume && !is_connected_soon(shared).await {
-        // Nobody can say whether that session is still there.
+pub(crate) async fn attach(shard: &Shard, key: &PeerKey, claim: Claim) -> Result<ClaimOutcome, BrokerError> {
+    if claim.resume && !is_connected_soon(shard).await {
+        // Without Redis nothing is known of that session.
         return Err(BrokerError::NotResumable);
     }
-    let look = || holder(shared, key).boxed();
-    asking::ask(&claim, look, |holder| {
-        question(shared, key, claim.if_held, holder)
-    })
-    .await?;
-    shared.note_window(claim.window);
+    let read_owner = || read_owner(shard, key).boxed();
+    conflict::resolve(&claim, read_owner, |owner| ask(shard, key, claim.if_held, owner)).await?;
+    shard.note_window(claim.window);
     let deadline = Instant::now() + DEADLINE;
     let session = claim.token.session;
-    let wanted = shared.desired.lock().want(key, claim.token);
-    let attaching = Attaching {
-        shared,
+    let taken = shard.tables.lock().take(key, claim.token);
+    let attach = Attach {
+        shard,
         key,
         session,
-        displaced: wanted.displaced.filter(|displaced| *displaced != session),
-        may_wait: !claim.resume,
+        displaced: taken.displaced.filter(|displaced| *displaced != session),
+        is_resume: claim.resume,
         is_finished: false,
     };
-    shared.changes.notify_one();
-    if !shared.health.is_connected() {
-        return attaching.leave();
+    shard.subscription_changes.notify_one();
+    if !shard.health.is_connected() {
+        return attach.leave_to_background();
     }
-    if let Some(confirmation) = wanted.confirmation {
+    if let Some(confirmation) = taken.confirmation {
         let since = Instant::now();
         let is_confirmed = matches!(timeout_at(deadline, confirmation).await, Ok(Ok(())));
-        shared
+        shard
             .telemetry
             .redis_command(RedisOp::Subscribe, since.elapsed(), is_confirmed);
         if !is_confirmed {
             // Lost connection, another session, or too late: the table knows which.
-            return attaching.leave();
+            return attach.leave_to_background();
         }
     }
     let (sender, answer) = oneshot::channel();
-    let holding = Holding::to_claim(key.clone(), claim.token, 0);
-    let sent = shared.send_claim(holding, |holding, epoch| Call::Claim {
-        holding,
+    let local = LocalClaim {
+        key: key.clone(),
+        token: claim.token,
+        fence: 0,
+    };
+    let sent = shard.send_claim(local, |local, epoch| ScriptCall::Claim {
+        claim: local,
         resume: claim.resume,
         window: claim.window,
         epoch,
         answer: sender,
     });
     let Ok(epoch) = sent else {
-        return attaching.leave();
+        return attach.leave_to_background();
     };
     match timeout_at(deadline, answer).await {
-        Ok(Ok(Ok(claimed))) => attaching.claimed(claimed, epoch),
+        Ok(Ok(Ok(claimed))) => attach.finish(claimed, epoch),
         Ok(Ok(Err(
             error @ (BrokerError::Refused
             | BrokerError::Superseded
@@ -99,110 +102,111 @@ pub(crate) async fn attach(
         ))) => Err(error),
         Ok(Ok(Err(BrokerError::Unavailable | BrokerError::QueueFull | BrokerError::Unsettled)))
         | Ok(Err(_))
-        | Err(_) => attaching.leave(),
+        | Err(_) => attach.leave_to_background(),
     }
 }
 
-/// Whether Redis can be asked within [`REDIAL`]: a session is worth the wait for a connection that was cut.
-async fn is_connected_soon(shared: &Shared) -> bool {
-    let deadline = Instant::now() + REDIAL;
-    while !shared.health.is_connected() {
+/// Whether Redis can be asked within [`REBUILD_PATIENCE`]: a session is worth the wait for a lost connection.
+async fn is_connected_soon(shard: &Shard) -> bool {
+    let deadline = Instant::now() + REBUILD_PATIENCE;
+    while !shard.health.is_connected() {
         if Instant::now() >= deadline {
             return false;
         }
-        sleep(LOOK_EVERY).await;
+        sleep(CHECK_EVERY).await;
     }
     true
 }
 
-/// Who holds the peer; nobody, as far as this node can tell, while Redis is away.
-async fn holder(shared: &Shared, key: &PeerKey) -> Result<Option<asking::Holder>, BrokerError> {
-    let (answer, holder) = oneshot::channel();
+/// The owner of the peer; none, as far as this node can tell, while Redis is away.
+async fn read_owner(shard: &Shard, key: &PeerKey) -> Result<Option<conflict::Owner>, BrokerError> {
+    let (answer, owner) = oneshot::channel();
     let key = key.clone();
-    if shared.send(Command::Holder { key, answer }).is_err() {
+    if shard.send(Command::ReadOwner { key, answer }).is_err() {
         return Ok(None);
     }
-    let holder = match holder.await {
-        Ok(Ok(holder)) => holder,
+    let owner = match owner.await {
+        Ok(Ok(owner)) => owner,
         Ok(Err(BrokerError::Refused)) => return Err(BrokerError::Refused),
         Ok(Err(_)) | Err(_) => None,
     };
-    Ok(holder.map(|holder| asking::Holder {
-        is_here: holder.node == shared.node && holder.incarnation == shared.lease.incarnation(),
-        session: SessionId::parse(&holder.session).ok(),
-        node: holder.node,
-        is_attached: holder.is_attached,
-        alive: holder.alive,
+    Ok(owner.map(|owner| conflict::Owner {
+        is_local: owner.node == *shard.node() && owner.incarnation == shard.lease.incarnation(),
+        session: SessionId::parse(&owner.session).ok(),
+        node: owner.node,
+        is_attached: owner.is_attached,
+        touches: owner.touches,
     }))
 }
 
-fn question(shared: &Shared, key: &PeerKey, if_held: ConflictPolicy, holder: asking::Holder) {
-    let Some(question) = holder.session.and_then(|session| if_held.question(key, session)) else {
+fn ask(shard: &Shard, key: &PeerKey, policy: ConflictPolicy, owner: conflict::Owner) {
+    let Some(question) = owner.session.and_then(|session| policy.question(key, session)) else {
         return;
     };
-    let (node, message) = (holder.node, question.encode());
-    if let Err(error) = shared.send(Command::Inbox { node, message }) {
-        tracing::debug!(%error, "the holder of a peer could not be asked");
+    let (node, message) = (owner.node, question.encode());
+    if let Err(error) = shard.send(Command::PublishToNode { node, message }) {
+        tracing::debug!(%error, "the owner of a peer could not be asked");
     }
 }
 
-impl Attaching<'_> {
-    fn claimed(mut self, claimed: Claimed, epoch: u32) -> Result<ClaimOutcome, BrokerError> {
+impl Attach<'_> {
+    fn finish(mut self, claimed: Claimed, epoch: u32) -> Result<ClaimOutcome, BrokerError> {
         let Claimed {
             fence,
             previous,
-            saved,
-            mail,
+            snapshot,
+            stored,
         } = claimed;
-        if !self
-            .shared
-            .desired
-            .lock()
-            .claimed(self.key, self.session, fence, epoch)
-        {
+        let mut tables = self.shard.tables.lock();
+        if !tables.claims.confirm(self.key, self.session, fence, epoch) {
+            // Dropping `self` takes the lock.
+            drop(tables);
             return Err(BrokerError::Superseded);
         }
+        drop(tables);
         self.is_finished = true;
         Ok(ClaimOutcome {
             fence,
             confirmed: true,
             previous,
-            saved,
-            mail,
+            saved: snapshot,
+            mail: stored,
         })
     }
 
-    /// Leaves the rest to the background; refused when another session of this node took the peer meanwhile,
-    /// and for a resume, which only Redis can grant.
-    fn leave(mut self) -> Result<ClaimOutcome, BrokerError> {
-        if !self.may_wait {
+    /// Leaves the rest to the background; refused when another session of this node took the peer meanwhile, and
+    /// for a resume.
+    fn leave_to_background(mut self) -> Result<ClaimOutcome, BrokerError> {
+        if self.is_resume {
             return Err(BrokerError::NotResumable);
         }
-        let is_ours = self.shared.desired.lock().leave(self.key, self.session);
-        self.is_finished = is_ours;
-        if !is_ours {
+        let mut tables = self.shard.tables.lock();
+        let is_owner = tables.leave_to_background(self.key, self.session);
+        drop(tables);
+        self.is_finished = is_owner;
+        if !is_owner {
             return Err(BrokerError::Superseded);
         }
-        self.shared.chores.notify_one();
+        self.shard.claim_work.notify_one();
         Ok(ClaimOutcome::default())
     }
 }
 
-impl Drop for Attaching<'_> {
+impl Drop for Attach<'_> {
     fn drop(&mut self) {
         if self.is_finished {
             return;
         }
-        let given_up = self.shared.desired.lock().unwant(self.key, self.session);
-        if given_up.is_none() {
+        let fence = self.shard.tables.lock().give_up(self.key, self.session, 0);
+        if fence.is_none() {
             return;
         }
-        self.shared.changes.notify_one();
-        if self.may_wait {
-            self.shared.release(self.key, self.session, 0);
+        self.shard.subscription_changes.notify_one();
+        if !self.is_resume {
+            self.shard.forget(self.key, self.session, 0);
         }
         if let Some(displaced) = self.displaced {
-            self.shared.tell_lost(self.key.clone(), displaced, 0);
+            self.shard.announce_takeover(self.key.clone(), displaced, 0);
         }
     }
 }

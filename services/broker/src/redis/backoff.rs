@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 /// The first wait.
 const FIRST: Duration = Duration::from_millis(50);
 
-/// The longest wait. The design allows 5 s; 1 s is what "messages flow within two seconds after Redis is
-/// back" leaves, and one attempt a second costs neither side anything.
+/// The longest wait. Messages have to flow within two seconds after Redis is back, and one attempt a second
+/// costs neither side anything.
 const LONGEST: Duration = Duration::from_secs(1);
 
 /// A connection that lived this long was a good one: the next loss starts from [`FIRST`] again.

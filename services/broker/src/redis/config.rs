@@ -1,14 +1,24 @@
 //! Where Redis is and how long to wait for it, checked before anything is started. Not a URL parser: that
-//! is redis-rs's own, so that one URL means the same to both of the node's connections.
+//! is redis-rs's own, so that one URL means the same to publisher and subscriber.
 
 use std::time::Duration;
 
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, io::tcp::TcpSettings};
 use switchboard_protocol::Secret;
 
-/// How to reach one standalone Redis.
+/// Which Redis servers there are, and how partitions lie on them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum RedisMode {
+    /// One server.
+    #[default]
+    Standalone,
+}
+
+/// How to reach Redis.
 #[derive(Debug, Clone)]
 pub struct RedisConfig {
+    /// Which servers there are.
+    pub mode: RedisMode,
     /// `redis://[user][:password@]host[:port][/db]`. It may hold a password, so it is never shown.
     pub url: Secret,
     /// How long one attempt to connect may take, handshake included, in milliseconds.
@@ -37,7 +47,7 @@ pub enum RedisConfigError {
     ZeroTimeout,
 }
 
-/// A checked configuration.
+/// A checked configuration of one server.
 #[derive(Debug, Clone)]
 pub(crate) struct Endpoint {
     pub(crate) host: String,
@@ -52,6 +62,7 @@ impl RedisConfig {
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
         Self {
+            mode: RedisMode::default(),
             url: Secret::new(url),
             connect_timeout_ms: 1_000,
             response_timeout_ms: 2_000,
@@ -81,13 +92,13 @@ impl RedisConfig {
         let (host, port) = match info.addr() {
             ConnectionAddr::Tcp(host, port) => (host.clone(), *port),
             ConnectionAddr::TcpTls { .. } => return Err(RedisConfigError::Tls),
-            // Unix sockets, and whatever redis-rs may add.
+            // Unix sockets, and anything that redis-rs may add.
             ConnectionAddr::Unix(_) | _ => return Err(RedisConfigError::Unix),
         };
         let settings = info
             .redis_settings()
             .clone()
-            // Both connections speak RESP2: the pub/sub driver is written for it.
+            // Both connections speak RESP2: the subscriber is written for it.
             .set_protocol(ProtocolVersion::RESP2);
         Ok(Endpoint {
             host,

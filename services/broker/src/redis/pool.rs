@@ -1,12 +1,12 @@
-//! Pooled connections for what is off the hot path: the lease and the last words of a node. Not for
-//! publishing or claims: deadpool pings a connection at each checkout, which costs more than they do.
+//! Pooled connections for work off the hot path: lease, cluster load and shutdown. Not for publishing or claims:
+//! deadpool pings a connection at each checkout, which costs more than they do.
 
 use deadpool_redis::{Manager, Pool, Runtime, redis::Pipeline};
 use redis::{AsyncConnectionConfig, FromRedisValue};
 
 use super::config::{Endpoint, RedisConfigError};
 
-/// One for the lease, one for the shutdown.
+/// One for the lease, one for the cluster's load. At shutdown both are free.
 const CONNECTIONS: usize = 2;
 
 /// A pool that connects when it is first used.

@@ -1,0 +1,203 @@
+//! One node's place on a memory bus.
+
+use std::{sync::Arc, time::Instant};
+
+use futures_util::{FutureExt as _, future::BoxFuture};
+use switchboard_core::{
+    Broker, BrokerError, BrokerEvents, BusState, BusStatus, Claim, ClaimOutcome, ClusterLoad, Presence,
+    Retention, StoreOutcome, StoredMessage,
+};
+use switchboard_protocol::{Mid, NodeId, NodeMessage, PeerKey, SessionId};
+use switchboard_telemetry::{Queue, Telemetry};
+use tokio_util::sync::CancellationToken;
+
+use super::bus::{Event, Hub, MemoryBus, deliver};
+use crate::{
+    conflict::{self, Owner},
+    queue::{Sender, bounded},
+};
+
+/// One node's place on a [`MemoryBus`].
+pub struct MemoryBroker {
+    bus: MemoryBus,
+    node: NodeId,
+    own: Arc<Sender<Event>>,
+    telemetry: Telemetry,
+    end: CancellationToken,
+}
+
+impl MemoryBroker {
+    /// Joins `node` to `bus`. Must be called within a tokio runtime: a task hands the events over, because the
+    /// caller of `publish` may hold locks.
+    #[must_use]
+    pub fn join(
+        bus: &MemoryBus,
+        node: NodeId,
+        events: Arc<dyn BrokerEvents>,
+        telemetry: Telemetry,
+    ) -> Arc<Self> {
+        let (sender, receiver) = bounded();
+        let own = Arc::new(sender);
+        let end = CancellationToken::new();
+        bus.hub().nodes.insert(node.clone(), Arc::clone(&own));
+        tokio::spawn(deliver(receiver, events, end.clone()));
+        Arc::new(Self {
+            bus: bus.clone(),
+            node,
+            own,
+            telemetry,
+            end,
+        })
+    }
+
+    fn owner(&self, key: &PeerKey) -> Option<Owner> {
+        let owner = self.bus.hub().records.holder(key, Instant::now())?;
+        Some(Owner {
+            is_local: owner.node == self.node,
+            node: owner.node,
+            session: Some(owner.session),
+            is_attached: owner.is_attached,
+            touches: Some(owner.alive.to_string()),
+        })
+    }
+
+    fn ask(&self, key: &PeerKey, claim: &Claim, owner: Owner) {
+        let question = owner
+            .session
+            .and_then(|session| claim.if_held.question(key, session));
+        if let Some(question) = question {
+            // A question that does not fit has no answer, and the claim goes on without one.
+            let _ = self.send_to_node(&owner.node, question.encode());
+        }
+    }
+
+    fn hint(&self, hub: &mut Hub, to: &PeerKey) {
+        let owner = hub.records.holder(to, Instant::now());
+        if let Some(node) = owner.and_then(|owner| hub.nodes.get(&owner.node)) {
+            let message = NodeMessage::OfflineQueueHint { key: to.clone() }.encode();
+            // If it does not fit, the next claim finds the offline queue.
+            let _ = self.push(node, Event::NodeMessage(message.into()));
+        }
+    }
+
+    fn push(&self, queue: &Sender<Event>, event: Event) -> Result<(), BrokerError> {
+        queue.push(event).inspect_err(|error| {
+            if *error == BrokerError::QueueFull {
+                self.telemetry.queue_overflow(Queue::Publisher);
+            }
+        })
+    }
+}
+
+impl Broker for MemoryBroker {
+    fn attach<'a>(
+        &'a self,
+        key: &'a PeerKey,
+        claim: Claim,
+    ) -> BoxFuture<'a, Result<ClaimOutcome, BrokerError>> {
+        Box::pin(async move {
+            let read_owner = || std::future::ready(Ok(self.owner(key))).boxed();
+            conflict::resolve(&claim, read_owner, |owner| self.ask(key, &claim, owner)).await?;
+            let mut hub = self.bus.hub();
+            hub.records.claim(key, &self.node, &claim, Instant::now())
+        })
+    }
+
+    fn detach(&self, key: &PeerKey, session: SessionId, fence: u64, keep: Option<Retention>) {
+        let mut hub = self.bus.hub();
+        hub.records
+            .detach(key, &self.node, session, fence, keep, Instant::now());
+    }
+
+    fn publish(&self, mid: Mid, to: &PeerKey, envelope: Vec<u8>) -> Result<(), BrokerError> {
+        let mut hub = self.bus.hub();
+        let owner = hub.records.holder(to, Instant::now());
+        let owner = owner.filter(|owner| owner.is_attached);
+        let receiver = owner.and_then(|owner| hub.nodes.get(&owner.node));
+        // The report first: once it is certain to come, the message may go.
+        let receivers = u64::from(receiver.is_some());
+        self.push(&self.own, Event::Published(mid, to.clone(), receivers))?;
+        if let Some(receiver) = receiver {
+            // A message that does not fit is lost like on any bus; the sender's node repeats it.
+            let _ = self.push(receiver, Event::Message(to.clone(), envelope.into()));
+        }
+        Ok(())
+    }
+
+    fn locate(&self, mid: Mid, to: &PeerKey) -> Result<(), BrokerError> {
+        let mut hub = self.bus.hub();
+        let presence = match hub.records.holder(to, Instant::now()) {
+            None => Presence::Offline,
+            Some(owner) if owner.is_attached => Presence::Attached { node: owner.node },
+            Some(_) => Presence::Detached,
+        };
+        self.push(&self.own, Event::Located(mid, to.clone(), presence))
+    }
+
+    fn store(&self, message: StoredMessage) -> Result<(), BrokerError> {
+        let mut hub = self.bus.hub();
+        // Nodes of one process do not die one by one.
+        let outcome = hub.records.leave(&message, false, Instant::now());
+        self.push(&self.own, Event::Stored(message.mid, message.to.clone(), outcome))?;
+        if message.is_urgent && matches!(outcome, StoreOutcome::Queued(_)) {
+            self.hint(&mut hub, &message.to);
+        }
+        Ok(())
+    }
+
+    fn read_offline_queue(&self, key: &PeerKey, session: SessionId) {
+        let messages = self.bus.hub().records.letters(key, &self.node, session);
+        if !messages.is_empty() {
+            // If they do not fit, the next claim finds them.
+            let _ = self.push(&self.own, Event::OfflineQueue(key.clone(), session, messages));
+        }
+    }
+
+    fn remove_stored(&self, key: &PeerKey, session: SessionId, messages: usize, bytes: usize) {
+        let mut hub = self.bus.hub();
+        hub.records
+            .remove_stored(key, &self.node, session, messages, bytes);
+    }
+
+    fn touch(&self, key: &PeerKey, session: SessionId) {
+        self.bus.hub().records.touch(key, &self.node, session);
+    }
+
+    fn send_to_node(&self, node: &NodeId, message: Vec<u8>) -> Result<(), BrokerError> {
+        let hub = self.bus.hub();
+        match hub.nodes.get(node) {
+            Some(queue) => self.push(queue, Event::NodeMessage(message.into())),
+            None => Ok(()),
+        }
+    }
+
+    fn cluster_load(&self, own: Option<usize>) -> Option<ClusterLoad> {
+        let mut hub = self.bus.hub();
+        hub.load.remove(&self.node);
+        let own = own?;
+        let others = hub.load.values().copied().collect();
+        hub.load.insert(self.node.clone(), own);
+        Some(ClusterLoad { own, others })
+    }
+
+    fn status(&self) -> BusStatus {
+        let hub = self.bus.hub();
+        let attached = hub.records.attached_to(&self.node);
+        BusStatus {
+            state: BusState::Up,
+            desired: attached,
+            confirmed: attached,
+            detail: String::new(),
+        }
+    }
+
+    fn shutdown(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            let mut hub = self.bus.hub();
+            hub.records.orphan(&self.node, Instant::now());
+            hub.nodes.remove(&self.node);
+            hub.load.remove(&self.node);
+            self.end.cancel();
+        })
+    }
+}

@@ -1,0 +1,83 @@
+//! The bus itself: the shared records and the queue of events of each node. Events are lost only if they do not fit
+//! a node's bounded queue.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hashbrown::HashMap;
+use parking_lot::Mutex;
+use switchboard_core::{BrokerEvents, Presence, Records, StoreOutcome};
+use switchboard_protocol::{Mid, NodeId, PeerKey, SessionId};
+use tokio_util::sync::CancellationToken;
+
+use crate::queue::{Receiver, Sender, Weighed};
+
+/// Events handed to a node before its task yields to others.
+const EVENTS_PER_TURN: usize = 128;
+
+/// The bus that brokers of one process share; clones are the same bus.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryBus(Arc<Mutex<Hub>>);
+
+/// What all nodes share.
+#[derive(Debug, Default)]
+pub(super) struct Hub {
+    pub(super) records: Records,
+    pub(super) nodes: HashMap<NodeId, Arc<Sender<Event>>>,
+    /// Connections of the nodes that take clients.
+    pub(super) load: HashMap<NodeId, usize>,
+}
+
+/// An event on its way to a node.
+#[derive(Debug)]
+pub(super) enum Event {
+    Message(PeerKey, Bytes),
+    NodeMessage(Bytes),
+    Published(Mid, PeerKey, u64),
+    Located(Mid, PeerKey, Presence),
+    Stored(Mid, PeerKey, StoreOutcome),
+    OfflineQueue(PeerKey, SessionId, Vec<Bytes>),
+}
+
+impl MemoryBus {
+    /// The shared state, locked.
+    pub(super) fn hub(&self) -> parking_lot::MutexGuard<'_, Hub> {
+        self.0.lock()
+    }
+}
+
+impl Weighed for Event {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Message(_, bytes) | Self::NodeMessage(bytes) => bytes.len(),
+            Self::OfflineQueue(_, _, messages) => messages.iter().map(Bytes::len).sum(),
+            Self::Published(..) | Self::Located(..) | Self::Stored(..) => 0,
+        }
+    }
+}
+
+/// Hands a node its events until `end`, from a task of its own: the caller of `publish` may hold locks.
+pub(super) async fn deliver(
+    mut queue: Receiver<Event>,
+    events: Arc<dyn BrokerEvents>,
+    end: CancellationToken,
+) {
+    let mut turn = Vec::with_capacity(EVENTS_PER_TURN);
+    loop {
+        tokio::select! {
+            () = end.cancelled() => return,
+            received = queue.receive(&mut turn, EVENTS_PER_TURN) => if received == 0 { return },
+        }
+        for event in turn.drain(..) {
+            match event {
+                Event::Message(to, envelope) => events.on_message(to.as_str(), envelope),
+                Event::NodeMessage(message) => events.on_node_message(message),
+                Event::Published(mid, to, receivers) => events.on_published(mid, &to, Ok(receivers)),
+                Event::Located(mid, to, presence) => events.on_located(mid, &to, Ok(presence)),
+                Event::Stored(mid, to, outcome) => events.on_stored(mid, &to, Ok(outcome)),
+                Event::OfflineQueue(to, session, messages) => events.on_offline_queue(&to, session, messages),
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+}

@@ -1,0 +1,7 @@
+//! The bus of one process: for `switchboard dev`, for tests, and as the plainest reading of the contract.
+
+mod broker;
+mod bus;
+
+pub use broker::MemoryBroker;
+pub use bus::MemoryBus;

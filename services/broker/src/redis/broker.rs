@@ -1,0 +1,183 @@
+//! The backend behind `switchboard_core::Broker`: each call goes to the shard of its peer's partition.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::future::{BoxFuture, join_all};
+use switchboard_core::{
+    Broker, BrokerError, BrokerEvents, BusStatus, Claim, ClaimOutcome, ClusterLoad, Retention, StoredMessage,
+};
+use switchboard_protocol::{Mid, NodeId, PeerKey, SessionId};
+use switchboard_telemetry::Telemetry;
+use tokio::time::timeout;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    attach,
+    claim::Release,
+    cluster_load::{self, LoadExchange},
+    command::{Command, script_call::ScriptCall},
+    config::{RedisConfig, RedisConfigError},
+    node_run::NodeRun,
+    shard::{shutdown, starter::Starter, state::Shard},
+    status,
+    topology::{self, Topology},
+};
+use crate::partition::Partition;
+
+/// How long a shutdown may take.
+const SHUTDOWN: Duration = Duration::from_secs(2);
+
+/// A node's connection to the others through Redis. Dropping it ends its tasks.
+pub struct RedisBroker {
+    topology: Topology,
+    load: Arc<LoadExchange>,
+    end: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl RedisBroker {
+    /// Starts the broker's tasks; Redis need not be there yet. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// [`RedisConfigError`] when the configuration can never work.
+    pub fn start(
+        config: &RedisConfig,
+        node: NodeId,
+        events: Arc<dyn BrokerEvents>,
+        telemetry: Telemetry,
+    ) -> Result<Arc<Self>, RedisConfigError> {
+        let starter = Starter {
+            run: NodeRun::begin(node),
+            events,
+            telemetry,
+            end: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        };
+        let topology = topology::open(config, &starter)?;
+        let load = Arc::new(LoadExchange::default());
+        starter.spawn(cluster_load::run(
+            Arc::clone(&load),
+            Arc::clone(topology.shard_of_nodes()),
+        ));
+        starter.tasks.close();
+        Ok(Arc::new(Self {
+            topology,
+            load,
+            end: starter.end,
+            tasks: starter.tasks,
+        }))
+    }
+
+    fn shard_of(&self, key: &PeerKey) -> &Shard {
+        self.topology.shard_of(Partition::of(key.as_str()))
+    }
+
+    /// Queues a call whose failure costs no more than a repetition.
+    fn note(&self, key: &PeerKey, call: ScriptCall) {
+        if let Err(error) = self.shard_of(key).send(Command::script(call)) {
+            tracing::debug!(%error, "a note about an offline queue was not sent");
+        }
+    }
+
+    async fn end_in_order(&self) -> Result<(), String> {
+        let shards = self.topology.shards();
+        join_all(shards.iter().map(|shard| shutdown::flush(shard))).await;
+        self.end.cancel();
+        self.tasks.wait().await;
+        let released = join_all(shards.iter().map(|shard| shutdown::release_all(shard))).await;
+        cluster_load::withdraw(self.topology.shard_of_nodes()).await?;
+        released.into_iter().collect()
+    }
+}
+
+impl Drop for RedisBroker {
+    fn drop(&mut self) {
+        self.end.cancel();
+    }
+}
+
+impl Broker for RedisBroker {
+    fn attach<'a>(
+        &'a self,
+        key: &'a PeerKey,
+        claim: Claim,
+    ) -> BoxFuture<'a, Result<ClaimOutcome, BrokerError>> {
+        Box::pin(attach::attach(self.shard_of(key), key, claim))
+    }
+
+    fn detach(&self, key: &PeerKey, session: SessionId, fence: u64, keep: Option<Retention>) {
+        let shard = self.shard_of(key);
+        let Some(fence) = shard.tables.lock().give_up(key, session, fence) else {
+            return;
+        };
+        shard.subscription_changes.notify_one();
+        shard.release(Release {
+            key: key.clone(),
+            session,
+            fence,
+            retention: keep,
+        });
+    }
+
+    fn publish(&self, mid: Mid, to: &PeerKey, envelope: Vec<u8>) -> Result<(), BrokerError> {
+        let partition = Partition::of(to.as_str());
+        self.topology.shard_of(partition).send(Command::Publish {
+            mid,
+            to: to.clone(),
+            partition,
+            envelope,
+        })
+    }
+
+    fn locate(&self, mid: Mid, to: &PeerKey) -> Result<(), BrokerError> {
+        self.shard_of(to).send(Command::Locate { mid, to: to.clone() })
+    }
+
+    fn store(&self, message: StoredMessage) -> Result<(), BrokerError> {
+        self.shard_of(&message.to).send(Command::store(message))
+    }
+
+    fn read_offline_queue(&self, key: &PeerKey, session: SessionId) {
+        self.note(key, ScriptCall::ReadOfflineQueue(key.clone(), session));
+    }
+
+    fn remove_stored(&self, key: &PeerKey, session: SessionId, messages: usize, bytes: usize) {
+        let call = ScriptCall::RemoveStored {
+            key: key.clone(),
+            session,
+            messages,
+            bytes,
+        };
+        self.note(key, call);
+    }
+
+    fn touch(&self, key: &PeerKey, session: SessionId) {
+        self.note(key, ScriptCall::Touch(key.clone(), session));
+    }
+
+    fn send_to_node(&self, node: &NodeId, message: Vec<u8>) -> Result<(), BrokerError> {
+        self.topology.shard_of_nodes().send(Command::PublishToNode {
+            node: node.clone(),
+            message,
+        })
+    }
+
+    fn cluster_load(&self, own: Option<usize>) -> Option<ClusterLoad> {
+        self.load.exchange(own)
+    }
+
+    fn status(&self) -> BusStatus {
+        status::fold(self.topology.shards().iter().map(|shard| shard.status()))
+    }
+
+    fn shutdown(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            match timeout(SHUTDOWN, self.end_in_order()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(why)) => tracing::warn!(why, "claims were not released; they end with the lease"),
+                Err(_) => tracing::warn!("Redis is too slow to release claims; they end with the lease"),
+            }
+            self.end.cancel();
+        })
+    }
+}

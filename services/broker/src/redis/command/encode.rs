@@ -1,0 +1,60 @@
+//! Writes commands as this run of this node. The hot path: PUBLISH allocates only its own bytes.
+
+use redis::{Cmd, Pipeline};
+use switchboard_protocol::NodeId;
+
+use super::{
+    super::probe_payload, Command, caller::Caller, claims, offline_queue, owner, publish,
+    script_call::ScriptCall,
+};
+use crate::keys;
+
+/// Appends `command` to `pipeline`; `channel` is scratch space.
+pub(crate) fn write(command: &Command, caller: &Caller, channel: &mut Vec<u8>, pipeline: &mut Pipeline) {
+    pipeline.add_command(match command {
+        Command::Publish {
+            to,
+            partition,
+            envelope,
+            mid: _,
+        } => {
+            channel.clear();
+            keys::write_channel(*partition, to.as_str(), channel);
+            publish::write(channel, envelope)
+        }
+        Command::PublishToNode { node, message } => publish_to_node(node, message),
+        Command::Probe { nonce } => publish_to_node(&caller.run.node, &probe_payload::encode(*nonce)),
+        Command::Locate { to: key, .. } | Command::ReadOwner { key, .. } => owner::write(key),
+        Command::CheckLease { owner, .. } => owner::write_lease(&owner.node),
+        Command::Flush(_) => redis::cmd("PING"),
+        Command::Script { call, with_source } => script(call, caller, *with_source),
+    });
+}
+
+fn publish_to_node(node: &NodeId, message: &[u8]) -> Cmd {
+    publish::write(keys::node_channel(node.as_str()).as_bytes(), message)
+}
+
+fn script(call: &ScriptCall, caller: &Caller, with_source: bool) -> Cmd {
+    match call {
+        ScriptCall::Claim {
+            claim,
+            resume,
+            window,
+            ..
+        } => claims::write_claim(caller, claim, *resume, *window, with_source),
+        ScriptCall::Reassert { claim, .. } => claims::write_reassert(caller, claim, with_source),
+        ScriptCall::Release(release) => claims::write_release(caller, release, with_source),
+        ScriptCall::Store(message, force) => offline_queue::write_store(caller, message, force, with_source),
+        ScriptCall::ReadOfflineQueue(key, session) => {
+            offline_queue::write_read(caller, key, *session, with_source)
+        }
+        ScriptCall::RemoveStored {
+            key,
+            session,
+            messages,
+            bytes,
+        } => offline_queue::write_remove(caller, key, *session, (*messages, *bytes), with_source),
+        ScriptCall::Touch(key, session) => offline_queue::write_touch(caller, key, *session, with_source),
+    }
+}

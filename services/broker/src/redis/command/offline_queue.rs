@@ -1,0 +1,178 @@
+//! The offline queue of a peer: arguments and answers of the scripts that store, read and remove messages, and
+//! of the one that notes that a client was heard.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use redis::{Cmd, Value};
+use switchboard_core::{
+    BrokerError, OFFLINE_QUEUE_BYTES, OFFLINE_QUEUE_MESSAGES, StoreOutcome, StoredMessage,
+};
+use switchboard_protocol::{NodeId, PeerKey, SessionId};
+
+use super::{
+    super::{periods::millis, scripts::Script},
+    caller::{Caller, session_text},
+    script_call::Force,
+};
+
+/// What the script that stores a message answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum StoreReply {
+    /// There is no record.
+    NoRecord,
+    /// The peer is attached to this incarnation of this node.
+    Attached { node: NodeId, incarnation: String },
+    /// Stored now or earlier, for this long; the record names this node.
+    Queued { lasts: Duration, node: String },
+    /// Final, whatever else is known.
+    Final(StoreOutcome),
+}
+
+/// Stores `message`.
+pub(crate) fn write_store(caller: &Caller, message: &StoredMessage, force: &Force, with_source: bool) -> Cmd {
+    let (force, dead_incarnation) = match force {
+        Force::No => (0_u8, ""),
+        Force::Urgent => (1, ""),
+        Force::OwnerIsDead(incarnation) => (2, incarnation.as_str()),
+    };
+    let mut command = caller.on_record_and_queue(Script::Store, &message.to, with_source);
+    command
+        .arg(session_text(message.mid.session))
+        .arg(format!("{:020}", message.id))
+        .arg(format!("{:020}", message.prev.unwrap_or_default()))
+        .arg(force)
+        .arg(&message.envelope)
+        .arg(OFFLINE_QUEUE_MESSAGES)
+        .arg(OFFLINE_QUEUE_BYTES)
+        .arg(millis(message.window))
+        .arg(dead_incarnation);
+    command
+}
+
+/// Reads the answer of a store.
+pub(crate) fn read_store(reply: &Value) -> Result<StoreReply, BrokerError> {
+    let words: Vec<String> = redis::from_redis_value_ref(reply).map_err(|_| BrokerError::Refused)?;
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    Ok(match words[..] {
+        ["offline"] => StoreReply::NoRecord,
+        ["attached", node, incarnation] => StoreReply::Attached {
+            node: NodeId::new(node).map_err(|_| BrokerError::Refused)?,
+            incarnation: incarnation.to_owned(),
+        },
+        ["queued", lasts_ms, node] => StoreReply::Queued {
+            lasts: Duration::from_millis(lasts_ms.parse().unwrap_or_default()),
+            node: node.to_owned(),
+        },
+        ["delivered"] => StoreReply::Final(StoreOutcome::Delivered),
+        ["late"] => StoreReply::Final(StoreOutcome::Late),
+        ["gap"] => StoreReply::Final(StoreOutcome::Gap),
+        ["full"] => StoreReply::Final(StoreOutcome::Full),
+        _ => return Err(BrokerError::Refused),
+    })
+}
+
+/// Reads the stored messages of a peer that `session` owns.
+pub(crate) fn write_read(caller: &Caller, key: &PeerKey, session: SessionId, with_source: bool) -> Cmd {
+    let mut command = caller.on_record_and_queue(Script::ReadOfflineQueue, key, with_source);
+    caller.identify(&mut command, session);
+    command
+}
+
+/// The stored messages, oldest first.
+pub(crate) fn read_messages(reply: Value) -> Result<Vec<Bytes>, BrokerError> {
+    let messages: Vec<Vec<u8>> = redis::from_redis_value(reply).map_err(|_| BrokerError::Refused)?;
+    Ok(messages.into_iter().map(Bytes::from).collect())
+}
+
+/// Removes the oldest `messages`, `bytes` in all.
+pub(crate) fn write_remove(
+    caller: &Caller,
+    key: &PeerKey,
+    session: SessionId,
+    (messages, bytes): (usize, usize),
+    with_source: bool,
+) -> Cmd {
+    let mut command = caller.on_record_and_queue(Script::RemoveStored, key, with_source);
+    caller.identify(&mut command, session);
+    command.arg(messages).arg(bytes);
+    command
+}
+
+/// Notes that the client of `session` was heard.
+pub(crate) fn write_touch(caller: &Caller, key: &PeerKey, session: SessionId, with_source: bool) -> Cmd {
+    let mut command = caller.on_record(Script::Touch, key, with_source);
+    caller.identify(&mut command, session);
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reply(words: &[&str]) -> Value {
+        let words = words.iter().map(|word| Value::BulkString((*word).into()));
+        Value::Array(words.collect())
+    }
+
+    #[test]
+    fn each_answer_of_a_store_is_read() {
+        let final_ = StoreReply::Final;
+        for (words, read) in [
+            (&["offline"][..], StoreReply::NoRecord),
+            (&["delivered"], final_(StoreOutcome::Delivered)),
+            (&["late"], final_(StoreOutcome::Late)),
+            (&["gap"], final_(StoreOutcome::Gap)),
+            (&["full"], final_(StoreOutcome::Full)),
+            (
+                &["attached", "n1", "run"],
+                StoreReply::Attached {
+                    node: NodeId::new("n1").unwrap(),
+                    incarnation: "run".into(),
+                },
+            ),
+            (
+                &["queued", "1500", "n1"],
+                StoreReply::Queued {
+                    lasts: Duration::from_millis(1500),
+                    node: "n1".into(),
+                },
+            ),
+        ] {
+            assert_eq!(read_store(&reply(words)), Ok(read));
+        }
+    }
+
+    #[test]
+    fn a_time_to_live_that_is_over_is_zero() {
+        // PTTL answers -1 or -2 for a key without one.
+        let queued = read_store(&reply(&["queued", "-2", "n1"]));
+        assert!(matches!(
+            queued,
+            Ok(StoreReply::Queued {
+                lasts: Duration::ZERO,
+                ..
+            })
+        ));
+    }
+
+    #[test]
+    fn other_answers_of_a_store_are_refused() {
+        for words in [
+            &[][..],
+            &["offline", "x"],
+            &["queued"],
+            &["attached", "no/node", "run"],
+            &["x"],
+        ] {
+            assert_eq!(read_store(&reply(words)), Err(BrokerError::Refused), "{words:?}");
+        }
+        assert_eq!(read_store(&Value::Nil).ok(), None);
+    }
+
+    #[test]
+    fn stored_messages_keep_their_order() {
+        assert_eq!(read_messages(reply(&["a", "b"])).unwrap(), ["a", "b"]);
+        assert_eq!(read_messages(Value::Okay), Err(BrokerError::Refused));
+    }
+}

@@ -1,0 +1,84 @@
+//! One call of a script on a peer's record. Not how it is written (`claims`, `offline_queue`).
+
+use std::time::Duration;
+
+use switchboard_core::{BrokerError, StoredMessage};
+use switchboard_protocol::{PeerKey, SessionId};
+use switchboard_telemetry::RedisOp;
+use tokio::sync::oneshot;
+
+use super::super::{
+    claim::{LocalClaim, Release},
+    record::Claimed,
+};
+
+/// Which script, with what.
+#[derive(Debug)]
+pub(crate) enum ScriptCall {
+    /// Claim a peer.
+    Claim {
+        claim: LocalClaim,
+        /// Only if the record is of this very session and secret.
+        resume: bool,
+        /// How long stored messages stay until they are delivered.
+        window: Duration,
+        /// The epoch it counts for.
+        epoch: u32,
+        answer: oneshot::Sender<Result<Claimed, BrokerError>>,
+    },
+    /// Write a claim again, after Redis may have lost it; the answer is the higher fence that stands, if any.
+    Reassert {
+        claim: LocalClaim,
+        answer: oneshot::Sender<Result<Option<u64>, BrokerError>>,
+    },
+    /// Give a claim up.
+    Release(Release),
+    /// Store a message in an offline queue.
+    Store(StoredMessage, Force),
+    /// Read the offline queue of a peer that is attached here.
+    ReadOfflineQueue(PeerKey, SessionId),
+    /// Remove the oldest stored messages.
+    RemoveStored {
+        key: PeerKey,
+        session: SessionId,
+        messages: usize,
+        bytes: usize,
+    },
+    /// Note that a client was just heard.
+    Touch(PeerKey, SessionId),
+}
+
+/// Whether a message is stored although the receiver is attached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Force {
+    No,
+    Urgent,
+    /// If this incarnation of the owner's node owns it: its lease has run out.
+    OwnerIsDead(String),
+}
+
+impl ScriptCall {
+    /// Its name in metrics.
+    pub(crate) fn operation(&self) -> RedisOp {
+        match self {
+            Self::Claim { .. } | Self::Reassert { .. } => RedisOp::Claim,
+            Self::Release(_) => RedisOp::Release,
+            Self::Store(..) | Self::ReadOfflineQueue(..) | Self::RemoveStored { .. } | Self::Touch(..) => {
+                RedisOp::OfflineQueue
+            }
+        }
+    }
+
+    /// Payload bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Store(message, _) => message.envelope.len(),
+            Self::Claim { .. }
+            | Self::Reassert { .. }
+            | Self::Release(_)
+            | Self::ReadOfflineQueue(..)
+            | Self::RemoveStored { .. }
+            | Self::Touch(..) => 0,
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! The periods of a node's lease, by which others tell a living node from a dead one.
+
+use std::time::Duration;
+
+/// How long a lease lasts without renewal: after that, others take this node for dead.
+pub(crate) const LEASE: Duration = Duration::from_secs(10);
+
+/// How often it is renewed.
+pub(crate) const RENEW_EVERY: Duration = Duration::from_secs(3);
+
+/// How long after an outage an absent record proves nothing: other nodes are still claiming their peers again.
+pub(crate) const SETTLE: Duration = Duration::from_secs(3);
+
+/// A duration in whole milliseconds, as Redis takes it.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,28 @@
+//! A peer's record as values: its owner, and what a claim found in it.
+
+pub(crate) mod snapshot_text;
+
+use bytes::Bytes;
+use switchboard_core::{PreviousOwner, SessionSnapshot};
+use switchboard_protocol::NodeId;
+
+/// The owner of a peer, by its record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Owner {
+    pub(crate) node: NodeId,
+    pub(crate) incarnation: String,
+    pub(crate) session: String,
+    pub(crate) is_attached: bool,
+    /// Changes whenever the owner touches its record because it heard its client.
+    pub(crate) touches: Option<String>,
+}
+
+/// The outcome of a claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Claimed {
+    pub(crate) fence: u64,
+    pub(crate) previous: Option<PreviousOwner>,
+    pub(crate) snapshot: Option<SessionSnapshot>,
+    /// The messages in the offline queue, oldest first.
+    pub(crate) stored: Vec<Bytes>,
+}

@@ -1,0 +1,6 @@
+-- Ends a node's lease, unless a later run of the node has taken it.
+-- KEYS: 1 lease
+-- ARGV: 1 incarnation
+-- Returns how many keys were deleted.
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0

@@ -1,0 +1,84 @@
+//! Loads the Lua scripts. Each touches only keys of one partition, or of one node, and says in its head what its
+//! keys, arguments and answer are. Not the arguments (`command`) or what follows from an answer (`interpret`).
+//!
+//! A peer's record is a hash: `v` (the fence), `session`, `node`, `inc` (incarnation of that node), `state`,
+//! `secret` (SHA-1 of the resume secret, which has 128 random bits), `b` (bytes in the offline queue),
+//! `touches` (how often the owner heard its client while it was probed), and of a detached session `q` (last
+//! event number), `t` (unacknowledged tail) and `m:<sender>` (accepted ranges of each sender).
+//!
+//! The fence only grows: `max(v + 1, time in µs)` grows even when Redis has lost the record.
+
+use redis::{Cmd, Pipeline};
+
+macro_rules! scripts {
+    ($($(#[$doc:meta])* $name:ident = $file:literal;)*) => {
+        /// Which script.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Script {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Script {
+            const ALL: [Self; [$(stringify!($name)),*].len()] = [$(Self::$name),*];
+
+            const fn source(self) -> &'static str {
+                match self {
+                    $(Self::$name => include_str!($file),)*
+                }
+            }
+        }
+    };
+}
+
+scripts! {
+    /// Claims a peer.
+    Claim = "claim.lua";
+    /// Writes a claim again.
+    Reassert = "reassert.lua";
+    /// Gives a claim up.
+    Release = "release.lua";
+    /// Gives a claim up and keeps the session for a resume.
+    Detach = "detach.lua";
+    /// Stores a message in an offline queue.
+    Store = "store.lua";
+    /// Reads an offline queue.
+    ReadOfflineQueue = "read_offline_queue.lua";
+    /// Removes the oldest messages from an offline queue.
+    RemoveStored = "remove_stored.lua";
+    /// Notes that a client was heard.
+    Touch = "touch.lua";
+    /// Ends a lease.
+    EndLease = "end_lease.lua";
+    /// Exchanges the nodes' numbers of connections.
+    ExchangeLoad = "exchange_load.lua";
+}
+
+/// The scripts' hashes, computed once.
+#[derive(Debug)]
+pub(crate) struct Scripts([String; Script::ALL.len()]);
+
+impl Scripts {
+    pub(crate) fn new() -> Self {
+        Self(Script::ALL.map(|script| redis::Script::new(script.source()).get_hash().to_owned()))
+    }
+
+    /// The beginning of a call, up to the number of keys. `with_source` is for a Redis that has forgotten
+    /// the script.
+    pub(crate) fn call(&self, script: Script, keys: usize, with_source: bool) -> Cmd {
+        let mut command = Cmd::with_capacity(16, 512);
+        if with_source {
+            command.arg("EVAL").arg(script.source());
+        } else {
+            command.arg("EVALSHA").arg(&self.0[script as usize]);
+        }
+        command.arg(keys);
+        command
+    }
+
+    /// Makes Redis know the scripts.
+    pub(crate) fn load(pipeline: &mut Pipeline) {
+        for script in Script::ALL {
+            pipeline.cmd("SCRIPT").arg("LOAD").arg(script.source());
+        }
+    }
+}

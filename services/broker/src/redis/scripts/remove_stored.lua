@@ -1,0 +1,13 @@
+-- Removes the oldest messages from the offline queue of a peer that this session owns.
+-- KEYS: 1 record, 2 offline queue
+-- ARGV: 1 session, 2 node, 3 incarnation, 4 messages, 5 their bytes
+-- Returns 1 if this session owns the peer, else 0.
+local old = redis.call('HMGET', KEYS[1], 'session', 'node', 'inc')
+if old[1] ~= ARGV[1] or old[2] ~= ARGV[2] or old[3] ~= ARGV[3] then return 0 end
+redis.call('LTRIM', KEYS[2], ARGV[4], -1)
+if redis.call('LLEN', KEYS[2]) == 0 then
+  redis.call('HDEL', KEYS[1], 'b')
+else
+  redis.call('HINCRBY', KEYS[1], 'b', -ARGV[5])
+end
+return 1

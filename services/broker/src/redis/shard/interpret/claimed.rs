@@ -1,0 +1,46 @@
+//! What follows from a claim that no attach waits for any more.
+
+use switchboard_core::BrokerEvents;
+use switchboard_protocol::NodeMessage;
+
+use super::super::state::Shard;
+use crate::redis::{claim::LocalClaim, command::Command, record::Claimed};
+
+/// The session becomes the owner as the record says, or gives the claim up if it is not to own the peer any more.
+pub(crate) fn adopt(
+    shard: &Shard,
+    claim: &LocalClaim,
+    claimed: Claimed,
+    epoch: u32,
+    events: &dyn BrokerEvents,
+) {
+    let Claimed {
+        fence,
+        previous,
+        snapshot: _,
+        stored,
+    } = claimed;
+    let (key, session) = (&claim.key, claim.session());
+    let is_owner = shard.tables.lock().claims.confirm(key, session, fence, epoch);
+    if !is_owner {
+        return shard.forget(key, session, fence);
+    }
+    if !stored.is_empty() {
+        events.on_offline_queue(key, session, stored);
+    }
+    let Some(previous) = previous.filter(|previous| previous.node != *shard.node()) else {
+        return;
+    };
+    let message = NodeMessage::Takeover {
+        key: key.clone(),
+        session: previous.session,
+        fence,
+    };
+    let command = Command::PublishToNode {
+        node: previous.node,
+        message: message.encode(),
+    };
+    if let Err(error) = shard.send(command) {
+        tracing::warn!(%error, "a node was not told that it lost a session");
+    }
+}

@@ -1,0 +1,17 @@
+//! A shard: one Redis server, with the tasks that use it. The publisher sends commands, the subscriber receives
+//! messages, the lease proves that the node is alive, and the claim worker repairs claims. Not which partition
+//! lies where (`topology`).
+
+mod claim_worker;
+mod health;
+pub(crate) mod interpret;
+mod lease;
+mod lease_renewal;
+mod pending;
+mod probe;
+mod publisher;
+pub(crate) mod shutdown;
+pub(crate) mod starter;
+pub(crate) mod state;
+pub(crate) mod subscriber;
+pub(crate) mod tables;

@@ -1,0 +1,111 @@
+//! Work that waits until Redis is back, bounded: releases that could not be sent, and sessions of this node that
+//! lost their peer. Not the worker that does it (`claim_worker`).
+
+use std::collections::VecDeque;
+
+use parking_lot::Mutex;
+use switchboard_protocol::NodeMessage;
+use switchboard_telemetry::{Queue, Telemetry};
+
+use crate::redis::claim::Release;
+
+/// Releases and notices kept while Redis is away. A release that does not fit leaves a record that names this
+/// node for a peer it no longer has; senders to that peer get `timeout` instead of `peer-offline`.
+const MAX_PENDING: usize = 65_536;
+
+/// The work, shared.
+pub(crate) struct PendingWork {
+    items: Mutex<Pending>,
+    telemetry: Telemetry,
+}
+
+/// The work itself.
+#[derive(Debug, Default)]
+pub(crate) struct Pending {
+    pub(crate) releases: VecDeque<Release>,
+    /// Takeovers that this node has to learn of.
+    pub(crate) takeovers: VecDeque<NodeMessage>,
+}
+
+impl PendingWork {
+    pub(crate) fn new(telemetry: Telemetry) -> Self {
+        Self {
+            items: Mutex::default(),
+            telemetry,
+        }
+    }
+
+    /// Keeps a release for later.
+    pub(crate) fn add_release(&self, release: Release) {
+        self.add(|pending| pending.releases.push_back(release));
+    }
+
+    /// Keeps a takeover for later.
+    pub(crate) fn add_takeover(&self, takeover: NodeMessage) {
+        self.add(|pending| pending.takeovers.push_back(takeover));
+    }
+
+    fn add(&self, push: impl FnOnce(&mut Pending)) {
+        let mut pending = self.items.lock();
+        if pending.releases.len() + pending.takeovers.len() >= MAX_PENDING {
+            self.telemetry.queue_overflow(Queue::Publisher);
+            return;
+        }
+        push(&mut pending);
+    }
+
+    /// Takes all of it.
+    pub(crate) fn take(&self) -> Pending {
+        std::mem::take(&mut *self.items.lock())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use switchboard_protocol::{PeerKey, SessionId};
+
+    use super::*;
+
+    fn release() -> Release {
+        Release {
+            key: PeerKey::parse("acme/bob").unwrap(),
+            session: SessionId::from_bytes([1; 12]),
+            fence: 1,
+            retention: None,
+        }
+    }
+
+    fn takeover() -> NodeMessage {
+        let Release {
+            key, session, fence, ..
+        } = release();
+        NodeMessage::Takeover { key, session, fence }
+    }
+
+    #[test]
+    fn pending_work_is_taken_once() {
+        let work = PendingWork::new(Telemetry::new("n1"));
+        work.add_release(release());
+        work.add_takeover(takeover());
+        let pending = work.take();
+        assert_eq!((pending.releases.len(), pending.takeovers.len()), (1, 1));
+        let pending = work.take();
+        assert_eq!((pending.releases.len(), pending.takeovers.len()), (0, 0));
+    }
+
+    #[test]
+    fn releases_and_takeovers_share_one_bound() {
+        let work = PendingWork::new(Telemetry::new("n1"));
+        for _ in 0..MAX_PENDING - 1 {
+            work.add_release(release());
+        }
+        work.add_takeover(takeover());
+        work.add_takeover(takeover());
+        work.add_release(release());
+        let pending = work.take();
+        assert_eq!(
+            (pending.releases.len(), pending.takeovers.len()),
+            (MAX_PENDING - 1, 1)
+        );
+    }
+}

@@ -1,0 +1,110 @@
+//! Opens the connection that sends commands, and leaves Redis ready for them. Not what is sent on it afterwards
+//! (`pipelines`).
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use redis::{AsyncConnectionConfig, Client, Pipeline, RedisResult, Value, aio::MultiplexedConnection};
+use tokio::time::timeout;
+
+use super::super::state::Shard;
+use crate::redis::scripts::Scripts;
+
+/// How Redis knows one connection: number and address together, because numbers start over with Redis.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ClientName {
+    id: String,
+    address: String,
+}
+
+/// A connection that is ready, and its name, where Redis tells it (6.2 and later).
+pub(super) struct Opened {
+    pub(super) connection: MultiplexedConnection,
+    pub(super) name: Option<ClientName>,
+}
+
+/// Waits, connects, ends the previous connection, loads the scripts and takes the lease; the error is for
+/// people.
+///
+/// The previous connection has to end first. Otherwise a frozen Redis would execute the commands it has received
+/// there after those sent now, and a claim that was given up would come back.
+pub(super) async fn open(
+    shard: Arc<Shard>,
+    wait: Duration,
+    previous: Option<ClientName>,
+) -> Result<Opened, String> {
+    tokio::select! {
+        () = tokio::time::sleep(wait) => {}
+        () = shard.publisher_retry.notified() => {}
+    }
+    match timeout(shard.endpoint.connect_timeout * 2, connect(&shard, previous)).await {
+        Ok(Ok(opened)) => Ok(opened),
+        Ok(Err(error)) => Err(format!("Redis cannot be used: {error}")),
+        Err(_) => Err("Redis does not answer".to_owned()),
+    }
+}
+
+async fn connect(shard: &Shard, previous: Option<ClientName>) -> RedisResult<Opened> {
+    let endpoint = &shard.endpoint;
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(endpoint.connect_timeout))
+        .set_response_timeout(Some(endpoint.response_timeout));
+    let client = Client::open(endpoint.info.clone())?;
+    let mut connection = client
+        .get_multiplexed_async_connection_with_config(&config)
+        .await?;
+    // Both may be refused – by an old Redis, by an ACL – and then such a claim can come back.
+    let mut names = Pipeline::new();
+    if let Some(previous) = previous {
+        names
+            .cmd("CLIENT")
+            .arg("KILL")
+            .arg("ID")
+            .arg(previous.id)
+            .arg("ADDR")
+            .arg(previous.address);
+    }
+    names.cmd("CLIENT").arg("INFO");
+    let replies = connection.send_packed_commands(&names, 0, names.len()).await?;
+    let name = replies.last().and_then(read_name);
+
+    let at = Instant::now();
+    let mut handshake = Pipeline::new();
+    Scripts::load(&mut handshake);
+    shard.lease.write(&mut handshake);
+    handshake.query_async::<Vec<Value>>(&mut connection).await?;
+    shard.lease.renewed(at);
+    Ok(Opened { connection, name })
+}
+
+fn read_name(info: &Value) -> Option<ClientName> {
+    let info: String = redis::from_redis_value_ref(info).ok()?;
+    let field = |name: &str| {
+        let mut fields = info.split_whitespace();
+        fields
+            .find_map(|field| field.strip_prefix(name))
+            .map(str::to_owned)
+    };
+    Some(ClientName {
+        id: field("id=")?,
+        address: field("addr=")?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connections_name_is_its_number_and_address() {
+        let info = "id=7 addr=127.0.0.1:4711 laddr=127.0.0.1:6379 fd=8 name= db=0\n";
+        let name = ClientName {
+            id: "7".into(),
+            address: "127.0.0.1:4711".into(),
+        };
+        assert_eq!(read_name(&Value::BulkString(info.into())), Some(name));
+        assert_eq!(read_name(&Value::Okay), None);
+    }
+}

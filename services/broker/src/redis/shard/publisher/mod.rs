@@ -1,0 +1,191 @@
+//! The connection that sends commands: one task, one multiplexed connection of redis-rs, a few pipelines in
+//! flight. Nothing here waits for a reply before it sends the next pipeline. Every command is interpreted, also
+//! when the connection is lost. Not what replies mean (`interpret`).
+
+mod handshake;
+mod pipelines;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures_util::{FutureExt, future::BoxFuture};
+use redis::{Value, aio::MultiplexedConnection};
+use switchboard_core::{BrokerError, BrokerEvents};
+
+use super::{health::ConnectionState, interpret::interpret, state::Shard};
+use crate::{
+    queue::Receiver,
+    redis::{backoff::Backoff, command::Command},
+};
+use handshake::Opened;
+use pipelines::{MAX_BATCH_COMMANDS, Pipelines};
+
+/// The publisher's task.
+pub(crate) struct Publisher {
+    shard: Arc<Shard>,
+    events: Arc<dyn BrokerEvents>,
+    queue: Receiver<Command>,
+    incoming: Vec<Command>,
+}
+
+impl Publisher {
+    pub(crate) fn new(shard: Arc<Shard>, events: Arc<dyn BrokerEvents>, queue: Receiver<Command>) -> Self {
+        Self {
+            shard,
+            events,
+            queue,
+            incoming: Vec::with_capacity(MAX_BATCH_COMMANDS),
+        }
+    }
+
+    /// Runs until the broker ends; then refuses the rest of the queue.
+    pub(crate) async fn run(mut self) {
+        let end = self.shard.end.clone();
+        let mut backoff = Backoff::default();
+        let mut wait = Duration::ZERO;
+        let mut previous = None;
+        while !end.is_cancelled() {
+            let attempt = handshake::open(Arc::clone(&self.shard), wait, previous.clone()).boxed();
+            let Some(attempt) = self.refuse_until(attempt).await else {
+                break;
+            };
+            wait = match attempt {
+                Err(why) => {
+                    self.shard.health.set_publisher(ConnectionState::Down(why));
+                    backoff.after_failure()
+                }
+                Ok(Opened { connection, name }) => {
+                    previous = name;
+                    let since = Instant::now();
+                    self.shard.tables.lock().claims.next_epoch();
+                    self.shard.health.set_publisher(ConnectionState::Up);
+                    self.shard.subscriber_retry.notify_one();
+                    self.shard.claim_work.notify_one();
+                    let why = self.serve(connection).await;
+                    self.shard.health.set_publisher(ConnectionState::Down(why));
+                    backoff.after_connection(since)
+                }
+            };
+        }
+        self.queue.close();
+        while self.queue.receive(&mut self.incoming, MAX_BATCH_COMMANDS).await > 0 {
+            self.refuse_incoming();
+        }
+    }
+
+    /// Answers queued commands with "unavailable" while `attempt` runs; `None` when the broker ends.
+    async fn refuse_until<T>(&mut self, mut attempt: BoxFuture<'_, T>) -> Option<T> {
+        let end = self.shard.end.clone();
+        loop {
+            tokio::select! {
+                () = end.cancelled() => return None,
+                outcome = &mut attempt => return Some(outcome),
+                received = self.queue.receive(&mut self.incoming, MAX_BATCH_COMMANDS) => {
+                    if received == 0 {
+                        return None;
+                    }
+                    self.refuse_incoming();
+                }
+            }
+        }
+    }
+
+    fn refuse_incoming(&mut self) {
+        for command in self.incoming.drain(..) {
+            interpret(
+                command,
+                Err(BrokerError::Unavailable),
+                &self.shard,
+                self.events.as_ref(),
+            );
+        }
+    }
+
+    /// Sends commands over one connection; returns why it ended.
+    async fn serve(&mut self, connection: MultiplexedConnection) -> String {
+        let end = self.shard.end.clone();
+        let mut pipelines = Pipelines::new(connection);
+        let why = loop {
+            pipelines.send_ready(&self.shard);
+            tokio::select! {
+                biased;
+                () = end.cancelled() => break "the node is shutting down".to_owned(),
+                () = pipelines.first_answered(), if pipelines.is_in_flight() => {
+                    if let Err(why) = self.finish_first(&mut pipelines) {
+                        break why;
+                    }
+                }
+                received = self.queue.receive(&mut self.incoming, MAX_BATCH_COMMANDS),
+                    if pipelines.has_room() =>
+                {
+                    if received == 0 {
+                        break "the broker has ended".to_owned();
+                    }
+                    pipelines.extend(self.incoming.drain(..));
+                }
+            }
+        };
+        // From here on nothing new is queued, and every queued command is answered.
+        self.shard
+            .health
+            .set_publisher(ConnectionState::Down(why.clone()));
+        for command in pipelines.into_commands() {
+            interpret(
+                command,
+                Err(BrokerError::Unavailable),
+                &self.shard,
+                self.events.as_ref(),
+            );
+        }
+        why
+    }
+
+    fn finish_first(&self, pipelines: &mut Pipelines) -> Result<(), String> {
+        let Some((batch, replies)) = pipelines.take_first(&self.shard.telemetry)? else {
+            return Ok(());
+        };
+        let took = batch.sent_at.elapsed();
+        warn_if_refused(&replies);
+        for (command, reply) in batch.commands.into_iter().zip(replies) {
+            let is_ok = !matches!(reply, Value::ServerError(_));
+            self.shard
+                .telemetry
+                .redis_command(command.operation(), took, is_ok);
+            pipelines.extend(self.finish_one(command, reply));
+        }
+        Ok(())
+    }
+
+    fn finish_one(&self, command: Command, reply: Value) -> Option<Command> {
+        let (command, reply) = if let Value::ServerError(error) = reply {
+            match command.with_source() {
+                Ok(again) if error.code() == "NOSCRIPT" => return Some(again),
+                Ok(command) | Err(command) => (command, Err(BrokerError::Refused)),
+            }
+        } else {
+            (command, Ok(reply))
+        };
+        interpret(command, reply, &self.shard, self.events.as_ref())
+    }
+}
+
+/// One line per pipeline, however many of its commands were refused.
+fn warn_if_refused(replies: &[Value]) {
+    let mut refused = replies.iter().filter_map(|reply| {
+        let Value::ServerError(error) = reply else {
+            return None;
+        };
+        (error.code() != "NOSCRIPT").then_some(error)
+    });
+    if let Some(first) = refused.next() {
+        let count = 1 + refused.count();
+        tracing::warn!(
+            count,
+            code = first.code(),
+            detail = first.details(),
+            "Redis refused commands"
+        );
+    }
+}

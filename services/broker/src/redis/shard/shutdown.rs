@@ -1,0 +1,51 @@
+//! The end of a shard: queued commands are carried out, then every claim is released, so that others need not wait
+//! for the lease to run out.
+
+use redis::Pipeline;
+use tokio::sync::oneshot;
+
+use super::state::Shard;
+use crate::redis::{
+    claim::Release,
+    command::{Command, claims},
+    pool,
+    scripts::Script,
+};
+
+/// Claims released in one pipeline.
+const RELEASES_PER_PIPELINE: usize = 512;
+
+/// Returns once all commands queued so far are carried out.
+pub(crate) async fn flush(shard: &Shard) {
+    let (sender, flushed) = oneshot::channel();
+    if shard.send(Command::Flush(sender)).is_ok() {
+        // An error means that the publisher ended; there is nothing left to wait for.
+        let _ = flushed.await;
+    }
+}
+
+/// Releases every claim, then the lease. The shard's tasks have ended.
+///
+/// # Errors
+/// Why Redis did not take it, for people.
+pub(crate) async fn release_all(shard: &Shard) -> Result<(), String> {
+    let confirmed = shard.tables.lock().claims.list_confirmed();
+    for chunk in confirmed.chunks(RELEASES_PER_PIPELINE) {
+        let mut pipeline = Pipeline::with_capacity(chunk.len());
+        for claim in chunk {
+            let release = Release {
+                key: claim.key.clone(),
+                session: claim.session(),
+                fence: claim.fence,
+                retention: shard.retention_at_shutdown(),
+            };
+            pipeline.add_command(claims::write_release(&shard.caller, &release, true));
+        }
+        pool::query::<Vec<u64>>(&shard.pool, &pipeline).await?;
+    }
+    let mut pipeline = Pipeline::with_capacity(1);
+    let mut end_lease = shard.caller.scripts.call(Script::EndLease, 1, true);
+    end_lease.arg(shard.lease.key()).arg(shard.lease.incarnation());
+    pipeline.add_command(end_lease);
+    pool::query::<Vec<u64>>(&shard.pool, &pipeline).await.map(drop)
+}

@@ -1,0 +1,188 @@
+//! What the tasks of one shard share. Not what only one of them needs: that lives in its task.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use deadpool_redis::Pool;
+use parking_lot::Mutex;
+use switchboard_core::{BrokerError, BusStatus, Retention};
+use switchboard_protocol::{NodeId, NodeMessage, PeerKey, SessionId};
+use switchboard_telemetry::{Queue, Telemetry};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::{health::Health, lease::Lease, pending::PendingWork, probe::Probe, tables::Tables};
+use crate::{
+    queue::Sender,
+    redis::{
+        claim::{LocalClaim, Release},
+        command::{Command, caller::Caller, script_call::ScriptCall},
+        config::Endpoint,
+        node_run::NodeRun,
+        periods::{SETTLE, millis},
+    },
+};
+
+/// One Redis server, as this node uses it.
+pub(crate) struct Shard {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) caller: Caller,
+    pub(crate) telemetry: Telemetry,
+    /// Commands for the publisher.
+    queue: Sender<Command>,
+    /// For the lease and for the shutdown.
+    pub(crate) pool: Pool,
+    pub(crate) health: Health,
+    pub(crate) lease: Lease,
+    pub(crate) probe: Probe,
+    pub(crate) tables: Mutex<Tables>,
+    pub(crate) pending: PendingWork,
+    /// The resume window of this node's sessions, in milliseconds.
+    window_ms: AtomicU64,
+    /// There are channels to subscribe or unsubscribe.
+    pub(crate) subscription_changes: Notify,
+    /// There are claims to make, or pending work.
+    pub(crate) claim_work: Notify,
+    /// The subscriber has just connected: the publisher need not wait any longer.
+    pub(crate) publisher_retry: Notify,
+    /// The publisher has just connected: the subscriber need not wait any longer.
+    pub(crate) subscriber_retry: Notify,
+    /// The lease was renewed.
+    pub(crate) lease_renewed: Notify,
+    /// The broker ends.
+    pub(crate) end: CancellationToken,
+}
+
+impl Shard {
+    pub(crate) fn new(
+        endpoint: Endpoint,
+        run: NodeRun,
+        telemetry: Telemetry,
+        queue: Sender<Command>,
+        pool: Pool,
+        end: CancellationToken,
+    ) -> Self {
+        Self {
+            endpoint,
+            queue,
+            pool,
+            health: Health::new(telemetry.clone()),
+            lease: Lease::new(&run),
+            probe: Probe::new(),
+            tables: Mutex::default(),
+            pending: PendingWork::new(telemetry.clone()),
+            window_ms: AtomicU64::new(0),
+            subscription_changes: Notify::new(),
+            claim_work: Notify::new(),
+            publisher_retry: Notify::new(),
+            subscriber_retry: Notify::new(),
+            lease_renewed: Notify::new(),
+            end,
+            caller: Caller::new(run),
+            telemetry,
+        }
+    }
+
+    /// This node.
+    pub(crate) fn node(&self) -> &NodeId {
+        &self.caller.run.node
+    }
+
+    /// Queues a command for the publisher.
+    pub(crate) fn send(&self, command: Command) -> Result<(), BrokerError> {
+        if !self.health.is_publisher_up() {
+            return Err(BrokerError::Unavailable);
+        }
+        self.queue.push(command).inspect_err(|error| {
+            if *error == BrokerError::QueueFull {
+                self.telemetry.queue_overflow(Queue::Publisher);
+            }
+        })
+    }
+
+    /// Queues a claim or re-assertion, if its session still owns the peer; the epoch it counts for.
+    ///
+    /// Checked and queued under one lock: of two sessions of this node the later one's claim is the later
+    /// one in Redis, too.
+    pub(crate) fn send_claim(
+        &self,
+        claim: LocalClaim,
+        call: impl FnOnce(LocalClaim, u32) -> ScriptCall,
+    ) -> Result<u32, BrokerError> {
+        let tables = self.tables.lock();
+        if !tables.claims.is_owner(&claim.key, claim.session()) {
+            return Err(BrokerError::Superseded);
+        }
+        let epoch = tables.claims.epoch();
+        self.send(Command::script(call(claim, epoch)))?;
+        Ok(epoch)
+    }
+
+    /// Sends a release now, or when Redis is back.
+    pub(crate) fn release(&self, release: Release) {
+        let command = Command::script(ScriptCall::Release(release.clone()));
+        if self.send(command).is_err() {
+            self.pending.add_release(release);
+        }
+    }
+
+    /// Releases a session that is not to be resumed.
+    pub(crate) fn forget(&self, key: &PeerKey, session: SessionId, fence: u64) {
+        self.release(Release {
+            key: key.clone(),
+            session,
+            fence,
+            retention: None,
+        });
+    }
+
+    /// `session` of this node has lost `key`. The node learns it later: the caller may be inside it.
+    pub(crate) fn announce_takeover(&self, key: PeerKey, session: SessionId, fence: u64) {
+        let takeover = NodeMessage::Takeover { key, session, fence };
+        self.pending.add_takeover(takeover);
+        self.claim_work.notify_one();
+    }
+
+    /// Notes how long this node's sessions can be resumed.
+    pub(crate) fn note_window(&self, window: Duration) {
+        self.window_ms.store(millis(window), Ordering::Relaxed);
+    }
+
+    /// What stays of a session whose node ends before its connection; `None` where sessions cannot be resumed.
+    pub(crate) fn retention_at_shutdown(&self) -> Option<Retention> {
+        let window = Duration::from_millis(self.window_ms.load(Ordering::Relaxed));
+        let saved = None;
+        (!window.is_zero()).then_some(Retention { saved, window })
+    }
+
+    /// Whether an absent record proves that nobody owns the peer.
+    pub(crate) fn absence_is_proof(&self) -> Result<(), BrokerError> {
+        self.health.settled_for(SETTLE)?;
+        if self.tables.lock().is_complete() {
+            Ok(())
+        } else {
+            Err(BrokerError::Unsettled)
+        }
+    }
+
+    /// How this shard is.
+    pub(crate) fn status(&self) -> BusStatus {
+        let (state, detail) = self.health.status();
+        let (desired, confirmed) = self.tables.lock().subscriptions.counts();
+        BusStatus {
+            state,
+            desired,
+            confirmed,
+            detail,
+        }
+    }
+
+    /// Exports the subscriptions desired and confirmed.
+    pub(crate) fn report_subscriptions(&self) {
+        let (desired, confirmed) = self.tables.lock().subscriptions.counts();
+        let gauge = |count| i64::try_from(count).unwrap_or(i64::MAX);
+        self.telemetry.subscriptions(gauge(desired), gauge(confirmed));
+    }
+}

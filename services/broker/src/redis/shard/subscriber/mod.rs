@@ -1,0 +1,85 @@
+//! The pub/sub connection: kept, and rebuilt whenever it is lost, deaf or speaks nonsense. Not a general pub/sub
+//! client, and not the table of what to subscribe (`tables`).
+//!
+//! There is no queue between the reader and the node: `BrokerEvents` promises to return at once
+//! (its own queues are bounded per receiver), so a queue would only add a copy, a wake-up and one more place
+//! to overflow. The reader yields to other tasks after every few frames instead.
+//!
+//! A stale connection cannot speak: its socket, reader and writer are one future, dropped before the next
+//! connection is made.
+
+mod connection;
+mod dial;
+mod ended;
+pub(crate) mod parser;
+mod prober;
+mod reader;
+mod resp;
+mod writer;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use switchboard_core::BrokerEvents;
+use switchboard_telemetry::BusRebuild;
+use tokio::net::TcpStream;
+
+use super::{health::ConnectionState, state::Shard};
+use crate::redis::{backoff::Backoff, command::Command};
+use connection::Connection;
+use ended::Ended;
+
+/// Keeps a pub/sub connection until it is dropped.
+pub(crate) async fn run(shard: Arc<Shard>, events: Arc<dyn BrokerEvents>) {
+    let mut backoff = Backoff::default();
+    let mut wait = Duration::ZERO;
+    let mut generation: u64 = 0;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = shard.subscriber_retry.notified() => {}
+        }
+        let (ended, next) = match dial::dial(&shard.endpoint).await {
+            Err(why) => (Ended::new(BusRebuild::Connect, why), backoff.after_failure()),
+            Ok(stream) => {
+                generation += 1;
+                let since = Instant::now();
+                shard.health.subscriber_rebuilding();
+                let ended = run_one(&shard, events.as_ref(), generation, stream).await;
+                (ended, backoff.after_connection(since))
+            }
+        };
+        wait = next;
+        shard.health.set_subscriber_connected(false);
+        shard.tables.lock().subscriptions.lost();
+        shard.report_subscriptions();
+        tracing::warn!(generation, reason = ?ended.reason, why = ended.why, "the pub/sub connection is rebuilt");
+        shard.health.set_subscriber(match ended.reason {
+            BusRebuild::Deaf => ConnectionState::Deaf,
+            BusRebuild::Connect | BusRebuild::Closed | BusRebuild::Overflow | BusRebuild::Protocol => {
+                ConnectionState::Down(ended.why)
+            }
+        });
+        shard.telemetry.bus_rebuilt(ended.reason);
+        // If Redis itself is gone, the publisher should find out now and not at its next command.
+        let _ = shard.send(Command::Probe { nonce: 0 });
+    }
+}
+
+/// Uses one connection as long as it is fit.
+async fn run_one(shard: &Shard, events: &dyn BrokerEvents, generation: u64, stream: TcpStream) -> Ended {
+    // Before anything is read: a lease that ran out earlier must not end this connection again.
+    if shard.lease.may_be_lost() {
+        shard.lease.check_begins();
+        shard.tables.lock().pause();
+    }
+    let connection = Connection::new(shard, events, generation);
+    let (from_redis, to_redis) = stream.into_split();
+    tokio::select! {
+        ended = reader::run(&connection, from_redis) => ended,
+        ended = writer::run(&connection, to_redis) => ended,
+        ended = prober::run(&connection) => ended,
+    }
+}

@@ -1,0 +1,220 @@
+//! Reads a RESP2 pub/sub connection, one complete frame at a time, borrowed from the receive buffer. Not a
+//! general RESP parser: anything that cannot appear there is an error, and an error ends the connection.
+
+/// The largest payload accepted, in bytes; node envelopes are far smaller.
+pub(crate) const MAX_PAYLOAD_BYTES: usize = 1024 * 1024;
+
+/// The most elements of one array: a message has three.
+const MAX_ELEMENTS: usize = 4;
+
+/// The longest line without its payload: an error text, a length.
+const MAX_LINE_BYTES: usize = 1024;
+
+/// One frame from Redis.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Frame<'a> {
+    /// A client published `payload` on `channel`.
+    Message { channel: &'a [u8], payload: &'a [u8] },
+    /// A subscription is in force.
+    Subscribed { channel: &'a [u8] },
+    /// A subscription has ended.
+    Unsubscribed { channel: &'a [u8] },
+    /// A command succeeded (`+OK`).
+    Ok,
+    /// A command was refused.
+    Error(&'a [u8]),
+}
+
+/// Bytes that no Redis sends on such a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not RESP2 of a pub/sub connection: {0}")]
+pub(crate) struct ProtocolError(&'static str);
+
+type Parsed<T> = Result<Option<T>, ProtocolError>;
+
+/// The first frame in `buffer` and its length; `None` when it is not complete yet.
+pub(crate) fn parse(buffer: &[u8]) -> Parsed<(Frame<'_>, usize)> {
+    let mut reader = Reader { buffer, at: 0 };
+    Ok(reader.frame()?.map(|frame| (frame, reader.at)))
+}
+
+struct Reader<'a> {
+    buffer: &'a [u8],
+    at: usize,
+}
+
+/// Leaves the surrounding function when more bytes are needed.
+macro_rules! complete {
+    ($read:expr) => {
+        match $read? {
+            Some(value) => value,
+            None => return Ok(None),
+        }
+    };
+}
+
+impl<'a> Reader<'a> {
+    fn frame(&mut self) -> Parsed<Frame<'a>> {
+        let (kind, line) = complete!(self.line());
+        match kind {
+            b'*' => self.array(number(line)?),
+            b'+' => Ok(Some(Frame::Ok)),
+            b'-' => Ok(Some(Frame::Error(line))),
+            _ => Err(ProtocolError("a reply of an unexpected type")),
+        }
+    }
+
+    fn array(&mut self, elements: i64) -> Parsed<Frame<'a>> {
+        if !usize::try_from(elements).is_ok_and(|elements| elements == 3 && elements <= MAX_ELEMENTS) {
+            return Err(ProtocolError("an array of an unexpected length"));
+        }
+        let kind = complete!(self.bulk());
+        let channel = complete!(self.bulk());
+        match kind {
+            b"message" => {
+                let payload = complete!(self.bulk());
+                Ok(Some(Frame::Message { channel, payload }))
+            }
+            b"subscribe" | b"unsubscribe" => {
+                let (tag, count) = complete!(self.line());
+                if tag != b':' {
+                    return Err(ProtocolError("a confirmation without its count"));
+                }
+                number(count)?;
+                Ok(Some(if kind == b"subscribe" {
+                    Frame::Subscribed { channel }
+                } else {
+                    Frame::Unsubscribed { channel }
+                }))
+            }
+            _ => Err(ProtocolError("an array of an unexpected kind")),
+        }
+    }
+
+    /// A bulk string; the null one, which an unsubscribe from nothing carries, reads as empty.
+    fn bulk(&mut self) -> Parsed<&'a [u8]> {
+        let (kind, line) = complete!(self.line());
+        if kind != b'$' {
+            return Err(ProtocolError("an element that is no bulk string"));
+        }
+        let length = match number(line)? {
+            -1 => return Ok(Some(&[])),
+            length => usize::try_from(length).map_err(|_| ProtocolError("a negative length"))?,
+        };
+        if length > MAX_PAYLOAD_BYTES {
+            return Err(ProtocolError("a payload over the limit"));
+        }
+        let Some(rest) = self.buffer.get(self.at..).filter(|rest| rest.len() >= length + 2) else {
+            return Ok(None);
+        };
+        let (bulk, rest) = rest.split_at(length);
+        if !rest.starts_with(b"\r\n") {
+            return Err(ProtocolError("a bulk string longer than announced"));
+        }
+        self.at += length + 2;
+        Ok(Some(bulk))
+    }
+
+    /// A type byte and the rest of its line.
+    fn line(&mut self) -> Parsed<(u8, &'a [u8])> {
+        let rest = self.buffer.get(self.at..).unwrap_or_default();
+        let Some(end) = rest.iter().take(MAX_LINE_BYTES).position(|byte| *byte == b'\n') else {
+            return if rest.len() < MAX_LINE_BYTES {
+                Ok(None)
+            } else {
+                Err(ProtocolError("a line over the limit"))
+            };
+        };
+        self.at += end + 1;
+        match rest.get(..end).and_then(|line| line.strip_suffix(b"\r")) {
+            Some([kind, line @ ..]) => Ok(Some((*kind, line))),
+            Some([]) | None => Err(ProtocolError("an empty line")),
+        }
+    }
+}
+
+fn number(digits: &[u8]) -> Result<i64, ProtocolError> {
+    std::str::from_utf8(digits)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .ok_or(ProtocolError("a length that is no number"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MESSAGE: &[u8] = b"*3\r\n$7\r\nmessage\r\n$2\r\nch\r\n$5\r\na\r\nb\n\r\n";
+
+    fn bulk(text: &[u8]) -> Vec<u8> {
+        [format!("${}\r\n", text.len()).as_bytes(), text, b"\r\n"].concat()
+    }
+
+    #[test]
+    fn each_kind_of_frame_is_read() {
+        let message = Frame::Message {
+            channel: b"ch",
+            payload: b"a\r\nb\n",
+        };
+        assert_eq!(parse(MESSAGE), Ok(Some((message, MESSAGE.len()))));
+        for (text, frame) in [
+            (
+                &b"*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n"[..],
+                Frame::Subscribed { channel: b"c" },
+            ),
+            (
+                b"*3\r\n$11\r\nunsubscribe\r\n$-1\r\n:0\r\n",
+                Frame::Unsubscribed { channel: b"" },
+            ),
+            (b"+OK\r\n", Frame::Ok),
+            (b"-NOAUTH please\r\n", Frame::Error(b"NOAUTH please")),
+        ] {
+            assert_eq!(parse(text), Ok(Some((frame, text.len()))));
+        }
+    }
+
+    #[test]
+    fn what_redis_never_sends_here_is_an_error() {
+        for text in [
+            &b"*2147483647\r\n"[..],
+            b"*-1\r\n",
+            b"*3\r\n:1\r\n",
+            b"*3\r\n$7\r\nmessage\r\n$2\r\nch\r\n$1048577\r\n",
+            b"*3\r\n$1\r\nxx\r\n",
+            b"$2\r\nhi\r\n",
+            b"\r\n",
+            b"*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n$1\r\n1\r\n",
+        ] {
+            assert!(parse(text).is_err(), "{}", text.escape_ascii());
+        }
+        assert!(parse(&[b'+'; MAX_LINE_BYTES]).is_err(), "a line without an end");
+    }
+
+    proptest! {
+        #[test]
+        fn a_message_is_read_whole_or_not_at_all(channel: Vec<u8>, payload: Vec<u8>, rest: Vec<u8>) {
+            let text = [&b"*3\r\n"[..], &bulk(b"message"), &bulk(&channel), &bulk(&payload)].concat();
+            for end in 0..text.len() {
+                prop_assert_eq!(parse(&text[..end]), Ok(None));
+            }
+            let all = [text.as_slice(), &rest].concat();
+            let message = Frame::Message { channel: &channel, payload: &payload };
+            prop_assert_eq!(parse(&all), Ok(Some((message, text.len()))));
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(bytes: Vec<u8>) {
+            let _ = parse(&bytes);
+        }
+
+        #[test]
+        fn no_change_of_a_valid_frame_makes_it_panic(at in 0..MESSAGE.len(), byte: u8, cut in 0..MESSAGE.len()) {
+            let mut text = MESSAGE.to_vec();
+            text[at] = byte;
+            let _ = parse(&text);
+            let _ = parse(&text[cut..]);
+        }
+    }
+}

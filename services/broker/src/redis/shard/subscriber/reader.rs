@@ -1,0 +1,144 @@
+//! Reads one pub/sub connection: messages go to the node at once, confirmations into the table.
+
+use std::{
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
+
+use bytes::{Buf, Bytes, BytesMut};
+use switchboard_telemetry::BusRebuild;
+use tokio::{io::AsyncReadExt, net::tcp::OwnedReadHalf};
+
+use super::{
+    super::tables::ChannelRef,
+    connection::Connection,
+    ended::Ended,
+    parser::{Frame, parse},
+};
+use crate::{keys, redis::probe_payload};
+
+/// The receive buffer's usual size; a larger message makes it grow, and it shrinks again.
+const READ_BUFFER_BYTES: usize = 64 * 1024;
+
+/// Frames handled before other tasks get their turn.
+const FRAMES_PER_TURN: usize = 128;
+
+/// How often the subscriptions desired and confirmed are exported while they change.
+const REPORT_EVERY: Duration = Duration::from_millis(100);
+
+/// Reads until the connection is not fit any more.
+pub(super) async fn run(connection: &Connection<'_>, mut reader: OwnedReadHalf) -> Ended {
+    let shard = connection.shard;
+    let mut buffer = BytesMut::with_capacity(READ_BUFFER_BYTES);
+    let mut reported_at = Instant::now();
+    loop {
+        match reader.read_buf(&mut buffer).await {
+            Ok(0) => return Ended::new(BusRebuild::Closed, "Redis closed the pub/sub connection"),
+            Ok(_) => {}
+            Err(error) => return Ended::new(BusRebuild::Closed, error.to_string()),
+        }
+        // A node that was frozen has a buffer full of messages that others may have delivered.
+        if shard.lease.may_be_lost() && !shard.tables.lock().subscriptions.is_paused() {
+            return Ended::new(
+                BusRebuild::Deaf,
+                "the lease ran out; claims have to be checked first",
+            );
+        }
+        if let Err(ended) = handle_all(connection, &mut buffer).await {
+            return ended;
+        }
+        if buffer.is_empty() && buffer.capacity() > 4 * READ_BUFFER_BYTES {
+            buffer = BytesMut::with_capacity(READ_BUFFER_BYTES);
+        }
+        buffer.reserve(READ_BUFFER_BYTES / 4);
+        if reported_at.elapsed() >= REPORT_EVERY {
+            reported_at = Instant::now();
+            shard.report_subscriptions();
+        }
+    }
+}
+
+async fn handle_all(connection: &Connection<'_>, buffer: &mut BytesMut) -> Result<(), Ended> {
+    let mut handled = 0;
+    loop {
+        let length = match parse(buffer) {
+            Ok(Some((frame, length))) => {
+                handle(connection, &frame)?;
+                length
+            }
+            Ok(None) => return Ok(()),
+            Err(error) => return Err(Ended::new(BusRebuild::Protocol, error.to_string())),
+        };
+        buffer.advance(length);
+        connection.frames.fetch_add(1, Ordering::Relaxed);
+        handled += 1;
+        if handled % FRAMES_PER_TURN == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+fn handle(connection: &Connection<'_>, frame: &Frame<'_>) -> Result<(), Ended> {
+    let (shard, node_channel) = (connection.shard, connection.node_channel.as_bytes());
+    match *frame {
+        Frame::Message { channel, payload } if channel == node_channel => {
+            on_node_message(connection, payload);
+        }
+        Frame::Message { channel, payload } => {
+            if let Some(peer) = keys::peer_of_channel(channel) {
+                // A copy of exactly the payload: a slice would keep the whole receive buffer alive for
+                // as long as one message waits in a slow receiver's queue.
+                connection
+                    .events
+                    .on_message(peer, Bytes::copy_from_slice(payload));
+            }
+        }
+        Frame::Subscribed { channel } if channel == node_channel => {
+            connection.node_channel_confirmed.notify_one();
+        }
+        Frame::Subscribed { channel } => {
+            if let Some(peer) = keys::peer_of_channel(channel) {
+                if shard.tables.lock().subscribed(peer) {
+                    shard.claim_work.notify_one();
+                }
+                wake_writer(connection);
+            }
+        }
+        Frame::Unsubscribed { channel } if channel == node_channel => {
+            return Err(Ended::new(
+                BusRebuild::Protocol,
+                "Redis ended the subscription of the node's own channel",
+            ));
+        }
+        Frame::Unsubscribed { channel } => {
+            if let Some(peer) = keys::peer_of_channel(channel) {
+                let channel = ChannelRef::Peer(peer);
+                shard.tables.lock().subscriptions.unsubscribed(channel);
+                wake_writer(connection);
+            }
+        }
+        Frame::Ok => {}
+        Frame::Error(text) => {
+            let why = format!("Redis refused a subscription: {}", text.escape_ascii());
+            return Err(Ended::new(BusRebuild::Protocol, why));
+        }
+    }
+    Ok(())
+}
+
+fn on_node_message(connection: &Connection<'_>, payload: &[u8]) {
+    match probe_payload::decode(payload) {
+        Some(nonce) => {
+            if let Some(took) = connection.shard.probe.on_received(nonce) {
+                connection.shard.telemetry.bus_probe_seconds(took);
+            }
+        }
+        None => connection.events.on_node_message(Bytes::copy_from_slice(payload)),
+    }
+}
+
+fn wake_writer(connection: &Connection<'_>) {
+    if connection.shard.tables.lock().subscriptions.has_changes() {
+        connection.shard.subscription_changes.notify_one();
+    }
+}

@@ -1,0 +1,42 @@
+//! What a subscription is for. Not the channel's name in Redis (`keys`).
+
+use std::hash::{Hash, Hasher};
+
+use hashbrown::Equivalent;
+use switchboard_protocol::PeerKey;
+
+/// A channel that this node subscribes for its users. The node's own channel is not among them: it comes first on
+/// every connection, and the connection is fit once it is confirmed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Channel {
+    /// The channel of a peer.
+    Peer(PeerKey),
+}
+
+/// A channel, borrowed: so it is found by a name in a receive buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum ChannelRef<'a> {
+    /// The channel of this `tenant/peer`.
+    Peer(&'a str),
+}
+
+impl Channel {
+    /// The same, borrowed.
+    pub(crate) fn name(&self) -> ChannelRef<'_> {
+        match self {
+            Self::Peer(key) => ChannelRef::Peer(key.as_str()),
+        }
+    }
+}
+
+impl Hash for Channel {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name().hash(state);
+    }
+}
+
+impl Equivalent<Channel> for ChannelRef<'_> {
+    fn equivalent(&self, channel: &Channel) -> bool {
+        *self == channel.name()
+    }
+}
