@@ -38,6 +38,7 @@ pub(crate) async fn run(
     let publisher = TcpStream::connect(("127.0.0.1", port)).await?;
     publisher.set_nodelay(true)?;
     let (mut answers, mut commands) = publisher.into_split();
+    // Owner: the connection to Redis, whose end ends the copy.
     tokio::spawn(async move { tokio::io::copy(&mut answers, &mut tokio::io::sink()).await });
 
     let clock = Instant::now();

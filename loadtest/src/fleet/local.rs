@@ -58,6 +58,7 @@ pub(super) fn spawn(program: &Program, number: usize) -> anyhow::Result<Member> 
         anyhow::bail!("{name} has no pipes");
     };
     let tail = Arc::default();
+    // Owner: the process, whose end closes the pipe.
     tokio::spawn(keep_tail(errors, Arc::clone(&tail)));
     let output: Box<dyn AsyncRead + Send + Unpin> = Box::new(output);
     Ok(Member {

@@ -22,6 +22,7 @@ pub(crate) fn start(
     takers: Vec<mpsc::Sender<Duration>>,
     dropped: impl Fn() + Send + 'static,
 ) {
+    // Owner: the channels. The thread ends with the last moment or the last taker.
     std::thread::spawn(move || pace(clock, moments, &takers, &dropped));
 }
 

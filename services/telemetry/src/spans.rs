@@ -1,18 +1,13 @@
-//! The spans of one message: received from a client, published, written to the receiver. One trace has the spans of both
-//! nodes. Without a collector each span is a single branch.
+//! Creation and export of spans. Not here: the spans of a message (`message_spans`).
 
 use std::sync::Arc;
 
 use opentelemetry::{
-    Context, KeyValue, SpanId, TraceFlags, TraceId,
-    trace::{
-        Span as _, SpanContext, SpanKind, TraceContextExt as _, TraceState, Tracer as _, TracerProvider as _,
-    },
+    Context, KeyValue,
+    trace::{Span as _, SpanKind, Tracer as _, TracerProvider as _},
 };
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider, Span};
 use switchboard_protocol::{MessageKind, TraceContext};
-
-use crate::Telemetry;
 
 /// A span of a message. Dropping it ends the span.
 #[derive(Debug, Default)]
@@ -55,7 +50,7 @@ impl Traces {
         }
     }
 
-    fn span(&self, step: Step, kind: MessageKind, parent: &Context) -> MessageSpan {
+    pub(crate) fn span(&self, step: Step, kind: MessageKind, parent: &Context) -> MessageSpan {
         let attributes = [
             KeyValue::new("messaging.system", "switchboard"),
             KeyValue::new("switchboard.kind", kind.as_str()),
@@ -70,49 +65,9 @@ impl Traces {
     }
 }
 
-impl Telemetry {
-    /// The node receives a message from a client. A trace begins.
-    #[must_use]
-    pub fn span_receive(&self, kind: MessageKind) -> MessageSpan {
-        self.span(Step::Receive, kind, None)
-    }
-
-    /// The node publishes the message to the bus.
-    #[must_use]
-    pub fn span_publish(&self, kind: MessageKind, parent: &TraceContext) -> MessageSpan {
-        self.span(Step::Publish, kind, Some(parent))
-    }
-
-    /// The message waits for its receiver's socket, until it is written.
-    #[must_use]
-    pub fn span_deliver(&self, kind: MessageKind, parent: &TraceContext) -> MessageSpan {
-        self.span(Step::Deliver, kind, Some(parent))
-    }
-
-    fn span(&self, step: Step, kind: MessageKind, parent: Option<&TraceContext>) -> MessageSpan {
-        let Some(traces) = &self.traces else {
-            return MessageSpan(None);
-        };
-        let parent = parent.map_or_else(Context::new, |parent| {
-            Context::new().with_remote_span_context(remote(parent))
-        });
-        traces.span(step, kind, &parent)
-    }
-}
-
-fn remote(context: &TraceContext) -> SpanContext {
-    SpanContext::new(
-        TraceId::from_bytes(context.trace_id),
-        SpanId::from_bytes(context.span_id),
-        TraceFlags::new(context.flags),
-        true,
-        TraceState::NONE,
-    )
-}
-
 /// A step in the delivery of a message.
 #[derive(Debug, Clone, Copy)]
-enum Step {
+pub(crate) enum Step {
     Receive,
     Publish,
     Deliver,

@@ -15,7 +15,7 @@ use super::{
     duplicate_filter::DedupVerdict,
     event_queue::FollowUp,
     reconnect::{Reconnect, ReconnectStep},
-    task::{SessionEnd, Task, sleep_until_if_set},
+    task::{Interruption, SessionEnd, Task, sleep_until_if_set},
 };
 use crate::{SendReport, client::CLOSE_TIMEOUT};
 
@@ -33,13 +33,6 @@ enum Activity {
     Reconnect(ReconnectStep),
     /// The deadline has passed.
     Deadline,
-}
-
-/// How a session continues after its connection was lost.
-pub(super) struct Interruption {
-    pub(super) reconnect: Reconnect,
-    /// The loss, if it was not reported yet. It is reported only if the running attempt fails.
-    pub(super) unreported_loss: Option<ConnectionLoss>,
 }
 
 impl Task {

@@ -8,11 +8,10 @@ use tokio::time::Instant;
 
 use super::{
     SessionEvent,
-    connected::Interruption,
     connection::{Connection, ConnectionLoss},
     event_queue::FollowUp,
     reconnect::{Established, Reconnect, ReconnectStep},
-    task::{SessionEnd, Task, sleep_until_if_set},
+    task::{Interruption, SessionEnd, Task, sleep_until_if_set},
 };
 use crate::{AcksBy, ConnectError, ConnectOptions, Resume, client::NO_CLOSE_FRAME};
 

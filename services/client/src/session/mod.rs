@@ -10,6 +10,7 @@ mod acks;
 mod connected;
 mod connecting;
 mod connection;
+mod driver;
 mod duplicate_filter;
 mod event;
 mod event_queue;
@@ -70,7 +71,7 @@ impl Session {
             commands,
             send_permits,
             last_id: Mutex::new(0),
-            task: tokio::spawn(task.run()),
+            task: tokio::spawn(driver::run(task)),
         };
         (session, receiver)
     }

@@ -1,7 +1,7 @@
-//! The task of a session: the state that outlives a connection, and the end. Not here: what the task does without
-//! a connection (`connecting`) and with one (`connected`).
+//! The state of a session's task, which outlives a connection, and its end. Not here: the task without a connection
+//! (`connecting`), with one (`connected`), and the change between both (`driver`).
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use switchboard_protocol::{CloseCode, ErrorCode, Secret};
 use tokio::{
@@ -11,8 +11,7 @@ use tokio::{
 
 use super::{
     SessionEvent, SessionOptions, TokenSource,
-    connected::Interruption,
-    connection::Connection,
+    connection::{Connection, ConnectionLoss},
     duplicate_filter::DuplicateFilter,
     event_queue::{EventQueue, FollowUp, ReceiverDropped},
     outbox::{Outbox, PendingSend},
@@ -52,6 +51,13 @@ impl SessionEnd {
             ..Self::new(CloseCode::Normal.code(), "closed by the application")
         }
     }
+}
+
+/// How a session continues after its connection was lost.
+pub(super) struct Interruption {
+    pub(super) reconnect: Reconnect,
+    /// The loss, if it was not reported yet. It is reported only if the running attempt fails.
+    pub(super) unreported_loss: Option<ConnectionLoss>,
 }
 
 /// The task of a session.
@@ -108,24 +114,6 @@ impl Task {
             move_is_optional: false,
             closing: false,
         }
-    }
-
-    pub(super) async fn run(mut self) {
-        let mut interruption = Interruption {
-            reconnect: Reconnect::after(Duration::ZERO),
-            unreported_loss: None,
-        };
-        let end = loop {
-            let connection = match self.run_connecting(interruption).await {
-                Ok(connection) => connection,
-                Err(end) => break end,
-            };
-            match self.run_connected(connection).await {
-                Ok(next) => interruption = next,
-                Err(end) => break end,
-            }
-        };
-        self.end(end).await;
     }
 
     /// Resets the backoff if the connection was stable.
@@ -199,7 +187,7 @@ impl Task {
     }
 
     /// Accepts no more sends, fails the pending ones, and delivers the last events.
-    async fn end(mut self, end: SessionEnd) {
+    pub(super) async fn end(mut self, end: SessionEnd) {
         self.send_permits.close();
         self.commands.close();
         while let Some(command) = self.commands.recv().await {
