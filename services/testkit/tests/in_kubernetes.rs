@@ -11,7 +11,10 @@ use std::{
 use switchboard_testkit::{Cluster, SECRET, binary, token};
 
 fn run(arguments: &[&str]) -> Output {
-    Command::new(binary()).args(arguments).output().unwrap()
+    Command::new(binary(None).unwrap())
+        .args(arguments)
+        .output()
+        .unwrap()
 }
 
 fn said(output: &Output) -> String {

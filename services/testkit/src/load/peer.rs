@@ -1,13 +1,14 @@
-//! One client under the oracle's eyes: a session, a task that notes all it hears, and numbered sends. Not when
-//! it sends (`load`).
+//! One client that the oracle records: a session, a task that reads its events, and numbered sends. Not when it sends
+//! (`load`).
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use switchboard_client::{Backoff, Session, SessionError, SessionEvent, SessionOptions};
+use switchboard_harness::{ClientNo, Oracle};
 use switchboard_protocol::MessageKind;
 use tokio::{sync::mpsc, task::JoinHandle, time::Instant};
 
-use crate::{ClientNo, Oracle, token};
+use crate::token;
 
 /// How long an attempt to connect may take. Short, because a frozen node accepts and says nothing.
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
@@ -17,18 +18,18 @@ const BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_
 
 /// A client. Dropping it drops its connection without a close handshake.
 #[derive(Debug)]
-pub struct Speaker {
+pub struct TestPeer {
     /// Its place in the oracle's log.
     pub number: ClientNo,
     name: String,
     oracle: Arc<Oracle>,
     session: Session,
-    ears: JoinHandle<()>,
+    reader: JoinHandle<()>,
     /// The last number of each stream, by its receiver.
     last: HashMap<ClientNo, u64>,
 }
 
-impl Speaker {
+impl TestPeer {
     /// Starts connecting `peer`, to the first of `urls` first.
     #[must_use]
     pub fn start(oracle: &Arc<Oracle>, peer: &str, urls: Vec<String>) -> Self {
@@ -45,7 +46,7 @@ impl Speaker {
             name: peer.to_owned(),
             oracle: Arc::clone(oracle),
             session,
-            ears: tokio::spawn(listen(Arc::clone(oracle), number, events)),
+            reader: tokio::spawn(read(Arc::clone(oracle), number, events)),
             last: HashMap::new(),
         }
     }
@@ -75,14 +76,14 @@ impl Speaker {
     }
 }
 
-impl Drop for Speaker {
+impl Drop for TestPeer {
     fn drop(&mut self) {
-        self.ears.abort();
+        self.reader.abort();
     }
 }
 
-async fn listen(oracle: Arc<Oracle>, number: ClientNo, mut events: mpsc::Receiver<SessionEvent>) {
+async fn read(oracle: Arc<Oracle>, number: ClientNo, mut events: mpsc::Receiver<SessionEvent>) {
     while let Some(event) = events.recv().await {
-        oracle.note(number, &event);
+        oracle.on_event(number, &event);
     }
 }

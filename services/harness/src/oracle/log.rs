@@ -1,4 +1,4 @@
-//! The log itself: who sent what, the words on it, what arrived where, in the order noted. Not what it means.
+//! The log: who sent which message, its outcomes, where it arrived, in the order recorded. Not what it means.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -17,7 +17,7 @@ impl ClientNo {
     }
 }
 
-/// What a payload says about itself.
+/// What a payload says about itself: its stream and its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Stamp {
     pub(super) from: ClientNo,
@@ -44,17 +44,17 @@ impl Stamp {
 
 /// A send.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Send {
+pub(super) struct Sent {
     pub(super) stamp: Stamp,
     pub(super) at: Duration,
 }
 
-/// What was said about one send.
+/// All records of one send.
 #[derive(Debug, Default)]
-pub(super) struct Said {
-    pub(super) send: Option<Send>,
+pub(super) struct SendRecord {
+    pub(super) sent: Option<Sent>,
     pub(super) queued: Vec<Duration>,
-    pub(super) words: Vec<(Duration, SendReport)>,
+    pub(super) outcomes: Vec<(Duration, SendReport)>,
 }
 
 /// A message as an application got it.
@@ -68,9 +68,9 @@ pub(super) struct Arrival {
     pub(super) seq: u64,
 }
 
-/// A change of a client's connection.
+/// A change of the connection of a client.
 #[derive(Debug)]
-pub(super) enum Change {
+pub(super) enum ConnectionChange {
     Connected { node: String, resumed: bool, gap: bool },
     Disconnected { reason: String },
     Ended { code: u16, reason: String },
@@ -80,25 +80,25 @@ pub(super) enum Change {
 #[derive(Debug)]
 pub(super) struct ClientLog {
     pub(super) name: String,
-    pub(super) has_ears: bool,
-    /// Its sends by `id`.
-    pub(super) said: BTreeMap<u64, Said>,
+    pub(super) reads: bool,
+    /// Its sends by id.
+    pub(super) sends: BTreeMap<u64, SendRecord>,
     /// In the order in which its application got them.
     pub(super) arrivals: Vec<Arrival>,
-    pub(super) changes: Vec<(Duration, Change)>,
+    pub(super) changes: Vec<(Duration, ConnectionChange)>,
     /// The highest number that arrived from each sender.
     highest: HashMap<ClientNo, u64>,
     /// The node it is connected to.
     node: Option<String>,
 }
 
-/// All of it.
+/// The log of all clients.
 #[derive(Debug)]
 pub(super) struct Log {
     pub(super) clients: Vec<ClientLog>,
     pub(super) faults: Vec<(Duration, String)>,
     pub(super) load_ended: Option<Duration>,
-    /// Records that there was no room for.
+    /// Records that were dropped.
     pub(super) dropped: usize,
     room: usize,
 }
@@ -114,12 +114,12 @@ impl Log {
         }
     }
 
-    pub(super) fn client(&mut self, name: &str, has_ears: bool) -> ClientNo {
+    pub(super) fn client(&mut self, name: &str, reads: bool) -> ClientNo {
         let number = u32::try_from(self.clients.len()).unwrap_or(u32::MAX);
         self.clients.push(ClientLog {
             name: name.to_owned(),
-            has_ears,
-            said: BTreeMap::new(),
+            reads,
+            sends: BTreeMap::new(),
             arrivals: Vec::new(),
             changes: Vec::new(),
             highest: HashMap::new(),
@@ -138,21 +138,21 @@ impl Log {
         self.clients.get_mut(client.index())
     }
 
-    pub(super) fn send(&mut self, id: u64, send: Send) {
-        if let Some(client) = self.of(send.stamp.from) {
-            client.said.entry(id).or_default().send = Some(send);
+    pub(super) fn send(&mut self, id: u64, sent: Sent) {
+        if let Some(client) = self.of(sent.stamp.from) {
+            client.sends.entry(id).or_default().sent = Some(sent);
         }
     }
 
     pub(super) fn queued(&mut self, client: ClientNo, id: u64, at: Duration) {
         if let Some(client) = self.of(client) {
-            client.said.entry(id).or_default().queued.push(at);
+            client.sends.entry(id).or_default().queued.push(at);
         }
     }
 
-    pub(super) fn word(&mut self, client: ClientNo, id: u64, at: Duration, report: SendReport) {
+    pub(super) fn outcome(&mut self, client: ClientNo, id: u64, at: Duration, report: SendReport) {
         if let Some(client) = self.of(client) {
-            client.said.entry(id).or_default().words.push((at, report));
+            client.sends.entry(id).or_default().outcomes.push((at, report));
         }
     }
 
@@ -166,11 +166,11 @@ impl Log {
         }
     }
 
-    pub(super) fn change(&mut self, client: ClientNo, at: Duration, change: Change) {
+    pub(super) fn change(&mut self, client: ClientNo, at: Duration, change: ConnectionChange) {
         if let Some(client) = self.of(client) {
             client.node = match &change {
-                Change::Connected { node, .. } => Some(node.clone()),
-                Change::Disconnected { .. } | Change::Ended { .. } => None,
+                ConnectionChange::Connected { node, .. } => Some(node.clone()),
+                ConnectionChange::Disconnected { .. } | ConnectionChange::Ended { .. } => None,
             };
             client.changes.push((at, change));
         }
@@ -185,10 +185,10 @@ impl Log {
     }
 
     pub(super) fn unfinished(&self) -> (usize, usize) {
-        let said = self.clients.iter().flat_map(|client| client.said.values());
-        let open = said.filter(|said| said.send.is_some() && said.words.is_empty());
-        open.fold((0, 0), |(all, queued), said| {
-            (all + 1, queued + usize::from(!said.queued.is_empty()))
+        let sends = self.clients.iter().flat_map(|client| client.sends.values());
+        let open = sends.filter(|record| record.sent.is_some() && record.outcomes.is_empty());
+        open.fold((0, 0), |(all, queued), record| {
+            (all + 1, queued + usize::from(!record.queued.is_empty()))
         })
     }
 

@@ -13,12 +13,12 @@ use std::{
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::{ConnectionInfo, Side};
+use super::connection::{ConnectionInfo, Side};
 
 /// How far into the client's bytes a `SUBSCRIBE` is looked for: a username and a password fit before it.
 const MAX_HEAD_BYTES: usize = 512;
 
-/// The word as clients send it.
+/// The command as clients send it.
 const SUBSCRIBE: &[u8] = b"$9\r\nSUBSCRIBE\r\n";
 
 /// What chunks are looked for, on all connections together; each once only.
@@ -172,7 +172,7 @@ impl Link {
     }
 }
 
-/// Whether the chunk has what is looked for; then it is looked for no longer.
+/// Whether the chunk contains the needle. If so, the search for it ends.
 fn is_found(needle: &Mutex<Option<Vec<u8>>>, chunk: &[u8]) -> bool {
     let mut needle = needle.lock();
     let is_found = needle.as_ref().is_some_and(|needle| contains(chunk, needle));

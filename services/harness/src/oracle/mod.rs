@@ -1,12 +1,16 @@
-//! The oracle of the fault suite: a log of what every client's application sent, was told and got, and the
-//! judgement on it. It knows nothing of nodes or Redis: only what an application can see. What it judges is in
-//! `judge`, how the log of one send reads in `history`, how fast a fault healed in `heal`.
+//! The oracle: it logs what the application of every client sends, learns and receives, and finds each violation of the
+//! delivery contract in the log. It knows no nodes and no Redis, only what an application can see.
+//!
+//! The load generator has an oracle of its own (`loadtest/src/work/flow.rs`) with the same rules for lost, duplicated and
+//! reordered. This one keeps every record of a run, because it prints the trace of each violation, checks deadlines and
+//! measures recovery: some hundred bytes per message, for minutes of a few hundred clients. The generator checks tens of
+//! thousands of connections for hours, so it keeps open sends only. It also checks servers without outcomes.
 
-mod heal;
-mod history;
-mod judge;
+mod check;
 mod log;
-mod verdict;
+mod recovery;
+mod report;
+mod trace;
 
 use std::{
     sync::Arc,
@@ -18,25 +22,26 @@ use serde_json::value::RawValue;
 use switchboard_client::{SendReport, SessionEvent};
 use tokio::time::sleep;
 
-pub use heal::Heal;
 pub use log::ClientNo;
-use log::{Arrival, Change, Log, Send, Stamp};
-pub use verdict::Verdict;
+use log::{Arrival, ConnectionChange, Log, Sent, Stamp};
+pub use recovery::Recovery;
+pub use report::OracleReport;
 
-/// Sends, words, arrivals and changes kept, together. What comes later is dropped, and fails the verdict.
+/// Records in the log: sends, outcomes, arrivals and connection changes together. Later ones are dropped, and then the
+/// report is not ok.
 const MAX_RECORDS: usize = 4_000_000;
 
-/// How long a send without a word is waited for: the deadline of a send, twice over.
-const WORDS_WITHIN: Duration = Duration::from_secs(12);
+/// How long to wait for the outcome of a send: twice the deadline of a send.
+const OUTCOME_WITHIN: Duration = Duration::from_secs(12);
 
-/// The same where it waits in a mailbox: the resume window, and some more.
+/// How long to wait where a send waits for its receiver's return: the resume window and some more.
 const QUEUED_WITHIN: Duration = Duration::from_secs(75);
 
-/// How long the applications have to note what was delivered to them.
+/// How long applications may take to receive what was delivered to them.
 const ARRIVED_WITHIN: Duration = Duration::from_secs(5);
 
-/// How often it is looked at whether all is finished.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// The time between two checks whether all is finished.
+const CHECK_EVERY: Duration = Duration::from_millis(50);
 
 /// The log of one run.
 #[derive(Debug)]
@@ -55,20 +60,20 @@ impl Oracle {
         })
     }
 
-    /// A client, whose peer ID is `name`, and whose application notes all it hears.
+    /// Adds a client with the peer ID `name`. Its application reads all messages.
     pub fn client(&self, name: &str) -> ClientNo {
         self.log.lock().client(name, true)
     }
 
-    /// The same for one that notes nothing: a message to it counts as lost for no one.
-    pub fn client_without_ears(&self, name: &str) -> ClientNo {
+    /// Adds a client that reads nothing. Messages to it do not count as lost.
+    pub fn client_that_does_not_read(&self, name: &str) -> ClientNo {
         self.log.lock().client(name, false)
     }
 
     /// The payload that message `number` of the stream `from` → `to` carries, with `padding` bytes more.
     ///
     /// # Errors
-    /// Never in practice: it is valid JSON.
+    /// When it is not valid JSON; never seen.
     pub fn payload(
         &self,
         from: ClientNo,
@@ -76,18 +81,20 @@ impl Oracle {
         number: u64,
         padding: usize,
     ) -> anyhow::Result<Box<RawValue>> {
-        crate::payload(Stamp { from, to, number }.to_json(padding))
+        Ok(RawValue::from_string(
+            Stamp { from, to, number }.to_json(padding),
+        )?)
     }
 
-    /// The application sent message `number` at `at`; the client gave it `id`.
+    /// Records that the application sent message `number` at `at`. `id` is the client's id of this send.
     pub fn sent(&self, from: ClientNo, id: u64, to: ClientNo, number: u64, at: Instant) {
         let stamp = Stamp { from, to, number };
         let at = at.saturating_duration_since(self.start);
-        self.log.lock().send(id, Send { stamp, at });
+        self.log.lock().send(id, Sent { stamp, at });
     }
 
-    /// What `client`'s application heard from its session, now.
-    pub fn note(&self, client: ClientNo, event: &SessionEvent) {
+    /// Records an event of the client's session, now.
+    pub fn on_event(&self, client: ClientNo, event: &SessionEvent) {
         let at = self.start.elapsed();
         let mut log = self.log.lock();
         match event {
@@ -96,18 +103,18 @@ impl Oracle {
             } => {
                 let node = node.to_string();
                 let (resumed, gap) = (*resumed, *gap);
-                log.change(client, at, Change::Connected { node, resumed, gap });
+                log.change(client, at, ConnectionChange::Connected { node, resumed, gap });
             }
             SessionEvent::Disconnected { reason } => {
                 let reason = reason.clone();
-                log.change(client, at, Change::Disconnected { reason });
+                log.change(client, at, ConnectionChange::Disconnected { reason });
             }
             SessionEvent::Ended { code, reason } => {
                 let (code, reason) = (*code, reason.clone());
-                log.change(client, at, Change::Ended { code, reason });
+                log.change(client, at, ConnectionChange::Ended { code, reason });
             }
             SessionEvent::Queued { id } => log.queued(client, *id, at),
-            SessionEvent::Outcome { id, report } => log.word(client, *id, at, report.clone()),
+            SessionEvent::Outcome { id, report } => log.outcome(client, *id, at, report.clone()),
             SessionEvent::Message(message) => log.arrival(
                 client,
                 Arrival {
@@ -121,35 +128,35 @@ impl Oracle {
         }
     }
 
-    /// The same for a client that is no session: the word on its send.
-    pub fn word(&self, client: ClientNo, id: u64, report: SendReport) {
+    /// Records the outcome of a send of a client that is not a session, now.
+    pub fn outcome(&self, client: ClientNo, id: u64, report: SendReport) {
         let at = self.start.elapsed();
-        self.log.lock().word(client, id, at, report);
+        self.log.lock().outcome(client, id, at, report);
     }
 
-    /// Something is done to the cluster now.
+    /// Records that a fault begins or ends now.
     pub fn fault(&self, name: &str) {
         let at = self.start.elapsed();
         println!("{:>7.2} s  {name}", at.as_secs_f64());
         self.log.lock().fault(name, at);
     }
 
-    /// The load ends now: healing is judged up to here.
+    /// Records that the load ends now. Recovery is measured up to here.
     pub fn load_ended(&self) {
         let at = self.start.elapsed();
         self.log.lock().load_ended(at);
     }
 
-    /// Sends without a final word, and among those how many were told to wait in a mailbox.
+    /// Sends without an outcome, and how many of them wait in the offline queue.
     #[must_use]
     pub fn unfinished(&self) -> (usize, usize) {
         self.log.lock().unfinished()
     }
 
-    /// Delivered sends that their receivers' applications have not noted (yet).
+    /// Delivered sends that their receivers' applications have not received so far.
     #[must_use]
     pub fn missing(&self) -> usize {
-        judge::missing(&self.log.lock())
+        check::missing(&self.log.lock())
     }
 
     /// Clients that have a connection now.
@@ -170,39 +177,39 @@ impl Oracle {
         self.log.lock().arrived(from, to)
     }
 
-    /// The longest that a send from `from` to `to` waited for its word, so far.
+    /// The longest that a send from `from` to `to` has waited for its outcome so far.
     #[must_use]
     pub fn longest_wait(&self, from: ClientNo, to: ClientNo) -> Duration {
-        heal::longest_wait(&self.log.lock(), from, to)
+        recovery::longest_wait(&self.log.lock(), from, to)
     }
 
-    /// Waits until every send has its word, and every delivered one was noted by its receiver, as far as they
-    /// come at all: what is missing then is for the verdict.
+    /// Waits until every send has its outcome and every delivered message has arrived, for a bounded time. The report
+    /// counts those that are still missing.
     pub async fn settle(&self) {
         let begin = Instant::now();
         loop {
             let (open, queued) = self.unfinished();
-            let patience = if queued > 0 { QUEUED_WITHIN } else { WORDS_WITHIN };
+            let patience = if queued > 0 { QUEUED_WITHIN } else { OUTCOME_WITHIN };
             if open == 0 || begin.elapsed() > patience {
                 break;
             }
-            sleep(LOOK_EVERY).await;
+            sleep(CHECK_EVERY).await;
         }
         let begin = Instant::now();
         while self.missing() > 0 && begin.elapsed() < ARRIVED_WITHIN {
-            sleep(LOOK_EVERY).await;
+            sleep(CHECK_EVERY).await;
         }
     }
 
-    /// Judges all that was noted so far.
+    /// Checks the log so far.
     #[must_use]
-    pub fn judge(&self) -> Verdict {
-        judge::judge(&self.log.lock())
+    pub fn report(&self) -> OracleReport {
+        check::check(&self.log.lock())
     }
 
-    /// How fast each fault healed, in their order.
+    /// How fast clients recovered from each fault, in the order of the faults.
     #[must_use]
-    pub fn heals(&self) -> Vec<Heal> {
-        heal::heals(&self.log.lock())
+    pub fn recoveries(&self) -> Vec<Recovery> {
+        recovery::recoveries(&self.log.lock())
     }
 }

@@ -1,4 +1,4 @@
-//! The fault proxy itself: that it changes nothing unless told to, and then exactly what it was told.
+//! The fault proxy changes nothing without a command, and with one exactly what the command says.
 
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use switchboard_testkit::{ConnectionInfo, FaultProxy, PATIENCE, Side, wait_until};
+use switchboard_harness::{ConnectionInfo, FaultProxy, PATIENCE, Side, wait_until};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -152,12 +152,12 @@ async fn freezing_all_holds_for_connections_opened_later_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deaf_client_is_still_heard() {
+async fn commands_of_a_client_that_receives_nothing_still_arrive() {
     let setting = Setting::new().await;
     let (mut client, mut server, id) = setting.connect().await;
     assert!(setting.proxy.freeze_towards_client(id));
     server.write_all(b"lost?").await.unwrap();
-    assert_eq!(carry(&mut client, &mut server, b"heard").await, b"heard");
+    assert_eq!(carry(&mut client, &mut server, b"sent").await, b"sent");
     assert!(is_silent(&mut client).await);
     setting.proxy.thaw_all();
     let mut arrived = [0; 5];
@@ -328,15 +328,15 @@ async fn the_next_chunk_with_the_needle_towards_a_client_is_lost_once_and_in_sil
         "the other way"
     );
     assert_eq!(carry(&mut server, &mut client, b"before").await, b"before");
-    assert!(setting.proxy.is_yet_to_lose());
+    assert!(setting.proxy.is_waiting_to_lose());
     server.write_all(b"an offer").await.unwrap();
     assert!(is_silent(&mut client).await);
-    assert!(!setting.proxy.is_yet_to_lose());
+    assert!(!setting.proxy.is_waiting_to_lose());
     assert_eq!(carry(&mut server, &mut client, b"an offer").await, b"an offer");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn subscribers_are_told_apart_behind_their_credentials_and_however_their_bytes_are_split() {
+async fn subscribers_are_found_behind_their_credentials_and_however_their_bytes_are_split() {
     const SUBSCRIBE: &[u8] = b"*2\r\n$9\r\nSUBSCRIBE\r\n$5\r\ninbox\r\n";
     let setting = Setting::new().await;
     let (mut commands, mut commands_server, commands_id) = setting.connect().await;

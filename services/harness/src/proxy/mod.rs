@@ -1,7 +1,8 @@
-//! A TCP proxy that does what networks do to connections: it delays, freezes, cuts, corrupts and leaves them
-//! half open, at a test's command. Not aware of what it carries, apart from telling Redis subscribers apart;
-//! it loses no bytes and reorders none unless told to.
+//! A TCP proxy that does to connections what networks do, on command: it delays, freezes, cuts, corrupts and leaves them
+//! half open. It does not know what it carries, except that it finds Redis subscribers. Without a command it loses and
+//! reorders no bytes.
 
+mod connection;
 mod link;
 mod pump;
 
@@ -18,6 +19,8 @@ use tokio::{
     time::timeout,
 };
 
+use crate::Port;
+pub use connection::{ConnectionInfo, Side};
 use link::{Fate, Link, Needles, Orders};
 
 /// Connections open at once; further ones wait in the listen backlog until one of these has ended.
@@ -25,28 +28,6 @@ const MAX_CONNECTIONS: usize = 1024;
 
 /// How long the upstream may take to accept; then the client is reset.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
-
-/// One end of a proxied connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    /// Who connected to the proxy.
-    Client,
-    /// Whom the proxy stands in front of.
-    Upstream,
-}
-
-/// An open connection, as it was when asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ConnectionInfo {
-    /// Counts up from 0 in the order of opening; never used again.
-    pub id: u64,
-    /// Bytes forwarded from the client to the upstream.
-    pub bytes_to_upstream: u64,
-    /// Bytes forwarded from the upstream to the client.
-    pub bytes_to_client: u64,
-    /// Whether the client sent Redis' `SUBSCRIBE`, first or right behind its credentials.
-    pub subscribes: bool,
-}
 
 /// The proxy. Dropping it closes its port and every connection.
 ///
@@ -60,13 +41,25 @@ pub struct FaultProxy {
 }
 
 impl FaultProxy {
-    /// Listens on a free port of 127.0.0.1 in front of `upstream`. An upstream that cannot be reached shows
-    /// as a reset of the client, as does one that takes longer than 5 s to accept.
+    /// Listens on a free port of 127.0.0.1 in front of `upstream`. If the upstream cannot be reached within
+    /// 5 s, the client is reset.
     ///
     /// # Errors
     /// When the system has no port.
     pub async fn start(upstream: SocketAddr) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        Self::listen(0, upstream).await
+    }
+
+    /// As [`Self::start`], on a port that was reserved before.
+    ///
+    /// # Errors
+    /// When another server listens on it.
+    pub async fn start_on(port: &Port, upstream: SocketAddr) -> anyhow::Result<Self> {
+        Self::listen(port.number(), upstream).await
+    }
+
+    async fn listen(port: u16, upstream: SocketAddr) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared::default());
         let acceptor = tokio::spawn(accept(listener, upstream, Arc::clone(&shared)));
@@ -83,7 +76,7 @@ impl FaultProxy {
         self.address
     }
 
-    /// The open connections, in the order of opening. One that was told to end is no longer among them.
+    /// The open connections, in the order of opening. Without those that were cut.
     #[must_use]
     pub fn connections(&self) -> Vec<ConnectionInfo> {
         let state = self.shared.state.lock();
@@ -135,7 +128,7 @@ impl FaultProxy {
         self.shared.order_all(|orders| orders.freeze(true));
     }
 
-    /// Stops the bytes towards the client only: a deaf subscriber, whose commands still arrive.
+    /// Stops the bytes towards the client only: the subscriber receives nothing, but its commands still arrive.
     pub fn freeze_towards_client(&self, id: u64) -> bool {
         self.order(id, |orders| orders.client_frozen = true)
     }
@@ -150,7 +143,7 @@ impl FaultProxy {
         self.shared.state.lock().one(id, Link::corrupt_next)
     }
 
-    /// Cuts the connection, whichever it is, that would next forward a chunk containing `needle` to the
+    /// Cuts the connection that would next forward a chunk containing `needle` to the
     /// upstream; the upstream never sees that chunk. Once only; a second call replaces the first. Something
     /// longer than a chunk (16 KiB), or written in pieces, may be split and pass.
     pub fn drop_next_matching(&self, needle: &[u8]) {
@@ -164,8 +157,8 @@ impl FaultProxy {
         *self.shared.needles.loses.lock() = Some(needle.to_vec());
     }
 
-    /// Whether what [`Self::lose_next_matching`] is to lose has not come yet.
-    pub fn is_yet_to_lose(&self) -> bool {
+    /// Whether the chunk of [`Self::lose_next_matching`] has not come yet.
+    pub fn is_waiting_to_lose(&self) -> bool {
         self.shared.needles.loses.lock().is_some()
     }
 
@@ -241,7 +234,7 @@ impl Shared {
     }
 }
 
-/// Owns the pumps: when this task ends, so do they.
+/// Owns the pumps: they end with this task.
 async fn accept(listener: TcpListener, upstream: SocketAddr, shared: Arc<Shared>) {
     let mut pumps = JoinSet::new();
     loop {
@@ -266,7 +259,7 @@ async fn open(client: TcpStream, upstream: SocketAddr, shared: &Shared, pumps: &
         let connected = timeout(CONNECT_PATIENCE, TcpStream::connect(upstream)).await;
         connected.ok().and_then(Result::ok)
     };
-    // `enter` asks again: whoever has begun to refuse in the meantime, and cut, must not meet this one later.
+    // `enter` checks again: after a refusal and a cut in the meantime, this connection must not be opened.
     match server.and_then(|server| Some((shared.enter()?, server))) {
         Some((link, server)) => pump::start(&link, client, server, pumps),
         // Closed like this, it is reset.

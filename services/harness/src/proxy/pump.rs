@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{
-    Side,
+    connection::Side,
     link::{Fate, Link, Orders},
 };
 
@@ -104,7 +104,7 @@ impl Pump {
         }
     }
 
-    /// Both sides see a reset, once the other pump has let go too.
+    /// Both sides see a reset, once the other pump has released them too.
     fn reset(self) {
         for stream in [self.reader.as_ref(), self.writer.as_ref()] {
             let _ = stream.set_zero_linger();
@@ -113,8 +113,8 @@ impl Pump {
         self.writer.forget();
     }
 
-    /// Lets go of the side `closed` and keeps the other one open until it goes or is cut. Its bytes are
-    /// taken and lost, so that its going is seen.
+    /// Releases the side `closed` and keeps the other one open until it ends or is cut. Its bytes are
+    /// read and dropped, because only a reader sees its end.
     async fn abandon(self, closed: Side) {
         let Self {
             mut orders,

@@ -1,40 +1,40 @@
-//! The story of one send, for whoever has to find out why it went wrong: everything that the log has about it
-//! and about the two clients around that time, in order.
+//! The trace of one send, for the search for the cause of a violation: all records of it, and those of its two clients
+//! around that time, in order.
 
 use std::{fmt::Write as _, time::Duration};
 
-use super::log::{Change, ClientNo, Log, Said, Stamp};
+use super::log::{ClientNo, ConnectionChange, Log, SendRecord, Stamp};
 
-/// How much of what went on before and after is told.
+/// How much time before and after the send the trace covers.
 const AROUND: Duration = Duration::from_secs(12);
 
-/// Lines of a story.
+/// The most lines of a trace.
 const MAX_LINES: usize = 80;
 
-/// The story of a send.
-pub(super) fn of(log: &Log, id: u64, said: &Said, stamp: Stamp) -> String {
+/// The trace of a send.
+pub(super) fn of(log: &Log, id: u64, record: &SendRecord, stamp: Stamp) -> String {
     let mut lines = Vec::new();
-    if let Some(send) = said.send {
-        lines.push((send.at, "sent".to_owned()));
+    if let Some(sent) = record.sent {
+        lines.push((sent.at, "sent".to_owned()));
     }
-    lines.extend(said.queued.iter().map(|at| (*at, "told: queued".to_owned())));
-    let words = said.words.iter();
-    lines.extend(words.map(|(at, word)| (*at, format!("told: {word:?}"))));
+    lines.extend(record.queued.iter().map(|at| (*at, "queued".to_owned())));
+    let outcomes = record.outcomes.iter();
+    lines.extend(outcomes.map(|(at, outcome)| (*at, format!("outcome: {outcome:?}"))));
     around(log, &mut lines, stamp);
-    tell(log, id, lines, stamp)
+    text(log, id, lines, stamp)
 }
 
-/// The same, with the send to be looked up.
+/// The trace of the send with this stamp.
 pub(super) fn of_stamp(log: &Log, stamp: Stamp) -> String {
-    let said = log
+    let sends = log
         .clients
         .get(stamp.from.index())
         .into_iter()
-        .flat_map(|client| &client.said);
-    let mut found = said.filter(|(_, said)| said.send.is_some_and(|send| send.stamp == stamp));
+        .flat_map(|client| &client.sends);
+    let mut found = sends.filter(|(_, record)| record.sent.is_some_and(|sent| sent.stamp == stamp));
     found.next().map_or_else(
         || format!("{stamp:?} was never sent"),
-        |(id, said)| of(log, *id, said, stamp),
+        |(id, record)| of(log, *id, record, stamp),
     )
 }
 
@@ -46,7 +46,10 @@ fn around(log: &Log, lines: &mut Vec<(Duration, String)>, stamp: Stamp) {
             .filter(|arrival| arrival.stamp == Some(stamp));
         lines.extend(arrivals.map(|arrival| {
             let (mid, seq) = (&arrival.mid, arrival.seq);
-            (arrival.at, format!("{} got it, mid {mid} seq {seq}", client.name))
+            (
+                arrival.at,
+                format!("{} received it, mid {mid} seq {seq}", client.name),
+            )
         }));
     }
     let times = || lines.iter().map(|(at, _)| *at);
@@ -82,24 +85,24 @@ fn neighbours(log: &Log, lines: &mut Vec<(Duration, String)>, stamp: Stamp) {
             let (number, mid, seq) = (other.number, &arrival.mid, arrival.seq);
             lines.push((
                 arrival.at,
-                format!("  (number {number} got there, mid {mid} seq {seq})"),
+                format!("  (number {number} arrived, mid {mid} seq {seq})"),
             ));
         }
     }
 }
 
-fn change_text(log: &Log, client: ClientNo, change: &Change) -> String {
+fn change_text(log: &Log, client: ClientNo, change: &ConnectionChange) -> String {
     let name = log.name(client);
     match change {
-        Change::Connected { node, resumed, gap } => {
+        ConnectionChange::Connected { node, resumed, gap } => {
             format!("{name} connected to {node} resumed={resumed} gap={gap}")
         }
-        Change::Disconnected { reason } => format!("{name} disconnected: {reason}"),
-        Change::Ended { code, reason } => format!("{name} ended: {code} {reason}"),
+        ConnectionChange::Disconnected { reason } => format!("{name} disconnected: {reason}"),
+        ConnectionChange::Ended { code, reason } => format!("{name} ended: {code} {reason}"),
     }
 }
 
-fn tell(log: &Log, id: u64, mut lines: Vec<(Duration, String)>, stamp: Stamp) -> String {
+fn text(log: &Log, id: u64, mut lines: Vec<(Duration, String)>, stamp: Stamp) -> String {
     lines.sort();
     let (from, to, number) = (log.name(stamp.from), log.name(stamp.to), stamp.number);
     let mut text = format!("{from} id {id} → {to}, number {number}\n");
@@ -108,7 +111,7 @@ fn tell(log: &Log, id: u64, mut lines: Vec<(Duration, String)>, stamp: Stamp) ->
         let _ = writeln!(text, "{:>11.3} s  {line}", at.as_secs_f64());
     }
     if lines.len() > MAX_LINES {
-        let _ = writeln!(text, "             … {} lines more", lines.len() - MAX_LINES);
+        let _ = writeln!(text, "             … {} more lines", lines.len() - MAX_LINES);
     }
     text
 }
