@@ -12,6 +12,7 @@ mod session;
 
 pub use backoff::Backoff;
 pub use client::{Client, Handshake};
+pub use connect::dial;
 pub use error::{ClientError, ConnectError, Problem};
 pub use options::{AcksBy, ConnectOptions, Resume, TokenVia};
 pub use report::SendReport;

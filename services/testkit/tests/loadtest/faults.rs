@@ -21,7 +21,7 @@ async fn with_an_envelope_lost(contract: bool) -> (Ended, Cluster) {
     let scenario = format!(
         "name = \"planted\"\nsettle = \"2s\"\nthresholds = [\"placement_missed == 0\"]\n\
          [streams]\npairs = 4\nstages = [{{ rate = 20, for = \"4s\" }}]\narrivals = \"uniform\"\n\
-         placement = \"cross-node\"\nfinal_words = {contract}\nresume = {contract}\n"
+         placement = \"cross-node\"\noutcomes = {contract}\nresume = {contract}\n"
     );
     let scenario = folder.file("planted.toml", &scenario);
     let urls: Vec<_> = cluster.nodes.iter().map(NodeProcess::url).collect();
@@ -55,7 +55,7 @@ async fn a_lost_message_is_98() {
         violations[0].as_str().unwrap().starts_with("lost: "),
         "{violations}"
     );
-    for word in ["NOT OK", "lost: 1", "story: lost"] {
+    for word in ["NOT OK", "lost: 1", "violation: lost"] {
         assert!(ended.stdout.contains(word), "{word}: {}", ended.stdout);
     }
 }

@@ -15,7 +15,7 @@ use tokio::{process::Command, time::timeout};
 const MOST: Duration = Duration::from_secs(90);
 
 /// What every load here is given: these tests share the machine, and starts that come late are not their subject.
-pub(crate) const CALM: &[&str] = &["--set", "generator.most_slip=30s"];
+pub(crate) const CALM: &[&str] = &["--set", "generator.max_start_delay=30s"];
 
 /// Where a program runs and leaves its files; and its scenario.
 pub(crate) struct Folder(TempDir);

@@ -1,25 +1,25 @@
-//! What a scenario asks of this machine, and how many workers make it.
+//! What a scenario needs of this machine, and how many workers run it.
 
 use anyhow::bail;
 
 use crate::{
     preflight::{self, Need},
-    scenario::{Calls, FaultAction, Model, Scenario, Stage},
+    scenario::{Calls, FaultAction, Model, Scenario, highest_rate},
 };
 
 /// How a run is made on this machine.
 pub(super) struct Plan {
     pub(super) workers: usize,
-    /// Connections at once, at the most expected.
+    /// The most connections that are expected at once.
     pub(super) connections: usize,
     /// Whether they come from many source addresses.
     pub(super) spread: bool,
 }
 
-/// Looks whether this machine can make the load.
+/// Checks whether this machine can make the load.
 ///
 /// # Errors
-/// With all that is in the way, each with its fix.
+/// With all problems, each with its fix.
 pub(super) fn plan(scenario: &Scenario) -> anyhow::Result<Plan> {
     let connections = connections(scenario);
     let urls = &scenario.target.urls;
@@ -28,16 +28,20 @@ pub(super) fn plan(scenario: &Scenario) -> anyhow::Result<Plan> {
     } else {
         0
     };
+    let is_local = |url: &String| url.contains("://127.") || url.contains("://localhost");
     let need = Need {
         connections,
         churn_per_second: churn(scenario),
         workers: scenario.generator.workers.max(scenario.generator.agents.len()),
         destinations: urls.len().max(nodes),
-        loopback: urls
-            .iter()
-            .all(|url| url.contains("://127.") || url.contains("://localhost")),
+        loopback: urls.iter().all(is_local),
         nodes,
-        nodes_down: usize::from(scenario.faults.iter().any(takes_a_node_down)),
+        nodes_down: usize::from(
+            scenario
+                .faults
+                .iter()
+                .any(|fault| takes_a_node_down(fault.action)),
+        ),
     };
     let found = preflight::check(&need);
     if !found.problems.is_empty() {
@@ -53,22 +57,17 @@ pub(super) fn plan(scenario: &Scenario) -> anyhow::Result<Plan> {
     })
 }
 
-fn takes_a_node_down(fault: &crate::scenario::Fault) -> bool {
-    match fault.action {
+const fn takes_a_node_down(action: FaultAction) -> bool {
+    match action {
         FaultAction::Kill | FaultAction::Freeze | FaultAction::Drain | FaultAction::Roll => true,
         FaultAction::Start | FaultAction::Thaw | FaultAction::Undrain | FaultAction::Run => false,
     }
 }
 
-fn most(stages: &[Stage]) -> f64 {
-    let rates = stages.iter().map(|stage| stage.rate.max(stage.to.unwrap_or(0.0)));
-    rates.fold(0.0, f64::max)
-}
-
 /// How long a call lasts if nothing is wrong, in seconds.
 fn call_s(calls: &Calls) -> f64 {
-    let trickle = calls.candidate_gap.get().as_secs_f64() * f64::from(calls.candidates);
-    calls.talk.get().as_secs_f64() + trickle + 0.5
+    let candidates = calls.candidate_gap.get().as_secs_f64() * f64::from(calls.candidates);
+    calls.talk.get().as_secs_f64() + candidates + 0.5
 }
 
 #[expect(
@@ -78,9 +77,11 @@ fn call_s(calls: &Calls) -> f64 {
 )]
 fn connections(scenario: &Scenario) -> usize {
     let calls = scenario.calls.as_ref().map_or(0, |calls| match calls.model {
-        // Twice what is expected, for bursts, but never more than are let begin.
-        Model::Open => ((most(&calls.stages) * call_s(calls) * 2.0) as usize).min(calls.most_at_once) * 2,
-        Model::Closed => most(&calls.stages).ceil() as usize * 2,
+        // Twice the expected number, for bursts, but never more than the limit.
+        Model::Open => {
+            ((highest_rate(&calls.stages) * call_s(calls) * 2.0) as usize).min(calls.max_at_once) * 2
+        }
+        Model::Closed => highest_rate(&calls.stages).ceil() as usize * 2,
     });
     let streams = scenario.streams.as_ref().map_or(0, |streams| streams.pairs * 2);
     let idle = scenario.idle.as_ref().map_or(0, |idle| idle.connections);
@@ -90,9 +91,12 @@ fn connections(scenario: &Scenario) -> usize {
 /// Connects a second that close again.
 fn churn(scenario: &Scenario) -> f64 {
     let calls = scenario.calls.as_ref().map_or(0.0, |calls| match calls.model {
-        Model::Open => most(&calls.stages) * 2.0,
-        Model::Closed => most(&calls.stages) * 2.0 / call_s(calls),
+        Model::Open => highest_rate(&calls.stages) * 2.0,
+        Model::Closed => highest_rate(&calls.stages) * 2.0 / call_s(calls),
     });
-    let abuse = scenario.abuse.as_ref().map_or(0.0, |abuse| most(&abuse.stages));
-    calls + abuse
+    calls
+        + scenario
+            .abuse
+            .as_ref()
+            .map_or(0.0, |abuse| highest_rate(&abuse.stages))
 }
