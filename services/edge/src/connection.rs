@@ -89,7 +89,7 @@ impl Connection {
     pub(crate) async fn run(&mut self, socket: &mut Socket) -> End {
         let mut timer = pin!(tokio::time::sleep_until(self.next_tick().into()));
         let end = poll_fn(|cx| self.poll(cx, socket, timer.as_mut())).await;
-        self.attachment.part(end.parting());
+        self.attachment.on_disconnect(end.parting());
         self.edge.telemetry.connection_closed(end.code());
         end
     }
@@ -103,7 +103,8 @@ impl Connection {
                 timer.as_mut().reset(self.next_tick().into());
             }
             self.poll_renewal(cx);
-            if self.attachment.peer().take_question() {
+            if self.attachment.session().has_probe() {
+                self.attachment.session().clear_probe();
                 self.heartbeat.ask(Instant::now());
                 self.ping_due = true;
                 timer.as_mut().reset(self.next_tick().into());
@@ -144,7 +145,7 @@ impl Connection {
                 socket.get_mut().ping();
                 self.needs_flush = true;
             }
-            let Poll::Ready(outgoing) = self.attachment.peer().poll_next(cx) else {
+            let Poll::Ready(outgoing) = self.attachment.session().poll_next(cx) else {
                 is_empty = true;
                 break;
             };
@@ -200,7 +201,7 @@ impl Connection {
         if !self.acks {
             self.attachment
                 .router()
-                .done(self.attachment.peer(), self.gathered);
+                .done(self.attachment.session(), self.gathered);
         }
     }
 
@@ -209,7 +210,7 @@ impl Connection {
         for _ in 0..TURN {
             if !self
                 .attachment
-                .peer()
+                .session()
                 .may_send_more(self.attachment.router().limits())
             {
                 // A final word frees room, and it wakes this task through the mailbox.
@@ -258,7 +259,7 @@ impl Connection {
             let end = start + payload.len();
             let payload = Bytes::from(text).slice(start..end);
             router.send(
-                self.attachment.peer(),
+                self.attachment.session(),
                 SendRequest {
                     to,
                     kind,
@@ -272,7 +273,7 @@ impl Connection {
     }
 
     fn carry_out(&mut self, effect: CommandEffect<'_>) -> Option<CloseCode> {
-        let peer = self.attachment.peer();
+        let peer = self.attachment.session();
         match effect {
             CommandEffect::Nothing | CommandEffect::Send { .. } => {}
             CommandEffect::Close(code) => return Some(code),
@@ -308,7 +309,7 @@ impl Connection {
     /// Verifying may wait for a key server, so it runs beside reading and writing; one at a time.
     fn renew(&mut self, token: String, id: Option<u64>) {
         if self.renewing.is_some() {
-            self.attachment.peer().push_event(CommandGate::not_renewed(
+            self.attachment.session().push_event(CommandGate::not_renewed(
                 id,
                 "an earlier `renew` is still under way".into(),
             ));
@@ -338,7 +339,7 @@ impl Connection {
             Ok(grant) => self.session.renewed(grant, id),
             Err(reason) => CommandGate::not_renewed(id, reason),
         };
-        self.attachment.peer().push_event(answer);
+        self.attachment.session().push_event(answer);
     }
 
     fn on_tick(&mut self, now: Instant) -> Option<End> {
@@ -369,7 +370,10 @@ impl Connection {
     /// Whether the client has acknowledged nothing for `stall` while its queue was full. Looked at with every
     /// heartbeat, so it may take one longer.
     fn is_stuck(&mut self, now: Instant, stall: Duration) -> bool {
-        let at = self.attachment.peer().stuck_at(self.attachment.router().limits());
+        let at = self
+            .attachment
+            .session()
+            .stuck_at(self.attachment.router().limits());
         self.stuck = at.map(|at| match self.stuck {
             Some((before, since)) if before == at => (at, since),
             Some(_) | None => (at, now),

@@ -43,7 +43,7 @@ impl Edge {
     pub async fn drain(self: &Arc<Self>, plan: DrainPlan) -> DrainReport {
         let start = Instant::now();
         let refusing = Refusing::begin(self);
-        let (mut peers, mut active) = self.router.peers(QUIET_FOR);
+        let (mut peers, mut active) = self.router.rebalance().quiet_and_active(QUIET_FOR);
         // Random order is the jitter: neighbours in time are not neighbours in anything else.
         peers.shuffle(&mut rand::rng());
         active.shuffle(&mut rand::rng());
@@ -53,7 +53,7 @@ impl Edge {
         let mut closing = std::collections::VecDeque::new();
         for (peer, at) in peers.into_iter().zip((0..).map(|index| start + step * index)) {
             sleep_until(at).await;
-            self.router.ask_to_move(&peer, Goaway::Draining);
+            self.router.rebalance().ask_to_move(&peer, Goaway::Draining);
             closing.push_back((at + plan.grace, peer));
             while let Some((_, peer)) = closing.pop_front_if(|(at, _)| *at <= Instant::now()) {
                 peer.close(CloseCode::Restarting);

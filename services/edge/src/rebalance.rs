@@ -40,24 +40,24 @@ impl Edge {
             let now = Instant::now();
             let own = self.open_connections();
             let is_settled = settling.is_over(self.router.bus().state == BusState::Up, now);
-            let crowd = counted.0.cluster_load(is_settled.then_some(own));
+            let crowd = counted.0.rebalance().cluster_load(is_settled.then_some(own));
             self.telemetry
                 .cluster_mean(crowd.as_ref().map(|crowd| crowd.mean()));
             if !is_settled {
                 continue;
             }
-            let budget = plan.rules.pace.per_second(own);
+            let budget = plan.rules.rate.per_second(own);
             let aged = plan
                 .max_age
-                .map_or_else(Vec::new, |age| self.router.over_age(age, budget));
+                .map_or_else(Vec::new, |age| self.router.rebalance().over_age(age, budget));
             let budget = budget - aged.len();
             let count = crowd.filter(|_| plan.enabled).map_or(0, |crowd| {
-                let asked = || self.router.recently_asked() + aged.len();
+                let asked = || self.router.rebalance().recently_asked() + aged.len();
                 balancer.decide(&crowd, own, asked, budget, now.into_std())
             });
             let excess = match count {
                 0 => Vec::new(),
-                count => self.router.rebalance_candidates(count, QUIET_FOR),
+                count => self.router.rebalance().candidates(count, QUIET_FOR),
             };
             let aged = aged.iter().map(|peer| (&**peer, Goaway::Age));
             let excess = excess.iter().map(|peer| (&**peer, Goaway::Rebalance));
@@ -70,7 +70,7 @@ impl Edge {
         let step = LOOK_EVERY / u32::try_from(peers.len() + 1).unwrap_or(u32::MAX);
         for ((peer, why), number) in peers.into_iter().zip(1..) {
             sleep_until(start + step * number).await;
-            self.router.ask_to_move(peer, why);
+            self.router.rebalance().ask_to_move(peer, why);
         }
     }
 }
@@ -81,7 +81,7 @@ struct Counted<'a>(&'a Router);
 impl Drop for Counted<'_> {
     fn drop(&mut self) {
         // What is known of the others is of no interest here.
-        let _ = self.0.cluster_load(None);
+        let _ = self.0.rebalance().cluster_load(None);
     }
 }
 

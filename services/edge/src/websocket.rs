@@ -159,7 +159,7 @@ fn welcome(edge: &Edge, grant: &Grant, attachment: &Attachment) -> Welcome {
     Welcome {
         peer: grant.peer.peer_id(),
         tenant: grant.peer.tenant_id(),
-        session: attachment.peer().session().to_string(),
+        session: attachment.session().id().to_string(),
         node: edge.router.node().clone(),
         resumed: attachment.is_resumed(),
         gap: attachment.has_gap(),

@@ -60,7 +60,7 @@ impl Node {
                 RedisBroker::start(&config, settings.node, events, telemetry.clone())?
             }
         };
-        router.join(Arc::clone(&broker));
+        router.set_broker(Arc::clone(&broker));
         let edge = Edge::new(
             Arc::clone(&router),
             verifier.clone(),

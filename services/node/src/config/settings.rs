@@ -331,19 +331,19 @@ fn rebalance(config: &Config) -> Result<RebalancePlan, ConfigError> {
     if age_s > 0 {
         in_range("rebalance.max_connection_age_s", age_s, 1, 31_536_000)?;
     }
-    let most = Duration::from_secs(age_s);
+    let max = Duration::from_secs(age_s);
     Ok(RebalancePlan {
         enabled: section.enabled,
         rules: RebalanceRules {
             high: section.high_watermark,
             floor: section.floor_connections,
-            pace: RebalanceRate {
+            rate: RebalanceRate {
                 share: section.pace_share,
-                least: section.pace_connections,
+                min: section.pace_connections,
             },
         },
         settle: Duration::from_millis(section.settle_ms),
-        max_age: (age_s > 0).then_some(MaxAge { most, jitter }),
+        max_age: (age_s > 0).then_some(MaxAge { max, jitter }),
     })
 }
 
