@@ -10,7 +10,6 @@ use governor::{
 use std::num::NonZeroU32;
 use switchboard_protocol::{
     CloseCode, Command, CommandError, ErrorCode, Event, Grant, MessageId, MessageKind, PeerKey, SendCommand,
-    decode_command,
 };
 
 use crate::limits::Limits;
@@ -99,9 +98,13 @@ impl CommandGate {
         &self.grant
     }
 
-    /// Decides on one text frame. `now_ms` is the wall clock, in milliseconds since the Unix epoch.
-    pub fn on_text<'a>(&mut self, text: &'a str, now_ms: u64, limits: &Limits) -> CommandEffect<'a> {
-        let decoded = decode_command(text);
+    /// Decides on one decoded frame. `now_ms` is the wall clock, in milliseconds since the Unix epoch.
+    pub fn on_command<'a>(
+        &mut self,
+        decoded: Result<Command<'a>, CommandError>,
+        now_ms: u64,
+        limits: &Limits,
+    ) -> CommandEffect<'a> {
         if let Err(not_until) = self.bucket.check() {
             let wait = not_until.wait_time_from(MonotonicClock.now());
             return self.over_rate(

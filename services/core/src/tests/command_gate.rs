@@ -1,6 +1,8 @@
 //! The command gate: the effect of each command, the refusals, and when a client was refused too often.
 
-use switchboard_protocol::{CloseCode, DuplicatePolicy, ErrorCode, Event, Grant, MessageId, Patterns, Role};
+use switchboard_protocol::{
+    CloseCode, DuplicatePolicy, ErrorCode, Event, Grant, MessageId, Patterns, Role, decode_command,
+};
 
 use super::harness::key;
 use crate::{CommandEffect, CommandGate, Limits};
@@ -39,7 +41,7 @@ impl Gate {
 
     /// The effect of one frame as text.
     fn on_text(&mut self, text: &str) -> String {
-        said(&self.gate.on_text(text, 7, &self.limits))
+        said(&self.gate.on_command(decode_command(text), 7, &self.limits))
     }
 
     fn send(&mut self, to: &str, id: u64) -> String {
@@ -169,7 +171,8 @@ fn a_refusal_says_when_to_try_again() {
     let mut gate = slow(1, 8);
     gate.send("bob", 1);
     let text = r#"{"type":"ping"}"#;
-    let CommandEffect::Reply(Event::Error { retry_after_ms, .. }) = gate.gate.on_text(text, 7, &gate.limits)
+    let CommandEffect::Reply(Event::Error { retry_after_ms, .. }) =
+        gate.gate.on_command(decode_command(text), 7, &gate.limits)
     else {
         panic!("not refused")
     };

@@ -2,7 +2,8 @@
 //! Only finds it; `switchboard-auth` verifies it.
 
 use http::{HeaderMap, Uri, header};
-use switchboard_protocol::SUBPROTOCOL;
+
+use super::query;
 
 /// The prefix of the subprotocol that carries a token, because a browser cannot set headers.
 const BEARER_PROTOCOL: &str = "bearer.";
@@ -29,14 +30,14 @@ fn from_subprotocol(headers: &HeaderMap) -> Option<&str> {
 
 fn from_query(uri: &Uri) -> Option<&str> {
     // A JWT's alphabet needs no percent-decoding.
-    query(uri, "access_token")
+    query::value(uri, "access_token")
 }
 
-/// Whether the client speaks this version of the protocol. No list at all is taken as a yes.
-pub(crate) fn offers_subprotocol(headers: &HeaderMap) -> Option<bool> {
+/// Whether the client offers `subprotocol`; `None` if it offers no list at all.
+pub(crate) fn offers_subprotocol(headers: &HeaderMap, subprotocol: &str) -> Option<bool> {
     headers
         .contains_key(header::SEC_WEBSOCKET_PROTOCOL)
-        .then(|| subprotocols(headers).any(|name| name == SUBPROTOCOL))
+        .then(|| subprotocols(headers).any(|name| name == subprotocol))
 }
 
 fn subprotocols(headers: &HeaderMap) -> impl Iterator<Item = &str> {
@@ -48,19 +49,11 @@ fn subprotocols(headers: &HeaderMap) -> impl Iterator<Item = &str> {
         .map(str::trim)
 }
 
-/// The value of one query parameter, as it stands.
-pub(crate) fn query<'a>(uri: &'a Uri, name: &str) -> Option<&'a str> {
-    uri.query()?
-        .split('&')
-        .filter_map(|pair| pair.split_once('='))
-        .find(|(key, _)| *key == name)
-        .map(|(_, value)| value)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use http::HeaderValue;
+    use switchboard_protocol::SUBPROTOCOL;
 
     fn headers(name: header::HeaderName, value: &'static str) -> HeaderMap {
         HeaderMap::from_iter([(name, HeaderValue::from_static(value))])
@@ -74,7 +67,7 @@ mod tests {
         assert_eq!(find(&none, &uri, false), None);
         let protocols = headers(header::SEC_WEBSOCKET_PROTOCOL, "switchboard.v1, bearer.dd.ee.ff");
         assert_eq!(find(&protocols, &uri, true), Some("dd.ee.ff"));
-        assert_eq!(offers_subprotocol(&protocols), Some(true));
+        assert_eq!(offers_subprotocol(&protocols, SUBPROTOCOL), Some(true));
         assert_eq!(
             find(&headers(header::AUTHORIZATION, "bearer gg.hh.ii"), &uri, true),
             Some("gg.hh.ii")
@@ -90,7 +83,7 @@ mod tests {
         );
         let other = headers(header::SEC_WEBSOCKET_PROTOCOL, "graphql-ws");
         assert_eq!(find(&other, &uri, true), None);
-        assert_eq!(offers_subprotocol(&other), Some(false));
-        assert_eq!(offers_subprotocol(&HeaderMap::new()), None);
+        assert_eq!(offers_subprotocol(&other, SUBPROTOCOL), Some(false));
+        assert_eq!(offers_subprotocol(&HeaderMap::new(), SUBPROTOCOL), None);
     }
 }

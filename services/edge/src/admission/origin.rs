@@ -1,9 +1,9 @@
-//! Which pages may connect. A WebSocket is not covered by the same-origin policy, so the node must look
-//! (RFC 6455, section 10.2). Not authentication: a client that is no browser can send any origin.
+//! Which pages may connect. The same-origin policy does not cover a WebSocket, so the node checks (RFC 6455, section
+//! 10.2). Not authentication: a client that is not a browser can send any origin.
 
 use http::{HeaderMap, header};
 
-/// Whether a request may go on: no `Origin`, the node's own host, or one of `allowed`.
+/// Whether a request is allowed: no `Origin`, the node's own host, or one of `allowed`.
 pub(crate) fn is_allowed(headers: &HeaderMap, allowed: &[String]) -> bool {
     let Some(origin) = headers.get(header::ORIGIN) else {
         return true;
@@ -12,7 +12,7 @@ pub(crate) fn is_allowed(headers: &HeaderMap, allowed: &[String]) -> bool {
     is_own_host(origin, headers) || is_listed(origin, allowed)
 }
 
-/// Whether `origin` stands on the operator's list.
+/// Whether `origin` is on the operator's list.
 pub(crate) fn is_listed(origin: &str, allowed: &[String]) -> bool {
     allowed
         .iter()

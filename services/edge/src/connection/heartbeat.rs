@@ -1,25 +1,24 @@
-//! When to ping a client and when to give it up. Plain arithmetic on instants; the connection owns the
-//! timer.
+//! When to ping a client and when to give it up. Only arithmetic on instants; the connection owns the timer.
 
 use std::time::{Duration, Instant};
 
 /// One connection's heartbeat.
 #[derive(Debug)]
-pub(crate) struct Heartbeat {
+pub(super) struct Heartbeat {
     every: Duration,
-    last_heard: Instant,
+    last_frame: Instant,
     next_ping: Instant,
-    /// Until when somebody waits for a sign of life.
-    asked_until: Option<Instant>,
+    /// When a client that was asked for a sign of life is given up.
+    answer_until: Option<Instant>,
 }
 
 /// How long a client has to answer a ping when another connection wants its peer ID.
-const ANSWER: Duration = Duration::from_secs(2);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What a moment asks for.
+/// The action that is due.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Beat {
-    /// Nothing yet.
+pub(super) enum Beat {
+    /// Nothing.
     Wait,
     /// Send a ping.
     Ping,
@@ -29,39 +28,39 @@ pub(crate) enum Beat {
 
 impl Heartbeat {
     /// `jitter` in 0..1 spreads the first pings of connections that came together.
-    pub(crate) fn new(every: Duration, jitter: f32, now: Instant) -> Self {
+    pub(super) fn new(every: Duration, jitter: f32, now: Instant) -> Self {
         Self {
             every,
-            last_heard: now,
+            last_frame: now,
             next_ping: now + every.mul_f32(0.5 + jitter * 0.5),
-            asked_until: None,
+            answer_until: None,
         }
     }
 
-    /// The client was heard; true when somebody had asked.
-    pub(crate) fn heard(&mut self, now: Instant) -> bool {
-        self.last_heard = now;
-        self.asked_until.take().is_some()
+    /// A frame of the client came; true when a sign of life was asked for.
+    pub(super) fn on_frame(&mut self, now: Instant) -> bool {
+        self.last_frame = now;
+        self.answer_until.take().is_some()
     }
 
-    /// Somebody wants to know whether the client still lives; a ping is to be sent.
-    pub(crate) fn ask(&mut self, now: Instant) {
-        self.asked_until.get_or_insert(now + ANSWER);
+    /// Asks for a sign of life; the caller sends a ping.
+    pub(super) fn ask(&mut self, now: Instant) {
+        self.answer_until.get_or_insert(now + ANSWER_TIMEOUT);
     }
 
-    pub(crate) fn next_at(&self) -> Instant {
-        self.asked_until
+    pub(super) fn next_at(&self) -> Instant {
+        self.answer_until
             .map_or(self.next_ping, |until| self.next_ping.min(until))
     }
 
-    pub(crate) fn beat(&mut self, now: Instant) -> Beat {
-        if self.asked_until.is_some_and(|until| until <= now) {
+    pub(super) fn beat(&mut self, now: Instant) -> Beat {
+        if self.answer_until.is_some_and(|until| until <= now) {
             return Beat::Dead;
         }
         if now < self.next_ping {
             return Beat::Wait;
         }
-        if now.duration_since(self.last_heard) >= self.every * 2 {
+        if now.duration_since(self.last_frame) >= self.every * 2 {
             return Beat::Dead;
         }
         self.next_ping = now + self.every;
@@ -85,17 +84,17 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_somebody_asked_for_must_answer_soon() {
+    fn a_client_that_is_asked_must_answer_soon() {
         let start = Instant::now();
         let mut heartbeat = Heartbeat::new(Duration::from_secs(25), 0.0, start);
-        assert!(!heartbeat.heard(start), "nobody had asked");
+        assert!(!heartbeat.on_frame(start), "no question was open");
         heartbeat.ask(start);
-        assert_eq!(heartbeat.next_at(), start + ANSWER);
+        assert_eq!(heartbeat.next_at(), start + ANSWER_TIMEOUT);
         assert_eq!(heartbeat.beat(start), Beat::Wait);
-        assert!(heartbeat.heard(start));
-        assert_eq!(heartbeat.beat(start + ANSWER), Beat::Wait);
+        assert!(heartbeat.on_frame(start));
+        assert_eq!(heartbeat.beat(start + ANSWER_TIMEOUT), Beat::Wait);
         heartbeat.ask(start);
-        assert_eq!(heartbeat.beat(start + ANSWER), Beat::Dead);
+        assert_eq!(heartbeat.beat(start + ANSWER_TIMEOUT), Beat::Dead);
     }
 
     #[test]
@@ -105,7 +104,7 @@ mod tests {
         let mut heartbeat = Heartbeat::new(every, 0.5, start);
         for beats in 1..100 {
             let now = start + every * beats;
-            heartbeat.heard(now);
+            heartbeat.on_frame(now);
             assert_ne!(heartbeat.beat(now), Beat::Dead);
         }
     }
