@@ -131,34 +131,25 @@ mod tests {
                 search.runs()
             );
         }
+        let unbounded = search(10.0, Some(55.0), |_, _| true);
+        assert_eq!(
+            (unbounded.found(), unbounded.is_bounded(), unbounded.runs()),
+            (Some(55.0), false, 4)
+        );
     }
 
     #[test]
-    fn a_single_failure_is_noise_and_two_are_not() {
+    fn a_single_failure_is_noise_two_are_not_and_every_search_ends() {
         let noisy = search(10.0, None, |rate, run| rate <= 333.0 && run % 4 != 2);
         assert!(noisy.found().unwrap() > 310.0, "{noisy:?}");
-        let mut twice = Search::new(10.0, None, 0.05).unwrap();
-        twice.tell(10.0, false);
-        assert_eq!(twice.next(), Some(10.0));
-        twice.tell(10.0, false);
-        assert_eq!((twice.next(), twice.found()), (None, None));
+        let failing = search(10.0, None, |_, _| false);
+        assert_eq!((failing.found(), failing.runs()), (None, 2));
+        let contradicting = search(1.0, None, |_, run| run % 3 == 0);
+        assert!(contradicting.runs() <= MAX_RUNS);
     }
 
     #[test]
-    fn the_highest_rate_is_a_lower_bound_when_it_holds() {
-        let search = search(10.0, Some(55.0), |_, _| true);
-        assert_eq!((search.found(), search.is_bounded()), (Some(55.0), false));
-        assert_eq!(search.runs(), 4);
-    }
-
-    #[test]
-    fn a_search_ends_even_if_runs_contradict_each_other() {
-        let search = search(1.0, None, |_, run| run % 3 == 0);
-        assert!(search.runs() <= MAX_RUNS);
-    }
-
-    #[test]
-    fn what_is_no_search_is_refused_with_the_fix() {
+    fn an_impossible_search_is_refused_with_the_fix() {
         for (lowest, highest, precision) in [
             (0.0, None, 0.05),
             (f64::NAN, None, 0.05),

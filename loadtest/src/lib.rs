@@ -1,9 +1,10 @@
 //! The load generator of Switchboard: many simulated peers that set up calls, an oracle that checks every message,
 //! faults on cue, and reports. It loads Switchboard and, for comparison, other servers; it is never part of a node.
 //!
-//! The way of a run: `scenario` says what, `cluster` starts servers if none are named, `fleet` starts workers,
-//! which do the `work` through a `driver` and `record` what they see; `faults` strike, `observe` looks at the
-//! servers; the merged `results` meet their `thresholds` and end in a `report`.
+//! A run: `scenario` describes it; `servers` starts a `cluster` unless the scenario names servers; `fleet` starts
+//! workers, which do the `work` through `drivers` and `record` it; `faults` are done, `observe` samples the servers; the
+//! merged `results` are compared with the `thresholds` and written as a `report`. `run` leads through these steps,
+//! `capacity` and `bench` run several scenarios.
 
 mod bench;
 mod capacity;
@@ -21,5 +22,6 @@ mod report;
 pub mod results;
 mod run;
 pub mod scenario;
+mod servers;
 mod thresholds;
 mod work;

@@ -1,5 +1,5 @@
-//! Whether this machine can make the load at all, with the fix named where it cannot; and whether the targets may be
-//! loaded. It only looks: nothing is changed, nothing connected to.
+//! Whether this machine can make the load, with the fix where it cannot; and whether the targets may be loaded. It only
+//! reads: it changes nothing and connects to nothing.
 
 mod remote;
 mod sources;
@@ -7,14 +7,14 @@ mod sources;
 pub(crate) use remote::refuse_remote;
 pub(crate) use sources::source;
 
-use crate::observe::{available_memory_kib, ephemeral_ports, open_files_limits};
+use crate::observe::{ephemeral_ports, memory_kib, open_files_limits};
 use sources::PER_SOURCE;
 
 /// Connections that one worker process may hold, whatever the limits allow: beyond, one core is not enough for it.
-const MOST_PER_WORKER: u64 = 18_000;
+const MAX_PER_WORKER: u64 = 18_000;
 
 /// Worker processes of one machine.
-const MOST_WORKERS: u64 = 64;
+const MAX_WORKERS: u64 = 64;
 
 /// Files that a worker needs besides its connections.
 const WORKER_FILES: u64 = 64;
@@ -69,23 +69,23 @@ struct Machine {
     memory_kib: u64,
 }
 
-/// What was found.
+/// The result of the check.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Preflight {
     /// Worker processes to use.
     pub(crate) workers: usize,
     /// Whether connections take their source address from [`source`]: one address has too few ports.
     pub(crate) spread: bool,
-    /// What is in the way, each with its fix; none if the run can be made.
+    /// All problems, each with its fix; none if the run can be made.
     pub(crate) problems: Vec<String>,
 }
 
-/// Looks at the machine. What it does not tell is no problem.
+/// Checks this machine. An unknown limit is no problem.
 pub(crate) fn check(need: &Need) -> Preflight {
     let machine = Machine {
         open_files: open_files_limits().unwrap_or((u64::MAX, u64::MAX)),
         ports: ephemeral_ports().unwrap_or((32_768, 60_999)),
-        memory_kib: available_memory_kib().unwrap_or(u64::MAX),
+        memory_kib: memory_kib("MemAvailable").unwrap_or(u64::MAX),
     };
     judge(need, &machine)
 }
@@ -120,28 +120,28 @@ fn workers(need: &Need, machine: &Machine) -> (u64, Option<String>) {
         .open_files
         .0
         .saturating_sub(WORKER_FILES)
-        .clamp(1, MOST_PER_WORKER);
+        .clamp(1, MAX_PER_WORKER);
     let needed = connections.div_ceil(allowed).max(1);
     let workers = if need.workers == 0 {
         needed
     } else {
         wide(need.workers)
     };
-    if (needed..=MOST_WORKERS).contains(&workers) {
+    if (needed..=MAX_WORKERS).contains(&workers) {
         return (workers, None);
     }
-    let problem = if workers > MOST_WORKERS {
-        let fix = if needed <= MOST_WORKERS {
+    let problem = if workers > MAX_WORKERS {
+        let fix = if needed <= MAX_WORKERS {
             format!("set `workers` in `[generator]` to {needed}, or leave it out")
-        } else if allowed < MOST_PER_WORKER {
-            raise(machine, MOST_PER_WORKER + WORKER_FILES)
+        } else if allowed < MAX_PER_WORKER {
+            raise(machine, MAX_PER_WORKER + WORKER_FILES)
         } else {
             "agents on other machines (`agents` in `[generator]`)".to_owned()
         };
-        format!("{workers} workers are more than the {MOST_WORKERS} that one machine can use; fix: {fix}")
+        format!("{workers} workers are more than the {MAX_WORKERS} that one machine can use; fix: {fix}")
     } else {
         let share = connections.div_ceil(workers);
-        let files = if share <= MOST_PER_WORKER {
+        let files = if share <= MAX_PER_WORKER {
             format!(", or {}", raise(machine, share + WORKER_FILES))
         } else {
             String::new()

@@ -1,102 +1,149 @@
-//! The fixed benchmark: which runs, how often, in which order. Runs that are compared alternate, because
-//! machines are noisy and shared.
+//! The benchmark: runs the scenarios of its plan, several times each. Rows that are compared alternate, because
+//! machines are noisy and shared. What is run stands in `plan`, what is written in `figures`, `comparison` and `page`.
 
-mod bars;
-mod beside;
-mod beside_table;
-mod connects;
-mod document;
-mod floor;
-mod flow;
-mod messages;
-mod peers;
-mod report;
-mod spacing;
-mod stage;
-mod stats;
+mod comparison;
+mod figures;
+mod page;
+mod plan;
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
+use std::{collections::BTreeMap, path::Path};
+
+use anyhow::Context as _;
+
+use crate::{
+    cli::BenchArgs,
+    fleet::Program,
+    live::Live,
+    observe,
+    record::Counter,
+    report,
+    results::{Results, RunResult},
+    run::{self, Options},
 };
+use figures::Figures;
+use plan::{Group, Plan, Row, Size};
 
-use crate::{cli::BenchArgs, observe};
-use report::Report;
-use stage::Stage;
+/// What was measured in a group, row by row; `None` for a server that is not installed.
+type Measured<'a> = Vec<(&'a Row, Option<Results>)>;
 
-/// How much is done.
-pub(crate) struct Size {
-    pub(crate) repeats: usize,
-    pub(crate) span: Duration,
-    /// Of a run beside rivals.
-    beside: Duration,
-    idle: usize,
-    connects: usize,
-}
-
-impl Size {
-    fn of(args: &BenchArgs) -> Self {
-        let (repeats, seconds, beside, idle, connects) = match (args.smoke, args.quick) {
-            (true, _) => (1, 1, 2, 200, 200),
-            (false, true) => (3, 3, 4, 5_000, 2_000),
-            (false, false) => (5, 5, 8, 15_000, 5_000),
+/// Runs it; `false` when Switchboard violated the contract.
+pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<bool> {
+    let size = match (args.smoke, args.quick) {
+        (true, _) => Size::Smoke,
+        (false, true) => Size::Quick,
+        (false, false) => Size::Full,
+    };
+    let plan = Plan::read()?;
+    let keys = tempfile::tempdir()?;
+    let folder = args.out.with_extension("");
+    let (mut figures, mut tables) = (Figures::default(), Vec::new());
+    let mut versions = BTreeMap::new();
+    let mut violations = 0;
+    for group in &plan.groups {
+        println!("{}, {} repeats", group.title, plan.repeats(size));
+        let bench = Bench {
+            args: &args,
+            plan: &plan,
+            size,
+            keys: keys.path(),
         };
-        Self {
-            repeats,
-            span: Duration::from_secs(seconds),
-            beside: Duration::from_secs(beside),
-            idle: args.connections.unwrap_or(idle),
-            connects,
+        let measured = bench.measure(group, &mut violations).await?;
+        for (row, results) in &measured {
+            let Some(results) = results else { continue };
+            report::write(results, &folder.join(format!("{}-{}", group.slug, row.slug)))?;
+            versions.extend(results.environment.servers.clone());
+        }
+        figures.add(group, &measured)?;
+        if !group.columns.is_empty() {
+            let about = group.about(size, keys.path())?;
+            let table = comparison::table(group, &about, &measured);
+            println!("\n{table}");
+            tables.push(table);
         }
     }
-}
-
-/// Runs it; `false` when a message went wrong.
-pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<bool> {
-    let binary = binary(args.binary.as_ref())?;
-    let size = Size::of(&args);
-    let mut report = Report::default();
-    costs(&binary, &size, &mut report).await?;
-    let folder = args.out.with_extension("");
-    let beside = beside::run(&binary, &size, &folder).await?;
-    report.wrong += beside.wrong;
-    report.figure(bars::IDLE, beside.idle_kib.clone());
-    report.note(format!(
-        "messages lost, doubled, reordered, changed or without a final word: {}",
-        report.wrong
+    figures.note(format!(
+        "messages lost, doubled, reordered, changed or without an outcome: {violations}"
     ));
-    report.save(&args.out)?;
+    figures.save(&args.out, violations)?;
     if let Some(page) = &args.page {
-        let versions = beside.versions.clone();
         let environment = observe::environment(versions).await;
-        document::write(page, &report, &beside, &environment, size.repeats)?;
+        let text = page::text(&figures, &tables, &environment, plan.repeats(size));
+        if let Some(folder) = page.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        std::fs::write(page, text).with_context(|| format!("{} cannot be written", page.display()))?;
         println!("page: {}", page.display());
     }
     println!(
         "\n{}\nfigures: {}; reports: {}",
-        report.markdown(),
+        figures.markdown(),
         args.out.display(),
         folder.display()
     );
-    Ok(report.wrong == 0)
+    Ok(violations == 0)
 }
 
-/// What a connection and a message cost.
-async fn costs(binary: &Path, size: &Size, report: &mut Report) -> anyhow::Result<()> {
-    let stage = Stage::set(binary, 2, None).await?;
-
-    println!("messages: {} repeats of {:?} each", size.repeats, size.span);
-    messages::run(&stage, size, report).await?;
-    drop(stage);
-
-    println!("connects");
-    connects::run(binary, size, report).await?;
-    Ok(())
+/// How the rows of a group are run.
+struct Bench<'a> {
+    args: &'a BenchArgs,
+    plan: &'a Plan,
+    size: Size,
+    keys: &'a Path,
 }
 
-fn binary(given: Option<&PathBuf>) -> anyhow::Result<PathBuf> {
-    match given {
-        Some(binary) => Ok(binary.clone()),
-        None => Ok(std::env::current_exe()?.with_file_name("switchboard")),
+impl Bench<'_> {
+    /// Runs all rows of `group` in turn, as often as the size says. Adds what Switchboard did wrong to `violations`.
+    async fn measure<'g>(&self, group: &'g Group, violations: &mut u64) -> anyhow::Result<Measured<'g>> {
+        let mut measured: Measured<'g> = group.rows.iter().map(|row| (row, None)).collect();
+        let repeats = self.plan.repeats(self.size);
+        for repeat in 1..=repeats {
+            for (row, results) in &mut measured {
+                let mut scenario = group.scenario(row, self.size, self.keys)?;
+                scenario.cluster.binary.clone_from(&self.args.binary);
+                let is_ours = Row::is_ours(&scenario);
+                if let Some(idle) = scenario.idle.as_mut().filter(|idle| !idle.ramp_in_load)
+                    && let Some(connections) = self.args.connections
+                {
+                    idle.connections = if is_ours {
+                        connections
+                    } else {
+                        connections.min(idle.connections)
+                    };
+                }
+                let options = Options {
+                    program: Program::this()?,
+                    agent_secret: None,
+                    allow_remote: false,
+                };
+                let found = run::run(&scenario, &options, &mut Live::silent()).await;
+                match found.with_context(|| scenario.about.clone()) {
+                    Ok(found) => {
+                        if is_ours {
+                            *violations += found.runs.iter().map(violations_of).sum::<u64>();
+                        }
+                        match results {
+                            Some(results) => results.runs.extend(found.runs),
+                            None => *results = Some(found),
+                        }
+                    }
+                    // A server that is not installed must not keep us from the others.
+                    Err(error) if !is_ours => println!("  {} is left out: {error:#}", row.name),
+                    Err(error) => return Err(error),
+                }
+            }
+            println!("  repeat {repeat} of {repeats}");
+        }
+        Ok(measured)
     }
+}
+
+fn count(run: &RunResult, counter: Counter) -> u64 {
+    run.counts.get(counter.name()).copied().unwrap_or_default()
+}
+
+fn violations_of(run: &RunResult) -> u64 {
+    Counter::VIOLATIONS
+        .iter()
+        .map(|counter| count(run, *counter))
+        .sum()
 }

@@ -18,7 +18,7 @@ use crate::{
 /// `agent`.
 #[derive(Debug, Args)]
 pub(super) struct AgentArgs {
-    /// Where coordinators find it. It starts load for whoever knows the secret: keep it in a private network.
+    /// The address for coordinators. It starts load for every client that knows the secret: keep it in a private network.
     #[arg(long, default_value = "127.0.0.1:7700")]
     listen: String,
     /// A file with the secret that coordinators must know; `openssl rand -hex 32` makes one.
@@ -36,7 +36,7 @@ pub(super) struct AgentArgs {
     /// Load servers that are not on this machine. Only ever your own.
     #[arg(long)]
     allow_remote: bool,
-    /// End when no coordinator came for so long, such as 10m.
+    /// End when no coordinator came for so long, for example 10m.
     #[arg(long)]
     leave_after: Option<Span>,
 }
@@ -58,5 +58,6 @@ pub(super) async fn agent(args: AgentArgs) -> anyhow::Result<()> {
     };
     let listener = TcpListener::bind(&args.listen).await?;
     eprintln!("agent: waiting for coordinators on {}", listener.local_addr()?);
-    serve(listener, agent).await
+    serve(listener, agent).await;
+    Ok(())
 }

@@ -10,7 +10,7 @@ use crate::{
     capacity::Search,
     live::Live,
     report, run,
-    scenario::{Scenario, Stage},
+    scenario::{Scenario, Stage, highest_rate},
 };
 
 /// `capacity`.
@@ -92,10 +92,7 @@ fn at_rate(scenario: &Scenario, rate: f64) -> Scenario {
 }
 
 fn scale(stages: &mut [Stage], rate: f64) {
-    let most = stages
-        .iter()
-        .map(|stage| stage.rate.max(stage.to.unwrap_or(0.0)))
-        .fold(0.0, f64::max);
+    let most = highest_rate(stages);
     for stage in stages {
         stage.rate *= rate / most;
         stage.to = stage.to.map(|to| to * rate / most);

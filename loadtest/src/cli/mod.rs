@@ -13,17 +13,17 @@ use crate::{
     bench, compare,
     fleet::worker,
     run::{EXIT_INVALID, EXIT_ORACLE, Invalid},
-    work::ScenarioWork,
+    work::Populations,
 };
 
 /// The command line, the scenario or this machine is not as it must be; nothing was loaded.
 const EXIT_CONFIGURATION: u8 = 2;
 
 const EXIT_CODES: &str = "Exit codes:
-  0   all is well
+  0   success
   2   the command line, the scenario or this machine is not as it must be
   97  the generator was saturated, or the run is invalid for another reason
-  98  the oracle: a message was lost in silence, doubled, reordered, changed or got no final word
+  98  the oracle: a message was lost without an error, duplicated, reordered, changed or got no outcome
   99  a threshold was missed, or `compare --fail-on` found something worse
 
 Begin with `switchboard-loadtest list`, then `switchboard-loadtest run calls`.";
@@ -56,10 +56,10 @@ enum Command {
     Compare(CompareArgs),
     /// Make load for a coordinator on another machine.
     Agent(agent::AgentArgs),
-    /// Run the benchmark: what a connection and a message cost, and rivals beside Switchboard.
+    /// Run the benchmark: what a connection and a message cost, and a comparison with other servers.
     ///
     /// Starts its own servers on free ports of 127.0.0.1 and stops them. CPU is the servers' run time as the scheduler
-    /// counts it, not wall time, and is always given with its rate. Every message is checked: one lost, doubled, out
+    /// counts it, not wall time, and is always given with its rate. Every message is checked: one lost, duplicated, out
     /// of order or changed by Switchboard ends the run with exit code 98.
     Bench(BenchArgs),
     /// Make load for this machine's coordinator; started by it.
@@ -85,7 +85,7 @@ struct CompareArgs {
 /// `bench`.
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
-    /// The node binary; by default the one beside this program.
+    /// The node binary; by default the one next to this program.
     #[arg(long, env = "SWITCHBOARD_BIN")]
     pub(crate) binary: Option<PathBuf>,
     /// Everything once and tiny, in a minute: does it still run?
@@ -100,7 +100,7 @@ pub(crate) struct BenchArgs {
     /// Where the figures go, as JSON.
     #[arg(long, default_value = "out/bench.json")]
     pub(crate) out: PathBuf,
-    /// Also write a page for the documentation, with a picture beside it.
+    /// Also write a page for the documentation.
     #[arg(long)]
     pub(crate) page: Option<PathBuf>,
 }
@@ -142,7 +142,7 @@ async fn obey(command: Command) -> anyhow::Result<u8> {
         Command::Capacity(args) => capacity::capacity(args).await,
         Command::Compare(args) => compare_results(&args),
         Command::Agent(args) => agent::agent(args).await.map(|()| 0),
-        Command::Worker => worker::serve_stdio(ScenarioWork::default()).await.map(|()| 0),
+        Command::Worker => worker::serve_stdio(Populations::default()).await.map(|()| 0),
         Command::Bench(args) => {
             let is_met = bench::run(args).await?;
             Ok(if is_met { 0 } else { EXIT_ORACLE })

@@ -8,6 +8,7 @@ use super::scenarios::ScenarioArgs;
 use crate::{
     fleet::{Program, handshake::read_secret},
     live::Live,
+    record::Counter,
     report,
     results::{Results, RunResult},
     run::{self, Options},
@@ -69,14 +70,14 @@ pub(super) async fn run(args: RunArgs) -> anyhow::Result<u8> {
     let written = report::write(&results, &args.manner.folder(&scenario))?;
     print_end(&results);
     println!(
-        "report: {}, and {} files beside it",
+        "report: {}; its folder has {} files",
         written.page.display(),
         written.files.len()
     );
     Ok(run::worst(results.runs.iter().map(|run| run.verdict.exit_code)))
 }
 
-/// The end of it in a few lines, for whoever does not open the report.
+/// The results in a few lines, for users who do not open the report.
 pub(super) fn print_end(results: &Results) {
     for (number, run) in results.runs.iter().enumerate() {
         println!("\n{} run {}: {}", results.name, number + 1, summary(run));
@@ -95,17 +96,15 @@ pub(super) fn print_end(results: &Results) {
         }
         for fault in &run.faults {
             let seconds = |time: Option<f64>| time.map_or("–".to_owned(), |time| format!("{time:.1} s"));
+            let (detected, reconnected) = (seconds(fault.detected_s), seconds(fault.reconnected_s));
+            let failed = fault
+                .error
+                .as_ref()
+                .map(|error| format!(", FAILED: {error}"))
+                .unwrap_or_default();
             println!(
-                "  at {:>5.1} s {:<20} noticed after {}, all connected after {}{}",
-                fault.at_s,
-                fault.what,
-                seconds(fault.detected_s),
-                seconds(fault.reconnected_s),
-                fault
-                    .error
-                    .as_ref()
-                    .map(|error| format!(", FAILED: {error}"))
-                    .unwrap_or_default()
+                "  at {:>5.1} s {:<20} noticed after {detected}, all connected after {reconnected}{failed}",
+                fault.at_s, fault.what
             );
         }
         for (text, count) in run.errors.iter() {
@@ -119,28 +118,22 @@ pub(super) fn print_end(results: &Results) {
             println!("  exit code {}: {reason}", run.verdict.exit_code);
         }
         for story in run.violations.iter().take(3) {
-            println!("  story: {story}");
+            println!("  violation: {story}");
         }
     }
 }
 
 fn summary(run: &RunResult) -> String {
-    let count = |name: &str| run.counts.get(name).copied().unwrap_or_default();
+    let count = |counter: &Counter| run.counts.get(counter.name()).copied().unwrap_or_default();
     let verdict = if run.verdict.exit_code == 0 {
         "ok"
     } else {
         "NOT OK"
     };
-    format!(
-        "{verdict} – {} sent, {} arrived, {} send errors, lost {}, duplicated {}, reordered {}, corrupted {}, misdelivered {}, no outcome {}",
-        count("sent"),
-        count("arrived"),
-        count("send_errors"),
-        count("lost"),
-        count("duplicated"),
-        count("reordered"),
-        count("corrupted"),
-        count("misdelivered"),
-        count("no_outcome")
-    )
+    let counters = [Counter::Sent, Counter::Arrived, Counter::SendErrors];
+    let counters = counters.iter().chain(Counter::VIOLATIONS);
+    let counts: Vec<_> = counters
+        .map(|counter| format!("{} {}", counter.name(), count(counter)))
+        .collect();
+    format!("{verdict} – {}", counts.join(", "))
 }

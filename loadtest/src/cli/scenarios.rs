@@ -1,4 +1,4 @@
-//! Scenarios on the command line: finding, listing, showing and checking them, with what the command line changes.
+//! Scenarios on the command line: finding, listing, showing and checking them, with the changes of the command line.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use crate::{
     scenario::{self, DriverKind, Scenario, presets},
 };
 
-/// A scenario and what is changed in it.
+/// A scenario and its changes.
 #[derive(Debug, Args)]
 pub(super) struct ScenarioArgs {
     /// A scenario file, or the name of a preset (see `list`).
@@ -36,7 +36,7 @@ pub(super) struct ScenarioArgs {
     /// Nodes of the cluster that is started.
     #[arg(long)]
     nodes: Option<usize>,
-    /// The `switchboard` binary of that cluster; by default the one beside this program.
+    /// The `switchboard` binary of that cluster; by default the one next to this program.
     #[arg(long, env = "SWITCHBOARD_BIN")]
     binary: Option<PathBuf>,
     /// Run it so often; figures are then medians.
@@ -51,7 +51,7 @@ impl ScenarioArgs {
     /// The scenario with all changes, checked.
     ///
     /// # Errors
-    /// When there is none of that name, or it makes no sense: all problems at once.
+    /// When there is no scenario of that name, or it makes no sense: all problems at once.
     pub(super) fn load(&self) -> anyhow::Result<Scenario> {
         let text = self.text()?;
         let mut scenario = scenario::load(&text, &self.set).with_context(|| self.scenario.clone())?;
@@ -79,42 +79,45 @@ impl ScenarioArgs {
     }
 
     fn change(&self, scenario: &mut Scenario) {
-        let target = &mut scenario.target;
-        if let Some(driver) = self.driver {
-            target.driver = driver;
+        fn set<T: Clone>(place: &mut T, value: Option<&T>) {
+            if let Some(value) = value {
+                place.clone_from(value);
+            }
         }
-        if !self.urls.is_empty() {
-            target.urls.clone_from(&self.urls);
-        }
-        if !self.ops_urls.is_empty() {
-            target.ops_urls.clone_from(&self.ops_urls);
-        }
+        let Scenario {
+            target,
+            cluster,
+            generator,
+            repeats,
+            ..
+        } = scenario;
+        set(&mut target.driver, self.driver.as_ref());
+        set(&mut target.urls, Some(&self.urls).filter(|urls| !urls.is_empty()));
+        set(
+            &mut target.ops_urls,
+            Some(&self.ops_urls).filter(|urls| !urls.is_empty()),
+        );
         if self.secret_file.is_some() || self.key_file.is_some() {
             target.secret_file.clone_from(&self.secret_file);
             target.key_file.clone_from(&self.key_file);
         }
-        if let Some(nodes) = self.nodes {
-            scenario.cluster.nodes = nodes;
-        }
-        if self.binary.is_some() {
-            scenario.cluster.binary.clone_from(&self.binary);
-        }
-        if let Some(repeats) = self.repeats {
-            scenario.repeats = repeats;
-        }
-        if let Some(workers) = self.workers {
-            scenario.generator.workers = workers;
-        }
+        set(&mut cluster.nodes, self.nodes.as_ref());
+        set(
+            &mut cluster.binary,
+            Some(&self.binary).filter(|binary| binary.is_some()),
+        );
+        set(repeats, self.repeats.as_ref());
+        set(&mut generator.workers, self.workers.as_ref());
     }
 }
 
 fn names() -> Vec<&'static str> {
-    presets::all().iter().map(|(name, _)| *name).collect()
+    presets::ALL.iter().map(|(name, _)| *name).collect()
 }
 
 /// `list`.
 pub(super) fn list() -> u8 {
-    for (name, text) in presets::all() {
+    for (name, text) in presets::ALL {
         let about = scenario::load(text, &[])
             .map(|scenario| scenario.about)
             .unwrap_or_default();
@@ -124,7 +127,7 @@ pub(super) fn list() -> u8 {
         "\nRun one: switchboard-loadtest run {}",
         names().first().unwrap_or(&"FILE")
     );
-    println!("Make one's own: switchboard-loadtest show NAME > mine.toml");
+    println!("Write your own: switchboard-loadtest show NAME > mine.toml");
     0
 }
 
@@ -141,7 +144,7 @@ pub(super) fn show(preset: &str) -> anyhow::Result<u8> {
 pub(super) fn check(args: &ScenarioArgs) -> anyhow::Result<u8> {
     let scenario = args.load()?;
     println!(
-        "{} is well: {} s of load, {} fault(s), {} threshold(s)",
+        "{} is valid: {} s of load, {} fault(s), {} threshold(s)",
         scenario.name,
         scenario.length().as_secs(),
         scenario.faults.len(),

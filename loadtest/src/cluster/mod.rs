@@ -148,6 +148,7 @@ impl Cluster {
     }
 
     /// The root of a node's operations port.
+    #[cfg(test)]
     pub(crate) fn ops_url(&self, name: &str) -> anyhow::Result<&str> {
         let url = self.named(name)?.ops_url.as_deref();
         url.ok_or_else(|| anyhow::anyhow!("{name} has no operations port"))

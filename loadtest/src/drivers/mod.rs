@@ -3,6 +3,7 @@
 
 pub(crate) mod peerjs;
 pub(crate) mod redis;
+pub(crate) mod relay;
 pub(crate) mod socketio;
 pub(crate) mod spreed;
 pub(crate) mod switchboard;
@@ -19,8 +20,8 @@ use switchboard_protocol::MessageKind;
 /// What the oracle may hold a server to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Promises {
-    /// Each send ends in a final word: delivered, or an error.
-    pub final_words: bool,
+    /// Each send gets an outcome: delivered, or an error.
+    pub outcomes: bool,
     /// The receiver learns who sent, from the server.
     pub names_sender: bool,
     /// A lost connection comes back by itself and goes on.
@@ -30,7 +31,7 @@ pub struct Promises {
 impl Promises {
     /// Of servers that relay, say who sent, and promise nothing.
     pub(crate) const RELAYS: Self = Self {
-        final_words: false,
+        outcomes: false,
         names_sender: true,
         resumes: false,
     };
@@ -59,10 +60,10 @@ impl Who {
     }
 }
 
-/// What came of connecting.
+/// What a successful connect gives.
 #[derive(Debug, Clone)]
 pub struct Greeting {
-    /// What others send to; the peer ID, unless the server gives out names of its own.
+    /// The address that others send to; the peer ID, unless the server gives out names of its own.
     pub address: String,
     /// The node, as the server names it; `None` if it does not say.
     pub node: Option<String>,
@@ -82,18 +83,18 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// The final word on a send.
+/// The outcome of a send.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Word {
+pub enum Outcome {
     /// The receiver has it.
     Delivered,
     /// It failed; a short text such as the error's code.
     Failed(String),
 }
 
-/// What a connected peer hears.
+/// What a link reports.
 #[derive(Debug)]
-pub enum Heard {
+pub enum LinkEvent {
     /// Another peer's message.
     Message {
         /// Its sender, if the server says so.
@@ -101,17 +102,17 @@ pub enum Heard {
         /// The payload, as it was sent.
         payload: Box<RawValue>,
     },
-    /// The final word on one of its sends.
-    Word {
+    /// The outcome of one of its sends.
+    Outcome {
         /// What [`Link::send`] returned.
         id: u64,
         /// What became of it.
-        word: Word,
+        outcome: Outcome,
     },
-    /// The connection is lost; it is being got back.
-    Lost(String),
+    /// The connection is lost; the link reconnects.
+    Disconnected(String),
     /// There is a connection again.
-    Back {
+    Reconnected {
         /// To this node, if the server says so.
         node: Option<String>,
         /// Whether the session went on.
@@ -119,7 +120,7 @@ pub enum Heard {
         /// Whether the server says that something is missing.
         gap: bool,
     },
-    /// The connection is over; nothing more comes.
+    /// The connection is over; no event follows.
     Ended(String),
 }
 
@@ -129,8 +130,8 @@ pub struct Broken;
 
 /// A connected peer.
 pub trait Link: Send + 'static {
-    /// Sends; the returned number, counted up from 1, stands in the final word. It may wait while too much is
-    /// unsent, but never for an answer.
+    /// Sends; the returned number, counted up from 1, stands in the outcome. It may wait while too much is unsent, but
+    /// never for an answer.
     fn send(
         &mut self,
         kind: MessageKind,
@@ -138,8 +139,8 @@ pub trait Link: Send + 'static {
         payload: &RawValue,
     ) -> impl Future<Output = Result<u64, Broken>> + Send;
 
-    /// The next thing heard. Nothing is lost when the future is dropped; after [`Heard::Ended`] it never resolves.
-    fn next(&mut self) -> impl Future<Output = Heard> + Send;
+    /// The next event. Nothing is lost when the future is dropped; after [`LinkEvent::Ended`] it never resolves.
+    fn next(&mut self) -> impl Future<Output = LinkEvent> + Send;
 
     /// Leaves in good order, within a few seconds. Dropping the link instead is a lost connection to the server.
     fn close(self) -> impl Future<Output = ()> + Send;

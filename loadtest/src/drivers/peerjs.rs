@@ -1,51 +1,39 @@
 //! PeerServer (npm `peer` 1.0), in the protocol of the PeerJS client: JSON with `type`, `src`, `dst`, `payload`
-//! over `/peerjs`. There is one node; it names the sender, and says nothing when it relays.
+//! over `/peerjs`. There is one node. It names the sender, and confirms nothing.
 //!
-//! PeerServer relays the types OFFER, ANSWER, CANDIDATE, LEAVE and EXPIRE only, so an application's message goes as
+//! PeerServer relays the types OFFER, ANSWER, CANDIDATE, LEAVE and EXPIRE only. So an application's message goes as
 //! a CANDIDATE, and a bye as a LEAVE with a payload (its own LEAVE, for a dead peer, has none).
 
 use std::{collections::VecDeque, time::Duration};
 
-use anyhow::ensure;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use switchboard_protocol::MessageKind;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::{
-    Broken, Driver, Greeting, Heard, Link, Promises, Refusal, Who, Word,
+    Broken, Greeting, LinkEvent, Outcome, Promises, Refusal, Who,
+    relay::{Connection, Protocol},
     websocket::{self, Opened, Wire, within_greeting},
 };
 
 /// The PeerJS client's own `pingInterval`; the server drops a peer that is silent for 60 s.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(5);
 const HEARTBEAT: &str = r#"{"type":"HEARTBEAT"}"#;
-/// EXPIRE comes 5 s after the first message of those that it tells of, looked at every second.
+/// The server checks every second for messages that waited 5 s, and sends EXPIRE for them.
 const EXPIRY: Duration = Duration::from_millis(6500);
-/// Sends remembered for an EXPIRE; those before them get no word.
-const MOST_REMEMBERED: usize = 4096;
+/// Sends remembered for an EXPIRE; earlier ones get no outcome.
+const MAX_REMEMBERED: usize = 4096;
 
-/// PeerServers, one address each; peers of different addresses do not hear each other.
-pub(crate) struct PeerServer {
-    urls: Vec<String>,
-}
-
-impl PeerServer {
-    /// For addresses such as `ws://127.0.0.1:9000/peerjs`, at least one.
-    pub(crate) fn new(urls: Vec<String>) -> anyhow::Result<Self> {
-        ensure!(!urls.is_empty(), "the driver peerjs needs at least one URL");
-        Ok(Self { urls })
-    }
-}
+/// The protocol of PeerServer, for addresses such as `ws://127.0.0.1:9000/peerjs`.
+pub(crate) struct PeerJs;
 
 /// A peer known to PeerServer.
-pub(crate) struct PeerLink {
+pub(crate) struct PeerConnection {
     wire: Wire,
     heartbeat: Interval,
-    sent: u64,
     recent: VecDeque<Sent>,
-    words: VecDeque<u64>,
-    ended: bool,
+    expired: VecDeque<u64>,
 }
 
 struct Sent {
@@ -64,152 +52,115 @@ struct Envelope<'a> {
     payload: Option<Box<RawValue>>,
 }
 
-impl Driver for PeerServer {
-    type Link = PeerLink;
+impl Protocol for PeerJs {
+    type Connection = PeerConnection;
 
-    fn promises(&self) -> Promises {
-        Promises::RELAYS
-    }
+    const PROMISES: Promises = Promises::RELAYS;
 
-    fn nodes(&self) -> usize {
-        self.urls.len()
-    }
-
-    async fn connect(&self, who: &Who) -> Result<(Self::Link, Greeting), Refusal> {
-        let url = who.pick(&self.urls)?;
+    async fn connect(&self, url: &str, who: &Who) -> Result<(PeerConnection, Greeting), Refusal> {
         let token: u64 = rand::random();
         let url = format!("{url}?key=peerjs&id={}&token={token:x}&version=1.5.5", who.peer);
-        let Opened {
-            mut wire,
-            connect,
-            asked,
-        } = websocket::open(&url, who.source).await?;
+        let Opened { mut wire, times } = websocket::open(&url, who.source).await?;
         within_greeting(opened(&mut wire)).await?;
         let mut heartbeat = interval_at(Instant::now() + HEARTBEAT_EVERY, HEARTBEAT_EVERY);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let link = PeerLink {
+        let (recent, expired) = (VecDeque::new(), VecDeque::new());
+        let connection = PeerConnection {
             wire,
             heartbeat,
-            sent: 0,
-            recent: VecDeque::new(),
-            words: VecDeque::new(),
-            ended: false,
+            recent,
+            expired,
         };
-        let greeting = Greeting {
-            address: who.peer.clone(),
-            node: None,
-            connect,
-            authenticate: asked.elapsed(),
-        };
-        Ok((link, greeting))
+        Ok((connection, times.greeting(who.peer.clone(), None)))
     }
 }
 
 async fn opened(wire: &mut Wire) -> Result<(), Refusal> {
     let text = wire.hear().await.map_err(Refusal)?;
-    match serde_json::from_str::<Envelope<'_>>(&text) {
-        Ok(Envelope { kind: "OPEN", .. }) => Ok(()),
-        Ok(Envelope { kind: "ID-TAKEN", .. }) => Err(Refusal("ID-TAKEN".into())),
-        Ok(Envelope { kind: "ERROR", .. }) => Err(Refusal("ERROR: the key or the limit of peers".into())),
-        Ok(_) | Err(_) => Err(Refusal("no OPEN".into())),
+    let envelope = serde_json::from_str::<Envelope<'_>>(&text);
+    match envelope.map_or("", |envelope| envelope.kind) {
+        "OPEN" => Ok(()),
+        "ID-TAKEN" => Err(Refusal("ID-TAKEN".into())),
+        "ERROR" => Err(Refusal("ERROR: the key or the limit of peers".into())),
+        _ => Err(Refusal("no OPEN".into())),
     }
 }
 
-impl PeerLink {
-    fn remember(&mut self, to: &str) {
-        let now = Instant::now();
-        while self
-            .recent
-            .front()
-            .is_some_and(|sent| now - sent.at > EXPIRY || self.recent.len() >= MOST_REMEMBERED)
+impl PeerConnection {
+    fn remember(&mut self, id: u64, to: &str) {
+        let at = Instant::now();
+        while self.recent.len() >= MAX_REMEMBERED
+            || self.recent.front().is_some_and(|sent| at - sent.at > EXPIRY)
         {
             self.recent.pop_front();
         }
         self.recent.push_back(Sent {
-            at: now,
-            id: self.sent,
+            at,
+            id,
             to: to.into(),
         });
     }
 
-    /// `to` was not there for 5 s. One EXPIRE stands for all that was queued for it, without saying what: all that
+    /// `to` was absent for 5 s. One EXPIRE stands for everything that was queued for it, without naming it: all that
     /// was sent to it in that time.
     fn expire(&mut self, to: &str) {
         let now = Instant::now();
-        let words = &mut self.words;
+        let expired = &mut self.expired;
         self.recent.retain(|sent| {
-            if &*sent.to != to {
-                return true;
+            let is_meant = *sent.to == *to;
+            if is_meant && now - sent.at <= EXPIRY {
+                expired.push_back(sent.id);
             }
-            if now - sent.at <= EXPIRY {
-                words.push_back(sent.id);
-            }
-            false
+            !is_meant
         });
     }
 
-    fn meaning(&mut self, text: &str) -> Option<Heard> {
-        // What is not of the protocol is for no one.
+    fn meaning(&mut self, text: &str) -> Option<LinkEvent> {
+        // Anything outside the protocol has no receiver.
         let envelope: Envelope<'_> = serde_json::from_str(text).ok()?;
         match (envelope.kind, envelope.payload) {
-            ("OFFER" | "ANSWER" | "CANDIDATE" | "LEAVE", Some(payload)) => Some(Heard::Message {
-                from: envelope.src,
-                payload,
-            }),
-            // LEAVE without a payload: the server found the socket of `src` dead while it relayed.
-            ("EXPIRE" | "LEAVE", _) => {
-                self.expire(envelope.src.as_deref().unwrap_or_default());
-                None
+            ("OFFER" | "ANSWER" | "CANDIDATE" | "LEAVE", Some(payload)) => {
+                return Some(LinkEvent::Message {
+                    from: envelope.src,
+                    payload,
+                });
             }
-            _ => None,
+            // LEAVE without a payload: the server found the socket of `src` dead while it relayed.
+            ("EXPIRE" | "LEAVE", _) => self.expire(envelope.src.as_deref().unwrap_or_default()),
+            _ => {}
         }
+        None
     }
 }
 
-impl Link for PeerLink {
-    async fn send(&mut self, kind: MessageKind, to: &str, payload: &RawValue) -> Result<u64, Broken> {
-        if self.ended {
-            return Err(Broken);
-        }
+impl Connection for PeerConnection {
+    async fn send(&mut self, id: u64, kind: MessageKind, to: &str, payload: &RawValue) -> Result<(), Broken> {
         let kind = match kind {
             MessageKind::Offer => "OFFER",
             MessageKind::Answer => "ANSWER",
             MessageKind::Candidate | MessageKind::Message => "CANDIDATE",
             MessageKind::Bye => "LEAVE",
         };
-        let text = format!(
-            r#"{{"type":"{kind}","dst":{},"payload":{}}}"#,
-            serde_json::Value::from(to),
-            payload.get()
-        );
-        self.sent += 1;
-        self.remember(to);
-        self.wire.send(text).await?;
-        Ok(self.sent)
+        self.remember(id, to);
+        let (to, payload) = (serde_json::Value::from(to), payload.get());
+        self.wire
+            .send(format!(r#"{{"type":"{kind}","dst":{to},"payload":{payload}}}"#))
+            .await
     }
 
-    async fn next(&mut self) -> Heard {
-        if self.ended {
-            return std::future::pending().await;
-        }
+    async fn next(&mut self) -> Result<LinkEvent, String> {
         loop {
-            if let Some(id) = self.words.pop_front() {
-                let word = Word::Failed("expired".into());
-                return Heard::Word { id, word };
+            if let Some(id) = self.expired.pop_front() {
+                return Ok(LinkEvent::Outcome {
+                    id,
+                    outcome: Outcome::Failed("expired".into()),
+                });
             }
             tokio::select! {
                 _ = self.heartbeat.tick() => self.wire.owe(HEARTBEAT),
-                heard = self.wire.hear() => match heard {
-                    Ok(text) => {
-                        if let Some(heard) = self.meaning(&text) {
-                            return heard;
-                        }
-                    }
-                    Err(why) => {
-                        self.ended = true;
-                        return Heard::Ended(why);
-                    }
-                }
+                text = self.wire.hear() => if let Some(event) = self.meaning(&text?) {
+                    return Ok(event);
+                },
             }
         }
     }

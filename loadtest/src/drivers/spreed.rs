@@ -1,60 +1,34 @@
 //! nextcloud-spreed-signaling, in version 1.0 of its protocol: `hello` as an internal client (a random text and its
-//! HMAC), then `message` to a session. Internal, so that no Nextcloud has to vouch for each peer. Others send to the
-//! session ID that the server gives out, so that is the address. It is no room's member and knows no media server.
+//! HMAC), then `message` to a session. Internal clients need no Nextcloud to vouch for them. Others send to the
+//! session ID that the server gives out, so that is the address. There are no rooms and no media server.
 
-use anyhow::ensure;
 use aws_lc_rs::hmac;
 use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde_json::{json, value::RawValue};
 use switchboard_protocol::MessageKind;
 
 use super::{
-    Broken, Driver, Greeting, Heard, Link, Promises, Refusal, Who, Word,
+    Broken, Greeting, LinkEvent, Outcome, Promises, Refusal, Who,
+    relay::{Connection, Protocol},
     websocket::{self, Opened, Wire, within_greeting},
 };
 
 /// Stands for the Nextcloud that a peer belongs to; the server compares it and asks it nothing.
 const BACKEND: &str = "http://127.0.0.1";
 
-/// Servers, one address each; peers of different addresses hear each other if the servers share a NATS.
-pub(crate) struct Spreed {
-    urls: Vec<String>,
-    key: hmac::Key,
-}
-
-impl Spreed {
-    /// For addresses such as `ws://127.0.0.1:8080/spreed`, at least one, and the servers' `internalsecret`.
-    pub(crate) fn new(urls: Vec<String>, secret: &[u8]) -> anyhow::Result<Self> {
-        ensure!(!urls.is_empty(), "the driver spreed needs at least one URL");
-        let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
-        Ok(Self { urls, key })
-    }
-
-    fn hello(&self) -> String {
-        let random: [u64; 4] = rand::random();
-        let random: String = random.iter().map(|word| format!("{word:016x}")).collect();
-        let tag = hmac::sign(&self.key, random.as_bytes());
-        let token: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-        let params = serde_json::json!({ "random": random, "token": token, "backend": BACKEND });
-        let auth = serde_json::json!({ "type": "internal", "params": params });
-        let hello = serde_json::json!({ "version": "1.0", "auth": auth });
-        serde_json::json!({ "id": "hello", "type": "hello", "hello": hello }).to_string()
-    }
-}
+/// The protocol of spreed servers, for addresses such as `ws://127.0.0.1:8080/spreed`. Peers of different addresses
+/// reach each other if the servers share a NATS.
+pub(crate) struct Spreed(hmac::Key);
 
 /// A session.
-pub(crate) struct SpreedLink {
-    wire: Wire,
-    sent: u64,
-    ended: bool,
-}
+pub(crate) struct SpreedSession(Wire);
 
 #[derive(Deserialize)]
 struct Envelope {
     #[serde(default)]
     id: Option<String>,
     #[serde(default)]
-    hello: Option<Hello>,
+    hello: Option<SessionId>,
     #[serde(default)]
     error: Option<ServerError>,
     #[serde(default)]
@@ -62,7 +36,7 @@ struct Envelope {
 }
 
 #[derive(Deserialize)]
-struct Hello {
+struct SessionId {
     sessionid: String,
 }
 
@@ -73,119 +47,90 @@ struct ServerError {
 
 #[derive(Deserialize)]
 struct Incoming {
-    sender: Sender,
+    sender: SessionId,
     data: Box<RawValue>,
 }
 
-#[derive(Deserialize)]
-struct Sender {
-    sessionid: String,
+impl Spreed {
+    /// For servers with this `internalsecret`.
+    pub(crate) fn new(secret: &[u8]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
+    }
+
+    fn hello(&self) -> String {
+        let random: [u64; 4] = rand::random();
+        let random: String = random.iter().map(|word| format!("{word:016x}")).collect();
+        let tag = hmac::sign(&self.0, random.as_bytes());
+        let token: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let params = json!({ "random": random, "token": token, "backend": BACKEND });
+        let hello = json!({ "version": "1.0", "auth": { "type": "internal", "params": params } });
+        json!({ "id": "hello", "type": "hello", "hello": hello }).to_string()
+    }
 }
 
-impl Driver for Spreed {
-    type Link = SpreedLink;
+impl Protocol for Spreed {
+    type Connection = SpreedSession;
 
-    fn promises(&self) -> Promises {
-        Promises::RELAYS
-    }
+    const PROMISES: Promises = Promises::RELAYS;
 
-    fn nodes(&self) -> usize {
-        self.urls.len()
-    }
-
-    async fn connect(&self, who: &Who) -> Result<(Self::Link, Greeting), Refusal> {
-        let url = who.pick(&self.urls)?;
-        let Opened {
-            mut wire,
-            connect,
-            asked,
-        } = websocket::open(url, who.source).await?;
+    async fn connect(&self, url: &str, who: &Who) -> Result<(SpreedSession, Greeting), Refusal> {
+        let Opened { mut wire, times } = websocket::open(url, who.source).await?;
         let address = within_greeting(greet(&mut wire, self.hello())).await?;
-        let greeting = Greeting {
-            address,
-            node: None,
-            connect,
-            authenticate: asked.elapsed(),
-        };
-        let link = SpreedLink {
-            wire,
-            sent: 0,
-            ended: false,
-        };
-        Ok((link, greeting))
+        Ok((SpreedSession(wire), times.greeting(address, None)))
     }
 }
 
 async fn greet(wire: &mut Wire, hello: String) -> Result<String, Refusal> {
-    let asked = wire.send(hello).await;
-    asked.map_err(|Broken| Refusal("connection closed".into()))?;
+    wire.ask(hello).await?;
     loop {
         let text = wire.hear().await.map_err(Refusal)?;
-        let Ok(envelope) = serde_json::from_str::<Envelope>(&text) else {
-            return Err(Refusal("not the protocol".into()));
-        };
+        let envelope = serde_json::from_str::<Envelope>(&text);
+        let envelope = envelope.map_err(|_| Refusal("not the protocol".into()))?;
         if let Some(error) = envelope.error {
             return Err(Refusal(error.code));
         }
         if let Some(hello) = envelope.hello {
             return Ok(hello.sessionid);
         }
-        // Newer servers say `welcome` before they are asked.
+        // Newer servers send `welcome` before they are asked.
     }
 }
 
 /// What a text means; `None` for events of rooms and the like.
-fn meaning(text: &str) -> Option<Heard> {
+fn meaning(text: &str) -> Option<LinkEvent> {
     let envelope: Envelope = serde_json::from_str(text).ok()?;
     if let Some(error) = envelope.error {
         let id = envelope.id?.parse().ok()?;
-        let word = Word::Failed(error.code);
-        return Some(Heard::Word { id, word });
+        return Some(LinkEvent::Outcome {
+            id,
+            outcome: Outcome::Failed(error.code),
+        });
     }
-    let message = envelope.message?;
-    Some(Heard::Message {
-        from: Some(message.sender.sessionid),
-        payload: message.data,
+    let Incoming { sender, data } = envelope.message?;
+    Some(LinkEvent::Message {
+        from: Some(sender.sessionid),
+        payload: data,
     })
 }
 
-impl Link for SpreedLink {
-    async fn send(&mut self, _kind: MessageKind, to: &str, payload: &RawValue) -> Result<u64, Broken> {
-        if self.ended {
-            return Err(Broken);
-        }
-        self.sent += 1;
-        let to = serde_json::Value::from(to);
-        let recipient = format!(r#"{{"type":"session","sessionid":{to}}}"#);
-        let text = format!(
-            r#"{{"id":"{}","type":"message","message":{{"recipient":{recipient},"data":{}}}}}"#,
-            self.sent,
-            payload.get()
-        );
-        self.wire.send(text).await?;
-        Ok(self.sent)
+impl Connection for SpreedSession {
+    async fn send(&mut self, id: u64, _: MessageKind, to: &str, payload: &RawValue) -> Result<(), Broken> {
+        let (to, data) = (serde_json::Value::from(to), payload.get());
+        let message = format!(r#"{{"recipient":{{"type":"session","sessionid":{to}}},"data":{data}}}"#);
+        self.0
+            .send(format!(r#"{{"id":"{id}","type":"message","message":{message}}}"#))
+            .await
     }
 
-    async fn next(&mut self) -> Heard {
-        if self.ended {
-            return std::future::pending().await;
-        }
+    async fn next(&mut self) -> Result<LinkEvent, String> {
         loop {
-            match self.wire.hear().await {
-                Ok(text) => {
-                    if let Some(heard) = meaning(&text) {
-                        return heard;
-                    }
-                }
-                Err(why) => {
-                    self.ended = true;
-                    return Heard::Ended(why);
-                }
+            if let Some(event) = meaning(&self.0.hear().await?) {
+                return Ok(event);
             }
         }
     }
 
     async fn close(self) {
-        self.wire.close().await;
+        self.0.close().await;
     }
 }

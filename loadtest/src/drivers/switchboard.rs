@@ -1,25 +1,25 @@
 //! The driver of this project's own servers, in two shapes: a session, which outlives its connections, or a bare
 //! connection, which costs the generator less.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::pending, sync::Arc, time::Duration};
 
 use futures_util::FutureExt as _;
 use serde_json::value::RawValue;
 use switchboard_client::{
-    Backoff, Client, ClientError, ConnectError, ConnectOptions, Outcome, Session, SessionEvent,
-    SessionOptions,
+    Backoff, Client, ClientError, ConnectError, ConnectOptions, Handshake, Outcome as ClientOutcome, Session,
+    SessionEvent, SessionOptions,
 };
 use switchboard_protocol::{Event, MessageKind, ReceiptStatus, ServerFrame};
 use tokio::{sync::mpsc, time::timeout};
 
-use super::{Broken, Driver, Greeting, Heard, Link, Promises, Refusal, Who, Word, tokens::Tokens};
+use super::{Broken, Driver, Greeting, Link, LinkEvent, Outcome, Promises, Refusal, Who, tokens::Tokens};
 
 /// How long a connect may take, retries of a session included.
-const CONNECT: Duration = Duration::from_secs(15);
+const CONNECT_TIME: Duration = Duration::from_secs(15);
 
-/// Events that a session keeps for its reader, and sends without a final word that it keeps.
-const EVENTS: usize = 64;
-const UNFINISHED: usize = 8192;
+/// Events that a session keeps for its reader, and unfinished sends that it keeps.
+const MAX_EVENTS: usize = 64;
+const MAX_UNFINISHED: usize = 8192;
 
 /// The waits of a session between attempts: quick, as the figures are about the servers.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
@@ -29,39 +29,35 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from
 pub(crate) struct Switchboard {
     /// One address a node.
     pub(crate) urls: Vec<String>,
-    /// Signs what peers connect with.
+    /// Signs the tokens of peers.
     pub(crate) tokens: Arc<Tokens>,
     /// Sessions instead of bare connections.
     pub(crate) resume: bool,
-    /// Whether sends carry an id, and so get a final word. A session's always do.
-    pub(crate) final_words: bool,
+    /// Whether sends carry an id, and so get an outcome. A session's always do.
+    pub(crate) outcomes: bool,
 }
 
 impl Switchboard {
     async fn connect_once(&self, who: &Who) -> Result<(SwitchboardLink, Greeting), Refusal> {
-        let mut options = ConnectOptions::new(
-            who.pick(&self.urls)?,
-            self.tokens
-                .mint(&who.peer)
-                .map_err(|error| Refusal(error.to_string()))?,
-        );
+        let token = self
+            .tokens
+            .mint(&who.peer)
+            .map_err(|error| Refusal(error.to_string()))?;
+        let mut options = ConnectOptions::new(who.pick(&self.urls)?, token);
         options.bind_address = who.source;
-        options.timeout = CONNECT;
+        options.timeout = CONNECT_TIME;
         let client = Client::connect(&options).await.map_err(|error| refusal(&error))?;
-        let handshake = client.handshake();
-        let greeting = Greeting {
-            address: who.peer.clone(),
-            node: Some(client.welcome().node.to_string()),
-            connect: handshake.connect,
-            authenticate: handshake.authenticate,
-        };
-        let link = SwitchboardLink::Bare {
-            client: Box::new(client),
-            final_words: self.final_words,
-            sent: 0,
-            has_ended: false,
-        };
-        Ok((link, greeting))
+        let greeting = greeting(who, client.welcome().node.to_string(), client.handshake());
+        let (client, outcomes) = (Box::new(client), self.outcomes);
+        Ok((
+            SwitchboardLink::Bare {
+                client,
+                outcomes,
+                sent: 0,
+                has_ended: false,
+            },
+            greeting,
+        ))
     }
 
     async fn start_session(&self, who: &Who) -> Result<(SwitchboardLink, Greeting), Refusal> {
@@ -71,8 +67,8 @@ impl Switchboard {
         let mut options = SessionOptions::new(urls);
         options.connect.bind_address = who.source;
         options.backoff = Backoff::new(BACKOFF.0, BACKOFF.1);
-        options.events = EVENTS;
-        options.pending_messages = UNFINISHED;
+        options.events = MAX_EVENTS;
+        options.pending_messages = MAX_UNFINISHED;
         let (tokens, peer) = (Arc::clone(&self.tokens), who.peer.clone());
         let source = Arc::new(move || tokens.mint(&peer).unwrap_or_default());
         let (session, mut events) = Session::start(options, source);
@@ -88,19 +84,19 @@ impl Switchboard {
             }
             Err("the session ended".to_owned())
         };
-        let welcome = timeout(CONNECT, welcome).await;
-        let (node, handshake) = match welcome {
-            Ok(Ok(welcome)) => welcome,
-            Ok(Err(reason)) => return Err(Refusal(reason)),
-            Err(_) => return Err(Refusal(last)),
-        };
-        let greeting = Greeting {
-            address: who.peer.clone(),
-            node: Some(node.to_string()),
-            connect: handshake.connect,
-            authenticate: handshake.authenticate,
-        };
+        let welcome = timeout(CONNECT_TIME, welcome).await.unwrap_or(Err(last));
+        let (node, handshake) = welcome.map_err(Refusal)?;
+        let greeting = greeting(who, node.to_string(), handshake);
         Ok((SwitchboardLink::Session { session, events }, greeting))
+    }
+}
+
+fn greeting(who: &Who, node: String, handshake: Handshake) -> Greeting {
+    Greeting {
+        address: who.peer.clone(),
+        node: Some(node),
+        connect: handshake.connect,
+        authenticate: handshake.authenticate,
     }
 }
 
@@ -108,10 +104,11 @@ impl Driver for Switchboard {
     type Link = SwitchboardLink;
 
     fn promises(&self) -> Promises {
+        let (outcomes, resumes) = (self.outcomes || self.resume, self.resume);
         Promises {
-            final_words: self.final_words || self.resume,
+            outcomes,
             names_sender: true,
-            resumes: self.resume,
+            resumes,
         }
     }
 
@@ -135,18 +132,18 @@ pub(crate) enum SwitchboardLink {
     Session {
         /// Its sending half.
         session: Session,
-        /// What it hears.
+        /// Its events.
         events: mpsc::Receiver<SessionEvent>,
     },
     /// One connection.
     Bare {
-        /// It.
+        /// The connection.
         client: Box<Client>,
         /// Whether sends carry an id.
-        final_words: bool,
+        outcomes: bool,
         /// Sends so far.
         sent: u64,
-        /// Whether it was said that it is over.
+        /// Whether [`LinkEvent::Ended`] was reported.
         has_ended: bool,
     },
 }
@@ -155,126 +152,101 @@ impl Link for SwitchboardLink {
     async fn send(&mut self, kind: MessageKind, to: &str, payload: &RawValue) -> Result<u64, Broken> {
         match self {
             // It would wait while too many are unfinished; its reader is this task, so that could last for ever.
-            Self::Session { session, .. } => session
-                .send(kind, to, payload.to_owned())
-                .now_or_never()
-                .and_then(Result::ok)
-                .ok_or(Broken),
+            Self::Session { session, .. } => {
+                let sent = session.send(kind, to, payload.to_owned()).now_or_never();
+                sent.and_then(Result::ok).ok_or(Broken)
+            }
             Self::Bare {
                 client,
-                final_words,
+                outcomes,
                 sent,
                 ..
             } => {
                 let id = client.next_id();
-                let id_sent = final_words.then_some(id);
-                client
-                    .send(kind, to, id_sent, payload)
-                    .await
-                    .map_err(|_| Broken)?;
+                let id = outcomes.then_some(id);
+                client.send(kind, to, id, payload).await.map_err(|_| Broken)?;
                 *sent += 1;
                 Ok(*sent)
             }
         }
     }
 
-    async fn next(&mut self) -> Heard {
-        match self {
-            Self::Session { events, .. } => loop {
-                match events.recv().await {
-                    Some(event) => {
-                        if let Some(heard) = heard_by_session(event) {
-                            return heard;
-                        }
-                    }
-                    None => std::future::pending().await,
-                }
-            },
-            Self::Bare {
-                client, has_ended, ..
-            } => loop {
-                if *has_ended {
-                    return std::future::pending().await;
-                }
-                match client.next().await {
-                    Ok(frame) => {
-                        if let Some(heard) = heard(frame) {
-                            return heard;
-                        }
-                    }
+    async fn next(&mut self) -> LinkEvent {
+        loop {
+            let event = match self {
+                Self::Session { events, .. } => match events.recv().await {
+                    Some(event) => session_event(event),
+                    None => pending().await,
+                },
+                Self::Bare { has_ended: true, .. } => pending().await,
+                Self::Bare {
+                    client, has_ended, ..
+                } => match client.next().await {
+                    Ok(frame) => frame_event(frame),
                     Err(error) => {
                         *has_ended = true;
-                        return Heard::Ended(ended(&error));
+                        Some(LinkEvent::Ended(ended(&error)))
                     }
-                }
-            },
+                },
+            };
+            if let Some(event) = event {
+                return event;
+            }
         }
     }
 
     async fn close(self) {
         match self {
             Self::Session { session, mut events } => {
-                // What still comes has no reader; without one the session would wait for room.
+                // Events that still come have no reader; without one the session would wait for room.
                 let drain = async { while events.recv().await.is_some() {} };
                 tokio::join!(session.close(), drain);
             }
-            Self::Bare {
-                client, has_ended, ..
-            } => {
-                if !has_ended {
-                    client.close().await;
-                }
-            }
+            Self::Bare { has_ended: true, .. } => {}
+            Self::Bare { client, .. } => client.close().await,
         }
     }
 }
 
-fn heard(frame: ServerFrame) -> Option<Heard> {
-    match frame {
-        ServerFrame::Message(message) => Some(Heard::Message {
-            from: Some(message.from),
-            payload: message.payload,
-        }),
+fn frame_event(frame: ServerFrame) -> Option<LinkEvent> {
+    let (id, outcome) = match frame {
+        ServerFrame::Message(message) => {
+            let (from, payload) = (Some(message.from), message.payload);
+            return Some(LinkEvent::Message { from, payload });
+        }
         ServerFrame::Event(Event::Receipt {
             id,
             status: ReceiptStatus::Delivered,
-        }) => Some(Heard::Word {
-            id,
-            word: Word::Delivered,
-        }),
-        ServerFrame::Event(Event::Error {
-            id: Some(id), code, ..
-        }) => Some(Heard::Word {
-            id,
-            word: Word::Failed(code.to_string()),
-        }),
-        ServerFrame::Event(_) => None,
-    }
+        }) => (id, Outcome::Delivered),
+        ServerFrame::Event(Event::Error { id, code, .. }) => (id?, Outcome::Failed(code.to_string())),
+        ServerFrame::Event(_) => return None,
+    };
+    Some(LinkEvent::Outcome { id, outcome })
 }
 
-fn heard_by_session(event: SessionEvent) -> Option<Heard> {
+fn session_event(event: SessionEvent) -> Option<LinkEvent> {
     Some(match event {
         SessionEvent::Connected {
             node, resumed, gap, ..
-        } => Heard::Back {
+        } => LinkEvent::Reconnected {
             node: Some(node.to_string()),
             resumed,
             gap,
         },
-        SessionEvent::Disconnected { reason } => Heard::Lost(reason),
-        SessionEvent::Message(message) => Heard::Message {
+        SessionEvent::Disconnected { reason } => LinkEvent::Disconnected(reason),
+        SessionEvent::Message(message) => LinkEvent::Message {
             from: Some(message.from),
             payload: message.payload,
         },
         SessionEvent::Queued { .. } => return None,
-        SessionEvent::Word { id, outcome } => Heard::Word {
-            id,
-            word: match outcome {
-                Outcome::Delivered => Word::Delivered,
-                Outcome::Failed { code, .. } => Word::Failed(code.to_string()),
-            },
-        },
-        SessionEvent::Ended { code, .. } => Heard::Ended(format!("ended with {code}")),
+        SessionEvent::Word { id, outcome } => {
+            let outcome = match outcome {
+                ClientOutcome::Delivered => Outcome::Delivered,
+                ClientOutcome::Failed { code, .. } => Outcome::Failed(code.to_string()),
+            };
+            LinkEvent::Outcome { id, outcome }
+        }
+        SessionEvent::Ended { code, .. } => LinkEvent::Ended(format!("ended with {code}")),
     })
 }
 

@@ -7,13 +7,13 @@ use switchboard_protocol::{Claims, Secret};
 
 use crate::fleet::Key;
 
-/// The audience that nodes ask for where nothing else is configured.
+/// The default audience of a node.
 const AUDIENCE: &str = "switchboard";
 
 /// How long a token holds: longer than any run.
 const TTL_S: u64 = 24 * 3600;
 
-/// How long ago the token of [`Bad::Expired`] ended.
+/// How long ago the token of [`Bad::Expired`] expired.
 const EXPIRED_S: u64 = 3600;
 
 /// Signs tokens.

@@ -3,15 +3,13 @@
 
 use std::{
     collections::VecDeque,
-    net::{IpAddr, SocketAddr},
+    net::IpAddr,
     time::{Duration, Instant},
 };
 
 use futures_util::{SinkExt as _, StreamExt as _};
-#[cfg(target_os = "linux")]
-use nix::sys::socket::{setsockopt, sockopt::IpBindAddressNoPort};
 use tokio::{
-    net::{TcpSocket, TcpStream, lookup_host},
+    net::{TcpStream, lookup_host},
     time::timeout,
 };
 use tokio_tungstenite::{
@@ -21,20 +19,20 @@ use tokio_tungstenite::{
     },
 };
 
-use super::{Broken, Refusal};
+use super::{Broken, Greeting, Refusal};
 
 /// A greeting that takes longer is a refusal.
-pub(super) const GREETING_WITHIN: Duration = Duration::from_secs(30);
+pub(super) const GREETING_TIME: Duration = Duration::from_secs(30);
 /// A close in good order takes no longer.
-pub(super) const CLOSE_WITHIN: Duration = Duration::from_secs(2);
+pub(super) const CLOSE_TIME: Duration = Duration::from_secs(2);
 /// Bytes read at once; small, as there are thousands of connections and a signaling message is small.
 const READ_BUFFER_BYTES: usize = 4096;
 /// Bytes gathered before a write.
 const WRITE_BUFFER_BYTES: usize = 4096;
 /// Bytes unsent at which a send fails instead of waiting.
-const MOST_UNSENT_BYTES: usize = 4 << 20;
+const MAX_UNSENT_BYTES: usize = 4 << 20;
 /// Bytes of the largest message taken.
-const MESSAGE_BYTES: usize = 4 << 20;
+const MAX_MESSAGE_BYTES: usize = 4 << 20;
 
 /// An open WebSocket.
 pub(super) struct Wire {
@@ -47,13 +45,31 @@ pub(super) struct Wire {
 /// A WebSocket just opened, and its times.
 pub(super) struct Opened {
     pub(super) wire: Wire,
-    /// TCP connected, after so long.
-    pub(super) connect: Duration,
-    /// When the upgrade was asked for.
-    pub(super) asked: Instant,
+    pub(super) times: Times,
 }
 
-/// Connects to `url` from `source` and upgrades, within [`GREETING_WITHIN`].
+/// When the steps of opening were made.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Times {
+    /// TCP connected, after so long.
+    connect: Duration,
+    /// When the upgrade was asked for.
+    asked: Instant,
+}
+
+impl Times {
+    /// What came of connecting, if messages can come from now on.
+    pub(super) fn greeting(self, address: String, node: Option<String>) -> Greeting {
+        Greeting {
+            address,
+            node,
+            connect: self.connect,
+            authenticate: self.asked.elapsed(),
+        }
+    }
+}
+
+/// Connects to `url` from `source` and upgrades, within [`GREETING_TIME`].
 pub(super) async fn open(url: &str, source: Option<IpAddr>) -> Result<Opened, Refusal> {
     let request = url
         .into_client_request()
@@ -73,9 +89,9 @@ async fn upgrade(request: Request<()>, source: Option<IpAddr>) -> Result<Opened,
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(WRITE_BUFFER_BYTES)
-        .max_write_buffer_size(MOST_UNSENT_BYTES)
-        .max_message_size(Some(MESSAGE_BYTES))
-        .max_frame_size(Some(MESSAGE_BYTES));
+        .max_write_buffer_size(MAX_UNSENT_BYTES)
+        .max_message_size(Some(MAX_MESSAGE_BYTES))
+        .max_frame_size(Some(MAX_MESSAGE_BYTES));
     let opened = client_async_with_config(request, tcp, Some(config)).await;
     let (socket, _) = opened.map_err(|error| Refusal(format!("upgrade: {}", reason(&error))))?;
     Ok(Opened {
@@ -84,8 +100,10 @@ async fn upgrade(request: Request<()>, source: Option<IpAddr>) -> Result<Opened,
             owed: VecDeque::new(),
             unflushed: false,
         },
-        connect: asked - started,
-        asked,
+        times: Times {
+            connect: asked - started,
+            asked,
+        },
     })
 }
 
@@ -98,38 +116,27 @@ pub(super) async fn dial(host: &str, port: u16, source: Option<IpAddr>) -> Resul
     let address = addresses
         .next()
         .ok_or_else(|| Refusal("the target's host has no address".into()))?;
-    let tcp = match source {
-        Some(source) => dial_from(source, address).await,
-        None => TcpStream::connect(address).await,
-    };
-    let tcp = tcp.map_err(refused)?;
+    let tcp = switchboard_client::dial(address, source).await.map_err(refused)?;
     tcp.set_nodelay(true).map_err(refused)?;
     Ok(tcp)
 }
 
-async fn dial_from(source: IpAddr, address: SocketAddr) -> std::io::Result<TcpStream> {
-    let socket = if address.is_ipv4() {
-        TcpSocket::new_v4()?
-    } else {
-        TcpSocket::new_v6()?
-    };
-    // The port is then chosen at connect, and may be shared by connections to different addresses.
-    #[cfg(target_os = "linux")]
-    setsockopt(&socket, IpBindAddressNoPort, &true)?;
-    socket.bind(SocketAddr::new(source, 0))?;
-    socket.connect(address).await
-}
-
-/// Bounds one step of a greeting by [`GREETING_WITHIN`].
+/// Bounds one step of a greeting by [`GREETING_TIME`].
 pub(super) async fn within_greeting<T>(step: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
-    let late = || Refusal(format!("no greeting within {} s", GREETING_WITHIN.as_secs()));
-    timeout(GREETING_WITHIN, step).await.map_err(|_| late())?
+    let late = || Refusal(format!("no greeting within {} s", GREETING_TIME.as_secs()));
+    timeout(GREETING_TIME, step).await.map_err(|_| late())?
 }
 
 impl Wire {
     /// Sends one text and flushes it.
     pub(super) async fn send(&mut self, text: String) -> Result<(), Broken> {
         self.socket.send(Message::text(text)).await.map_err(|_| Broken)
+    }
+
+    /// Sends the first text of a greeting.
+    pub(super) async fn ask(&mut self, text: String) -> Result<(), Refusal> {
+        let asked = self.send(text).await;
+        asked.map_err(|Broken| Refusal("connection closed".into()))
     }
 
     /// Has `text` sent by the next [`Wire::hear`]; so a dropped future loses neither it nor what was heard.
@@ -176,8 +183,8 @@ impl Wire {
                 while let Some(Ok(_)) = self.socket.next().await {}
             }
         };
-        // Whoever does not answer in time is left without a goodbye.
-        let _ = timeout(CLOSE_WITHIN, goodbye).await;
+        // A server that does not answer in time gets no goodbye.
+        let _ = timeout(CLOSE_TIME, goodbye).await;
     }
 }
 
@@ -194,7 +201,7 @@ fn reason(error: &tungstenite::Error) -> String {
             "connection closed".into()
         }
         tungstenite::Error::Protocol(error) => format!("websocket: {error}"),
-        tungstenite::Error::Capacity(_) => format!("a message above {MESSAGE_BYTES} bytes"),
+        tungstenite::Error::Capacity(_) => format!("a message above {MAX_MESSAGE_BYTES} bytes"),
         _ => "websocket error".into(),
     }
 }

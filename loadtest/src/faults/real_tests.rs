@@ -1,48 +1,42 @@
 //! Faults done to a real cluster.
 
-use tokio::{sync::mpsc, time::Instant};
+use switchboard_harness::{binary, find_program, or_skip};
+use tokio::time::Instant;
 
 use super::*;
-use crate::{
-    cluster::{Cluster, REDIS},
-    observe::Watch,
-    scenario::Fault,
-};
+use crate::{cluster::REDIS, observe::Watch, scenario::load, servers::Servers};
 
-/// Channel of what is told; more than any of these tests has.
-const TOLD: usize = 32;
+/// Runs faults against a cluster of its own; `None` where a program is missing.
+async fn with_cluster(nodes: usize) -> Option<Servers> {
+    or_skip(binary(None))?;
+    or_skip(find_program("redis-server"))?;
+    let drain = "drain = { settle_ms = 10, window_ms = 50, grace_ms = 50, deadline_ms = 500 }";
+    let text = format!("name = \"t\"\n[cluster]\nnodes = {nodes}\nconfig = '{drain}'\n");
+    Some(Servers::start(&load(&text, &[]).unwrap(), 0).await.unwrap())
+}
 
-async fn told(faults: &str, cluster: &std::sync::Arc<Cluster>) -> Vec<String> {
-    #[derive(serde::Deserialize)]
-    struct File {
-        faults: Vec<Fault>,
-    }
-    let file: File = toml::from_str(faults).unwrap();
-    let (tx, mut rx) = mpsc::channel(TOLD);
-    run(file.faults, Instant::now(), Controls::Own(cluster.clone()), tx).await;
-    let mut lines = Vec::new();
-    while let Some(struck) = rx.recv().await {
-        assert_eq!(struck.error, None, "{struck:?}");
-        lines.push(struck.what);
-    }
-    lines
+async fn reports(faults: &str, servers: &Servers) -> Vec<String> {
+    let scenario = load(&format!("name = \"t\"\nfaults = {faults}"), &[]).unwrap();
+    let done = DoneFaults::default();
+    run(scenario.faults, Instant::now(), servers.clone(), done.clone()).await;
+    let done = done.lock();
+    assert!(done.iter().all(|done| done.error.is_none()), "{done:?}");
+    done.iter().map(|done| done.what.clone()).collect()
 }
 
 #[tokio::test]
-async fn faults_strike_a_real_cluster_and_are_undone() {
-    let Some(cluster) = crate::cluster::real_tests::cluster(2).await else {
+async fn faults_are_done_to_a_real_cluster_and_undone() {
+    let Some(servers) = with_cluster(2).await else {
         return;
     };
-    let shared = cluster.clone();
-    let watch = Watch::begin(move || shared.servers()).unwrap();
+    let watched = servers.clone();
+    let watch = Watch::begin(move || watched.list()).unwrap();
     watch.load_starts(Instant::now()).await;
-    let faults = r#"
-        faults = [
-            { at = "0s", do = "kill", server = "n2", for = "50ms" },
-            { at = "10ms", do = "freeze", server = "redis", for = "20ms" },
-        ]
-    "#;
-    let mut lines = told(faults, &cluster).await;
+    let faults = r#"[
+        { at = "0s", do = "kill", server = "n2", for = "50ms" },
+        { at = "10ms", do = "freeze", server = "redis", for = "20ms" },
+    ]"#;
+    let mut lines = reports(faults, &servers).await;
     lines.sort();
     assert_eq!(
         lines,
@@ -55,39 +49,46 @@ async fn faults_strike_a_real_cluster_and_are_undone() {
         .map(|server| server.name.as_str())
         .collect();
     assert_eq!(names, [REDIS, "n1", "n2"]);
+    let [redis, _, n2] = watched.servers.as_slice() else {
+        panic!("{watched:?}")
+    };
+    assert!(redis.metrics["redis_commands_processed_total"] > 0.0, "{redis:?}");
     // The new process of n2 has used CPU to start, and has counted from 0.
-    assert!(watched.servers[2].cpu_s > 0.0, "{watched:?}");
-    let probes = "switchboard_bus_probe_duration_seconds_count";
-    assert!(watched.servers[2].metrics.contains_key(probes), "{watched:?}");
+    assert!(n2.cpu_s > 0.0, "{n2:?}");
+    assert!(
+        n2.metrics
+            .contains_key("switchboard_bus_probe_duration_seconds_count"),
+        "{n2:?}"
+    );
 }
 
 #[tokio::test]
 async fn a_roll_takes_one_node_after_the_other() {
-    let Some(cluster) = crate::cluster::real_tests::cluster(2).await else {
+    let Some(servers) = with_cluster(2).await else {
         return;
     };
-    let before = cluster.servers();
-    let lines = told("faults = [{ at = \"0s\", do = \"roll\" }]", &cluster).await;
+    let before = servers.list();
+    let lines = reports("[{ at = \"0s\", do = \"roll\" }]", &servers).await;
     assert_eq!(
         lines,
         ["roll n1", "n1 started again", "roll n2", "n2 started again"]
     );
-    for (then, now) in before.iter().zip(cluster.servers()) {
-        assert_eq!(then.pid == now.pid, now.name == REDIS, "{now:?}");
+    for (before, after) in before.iter().zip(servers.list()) {
+        assert_eq!(before.pid == after.pid, after.name == REDIS, "{after:?}");
     }
 }
 
 #[tokio::test]
 async fn a_drain_reaches_the_node_and_is_taken_back() {
-    let Some(cluster) = crate::cluster::real_tests::cluster(1).await else {
+    let Some(servers) = with_cluster(1).await else {
         return;
     };
-    let controls = Controls::Ops(cluster.ops_urls());
-    controls.drain("n1").await.unwrap();
-    controls.undrain("n1").await.unwrap();
-    let error = controls.drain("n2").await.unwrap_err().to_string();
+    for what in ["drain", "undrain"] {
+        servers.post("n1", what).await.unwrap();
+    }
+    let error = servers.post("n2", "drain").await.unwrap_err().to_string();
     assert!(error.contains("`n2` has no address"), "{error}");
-    cluster.kill("n1").await.unwrap();
-    let error = format!("{:#}", controls.drain("n1").await.unwrap_err());
+    servers.own().unwrap().kill("n1").await.unwrap();
+    let error = format!("{:#}", servers.post("n1", "drain").await.unwrap_err());
     assert!(error.contains("/drain fails"), "{error}");
 }

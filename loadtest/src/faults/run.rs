@@ -3,181 +3,155 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tokio::{sync::mpsc, time::Instant};
+use tokio::time::{Instant, sleep_until};
 
-use super::{Controls, Struck, command};
-use crate::scenario::{Fault, FaultAction};
+use super::{DoneFault, DoneFaults, command};
+use crate::{
+    scenario::{Fault, FaultAction},
+    servers::Servers,
+};
 
-/// Does each fault at its time after `start`, the load's, and tells it on `told`. Faults do not wait for each other, and
-/// one that fails keeps none from being done. Returns when all are done; dropping it ends what is not.
-pub(crate) async fn run(faults: Vec<Fault>, start: Instant, controls: Controls, told: mpsc::Sender<Struck>) {
-    let hand = Hand {
-        start,
-        controls,
-        told,
-    };
-    join_all(faults.iter().map(|fault| hand.strike(fault))).await;
+/// Does each fault at its time after `start` of the load, and adds it to `done`. Faults do not wait for each other,
+/// and one that fails prevents no other. Returns when all are done; dropping the future stops the rest.
+pub(crate) async fn run(faults: Vec<Fault>, start: Instant, servers: Servers, done: DoneFaults) {
+    let faults_run = FaultsRun { start, servers, done };
+    join_all(faults.iter().map(|fault| faults_run.run(fault))).await;
 }
 
-struct Hand {
+struct FaultsRun {
     start: Instant,
-    controls: Controls,
-    told: mpsc::Sender<Struck>,
+    servers: Servers,
+    done: DoneFaults,
 }
 
-impl Hand {
-    async fn strike(&self, fault: &Fault) {
-        tokio::time::sleep_until(self.start + fault.at.get()).await;
-        let server = fault.server.as_deref().unwrap_or_default();
-        let what = fault.to_string();
-        let at = self.start.elapsed();
+impl FaultsRun {
+    async fn run(&self, fault: &Fault) {
+        sleep_until(self.start + fault.at.get()).await;
+        let (server, what) = (fault.server.as_deref().unwrap_or_default(), fault.to_string());
         match fault.action {
             FaultAction::Kill => {
-                let outcome = async { self.controls.own()?.kill(server).await }.await;
-                let is_done = self.tell(at, what, outcome).await;
-                if is_done && self.lasted(fault).await {
+                let kill = async { self.servers.own()?.kill(server).await };
+                if self.report(what, false, kill).await && self.lasted(fault).await {
                     self.start_again(server).await;
                 }
             }
-            FaultAction::Start => self.start_again(server).await,
+            FaultAction::Start => drop(self.start_again(server).await),
             FaultAction::Freeze => {
-                let outcome = self.controls.own().and_then(|own| own.freeze(server));
-                let is_done = self.tell(at, what, outcome).await;
-                if is_done && self.lasted(fault).await {
+                let freeze = async { self.servers.own()?.freeze(server) };
+                if self.report(what, false, freeze).await && self.lasted(fault).await {
                     self.thaw(server).await;
                 }
             }
             FaultAction::Thaw => self.thaw(server).await,
-            FaultAction::Drain => {
-                self.tell(at, what, self.controls.drain(server).await).await;
-            }
-            FaultAction::Undrain => {
-                self.relieve(at, what, self.controls.undrain(server).await).await;
-            }
-            FaultAction::Roll => match &fault.server {
-                Some(server) => {
-                    self.roll(server).await;
-                }
-                None => self.roll_all().await,
-            },
+            FaultAction::Drain => drop(self.report(what, false, self.servers.post(server, "drain")).await),
+            FaultAction::Undrain => drop(
+                self.report(what, true, self.servers.post(server, "undrain"))
+                    .await,
+            ),
+            FaultAction::Roll => self.roll(fault.server.clone()).await,
             FaultAction::Run => {
                 let what = format!("{what} {}", fault.command.join(" "));
-                self.tell(at, what, command::run(&fault.command).await).await;
+                self.report(what, false, command::run(&fault.command)).await;
             }
         }
     }
 
-    /// Waits for the time that the fault lasts, counted from when it was to be done; `false` if it is for good.
+    /// Waits until the fault is to end; `false` if it does not end by itself.
     async fn lasted(&self, fault: &Fault) -> bool {
-        let Some(lasts) = fault.lasts else {
-            return false;
-        };
-        tokio::time::sleep_until(self.start + fault.at.get() + lasts.get()).await;
-        true
+        if let Some(lasts) = fault.lasts {
+            sleep_until(self.start + fault.at.get() + lasts.get()).await;
+        }
+        fault.lasts.is_some()
     }
 
-    async fn start_again(&self, server: &str) {
-        let at = self.start.elapsed();
-        let outcome = async { self.controls.own()?.start_again(server).await }.await;
-        self.relieve(at, format!("{server} started again"), outcome).await;
+    async fn start_again(&self, server: &str) -> bool {
+        let start = async { self.servers.own()?.start_again(server).await };
+        self.report(format!("{server} started again"), true, start).await
     }
 
     async fn thaw(&self, server: &str) {
-        let at = self.start.elapsed();
-        let outcome = self.controls.own().and_then(|own| own.thaw(server));
-        self.relieve(at, format!("{server} thawed"), outcome).await;
+        let thaw = async { self.servers.own()?.thaw(server) };
+        self.report(format!("{server} thawed"), true, thaw).await;
     }
 
-    /// One after the other; a node that does not come back ends it, so that it does not take the whole cluster down.
-    async fn roll_all(&self) {
-        let nodes = self.controls.nodes();
-        if let Err(error) = self.controls.own() {
-            self.tell(self.start.elapsed(), "roll".to_owned(), Err(error))
-                .await;
+    /// Rolls that node, or all of them one after the other. A node that does not come back ends it: a roll must not
+    /// stop the whole cluster.
+    async fn roll(&self, server: Option<String>) {
+        if self.servers.own().is_err() {
+            let refused = async { self.servers.own().map(drop) };
+            self.report("roll".to_owned(), false, refused).await;
         }
-        for node in nodes {
-            if !self.roll(&node).await {
+        for node in server.map_or_else(|| self.servers.nodes(), |server| vec![server]) {
+            // It is reported when the node has ended, with the time at which it was asked to: clients move from then on.
+            let stop = async { self.servers.own()?.stop(&node).await };
+            if !self.report(format!("roll {node}"), false, stop).await || !self.start_again(&node).await {
                 return;
             }
         }
     }
 
-    /// Whether the node is back.
-    async fn roll(&self, node: &str) -> bool {
-        let at = self.start.elapsed();
-        // It is told when the node has ended, with the time at which it was asked to: its clients move from then on.
-        let stopped = async { self.controls.own()?.stop(node).await }.await;
-        if !self.tell(at, format!("roll {node}"), stopped).await {
-            return false;
-        }
-        let at = self.start.elapsed();
-        let started = async { self.controls.own()?.start_again(node).await }.await;
-        self.relieve(at, format!("{node} started again"), started).await
-    }
-
-    async fn tell(&self, at: Duration, what: String, outcome: anyhow::Result<()>) -> bool {
-        self.send(at, what, outcome, false).await
-    }
-
-    async fn relieve(&self, at: Duration, what: String, outcome: anyhow::Result<()>) -> bool {
-        self.send(at, what, outcome, true).await
-    }
-
-    async fn send(&self, at: Duration, what: String, outcome: anyhow::Result<()>, is_relief: bool) -> bool {
-        let error = outcome.err().map(|error| format!("{error:#}"));
-        let is_done = error.is_none();
-        let struck = Struck {
+    /// Does it and reports its outcome; whether it succeeded.
+    async fn report(
+        &self,
+        what: String,
+        is_undo: bool,
+        action: impl Future<Output = anyhow::Result<()>>,
+    ) -> bool {
+        let at: Duration = self.start.elapsed();
+        let error = action.await.err().map(|error| format!("{error:#}"));
+        let has_succeeded = error.is_none();
+        self.done.lock().push(DoneFault {
             at,
             what,
             error,
-            is_relief,
-        };
-        // Nobody may listen any more at the end of a run; the fault is done all the same.
-        let _ = self.told.send(struck).await;
-        is_done
+            is_undo,
+        });
+        has_succeeded
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::load;
 
-    fn fault(toml: &str) -> Fault {
-        toml::from_str(toml).unwrap()
+    async fn run_at_others(faults: &str) -> Vec<DoneFault> {
+        let text = format!("name = \"t\"\ntarget.urls = [\"ws://127.0.0.1:1/\"]\nfaults = {faults}");
+        let scenario = load(&text, &[]).unwrap();
+        let servers = Servers::start(&scenario, 0).await.unwrap();
+        let done = DoneFaults::default();
+        run(scenario.faults, Instant::now(), servers, done.clone()).await;
+        done.lock().clone()
     }
 
     #[tokio::test]
     async fn faults_are_done_in_their_time_whatever_becomes_of_others() {
-        let (told, mut heard) = mpsc::channel(8);
-        let faults = vec![
-            fault("at = \"300ms\"\ndo = \"kill\"\nserver = \"n1\"\nfor = \"100ms\""),
-            fault("at = \"100ms\"\ndo = \"thaw\"\nserver = \"n1\""),
-            fault("at = \"200ms\"\ndo = \"roll\""),
-        ];
-        run(faults, Instant::now(), Controls::Ops(Vec::new()), told).await;
-        for (least_ms, what, is_relief) in [
+        let done = run_at_others(
+            r#"[
+                { at = "300ms", do = "kill", server = "n1", for = "100ms" },
+                { at = "100ms", do = "thaw", server = "n1" },
+                { at = "200ms", do = "roll" },
+            ]"#,
+        )
+        .await;
+        // A server that could not be killed is not started again.
+        assert_eq!(done.len(), 3, "{done:?}");
+        let expected = [
             (100, "n1 thawed", true),
             (200, "roll", false),
             (300, "kill n1", false),
-        ] {
-            let struck = heard.recv().await.unwrap();
-            assert_eq!((struck.what.as_str(), struck.is_relief), (what, is_relief));
-            assert!(struck.at >= Duration::from_millis(least_ms), "{struck:?}");
-            assert!(struck.error.unwrap().contains("use `run` with a command"));
+        ];
+        for (done, (min_ms, what, is_undo)) in done.iter().zip(expected) {
+            assert_eq!((done.what.as_str(), done.is_undo), (what, is_undo));
+            assert!(done.at >= Duration::from_millis(min_ms), "{done:?}");
+            assert!(done.error.as_ref().unwrap().contains("use `run` with a command"));
         }
-        // What could not be killed is not started again.
-        assert_eq!(heard.recv().await, None);
     }
 
     #[tokio::test]
-    async fn a_command_is_told_with_its_outcome() {
-        let (told, mut heard) = mpsc::channel(8);
-        let faults = vec![fault(
-            "at = \"0s\"\ndo = \"run\"\ncommand = [\"test\", \"1\", \"=\", \"2\"]",
-        )];
-        run(faults, Instant::now(), Controls::Ops(Vec::new()), told).await;
-        let struck = heard.recv().await.unwrap();
-        assert_eq!(struck.what, "run test 1 = 2");
-        assert!(struck.error.unwrap().contains("exit status: 1"));
+    async fn a_command_is_reported_with_its_outcome() {
+        let done = run_at_others(r#"[{ at = "0s", do = "run", command = ["test", "1", "=", "2"] }]"#).await;
+        assert_eq!(done[0].what, "run test 1 = 2");
+        assert!(done[0].error.as_ref().unwrap().contains("exit status: 1"));
     }
 }

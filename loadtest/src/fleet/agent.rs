@@ -1,6 +1,6 @@
 //! An agent: lends this machine to coordinators elsewhere. For each of their connections it starts one worker
-//! process here and passes lines on; it adds its own key for tokens, so that keys never cross the network, and it
-//! decides whom may be loaded from here.
+//! process here and forwards lines. It adds its own key for tokens, so that keys never cross the network, and it
+//! decides which servers may be loaded from here.
 
 use std::{
     fmt,
@@ -8,22 +8,22 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, bail};
 use parking_lot::Mutex;
 use switchboard_protocol::Secret;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
     task::JoinSet,
     time::{interval, sleep, timeout},
 };
 
 use super::{
-    Key, Order, Said, handshake,
-    lines::{Lines, MAX_LINE_BYTES, say, say_text},
+    Key, Order, Program, Report,
+    handle::{Handle, end},
+    handshake,
+    lines::{self, Lines},
     listener::SILENCE_TIME,
-    local::{self, Program},
     remote::{HANDSHAKE_TIME, tune},
 };
 use crate::scenario::Scenario;
@@ -34,18 +34,18 @@ const MAX_CONNECTIONS: usize = 64;
 /// From the handshake until `Prepare`.
 const ORDER_TIME: Duration = Duration::from_secs(120);
 
-/// A line that cannot be handed on for so long ends the connection.
+/// A line that cannot be forwarded for so long ends the connection.
 const WRITE_TIME: Duration = Duration::from_secs(30);
 
-/// After a failed accept, such as for want of files.
+/// After a failed accept, for example when there are too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// Whether a scenario may be run from here; the error says why not.
 pub(crate) type Check = Box<dyn Fn(&Scenario) -> anyhow::Result<()> + Send + Sync>;
 
-/// What an agent needs to know.
+/// The configuration of an agent.
 pub(crate) struct Agent {
-    /// What coordinators prove that they know.
+    /// The secret that coordinators must prove to know.
     pub(crate) secret: Secret,
     /// What its workers sign tokens with; [`Key::Own`] if nothing, for servers without tokens.
     pub(crate) key: Key,
@@ -65,31 +65,29 @@ impl fmt::Debug for Agent {
     }
 }
 
-/// Serves one coordinator after the other, until nobody has come for [`Agent::leave_after`]. Dropping the future
+/// Serves one coordinator after the other, until none has come for [`Agent::leave_after`]. Dropping the future
 /// ends all workers.
-///
-/// # Errors
-/// Never by itself.
-pub(crate) async fn serve(listener: TcpListener, agent: Agent) -> anyhow::Result<()> {
+pub(crate) async fn serve(listener: TcpListener, agent: Agent) {
     let agent = Arc::new(agent);
-    let floor = Arc::new(Mutex::new(Floor::new()));
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let workers = Arc::new(Mutex::new(Workers {
+        run: String::new(),
+        count: 0,
+        idle_since: Instant::now(),
+    }));
     let mut connections = JoinSet::new();
     let mut clock = interval(Duration::from_secs(1));
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
+                Ok((_, from)) if connections.len() >= MAX_CONNECTIONS => {
+                    eprintln!("agent: {from} refused: there are already {MAX_CONNECTIONS} connections");
+                }
                 Ok((stream, from)) => {
-                    let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-                        eprintln!("agent: {from} refused: {MAX_CONNECTIONS} connections are there already");
-                        continue;
-                    };
-                    let (agent, floor) = (Arc::clone(&agent), Arc::clone(&floor));
+                    let (agent, workers) = (Arc::clone(&agent), Arc::clone(&workers));
                     connections.spawn(async move {
-                        if let Err(error) = attend(stream, &agent, &floor).await {
+                        if let Err(error) = serve_connection(stream, &agent, &workers).await {
                             eprintln!("agent: {from}: {error:#}");
                         }
-                        drop(place);
                     });
                 }
                 Err(error) => {
@@ -99,88 +97,80 @@ pub(crate) async fn serve(listener: TcpListener, agent: Agent) -> anyhow::Result
             },
             Some(_) = connections.join_next() => {}
             _ = clock.tick() => {
-                if agent.leave_after.is_some_and(|patience| floor.lock().is_left_for(patience)) {
-                    return Ok(());
+                let workers = workers.lock();
+                let is_over = |patience| workers.count == 0 && workers.idle_since.elapsed() > patience;
+                if agent.leave_after.is_some_and(is_over) {
+                    return;
                 }
             }
         }
     }
 }
 
-/// Whose workers are here: those of one run at a time.
+/// The workers that are here: those of one run at a time.
 #[derive(Debug)]
-struct Floor {
+struct Workers {
     run: String,
-    workers: usize,
-    left: Instant,
+    count: usize,
+    idle_since: Instant,
 }
 
-impl Floor {
-    fn new() -> Self {
-        Self {
-            run: String::new(),
-            workers: 0,
-            left: Instant::now(),
-        }
-    }
-
-    fn is_left_for(&self, patience: Duration) -> bool {
-        self.workers == 0 && self.left.elapsed() > patience
-    }
-}
-
-/// A worker's place on the floor, until it is dropped.
-struct Place(Arc<Mutex<Floor>>);
+/// Counts one worker until it is dropped.
+struct Place(Arc<Mutex<Workers>>);
 
 impl Place {
-    fn of(floor: &Arc<Mutex<Floor>>, run: &str) -> Result<Self, String> {
-        let mut taken = floor.lock();
-        if taken.workers > 0 && taken.run != run {
+    fn of(all: &Arc<Mutex<Workers>>, run: &str) -> Result<Self, String> {
+        let mut workers = all.lock();
+        if workers.count > 0 && workers.run != run {
             return Err("busy with another coordinator's run".to_owned());
         }
-        taken.workers += 1;
-        run.clone_into(&mut taken.run);
-        Ok(Self(Arc::clone(floor)))
+        workers.count += 1;
+        run.clone_into(&mut workers.run);
+        Ok(Self(Arc::clone(all)))
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut floor = self.0.lock();
-        floor.workers = floor.workers.saturating_sub(1);
-        floor.left = Instant::now();
+        let mut workers = self.0.lock();
+        workers.count = workers.count.saturating_sub(1);
+        workers.idle_since = Instant::now();
     }
 }
 
 /// One connection from its handshake to its end.
-async fn attend(stream: TcpStream, agent: &Agent, floor: &Arc<Mutex<Floor>>) -> anyhow::Result<()> {
+async fn serve_connection(
+    stream: TcpStream,
+    agent: &Agent,
+    workers: &Arc<Mutex<Workers>>,
+) -> anyhow::Result<()> {
     tune(&stream);
     let (read, mut write) = stream.into_split();
-    let mut lines = Lines::bounded(read, "the coordinator", handshake::MAX_HELLO_BYTES);
-    let admit = |run: &str| Place::of(floor, run);
-    // Declared after the writing half and so given back before it hangs up: the coordinator may then come again.
-    let _place = timeout(
-        HANDSHAKE_TIME,
-        handshake::accept(&mut lines, &mut write, &agent.secret, admit),
-    )
-    .await
-    .context("no handshake in time")??;
-    let mut lines = lines.rebound("the coordinator", MAX_LINE_BYTES);
-    let outcome = relay(&mut lines, &mut write, agent).await;
+    let mut lines = Lines::new(read, "the coordinator", handshake::MAX_HELLO_BYTES);
+    let admit = |run: &str| Place::of(workers, run);
+    let accepting = handshake::accept(&mut lines, &mut write, &agent.secret, admit);
+    // Declared after the writing half and so given back before the connection closes: the coordinator may then come
+    // again.
+    let _place = timeout(HANDSHAKE_TIME, accepting)
+        .await
+        .context("no handshake in time")??;
+    let mut lines = lines.rename("the coordinator");
+    let outcome = forward(&mut lines, &mut write, agent).await;
     if let Err(error) = &outcome {
-        // The coordinator may be the one that is gone.
-        let _ = timeout(WRITE_TIME, say(&mut write, &Said::Failed(format!("{error:#}")))).await;
+        // The coordinator may be gone.
+        let report = Report::Failed(format!("{error:#}"));
+        let _ = timeout(WRITE_TIME, lines::write(&mut write, &report)).await;
     }
     outcome
 }
 
-/// Starts a worker and passes lines on until one side ends.
-async fn relay<R, W>(orders: &mut Lines<R>, write: &mut W, agent: &Agent) -> anyhow::Result<()>
+/// Starts a worker and forwards lines until one side ends.
+async fn forward<R, W>(orders: &mut Lines<R>, write: &mut W, agent: &Agent) -> anyhow::Result<()>
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
-    let first = timeout(ORDER_TIME, orders.next())
+    let first = timeout(ORDER_TIME, orders.read())
         .await
         .context("no orders in time")??;
     let mut assignment = match first {
@@ -193,36 +183,36 @@ where
     }
     (agent.check)(&assignment.scenario)?;
     assignment.key = agent.key.clone();
-    let mut worker = local::spawn(&agent.program, assignment.number)?;
+    let Handle {
+        mut input,
+        mut output,
+        mut process,
+        ..
+    } = Handle::spawn(&agent.program, assignment.number)?;
     let prepare = serde_json::to_string(&Order::Prepare(assignment))?;
-    hand_on(&mut worker.ear, prepare)
+    write_line(&mut input, prepare)
         .await
-        .context("the worker does not listen")?;
+        .context("the worker does not read")?;
     loop {
         tokio::select! {
-            order = orders.next_text() => match order? {
-                // Its standard input ends with it, and so does the worker.
+            order = orders.read_text() => match order? {
+                // The worker ends with its standard input.
                 None => return Ok(()),
-                Some(order) => hand_on(&mut worker.ear, order).await.context("the worker does not listen")?,
+                Some(order) => write_line(&mut input, order).await.context("the worker does not read")?,
             },
-            said = timeout(SILENCE_TIME, worker.voice.next_text()) => {
-                match said.map_err(|_| anyhow!("the worker says nothing"))?? {
-                    Some(said) => hand_on(write, said).await.context("the coordinator does not listen")?,
-                    None => {
-                        let end = worker.body.end().await;
-                        if !end.is_well() {
-                            bail!("the worker died: {}", end.text);
-                        }
-                        return Ok(());
-                    }
-                }
-            }
+            report = timeout(SILENCE_TIME, output.read_text()) => match report.context("the worker is silent")?? {
+                Some(report) => write_line(write, report).await.context("the coordinator does not read")?,
+                None => match end(process.as_mut()).await {
+                    (true, _) => return Ok(()),
+                    (false, how) => bail!("the worker died: {how}"),
+                },
+            },
         }
     }
 }
 
-async fn hand_on<W: AsyncWrite + Unpin>(write: &mut W, line: String) -> anyhow::Result<()> {
-    timeout(WRITE_TIME, say_text(write, line))
+async fn write_line<W: AsyncWrite + Unpin>(write: &mut W, line: String) -> anyhow::Result<()> {
+    timeout(WRITE_TIME, lines::write_text(write, line))
         .await
         .context("no room in time")?
 }

@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 use anyhow::bail;
 use tokio::time::Instant;
 
-/// A start further away than this, before or after, is taken for a clock that is wrong.
-const MOST_AWAY_MS: i64 = 60_000;
+/// A start further away than this, before or after, means a wrong clock.
+const MAX_AWAY_MS: i64 = 60_000;
 
 /// Now, in milliseconds since 1970.
 pub(crate) fn unix_ms() -> u64 {
@@ -41,7 +41,7 @@ impl Clock {
     /// When that is far away.
     pub(super) fn start_at(&mut self, at_unix_ms: u64) -> anyhow::Result<Instant> {
         let away_ms = at_unix_ms.cast_signed().saturating_sub(unix_ms().cast_signed());
-        if away_ms.saturating_abs() > MOST_AWAY_MS {
+        if away_ms.saturating_abs() > MAX_AWAY_MS {
             bail!("the start of the load is {away_ms} ms away: do the clocks agree?");
         }
         let now = Instant::now();
@@ -77,12 +77,7 @@ mod tests {
         assert!((-5_000..-4_000).contains(&clock.now_ms()));
         clock.start_at(unix_ms() - 5_000).unwrap();
         assert!((5_000..6_000).contains(&clock.now_ms()));
-        assert!(
-            clock
-                .start_at(0)
-                .unwrap_err()
-                .to_string()
-                .contains("do the clocks agree")
-        );
+        let error = clock.start_at(0).unwrap_err().to_string();
+        assert!(error.contains("do the clocks agree"), "{error}");
     }
 }

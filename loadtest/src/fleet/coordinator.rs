@@ -1,7 +1,7 @@
-//! The coordinator's side of a run: workers are started or connected to, prepared, started together, heard, and
-//! ended. What they see goes into [`Merged`]; a worker that fails or dies is an error that names it.
+//! The coordinator's side of a run: workers are started or connected to, prepared, started together, listened to and
+//! ended. What they record goes into [`Merged`]; a worker that fails or dies is an error that names it.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail, ensure};
 use futures_util::future::try_join_all;
@@ -14,13 +14,12 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    Assignment, Key, Order,
+    Assignment, Key, Order, Program,
     clock::unix_ms,
-    deadline, handshake,
-    lines::say,
-    listener::{Listener, Word},
-    local::{self, Program},
-    member::{Body, Ear, Member, Voice},
+    deadline,
+    handle::{Handle, Input, Output, WorkerProcess},
+    handshake, lines,
+    listener::{Listener, Milestone, Progress},
     merge::Merged,
     remote,
 };
@@ -28,21 +27,21 @@ use super::{
 /// Workers or connections to agents at most.
 pub(crate) const MAX_WORKERS: usize = 256;
 
-/// Before the start of a load by local workers: all have to hear of it.
+/// Before the start of a load by local workers: all have to get the order.
 const LOCAL_LEAD: Duration = Duration::from_millis(500);
 
-/// The same by agents.
+/// The same for agents.
 const REMOTE_LEAD: Duration = Duration::from_secs(2);
 
 /// An order may take so long to be written.
 const WRITE_TIME: Duration = Duration::from_secs(10);
 
-/// Words of one worker in its life: ready, ended, done, failed.
-const WORDS_PER_WORKER: usize = 4;
+/// Milestones of one worker: ready, ended, done; or its failure.
+const MILESTONES_PER_WORKER: usize = 4;
 
-/// Who makes the load.
+/// Where the workers come from.
 #[derive(Debug, Clone)]
-pub(crate) enum Crew {
+pub(crate) enum WorkerSource {
     /// Worker processes of this machine.
     Local {
         /// How many.
@@ -52,11 +51,11 @@ pub(crate) enum Crew {
     },
     /// Agents on other machines.
     Remote {
-        /// Where, as `host:port`.
+        /// Their addresses, as `host:port`.
         agents: Vec<String>,
         /// Workers over all agents, in turn; one each if fewer.
         workers: usize,
-        /// What the agents know too.
+        /// The secret that the agents know too.
         secret: Secret,
     },
 }
@@ -66,10 +65,10 @@ pub(crate) enum Crew {
 pub(crate) struct Fleet {
     workers: Vec<Worker>,
     merged: Arc<Mutex<Merged>>,
-    words: mpsc::Receiver<(usize, Word)>,
-    sender: mpsc::Sender<(usize, Word)>,
+    progress: mpsc::Receiver<Progress>,
+    sender: mpsc::Sender<Progress>,
     lead: Duration,
-    /// When `Prepare` was sent, and the load starts.
+    /// When `Prepare` was sent, and when the load starts.
     prepared: Instant,
     start: Instant,
 }
@@ -77,15 +76,15 @@ pub(crate) struct Fleet {
 struct Worker {
     name: String,
     assignment: Assignment,
-    ear: Ear,
+    input: Input,
     clock_ahead_ms: i64,
-    /// Until somebody listens.
-    silent: Option<(Voice, Body)>,
+    /// Until there is a listener.
+    unheard: Option<(Output, Option<WorkerProcess>)>,
     listener: Option<AbortOnDropHandle<()>>,
 }
 
-impl std::fmt::Debug for Worker {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Worker")
             .field("name", &self.name)
             .finish_non_exhaustive()
@@ -93,23 +92,23 @@ impl std::fmt::Debug for Worker {
 }
 
 impl Fleet {
-    /// Starts workers or connects to agents. `assignment_of` says what each gets; `number` and `of` are set here,
-    /// and the key of one that goes over the network is [`Key::Own`].
+    /// Starts workers or connects to agents. `assignment_of` gives the assignment of each. `number` and `of` are set
+    /// here, and the key of an assignment that goes over the network is [`Key::Own`].
     ///
     /// # Errors
     /// When a worker cannot be started, or an agent is not there, refuses or has another secret.
     pub(crate) async fn start(
-        crew: Crew,
+        source: WorkerSource,
         assignment_of: impl Fn(usize) -> Assignment,
     ) -> anyhow::Result<Self> {
-        match crew {
-            Crew::Local { workers, program } => {
+        match source {
+            WorkerSource::Local { workers, program } => {
                 check_count(workers)?;
-                let members = (0..workers).map(|number| local::spawn(&program, number));
-                let members = members.collect::<anyhow::Result<Vec<_>>>()?;
-                Ok(Self::of(members, LOCAL_LEAD, assignment_of))
+                let handles = (0..workers).map(|number| Handle::spawn(&program, number));
+                let handles = handles.collect::<anyhow::Result<Vec<_>>>()?;
+                Ok(Self::of(handles, LOCAL_LEAD, assignment_of))
             }
-            Crew::Remote {
+            WorkerSource::Remote {
                 agents,
                 workers,
                 secret,
@@ -118,37 +117,38 @@ impl Fleet {
                 let workers = workers.max(agents.len());
                 check_count(workers)?;
                 let run = handshake::nonce()?;
-                let members = agents.iter().cycle().take(workers).enumerate();
-                let members = members.map(|(number, agent)| remote::connect(agent, number, &secret, &run));
-                let members = try_join_all(members).await?;
-                Ok(Self::of(members, REMOTE_LEAD, |number| Assignment {
+                let numbered = agents.iter().cycle().take(workers).enumerate();
+                let handles = numbered.map(|(number, agent)| remote::connect(agent, number, &secret, &run));
+                let handles = try_join_all(handles).await?;
+                let keyless = |number| Assignment {
                     key: Key::Own,
                     ..assignment_of(number)
-                }))
+                };
+                Ok(Self::of(handles, REMOTE_LEAD, keyless))
             }
         }
     }
 
     /// Over workers that are there already.
-    fn of(members: Vec<Member>, lead: Duration, assignment_of: impl Fn(usize) -> Assignment) -> Self {
-        let of = members.len();
-        let (sender, words) = mpsc::channel(of.max(1) * WORDS_PER_WORKER);
-        let workers = members.into_iter().enumerate().map(|(number, member)| Worker {
-            name: member.name,
+    fn of(handles: Vec<Handle>, lead: Duration, assignment_of: impl Fn(usize) -> Assignment) -> Self {
+        let of = handles.len();
+        let (sender, progress) = mpsc::channel(of.max(1) * MILESTONES_PER_WORKER);
+        let workers = handles.into_iter().enumerate().map(|(number, handle)| Worker {
+            name: handle.name,
             assignment: Assignment {
                 number,
                 of,
                 ..assignment_of(number)
             },
-            ear: member.ear,
-            clock_ahead_ms: member.clock_ahead_ms,
-            silent: Some((member.voice, member.body)),
+            input: handle.input,
+            clock_ahead_ms: handle.clock_ahead_ms,
+            unheard: Some((handle.output, handle.process)),
             listener: None,
         });
         Self {
             workers: workers.collect(),
             merged: Arc::new(Mutex::new(Merged::new(of))),
-            words,
+            progress,
             sender,
             lead,
             prepared: Instant::now(),
@@ -156,49 +156,50 @@ impl Fleet {
         }
     }
 
-    /// What was seen so far, kept up to date in the background; for the live view. Emptied by [`Fleet::finish`].
+    /// What was recorded so far, kept up to date in the background. Emptied by [`Fleet::finish`].
     pub(crate) fn merged(&self) -> Arc<Mutex<Merged>> {
         Arc::clone(&self.merged)
     }
 
-    /// Has all workers connect what must be there before the load, and waits until all are ready.
+    /// Has all workers connect everything that must be there before the load, and waits until all are ready.
     ///
     /// # Errors
     /// When a worker fails, dies, or takes too long.
     pub(crate) async fn prepare(&mut self) -> anyhow::Result<()> {
         self.prepared = Instant::now();
-        let mut longest = Duration::ZERO;
+        let longest = self.longest(deadline::prepare);
         for (number, worker) in self.workers.iter_mut().enumerate() {
-            longest = longest.max(deadline::prepare(&worker.assignment.scenario));
-            let Some((voice, body)) = worker.silent.take() else {
+            let Some((output, process)) = worker.unheard.take() else {
                 bail!("a fleet is prepared once");
             };
+            let (merged, progress) = (Arc::clone(&self.merged), self.sender.clone());
             let listener = Listener {
                 number,
-                merged: Arc::clone(&self.merged),
-                words: self.sender.clone(),
-            };
-            worker.listener = Some(AbortOnDropHandle::new(tokio::spawn(listener.listen(voice, body))));
+                merged,
+                progress,
+            }
+            .listen(output, process);
+            worker.listener = Some(AbortOnDropHandle::new(tokio::spawn(listener)));
             let order = Order::Prepare(Box::new(worker.assignment.clone()));
-            give(worker, &order).await?;
+            worker.give(&order).await?;
         }
-        self.gather(&Word::Ready, self.prepared + longest).await
+        self.await_all(Milestone::Ready, self.prepared + longest).await
     }
 
     /// Starts the load, at the same moment everywhere, a little in the future.
     ///
     /// # Errors
-    /// When a worker does not listen.
+    /// When an order cannot be written.
     pub(crate) async fn begin(&mut self) -> anyhow::Result<Instant> {
-        let at_unix_ms = unix_ms().saturating_add(u64::try_from(self.lead.as_millis()).unwrap_or(0));
+        let lead_ms = u64::try_from(self.lead.as_millis()).unwrap_or(0);
+        let at_unix_ms = unix_ms().saturating_add(lead_ms);
         self.start = Instant::now() + self.lead;
-        let ramp = self.start.saturating_duration_since(self.prepared);
         self.merged
             .lock()
-            .begins(i64::try_from(ramp.as_millis()).unwrap_or(i64::MAX));
+            .begins(self.start.saturating_duration_since(self.prepared));
         for worker in &mut self.workers {
             let at_unix_ms = at_unix_ms.saturating_add_signed(worker.clock_ahead_ms);
-            give(worker, &Order::Start { at_unix_ms }).await?;
+            worker.give(&Order::Start { at_unix_ms }).await?;
         }
         Ok(self.start)
     }
@@ -206,32 +207,26 @@ impl Fleet {
     /// Waits until the load has ended and settled everywhere.
     ///
     /// # Errors
-    /// When a worker fails or dies: the run is invalid then. Or when one takes far too long.
+    /// When a worker fails or dies (the run is invalid then), or takes far too long.
     pub(crate) async fn ended(&mut self) -> anyhow::Result<()> {
-        let longest = self
-            .workers
-            .iter()
-            .map(|worker| deadline::load(&worker.assignment.scenario))
-            .max();
-        self.gather(&Word::Ended, self.start + longest.unwrap_or_default())
+        self.await_all(Milestone::Ended, self.start + self.longest(deadline::load))
             .await
     }
 
-    /// Has all workers close their connections and end, and gives what they saw.
+    /// Has all workers close their connections and end, and gives what they recorded.
     ///
     /// # Errors
     /// As [`Fleet::ended`].
     pub(crate) async fn finish(mut self) -> anyhow::Result<Merged> {
-        let mut longest = Duration::ZERO;
         for worker in &mut self.workers {
-            longest = longest.max(deadline::finish(&worker.assignment.scenario));
-            give(worker, &Order::Finish).await?;
+            worker.give(&Order::Finish).await?;
         }
-        self.gather(&Word::Done, Instant::now() + longest).await?;
+        let until = Instant::now() + self.longest(deadline::finish);
+        self.await_all(Milestone::Done, until).await?;
         for worker in self.workers.drain(..) {
-            drop(worker.ear);
+            drop(worker.input);
             if let Some(listener) = worker.listener {
-                // It waits until the worker has left, but not for long: the next run has the machine for itself.
+                // It waits a little for the end of the worker: the next run has the machine for itself.
                 let _ = listener.await;
             }
         }
@@ -240,24 +235,29 @@ impl Fleet {
         Ok(merged)
     }
 
-    /// Waits for that word from every worker.
-    async fn gather(&mut self, awaited: &Word, until: Instant) -> anyhow::Result<()> {
+    fn longest(&self, deadline: fn(&crate::scenario::Scenario) -> Duration) -> Duration {
+        let times = self
+            .workers
+            .iter()
+            .map(|worker| deadline(&worker.assignment.scenario));
+        times.max().unwrap_or_default()
+    }
+
+    /// Waits until every worker has reached the milestone.
+    async fn await_all(&mut self, awaited: Milestone, until: Instant) -> anyhow::Result<()> {
         let mut missing: Vec<bool> = vec![true; self.workers.len()];
-        while missing.contains(&true) {
-            let heard = timeout_at(until, self.words.recv()).await;
-            let Some((number, word)) = heard.ok().flatten() else {
-                let late = missing.iter().position(|is_missing| *is_missing).unwrap_or(0);
-                bail!("{} did not say {awaited:?} in time", self.name(late));
+        while let Some(late) = missing.iter().position(|is_missing| *is_missing) {
+            let Some((number, reached)) = timeout_at(until, self.progress.recv()).await.ok().flatten() else {
+                bail!("{} was not {awaited:?} in time", self.name(late));
             };
-            match word {
-                Word::Lost(how) => bail!("{} {how}", self.name(number)),
-                word @ (Word::Ready | Word::Ended | Word::Done) => {
-                    let name = self.name(number);
-                    ensure!(word == *awaited, "{name} said {word:?} where {awaited:?} was due");
-                    if let Some(is_missing) = missing.get_mut(number) {
-                        *is_missing = false;
-                    }
-                }
+            let name = self.name(number);
+            let reached = reached.map_err(|error| anyhow::anyhow!("{name} {error:#}"))?;
+            ensure!(
+                reached == awaited,
+                "{name} was {reached:?} before it was {awaited:?}"
+            );
+            if let Some(is_missing) = missing.get_mut(number) {
+                *is_missing = false;
             }
         }
         Ok(())
@@ -268,18 +268,20 @@ impl Fleet {
     }
 }
 
+impl Worker {
+    async fn give(&mut self, order: &Order) -> anyhow::Result<()> {
+        let written = timeout(WRITE_TIME, lines::write(&mut self.input, order)).await;
+        // A worker that is dead cannot be written to. Its listener knows the reason, and reports it.
+        let _reported_by_its_listener = written.with_context(|| format!("{} reads no orders", self.name))?;
+        Ok(())
+    }
+}
+
 fn check_count(workers: usize) -> anyhow::Result<()> {
     ensure!(
         (1..=MAX_WORKERS).contains(&workers),
         "{workers} workers; there can be 1 to {MAX_WORKERS}"
     );
-    Ok(())
-}
-
-/// A worker that is dead cannot be written to; who listens to it knows better why, and tells.
-async fn give(worker: &mut Worker, order: &Order) -> anyhow::Result<()> {
-    let given = timeout(WRITE_TIME, say(&mut worker.ear, order)).await;
-    let _told_by_its_listener = given.with_context(|| format!("{} does not listen", worker.name))?;
     Ok(())
 }
 

@@ -1,8 +1,8 @@
-//! How long to wait for workers before a run is given up. Generous: these only end what hangs.
+//! How long to wait for workers before a run is given up. Generous: these only end workers that hang.
 
 use std::time::Duration;
 
-use crate::scenario::{Scenario, Stage};
+use crate::scenario::{Scenario, length_of};
 
 /// What is added to every wait.
 const GRACE: Duration = Duration::from_secs(60);
@@ -29,28 +29,13 @@ pub(super) fn load(scenario: &Scenario) -> Duration {
     let calls = scenario.calls.as_ref().map_or(Duration::ZERO, |calls| {
         // Rounds and candidates take time of the talk, but a slow server may stretch each.
         let last = calls.talk.get() + calls.deadline.get() * (2 + calls.renegotiations);
-        length(&calls.stages) + last + calls.candidate_gap.get() * calls.candidates.saturating_mul(10)
+        length_of(&calls.stages) + last + calls.candidate_gap.get() * calls.candidates.saturating_mul(10)
     });
-    let streams = scenario
-        .streams
-        .as_ref()
-        .map_or(Duration::ZERO, |streams| length(&streams.stages));
-    let idle = scenario
-        .idle
-        .as_ref()
-        .map_or(Duration::ZERO, |idle| idle.hold.get());
-    let abuse = scenario
-        .abuse
-        .as_ref()
-        .map_or(Duration::ZERO, |abuse| length(&abuse.stages));
     let faults = scenario
         .faults
         .iter()
         .map(|fault| fault.at.get() + fault.lasts.map_or(Duration::ZERO, |lasts| lasts.get()));
-    let longest = faults
-        .chain([calls, streams, idle, abuse])
-        .max()
-        .unwrap_or_default();
+    let longest = faults.chain([calls, scenario.length()]).max().unwrap_or_default();
     longest + scenario.settle.get() * 2 + GRACE
 }
 
@@ -59,10 +44,6 @@ pub(super) fn finish(scenario: &Scenario) -> Duration {
     let idle = scenario.idle.as_ref().map_or(0, |idle| idle.connections);
     let streams = scenario.streams.as_ref().map_or(0, |streams| 2 * streams.pairs);
     GRACE + seconds((idle + streams) as f64 / SLOW_CLOSES_PER_SECOND)
-}
-
-fn length(stages: &[Stage]) -> Duration {
-    stages.iter().map(|stage| stage.lasts.get()).sum()
 }
 
 fn seconds(seconds: f64) -> Duration {

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
     clock::unix_ms,
-    lines::{Lines, say},
+    lines::{self, Lines},
 };
 
 /// The version of the lines between coordinator and agent.
@@ -24,10 +24,10 @@ pub(super) const MAX_HELLO_BYTES: usize = 4096;
 /// A shorter secret could be found by trying, in characters.
 const MIN_SECRET: usize = 16;
 
-/// What an agent says.
+/// What an agent sends.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum AgentSays {
+enum AgentReply {
     /// At once.
     Hello { version: u32, nonce: String },
     /// To a coordinator that knows the secret. The time is the agent's now.
@@ -36,9 +36,9 @@ enum AgentSays {
     Refused(String),
 }
 
-/// What a coordinator answers to the hello.
+/// What a coordinator answers to the agent's hello.
 #[derive(Debug, Serialize, Deserialize)]
-struct CoordinatorSays {
+struct CoordinatorHello {
     version: u32,
     nonce: String,
     /// All connections of one run carry the same.
@@ -68,7 +68,7 @@ pub(super) fn nonce() -> anyhow::Result<String> {
     Ok(STANDARD.encode(bytes))
 }
 
-/// Everything that was said, so that a proof is good for this one conversation and one side of it.
+/// Everything that was sent, so that a proof is good for this one conversation and one side of it.
 fn transcript(
     side: &str,
     agent_nonce: &str,
@@ -110,40 +110,42 @@ where
     W: AsyncWrite + Unpin,
 {
     let mine = nonce()?;
-    let hello = AgentSays::Hello {
-        version: VERSION,
-        nonce: mine.clone(),
+    lines::write(
+        write,
+        &AgentReply::Hello {
+            version: VERSION,
+            nonce: mine.clone(),
+        },
+    )
+    .await?;
+    let Some(theirs) = lines.read::<CoordinatorHello>().await? else {
+        bail!("the coordinator left without an answer");
     };
-    say(write, &hello).await?;
-    let Some(theirs) = lines.next::<CoordinatorSays>().await? else {
-        bail!("the coordinator left without a word");
-    };
-    let refusal = if theirs.version == VERSION {
-        let said = transcript("coordinator", &mine, &theirs.nonce, &theirs.run, 0)?;
-        if is_proof(secret, &said, &theirs.proof) {
-            match admit(&theirs.run) {
-                Ok(place) => {
-                    let unix_ms = unix_ms();
-                    let said = transcript("agent", &mine, &theirs.nonce, &theirs.run, unix_ms)?;
-                    let proof = prove(secret, &said);
-                    say(write, &AgentSays::Welcome { unix_ms, proof }).await?;
-                    return Ok(place);
-                }
-                Err(reason) => reason,
-            }
-        } else {
-            "the coordinator's secret is not the agent's".to_owned()
-        }
+    let CoordinatorHello {
+        version,
+        nonce,
+        run,
+        proof,
+    } = &theirs;
+    let admitted = if *version != VERSION {
+        Err(other_version(*version))
+    } else if !is_proof(secret, &transcript("coordinator", &mine, nonce, run, 0)?, proof) {
+        Err("the coordinator's secret is not the agent's".to_owned())
     } else {
-        other_version(theirs.version)
+        admit(run)
     };
-    refuse(write, &refusal).await?;
-    bail!(refusal)
-}
-
-/// Says why not.
-pub(super) async fn refuse<W: AsyncWrite + Unpin>(write: &mut W, reason: &str) -> anyhow::Result<()> {
-    say(write, &AgentSays::Refused(reason.to_owned())).await
+    match admitted {
+        Ok(place) => {
+            let unix_ms = unix_ms();
+            let proof = prove(secret, &transcript("agent", &mine, nonce, run, unix_ms)?);
+            lines::write(write, &AgentReply::Welcome { unix_ms, proof }).await?;
+            Ok(place)
+        }
+        Err(reason) => {
+            lines::write(write, &AgentReply::Refused(reason.clone())).await?;
+            bail!(reason)
+        }
+    }
 }
 
 /// The coordinator's side. Gives how far the agent's clock is ahead, in milliseconds, to half a round trip.
@@ -157,29 +159,29 @@ where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
-    let theirs = match lines.next::<AgentSays>().await? {
-        Some(AgentSays::Hello {
+    let theirs = match lines.read::<AgentReply>().await? {
+        Some(AgentReply::Hello {
             version: VERSION,
             nonce,
         }) => nonce,
-        Some(AgentSays::Hello { version, .. }) => bail!(other_version(version)),
-        Some(AgentSays::Refused(reason)) => bail!("refused: {reason}"),
-        Some(AgentSays::Welcome { .. }) => bail!("a welcome before the proof; that is no agent"),
+        Some(AgentReply::Hello { version, .. }) => bail!(other_version(version)),
+        Some(AgentReply::Refused(reason)) => bail!("refused: {reason}"),
+        Some(AgentReply::Welcome { .. }) => bail!("a welcome before the proof; that is no agent"),
         None => bail!("closed without a greeting: it is no agent, or has too many connections"),
     };
     let mine = nonce()?;
-    let answer = CoordinatorSays {
+    let answer = CoordinatorHello {
         version: VERSION,
         proof: prove(secret, &transcript("coordinator", &theirs, &mine, run, 0)?),
         nonce: mine.clone(),
         run: run.to_owned(),
     };
     let before = unix_ms();
-    say(write, &answer).await?;
-    let (unix_ms_there, proof) = match lines.next::<AgentSays>().await? {
-        Some(AgentSays::Welcome { unix_ms, proof }) => (unix_ms, proof),
-        Some(AgentSays::Refused(reason)) => bail!("refused: {reason}"),
-        Some(AgentSays::Hello { .. }) => bail!("a second greeting; that is no agent"),
+    lines::write(write, &answer).await?;
+    let (unix_ms_there, proof) = match lines.read::<AgentReply>().await? {
+        Some(AgentReply::Welcome { unix_ms, proof }) => (unix_ms, proof),
+        Some(AgentReply::Refused(reason)) => bail!("refused: {reason}"),
+        Some(AgentReply::Hello { .. }) => bail!("a second greeting; that is no agent"),
         None => bail!("closed in the middle of the handshake"),
     };
     let middle = u64::midpoint(before, unix_ms());
@@ -201,15 +203,15 @@ mod tests {
 
     use super::*;
 
-    async fn meet(secrets: [&str; 2], has_place: bool) -> (anyhow::Result<String>, anyhow::Result<i64>) {
+    async fn meet(secrets: [&str; 2], is_free: bool) -> (anyhow::Result<String>, anyhow::Result<i64>) {
         let (agent, coordinator) = duplex(4096);
         let (read, mut write) = split(agent);
-        let mut lines = Lines::bounded(read, "the coordinator", MAX_HELLO_BYTES);
+        let mut lines = Lines::new(read, "the coordinator", MAX_HELLO_BYTES);
         let (their_read, mut their_write) = split(coordinator);
-        let mut their_lines = Lines::bounded(their_read, "the agent", MAX_HELLO_BYTES);
+        let mut their_lines = Lines::new(their_read, "the agent", MAX_HELLO_BYTES);
         let secrets = secrets.map(Secret::new);
         let admit = |run: &str| {
-            if has_place {
+            if is_free {
                 Ok(run.to_owned())
             } else {
                 Err("busy".to_owned())
@@ -222,57 +224,41 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn two_that_know_the_same_secret_accept_each_other() {
+    async fn only_two_with_the_same_secret_accept_each_other_and_a_busy_agent_refuses() {
         let (accepted, ahead_ms) = meet(["one secret", "one secret"], true).await;
         assert_eq!(accepted.unwrap(), "run 1");
         assert!(ahead_ms.unwrap().abs() < 1_000);
+        for (other, is_free, reason) in [
+            ("another", true, "the coordinator's secret is not the agent's"),
+            ("one secret", false, "busy"),
+        ] {
+            let (accepted, introduced) = meet(["one secret", other], is_free).await;
+            assert_eq!(accepted.unwrap_err().to_string(), reason);
+            assert_eq!(introduced.unwrap_err().to_string(), format!("refused: {reason}"));
+        }
     }
 
     #[tokio::test]
-    async fn another_secret_is_a_clear_error_on_both_sides() {
-        let (accepted, introduced) = meet(["one secret", "another"], true).await;
-        assert_eq!(
-            accepted.unwrap_err().to_string(),
-            "the coordinator's secret is not the agent's"
-        );
-        assert_eq!(
-            introduced.unwrap_err().to_string(),
-            "refused: the coordinator's secret is not the agent's"
-        );
-    }
-
-    #[tokio::test]
-    async fn a_busy_agent_says_so() {
-        let (accepted, introduced) = meet(["s", "s"], false).await;
-        assert!(accepted.is_err());
-        assert_eq!(introduced.unwrap_err().to_string(), "refused: busy");
-    }
-
-    #[tokio::test]
-    async fn an_agent_that_only_repeats_what_it_hears_is_found_out() {
+    async fn an_agent_that_only_repeats_the_coordinators_proof_is_refused() {
         let (agent, coordinator) = duplex(4096);
         let (read, mut write) = split(agent);
-        let mut lines = Lines::bounded(read, "the coordinator", MAX_HELLO_BYTES);
+        let mut lines = Lines::new(read, "the coordinator", MAX_HELLO_BYTES);
         let (their_read, mut their_write) = split(coordinator);
-        let mut their_lines = Lines::bounded(their_read, "the agent", MAX_HELLO_BYTES);
+        let mut their_lines = Lines::new(their_read, "the agent", MAX_HELLO_BYTES);
         let mirror = async {
-            let hello = AgentSays::Hello {
+            let hello = AgentReply::Hello {
                 version: VERSION,
                 nonce: "n".to_owned(),
             };
-            say(&mut write, &hello).await.unwrap();
-            let heard = lines.next::<CoordinatorSays>().await.unwrap().unwrap();
-            let welcome = AgentSays::Welcome {
-                unix_ms: 0,
-                proof: heard.proof,
-            };
-            say(&mut write, &welcome).await.unwrap();
+            lines::write(&mut write, &hello).await.unwrap();
+            let proof = lines.read::<CoordinatorHello>().await.unwrap().unwrap().proof;
+            lines::write(&mut write, &AgentReply::Welcome { unix_ms: 0, proof })
+                .await
+                .unwrap();
         };
         let secret = Secret::new("s");
-        let (introduced, ()) = tokio::join!(
-            introduce(&mut their_lines, &mut their_write, &secret, "run"),
-            mirror
-        );
+        let introducing = introduce(&mut their_lines, &mut their_write, &secret, "run");
+        let (introduced, ()) = tokio::join!(introducing, mirror);
         assert_eq!(
             introduced.unwrap_err().to_string(),
             "the agent does not know the secret"

@@ -1,4 +1,4 @@
-//! JSON lines over any stream, with a bound on their length. It knows nothing of what the lines mean.
+//! JSON lines over any stream, with a bound on their length. It does not know what the lines mean.
 
 use anyhow::{Context as _, bail};
 use futures_util::StreamExt as _;
@@ -13,29 +13,26 @@ pub(crate) const MAX_LINE_BYTES: usize = 8 << 20;
 #[derive(Debug)]
 pub(crate) struct Lines<R> {
     framed: FramedRead<R, LinesCodec>,
-    /// Who speaks, for errors: `worker 2`, `the coordinator`.
-    speaker: String,
+    /// Who writes, for errors: `worker 2`, `the coordinator`.
+    writer: String,
 }
 
 impl<R: AsyncRead + Unpin> Lines<R> {
-    /// Reads what `speaker` says, in lines of at most [`MAX_LINE_BYTES`].
-    pub(crate) fn new(read: R, speaker: impl Into<String>) -> Self {
-        Self::bounded(read, speaker, MAX_LINE_BYTES)
-    }
-
-    /// Reads lines of at most `most` bytes.
-    pub(crate) fn bounded(read: R, speaker: impl Into<String>, most: usize) -> Self {
+    /// Reads what `writer` writes, in lines of at most `max_bytes`.
+    pub(crate) fn new(read: R, writer: impl Into<String>, max_bytes: usize) -> Self {
         Self {
-            framed: FramedRead::new(read, LinesCodec::new_with_max_length(most)),
-            speaker: speaker.into(),
+            framed: FramedRead::new(read, LinesCodec::new_with_max_length(max_bytes)),
+            writer: writer.into(),
         }
     }
 
-    /// The same stream, from now on with another bound and under another name.
-    pub(crate) fn rebound(self, speaker: impl Into<String>, most: usize) -> Self {
+    /// The same stream, from now on under that name and with lines of at most [`MAX_LINE_BYTES`].
+    pub(crate) fn rename(self, writer: impl Into<String>) -> Self {
         Self {
-            framed: self.framed.map_decoder(|_| LinesCodec::new_with_max_length(most)),
-            speaker: speaker.into(),
+            framed: self
+                .framed
+                .map_decoder(|_| LinesCodec::new_with_max_length(MAX_LINE_BYTES)),
+            writer: writer.into(),
         }
     }
 
@@ -43,36 +40,35 @@ impl<R: AsyncRead + Unpin> Lines<R> {
     ///
     /// # Errors
     /// When the line is too long or is no UTF-8, or the stream breaks.
-    pub(crate) async fn next_text(&mut self) -> anyhow::Result<Option<String>> {
-        match self.framed.next().await {
-            None => Ok(None),
-            Some(Ok(line)) => Ok(Some(line)),
-            Some(Err(LinesCodecError::MaxLineLengthExceeded)) => {
-                let most = self.framed.decoder().max_length();
-                bail!("{} said a line of more than {most} bytes", self.speaker)
+    pub(crate) async fn read_text(&mut self) -> anyhow::Result<Option<String>> {
+        self.framed.next().await.transpose().or_else(|error| match error {
+            LinesCodecError::MaxLineLengthExceeded => {
+                let max = self.framed.decoder().max_length();
+                bail!("{} wrote a line of more than {max} bytes", self.writer)
             }
-            Some(Err(LinesCodecError::Io(error))) => {
-                Err(error).with_context(|| format!("{} cannot be read", self.speaker))
+            LinesCodecError::Io(error) => {
+                Err(error).with_context(|| format!("{} cannot be read", self.writer))
             }
-        }
+        })
     }
 
-    /// What the next line says; `None` at the end of the stream.
+    /// The content of the next line; `None` at the end of the stream.
     ///
     /// # Errors
-    /// As [`Lines::next_text`], and when the line is not what is expected.
-    pub(crate) async fn next<T: DeserializeOwned>(&mut self) -> anyhow::Result<Option<T>> {
-        let Some(line) = self.next_text().await? else {
+    /// As [`Lines::read_text`], and when the line is not what is expected.
+    pub(crate) async fn read<T: DeserializeOwned>(&mut self) -> anyhow::Result<Option<T>> {
+        let Some(line) = self.read_text().await? else {
             return Ok(None);
         };
-        match serde_json::from_str(&line) {
-            Ok(said) => Ok(Some(said)),
-            Err(error) if error.is_eof() => bail!("{} stopped in the middle of a line", self.speaker),
-            Err(error) => bail!(
-                "{} said a line that is not understood ({error}); is it of the same build?",
-                self.speaker
-            ),
-        }
+        serde_json::from_str(&line).map(Some).or_else(|error| {
+            if error.is_eof() {
+                bail!("{} stopped in the middle of a line", self.writer);
+            }
+            bail!(
+                "{} wrote an unknown line ({error}); is it of the same build?",
+                self.writer
+            )
+        })
     }
 }
 
@@ -80,23 +76,23 @@ impl<R: AsyncRead + Unpin> Lines<R> {
 ///
 /// # Errors
 /// When the line would be longer than [`MAX_LINE_BYTES`], or the stream breaks.
-pub(crate) async fn say<W, T>(write: &mut W, what: &T) -> anyhow::Result<()>
+pub(crate) async fn write<W, T>(write: &mut W, content: &T) -> anyhow::Result<()>
 where
     W: AsyncWrite + Unpin,
     T: Serialize,
 {
-    say_text(
+    write_text(
         write,
-        serde_json::to_string(what).context("a line cannot be written")?,
+        serde_json::to_string(content).context("a line cannot be written")?,
     )
     .await
 }
 
-/// Writes a line that is there already.
+/// Writes a line that is text already.
 ///
 /// # Errors
-/// As [`say`].
-pub(crate) async fn say_text<W: AsyncWrite + Unpin>(write: &mut W, mut line: String) -> anyhow::Result<()> {
+/// As [`write`].
+pub(crate) async fn write_text<W: AsyncWrite + Unpin>(write: &mut W, mut line: String) -> anyhow::Result<()> {
     if line.len() > MAX_LINE_BYTES {
         bail!("a line of {} bytes is longer than {MAX_LINE_BYTES}", line.len());
     }
@@ -110,40 +106,33 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn lines_come_out_as_they_went_in_until_the_end() {
+    async fn lines_are_read_as_they_were_written_until_the_end() {
         let (mut here, there) = tokio::io::duplex(64);
-        let mut lines = Lines::new(there, "the test");
-        let talk = async {
-            say(&mut here, &vec![1, 2]).await.unwrap();
-            say(&mut here, &vec![3]).await.unwrap();
-            drop(here);
+        let mut lines = Lines::new(there, "the test", MAX_LINE_BYTES);
+        let writing = async move {
+            write(&mut here, &vec![1, 2]).await.unwrap();
+            write(&mut here, &vec![3]).await.unwrap();
         };
-        let hear = async {
-            assert_eq!(lines.next::<Vec<u8>>().await.unwrap(), Some(vec![1, 2]));
-            assert_eq!(lines.next::<Vec<u8>>().await.unwrap(), Some(vec![3]));
-            assert_eq!(lines.next::<Vec<u8>>().await.unwrap(), None);
+        let reading = async {
+            for expected in [Some(vec![1, 2]), Some(vec![3]), None] {
+                assert_eq!(lines.read::<Vec<u8>>().await.unwrap(), expected);
+            }
         };
-        tokio::join!(talk, hear);
+        tokio::join!(writing, reading);
     }
 
     #[tokio::test]
-    async fn a_line_that_is_too_long_is_an_error_that_names_the_speaker() {
-        let mut lines = Lines::bounded(&b"0123456789\n"[..], "worker 2", 8);
-        let error = lines.next::<u64>().await.unwrap_err().to_string();
-        assert_eq!(error, "worker 2 said a line of more than 8 bytes");
+    async fn long_unknown_and_cut_off_lines_are_errors_that_name_the_writer() {
+        for (text, expected) in [
+            ("0123456789\n", "worker 2 wrote a line of more than 8 bytes"),
+            ("hello\n", "worker 2 wrote an unknown line"),
+            ("[1,", "worker 2 stopped in the middle of a line"),
+        ] {
+            let mut lines = Lines::new(text.as_bytes(), "worker 2", 8);
+            let error = lines.read::<Vec<u8>>().await.unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{error}");
+        }
         let long = "x".repeat(MAX_LINE_BYTES + 1);
-        assert!(say_text(&mut tokio::io::sink(), long).await.is_err());
-    }
-
-    #[tokio::test]
-    async fn nonsense_and_cut_off_lines_are_told_apart() {
-        let mut lines = Lines::new(&b"hello\n[1,"[..], "agent a:1");
-        let error = lines.next::<Vec<u8>>().await.unwrap_err().to_string();
-        assert!(
-            error.starts_with("agent a:1 said a line that is not understood"),
-            "{error}"
-        );
-        let error = lines.next::<Vec<u8>>().await.unwrap_err().to_string();
-        assert_eq!(error, "agent a:1 stopped in the middle of a line");
+        assert!(write_text(&mut tokio::io::sink(), long).await.is_err());
     }
 }

@@ -1,83 +1,87 @@
-//! Hears one worker: its ticks go into [`Merged`], its words to the coordinator, and its end is put into words.
+//! Reads the lines of one worker: its ticks go into [`Merged`], its milestones to the coordinator.
 
 use std::{sync::Arc, time::Duration};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow, bail};
 use parking_lot::Mutex;
 use tokio::{sync::mpsc, time::timeout};
 
 use super::{
-    Said,
-    member::{Body, Voice},
-    merge::{Merged, Opened},
+    Report,
+    handle::{Output, WorkerProcess, end},
+    merge::{DecodedTick, Merged},
 };
 
-/// A worker that says nothing for so long is dead; it should speak every second.
+/// A worker that reports nothing for so long is dead; it should report every second.
 pub(super) const SILENCE_TIME: Duration = Duration::from_secs(30);
 
 /// A worker that is done gets so long to leave.
-const HANG_UP_TIME: Duration = Duration::from_secs(5);
+const LEAVE_TIME: Duration = Duration::from_secs(5);
 
-/// What a worker says beside its ticks.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Word {
+/// How far a worker is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Milestone {
     Ready,
     Ended,
     Done,
-    /// It failed, died or spoke nonsense; what happened to it.
-    Lost(String),
 }
 
-/// Hears one worker.
+/// What a listener tells the coordinator: the worker's number, and how far it is or why it is lost.
+pub(super) type Progress = (usize, anyhow::Result<Milestone>);
+
+/// Listens to one worker.
 pub(super) struct Listener {
     pub(super) number: usize,
     pub(super) merged: Arc<Mutex<Merged>>,
-    pub(super) words: mpsc::Sender<(usize, Word)>,
+    pub(super) progress: mpsc::Sender<Progress>,
 }
 
 impl Listener {
-    /// Until it is done or lost. Dropping the future kills a process of ours.
-    pub(super) async fn listen(self, mut voice: Voice, mut body: Body) {
-        let how = match self.hear(&mut voice, &mut body).await {
-            Ok(None) => {
-                self.tell(Word::Done).await;
-                // Its process has nothing more to do, and an agent is free for the next run once it hangs up.
-                let _ = timeout(HANG_UP_TIME, voice.next_text()).await;
-                body.end().await;
-                return;
-            }
-            Ok(Some(how)) => how,
-            Err(error) => format!("died: {error:#}"),
-        };
-        self.tell(Word::Lost(how)).await;
-    }
-
-    async fn tell(&self, word: Word) {
-        // Nobody waits any more: the fleet is being dropped.
-        let _ = self.words.send((self.number, word)).await;
-    }
-
-    /// Until `Done` (`None`) or until it fails; then how.
-    async fn hear(&self, voice: &mut Voice, body: &mut Body) -> anyhow::Result<Option<String>> {
+    /// Until the worker is done or lost. Dropping the future kills a process of this machine.
+    pub(super) async fn listen(self, mut output: Output, mut process: Option<WorkerProcess>) {
         loop {
-            let heard = timeout(SILENCE_TIME, voice.next::<Said>()).await;
-            let said = heard.with_context(|| format!("nothing heard for {} s", SILENCE_TIME.as_secs()))??;
-            match said {
-                Some(Said::Tick(tick)) => self.add(Opened::new(*tick, false)?),
-                Some(Said::Ramp(tick)) => self.add(Opened::new(*tick, true)?),
-                Some(Said::Ready) => self.tell(Word::Ready).await,
-                Some(Said::Ended { stories }) => {
-                    self.merged.lock().ended(self.number, stories);
-                    self.tell(Word::Ended).await;
-                }
-                Some(Said::Done) => return Ok(None),
-                Some(Said::Failed(why)) => return Ok(Some(format!("failed: {why}"))),
-                None => return Ok(Some(format!("died: {}", body.end().await.text))),
+            let milestone = self.next(&mut output, process.as_mut()).await;
+            let is_last = !matches!(milestone, Ok(Milestone::Ready | Milestone::Ended));
+            let is_done = milestone.is_ok();
+            // The receiver is gone while the fleet is being dropped.
+            let _ = self.progress.send((self.number, milestone)).await;
+            if is_last && is_done {
+                // Its process has nothing more to do. An agent is free for the next run once it closes the connection.
+                let _ = timeout(LEAVE_TIME, output.read_text()).await;
+                end(process.as_mut()).await;
+            }
+            if is_last {
+                return;
             }
         }
     }
 
-    fn add(&self, opened: Opened) {
-        self.merged.lock().add(self.number, &opened);
+    /// Takes ticks in until the next milestone.
+    async fn next(
+        &self,
+        output: &mut Output,
+        process: Option<&mut WorkerProcess>,
+    ) -> anyhow::Result<Milestone> {
+        loop {
+            let read = timeout(SILENCE_TIME, output.read::<Report>()).await;
+            let read = read.map_err(|_| anyhow!("no report for {} s", SILENCE_TIME.as_secs()));
+            match read.flatten().context("died")? {
+                Some(Report::Tick(tick)) => self.add(DecodedTick::new(*tick, false))?,
+                Some(Report::Ramp(tick)) => self.add(DecodedTick::new(*tick, true))?,
+                Some(Report::Ready) => return Ok(Milestone::Ready),
+                Some(Report::Ended { violations }) => {
+                    self.merged.lock().ended(self.number, violations);
+                    return Ok(Milestone::Ended);
+                }
+                Some(Report::Done) => return Ok(Milestone::Done),
+                Some(Report::Failed(why)) => bail!("failed: {why}"),
+                None => bail!("died: {}", end(process).await.1),
+            }
+        }
+    }
+
+    fn add(&self, tick: anyhow::Result<DecodedTick>) -> anyhow::Result<()> {
+        self.merged.lock().add(self.number, &tick.context("died")?);
+        Ok(())
     }
 }

@@ -11,9 +11,9 @@ use tokio::{
 };
 
 use super::{
+    handle::Handle,
     handshake::{MAX_HELLO_BYTES, introduce},
-    lines::{Lines, MAX_LINE_BYTES},
-    member::{Body, Member},
+    lines::Lines,
 };
 
 /// An agent that is not there yet is tried for so long: in a Kubernetes Job all start at once.
@@ -25,7 +25,7 @@ const RETRY_GAP: Duration = Duration::from_millis(500);
 /// A connect or a handshake may take so long.
 pub(super) const HANDSHAKE_TIME: Duration = Duration::from_secs(5);
 
-/// The other side is gone if what is sent to it is not taken for so long, in milliseconds.
+/// The other side is gone if it acknowledges nothing for so long, in milliseconds.
 const UNACKNOWLEDGED_MS: u32 = 20_000;
 
 /// Sets what both sides want of a connection: lines at once, and an error when the other machine is gone.
@@ -43,13 +43,13 @@ pub(super) fn tune(stream: &TcpStream) {
 /// Connects to the agent at `address` (`host:port`) for worker `number` of `run`.
 ///
 /// # Errors
-/// When nobody is there for a minute, or it is no agent, or one with another secret, or one that is busy.
+/// When no agent answers for a minute, or it has another secret, or is busy.
 pub(super) async fn connect(
     address: &str,
     number: usize,
     secret: &Secret,
     run: &str,
-) -> anyhow::Result<Member> {
+) -> anyhow::Result<Handle> {
     let given_up = Instant::now() + APPEAR_TIME;
     let stream = loop {
         let tried = timeout(HANDSHAKE_TIME, TcpStream::connect(address)).await;
@@ -61,32 +61,23 @@ pub(super) async fn connect(
             Err(_) => sleep(RETRY_GAP).await,
         }
     };
-    introduced(stream, address, number, secret, run).await
-}
-
-async fn introduced(
-    stream: TcpStream,
-    address: &str,
-    number: usize,
-    secret: &Secret,
-    run: &str,
-) -> anyhow::Result<Member> {
     tune(&stream);
     let (read, mut write) = stream.into_split();
     let read: Box<dyn AsyncRead + Send + Unpin> = Box::new(read);
     let agent = format!("the agent at {address}");
-    let mut lines = Lines::bounded(read, &agent, MAX_HELLO_BYTES);
+    let mut lines = Lines::new(read, &agent, MAX_HELLO_BYTES);
     let clock_ahead_ms = timeout(HANDSHAKE_TIME, introduce(&mut lines, &mut write, secret, run))
         .await
         .context("no answer in time; is that an agent?")
         .flatten()
         .context(agent)?;
     let name = format!("worker {number} at {address}");
-    Ok(Member {
-        voice: lines.rebound(&name, MAX_LINE_BYTES),
+    let (output, input) = (lines.rename(&name), Box::new(write));
+    Ok(Handle {
         name,
-        ear: Box::new(write),
-        body: Body::Remote,
+        output,
+        input,
+        process: None,
         clock_ahead_ms,
     })
 }

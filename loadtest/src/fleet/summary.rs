@@ -1,4 +1,4 @@
-//! What is read off a histogram: the figures of results and series.
+//! The figures of results and series that are read from a histogram.
 
 use hdrhistogram::Histogram;
 
@@ -13,7 +13,7 @@ fn micros(nanoseconds: u64) -> f64 {
 }
 
 /// Three quantiles; zeros if there is nothing in it.
-pub(crate) fn quantiles(histogram: &Histogram<u64>) -> Quantiles {
+pub(super) fn quantiles(histogram: &Histogram<u64>) -> Quantiles {
     Quantiles {
         p50_us: micros(histogram.value_at_quantile(0.5)),
         p99_us: micros(histogram.value_at_quantile(0.99)),
@@ -21,11 +21,11 @@ pub(crate) fn quantiles(histogram: &Histogram<u64>) -> Quantiles {
     }
 }
 
-/// All that reports want to know, and the histogram itself as text.
+/// All figures of a report, and the histogram itself as text.
 ///
 /// # Errors
 /// When the histogram cannot be encoded; never seen.
-pub(crate) fn summary(histogram: &Histogram<u64>) -> anyhow::Result<Summary> {
+pub(super) fn summary(histogram: &Histogram<u64>) -> anyhow::Result<Summary> {
     Ok(Summary {
         count: histogram.len(),
         min_us: micros(histogram.min()),
@@ -43,7 +43,7 @@ pub(crate) fn summary(histogram: &Histogram<u64>) -> anyhow::Result<Summary> {
 ///
 /// # Errors
 /// As [`summary`].
-pub(crate) fn times(pair: &HistogramPair) -> anyhow::Result<Times> {
+pub(super) fn times(pair: &HistogramPair) -> anyhow::Result<Times> {
     Ok(Times {
         corrected: summary(&pair.corrected)?,
         uncorrected: summary(&pair.uncorrected)?,

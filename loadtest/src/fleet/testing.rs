@@ -1,14 +1,14 @@
-//! What several tests of the fleet need: work that does nothing, and an assignment.
+//! What several tests of the fleet need: work that does nothing, worker scripts, and an assignment.
 
 use std::{future::pending, sync::Arc, time::Duration};
 
-use anyhow::bail;
+use anyhow::ensure;
 use tokio::time::Instant;
 
-use super::{Assignment, Key, local::Program, worker::Work};
+use super::{Assignment, Key, Program, worker::Work};
 use crate::record::{Counter, Metric, Recorder};
 
-/// What becomes of the work.
+/// How the work ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
     Well,
@@ -36,9 +36,7 @@ impl FakeWork {
 
 impl Work for FakeWork {
     async fn prepare(&mut self, assignment: Assignment, recorder: Arc<Recorder>) -> anyhow::Result<()> {
-        if self.fate == Fate::PanicsPreparing {
-            panic!("no hands");
-        }
+        assert!(self.fate != Fate::PanicsPreparing, "as planned");
         if self.fate == Fate::NeverReady {
             pending::<()>().await;
         }
@@ -50,16 +48,14 @@ impl Work for FakeWork {
     }
 
     async fn run(&mut self, start: Instant) -> anyhow::Result<Vec<String>> {
-        if self.fate == Fate::FailsRunning {
-            bail!("the legs hurt");
-        }
+        ensure!(self.fate != Fate::FailsRunning, "as planned");
         let late = start.elapsed();
         for number in 1..=10 {
             self.recorder.count(Counter::Sent);
             self.recorder
                 .time(Metric::OneWay, Duration::from_millis(number), late);
         }
-        Ok(vec![format!("worker {} has a story", self.number)])
+        Ok(vec![format!("a violation at worker {}", self.number)])
     }
 
     async fn finish(&mut self) {
@@ -67,7 +63,7 @@ impl Work for FakeWork {
     }
 }
 
-/// A shell script as a worker process: says all its words in turn, after the lines it must wait for.
+/// A shell script as a worker process.
 pub(super) fn script(text: &str) -> Program {
     Program {
         path: "/bin/sh".into(),
@@ -75,10 +71,10 @@ pub(super) fn script(text: &str) -> Program {
     }
 }
 
-/// A worker that does all that is asked of it and sees nothing.
+/// A worker that follows all orders and records nothing.
 pub(super) const OBEDIENT: &str = r#"
     read prepare; echo '"ready"'
-    read start; echo '{"ended":{"stories":[]}}'
+    read start; echo '{"ended":{"violations":[]}}'
     read finish; echo '"done"'
 "#;
 

@@ -1,4 +1,4 @@
-//! What coordinator and workers say to each other: JSON, a line each.
+//! What coordinator and workers tell each other: JSON, a line each.
 
 use std::path::PathBuf;
 
@@ -36,38 +36,38 @@ pub struct Assignment {
     pub key: Key,
 }
 
-/// What the coordinator says.
+/// What the coordinator tells a worker.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
-    /// Connect idle peers and streams. Answered by [`Said::Ready`].
+    /// Connect idle peers and streams. Answered by [`Report::Ready`].
     Prepare(Box<Assignment>),
-    /// Begin the load at this time, in milliseconds since 1970 by the worker's own clock. Ticks follow, then [`Said::Ended`].
+    /// Begin the load at this time, in milliseconds since 1970 by the worker's own clock. Ticks follow, then
+    /// [`Report::Ended`].
     Start {
         /// When.
         at_unix_ms: u64,
     },
-    /// Close all connections and end. Answered by [`Said::Done`].
+    /// Close all connections and end. Answered by [`Report::Done`].
     Finish,
 }
 
-/// What a worker says.
+/// What a worker reports.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Said {
-    /// All that has to be there before the load is there.
+pub enum Report {
+    /// Everything that must be there before the load is there.
     Ready,
-    /// What was seen since the last one; about one a second, from the moment `Start` is known.
+    /// What was recorded since the last one; about one a second, from the moment `Start` is known.
     Tick(Box<Tick>),
-    /// The same before `Start` is known. Its times (`at_ms` of the tick and of its samples) count from `Prepare`; the
-    /// coordinator moves them once it has set the start.
+    /// The same before `Start` is known. Its times (`at_ms` of the tick and of its samples) count from `Prepare`.
     Ramp(Box<Tick>),
     /// The load has ended and has settled: every message arrived or was given up. Idle peers are still connected.
     Ended {
-        /// The stories of the first offences that the oracle found.
-        stories: Vec<String>,
+        /// Descriptions of the first violations that the oracle found.
+        violations: Vec<String>,
     },
-    /// The last word; the process ends.
+    /// The last line; the process ends.
     Done,
     /// It cannot be done; the process ends.
     Failed(String),

@@ -1,20 +1,20 @@
-//! A worker: obeys the coordinator's orders and says what it sees. What the work is, is not its business.
+//! A worker: follows the coordinator's orders and reports what it records. It does not know the work itself.
 
-use std::{any::Any, future::Future, os::fd::AsFd as _, sync::Arc, time::Duration};
+use std::{any::Any, os::fd::AsFd as _, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, anyhow, bail};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::unix::pipe,
-    sync::{mpsc, oneshot},
-    time::{Instant, MissedTickBehavior, interval, interval_at, sleep_until, timeout},
+    sync::mpsc,
+    time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until, timeout},
 };
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    Assignment, Order, Said,
+    Assignment, Order, Report,
     clock::Clock,
-    lines::{Lines, say},
+    lines::{self, Lines, MAX_LINE_BYTES},
 };
 use crate::{
     observe::{CpuMark, own},
@@ -24,30 +24,30 @@ use crate::{
 /// Between two ticks.
 const TICK: Duration = Duration::from_secs(1);
 
-/// Between two looks at the connections.
-const LOOK: Duration = Duration::from_millis(100);
+/// Between two samples of the connections.
+const SAMPLE: Duration = Duration::from_millis(100);
 
 /// Lines that wait for a coordinator that does not read. While there is no room, no tick is taken: the next one
-/// then has it all.
+/// then covers the time.
 const MAX_OUTBOX: usize = 16;
 
-/// What the work says in its life: ready, ended.
-const MAX_WORDS: usize = 4;
+/// What the work reports, or is told, in its life.
+const MAX_STEPS: usize = 4;
 
-/// The last words may take so long to get out.
+/// The last lines may take so long to be written.
 const FLUSH_TIME: Duration = Duration::from_secs(5);
 
 /// The work of one worker.
 pub(crate) trait Work: Send + 'static {
-    /// Connects all that has to be there before the load.
+    /// Connects everything that must be there before the load.
     fn prepare(
         &mut self,
         assignment: Assignment,
         recorder: Arc<Recorder>,
     ) -> impl Future<Output = anyhow::Result<()>> + Send;
 
-    /// Makes the load, which begins at `start` (now, or a moment ago), and waits until it has settled. What the
-    /// oracle has to tell comes back.
+    /// Makes the load, which begins at `start` (now, or a moment ago), and waits until it has settled. Returns
+    /// descriptions of the oracle's first violations.
     fn run(&mut self, start: Instant) -> impl Future<Output = anyhow::Result<Vec<String>>> + Send;
 
     /// Closes all connections.
@@ -72,111 +72,100 @@ pub(crate) async fn serve_stdio(work: impl Work) -> anyhow::Result<()> {
     serve(input.context(hint)?, output.context(hint)?, work).await
 }
 
-/// Does what the coordinator says, until it is done or the coordinator is gone: then everything is dropped.
+/// Follows the coordinator's orders, until it is done or the coordinator is gone: then everything is dropped.
 ///
 /// # Errors
-/// When the work fails or panics (the coordinator is told), or the coordinator speaks nonsense.
-pub(crate) async fn serve<R, W>(read: R, write: W, work: impl Work) -> anyhow::Result<()>
+/// When the work fails or panics (the coordinator is told), or the coordinator gives a wrong order.
+pub(crate) async fn serve<R, W>(read: R, mut write: W, work: impl Work) -> anyhow::Result<()>
 where
     R: AsyncRead + Unpin + Send,
     W: AsyncWrite + Unpin + Send + 'static,
 {
-    let (outbox, said) = mpsc::channel(MAX_OUTBOX);
-    let mut mouth = AbortOnDropHandle::new(tokio::spawn(speak(write, said)));
-    let outcome = obey(Lines::new(read, "the coordinator"), &outbox, work).await;
-    match &outcome {
-        Ok(End::Gone) => return Ok(()),
-        Ok(End::Done) => {}
-        Err(error) => {
-            // If this finds no way out, the caller still has the error.
-            let _ = timeout(FLUSH_TIME, outbox.send(Said::Failed(format!("{error:#}")))).await;
+    let (outbox, mut reports) = mpsc::channel(MAX_OUTBOX);
+    let mut writer = AbortOnDropHandle::new(tokio::spawn(async move {
+        while let Some(report) = reports.recv().await {
+            lines::write(&mut write, &report).await?;
         }
+        anyhow::Ok(())
+    }));
+    let orders = Lines::new(read, "the coordinator", MAX_LINE_BYTES);
+    let outcome = follow(orders, &outbox, work).await;
+    if matches!(outcome, Ok(End::Gone)) {
+        return Ok(());
+    }
+    if let Err(error) = &outcome {
+        // If this cannot be written, the caller still has the error.
+        let _ = timeout(FLUSH_TIME, outbox.send(Report::Failed(format!("{error:#}")))).await;
     }
     drop(outbox);
-    let flushed = timeout(FLUSH_TIME, &mut mouth).await;
+    let flushed = timeout(FLUSH_TIME, &mut writer).await;
     outcome?;
     flushed.map_err(|_| anyhow!("the coordinator does not read"))??
 }
 
 enum End {
     Done,
+    /// The coordinator is gone.
     Gone,
 }
 
-async fn speak<W: AsyncWrite + Unpin>(mut write: W, mut said: mpsc::Receiver<Said>) -> anyhow::Result<()> {
-    while let Some(what) = said.recv().await {
-        say(&mut write, &what).await?;
-    }
-    Ok(())
-}
-
-async fn obey<R: AsyncRead + Unpin>(
+async fn follow<R: AsyncRead + Unpin>(
     mut orders: Lines<R>,
-    outbox: &mpsc::Sender<Said>,
+    outbox: &mpsc::Sender<Report>,
     work: impl Work,
 ) -> anyhow::Result<End> {
-    let assignment = match orders.next().await? {
+    let assignment = match orders.read().await? {
         None => return Ok(End::Gone),
         Some(Order::Prepare(assignment)) => *assignment,
         Some(Order::Start { .. } | Order::Finish) => bail!("the first order has to be `prepare`"),
     };
     let recorder = Arc::new(Recorder::default());
-    let (words, mut heard) = mpsc::channel(MAX_WORDS);
-    let (start, started) = oneshot::channel();
-    let (finish, finished) = oneshot::channel();
-    let mut start = Some(start);
-    let mut finish = Some(finish);
-    let mut eyes = Eyes {
+    let mut reporter = Reporter {
         recorder: Arc::clone(&recorder),
         clock: Clock::new(),
         own: CpuMark::now(),
     };
-    let mut hands = AbortOnDropHandle::new(tokio::spawn(labour(
-        work, assignment, recorder, words, started, finished,
-    )));
-    let mut looks = interval(LOOK);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let mut ticks = interval_at(Instant::now() + TICK, TICK);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let (steps, mut reports) = mpsc::channel(MAX_STEPS);
+    let (commands, received) = mpsc::channel(MAX_STEPS);
+    let work = perform(work, assignment, recorder, steps, received);
+    let mut work = AbortOnDropHandle::new(tokio::spawn(work));
+    let (mut samples, mut ticks) = (every(SAMPLE, Instant::now()), every(TICK, Instant::now() + TICK));
     loop {
         tokio::select! {
-            order = orders.next() => match order? {
-                None => return Ok(End::Gone),
-                Some(Order::Prepare(_)) => bail!("a second `prepare`"),
-                Some(Order::Start { at_unix_ms }) => {
-                    let Some(start) = start.take() else { bail!("a second `start`") };
-                    // What was seen so far has times that count from `prepare`.
-                    tell(outbox, eyes.tick()?).await?;
-                    let at = eyes.clock.start_at(at_unix_ms)?;
-                    // Ticks end at whole seconds of the load, so that those of all workers fall together.
-                    ticks = interval_at(at, TICK);
-                    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-                    looks = interval_at(at, LOOK);
-                    looks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-                    // An error means that the work is over, which is told below.
-                    let _ = start.send(at);
-                }
-                Some(Order::Finish) => {
-                    let Some(finish) = finish.take() else { bail!("a second `finish`") };
-                    let _ = finish.send(());
-                }
+            order = orders.read() => {
+                let command = match order? {
+                    None => return Ok(End::Gone),
+                    Some(Order::Prepare(_)) => bail!("a second `prepare`"),
+                    Some(Order::Start { .. }) if reporter.clock.knows_the_start() => bail!("a second `start`"),
+                    Some(Order::Start { at_unix_ms }) => {
+                        // The times of what was recorded so far count from `prepare`.
+                        send(outbox, reporter.tick()?).await?;
+                        let at = reporter.clock.start_at(at_unix_ms)?;
+                        // Ticks end at whole seconds of the load, so that those of all workers fall together.
+                        (samples, ticks) = (every(SAMPLE, at), every(TICK, at));
+                        Command::Start(at)
+                    }
+                    Some(Order::Finish) => Command::Finish,
+                };
+                // An error means that the work is over, which is reported below.
+                let _ = commands.try_send(command);
             },
-            Some(word) = heard.recv() => tell(outbox, word).await?,
-            ended = &mut hands => {
-                while let Ok(word) = heard.try_recv() {
-                    tell(outbox, word).await?;
+            Some(report) = reports.recv() => send(outbox, report).await?,
+            ended = &mut work => {
+                while let Ok(report) = reports.try_recv() {
+                    send(outbox, report).await?;
                 }
                 ended.map_err(|error| match error.try_into_panic() {
                     Ok(panic) => anyhow!("panicked: {}", panic_text(&*panic)),
                     Err(error) => anyhow!(error),
                 })??;
-                tell(outbox, eyes.tick()?).await?;
-                tell(outbox, Said::Done).await?;
+                send(outbox, reporter.tick()?).await?;
+                send(outbox, Report::Done).await?;
                 return Ok(End::Done);
             }
-            _ = looks.tick() => eyes.recorder.sample(eyes.clock.now_ms()),
+            _ = samples.tick() => reporter.recorder.sample(reporter.clock.now_ms()),
             _ = ticks.tick() => match outbox.try_reserve() {
-                Ok(room) => room.send(eyes.tick()?),
+                Ok(room) => room.send(reporter.tick()?),
                 Err(mpsc::error::TrySendError::Full(())) => {}
                 Err(mpsc::error::TrySendError::Closed(())) => bail!("the coordinator cannot be written to"),
             },
@@ -184,52 +173,66 @@ async fn obey<R: AsyncRead + Unpin>(
     }
 }
 
-async fn tell(outbox: &mpsc::Sender<Said>, what: Said) -> anyhow::Result<()> {
-    let told = outbox.send(what).await;
-    told.map_err(|_| anyhow!("the coordinator cannot be written to"))
+fn every(period: Duration, first: Instant) -> Interval {
+    let mut interval = interval_at(first, period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    interval
 }
 
-/// The work from its beginning to its end. A dropped `started` or `finished` ends it.
-async fn labour(
+async fn send(outbox: &mpsc::Sender<Report>, report: Report) -> anyhow::Result<()> {
+    let sent = outbox.send(report).await;
+    sent.map_err(|_| anyhow!("the coordinator cannot be written to"))
+}
+
+/// What the work is told after it has prepared.
+#[derive(Clone, Copy)]
+enum Command {
+    Start(Instant),
+    Finish,
+}
+
+/// The work from its beginning to its end. It ends early when `commands` is closed.
+async fn perform(
     mut work: impl Work,
     assignment: Assignment,
     recorder: Arc<Recorder>,
-    words: mpsc::Sender<Said>,
-    started: oneshot::Receiver<Instant>,
-    finished: oneshot::Receiver<()>,
+    steps: mpsc::Sender<Report>,
+    mut commands: mpsc::Receiver<Command>,
 ) -> anyhow::Result<()> {
     work.prepare(assignment, recorder).await?;
-    words.send(Said::Ready).await?;
-    let start = started.await?;
+    steps.send(Report::Ready).await?;
+    let Some(Command::Start(start)) = commands.recv().await else {
+        bail!("`finish` came before `start`");
+    };
     sleep_until(start).await;
-    let stories = work.run(start).await?;
-    words.send(Said::Ended { stories }).await?;
-    finished.await?;
+    let violations = work.run(start).await?;
+    steps.send(Report::Ended { violations }).await?;
+    commands.recv().await.context("the coordinator is gone")?;
     work.finish().await;
     Ok(())
 }
 
-struct Eyes {
+struct Reporter {
     recorder: Arc<Recorder>,
     clock: Clock,
     own: CpuMark,
 }
 
-impl Eyes {
-    fn tick(&mut self) -> anyhow::Result<Said> {
+impl Reporter {
+    fn tick(&mut self) -> anyhow::Result<Report> {
         let tick = Box::new(self.recorder.tick(self.clock.now_ms(), own(&mut self.own))?);
         Ok(if self.clock.knows_the_start() {
-            Said::Tick(tick)
+            Report::Tick(tick)
         } else {
-            Said::Ramp(tick)
+            Report::Ramp(tick)
         })
     }
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("without a text")
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("without a text")
 }
 
 #[cfg(test)]
@@ -242,99 +245,90 @@ mod tests {
         testing::{FakeWork, Fate, assignment},
     };
 
-    type Ends = (
-        Lines<ReadHalf<DuplexStream>>,
-        WriteHalf<DuplexStream>,
-        AbortOnDropHandle<anyhow::Result<()>>,
-    );
+    struct Harness {
+        lines: Lines<ReadHalf<DuplexStream>>,
+        write: WriteHalf<DuplexStream>,
+        worker: AbortOnDropHandle<anyhow::Result<()>>,
+    }
 
-    fn hire(fate: Fate) -> Ends {
+    /// A worker that has got its first order.
+    async fn prepared(fate: Fate) -> Harness {
         let (here, there) = duplex(1 << 20);
         let (read, write) = split(there);
         let worker = AbortOnDropHandle::new(tokio::spawn(serve(read, write, FakeWork::new(fate))));
         let (read, write) = split(here);
-        (Lines::new(read, "the worker"), write, worker)
+        let lines = Lines::new(read, "the worker", MAX_LINE_BYTES);
+        let mut harness = Harness { lines, write, worker };
+        harness.order(Order::Prepare(Box::new(assignment()))).await;
+        harness
     }
 
-    async fn next_word(lines: &mut Lines<ReadHalf<DuplexStream>>) -> Option<Said> {
-        loop {
-            let said = timeout(Duration::from_secs(10), lines.next())
-                .await
-                .unwrap()
-                .unwrap();
-            if !matches!(said, Some(Said::Tick(_) | Said::Ramp(_))) {
-                return said;
+    impl Harness {
+        async fn order(&mut self, order: Order) {
+            lines::write(&mut self.write, &order).await.unwrap();
+        }
+
+        async fn next(&mut self) -> Report {
+            let read = timeout(Duration::from_secs(10), self.lines.read()).await;
+            read.unwrap().unwrap().unwrap()
+        }
+
+        async fn next_milestone(&mut self) -> Report {
+            loop {
+                let report = self.next().await;
+                if !matches!(report, Report::Tick(_) | Report::Ramp(_)) {
+                    return report;
+                }
             }
         }
     }
 
     #[tokio::test]
-    async fn a_worker_prepares_runs_and_finishes_and_tells_all_it_saw() {
-        let (mut lines, mut write, worker) = hire(Fate::Well);
-        say(&mut write, &Order::Prepare(Box::new(assignment())))
-            .await
-            .unwrap();
-        assert!(matches!(next_word(&mut lines).await, Some(Said::Ready)));
-        let start = Order::Start {
-            at_unix_ms: unix_ms() + 50,
-        };
-        say(&mut write, &start).await.unwrap();
-        let mut ramp = 0;
-        let mut load = 0;
+    async fn a_worker_prepares_runs_and_finishes_and_reports_all_it_recorded() {
+        let mut worker = prepared(Fate::Well).await;
+        assert!(matches!(worker.next_milestone().await, Report::Ready));
+        worker
+            .order(Order::Start {
+                at_unix_ms: unix_ms() + 50,
+            })
+            .await;
+        let (mut ramp, mut load) = (0, 0);
         loop {
-            match lines.next().await.unwrap().unwrap() {
-                Said::Ramp(tick) => ramp += tick.counts.values().sum::<u64>(),
-                Said::Tick(tick) => load += tick.counts.values().sum::<u64>(),
-                Said::Ended { stories } => {
-                    assert_eq!(stories, ["worker 0 has a story"]);
-                    say(&mut write, &Order::Finish).await.unwrap();
+            match worker.next().await {
+                Report::Ramp(tick) => ramp += tick.counts.values().sum::<u64>(),
+                Report::Tick(tick) => load += tick.counts.values().sum::<u64>(),
+                Report::Ended { violations } => {
+                    assert_eq!(violations, ["a violation at worker 0"]);
+                    worker.order(Order::Finish).await;
                 }
-                Said::Done => break,
-                other @ (Said::Ready | Said::Failed(_)) => panic!("{other:?}"),
+                Report::Done => break,
+                other @ (Report::Ready | Report::Failed(_)) => panic!("{other:?}"),
             }
         }
         assert_eq!((ramp, load), (1, 10));
-        worker.await.unwrap().unwrap();
+        worker.worker.await.unwrap().unwrap();
     }
 
     #[tokio::test]
     async fn the_end_of_the_orders_stops_a_worker_at_once() {
-        let (mut lines, mut write, worker) = hire(Fate::NeverReady);
-        say(&mut write, &Order::Prepare(Box::new(assignment())))
-            .await
-            .unwrap();
+        let mut harness = prepared(Fate::NeverReady).await;
         // The first tick shows that it is at work.
-        assert!(matches!(lines.next().await.unwrap(), Some(Said::Ramp(_))));
-        drop((lines, write));
-        timeout(Duration::from_secs(5), worker)
-            .await
-            .unwrap()
-            .unwrap()
-            .unwrap();
+        assert!(matches!(harness.next().await, Report::Ramp(_)));
+        drop((harness.lines, harness.write));
+        let ended = timeout(Duration::from_secs(5), harness.worker).await;
+        ended.unwrap().unwrap().unwrap();
     }
 
     #[tokio::test]
-    async fn a_panic_in_the_work_is_told() {
-        let (mut lines, mut write, worker) = hire(Fate::PanicsPreparing);
-        say(&mut write, &Order::Prepare(Box::new(assignment())))
-            .await
-            .unwrap();
-        let said = next_word(&mut lines).await;
-        assert!(matches!(said, Some(Said::Failed(text)) if text == "panicked: no hands"));
-        assert!(worker.await.unwrap().is_err());
-    }
-
-    #[tokio::test]
-    async fn a_start_far_away_is_told_as_a_matter_of_clocks() {
-        let (mut lines, mut write, _worker) = hire(Fate::Well);
-        say(&mut write, &Order::Prepare(Box::new(assignment())))
-            .await
-            .unwrap();
-        assert!(matches!(next_word(&mut lines).await, Some(Said::Ready)));
-        say(&mut write, &Order::Start { at_unix_ms: 1_000 })
-            .await
-            .unwrap();
-        let said = next_word(&mut lines).await;
-        assert!(matches!(said, Some(Said::Failed(text)) if text.contains("do the clocks agree")));
+    async fn a_panic_and_a_start_far_away_are_reported() {
+        let mut worker = prepared(Fate::PanicsPreparing).await;
+        let report = worker.next_milestone().await;
+        assert!(matches!(report, Report::Failed(text) if text == "panicked: as planned"));
+        assert!(worker.worker.await.unwrap().is_err());
+        let mut worker = prepared(Fate::Well).await;
+        assert!(matches!(worker.next_milestone().await, Report::Ready));
+        worker.order(Order::Start { at_unix_ms: 1_000 }).await;
+        let report = worker.next_milestone().await;
+        assert!(matches!(report, Report::Failed(text) if text.contains("do the clocks agree")));
     }
 }

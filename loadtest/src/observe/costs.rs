@@ -1,23 +1,24 @@
-//! Costs: what the servers used, over what was done with it. Pure.
+//! Costs: what the servers used, divided by what was done with it. Pure.
 
 use std::collections::BTreeMap;
 
 use crate::{cluster::REDIS, record::Counter, results::ServerUse};
 
-/// Below so many messages, connects or connections, what a server does anyway would be most of a figure.
-const LEAST: u64 = 100;
+/// With fewer messages, connects or connections, the idle work of a server would be most of a figure.
+const MIN_COUNT: u64 = 100;
 
-/// Connections are idle as long as there were no more messages than this for each: one to warm it up, and some.
+/// Connections are idle if there were no more messages than this for each: one to warm it up, and some.
 const IDLE_MESSAGES: u64 = 2;
 
 /// The figures that can be derived, by name. Counts and CPU must be of the same span, the load of `load_s` seconds.
 ///
 /// - `nodes_cores`, `redis_cores`: CPU over the load, in cores.
-/// - `cpu_us_per_message`: CPU of all nodes per message *sent*, in microseconds; whatever else they did in the time,
-///   such as connects and final words, is in it. `cpu_us_per_message_redis`: the Redis'.
+/// - `cpu_us_per_message`: CPU of all nodes per message *sent*, in microseconds. Everything else that they did in the
+///   time is in it, for example connects and outcomes. `cpu_us_per_message_redis`: the same for Redis.
+/// - `redis_commands_per_message`: commands that Redis processed per message sent.
 /// - `messages_per_second_per_core`: messages sent, per second of the nodes' CPU.
 /// - `kib_per_idle_connection`: resident memory of all nodes at the end of the load less that before the first
-///   connection, over the connections held; only where there was hardly a message.
+///   connection, divided by the connections held; only where there was hardly a message.
 /// - `cpu_us_per_connect`: CPU of all nodes per connect, in microseconds; only where there was no message.
 pub(crate) fn costs(
     servers: &[ServerUse],
@@ -25,66 +26,68 @@ pub(crate) fn costs(
     load_s: f64,
 ) -> BTreeMap<String, f64> {
     let (redis, nodes): (Vec<_>, Vec<_>) = servers.iter().partition(|server| server.name == REDIS);
-    let cpu_s = |of: &[&ServerUse]| of.iter().map(|server| server.cpu_s).sum::<f64>();
-    let (nodes_cpu_s, redis_cpu_s) = (cpu_s(&nodes), cpu_s(&redis));
+    let sum =
+        |of: &[&ServerUse], what: fn(&ServerUse) -> f64| of.iter().map(|server| what(server)).sum::<f64>();
+    let (nodes_cpu_s, redis_cpu_s) = (sum(&nodes, |node| node.cpu_s), sum(&redis, |redis| redis.cpu_s));
+    let commands = sum(&redis, |redis| {
+        redis
+            .metrics
+            .get("redis_commands_processed_total")
+            .copied()
+            .unwrap_or(0.0)
+    });
+    let grown_kib = sum(&nodes, |node| node.resident_after_kib - node.resident_before_kib);
+    let connections: u64 = nodes.iter().map(|node| node.connections).sum();
     let count = |counter: Counter| counts.get(counter.name()).copied().unwrap_or_default();
     let (sent, connects) = (count(Counter::Sent), count(Counter::Connects));
-    let connections: u64 = nodes.iter().map(|node| node.connections).sum();
 
-    let mut figures = BTreeMap::new();
-    // A server that is not on this machine has no CPU time here; 0 would be a lie.
-    let mut figure = |name: &str, is_known: bool, value: f64| {
-        if is_known && value.is_finite() {
-            figures.insert(name.to_owned(), value);
-        }
-    };
-    figure("nodes_cores", nodes_cpu_s > 0.0, nodes_cpu_s / load_s);
-    figure("redis_cores", redis_cpu_s > 0.0, redis_cpu_s / load_s);
-
-    let (is_busy, messages) = (sent >= LEAST, number(sent));
-    figure(
-        "cpu_us_per_message",
-        is_busy && nodes_cpu_s > 0.0,
-        nodes_cpu_s * 1e6 / messages,
-    );
-    figure(
-        "cpu_us_per_message_redis",
-        is_busy && redis_cpu_s > 0.0,
-        redis_cpu_s * 1e6 / messages,
-    );
-    figure(
-        "messages_per_second_per_core",
-        is_busy && nodes_cpu_s > 0.0,
-        messages / nodes_cpu_s,
-    );
-
-    let is_idle = connections >= LEAST && sent <= connections.saturating_mul(IDLE_MESSAGES);
-    let grown_kib: f64 = nodes
-        .iter()
-        .map(|node| node.resident_after_kib - node.resident_before_kib)
-        .sum();
+    // A server that is not on this machine has no CPU time here; 0 would be wrong.
+    let (has_nodes, has_redis) = (nodes_cpu_s > 0.0, redis_cpu_s > 0.0);
+    let (is_busy, only_connects) = (sent >= MIN_COUNT, sent == 0 && connects >= MIN_COUNT);
     // A node that is elsewhere, or dead at the end, has no memory to compare.
-    let is_measured = nodes
+    let has_memory = nodes
         .iter()
         .all(|node| node.resident_before_kib > 0.0 && node.resident_after_kib > 0.0);
-    figure(
-        "kib_per_idle_connection",
-        is_idle && is_measured,
-        grown_kib / number(connections),
-    );
-
-    let only_connects = sent == 0 && connects >= LEAST;
-    figure(
-        "cpu_us_per_connect",
-        only_connects && nodes_cpu_s > 0.0,
-        nodes_cpu_s * 1e6 / number(connects),
-    );
-    figures
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
-fn number(count: u64) -> f64 {
-    count as f64
+    let is_idle = connections >= MIN_COUNT && sent <= connections.saturating_mul(IDLE_MESSAGES);
+    let (messages, connections) = (sent as f64, connections as f64);
+    let figures = [
+        ("nodes_cores", has_nodes, nodes_cpu_s / load_s),
+        ("redis_cores", has_redis, redis_cpu_s / load_s),
+        (
+            "cpu_us_per_message",
+            is_busy && has_nodes,
+            nodes_cpu_s * 1e6 / messages,
+        ),
+        (
+            "cpu_us_per_message_redis",
+            is_busy && has_redis,
+            redis_cpu_s * 1e6 / messages,
+        ),
+        (
+            "redis_commands_per_message",
+            is_busy && has_redis,
+            commands / messages,
+        ),
+        (
+            "messages_per_second_per_core",
+            is_busy && has_nodes,
+            messages / nodes_cpu_s,
+        ),
+        (
+            "kib_per_idle_connection",
+            is_idle && has_memory,
+            grown_kib / connections,
+        ),
+        (
+            "cpu_us_per_connect",
+            only_connects && has_nodes,
+            nodes_cpu_s * 1e6 / connects as f64,
+        ),
+    ];
+    let known = figures
+        .into_iter()
+        .filter(|(_, is_known, value)| *is_known && value.is_finite());
+    known.map(|(name, _, value)| (name.to_owned(), value)).collect()
 }
 
 #[cfg(test)]
@@ -98,59 +101,64 @@ mod tests {
             resident_before_kib: 20_000.0,
             resident_after_kib: 20_000.0 + grown_kib,
             connections,
+            metrics: BTreeMap::from([("redis_commands_processed_total".to_owned(), 200_000.0)]),
             ..ServerUse::default()
         }
     }
 
-    fn counts(sent: u64, connects: u64) -> BTreeMap<String, u64> {
-        BTreeMap::from([("sent".to_owned(), sent), ("connects".to_owned(), connects)])
+    fn names(costs: &BTreeMap<String, f64>) -> Vec<&str> {
+        costs
+            .keys()
+            .map(String::as_str)
+            .filter(|name| !name.ends_with("cores"))
+            .collect()
     }
 
     #[test]
-    fn the_cost_of_a_message_is_the_nodes_without_the_redis() {
-        let servers = [
+    fn each_figure_is_given_only_where_it_means_something() {
+        let counts =
+            |sent, connects| BTreeMap::from([("sent".to_owned(), sent), ("connects".to_owned(), connects)]);
+        let busy = [
             server("n1", 3.0, 0.0, 50),
             server("n2", 1.0, 0.0, 50),
             server("redis", 0.5, 0.0, 0),
         ];
-        let costs = costs(&servers, &counts(100_000, 100), 10.0);
-        assert_eq!(costs["cpu_us_per_message"], 40.0);
-        assert_eq!(costs["cpu_us_per_message_redis"], 5.0);
-        assert_eq!(costs["messages_per_second_per_core"], 25_000.0);
-        assert_eq!(costs["nodes_cores"], 0.4);
-        assert!(!costs.contains_key("kib_per_idle_connection"), "{costs:?}");
-        assert!(!costs.contains_key("cpu_us_per_connect"), "{costs:?}");
-    }
+        let found = costs(&busy, &counts(100_000, 100), 10.0);
+        let messages = [
+            "cpu_us_per_message",
+            "cpu_us_per_message_redis",
+            "messages_per_second_per_core",
+            "redis_commands_per_message",
+        ];
+        assert_eq!(names(&found), messages);
+        assert_eq!(messages.map(|name| found[name]), [40.0, 5.0, 25_000.0, 2.0]);
+        assert_eq!(found["nodes_cores"], 0.4);
 
-    #[test]
-    fn memory_is_told_of_idle_connections_only() {
-        let servers = [
+        let idle = [
             server("n1", 1.0, 6_000.0, 1_000),
             server("n2", 1.0, 4_000.0, 1_000),
         ];
-        let idle = costs(&servers, &counts(2_000, 0), 10.0);
-        assert_eq!(idle["kib_per_idle_connection"], 5.0);
-        let busy = costs(&servers, &counts(200_000, 0), 10.0);
-        assert!(!busy.contains_key("kib_per_idle_connection"), "{busy:?}");
-    }
-
-    #[test]
-    fn connects_cost_something_only_where_nothing_else_was_done() {
-        let servers = [server("n1", 0.2, 0.0, 10)];
         assert_eq!(
-            costs(&servers, &counts(0, 1_000), 5.0)["cpu_us_per_connect"],
+            costs(&idle, &counts(2_000, 0), 10.0)["kib_per_idle_connection"],
+            5.0
+        );
+        assert!(!names(&costs(&idle, &counts(200_000, 0), 10.0)).contains(&"kib_per_idle_connection"));
+
+        let connecting = [server("n1", 0.2, 0.0, 10)];
+        assert_eq!(
+            costs(&connecting, &counts(0, 1_000), 5.0)["cpu_us_per_connect"],
             200.0
         );
-        assert!(!costs(&servers, &counts(1, 1_000), 5.0).contains_key("cpu_us_per_connect"));
-    }
+        assert_eq!(
+            names(&costs(&connecting, &counts(1, 1_000), 5.0)),
+            Vec::<&str>::new()
+        );
 
-    #[test]
-    fn servers_elsewhere_have_no_costs() {
-        let far = [ServerUse {
+        let elsewhere = [ServerUse {
             name: "n1".to_owned(),
             connections: 1_000,
             ..ServerUse::default()
         }];
-        assert_eq!(costs(&far, &counts(1_000, 1_000), 10.0), BTreeMap::new());
+        assert_eq!(costs(&elsewhere, &counts(1_000, 1_000), 10.0), BTreeMap::new());
     }
 }

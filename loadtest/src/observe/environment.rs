@@ -1,19 +1,19 @@
-//! Where a run takes place: the machine, the kernel, the programs' versions.
+//! The machine, the kernel and the versions of a run.
 
 use std::{collections::BTreeMap, fs, path::Path, process::Stdio, time::Duration};
 
 use tokio::process::Command;
 
-use super::limits::{open_files_limits, total_memory_kib};
+use super::limits::{memory_kib, open_files_limits};
 use crate::results::Environment;
 
 /// How long a program may take to say its version.
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+const ANSWER_TIME: Duration = Duration::from_secs(5);
 
 /// The variable that names the commit where there is no checkout.
 const COMMIT: &str = "SWITCHBOARD_COMMIT";
 
-/// The environment; `servers` are versions by program. What cannot be found out is `unknown` or 0.
+/// The environment; `servers` are versions by program. Unknown values are `unknown` or 0.
 pub(crate) async fn environment(servers: BTreeMap<String, String>) -> Environment {
     let unknown = || "unknown".to_owned();
     Environment {
@@ -24,7 +24,7 @@ pub(crate) async fn environment(servers: BTreeMap<String, String>) -> Environmen
             .and_then(|text| cpu_name(&text))
             .unwrap_or_else(unknown),
         cores: std::thread::available_parallelism().map_or(0, usize::from),
-        memory_mib: total_memory_kib().unwrap_or_default() / 1024,
+        memory_mib: memory_kib("MemTotal").unwrap_or_default() / 1024,
         kernel: kernel().unwrap_or_else(unknown),
         open_files_limit: open_files_limits().map_or(0, |(soft, _)| soft),
         servers,
@@ -49,7 +49,7 @@ async fn output(command: &mut Command) -> Option<String> {
         .stdin(Stdio::null())
         .stderr(Stdio::null())
         .kill_on_drop(true);
-    let output = tokio::time::timeout(ANSWER_WITHIN, command.output()).await;
+    let output = tokio::time::timeout(ANSWER_TIME, command.output()).await;
     let output = output.ok()?.ok().filter(|output| output.status.success())?;
     String::from_utf8(output.stdout).ok()
 }

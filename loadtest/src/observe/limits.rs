@@ -1,4 +1,4 @@
-//! Limits of the machine, as /proc tells them. What follows from them is `preflight`'s.
+//! Limits of the machine, from /proc. `preflight` draws the conclusions.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ use anyhow::Context as _;
 /// When there is no /proc.
 pub(crate) fn open_files_limits() -> anyhow::Result<(u64, u64)> {
     let text = fs::read_to_string("/proc/self/limits").context("/proc/self/limits cannot be read")?;
-    parse_open_files(&text).context("/proc/self/limits does not tell `Max open files`")
+    parse_open_files(&text).context("/proc/self/limits has no `Max open files`")
 }
 
 /// The first and the last port that the system takes for outgoing connections.
@@ -27,29 +27,17 @@ pub(crate) fn ephemeral_ports() -> anyhow::Result<(u16, u16)> {
     }
 }
 
-/// Memory that programs can still have, in KiB.
+/// Memory in KiB: `MemAvailable`, which programs can still have, or `MemTotal`.
 ///
 /// # Errors
 /// When there is no /proc.
-pub(crate) fn available_memory_kib() -> anyhow::Result<u64> {
-    memory_kib("MemAvailable")
-}
-
-/// All memory, in KiB.
-///
-/// # Errors
-/// When there is no /proc.
-pub(super) fn total_memory_kib() -> anyhow::Result<u64> {
-    memory_kib("MemTotal")
-}
-
-fn memory_kib(what: &str) -> anyhow::Result<u64> {
+pub(crate) fn memory_kib(what: &str) -> anyhow::Result<u64> {
     let text = fs::read_to_string("/proc/meminfo").context("/proc/meminfo cannot be read")?;
     let found = text.lines().find_map(|line| {
         let rest = line.strip_prefix(what)?.strip_prefix(':')?;
         rest.trim().trim_end_matches(" kB").parse().ok()
     });
-    found.with_context(|| format!("/proc/meminfo does not tell {what}"))
+    found.with_context(|| format!("/proc/meminfo has no {what}"))
 }
 
 fn parse_open_files(text: &str) -> Option<(u64, u64)> {
@@ -76,11 +64,11 @@ mod tests {
     }
 
     #[test]
-    fn this_machine_tells_its_limits() {
+    fn this_machine_has_limits() {
         let (soft, hard) = open_files_limits().unwrap();
         assert!(0 < soft && soft <= hard);
         let (first, last) = ephemeral_ports().unwrap();
         assert!(first < last);
-        assert!(available_memory_kib().unwrap() <= total_memory_kib().unwrap());
+        assert!(memory_kib("MemAvailable").unwrap() <= memory_kib("MemTotal").unwrap());
     }
 }

@@ -1,4 +1,4 @@
-//! The Prometheus text of a server, and what it counted between two looks. Not a full parser: no help, no
+//! The Prometheus text of a server, and what it counted between two readings. Not a full parser: no help, no
 //! timestamps, no exemplars.
 
 use std::collections::BTreeMap;
@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 pub(super) type Series = BTreeMap<String, f64>;
 
 /// The most series that are kept of a text, and of a difference. Labels of servers are bounded; strangers' may not be.
-const MOST_READ: usize = 20_000;
+const MAX_READ: usize = 20_000;
 
 /// The most series of a difference, the first by name.
-const MOST_CHANGED: usize = 400;
+const MAX_CHANGED: usize = 400;
 
 /// Name endings of what is counted up, by Prometheus' rules for names. Buckets are left out: they are many, and times
 /// are measured at the clients.
@@ -24,7 +24,7 @@ pub(super) fn parse(text: &str) -> Series {
         let value: f64 = rest.split_whitespace().next()?.parse().ok()?;
         value.is_finite().then(|| (series.to_owned(), value))
     });
-    values.take(MOST_READ).collect()
+    values.take(MAX_READ).collect()
 }
 
 /// What was counted from `before` to `after`, where it changed. A counter that went down began anew in between, with
@@ -39,7 +39,7 @@ pub(super) fn changed(before: &Series, after: &Series) -> Series {
         let change = if *now < then { *now } else { *now - then };
         (change != 0.0).then(|| (series.clone(), change))
     });
-    changes.take(MOST_CHANGED).collect()
+    changes.take(MAX_CHANGED).collect()
 }
 
 /// The sum over all labels of a metric.
@@ -111,11 +111,11 @@ broken{label="
 
     #[test]
     fn a_server_with_endless_labels_is_cut_short() {
-        let text: String = (0..MOST_READ + 10)
+        let text: String = (0..MAX_READ + 10)
             .map(|n| format!("a_total{{n=\"{n}\"}} 1\n"))
             .collect();
         let series = parse(&text);
-        assert_eq!(series.len(), MOST_READ);
-        assert_eq!(changed(&Series::new(), &series).len(), MOST_CHANGED);
+        assert_eq!(series.len(), MAX_READ);
+        assert_eq!(changed(&Series::new(), &series).len(), MAX_CHANGED);
     }
 }

@@ -1,5 +1,5 @@
-//! What the machine and the servers say of themselves: /proc, /metrics, versions; and what follows from it. Not what
-//! the clients see: that is `record`.
+//! What the machine and the servers report themselves (/proc, /metrics, versions), and the costs that follow from it.
+//! `record` has what the clients measure.
 
 mod costs;
 mod environment;
@@ -11,7 +11,7 @@ mod watch;
 
 pub(crate) use costs::costs;
 pub(crate) use environment::environment;
-pub(crate) use limits::{available_memory_kib, ephemeral_ports, open_files_limits};
+pub(crate) use limits::{ephemeral_ports, memory_kib, open_files_limits};
 pub(crate) use ops::Ops;
-pub(crate) use process::{CpuMark, cpu, own};
+pub(crate) use process::{CpuMark, own};
 pub(crate) use watch::{Watch, Watched};

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use reqwest::{Client, redirect};
+use switchboard_harness::resp::{self, Reply};
+use tokio::time::timeout;
 
 /// How long an answer may take. Nodes under full load answer late, dead ones never.
-const ANSWER_WITHIN: Duration = Duration::from_secs(3);
+const ANSWER_TIME: Duration = Duration::from_secs(3);
 
 /// The longest body that is read, in bytes; a node's metrics are some 50 KiB.
-const MOST_BODY: usize = 4 << 20;
+const MAX_BODY: usize = 4 << 20;
 
 /// A client of operations ports. Clones share their connections.
 #[derive(Debug, Clone)]
@@ -21,7 +23,7 @@ impl Ops {
     pub(crate) fn new() -> anyhow::Result<Self> {
         // A proxy would stand between us and loopback; a redirect could lead away from the targets that were allowed.
         let client = Client::builder()
-            .timeout(ANSWER_WITHIN)
+            .timeout(ANSWER_TIME)
             .no_proxy()
             .redirect(redirect::Policy::none())
             .build()?;
@@ -35,27 +37,17 @@ impl Ops {
         answer.is_ok_and(|answer| answer.status() == reqwest::StatusCode::OK)
     }
 
-    /// Asks the node to move all its clients to others and to take no new ones. Returns when the node has agreed.
+    /// The text of `/metrics`; of a Redis (`redis://host:port`) the commands that it has processed.
     ///
     /// # Errors
-    /// When it does not.
-    pub(crate) async fn drain(&self, root: &str) -> anyhow::Result<()> {
-        self.post(root, "drain").await
-    }
-
-    /// Ends a drain.
-    ///
-    /// # Errors
-    /// When the node does not agree.
-    pub(crate) async fn undrain(&self, root: &str) -> anyhow::Result<()> {
-        self.post(root, "undrain").await
-    }
-
-    /// The text of `/metrics`.
-    ///
-    /// # Errors
-    /// When there is no answer, another one than 200, or too long a one.
+    /// When there is no answer, another status than 200, or a body that is too long.
     pub(crate) async fn metrics(&self, root: &str) -> anyhow::Result<String> {
+        if let Some((_, port)) = root
+            .strip_prefix("redis://")
+            .and_then(|rest| rest.rsplit_once(':'))
+        {
+            return timeout(ANSWER_TIME, redis_commands(port.parse()?)).await?;
+        }
         let url = address(root, "metrics");
         let answer = self.0.get(&url).send().await;
         let mut answer = answer
@@ -68,15 +60,20 @@ impl Ops {
             .with_context(|| format!("{url} breaks off"))?
         {
             anyhow::ensure!(
-                body.len() + chunk.len() <= MOST_BODY,
-                "{url} is longer than {MOST_BODY} bytes; is it the operations port?"
+                body.len() + chunk.len() <= MAX_BODY,
+                "{url} is longer than {MAX_BODY} bytes; is it the operations port?"
             );
             body.extend_from_slice(&chunk);
         }
         String::from_utf8(body).with_context(|| format!("{url} is no text"))
     }
 
-    async fn post(&self, root: &str, what: &str) -> anyhow::Result<()> {
+    /// `drain` asks the node to move all its clients to others and to take no new ones; `undrain` ends that. Returns
+    /// when the node has agreed.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub(crate) async fn post(&self, root: &str, what: &str) -> anyhow::Result<()> {
         let url = address(root, what);
         let answer = self.0.post(&url).send().await;
         answer
@@ -84,6 +81,19 @@ impl Ops {
             .map(drop)
             .with_context(|| format!("POST {url} fails"))
     }
+}
+
+async fn redis_commands(port: u16) -> anyhow::Result<String> {
+    let Reply::Text(info) = resp::call(port, None, &["INFO", "stats"]).await? else {
+        anyhow::bail!("INFO did not answer with a text");
+    };
+    let count = info
+        .lines()
+        .find_map(|line| line.strip_prefix("total_commands_processed:"));
+    Ok(format!(
+        "redis_commands_processed_total {}",
+        count.context("Redis does not count its commands")?
+    ))
 }
 
 fn address(root: &str, what: &str) -> String {

@@ -1,4 +1,4 @@
-//! The rule that only this machine is loaded unless somebody says otherwise.
+//! The rule that only this machine is loaded unless the user allows others.
 
 use std::net::{IpAddr, ToSocketAddrs as _};
 
@@ -21,13 +21,11 @@ pub(crate) fn refuse_remote(urls: &[String], allow_remote: bool) -> anyhow::Resu
             continue;
         }
         let host = host.trim_start_matches('[').trim_end_matches(']');
-        let strangers: Vec<_> = addresses(host)?
-            .into_iter()
-            .filter(|address| !is_loopback(*address))
-            .collect();
-        if let Some(stranger) = strangers.first() {
+        // Loopback is also 127.0.0.1 written as IPv6.
+        let is_remote = |address: &IpAddr| !address.to_canonical().is_loopback();
+        if let Some(remote) = addresses(host)?.into_iter().find(is_remote) {
             anyhow::bail!(
-                "`{url}` is not on this machine ({host} is {stranger}); a load is an attack on a server that does not \
+                "`{url}` is not on this machine ({host} is {remote}); a load is an attack on a server that does not \
                  expect it. If it is yours, give --allow-remote"
             );
         }
@@ -46,53 +44,36 @@ fn addresses(host: &str) -> anyhow::Result<Vec<IpAddr>> {
     Ok(addresses)
 }
 
-/// Also 127.0.0.1 in the clothes of IPv6.
-fn is_loopback(address: IpAddr) -> bool {
-    address.to_canonical().is_loopback()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn refused(url: &str) -> String {
-        let outcome = refuse_remote(&[url.to_owned()], false);
-        outcome.map_or_else(|error| format!("{error:#}"), |()| String::new())
-    }
-
     #[test]
-    fn this_machine_may_be_loaded() {
-        for url in [
-            "ws://127.0.0.1:8080/v1/ws",
-            "ws://127.9.8.7/",
-            "http://[::1]:9090",
-            "http://[::ffff:127.0.0.1]:9090",
-            "ws://localhost:8080/v1/ws",
-            "redis://127.0.0.1:6379",
+    fn only_this_machine_may_be_loaded_unless_others_are_allowed() {
+        for (url, refusal, refusal_if_allowed) in [
+            ("ws://127.0.0.1:8080/v1/ws", "", ""),
+            ("ws://127.9.8.7/", "", ""),
+            ("http://[::1]:9090", "", ""),
+            ("http://[::ffff:127.0.0.1]:9090", "", ""),
+            ("ws://localhost:8080/v1/ws", "", ""),
+            ("redis://127.0.0.1:6379", "", ""),
+            ("ws://192.0.2.7/v1/ws", "--allow-remote", ""),
+            ("wss://127.0.0.1@192.0.2.7/v1/ws", "--allow-remote", ""),
+            ("http://[2001:db8::1]:9090", "--allow-remote", ""),
+            ("ws://0.0.0.0:8080/", "--allow-remote", ""),
+            ("redis://192.0.2.7:6379", "--allow-remote", ""),
+            ("127.0.0.1:8080", "127.0.0.1:8080", "127.0.0.1:8080"),
+            ("ws://", "ws://", "ws://"),
+            ("nonsense", "nonsense", "nonsense"),
         ] {
-            assert_eq!(refused(url), "", "{url}");
-        }
-    }
-
-    #[test]
-    fn other_machines_may_not_unless_allowed() {
-        for url in [
-            "ws://192.0.2.7/v1/ws",
-            "wss://127.0.0.1@192.0.2.7/v1/ws",
-            "http://[2001:db8::1]:9090",
-            "ws://0.0.0.0:8080/",
-            "redis://192.0.2.7:6379",
-        ] {
-            assert!(refused(url).contains("--allow-remote"), "{url}: {}", refused(url));
-            refuse_remote(&[url.to_owned()], true).unwrap();
-        }
-    }
-
-    #[test]
-    fn what_is_no_address_is_told_even_if_all_is_allowed() {
-        for url in ["127.0.0.1:8080", "ws://", "nonsense"] {
-            let error = refuse_remote(&[url.to_owned()], true).unwrap_err().to_string();
-            assert!(error.contains(url), "{error}");
+            for (allow_remote, expected) in [(false, refusal), (true, refusal_if_allowed)] {
+                let found = refuse_remote(&[url.to_owned()], allow_remote);
+                let found = found.map_or_else(|error| format!("{error:#}"), |()| String::new());
+                assert!(
+                    found.contains(expected) && found.is_empty() == expected.is_empty(),
+                    "{url}: {found}"
+                );
+            }
         }
     }
 }

@@ -1,9 +1,8 @@
-//! A scenario from beginning to end: its repeats, each with servers of its own where none are named, and the
-//! document that comes of it. One repeat is in `once`, its judgement in `verdict`.
+//! A scenario from beginning to end: its repeats, each with its own servers unless the scenario names some, and the
+//! document of results. One repeat is in `iteration`, its verdict in `verdict`.
 
-mod ground;
-mod need;
-mod once;
+mod iteration;
+mod plan;
 mod screen;
 mod verdict;
 
@@ -26,30 +25,30 @@ pub(crate) use verdict::{EXIT_INVALID, EXIT_ORACLE, EXIT_THRESHOLD, worst};
 #[error("the run is invalid")]
 pub(crate) struct Invalid;
 
-/// What a run needs beside its scenario.
+/// What a run needs in addition to its scenario.
 #[derive(Debug)]
 pub(crate) struct Options {
     /// What a worker process runs.
     pub(crate) program: Program,
-    /// What agents know too, where the scenario names some.
+    /// The secret that it shares with agents, where the scenario names some.
     pub(crate) agent_secret: Option<Secret>,
     /// Whether servers on other machines may be loaded.
     pub(crate) allow_remote: bool,
 }
 
-/// Runs a scenario as often as it wants to be.
+/// Runs all repeats of a scenario.
 ///
 /// # Errors
-/// When the scenario makes no sense, this machine cannot make the load, servers do not come up, or somebody asked to
-/// stop. What servers do wrong under load is no error but in the verdicts.
+/// When the scenario makes no sense, this machine cannot make the load, servers do not come up, or the user asked to
+/// stop. Faults of servers under load are no errors; they are in the verdicts.
 pub(crate) async fn run(scenario: &Scenario, options: &Options, live: &mut Live) -> anyhow::Result<Results> {
     let started = SystemTime::now().duration_since(UNIX_EPOCH)?;
     let mut runs = Vec::new();
     let mut versions = std::collections::BTreeMap::new();
     for repeat in 0..scenario.repeats {
-        let once = once::once(scenario, options, repeat, live).await?;
-        versions.extend(once.versions);
-        runs.push(once.result);
+        let iteration = iteration::run(scenario, options, repeat, live).await?;
+        versions.extend(iteration.versions);
+        runs.push(iteration.result);
     }
     Ok(Results {
         schema: SCHEMA,

@@ -1,4 +1,4 @@
-//! What the live view is given, kept up to date.
+//! The data of the live view, kept up to date.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,13 +6,13 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::{
-    faults::Struck,
+    faults::DoneFaults,
     fleet::Merged,
     live::{FaultMark, FaultState, Live, Phase, Progress, UserRequest},
     scenario::{Fault, Scenario},
 };
 
-/// Seconds that the view looks back.
+/// Seconds that the view shows.
 const SECONDS: usize = 240;
 
 /// Feeds a view.
@@ -21,7 +21,7 @@ pub(super) struct Screen<'a> {
     progress: Progress,
     planned: Vec<Fault>,
     merged: Option<Arc<Mutex<Merged>>>,
-    struck: Arc<Mutex<Vec<Struck>>>,
+    done_faults: DoneFaults,
     start: Option<Instant>,
 }
 
@@ -48,34 +48,34 @@ impl<'a> Screen<'a> {
             progress,
             planned: scenario.faults.clone(),
             merged: None,
-            struck: Arc::default(),
+            done_faults: DoneFaults::default(),
             start: None,
         }
     }
 
-    /// Workers are there, and this is what they have seen.
+    /// Workers are there; `merged` has what they recorded.
     pub(super) fn follow(&mut self, merged: Arc<Mutex<Merged>>) {
         self.merged = Some(merged);
     }
 
-    /// The load begins then, and this is what is done to the cluster.
-    pub(super) fn starts(&mut self, at: Instant, struck: Arc<Mutex<Vec<Struck>>>) {
+    /// The load begins then; `done_faults` grows during it.
+    pub(super) fn starts(&mut self, at: Instant, done_faults: DoneFaults) {
         self.start = Some(at);
-        self.struck = struck;
+        self.done_faults = done_faults;
     }
 
     pub(super) fn phase(&mut self, phase: Phase) {
         self.progress.phase = phase;
     }
 
-    /// Shows how it stands.
+    /// Shows the current state.
     pub(super) fn show(&mut self) -> UserRequest {
         if let Some(merged) = &self.merged {
-            let live = merged.lock().live(SECONDS);
-            self.progress.series = live.seconds;
-            self.progress.counts = live.counts;
-            self.progress.times = live.times;
-            self.progress.errors = live.errors;
+            let merged = merged.lock();
+            self.progress.series = merged.newest(SECONDS);
+            self.progress.counts.clone_from(merged.counts());
+            self.progress.times = merged.times();
+            self.progress.errors.clone_from(merged.errors());
         }
         self.progress.elapsed = self.start.map_or(Duration::ZERO, |start| start.elapsed());
         self.progress.faults = self.faults();
@@ -88,11 +88,11 @@ impl<'a> Screen<'a> {
     }
 
     fn faults(&self) -> Vec<FaultMark> {
-        let struck = self.struck.lock();
-        let done = struck.iter().map(|one| FaultMark {
-            at: one.at,
-            what: one.what.clone(),
-            state: one.error.clone().map_or(FaultState::Done, FaultState::Failed),
+        let done = self.done_faults.lock();
+        let done = done.iter().map(|fault| FaultMark {
+            at: fault.at,
+            what: fault.what.clone(),
+            state: fault.error.clone().map_or(FaultState::Done, FaultState::Failed),
         });
         let elapsed = self.progress.elapsed;
         let coming = self.planned.iter().filter(|fault| fault.at.get() > elapsed);

@@ -1,5 +1,5 @@
-//! How a repeat ended: whether the oracle found something, whether the generator itself kept up, whether the
-//! thresholds hold.
+//! How a repeat ended: whether the oracle found a violation, whether the generator itself kept up, whether the
+//! thresholds are met.
 
 use crate::{
     record::Counter,
@@ -8,14 +8,14 @@ use crate::{
     thresholds::Threshold,
 };
 
-/// The generator was saturated, or something else makes the figures worthless.
+/// The generator was saturated, or the figures are worthless for another reason.
 pub(crate) const EXIT_INVALID: u8 = 97;
-/// A message was lost in silence, doubled, reordered, changed, or got no final word.
+/// A message was lost without an error, duplicated, reordered, changed, or got no outcome.
 pub(crate) const EXIT_ORACLE: u8 = 98;
 /// A threshold was missed.
 pub(crate) const EXIT_THRESHOLD: u8 = 99;
 
-/// From the worst on.
+/// The worst first.
 const ORDER: [u8; 3] = [EXIT_ORACLE, EXIT_INVALID, EXIT_THRESHOLD];
 
 /// The worst of several exit codes.
@@ -27,11 +27,18 @@ pub(crate) fn worst(codes: impl IntoIterator<Item = u8>) -> u8 {
         .unwrap_or_default()
 }
 
-/// Judges a repeat whose figures are all there.
+/// Judges a repeat with complete figures.
 pub(super) fn judge(scenario: &Scenario, run: &mut RunResult) -> anyhow::Result<()> {
-    let mut found = Vec::new();
-    offences(run, &mut found);
-    validity(scenario, run, &mut found);
+    let mut found = validity(scenario, run);
+    let violations = Counter::VIOLATIONS
+        .iter()
+        .filter(|counter| count(run, **counter) > 0);
+    found.extend(violations.map(|counter| {
+        (
+            EXIT_ORACLE,
+            format!("{}: {}", counter.name(), count(run, *counter)),
+        )
+    }));
     for text in &scenario.thresholds {
         let threshold: Threshold = text.parse().map_err(anyhow::Error::msg)?;
         let result = threshold.evaluate(run);
@@ -51,41 +58,38 @@ fn count(run: &RunResult, counter: Counter) -> u64 {
     run.counts.get(counter.name()).copied().unwrap_or_default()
 }
 
-fn offences(run: &RunResult, found: &mut Vec<(u8, String)>) {
-    for counter in Counter::VIOLATIONS {
-        let count = count(run, *counter);
-        if count > 0 {
-            found.push((EXIT_ORACLE, format!("{}: {count}", counter.name())));
-        }
-    }
-}
-
-fn validity(scenario: &Scenario, run: &RunResult, found: &mut Vec<(u8, String)>) {
-    let mut invalid = |reason: String| found.push((EXIT_INVALID, reason));
-    let (slip_ms, most) = (
-        run.generator.start_delay_p99_us / 1e3,
-        scenario.generator.most_slip.get(),
+/// Reasons why the figures say nothing.
+fn validity(scenario: &Scenario, run: &RunResult) -> Vec<(u8, String)> {
+    let (generator, limits) = (&run.generator, &scenario.generator);
+    let (delay_ms, max_ms) = (
+        generator.start_delay_p99_us / 1e3,
+        limits.max_start_delay.get().as_secs_f64() * 1e3,
     );
-    if slip_ms > most.as_secs_f64() * 1e3 {
-        invalid(format!(
-            "the generator was saturated: 1 % of starts were more than {slip_ms:.0} ms late (generator.most_slip allows {} ms); lower the rate, or add workers or agents",
-            most.as_millis()
-        ));
-    }
-    let dropped = run.generator.dropped_share;
-    if dropped > scenario.generator.most_dropped {
-        invalid(format!(
-            "{:.2} % of starts were dropped, because too much was under way (generator.most_dropped allows {:.2} %); lower the rate, or raise calls.most_at_once",
-            dropped * 100.0,
-            scenario.generator.most_dropped * 100.0
-        ));
-    }
-    if count(run, Counter::OracleFull) > 0 {
-        invalid("the oracle could not follow: too many unfinished sends; lower the rate".to_owned());
-    }
-    if count(run, Counter::Planned) == 0 {
-        invalid("nothing was started: the stages are empty or too short for their rate".to_owned());
-    }
+    let (dropped, max_dropped) = (generator.dropped_share * 100.0, limits.max_dropped * 100.0);
+    let reasons = [
+        (
+            delay_ms > max_ms,
+            format!(
+                "the generator was saturated: 1 % of starts were more than {delay_ms:.0} ms late (generator.max_start_delay allows {max_ms} ms); lower the rate, or add workers or agents"
+            ),
+        ),
+        (
+            dropped > max_dropped,
+            format!(
+                "{dropped:.2} % of starts were dropped, because too many were under way (generator.max_dropped allows {max_dropped:.2} %); lower the rate, or raise calls.max_at_once"
+            ),
+        ),
+        (
+            count(run, Counter::OracleFull) > 0,
+            "the oracle could not follow: too many unfinished sends; lower the rate".to_owned(),
+        ),
+        (
+            count(run, Counter::Planned) == 0,
+            "nothing was started: the stages are empty or too short for their rate".to_owned(),
+        ),
+    ];
+    let found = reasons.into_iter().filter(|(is_invalid, _)| *is_invalid);
+    found.map(|(_, reason)| (EXIT_INVALID, reason)).collect()
 }
 
 #[cfg(test)]
@@ -93,47 +97,53 @@ mod tests {
     use super::*;
     use crate::scenario::load;
 
-    fn judged(change: impl FnOnce(&mut RunResult)) -> RunVerdict {
-        let scenario = load(
-            "name = \"t\"\nthresholds = [\"connects >= 1\"]\n[idle]\nconnections = 2\n",
-            &[],
+    #[test]
+    fn each_kind_of_failure_has_its_exit_code_and_the_worst_one_counts() {
+        type Case = (
+            &'static str,
+            &'static [(&'static str, u64)],
+            f64,
+            u8,
+            &'static [&'static str],
         );
-        let mut run = RunResult::default();
-        run.counts.insert("planned".into(), 10);
-        run.counts.insert("connects".into(), 10);
-        change(&mut run);
-        judge(&scenario.unwrap(), &mut run).unwrap();
-        run.verdict
-    }
-
-    #[test]
-    fn a_good_run_ends_with_0_and_no_reasons() {
-        let verdict = judged(|_| {});
-        assert_eq!((verdict.exit_code, verdict.reasons.len()), (0, 0));
-    }
-
-    #[test]
-    fn a_saturated_generator_is_97_and_says_what_to_do() {
-        let verdict = judged(|run| run.generator.start_delay_p99_us = 900_000.0);
-        assert_eq!(verdict.exit_code, EXIT_INVALID);
-        assert!(verdict.reasons[0].contains("lower the rate"), "{verdict:?}");
-    }
-
-    #[test]
-    fn an_offence_is_98_whatever_else_is_wrong() {
-        let verdict = judged(|run| {
-            run.generator.start_delay_p99_us = 900_000.0;
-            run.counts.insert("lost".into(), 1);
-            run.counts.remove("connects");
-        });
-        assert_eq!((verdict.exit_code, verdict.reasons.len()), (EXIT_ORACLE, 3));
-    }
-
-    #[test]
-    fn a_missed_threshold_is_99() {
-        let verdict = judged(|run| {
-            run.counts.remove("connects");
-        });
-        assert_eq!(verdict.exit_code, EXIT_THRESHOLD);
+        let cases: [Case; 4] = [
+            ("good", &[("connects", 10)], 0.0, 0, &[]),
+            (
+                "saturated",
+                &[("connects", 10)],
+                900_000.0,
+                EXIT_INVALID,
+                &["lower the rate"],
+            ),
+            (
+                "all at once",
+                &[("lost", 1)],
+                900_000.0,
+                EXIT_ORACLE,
+                &["lower the rate", "lost: 1", "connects >= 1"],
+            ),
+            ("a missed threshold", &[], 0.0, EXIT_THRESHOLD, &["connects >= 1"]),
+        ];
+        let text = "name = \"t\"\nthresholds = [\"connects >= 1\"]\n[idle]\nconnections = 2\n";
+        let scenario = load(text, &[]).unwrap();
+        for (name, counts, start_delay_p99_us, exit_code, reasons) in cases {
+            let mut run = RunResult::default();
+            run.generator.start_delay_p99_us = start_delay_p99_us;
+            let counts = counts.iter().chain(&[("planned", 10)]);
+            run.counts = counts.map(|(name, count)| ((*name).to_owned(), *count)).collect();
+            judge(&scenario, &mut run).unwrap();
+            let verdict = run.verdict;
+            assert_eq!(
+                (verdict.exit_code, verdict.reasons.len()),
+                (exit_code, reasons.len()),
+                "{name}"
+            );
+            let mut pairs = verdict.reasons.iter().zip(reasons);
+            assert!(
+                pairs.all(|(found, expected)| found.contains(expected)),
+                "{name}: {:?}",
+                verdict.reasons
+            );
+        }
     }
 }

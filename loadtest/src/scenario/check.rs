@@ -1,5 +1,5 @@
 //! Whether a scenario makes sense, before anything is started: all problems at once, each with its key and the
-//! fix. Whether this machine can hold it is for `preflight`.
+//! fix. `preflight` checks whether this machine can run it.
 
 mod faults;
 mod load;
@@ -20,9 +20,19 @@ const MAX_NODES: usize = 64;
 /// Worker processes, or agents.
 const MAX_WORKERS: usize = 1_000;
 /// Repeats of a run.
-const MAX_REPEATS: u32 = 100;
+const MAX_REPEATS: usize = 100;
 /// Letters of a name.
 const MAX_NAME: usize = 64;
+
+/// Adds the problem `key: text` unless the condition holds. Key and text are format strings.
+macro_rules! require {
+    ($problems:expr, $is_fine:expr => $key:literal, $($text:tt)+) => {
+        if !$is_fine {
+            $problems.add(&format!($key), &format!($($text)+));
+        }
+    };
+}
+use require;
 
 /// Checks all of it.
 ///
@@ -30,7 +40,7 @@ const MAX_NAME: usize = 64;
 /// Every problem, a line each, such as `calls.stages: empty; say for example [{ rate = 20, for = "10s" }]`.
 pub(crate) fn check(scenario: &Scenario) -> Result<(), Vec<String>> {
     let mut problems = Problems(Vec::new());
-    head(scenario, &mut problems);
+    general(scenario, &mut problems);
     target(scenario, &mut problems);
     generator(scenario, &mut problems);
     load::check(scenario, &mut problems);
@@ -47,7 +57,7 @@ pub(crate) fn check(scenario: &Scenario) -> Result<(), Vec<String>> {
     }
 }
 
-/// What was found so far.
+/// The problems found so far.
 struct Problems(Vec<String>);
 
 impl Problems {
@@ -55,60 +65,38 @@ impl Problems {
         self.0.push(format!("{key}: {problem}"));
     }
 
-    /// `problem` unless `is_fine`.
-    fn unless(&mut self, is_fine: bool, key: &str, problem: &str) {
-        if !is_fine {
-            self.add(key, problem);
-        }
-    }
-
     /// A time that may be zero.
     fn time(&mut self, key: &str, span: Span) {
-        self.unless(
-            span <= MAX_TIME,
-            key,
-            &format!("{span} is too long; at most {MAX_TIME}"),
-        );
+        require!(self, span <= MAX_TIME => "{key}", "{span} is too long; at most {MAX_TIME}");
     }
 
     /// A time that must not be zero.
     fn time_above_zero(&mut self, key: &str, span: Span) {
-        self.unless(!span.get().is_zero(), key, "is zero; say for example 10s");
+        require!(self, !span.get().is_zero() => "{key}", "is zero; say for example 10s");
         self.time(key, span);
     }
 
     /// A share of a whole.
     fn share(&mut self, key: &str, share: f64) {
-        self.unless(
-            (0.0..=1.0).contains(&share),
-            key,
-            &format!("{share} is no share; say 0 to 1"),
-        );
+        require!(self, (0.0..=1.0).contains(&share) => "{key}", "{share} is no share; say 0 to 1");
     }
 
     /// A whole number between two.
-    fn within(&mut self, key: &str, value: usize, least: usize, most: usize) {
-        self.unless(
-            (least..=most).contains(&value),
-            key,
-            &format!("{value} is out of range; say {least} to {most}"),
-        );
+    fn within(&mut self, key: &str, value: usize, min: usize, max: usize) {
+        require!(self, (min..=max).contains(&value) => "{key}", "{value} is out of range; say {min} to {max}");
     }
 }
 
-fn head(scenario: &Scenario, problems: &mut Problems) {
+fn general(scenario: &Scenario, problems: &mut Problems) {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let name = &scenario.name;
-    problems.unless(
-        (1..=MAX_NAME).contains(&name.len()) && name.chars().all(is_plain) && !name.starts_with('.'),
-        "name",
-        &format!("`{name}` is no file name; use up to {MAX_NAME} letters, digits, `-`, `_` and `.`"),
+    let is_file_name =
+        (1..=MAX_NAME).contains(&name.len()) && name.chars().all(is_plain) && !name.starts_with('.');
+    require!(
+        problems, is_file_name => "name",
+        "`{name}` is no file name; use up to {MAX_NAME} letters, digits, `-`, `_` and `.`"
     );
-    problems.unless(
-        (1..=MAX_REPEATS).contains(&scenario.repeats),
-        "repeats",
-        &format!("{} is out of range; say 1 to {MAX_REPEATS}", scenario.repeats),
-    );
+    problems.within("repeats", scenario.repeats as usize, 1, MAX_REPEATS);
     problems.time("settle", scenario.settle);
 }
 
@@ -122,27 +110,18 @@ fn target(scenario: &Scenario, problems: &mut Problems) {
         ..
     } = &scenario.target;
     for (number, url) in urls.iter().enumerate() {
-        problems.unless(
-            url.contains("://"),
-            &format!("target.urls.{number}"),
-            &format!("`{url}` is no address; say for example ws://127.0.0.1:8080/v1/ws"),
+        let is_url = url.contains("://");
+        require!(
+            problems, is_url => "target.urls.{number}",
+            "`{url}` is no address; say for example ws://127.0.0.1:8080/v1/ws"
         );
     }
-    problems.unless(
-        ops_urls.is_empty() || ops_urls.len() == urls.len(),
-        "target.ops_urls",
-        "must be as many as target.urls, in the same order, or none",
-    );
-    problems.unless(
-        secret_file.is_none() || key_file.is_none(),
-        "target.key_file",
-        "target.secret_file is given too; leave one of them out",
-    );
-    problems.unless(
-        key_id.is_none() || key_file.is_some(),
-        "target.key_id",
-        "is the name of a key that is not given; add target.key_file",
-    );
+    let has_all = ops_urls.is_empty() || ops_urls.len() == urls.len();
+    require!(problems, has_all => "target.ops_urls", "must be as many as target.urls, in the same order, or none");
+    let has_one_key = secret_file.is_none() || key_file.is_none();
+    require!(problems, has_one_key => "target.key_file", "target.secret_file is given too; leave one of them out");
+    let names_key = key_id.is_none() || key_file.is_some();
+    require!(problems, names_key => "target.key_id", "is the name of a key that is not given; add target.key_file");
     if urls.is_empty() {
         problems.within("cluster.nodes", scenario.cluster.nodes, 1, MAX_NODES);
     }
@@ -156,20 +135,15 @@ fn generator(scenario: &Scenario, problems: &mut Problems) {
     problems.within("generator.workers", generator.workers, 0, MAX_WORKERS);
     problems.within("generator.agents", generator.agents.len(), 0, MAX_WORKERS);
     for (number, agent) in generator.agents.iter().enumerate() {
-        let has_port = agent
-            .rsplit_once(':')
-            .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
-        problems.unless(
-            has_port,
-            &format!("generator.agents.{number}"),
-            &format!("`{agent}` is no address; say host:port"),
-        );
+        let parts = agent.rsplit_once(':');
+        let has_port = parts.is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+        require!(problems, has_port => "generator.agents.{number}", "`{agent}` is no address; say host:port");
     }
-    problems.time_above_zero("generator.most_slip", generator.most_slip);
-    problems.share("generator.most_dropped", generator.most_dropped);
+    problems.time_above_zero("generator.max_start_delay", generator.max_start_delay);
+    problems.share("generator.max_dropped", generator.max_dropped);
 }
 
-/// Nodes that there are to choose from.
+/// How many nodes there are.
 fn nodes(scenario: &Scenario) -> usize {
     match scenario.target.urls.len() {
         0 => scenario.cluster.nodes,

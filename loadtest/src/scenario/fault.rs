@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use clap::ValueEnum as _;
 use serde::{Deserialize, Serialize};
 
 use super::Span;
@@ -27,7 +28,7 @@ pub struct Fault {
 }
 
 /// What can be done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum FaultAction {
     /// SIGKILL.
@@ -48,29 +49,13 @@ pub enum FaultAction {
     Run,
 }
 
-impl FaultAction {
-    /// As it is written in a scenario.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Kill => "kill",
-            Self::Start => "start",
-            Self::Freeze => "freeze",
-            Self::Thaw => "thaw",
-            Self::Drain => "drain",
-            Self::Undrain => "undrain",
-            Self::Roll => "roll",
-            Self::Run => "run",
-        }
-    }
-}
-
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.action.name())?;
-        if let Some(server) = &self.server {
-            write!(f, " {server}")?;
-        }
-        Ok(())
+        // Every action has a name: none is skipped in the derive.
+        let name = self.action.to_possible_value();
+        f.write_str(name.as_ref().map_or("", |name| name.get_name()))?;
+        self.server
+            .as_ref()
+            .map_or(Ok(()), |server| write!(f, " {server}"))
     }
 }

@@ -1,6 +1,8 @@
 //! The populations of a scenario: calls, streams, idle peers, abuse. Each is on its own, and they may run
 //! together.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::Span;
@@ -14,17 +16,19 @@ pub enum Arrivals {
     Poisson,
     /// Evenly spaced.
     Uniform,
+    /// Evenly spaced, but all of a millisecond together at its beginning, as from timers of that precision.
+    Ticks,
 }
 
-/// Who decides when the next call starts.
+/// What decides when the next call starts, or the next message of a stream is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Model {
     /// The schedule, whatever the server does: a slow server does not slow its load down.
     #[default]
     Open,
-    /// Each of so many users starts the next call after the last one ended. A stage's `rate` is then the number of
-    /// users, and slow answers hide themselves (coordinated omission).
+    /// The end of an earlier one. A stage's `rate` is then the number of calls, or of unfinished messages over all pairs,
+    /// at any time. Slow answers hide themselves (coordinated omission).
     Closed,
 }
 
@@ -55,6 +59,20 @@ pub struct Stage {
     pub lasts: Span,
 }
 
+/// How long stages last together; no longer than a [`Duration`] can be.
+#[must_use]
+pub fn length_of(stages: &[Stage]) -> Duration {
+    let lengths = stages.iter().map(|stage| stage.lasts.get());
+    lengths.fold(Duration::ZERO, Duration::saturating_add)
+}
+
+/// The highest rate in any of the stages; 0 if there is none.
+#[must_use]
+pub fn highest_rate(stages: &[Stage]) -> f64 {
+    let rates = stages.iter().map(|stage| stage.rate.max(stage.to.unwrap_or(0.0)));
+    rates.fold(0.0, f64::max)
+}
+
 /// Calls that come and go: connect → offer → answer → candidates each way → renegotiations → bye.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -82,7 +100,7 @@ pub struct Calls {
     /// Whether a lost connection is taken up again (sessions); else it ends the call.
     pub resume: bool,
     /// Calls under way at once; starts beyond are dropped, counted, and make the run invalid if too many.
-    pub most_at_once: usize,
+    pub max_at_once: usize,
 }
 
 impl Default for Calls {
@@ -99,7 +117,7 @@ impl Default for Calls {
             talk: Span::from_millis(500),
             deadline: Span::from_secs(10),
             resume: false,
-            most_at_once: 5_000,
+            max_at_once: 5_000,
         }
     }
 }
@@ -120,9 +138,13 @@ pub struct Slow {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Streams {
+    /// Open or closed.
+    pub model: Model,
     /// Pairs.
     pub pairs: usize,
-    /// Messages a second over all pairs and stages; both of a pair send, in turn.
+    /// Whether both of a pair send, in turn; else only the first, and all firsts are on the first node.
+    pub both_ways: bool,
+    /// Messages a second over all pairs.
     pub stages: Vec<Stage>,
     /// How messages follow each other.
     pub arrivals: Arrivals,
@@ -132,8 +154,8 @@ pub struct Streams {
     pub payload_bytes: usize,
     /// Whether a lost connection is taken up again (sessions).
     pub resume: bool,
-    /// Whether messages carry an id, and so get a final word.
-    pub final_words: bool,
+    /// Whether messages carry an id, and so get an outcome.
+    pub outcomes: bool,
     /// Some receivers that stop reading.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slow: Option<Slow>,
@@ -142,13 +164,15 @@ pub struct Streams {
 impl Default for Streams {
     fn default() -> Self {
         Self {
+            model: Model::default(),
             pairs: 50,
+            both_ways: true,
             stages: Vec::new(),
             arrivals: Arrivals::default(),
             placement: Placement::default(),
             payload_bytes: 1200,
             resume: true,
-            final_words: true,
+            outcomes: true,
             slow: None,
         }
     }
@@ -162,6 +186,10 @@ pub struct Idle {
     pub connections: usize,
     /// Connects a second, until all are there.
     pub ramp_per_second: f64,
+    /// Connects under way at once in one worker.
+    pub connects_at_once: usize,
+    /// Whether they connect during the load instead of before it.
+    pub ramp_in_load: bool,
     /// How long they stay once all are there.
     pub hold: Span,
     /// Whether each sends itself one message when all are there: memory after traffic is what counts.
@@ -178,6 +206,8 @@ impl Default for Idle {
         Self {
             connections: 1_000,
             ramp_per_second: 1_000.0,
+            connects_at_once: 512,
+            ramp_in_load: false,
             hold: Span::from_secs(10),
             traffic: true,
             storm_at: None,

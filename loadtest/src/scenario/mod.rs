@@ -15,7 +15,9 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use check::{MAX_RATE, check};
 pub use fault::{Fault, FaultAction};
-pub use load::{Abuse, Arrivals, Calls, Idle, Model, Placement, Slow, Stage, Streams};
+pub use load::{
+    Abuse, Arrivals, Calls, Idle, Model, Placement, Slow, Stage, Streams, highest_rate, length_of,
+};
 pub(crate) use overrides::load;
 pub use span::Span;
 pub use target::{Cluster, DriverKind, Generator, Target};
@@ -71,11 +73,10 @@ impl Scenario {
     /// How long the load lasts: the longest of its populations.
     #[must_use]
     pub fn length(&self) -> Duration {
-        let staged = |stages: &[Stage]| stages.iter().map(|stage| stage.lasts.get()).sum();
         let lengths = [
-            self.calls.as_ref().map(|calls| staged(&calls.stages)),
-            self.streams.as_ref().map(|streams| staged(&streams.stages)),
-            self.abuse.as_ref().map(|abuse| staged(&abuse.stages)),
+            self.calls.as_ref().map(|calls| length_of(&calls.stages)),
+            self.streams.as_ref().map(|streams| length_of(&streams.stages)),
+            self.abuse.as_ref().map(|abuse| length_of(&abuse.stages)),
             self.idle.as_ref().map(|idle| idle.hold.get()),
         ];
         lengths.into_iter().flatten().max().unwrap_or_default()

@@ -99,12 +99,11 @@ mod tests {
     use super::*;
     use crate::scenario::{Placement, Span};
 
-    const TEXT: &str = "name = \"x\"\n[calls]\nstages = [{ rate = 1, for = \"1s\" }]\n";
-
     fn with(sets: &[&str]) -> anyhow::Result<Scenario> {
+        let sets: Vec<_> = sets.iter().map(|set| (*set).to_owned()).collect();
         load(
-            TEXT,
-            &sets.iter().map(|set| (*set).to_owned()).collect::<Vec<_>>(),
+            "name = \"x\"\n[calls]\nstages = [{ rate = 1, for = \"1s\" }]\n",
+            &sets,
         )
     }
 

@@ -1,25 +1,15 @@
 //! The scenarios that come with the program; their files are commented: they teach the format.
 
-/// Names and texts.
-const ALL: &[(&str, &str)] = &[
-    ("calls", include_str!("../../presets/calls.toml")),
-    ("idle", include_str!("../../presets/idle.toml")),
-    (
-        "reconnect-storm",
-        include_str!("../../presets/reconnect-storm.toml"),
-    ),
-    ("slow-consumer", include_str!("../../presets/slow-consumer.toml")),
-    ("auth-abuse", include_str!("../../presets/auth-abuse.toml")),
-    ("node-kill", include_str!("../../presets/node-kill.toml")),
-    ("redis-outage", include_str!("../../presets/redis-outage.toml")),
-    ("rolling-drain", include_str!("../../presets/rolling-drain.toml")),
-    ("capacity", include_str!("../../presets/capacity.toml")),
-];
-
-/// All of them, as name and text, in the order in which `list` shows them.
-pub(crate) const fn all() -> &'static [(&'static str, &'static str)] {
-    ALL
+macro_rules! presets {
+    ($($name:literal)+) => {
+        &[$(($name, include_str!(concat!("../../presets/", $name, ".toml")))),+]
+    };
 }
+
+/// Names and texts, in the order in which `list` shows them.
+pub(crate) const ALL: &[(&str, &str)] = presets!(
+    "calls" "idle" "reconnect-storm" "slow-consumer" "auth-abuse" "node-kill" "redis-outage" "rolling-drain" "capacity"
+);
 
 /// The text of that name.
 pub(crate) fn find(name: &str) -> Option<&'static str> {
@@ -34,8 +24,8 @@ mod tests {
     use crate::scenario::{check, load};
 
     #[test]
-    fn every_preset_is_sound_bears_its_name_and_says_what_it_is_for() {
-        for (name, text) in all() {
+    fn every_preset_is_sound_has_its_name_and_says_its_purpose() {
+        for (name, text) in ALL {
             let scenario = load(text, &[]).unwrap_or_else(|error| panic!("{name}: {error:#}"));
             assert_eq!(check(&scenario), Ok(()), "{name}");
             assert_eq!(scenario.name, *name);
@@ -45,8 +35,8 @@ mod tests {
     }
 
     #[test]
-    fn every_key_but_name_and_about_of_a_preset_is_explained_above_it_or_beside_it() {
-        for (name, text) in all() {
+    fn every_key_but_name_and_about_has_a_comment_above_it_or_in_its_line() {
+        for (name, text) in ALL {
             for (number, line) in text.lines().enumerate() {
                 let is_key = line.contains('=')
                     && !line.starts_with('#')
@@ -65,7 +55,7 @@ mod tests {
 
     #[test]
     fn presets_are_found_by_name_only() {
-        assert_eq!(find("calls"), Some(all()[0].1));
+        assert_eq!(find("calls"), Some(ALL[0].1));
         assert_eq!(find("call"), None);
     }
 }

@@ -21,7 +21,7 @@ pub enum DriverKind {
     Socketio,
     /// nextcloud-spreed-signaling.
     Spreed,
-    /// Raw Redis PUBLISH → SUBSCRIBE: the floor.
+    /// Raw Redis PUBLISH → SUBSCRIBE: the baseline.
     Redis,
 }
 
@@ -38,7 +38,7 @@ pub struct Target {
     /// The audience in the tokens; `switchboard` if left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audience: Option<String>,
-    /// A file with the HS256 secret that the servers trust.
+    /// A file with the HS256 secret that the servers trust. A cluster that is started makes its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_file: Option<PathBuf>,
     /// A private key (PEM) instead.
@@ -80,10 +80,10 @@ pub struct Generator {
     pub workers: usize,
     /// Agents on other machines, `host:port`; the workers are theirs, at least one each.
     pub agents: Vec<String>,
-    /// A run in which starts slip by more than this at p99 is invalid: the generator was saturated.
-    pub most_slip: Span,
+    /// A run in which 1 % of starts are later than this is invalid: the generator was saturated.
+    pub max_start_delay: Span,
     /// The share of starts that may be dropped, 0 to 1, before a run is invalid.
-    pub most_dropped: f64,
+    pub max_dropped: f64,
 }
 
 impl Default for Generator {
@@ -91,8 +91,8 @@ impl Default for Generator {
         Self {
             workers: 0,
             agents: Vec::new(),
-            most_slip: Span::from_millis(50),
-            most_dropped: 0.001,
+            max_start_delay: Span::from_millis(50),
+            max_dropped: 0.001,
         }
     }
 }

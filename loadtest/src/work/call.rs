@@ -1,5 +1,5 @@
-//! One call, from connect to bye: offer → answer → candidates each way → renegotiations → bye. Both peers are
-//! in one task, so that all times are of one clock. Not when calls start (`calls`).
+//! One call, from connect to bye: offer → answer → candidates each way → renegotiations → bye. One task holds both
+//! peers, so that all times are of one clock. `calls` decides when a call starts.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,8 +8,7 @@ use switchboard_protocol::MessageKind;
 use tokio::time::{Instant, sleep_until};
 
 use super::{
-    flow::Arrived,
-    judge::Judge,
+    oracle::Oracle,
     pair::{Event, Pair, Which},
     share::{Names, PairName},
 };
@@ -23,79 +22,82 @@ use crate::{
 const CANDIDATE_BYTES: usize = 220;
 const BYE_BYTES: usize = 100;
 
-/// Further off than any call lasts.
+/// Longer than any call.
 const NEVER: Duration = Duration::from_secs(24 * 3600);
 
 /// What all calls of a run share.
-pub(crate) struct Line<D: Driver> {
+pub(crate) struct CallPlan<D: Driver> {
     pub(crate) driver: D,
-    pub(crate) judge: Arc<Judge>,
+    pub(crate) oracle: Arc<Oracle>,
     pub(crate) names: Names,
     pub(crate) calls: Calls,
-    /// How long the last messages and words may take.
+    /// How long the last messages and outcomes may take.
     pub(crate) settle: Duration,
 }
 
-/// Candidates still to be sent by one side.
+/// One side's part of a call.
 #[derive(Debug, Default)]
-struct Trickle {
-    left: u32,
-    next: Option<Instant>,
+struct Side {
+    /// Candidates still to be sent, and when the next one is due.
+    candidates_left: u32,
+    next_candidate: Option<Instant>,
+    /// Whether it has the other side's description and first candidate.
+    has_description: bool,
+    has_candidate: bool,
 }
 
-/// How far a call has come.
+/// The state of a call.
 struct Call<'a, D: Driver> {
-    line: &'a Line<D>,
+    plan: &'a CallPlan<D>,
     pair: Pair<D>,
     begun: Instant,
     late: Duration,
     offer_bytes: usize,
     /// When the first offer was sent.
-    offered_at: Option<Instant>,
-    trickles: [Trickle; 2],
-    /// By who has it: the other's description, the other's first candidate.
-    descriptions: [bool; 2],
-    candidates: [bool; 2],
+    offered_at: Instant,
+    sides: [Side; 2],
     set_up_at: Option<Instant>,
     renegotiations_left: u32,
-    next_round: Option<Instant>,
+    next_renegotiation: Option<Instant>,
     bye_at: Option<Instant>,
 }
 
-/// How a step of a call ended.
-enum Step {
-    GoesOn,
-    Over,
-    Failed(&'static str),
-}
+/// Whether a call goes on after a step, or why it failed.
+type Step = Result<bool, &'static str>;
 
-/// Makes a call that was meant to begin `late` ago.
-pub(crate) async fn run<D: Driver>(line: &Line<D>, number: u64, late: Duration) {
-    let recorder = &line.judge.recorder;
+/// Makes a call that was planned to begin `late` ago.
+pub(crate) async fn run<D: Driver>(plan: &CallPlan<D>, number: u64, late: Duration) {
+    let (recorder, calls) = (&plan.oracle.recorder, &plan.calls);
     recorder.count(Counter::CallsStarted);
     recorder.call_begins();
     let begun = Instant::now();
-    let pair = PairName {
+    let name = PairName {
         population: 'c',
         number,
     };
-    let placement = line.calls.placement;
-    match Pair::connect(&line.driver, &line.judge, &line.names, pair, placement, late).await {
+    match Pair::connect(
+        &plan.driver,
+        &plan.oracle,
+        &plan.names,
+        name,
+        calls.placement,
+        late,
+    )
+    .await
+    {
         Ok(pair) => {
-            let [least, most] = line.calls.offer_bytes;
+            let [smallest, largest] = calls.offer_bytes;
             let call = Call {
-                line,
+                plan,
                 pair,
                 begun,
                 late,
-                offer_bytes: rand::rng().random_range(least..=most),
-                offered_at: None,
-                trickles: Default::default(),
-                descriptions: [false; 2],
-                candidates: [line.calls.candidates == 0; 2],
+                offer_bytes: rand::rng().random_range(smallest..=largest),
+                offered_at: Instant::now(),
+                sides: Default::default(),
                 set_up_at: None,
-                renegotiations_left: line.calls.renegotiations,
-                next_round: None,
+                renegotiations_left: calls.renegotiations,
+                next_renegotiation: None,
                 bye_at: None,
             };
             call.make().await;
@@ -107,91 +109,78 @@ pub(crate) async fn run<D: Driver>(line: &Line<D>, number: u64, late: Duration) 
 
 impl<D: Driver> Call<'_, D> {
     async fn make(mut self) {
-        let outcome = self.talk().await;
-        let recorder = &self.line.judge.recorder;
-        match outcome {
-            Step::Failed(why) => {
-                recorder.count(Counter::CallsFailed);
-                recorder.error(&format!("call: {why}"));
-            }
-            Step::Over | Step::GoesOn => {}
+        if let Err(reason) = self.talk().await {
+            let recorder = &self.plan.oracle.recorder;
+            recorder.count(Counter::CallsFailed);
+            recorder.error(&format!("call: {reason}"));
         }
-        self.pair.settle(self.line.settle).await;
+        self.pair.settle(self.plan.settle).await;
         self.pair.close().await;
     }
 
     async fn talk(&mut self) -> Step {
-        self.offered_at = Some(Instant::now());
         if !self.describe(Which::A, MessageKind::Offer).await {
-            return Step::Failed("the offer could not be sent");
+            return Err("the offer could not be sent");
         }
         loop {
             let due = self.due();
-            let step = tokio::select! {
-                event = self.pair.next() => self.take(event).await,
-                () = sleep_until(due) => self.is_due().await,
+            let goes_on = tokio::select! {
+                event = self.pair.next() => self.take(event).await?,
+                () = sleep_until(due) => self.is_due().await?,
             };
-            match step {
-                Step::GoesOn => {}
-                Step::Over | Step::Failed(_) => return step,
+            if !goes_on {
+                return Ok(false);
             }
         }
     }
 
-    /// Sends a description; the first one is followed by candidates, the first of them at once.
+    /// Sends a description. Candidates follow the first one, the first of them at once.
     async fn describe(&mut self, from: Which, kind: MessageKind) -> bool {
         let is_sent = self.pair.send(from, kind, self.offer_bytes, Duration::ZERO).await;
         if self.set_up_at.is_none() {
-            *self.trickle(from) = Trickle {
-                left: self.line.calls.candidates,
-                next: (self.line.calls.candidates > 0).then(Instant::now),
-            };
+            let count = self.plan.calls.candidates;
+            let side = &mut self.sides[from as usize];
+            side.candidates_left = count;
+            side.next_candidate = (count > 0).then(Instant::now);
             self.send_candidate(from).await;
         }
         is_sent
     }
 
-    fn trickle(&mut self, from: Which) -> &mut Trickle {
-        let [a, b] = &mut self.trickles;
-        match from {
-            Which::A => a,
-            Which::B => b,
-        }
-    }
-
-    /// Sends what candidate of this side is due.
+    /// Sends this side's next candidate if it is due.
     async fn send_candidate(&mut self, from: Which) {
-        let mean = self.line.calls.candidate_gap.get();
-        let now = Instant::now();
-        let trickle = self.trickle(from);
-        let Some(planned) = trickle.next.filter(|planned| *planned <= now) else {
+        let (mean, now) = (self.plan.calls.candidate_gap.get(), Instant::now());
+        let side = &mut self.sides[from as usize];
+        let Some(planned) = side.next_candidate.filter(|planned| *planned <= now) else {
             return;
         };
-        trickle.left -= 1;
-        // Exponential gaps, counted from the moment planned: a late sender catches up.
+        side.candidates_left -= 1;
+        // Exponential gaps, counted from the planned moment: a late sender catches up.
         let gap = mean.mul_f64(-(1.0 - rand::rng().random::<f64>()).ln());
-        trickle.next = (trickle.left > 0).then(|| planned + gap);
+        side.next_candidate = (side.candidates_left > 0).then(|| planned + gap);
         let late = now.saturating_duration_since(planned);
         self.pair
             .send(from, MessageKind::Candidate, CANDIDATE_BYTES, late)
             .await;
     }
 
-    /// When something is due that nobody sends.
+    fn deadline(&self) -> Instant {
+        self.begun + self.plan.calls.deadline.get()
+    }
+
+    /// The bye, once no candidates are left to send.
+    fn bye_due(&self) -> Option<Instant> {
+        let is_trickling = self.sides.iter().any(|side| side.next_candidate.is_some());
+        self.bye_at.filter(|_| !is_trickling)
+    }
+
+    /// When the next thing is due that does not depend on a message.
     fn due(&self) -> Instant {
-        let deadline = self
-            .set_up_at
-            .is_none()
-            .then(|| self.begun + self.line.calls.deadline.get());
-        let [a, b] = &self.trickles;
-        let is_trickling = a.next.is_some() || b.next.is_some();
-        // Nobody says bye while candidates are still to be sent.
-        let bye = self.bye_at.filter(|_| !is_trickling);
-        [deadline, a.next, b.next, self.next_round, bye]
-            .into_iter()
-            .flatten()
-            .min()
-            .unwrap_or_else(|| Instant::now() + NEVER)
+        let deadline = self.set_up_at.is_none().then(|| self.deadline());
+        let candidates = self.sides.iter().filter_map(|side| side.next_candidate);
+        let others = [deadline, self.next_renegotiation, self.bye_due()];
+        let next = candidates.chain(others.into_iter().flatten()).min();
+        next.unwrap_or_else(|| Instant::now() + NEVER)
     }
 
     async fn is_due(&mut self) -> Step {
@@ -199,88 +188,76 @@ impl<D: Driver> Call<'_, D> {
         self.send_candidate(Which::A).await;
         self.send_candidate(Which::B).await;
         if self.set_up_at.is_none() {
-            let deadline = self.begun + self.line.calls.deadline.get();
-            return if now >= deadline {
-                Step::Failed("not set up in time")
+            return if now >= self.deadline() {
+                Err("not set up in time")
             } else {
-                Step::GoesOn
+                Ok(true)
             };
         }
-        if self.next_round.is_some_and(|at| at <= now) {
+        if self.next_renegotiation.is_some_and(|at| at <= now) {
             self.renegotiations_left -= 1;
-            self.plan_round();
+            self.plan_renegotiation();
             self.describe(Which::A, MessageKind::Offer).await;
         }
-        let is_trickling = self.trickles.iter().any(|trickle| trickle.next.is_some());
-        if !is_trickling && self.bye_at.is_some_and(|at| at <= now) {
+        if self.bye_due().is_some_and(|at| at <= now) {
             self.pair
                 .send(Which::A, MessageKind::Bye, BYE_BYTES, Duration::ZERO)
                 .await;
-            return Step::Over;
+            return Ok(false);
         }
-        Step::GoesOn
+        Ok(true)
     }
 
-    /// Further rounds are spread evenly over the rest of the talk.
-    fn plan_round(&mut self) {
+    /// Renegotiations are spread evenly over the rest of the talk.
+    fn plan_renegotiation(&mut self) {
         let now = Instant::now();
         let rest = self.bye_at.map_or(Duration::ZERO, |bye| bye - now.min(bye));
         let gap = rest / (self.renegotiations_left + 1);
-        self.next_round = (self.renegotiations_left > 0).then(|| now + gap);
+        self.next_renegotiation = (self.renegotiations_left > 0).then(|| now + gap);
     }
 
     async fn take(&mut self, event: Event) -> Step {
         match event {
-            Event::Arrived(at, arrived) => self.take_message(at, arrived).await,
-            Event::Ended => return Step::Failed("a connection ended"),
+            Event::Arrived(at, kind) => self.take_message(at, kind).await,
+            Event::Ended => return Err("a connection ended"),
             Event::Other => {}
         }
-        self.check();
-        Step::GoesOn
+        self.check_set_up();
+        Ok(true)
     }
 
-    async fn take_message(&mut self, at: Which, arrived: Arrived) {
-        let index = at as usize;
-        match arrived.kind {
+    async fn take_message(&mut self, at: Which, kind: MessageKind) {
+        let side = &mut self.sides[at as usize];
+        match kind {
             MessageKind::Offer => {
-                self.has(index, true);
+                side.has_description = true;
                 self.describe(at, MessageKind::Answer).await;
             }
             MessageKind::Answer => {
-                let is_first = !self.descriptions.get(index).copied().unwrap_or_default();
-                self.has(index, true);
-                if is_first && let Some(offered_at) = self.offered_at {
-                    let recorder = &self.line.judge.recorder;
-                    recorder.time(Metric::OfferAnswer, offered_at.elapsed(), Duration::ZERO);
+                let is_first = !std::mem::replace(&mut side.has_description, true);
+                if is_first {
+                    let took = self.offered_at.elapsed();
+                    self.plan
+                        .oracle
+                        .recorder
+                        .time(Metric::OfferAnswer, took, Duration::ZERO);
                 }
             }
-            MessageKind::Candidate => self.has(index, false),
+            MessageKind::Candidate => side.has_candidate = true,
             MessageKind::Bye | MessageKind::Message => {}
         }
     }
 
-    fn has(&mut self, index: usize, description: bool) {
-        let list = if description {
-            &mut self.descriptions
-        } else {
-            &mut self.candidates
-        };
-        if let Some(has) = list.get_mut(index) {
-            *has = true;
-        }
-    }
-
-    /// Whether it is set up now.
-    fn check(&mut self) {
-        let is_complete = self.descriptions.iter().chain(&self.candidates).all(|has| *has);
-        if self.set_up_at.is_some() || !is_complete {
+    fn check_set_up(&mut self) {
+        let is_complete = |side: &Side| side.has_description && side.has_candidate;
+        if self.set_up_at.is_some() || !self.sides.iter().all(is_complete) {
             return;
         }
         let now = Instant::now();
         self.set_up_at = Some(now);
-        self.bye_at = Some(now + self.line.calls.talk.get());
-        self.plan_round();
-        let recorder = &self.line.judge.recorder;
+        self.bye_at = Some(now + self.plan.calls.talk.get());
+        self.plan_renegotiation();
+        let recorder = &self.plan.oracle.recorder;
         recorder.count(Counter::CallsSetUp);
         recorder.time(Metric::CallSetup, now - self.begun, self.late);
     }

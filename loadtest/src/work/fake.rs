@@ -10,27 +10,27 @@ use serde_json::value::RawValue;
 use switchboard_protocol::MessageKind;
 use tokio::sync::mpsc;
 
-use crate::drivers::{Broken, Driver, Greeting, Heard, Link, Promises, Refusal, Who, Word};
+use crate::drivers::{Broken, Driver, Greeting, Link, LinkEvent, Outcome, Promises, Refusal, Who};
 
 /// What is done to the message of that number, counted over all of the server's from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wrong {
     Lose,
     LoseAndSayDelivered,
-    LoseAndTell,
+    LoseAndReport,
     Double,
     SwapWithNext,
     Corrupt,
     ToTheSender,
-    NoWord,
+    NoOutcome,
 }
 
-type Ears = Arc<Mutex<HashMap<String, mpsc::Sender<Heard>>>>;
+type Receivers = Arc<Mutex<HashMap<String, mpsc::Sender<LinkEvent>>>>;
 
 /// The server.
 #[derive(Debug)]
 pub(super) struct Fake {
-    ears: Ears,
+    receivers: Receivers,
     state: Arc<Mutex<State>>,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct Fake {
 struct State {
     wrong: Option<(u64, Wrong)>,
     count: u64,
-    held: Option<(String, Heard)>,
+    held: Option<(String, LinkEvent)>,
 }
 
 impl Fake {
@@ -49,7 +49,7 @@ impl Fake {
             held: None,
         };
         Self {
-            ears: Ears::default(),
+            receivers: Receivers::default(),
             state: Arc::new(Mutex::new(state)),
         }
     }
@@ -60,7 +60,7 @@ impl Driver for Fake {
 
     fn promises(&self) -> Promises {
         Promises {
-            final_words: true,
+            outcomes: true,
             names_sender: true,
             resumes: false,
         }
@@ -72,10 +72,10 @@ impl Driver for Fake {
 
     async fn connect(&self, who: &Who) -> Result<(FakeLink, Greeting), Refusal> {
         let (sender, events) = mpsc::channel(1024);
-        self.ears.lock().unwrap().insert(who.peer.clone(), sender);
+        self.receivers.lock().unwrap().insert(who.peer.clone(), sender);
         let link = FakeLink {
             name: who.peer.clone(),
-            ears: Arc::clone(&self.ears),
+            receivers: Arc::clone(&self.receivers),
             state: Arc::clone(&self.state),
             events,
             sent: 0,
@@ -92,16 +92,16 @@ impl Driver for Fake {
 
 pub(super) struct FakeLink {
     name: String,
-    ears: Ears,
+    receivers: Receivers,
     state: Arc<Mutex<State>>,
-    events: mpsc::Receiver<Heard>,
+    events: mpsc::Receiver<LinkEvent>,
     sent: u64,
 }
 
 impl FakeLink {
-    fn hear(&self, whom: &str, heard: Heard) {
-        if let Some(ears) = self.ears.lock().unwrap().get(whom) {
-            ears.try_send(heard).unwrap();
+    fn deliver(&self, whom: &str, event: LinkEvent) {
+        if let Some(receivers) = self.receivers.lock().unwrap().get(whom) {
+            receivers.try_send(event).unwrap();
         }
     }
 }
@@ -115,41 +115,46 @@ impl Link for FakeLink {
             let wrong = state.wrong.filter(|(number, _)| *number == state.count);
             (wrong.map(|(_, wrong)| wrong), state.held.take())
         };
-        let message = |payload: &RawValue| Heard::Message {
+        let message = |payload: &RawValue| LinkEvent::Message {
             from: Some(self.name.clone()),
             payload: payload.to_owned(),
         };
-        let word = |word| Heard::Word { id: self.sent, word };
+        let outcome = |outcome| LinkEvent::Outcome {
+            id: self.sent,
+            outcome,
+        };
         match wrong {
-            Some(Wrong::Lose | Wrong::LoseAndSayDelivered | Wrong::LoseAndTell) => {}
-            Some(Wrong::ToTheSender) => self.hear(&self.name, message(payload)),
+            Some(Wrong::Lose | Wrong::LoseAndSayDelivered | Wrong::LoseAndReport) => {}
+            Some(Wrong::ToTheSender) => self.deliver(&self.name, message(payload)),
             Some(Wrong::SwapWithNext) => {
                 self.state.lock().unwrap().held = Some((to.to_owned(), message(payload)));
             }
             Some(Wrong::Corrupt) => {
                 let changed = payload.get().replacen("a=", "b=", 1);
-                self.hear(to, message(&RawValue::from_string(changed).unwrap()));
+                self.deliver(to, message(&RawValue::from_string(changed).unwrap()));
             }
             Some(Wrong::Double) => {
-                self.hear(to, message(payload));
-                self.hear(to, message(payload));
+                self.deliver(to, message(payload));
+                self.deliver(to, message(payload));
             }
-            Some(Wrong::NoWord) | None => self.hear(to, message(payload)),
+            Some(Wrong::NoOutcome) | None => self.deliver(to, message(payload)),
         }
         if let Some((to, message)) = held {
-            self.hear(&to, message);
+            self.deliver(&to, message);
         }
         match wrong {
-            Some(Wrong::Lose | Wrong::NoWord) => {}
-            Some(Wrong::LoseAndTell) => self.hear(&self.name, word(Word::Failed("unreachable".into()))),
-            _ => self.hear(&self.name, word(Word::Delivered)),
+            Some(Wrong::Lose | Wrong::NoOutcome) => {}
+            Some(Wrong::LoseAndReport) => {
+                self.deliver(&self.name, outcome(Outcome::Failed("unreachable".into())))
+            }
+            _ => self.deliver(&self.name, outcome(Outcome::Delivered)),
         }
         Ok(self.sent)
     }
 
-    async fn next(&mut self) -> Heard {
+    async fn next(&mut self) -> LinkEvent {
         match self.events.recv().await {
-            Some(heard) => heard,
+            Some(event) => event,
             None => std::future::pending().await,
         }
     }

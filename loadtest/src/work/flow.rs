@@ -1,6 +1,6 @@
-//! One direction between two peers, and the oracle on it: what was sent, which final words came, what arrived, in
-//! which order; and at the end, what is to be called a loss. The rules are those of `docs/delivery.md`, made weaker
-//! only where a server promises less.
+//! One direction between two peers, and the oracle on it: what was sent, which outcomes came, what arrived, in which
+//! order; and at the end, what counts as lost. The rules are those of `docs/delivery.md`, made weaker only where a
+//! server promises less.
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -9,32 +9,23 @@ use std::{
 
 use switchboard_protocol::MessageKind;
 
-use super::{judge::Judge, stamp::FlowId};
+use super::{oracle::Oracle, stamp::FlowId};
 use crate::{
-    drivers::{Promises, Word},
+    drivers::{Outcome, Promises},
     record::{Counter, Metric},
 };
 
-/// Sends of one flow that are not finished; those beyond cannot be judged, and fail the run.
-const MAX_OPEN: usize = 65_536;
+/// Unfinished sends of one flow; more cannot be checked, and make the run invalid.
+const MAX_UNFINISHED: usize = 65_536;
 
-/// A send that is not finished: its word or its arrival is missing.
+/// A send whose outcome or arrival is missing.
 #[derive(Debug)]
-struct Open {
+struct Unfinished {
     kind: MessageKind,
     at: Instant,
     late: Duration,
     has_arrived: bool,
-    word: Option<Word>,
-}
-
-/// What came with an arrival.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Arrived {
-    pub(crate) number: u64,
-    pub(crate) kind: MessageKind,
-    /// From its send until now.
-    pub(crate) took: Duration,
+    outcome: Option<Outcome>,
 }
 
 /// One direction between two peers.
@@ -42,17 +33,17 @@ pub(crate) struct Arrived {
 pub(crate) struct Flow {
     pub(crate) id: FlowId,
     promises: Promises,
-    /// The number of the first entry of `open`.
+    /// The number of the first entry of `unfinished`.
     base: u64,
-    open: VecDeque<Open>,
-    /// Finished with an error, and not arrived so far: if one arrives all the same, that is no offence.
-    told: BTreeSet<u64>,
+    unfinished: VecDeque<Unfinished>,
+    /// Sends that failed and have not arrived. A late arrival of one of them is no violation.
+    failed: BTreeSet<u64>,
     /// The highest number that arrived.
     highest: u64,
-    /// Whether its times count: not those of receivers that are slow on purpose.
+    /// Whether its times count. They do not for receivers that are slow on purpose.
     pub(crate) is_timed: bool,
     /// Sends up to this number may be missing: their sender or receiver was told so.
-    told_up_to: u64,
+    excused_up_to: u64,
 }
 
 impl Flow {
@@ -61,149 +52,150 @@ impl Flow {
             id,
             promises,
             base: 1,
-            open: VecDeque::new(),
-            told: BTreeSet::new(),
+            unfinished: VecDeque::new(),
+            failed: BTreeSet::new(),
             highest: 0,
             is_timed: true,
-            told_up_to: 0,
+            excused_up_to: 0,
         }
     }
 
     /// The number of the next send.
-    pub(crate) fn next(&self) -> u64 {
-        self.base + self.open.len() as u64
+    pub(crate) fn next_number(&self) -> u64 {
+        self.base + self.unfinished.len() as u64
+    }
+
+    /// How many sends are unfinished.
+    pub(crate) fn unfinished(&self) -> usize {
+        self.unfinished.len()
     }
 
     /// A message was sent at `at`, `late` after the moment it was planned for.
-    pub(crate) fn sent(&mut self, kind: MessageKind, at: Instant, late: Duration, judge: &Judge) {
-        judge.recorder.count(Counter::Sent);
-        if self.open.len() >= MAX_OPEN {
-            judge.recorder.count(Counter::OracleFull);
-            self.open.pop_front();
+    pub(crate) fn sent(&mut self, kind: MessageKind, at: Instant, late: Duration, oracle: &Oracle) {
+        oracle.recorder.count(Counter::Sent);
+        if self.unfinished.len() >= MAX_UNFINISHED {
+            oracle.recorder.count(Counter::OracleFull);
+            self.unfinished.pop_front();
             self.base += 1;
         }
-        self.open.push_back(Open {
+        self.unfinished.push_back(Unfinished {
             kind,
             at,
             late,
             has_arrived: false,
-            word: None,
+            outcome: None,
         });
     }
 
-    /// The final word on a send.
-    pub(crate) fn word(&mut self, number: u64, word: Word, judge: &Judge) {
-        let is_timed = self.is_timed;
-        let Some(open) = self.entry(number) else {
+    /// The outcome of a send.
+    pub(crate) fn outcome(&mut self, number: u64, outcome: Outcome, oracle: &Oracle) {
+        let (is_timed, recorder) = (self.is_timed, &oracle.recorder);
+        let Some(send) = self.entry(number) else {
             return;
         };
-        match &word {
-            Word::Delivered => {
-                judge.recorder.count(Counter::Delivered);
+        match &outcome {
+            Outcome::Delivered => {
+                recorder.count(Counter::Delivered);
                 if is_timed {
-                    judge.recorder.time(Metric::Outcome, open.at.elapsed(), open.late);
+                    recorder.time(Metric::Outcome, send.at.elapsed(), send.late);
                 }
             }
-            Word::Failed(reason) => {
-                judge.recorder.count(Counter::SendErrors);
-                judge.recorder.error(&format!("send: {reason}"));
+            Outcome::Failed(reason) => {
+                recorder.count(Counter::SendErrors);
+                recorder.error(&format!("send: {reason}"));
             }
         }
-        open.word = Some(word);
-        self.shed();
+        send.outcome = Some(outcome);
+        self.forget_finished();
     }
 
-    /// A message of this flow arrived at its receiver.
-    pub(crate) fn arrived(&mut self, number: u64, judge: &Judge) -> Option<Arrived> {
+    /// A message of this flow arrived at its receiver. `None` if it must not have.
+    pub(crate) fn arrived(&mut self, number: u64, oracle: &Oracle) -> Option<MessageKind> {
         let now = Instant::now();
-        judge.recorder.count(Counter::Arrived);
+        oracle.recorder.count(Counter::Arrived);
         let (highest, is_timed, id) = (self.highest, self.is_timed, self.id);
-        let is_new = self.entry(number).is_some_and(|open| !open.has_arrived);
-        if !is_new {
-            if self.told.remove(&number) {
+        if self.entry(number).is_none_or(|send| send.has_arrived) {
+            if self.failed.remove(&number) {
                 return None;
             }
-            if number >= self.next() {
-                judge.offence(Counter::Misdelivered, || {
-                    format!("{id:?}: {number} arrived and was never sent")
-                });
+            let (counter, how) = if number >= self.next_number() {
+                (Counter::Misdelivered, "and was never sent")
             } else {
-                judge.offence(Counter::Duplicated, || format!("{id:?}: {number} arrived again"));
-            }
+                (Counter::Duplicated, "again")
+            };
+            oracle.violation(counter, || format!("{id:?}: {number} arrived {how}"));
             return None;
         }
         if number < highest {
-            judge.offence(Counter::Reordered, || {
+            oracle.violation(Counter::Reordered, || {
                 format!("{id:?}: {number} arrived after {highest}")
             });
         }
         self.highest = highest.max(number);
-        let open = self.entry(number)?;
-        open.has_arrived = true;
-        let took = now.saturating_duration_since(open.at);
-        let (kind, late) = (open.kind, open.late);
+        let send = self.entry(number)?;
+        send.has_arrived = true;
+        let kind = send.kind;
         if is_timed {
-            judge.recorder.time(Metric::OneWay, took, late);
+            oracle
+                .recorder
+                .time(Metric::OneWay, now.saturating_duration_since(send.at), send.late);
         }
-        self.shed();
-        Some(Arrived { number, kind, took })
+        self.forget_finished();
+        Some(kind)
     }
 
-    /// The sender or the receiver was told that what is open now may be lost: its connection is over, or came
-    /// back with a gap.
-    pub(crate) fn is_told(&mut self) {
-        self.told_up_to = self.next().saturating_sub(1);
+    /// The sender or the receiver was told that unfinished sends may be lost: its connection is over, or came back
+    /// with a gap.
+    pub(crate) fn excuse_unfinished(&mut self) {
+        self.excused_up_to = self.next_number().saturating_sub(1);
     }
 
-    /// Whether every send is finished.
-    pub(crate) fn is_settled(&self) -> bool {
-        self.open.is_empty()
-    }
-
-    /// Judges what is still open; nothing more comes.
-    pub(crate) fn end(&mut self, judge: &Judge) {
-        let (id, base, told_up_to, final_words) =
-            (self.id, self.base, self.told_up_to, self.promises.final_words);
-        for (number, open) in (base..).zip(self.open.drain(..)) {
-            let is_told = number <= told_up_to;
-            let story = || {
-                format!(
-                    "{id:?}: {} {number}, sent {:?} ago: word {:?}, arrived {}",
-                    open.kind,
-                    open.at.elapsed(),
-                    open.word,
-                    open.has_arrived
-                )
-            };
-            match (&open.word, open.has_arrived) {
-                (Some(_), true) | (Some(Word::Failed(_)), false) => {}
-                (Some(Word::Delivered), false) | (None, _) if is_told => {
-                    judge.recorder.count(Counter::SendErrors)
+    /// Checks what is still unfinished; nothing more comes.
+    pub(crate) fn end(&mut self, oracle: &Oracle) {
+        let (id, promises) = (self.id, self.promises);
+        for (number, send) in (self.base..).zip(self.unfinished.drain(..)) {
+            let Unfinished {
+                kind,
+                at,
+                has_arrived,
+                outcome,
+                ..
+            } = &send;
+            let violation = match (outcome, has_arrived) {
+                (Some(_), true) | (Some(Outcome::Failed(_)), false) => continue,
+                _ if number <= self.excused_up_to => {
+                    oracle.recorder.count(Counter::SendErrors);
+                    continue;
                 }
-                (Some(Word::Delivered), false) => judge.offence(Counter::Lost, story),
-                (None, true) if !final_words => {}
-                (None, _) if final_words => judge.offence(Counter::NoOutcome, story),
-                (None, _) => judge.offence(Counter::Lost, story),
-            }
+                (None, true) if !promises.outcomes => continue,
+                (None, _) if promises.outcomes => Counter::NoOutcome,
+                _ => Counter::Lost,
+            };
+            oracle.violation(violation, || {
+                let ago = at.elapsed();
+                format!(
+                    "{id:?}: {kind} {number}, sent {ago:?} ago: outcome {outcome:?}, arrived {has_arrived}"
+                )
+            });
         }
     }
 
-    fn entry(&mut self, number: u64) -> Option<&mut Open> {
+    fn entry(&mut self, number: u64) -> Option<&mut Unfinished> {
         let index = usize::try_from(number.checked_sub(self.base)?).ok()?;
-        self.open.get_mut(index)
+        self.unfinished.get_mut(index)
     }
 
-    /// Forgets what is finished, from the oldest on.
-    fn shed(&mut self) {
-        let final_words = self.promises.final_words;
-        while self.open.front().is_some_and(|open| {
-            let has_word = open.word.is_some() || !final_words;
-            let has_failed = matches!(open.word, Some(Word::Failed(_)));
-            has_word && (open.has_arrived || has_failed)
-        }) {
-            let arrived = self.open.pop_front().is_some_and(|open| open.has_arrived);
-            if !arrived && self.told.len() < MAX_OPEN {
-                self.told.insert(self.base);
+    /// Removes finished sends, from the oldest on.
+    fn forget_finished(&mut self) {
+        let promises = self.promises;
+        let is_finished = |send: &mut Unfinished| match send.outcome {
+            Some(Outcome::Failed(_)) => true,
+            Some(Outcome::Delivered) => send.has_arrived,
+            None => send.has_arrived && !promises.outcomes,
+        };
+        while let Some(send) = self.unfinished.pop_front_if(is_finished) {
+            if !send.has_arrived && self.failed.len() < MAX_UNFINISHED {
+                self.failed.insert(self.base);
             }
             self.base += 1;
         }

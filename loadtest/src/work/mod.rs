@@ -1,5 +1,5 @@
-//! A worker's work: connect, send, hear, check, over any driver. It knows its share of a scenario and nothing of
-//! other workers, nor of what is done to the cluster meanwhile.
+//! A worker's work: connect, send, receive, check, over any driver. It knows its share of a scenario. It does not know
+//! other workers or faults.
 
 mod abuse;
 mod call;
@@ -8,10 +8,11 @@ mod calls;
 mod fake;
 mod flow;
 mod idle;
-mod judge;
-pub(crate) mod pacer;
+mod oracle;
+mod pacer;
 mod pair;
 mod peer;
+mod populations;
 mod schedule;
 mod sdp;
 mod share;
@@ -19,6 +20,5 @@ mod stamp;
 mod streams;
 #[cfg(test)]
 mod tests;
-mod whole;
 
-pub(crate) use whole::ScenarioWork;
+pub(crate) use populations::Populations;

@@ -1,50 +1,86 @@
-//! Intended moments, kept to some 60 µs by a thread of its own: tokio's timers round to a millisecond, which
-//! would send in bursts and hide what a lone message costs. Not what the moments are (`schedule`).
+//! Starts at their planned moments, kept to some 60 µs by a thread: tokio's timers round to a millisecond, which
+//! would send in bursts and hide what a single message costs. `schedule` decides what the moments are.
 
-use std::time::{Duration, Instant};
+use std::{sync::Arc, time::Duration};
 
-use tokio::sync::mpsc::{self, error::TrySendError};
+use tokio::{
+    sync::mpsc::{self, error::TrySendError},
+    time::Instant,
+};
 
-/// Moments that a taker may lag behind before they are dropped.
-const LAG: usize = 4096;
+use crate::record::{Counter, Metric, Recorder};
 
-/// A channel for moments; its length is how far its reader may lag behind.
-pub(crate) fn channel() -> (mpsc::Sender<Duration>, mpsc::Receiver<Duration>) {
-    mpsc::channel(LAG)
+/// Starts that a reader may be behind before further ones are dropped.
+pub(crate) const MAX_BACKLOG: usize = 4096;
+
+/// Planned starts, to be read one by one. Each is counted, and so is how late it is.
+pub(crate) struct Starts {
+    moments: mpsc::Receiver<Duration>,
+    load_start: Instant,
+    recorder: Arc<Recorder>,
 }
 
-/// Gives each moment, counted from `clock`, to one of `takers` in turn when it has come. `dropped` is called for a
-/// moment whose taker lags too far behind. Returns at once; the thread ends with the last moment, or when no
-/// taker is left.
-pub(crate) fn start(
-    clock: Instant,
-    moments: impl Iterator<Item = Duration> + Send + 'static,
-    takers: Vec<mpsc::Sender<Duration>>,
-    dropped: impl Fn() + Send + 'static,
-) {
-    // Owner: the channels. The thread ends with the last moment or the last taker.
-    std::thread::spawn(move || pace(clock, moments, &takers, &dropped));
+impl Starts {
+    /// Gives each of `moments`, counted from `load_start`, to one of `readers` in turn. A start is dropped and counted
+    /// when its reader is `backlog` starts behind. The thread ends with the last moment or the last reader.
+    pub(crate) fn shared(
+        moments: impl Iterator<Item = Duration> + Send + 'static,
+        load_start: Instant,
+        recorder: &Arc<Recorder>,
+        readers: usize,
+        backlog: usize,
+    ) -> Vec<Self> {
+        let (senders, starts): (Vec<_>, Vec<_>) = (0..readers)
+            .map(|_| {
+                let (sender, moments) = mpsc::channel(backlog.max(1));
+                let recorder = Arc::clone(recorder);
+                (
+                    sender,
+                    Self {
+                        moments,
+                        load_start,
+                        recorder,
+                    },
+                )
+            })
+            .unzip();
+        let recorder = Arc::clone(recorder);
+        // Owner: the channels. The thread ends with the last moment or the last reader.
+        std::thread::spawn(move || pace(moments, load_start.into_std(), &senders, &recorder));
+        starts
+    }
+
+    /// The next start: how late it is. `None` after the last one. Nothing is lost when the future is dropped.
+    pub(crate) async fn next(&mut self) -> Option<Duration> {
+        let at = self.moments.recv().await?;
+        let late = self.load_start.elapsed().saturating_sub(at);
+        self.recorder.count(Counter::Planned);
+        self.recorder.time(Metric::StartDelay, late, Duration::ZERO);
+        Some(late)
+    }
 }
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "a thread of its own, whose only work is to sleep precisely"
+    reason = "this thread's only work is to sleep precisely"
 )]
 fn pace(
-    clock: Instant,
     moments: impl Iterator<Item = Duration>,
-    takers: &[mpsc::Sender<Duration>],
-    dropped: &dyn Fn(),
+    load_start: std::time::Instant,
+    readers: &[mpsc::Sender<Duration>],
+    recorder: &Recorder,
 ) {
-    for (at, taker) in moments.zip(takers.iter().cycle()) {
-        if let Some(wait) = at.checked_sub(clock.elapsed()) {
+    for (at, reader) in moments.zip(readers.iter().cycle()) {
+        if let Some(wait) = at.checked_sub(load_start.elapsed()) {
             std::thread::sleep(wait);
         }
-        match taker.try_send(at) {
+        match reader.try_send(at) {
             Ok(()) => {}
-            Err(TrySendError::Full(_)) => dropped(),
-            Err(TrySendError::Closed(_)) if takers.iter().all(mpsc::Sender::is_closed) => return,
-            Err(TrySendError::Closed(_)) => dropped(),
+            Err(TrySendError::Closed(_)) if readers.iter().all(mpsc::Sender::is_closed) => return,
+            Err(_) => {
+                recorder.count(Counter::Planned);
+                recorder.count(Counter::Dropped);
+            }
         }
     }
 }

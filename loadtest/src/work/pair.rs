@@ -1,5 +1,5 @@
 //! Two peers that talk to each other, held by one task: connecting them where the scenario wants them, what either
-//! hears, and the oracle on both directions. What they say, and when, is for `call`, `streams` and `idle`.
+//! receives, and the oracle on both directions. `call`, `streams` and `idle` decide what they send, and when.
 
 use std::{
     sync::Arc,
@@ -10,14 +10,14 @@ use switchboard_protocol::MessageKind;
 use tokio::time::timeout;
 
 use super::{
-    flow::{Arrived, Flow},
-    judge::Judge,
+    flow::Flow,
+    oracle::Oracle,
     peer::Peer,
     share::{Names, PairName},
     stamp::{self, FlowId},
 };
 use crate::{
-    drivers::{Driver, Heard, Link as _, Refusal},
+    drivers::{Driver, Link as _, LinkEvent, Refusal},
     record::Counter,
     scenario::Placement,
 };
@@ -33,7 +33,7 @@ pub(crate) enum Which {
 
 impl Which {
     /// The other one.
-    pub(crate) fn other(self) -> Self {
+    pub(crate) const fn other(self) -> Self {
         match self {
             Self::A => Self::B,
             Self::B => Self::A,
@@ -44,8 +44,8 @@ impl Which {
 /// What happened to the pair.
 #[derive(Debug)]
 pub(crate) enum Event {
-    /// A message arrived at this one.
-    Arrived(Which, Arrived),
+    /// A message of that kind arrived at this one.
+    Arrived(Which, MessageKind),
     /// The connection of one of them is over.
     Ended,
     /// Something else, noted already.
@@ -57,21 +57,21 @@ struct Side<D: Driver> {
     /// What it sends.
     out: Flow,
     /// It does not read: slow on purpose.
-    is_deaf: bool,
+    is_paused: bool,
 }
 
 /// Two peers that talk to each other.
 pub(crate) struct Pair<D: Driver> {
     a: Side<D>,
     b: Side<D>,
-    judge: Arc<Judge>,
+    oracle: Arc<Oracle>,
 }
 
 impl<D: Driver> Pair<D> {
     /// Connects both at once. `late` is how much later than planned this begins.
     pub(crate) async fn connect(
         driver: &D,
-        judge: &Arc<Judge>,
+        oracle: &Arc<Oracle>,
         names: &Names,
         pair: PairName,
         placement: Placement,
@@ -79,29 +79,28 @@ impl<D: Driver> Pair<D> {
     ) -> Result<Self, Refusal> {
         let (who_a, who_b) = names.pair(&pair, placement, driver.nodes());
         let (a, b) = tokio::join!(
-            Peer::connect(driver, &judge.recorder, &who_a, late),
-            Peer::connect(driver, &judge.recorder, &who_b, late)
+            Peer::connect(driver, &oracle.recorder, &who_a, late),
+            Peer::connect(driver, &oracle.recorder, &who_b, late)
         );
         let (a, b) = (a?, b?);
-        let is_one_node = a.node == b.node;
-        let is_as_wished = match placement {
-            Placement::SameNode => is_one_node,
-            Placement::CrossNode => !is_one_node,
+        let is_placed = match placement {
+            Placement::SameNode => a.node == b.node,
+            Placement::CrossNode => a.node != b.node,
             Placement::Random => true,
         };
-        if !is_as_wished {
-            judge.recorder.count(Counter::PlacementMissed);
+        if !is_placed {
+            oracle.recorder.count(Counter::PlacementMissed);
         }
         let side = |peer, flow| Side {
             peer,
             out: Flow::new(FlowId(flow), driver.promises()),
-            is_deaf: false,
+            is_paused: false,
         };
         let flow = names.flow(&pair);
         Ok(Self {
             a: side(a, flow),
             b: side(b, flow + 1),
-            judge: Arc::clone(judge),
+            oracle: Arc::clone(oracle),
         })
     }
 
@@ -112,7 +111,7 @@ impl<D: Driver> Pair<D> {
         }
     }
 
-    /// Sends to the other. What cannot be sent any more counts as told.
+    /// Sends to the other; whether it was sent.
     pub(crate) async fn send(
         &mut self,
         from: Which,
@@ -120,113 +119,119 @@ impl<D: Driver> Pair<D> {
         bytes: usize,
         late: Duration,
     ) -> bool {
-        let judge = Arc::clone(&self.judge);
-        let to = self.side(from.other()).peer.address.clone();
-        let side = self.side(from);
-        let number = side.out.next();
+        let (side, receiver) = match from {
+            Which::A => (&mut self.a, &self.b.peer),
+            Which::B => (&mut self.b, &self.a.peer),
+        };
+        let (oracle, number) = (&self.oracle, side.out.next_number());
         let Ok(payload) = stamp::payload(side.out.id, number, bytes) else {
-            judge.recorder.error("a payload could not be made");
+            oracle.recorder.error("a payload could not be made");
             return false;
         };
         let Some(link) = side.peer.link() else {
             return false;
         };
         let at = Instant::now();
-        if link.send(kind, &to, &payload).await.is_err() {
-            judge
+        if link.send(kind, &receiver.address, &payload).await.is_err() {
+            oracle
                 .recorder
                 .error("send: not sent, the connection is over or full");
             return false;
         }
-        judge.recorder.add(Counter::BytesSent, payload.get().len() as u64);
-        side.out.sent(kind, at, late, &judge);
+        oracle
+            .recorder
+            .add(Counter::BytesSent, payload.get().len() as u64);
+        side.out.sent(kind, at, late, oracle);
         true
+    }
+
+    /// How many sends of both are unfinished.
+    pub(crate) fn unfinished(&self) -> usize {
+        self.a.out.unfinished() + self.b.out.unfinished()
     }
 
     /// What happens next. May be cancelled.
     pub(crate) async fn next(&mut self) -> Event {
-        let (a_deaf, b_deaf) = (self.a.is_deaf, self.b.is_deaf);
-        let (which, heard) = tokio::select! {
-            heard = self.a.peer.next(), if !a_deaf => (Which::A, heard),
-            heard = self.b.peer.next(), if !b_deaf => (Which::B, heard),
+        let (a_paused, b_paused) = (self.a.is_paused, self.b.is_paused);
+        let (which, event) = tokio::select! {
+            event = self.a.peer.next(), if !a_paused => (Which::A, event),
+            event = self.b.peer.next(), if !b_paused => (Which::B, event),
             else => std::future::pending().await,
         };
-        self.take(which, heard)
+        self.take(which, event)
     }
 
-    fn take(&mut self, which: Which, heard: Heard) -> Event {
-        let judge = Arc::clone(&self.judge);
-        match heard {
-            Heard::Message { from, payload } => {
+    fn take(&mut self, which: Which, event: LinkEvent) -> Event {
+        match event {
+            LinkEvent::Message { from, payload } => {
                 let sender = &self.side(which.other()).peer;
                 if from.is_some_and(|from| from != sender.name && from != sender.address) {
-                    judge.offence(Counter::Misdelivered, || "under another sender's name".to_owned());
-                    return Event::Other;
+                    let story = || "under another sender's name".to_owned();
+                    self.oracle.violation(Counter::Misdelivered, story);
+                } else if let Some(kind) = self.arrive(which, stamp::read(&payload)) {
+                    return Event::Arrived(which, kind);
                 }
-                self.arrive(which, stamp::read(&payload), &judge)
             }
-            Heard::Word { id, word } => {
-                self.side(which).out.word(id, word, &judge);
-                Event::Other
+            LinkEvent::Outcome { id, outcome } => {
+                let oracle = Arc::clone(&self.oracle);
+                self.side(which).out.outcome(id, outcome, &oracle);
             }
-            Heard::Lost(_) => Event::Other,
-            Heard::Back { resumed, gap, .. } => {
+            LinkEvent::Disconnected(_) => {}
+            LinkEvent::Reconnected { resumed, gap, .. } => {
                 if gap || !resumed {
-                    self.side(which.other()).out.is_told();
+                    self.side(which.other()).out.excuse_unfinished();
                 }
-                Event::Other
             }
-            Heard::Ended(_) => {
-                // Whoever is cut off knows that what is under way in either direction may be lost.
-                self.a.out.is_told();
-                self.b.out.is_told();
-                Event::Ended
-            }
-        }
-    }
-
-    fn arrive(&mut self, at: Which, stamp: Option<(FlowId, u64)>, judge: &Judge) -> Event {
-        let flow = &mut self.side(at.other()).out;
-        match stamp {
-            None => judge.offence(Counter::Corrupted, || {
-                format!("{:?}: a payload was changed", flow.id)
-            }),
-            Some((id, _)) if id != flow.id => judge.offence(Counter::Misdelivered, || {
-                format!("{id:?} arrived where {:?} was expected", flow.id)
-            }),
-            Some((_, number)) => {
-                if let Some(arrived) = flow.arrived(number, judge) {
-                    return Event::Arrived(at, arrived);
-                }
+            LinkEvent::Ended(_) => {
+                // A peer that is cut off knows that messages in either direction may be lost.
+                self.a.out.excuse_unfinished();
+                self.b.out.excuse_unfinished();
+                return Event::Ended;
             }
         }
         Event::Other
     }
 
-    /// This one stops reading, or goes on.
-    pub(crate) fn set_deaf(&mut self, which: Which, is_deaf: bool) {
-        self.side(which).is_deaf = is_deaf;
+    fn arrive(&mut self, at: Which, stamp: Option<(FlowId, u64)>) -> Option<MessageKind> {
+        let oracle = Arc::clone(&self.oracle);
+        let flow = &mut self.side(at.other()).out;
+        let expected = flow.id;
+        match stamp {
+            Some((id, number)) if id == expected => return flow.arrived(number, &oracle),
+            Some((id, _)) => oracle.violation(Counter::Misdelivered, || {
+                format!("{id:?} arrived where {expected:?} was expected")
+            }),
+            None => oracle.violation(Counter::Corrupted, || {
+                format!("{expected:?}: a payload was changed")
+            }),
+        }
+        None
     }
 
-    /// The times of what is sent to this one do not count.
-    pub(crate) fn leave_untimed(&mut self, receiver: Which) {
-        self.side(receiver.other()).out.is_timed = false;
-        self.side(receiver).out.is_timed = false;
+    /// Whether this one stops reading.
+    pub(crate) fn set_paused(&mut self, which: Which, is_paused: bool) {
+        self.side(which).is_paused = is_paused;
     }
 
-    /// Takes what still comes until every send is finished, at most so long, and judges the rest.
+    /// The times of this pair do not count.
+    pub(crate) fn leave_untimed(&mut self) {
+        self.a.out.is_timed = false;
+        self.b.out.is_timed = false;
+    }
+
+    /// Takes what still comes until every send is finished, at most so long, and checks the rest.
     pub(crate) async fn settle(&mut self, within: Duration) {
-        self.a.is_deaf = false;
-        self.b.is_deaf = false;
+        self.a.is_paused = false;
+        self.b.is_paused = false;
         let settled = async {
-            while !(self.a.out.is_settled() && self.b.out.is_settled()) {
+            while self.unfinished() > 0 {
                 self.next().await;
             }
         };
-        // What is open by then is judged as it is.
+        // The oracle checks what is still unfinished then.
         let _ = timeout(within, settled).await;
-        self.a.out.end(&self.judge);
-        self.b.out.end(&self.judge);
+        self.a.out.end(&self.oracle);
+        self.b.out.end(&self.oracle);
     }
 
     /// Both leave in good order.

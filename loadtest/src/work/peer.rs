@@ -7,18 +7,18 @@ use std::{
 };
 
 use crate::{
-    drivers::{Driver, Greeting, Heard, Link as _, Refusal, Who},
+    drivers::{Driver, Link as _, LinkEvent, Refusal, Who},
     record::{Counter, Metric, Recorder},
 };
 
-/// What connections are noted under where a server does not name its nodes.
+/// Stands for the node where a server does not name its nodes.
 const NAMELESS: &str = "?";
 
 /// A connected peer.
 pub(crate) struct Peer<D: Driver> {
     link: Option<D::Link>,
     pub(crate) name: String,
-    /// What others send to.
+    /// The address that others send to.
     pub(crate) address: String,
     /// The node it is on; `None` while it has no connection.
     pub(crate) node: Option<String>,
@@ -35,30 +35,23 @@ impl<D: Driver> Peer<D> {
         late: Duration,
     ) -> Result<Self, Refusal> {
         recorder.count(Counter::ConnectsTried);
-        match driver.connect(who).await {
-            Ok((link, greeting)) => Ok(Self::adopt(link, greeting, who, recorder, late)),
-            Err(refusal) => {
-                recorder.count(Counter::ConnectsFailed);
-                recorder.error(&format!("connect: {refusal}"));
-                Err(refusal)
-            }
-        }
-    }
-
-    fn adopt(link: D::Link, greeting: Greeting, who: &Who, recorder: &Arc<Recorder>, late: Duration) -> Self {
+        let (link, greeting) = driver.connect(who).await.inspect_err(|refusal| {
+            recorder.count(Counter::ConnectsFailed);
+            recorder.error(&format!("connect: {refusal}"));
+        })?;
         recorder.count(Counter::Connects);
         recorder.time(Metric::Connect, greeting.connect, late);
         recorder.time(Metric::Authenticate, greeting.authenticate, Duration::ZERO);
-        let node = greeting.node.unwrap_or_else(|| NAMELESS.to_owned());
-        recorder.connected(&node);
-        Self {
+        let mut peer = Self {
             link: Some(link),
             name: who.peer.clone(),
             address: greeting.address,
-            node: Some(node),
+            node: None,
             lost_at: None,
             recorder: Arc::clone(recorder),
-        }
+        };
+        peer.enter_node(greeting.node);
+        Ok(peer)
     }
 
     /// Its link, until it leaves.
@@ -66,25 +59,20 @@ impl<D: Driver> Peer<D> {
         self.link.as_mut()
     }
 
-    /// What it hears next; nothing any more once it has left.
-    pub(crate) async fn next(&mut self) -> Heard {
-        let heard = match self.link.as_mut() {
+    /// What it receives next; nothing any more once it has left.
+    pub(crate) async fn next(&mut self) -> LinkEvent {
+        let event = match self.link.as_mut() {
             Some(link) => link.next().await,
             None => std::future::pending().await,
         };
-        self.note(&heard);
-        heard
-    }
-
-    fn note(&mut self, heard: &Heard) {
-        match heard {
-            Heard::Message { .. } | Heard::Word { .. } => {}
-            Heard::Lost(reason) => self.lose("disconnected", reason),
-            Heard::Ended(reason) => {
+        match &event {
+            LinkEvent::Message { .. } | LinkEvent::Outcome { .. } => {}
+            LinkEvent::Disconnected(reason) => self.lose("disconnected", reason),
+            LinkEvent::Ended(reason) => {
                 self.lose("connection ended", reason);
                 self.link = None;
             }
-            Heard::Back { node, resumed, gap } => {
+            LinkEvent::Reconnected { node, resumed, gap } => {
                 if let Some(lost_at) = self.lost_at.take() {
                     self.recorder.count(Counter::Reconnects);
                     self.recorder
@@ -98,14 +86,13 @@ impl<D: Driver> Peer<D> {
                 }
                 // A move makes the new connection before it leaves the old one.
                 self.leave_node();
-                let node = node.clone().unwrap_or_else(|| NAMELESS.to_owned());
-                self.recorder.connected(&node);
-                self.node = Some(node);
+                self.enter_node(node.clone());
             }
         }
+        event
     }
 
-    /// A session says so at each attempt that fails; the first one counts.
+    /// A session reports every attempt that fails; only the first report counts.
     fn lose(&mut self, how: &str, reason: &str) {
         if self.node.is_some() {
             self.recorder.count(Counter::Disconnects);
@@ -113,6 +100,12 @@ impl<D: Driver> Peer<D> {
             self.lost_at = Some(Instant::now());
         }
         self.leave_node();
+    }
+
+    fn enter_node(&mut self, node: Option<String>) {
+        let node = node.unwrap_or_else(|| NAMELESS.to_owned());
+        self.recorder.connected(&node);
+        self.node = Some(node);
     }
 
     fn leave_node(&mut self) {

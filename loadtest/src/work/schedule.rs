@@ -1,5 +1,4 @@
-//! When things are meant to start: moments drawn from stages, the same for the same seed. Not the keeping of them
-//! (`pacer`).
+//! When starts are planned: moments drawn from stages, the same for the same seed. `pacer` keeps them.
 
 use std::time::Duration;
 
@@ -79,19 +78,22 @@ impl Iterator for Schedule {
         self.so_far += match self.arrivals {
             // The gaps of a Poisson process, in starts expected: exponential with mean 1.
             Arrivals::Poisson => -(1.0 - self.chance.random::<f64>()).ln(),
-            Arrivals::Uniform => 1.0,
+            Arrivals::Uniform | Arrivals::Ticks => 1.0,
         };
         let part = self.parts.iter().rev().find(|part| part.before <= self.so_far)?;
         let starts = self.so_far - part.before;
         // A rounding error beyond the last stage's end is no start of it.
-        (starts <= part.expected())
-            .then(|| Duration::from_secs_f64((part.from_s + part.when(starts)).max(0.0)))
+        if starts > part.expected() {
+            return None;
+        }
+        let at = Duration::from_secs_f64((part.from_s + part.when(starts)).max(0.0));
+        let is_ticks = self.arrivals == Arrivals::Ticks;
+        Some(if is_ticks {
+            Duration::from_millis(at.as_millis() as u64)
+        } else {
+            at
+        })
     }
-}
-
-/// How long the stages last together.
-pub(crate) fn length(stages: &[Stage]) -> Duration {
-    stages.iter().map(|stage| stage.lasts.get()).sum()
 }
 
 /// The rate at that moment; 0 after the end.
@@ -111,7 +113,7 @@ pub(crate) fn rate_at(stages: &[Stage], at: Duration) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::Span;
+    use crate::scenario::{Span, length_of};
 
     const fn stage(rate: f64, to: Option<f64>, seconds: u64) -> Stage {
         Stage {
@@ -126,6 +128,11 @@ mod tests {
         let hold: Vec<_> = Schedule::new(&[stage(10.0, None, 2)], 1.0, Arrivals::Uniform, 1).collect();
         assert_eq!((hold.len(), hold[0]), (20, Duration::from_millis(100)));
         let ramp: Vec<_> = Schedule::new(&[stage(0.0, Some(10.0), 10)], 1.0, Arrivals::Uniform, 1).collect();
+        let ticks: Vec<_> = Schedule::new(&[stage(1_500.0, None, 1)], 1.0, Arrivals::Ticks, 1).collect();
+        assert_eq!(
+            (ticks.len(), ticks[0], ticks[1]),
+            (1_500, Duration::ZERO, Duration::from_millis(1))
+        );
         let first_half = ramp.iter().filter(|at| **at < Duration::from_secs(5)).count();
         assert!((49..=50).contains(&ramp.len()) && (12..=13).contains(&first_half));
     }
@@ -146,6 +153,6 @@ mod tests {
         let stages = [stage(10.0, Some(20.0), 10), stage(5.0, None, 1)];
         assert_eq!(rate_at(&stages, Duration::from_secs(5)), 15.0);
         assert_eq!(rate_at(&stages, Duration::from_millis(10_500)), 5.0);
-        assert_eq!(rate_at(&stages, length(&stages)), 0.0);
+        assert_eq!(rate_at(&stages, length_of(&stages)), 0.0);
     }
 }

@@ -44,16 +44,21 @@ pub(crate) struct Names {
     pub(crate) share: Share,
     /// Whether connections come from many addresses of 127.0.0.0/8; else from wherever the system likes.
     pub(crate) spread: bool,
+    /// Whether the first of a pair is on each node in turn; else always on the first node.
+    pub(crate) rotates: bool,
 }
 
 impl Names {
-    /// Who the two are. Nodes are taken in turn, so that all are loaded alike; for a random placement the second
-    /// follows a fixed hash of its number.
+    /// Who the two are. For a random placement the second one's node is a fixed hash of its number.
     pub(crate) fn pair(&self, pair: &PairName, placement: Placement, nodes: usize) -> (Who, Who) {
         let number = pair.number;
         let spread = (number as usize).wrapping_mul(2_654_435_761) >> 7;
         let nodes = nodes.max(1);
-        let first = (number as usize + self.share.number) % nodes;
+        let first = if self.rotates {
+            (number as usize + self.share.number) % nodes
+        } else {
+            0
+        };
         let second = match placement {
             Placement::SameNode => first,
             Placement::CrossNode => (first + 1 + spread % nodes.saturating_sub(1).max(1)) % nodes,
@@ -99,11 +104,12 @@ mod tests {
     }
 
     #[test]
-    fn pairs_are_placed_as_wished_and_flows_are_told_apart() {
+    fn pairs_are_placed_as_wanted_and_flows_are_told_apart() {
         let names = Names {
             tag: "t".into(),
             share: share(1, 2),
             spread: true,
+            rotates: true,
         };
         let mut flows = std::collections::HashSet::new();
         for number in 0..100 {

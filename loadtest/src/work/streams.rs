@@ -1,105 +1,117 @@
-//! Pairs that stay and send to each other steadily, some of them slow readers if the scenario wants it.
+//! Pairs that stay and send to each other steadily, some of them slow readers if the scenario wants it. Open: at
+//! planned moments. Closed: as soon as an earlier message has its outcome.
 
-use std::{ops::Range, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use switchboard_protocol::MessageKind;
 use tokio::{
-    sync::mpsc,
     task::JoinSet,
     time::{Instant, sleep_until},
 };
 
 use super::{
-    judge::Judge,
-    pacer,
+    oracle::Oracle,
+    pacer::{MAX_BACKLOG, Starts},
     pair::{Event, Pair, Which},
-    schedule::{self, Schedule},
+    schedule::{Schedule, rate_at},
     share::{Names, PairName},
 };
 use crate::{
     drivers::{Driver, Refusal},
-    record::{Counter, Metric},
-    scenario::{Slow, Streams},
+    record::Counter,
+    scenario::{Model, Slow, Streams, length_of},
 };
 
 /// Connects under way at once.
-const AT_ONCE: usize = 64;
+const MAX_AT_ONCE: usize = 64;
 
 /// The pairs of this worker, connected.
-pub(crate) struct Talkers<D: Driver> {
+pub(crate) struct ConnectedStreams<D: Driver> {
     pairs: Vec<Pair<D>>,
     streams: Streams,
-    judge: Arc<Judge>,
+    oracle: Arc<Oracle>,
 }
 
-impl<D: Driver> Talkers<D> {
+impl<D: Driver> ConnectedStreams<D> {
     /// Connects this worker's pairs.
     pub(crate) async fn connect(
         driver: D,
-        judge: Arc<Judge>,
+        oracle: Arc<Oracle>,
         names: Names,
         streams: Streams,
     ) -> Result<Self, Refusal> {
         let count = names.share.of_count(streams.pairs);
-        let (driver, names) = (Arc::new(driver), Arc::new(names));
-        let mut pairs = Vec::with_capacity(count);
-        let mut connecting = JoinSet::new();
+        let names = Names {
+            rotates: streams.both_ways,
+            ..names
+        };
+        let shared = Arc::new((driver, names));
+        let (mut pairs, mut connecting) = (Vec::with_capacity(count), JoinSet::new());
         for number in 0..count as u64 {
-            if connecting.len() >= AT_ONCE {
+            if connecting.len() >= MAX_AT_ONCE {
                 pairs.extend(connected(&mut connecting).await?);
             }
-            let (driver, names, judge) = (Arc::clone(&driver), Arc::clone(&names), Arc::clone(&judge));
-            let placement = streams.placement;
+            let (shared, oracle, placement) = (Arc::clone(&shared), Arc::clone(&oracle), streams.placement);
             connecting.spawn(async move {
-                let pair = PairName {
+                let (driver, names) = &*shared;
+                let name = PairName {
                     population: 's',
                     number,
                 };
-                Pair::connect(&*driver, &judge, &names, pair, placement, Duration::ZERO).await
+                Pair::connect(driver, &oracle, names, name, placement, Duration::ZERO).await
             });
         }
         while let Some(pair) = connected(&mut connecting).await? {
             pairs.push(pair);
         }
-        if let Some(slow) = streams.slow {
-            let slow_pairs = (count as f64 * slow.share).round() as usize;
-            for pair in pairs.iter_mut().take(slow_pairs) {
-                pair.leave_untimed(Which::B);
-            }
+        for pair in pairs.iter_mut().take(slow_pairs(&streams, count)) {
+            pair.leave_untimed();
         }
         Ok(Self {
             pairs,
             streams,
-            judge,
+            oracle,
         })
     }
 
-    /// Runs the stages from `start` on, and every send to its end.
+    /// Runs the stages from `start` on, and every send to its end. `share` is this worker's share of the rates.
     pub(crate) async fn run(self, start: Instant, share: f64, seed: u64, settle: Duration) {
-        let moments = Schedule::new(&self.streams.stages, share, self.streams.arrivals, seed);
-        let (takers, moments_of): (Vec<_>, Vec<_>) = self.pairs.iter().map(|_| pacer::channel()).unzip();
-        let recorder = Arc::clone(&self.judge.recorder);
-        pacer::start(start.into_std(), moments, takers, move || {
-            recorder.count(Counter::Planned);
-            recorder.count(Counter::Dropped);
-        });
-        let slow_pairs = self
-            .streams
-            .slow
-            .map_or(0, |slow| (self.pairs.len() as f64 * slow.share).round() as usize);
-        let end = start + schedule::length(&self.streams.stages);
+        let Self {
+            pairs,
+            streams,
+            oracle,
+        } = self;
+        let count = pairs.len();
+        let slow_pairs = slow_pairs(&streams, count);
+        // In the closed model nothing is planned: a pair's channel then has no starts in it.
+        let stages = if streams.model == Model::Open {
+            streams.stages.as_slice()
+        } else {
+            &[]
+        };
+        let moments = Schedule::new(stages, share, streams.arrivals, seed);
+        let starts = Starts::shared(moments, start, &oracle.recorder, count, MAX_BACKLOG);
+        let streams = Arc::new(streams);
         let mut running = JoinSet::new();
-        for (number, (pair, moments)) in self.pairs.into_iter().zip(moments_of).enumerate() {
-            let talker = Talker {
+        for (number, (pair, starts)) in pairs.into_iter().zip(starts).enumerate() {
+            let stream = Stream {
                 pair,
-                judge: Arc::clone(&self.judge),
-                bytes: self.streams.payload_bytes,
-                slow: self.streams.slow.filter(|_| number < slow_pairs),
+                oracle: Arc::clone(&oracle),
+                share: share / count as f64,
+                slow: streams.slow.filter(|_| number < slow_pairs),
+                streams: Arc::clone(&streams),
+                start,
             };
-            running.spawn(talker.run(start..end, moments, settle));
+            running.spawn(stream.run(starts, settle));
         }
         while running.join_next().await.is_some() {}
     }
+}
+
+/// How many of `pairs`, from the first on, have a receiver that is slow.
+fn slow_pairs(streams: &Streams, pairs: usize) -> usize {
+    let share = streams.slow.map_or(0.0, |slow| slow.share);
+    (pairs as f64 * share).round() as usize
 }
 
 async fn connected<D: Driver>(
@@ -112,57 +124,74 @@ async fn connected<D: Driver>(
     }
 }
 
-struct Talker<D: Driver> {
+/// One pair that sends.
+struct Stream<D: Driver> {
     pair: Pair<D>,
-    judge: Arc<Judge>,
-    bytes: usize,
+    oracle: Arc<Oracle>,
+    streams: Arc<Streams>,
+    /// Its share of the stages' rates.
+    share: f64,
     slow: Option<Slow>,
+    start: Instant,
 }
 
-impl<D: Driver> Talker<D> {
-    async fn run(mut self, load: Range<Instant>, mut moments: mpsc::Receiver<Duration>, settle: Duration) {
-        let start = load.start;
-        let mut is_sending = true;
-        let recorder = Arc::clone(&self.judge.recorder);
+impl<D: Driver> Stream<D> {
+    async fn run(mut self, mut starts: Starts, settle: Duration) {
+        let end = self.start + length_of(&self.streams.stages);
+        let is_closed = self.streams.model == Model::Closed;
+        let mut is_sending = !is_closed;
         let mut from = Which::A;
-        let mut is_deaf = false;
+        let mut is_paused = false;
         // Slow receivers begin by reading.
-        let mut turn = self.slow.map(|slow| start + slow.reads.get());
+        let mut turn = self.slow.map(|slow| self.start + slow.reads.get());
+        if is_closed {
+            sleep_until(self.start).await;
+        }
         loop {
-            let turn_at = turn.unwrap_or(start);
+            let turn_at = turn.unwrap_or(self.start);
             tokio::select! {
-                moment = moments.recv(), if is_sending => {
-                    let Some(at) = moment else {
-                        is_sending = false;
-                        continue;
-                    };
-                    recorder.count(Counter::Planned);
-                    let late = start.elapsed().saturating_sub(at);
-                    recorder.time(Metric::StartDelay, late, Duration::ZERO);
-                    self.pair.send(from, MessageKind::Message, self.bytes, late).await;
-                    // Towards a slow receiver only: it could not hear the words on what it sends itself.
-                    if self.slow.is_none() {
-                        from = from.other();
-                    }
+                late = starts.next(), if is_sending => match late {
+                    Some(late) => self.send(&mut from, late).await,
+                    None => is_sending = false,
+                },
+                () = std::future::ready(()), if is_closed && self.has_room() => {
+                    self.oracle.recorder.count(Counter::Planned);
+                    self.send(&mut from, Duration::ZERO).await;
                 }
                 event = self.pair.next() => {
                     if matches!(event, Event::Ended) {
-                        recorder.error("streams: a connection ended");
+                        self.oracle.recorder.error("streams: a connection ended");
                         break;
                     }
                 }
-                // Nobody leaves before the end: who is connected then is part of what is measured.
-                () = sleep_until(load.end), if !is_sending => break,
+                // All stay connected until the end: the number of connections is part of the measurement.
+                () = sleep_until(end), if !is_sending => break,
                 () = sleep_until(turn_at), if turn.is_some() => {
-                    is_deaf = !is_deaf;
-                    self.pair.set_deaf(Which::B, is_deaf);
-                    let lasts = self.slow.map(|slow| if is_deaf { slow.pause } else { slow.reads });
+                    is_paused = !is_paused;
+                    self.pair.set_paused(Which::B, is_paused);
+                    let lasts = self.slow.map(|slow| if is_paused { slow.pause } else { slow.reads });
                     turn = lasts.map(|lasts| Instant::now() + lasts.get());
                 }
             }
         }
-        drop(moments);
+        drop(starts);
         self.pair.settle(settle).await;
         self.pair.close().await;
+    }
+
+    /// Whether the closed model allows one more unfinished message now.
+    fn has_room(&self) -> bool {
+        let wanted = rate_at(&self.streams.stages, self.start.elapsed()) * self.share;
+        (self.pair.unfinished() as f64) < wanted.round()
+    }
+
+    async fn send(&mut self, from: &mut Which, late: Duration) {
+        self.pair
+            .send(*from, MessageKind::Message, self.streams.payload_bytes, late)
+            .await;
+        // Only towards a slow receiver: it could not read the outcomes of its own sends.
+        if self.slow.is_none() && self.streams.both_ways {
+            *from = from.other();
+        }
     }
 }

@@ -4,9 +4,9 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    call::{self, Line},
+    call::{self, CallPlan},
     fake::{Fake, Wrong},
-    judge::Judge,
+    oracle::Oracle,
     share::{Names, Share},
 };
 use crate::{
@@ -17,14 +17,15 @@ use crate::{
 /// Counts of one call with three candidates each way, over a server that does this wrong.
 async fn call_with(wrong: Option<(u64, Wrong)>) -> (Counts, Vec<String>) {
     let recorder = Arc::new(Recorder::default());
-    let judge = Arc::new(Judge::new(Arc::clone(&recorder)));
-    let line = Line {
+    let oracle = Arc::new(Oracle::new(Arc::clone(&recorder)));
+    let plan = CallPlan {
         driver: Fake::new(wrong),
-        judge: Arc::clone(&judge),
+        oracle: Arc::clone(&oracle),
         names: Names {
             tag: "t".into(),
             share: Share { number: 0, of: 1 },
             spread: false,
+            rotates: true,
         },
         calls: Calls {
             candidates: 3,
@@ -35,27 +36,27 @@ async fn call_with(wrong: Option<(u64, Wrong)>) -> (Counts, Vec<String>) {
         },
         settle: Duration::from_millis(200),
     };
-    call::run(&line, 0, Duration::ZERO).await;
+    call::run(&plan, 0, Duration::ZERO).await;
     (
         recorder.tick(0, WorkerUsage::default()).unwrap().counts,
-        judge.stories(),
+        oracle.violations(),
     )
 }
 
-fn offences(counts: &Counts) -> Vec<Counter> {
+fn violations(counts: &Counts) -> Vec<Counter> {
     let silent = Counter::VIOLATIONS.iter().copied();
     silent.filter(|counter| counts.contains_key(counter)).collect()
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_call_is_set_up_renegotiated_and_ended_with_every_message_accounted_for() {
-    let (counts, stories) = call_with(None).await;
+    let (counts, descriptions) = call_with(None).await;
     assert_eq!(counts[&Counter::CallsSetUp], 1);
     // Two descriptions, six candidates, two descriptions more, and the bye.
     for counter in [Counter::Sent, Counter::Arrived, Counter::Delivered] {
         assert_eq!(counts[&counter], 11, "{counter:?}");
     }
-    assert_eq!((offences(&counts), stories), (vec![], vec![]));
+    assert_eq!((violations(&counts), descriptions), (vec![], vec![]));
 }
 
 #[tokio::test(start_paused = true)]
@@ -63,15 +64,15 @@ async fn each_wrong_is_named_and_nothing_else() {
     // The third message is alice's second candidate, or bob's answer: never the offer, so the call goes on.
     let cases = [
         (Wrong::LoseAndSayDelivered, vec![Counter::Lost]),
-        (Wrong::LoseAndTell, vec![]),
+        (Wrong::LoseAndReport, vec![]),
         (Wrong::Lose, vec![Counter::NoOutcome]),
-        (Wrong::NoWord, vec![Counter::NoOutcome]),
+        (Wrong::NoOutcome, vec![Counter::NoOutcome]),
         (Wrong::Double, vec![Counter::Duplicated]),
     ];
     for (wrong, expected) in cases {
-        let (counts, stories) = call_with(Some((4, wrong))).await;
-        assert_eq!(offences(&counts), expected, "{wrong:?}: {stories:?}");
-        assert_eq!(stories.is_empty(), expected.is_empty(), "{wrong:?}");
+        let (counts, descriptions) = call_with(Some((4, wrong))).await;
+        assert_eq!(violations(&counts), expected, "{wrong:?}: {descriptions:?}");
+        assert_eq!(descriptions.is_empty(), expected.is_empty(), "{wrong:?}");
     }
 }
 
@@ -91,7 +92,7 @@ async fn a_changed_a_misdelivered_and_a_late_message_are_told_apart() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_whose_offer_is_lost_fails_in_time() {
-    let (counts, _) = call_with(Some((1, Wrong::LoseAndTell))).await;
+    let (counts, _) = call_with(Some((1, Wrong::LoseAndReport))).await;
     assert_eq!(
         (counts[&Counter::CallsFailed], counts.get(&Counter::CallsSetUp)),
         (1, None)

@@ -131,7 +131,6 @@ impl Jwks {
                 jwks: Arc::clone(self),
                 failed: true,
             };
-            // Owner: the gate. The request ends within FETCH_TIMEOUT_MS, and its drop opens the gate.
             tokio::spawn(request.run());
         }
         Some(self.finished.subscribe())

@@ -15,15 +15,18 @@ use std::{
 };
 
 use common::{
-    Node, PATIENCE, claim, key, next_mid, redis_node, redis_server, session_id, until, until_presence,
+    Node, PATIENCE, claim, key, next_mid,
+    proxy::Proxy,
+    redis_node,
+    redis_server::{RedisServer, free_port},
+    session_id, until,
 };
 use switchboard_core::{BrokerError, BusState, Presence};
-use switchboard_harness::{FaultProxy, Port, RedisOptions, RedisServer};
 
 /// Starts a Redis, or ends the test where there is none.
 macro_rules! redis {
     () => {
-        match redis_server(RedisOptions::default()).await {
+        match RedisServer::start().await {
             Some(redis) => redis,
             None => return,
         }
@@ -34,11 +37,6 @@ async fn node(redis: &RedisServer, name: &str) -> Node {
     let node = redis_node(name, &redis.url());
     node.is_up().await;
     node
-}
-
-/// Where a node finds the Redis behind a proxy.
-fn url_of(proxy: &FaultProxy) -> String {
-    format!("redis://{}", proxy.address())
 }
 
 /// Publishes again and again until it was heard; how long that took.
@@ -58,7 +56,6 @@ async fn channels(redis: &RedisServer) -> usize {
     redis
         .command::<Vec<String>>(&["PUBSUB", "CHANNELS", "sb:*"])
         .await
-        .unwrap()
         .len()
 }
 
@@ -82,10 +79,10 @@ async fn attach_many(node: &Node, peers: usize) {
 
 #[tokio::test]
 async fn after_a_crash_that_loses_all_data_the_nodes_repair_everything_within_two_seconds() {
-    let redis = redis!();
+    let mut redis = redis!();
     let (n1, n2) = (node(&redis, "n1").await, node(&redis, "n2").await);
     let fence = n2.attach("bob", 1).await.fence;
-    redis.kill().await.unwrap();
+    redis.kill();
     until("n2 notices", PATIENCE, || {
         n2.broker.status().state == BusState::Down
     })
@@ -105,21 +102,25 @@ async fn after_a_crash_that_loses_all_data_the_nodes_repair_everything_within_tw
     // The outage itself: long enough for the waits between attempts to have grown to their longest.
     tokio::time::sleep(Duration::from_secs(3)).await;
 
-    redis.start().await.unwrap();
+    redis.start_again().await;
     let took = heard_again(&n1, &n2, "bob", Duration::from_secs(2)).await;
     println!("heard again {took:?} after Redis was back");
     heard_again(&n1, &n2, "eve", Duration::from_secs(2)).await;
     let unknown = n1.locate("nobody").await;
     assert_eq!(unknown, Err(BrokerError::Unsettled), "absence proves nothing yet");
-    until_presence(&n1, "nobody", &Presence::Offline).await;
+    let end = Instant::now() + PATIENCE;
+    while n1.locate("nobody").await != Ok(Presence::Offline) {
+        assert!(Instant::now() < end, "never settled");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     for peer in ["bob", "eve"] {
         assert_eq!(
             n1.locate(peer).await,
             Ok(Presence::Attached { node: n2.id.clone() })
         );
     }
-    let keys: Vec<String> = redis.command(&["KEYS", "sb:{*}:s:acme/bob"]).await.unwrap();
-    let stands: u64 = redis.command(&["HGET", &keys[0], "v"]).await.unwrap();
+    let keys: Vec<String> = redis.command(&["KEYS", "sb:{*}:s:acme/bob"]).await;
+    let stands: u64 = redis.command(&["HGET", &keys[0], "v"]).await;
     assert_eq!(stands, fence, "re-asserted, not claimed anew");
     assert!(n2.takeovers().is_empty());
 }
@@ -144,10 +145,7 @@ async fn a_killed_pubsub_connection_under_load_is_rebuilt_within_two_seconds() {
             tokio::task::yield_now().await;
         }
     });
-    let killed: u64 = redis
-        .command(&["CLIENT", "KILL", "TYPE", "pubsub"])
-        .await
-        .unwrap();
+    let killed: u64 = redis.command(&["CLIENT", "KILL", "TYPE", "pubsub"]).await;
     assert_eq!(killed, 2);
     let took = until_subscribed(&redis, &n2, PEERS + 2 - 2, Duration::from_secs(2)).await;
     println!("{PEERS} channels confirmed again after {took:?}");
@@ -164,10 +162,7 @@ async fn twenty_thousand_subscriptions_are_made_again() {
     let redis = redis!();
     let n1 = node(&redis, "n1").await;
     attach_many(&n1, PEERS).await;
-    let _: u64 = redis
-        .command(&["CLIENT", "KILL", "TYPE", "pubsub"])
-        .await
-        .unwrap();
+    let _: u64 = redis.command(&["CLIENT", "KILL", "TYPE", "pubsub"]).await;
     let took = until_subscribed(&redis, &n1, PEERS, PATIENCE).await;
     println!("{PEERS} channels confirmed again after {took:?}");
     let status = n1.broker.status();
@@ -179,14 +174,14 @@ async fn a_frozen_redis_is_noticed_and_survived() {
     let redis = redis!();
     let (n1, n2) = (node(&redis, "n1").await, node(&redis, "n2").await);
     n2.attach("bob", 1).await;
-    redis.freeze().unwrap();
+    redis.signal("STOP");
     let took = until("both notice", Duration::from_secs(5), || {
         n1.broker.status().state != BusState::Up && n2.broker.status().state != BusState::Up
     })
     .await;
     println!("noticed after {took:?}");
     assert_eq!(n1.publish("bob", b"frozen").await, Err(BrokerError::Unavailable));
-    redis.thaw().unwrap();
+    redis.signal("CONT");
     heard_again(&n1, &n2, "bob", Duration::from_secs(2)).await;
     n1.is_up().await;
     n2.is_up().await;
@@ -197,7 +192,7 @@ async fn a_claim_stuck_in_a_frozen_redis_does_not_come_back() {
     let redis = redis!();
     let (n1, n2) = (node(&redis, "n1").await, node(&redis, "n2").await);
     n2.attach("bob", 1).await;
-    redis.freeze().unwrap();
+    redis.signal("STOP");
     // Subscribed already, so the claim goes out at once and gets no answer.
     let attached = n2.attach("bob", 2).await;
     assert!(!attached.confirmed, "left to the background at the deadline");
@@ -206,14 +201,15 @@ async fn a_claim_stuck_in_a_frozen_redis_does_not_come_back() {
         n2.broker.status().state == BusState::Down
     })
     .await;
-    redis.thaw().unwrap();
+    redis.signal("CONT");
     n1.is_up().await;
     n2.is_up().await;
-    until_presence(&n1, "bob", &Presence::Offline).await;
-    let clients: String = redis
-        .command(&["CLIENT", "LIST", "TYPE", "normal"])
-        .await
-        .unwrap();
+    let end = Instant::now() + PATIENCE;
+    while n1.locate("bob").await != Ok(Presence::Offline) {
+        assert!(Instant::now() < end, "bob stayed attached");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let clients: String = redis.command(&["CLIENT", "LIST", "TYPE", "normal"]).await;
     let links = clients
         .lines()
         .filter(|client| client.contains("cmd=publish"))
@@ -226,27 +222,26 @@ async fn a_node_whose_lease_ran_out_checks_its_claims_and_goes_on() {
     let redis = redis!();
     let (n1, n2) = (node(&redis, "n1").await, node(&redis, "n2").await);
     let fence = n2.attach("bob", 1).await.fence;
-    redis.freeze().unwrap();
+    redis.signal("STOP");
     // Longer than a lease, by Redis's clock and by the nodes'.
     tokio::time::sleep(Duration::from_secs(11)).await;
-    redis.thaw().unwrap();
+    redis.signal("CONT");
     heard_again(&n1, &n2, "bob", PATIENCE).await;
-    until_presence(&n1, "bob", &Presence::Attached { node: n2.id.clone() }).await;
+    let end = Instant::now() + PATIENCE;
+    while n1.locate("bob").await != Ok(Presence::Attached { node: n2.id.clone() }) {
+        assert!(Instant::now() < end, "the claim was not asserted");
+    }
     assert!(n2.attach("bob", 2).await.fence > fence);
 }
 
 #[tokio::test]
 async fn a_deaf_pubsub_connection_is_noticed_within_four_seconds_and_replaced() {
     let redis = redis!();
-    let proxy = FaultProxy::start(redis.address()).await.unwrap();
-    let (n1, n2) = (node(&redis, "n1").await, redis_node("n2", &url_of(&proxy)));
+    let proxy = Proxy::start(redis.port()).await;
+    let (n1, n2) = (node(&redis, "n1").await, redis_node("n2", &proxy.url()));
     n2.is_up().await;
     n2.attach("bob", 1).await;
-    for connection in proxy.connections() {
-        if connection.subscribes {
-            proxy.freeze_towards_client(connection.id);
-        }
-    }
+    proxy.deafen();
     let mut was_deaf = false;
     let took = until("n2 notices", Duration::from_secs(4), || {
         let state = n2.broker.status().state;
@@ -263,13 +258,13 @@ async fn a_deaf_pubsub_connection_is_noticed_within_four_seconds_and_replaced() 
 #[tokio::test]
 async fn a_node_that_was_cut_off_yields_to_a_higher_fence() {
     let redis = redis!();
-    let proxy = FaultProxy::start(redis.address()).await.unwrap();
-    let (n1, n2) = (node(&redis, "n1").await, redis_node("n2", &url_of(&proxy)));
+    let proxy = Proxy::start(redis.port()).await;
+    let (n1, n2) = (node(&redis, "n1").await, redis_node("n2", &proxy.url()));
     n2.is_up().await;
     n2.attach("bob", 1).await;
     n2.attach("eve", 2).await;
-    proxy.refuse(true);
-    proxy.cut_all();
+    let own = proxy.port();
+    proxy.cut().await;
     until("n2 notices", PATIENCE, || {
         n2.broker.status().state == BusState::Down
     })
@@ -280,7 +275,7 @@ async fn a_node_that_was_cut_off_yields_to_a_higher_fence() {
         Some(session_id(1))
     );
     n2.broker.detach(&key("eve"), session_id(2), 0, None);
-    proxy.refuse(false);
+    let _proxy = Proxy::start_at(own, redis.port()).await;
     until("n2 is told", PATIENCE, || {
         n2.takeovers() == [(key("bob"), session_id(1))]
     })
@@ -290,17 +285,20 @@ async fn a_node_that_was_cut_off_yields_to_a_higher_fence() {
         n1.locate("bob").await,
         Ok(Presence::Attached { node: n1.id.clone() })
     );
-    until_presence(&n1, "eve", &Presence::Offline).await;
+    let end = Instant::now() + PATIENCE;
+    while n1.locate("eve").await != Ok(Presence::Offline) {
+        assert!(Instant::now() < end, "a release during the outage was forgotten");
+    }
 }
 
 #[tokio::test]
 async fn every_accepted_publish_is_reported_exactly_once_through_a_crash() {
-    let redis = redis!();
+    let mut redis = redis!();
     let n1 = node(&redis, "n1").await;
     let mut accepted = Vec::new();
     for number in 0..5_000 {
         if number == 2_500 {
-            redis.kill().await.unwrap();
+            redis.kill();
         }
         let mid = next_mid();
         if n1.broker.publish(mid, &key("bob"), vec![1; 100]).is_ok() {
@@ -321,16 +319,19 @@ async fn every_accepted_publish_is_reported_exactly_once_through_a_crash() {
 
 #[tokio::test]
 async fn a_node_starts_without_redis_and_is_up_once_it_comes() {
-    let port = Port::reserve().unwrap();
-    let n1 = redis_node("n1", &format!("redis://127.0.0.1:{}", port.number()));
+    let port = free_port();
+    let n1 = redis_node("n1", &format!("redis://127.0.0.1:{port}"));
     assert_ne!(n1.broker.status().state, BusState::Up);
     assert!(!n1.attach("bob", 1).await.confirmed);
     let redis = redis!();
-    let _proxy = FaultProxy::start_on(&port, redis.address()).await.unwrap();
+    let _proxy = Proxy::start_at(port, redis.port()).await;
     n1.is_up().await;
     let n2 = node(&redis, "n2").await;
     heard_again(&n2, &n1, "bob", Duration::from_secs(2)).await;
-    until_presence(&n2, "bob", &Presence::Attached { node: n1.id.clone() }).await;
+    let end = Instant::now() + PATIENCE;
+    while n2.locate("bob").await != Ok(Presence::Attached { node: n1.id.clone() }) {
+        assert!(Instant::now() < end, "the claim was not made up for");
+    }
 }
 
 #[tokio::test]
@@ -355,20 +356,19 @@ async fn records_of_a_nodes_earlier_run_are_void() {
 async fn a_redis_that_forgot_the_scripts_is_told_them_again() {
     let redis = redis!();
     let n1 = node(&redis, "n1").await;
-    let _: String = redis.command(&["SCRIPT", "FLUSH"]).await.unwrap();
+    let _: String = redis.command(&["SCRIPT", "FLUSH"]).await;
     assert!(n1.attach("bob", 1).await.confirmed);
-    let _: String = redis.command(&["SCRIPT", "FLUSH"]).await.unwrap();
+    let _: String = redis.command(&["SCRIPT", "FLUSH"]).await;
     n1.broker.detach(&key("bob"), session_id(1), 0, None);
-    until_presence(&n1, "bob", &Presence::Offline).await;
+    let end = Instant::now() + PATIENCE;
+    while n1.locate("bob").await != Ok(Presence::Offline) {
+        assert!(Instant::now() < end, "the release was lost");
+    }
 }
 
 #[tokio::test]
 async fn a_password_is_sent_and_a_wrong_one_is_named_but_not_shown() {
-    let options = RedisOptions {
-        password: Some("sesame".to_owned()),
-        ..RedisOptions::default()
-    };
-    let Some(redis) = redis_server(options).await else {
+    let Some(redis) = RedisServer::start_with(Some("sesame")).await else {
         return;
     };
     let n1 = node(&redis, "n1").await;

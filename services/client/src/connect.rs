@@ -110,7 +110,12 @@ async fn resolve(request: &Request<()>) -> Result<SocketAddr, ConnectError> {
         .ok_or_else(|| ConnectError::Url(format!("{host} has no address")))
 }
 
-async fn dial(address: SocketAddr, from: Option<IpAddr>) -> std::io::Result<TcpStream> {
+/// A TCP connection to `address`, from a chosen source address where one is given. One source address has too few ports
+/// for very many connections.
+///
+/// # Errors
+/// Those of the system.
+pub async fn dial(address: SocketAddr, from: Option<IpAddr>) -> std::io::Result<TcpStream> {
     let Some(from) = from else {
         return TcpStream::connect(address).await;
     };

@@ -11,6 +11,7 @@ mod session;
 
 pub use backoff::Backoff;
 pub use client::{Client, Handshake, Outcome};
+pub use connect::dial;
 pub use error::{ClientError, ConnectError, Problem};
 pub use options::{AcksBy, ConnectOptions, Resume, TokenVia};
 pub use session::{Session, SessionError, SessionEvent, SessionOptions, TokenSource};

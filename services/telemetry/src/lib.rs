@@ -9,7 +9,6 @@ mod catalogue;
 mod connections;
 mod labels;
 mod logging;
-mod message_spans;
 mod messages;
 mod metrics;
 mod otlp;

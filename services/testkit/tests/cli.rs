@@ -10,7 +10,7 @@ use std::{
 use switchboard_testkit::{Cluster, SECRET, binary, token};
 
 fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
-    Command::new(binary(None).unwrap())
+    Command::new(binary())
         .args(arguments)
         .envs(environment.iter().copied())
         .output()
@@ -117,7 +117,7 @@ fn a_minted_token_can_be_inspected() {
 async fn two_peers_on_the_command_line_reach_each_other_across_nodes() {
     let cluster = Cluster::start(2).await.unwrap();
     let peer = |name: &str, node: usize, arguments: &[&str]| {
-        let mut command = tokio::process::Command::new(binary(None).unwrap());
+        let mut command = tokio::process::Command::new(binary());
         command
             .args(arguments)
             .env("SWITCHBOARD_URL", cluster.nodes[node].url());

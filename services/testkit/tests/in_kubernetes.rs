@@ -11,10 +11,7 @@ use std::{
 use switchboard_testkit::{Cluster, SECRET, binary, token};
 
 fn run(arguments: &[&str]) -> Output {
-    Command::new(binary(None).unwrap())
-        .args(arguments)
-        .output()
-        .unwrap()
+    Command::new(binary()).args(arguments).output().unwrap()
 }
 
 fn said(output: &Output) -> String {

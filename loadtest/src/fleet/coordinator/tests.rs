@@ -5,7 +5,7 @@ use tokio::io::{AsyncRead, duplex, split};
 use super::*;
 use crate::{
     fleet::{
-        lines::Lines,
+        lines::{Lines, MAX_LINE_BYTES},
         testing::{FakeWork, Fate, OBEDIENT, assignment, script},
         worker::serve,
     },
@@ -14,103 +14,84 @@ use crate::{
 };
 
 /// A worker that is a task of this process.
-fn hire(number: usize, fate: Fate) -> Member {
+fn task(number: usize, fate: Fate) -> Handle {
     let (here, there) = duplex(1 << 16);
     let (read, write) = split(there);
     tokio::spawn(serve(read, write, FakeWork::new(fate)));
     let (read, write) = split(here);
     let read: Box<dyn AsyncRead + Send + Unpin> = Box::new(read);
     let name = format!("worker {number}");
-    Member {
-        voice: Lines::new(read, &name),
+    let output = Lines::new(read, &name, MAX_LINE_BYTES);
+    Handle {
+        output,
         name,
-        ear: Box::new(write),
-        body: Body::Remote,
+        input: Box::new(write),
+        process: None,
         clock_ahead_ms: 0,
     }
 }
 
-fn fleet(fates: &[Fate]) -> Fleet {
-    let members = fates.iter().enumerate().map(|(number, fate)| hire(number, *fate));
-    Fleet::of(members.collect(), Duration::from_millis(50), |_| assignment())
+fn tasks(fates: &[Fate]) -> Fleet {
+    let handles = fates.iter().enumerate().map(|(number, fate)| task(number, *fate));
+    Fleet::of(handles.collect(), Duration::from_millis(50), |_| assignment())
 }
 
-async fn processes(text: &str) -> Fleet {
-    let crew = Crew::Local {
-        workers: 2,
-        program: script(text),
-    };
-    Fleet::start(crew, |_| assignment()).await.unwrap()
+async fn processes(program: Program) -> anyhow::Result<Fleet> {
+    Fleet::start(WorkerSource::Local { workers: 2, program }, |_| assignment()).await
+}
+
+async fn lead(mut fleet: Fleet) -> anyhow::Result<Merged> {
+    fleet.prepare().await?;
+    fleet.begin().await?;
+    fleet.ended().await?;
+    fleet.finish().await
 }
 
 #[tokio::test]
-async fn two_workers_are_prepared_started_heard_and_summed() {
-    let mut fleet = fleet(&[Fate::Well, Fate::Well]);
-    fleet.prepare().await.unwrap();
-    let before = Instant::now();
-    assert!(fleet.begin().await.unwrap() > before);
-    fleet.ended().await.unwrap();
-    let merged = fleet.finish().await.unwrap();
+async fn the_records_of_two_workers_are_summed() {
+    let merged = lead(tasks(&[Fate::Well, Fate::Well])).await.unwrap();
     assert!(!merged.samples().is_empty());
     let result = merged.into_run_result().unwrap();
     assert_eq!(result.counts[Counter::Connects.name()], 2);
     assert_eq!(result.counts[Counter::Sent.name()], 20);
     assert_eq!(result.times["one_way"].corrected.count, 20);
-    let mut stories = result.violations;
-    stories.sort();
-    assert_eq!(stories, ["worker 0 has a story", "worker 1 has a story"]);
+    let mut violations = result.violations;
+    violations.sort();
+    assert_eq!(violations, ["a violation at worker 0", "a violation at worker 1"]);
     assert_eq!(result.generator.workers, 2);
 }
 
 #[tokio::test]
-async fn a_worker_that_fails_names_itself() {
-    let mut fleet = fleet(&[Fate::Well, Fate::FailsRunning]);
-    fleet.prepare().await.unwrap();
-    fleet.begin().await.unwrap();
-    let error = fleet.ended().await.unwrap_err().to_string();
-    assert_eq!(error, "worker 1 failed: the legs hurt");
+async fn a_worker_that_fails_or_dies_is_named_with_the_reason() {
+    let error = lead(tasks(&[Fate::Well, Fate::FailsRunning])).await.unwrap_err();
+    assert_eq!(error.to_string(), "worker 1 failed: as planned");
+    for (text, expected) in [
+        (
+            r#"read prepare; echo '"ready"'; read start; echo "out of luck" >&2; exit 3"#,
+            "died: exit status: 3; its standard error: out of luck",
+        ),
+        ("read prepare; echo hello; read start", "wrote an unknown line"),
+    ] {
+        let error = lead(processes(script(text)).await.unwrap())
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with("worker ") && error.contains(expected),
+            "{error}"
+        );
+    }
+    let missing = Program {
+        path: "/nowhere/worker".into(),
+        args: Vec::new(),
+    };
+    let error = processes(missing).await.unwrap_err();
+    assert!(error.to_string().contains("/nowhere/worker"), "{error:#}");
 }
 
 #[tokio::test]
 async fn processes_are_led_through_a_run() {
-    let mut fleet = processes(OBEDIENT).await;
-    fleet.prepare().await.unwrap();
-    fleet.begin().await.unwrap();
-    fleet.ended().await.unwrap();
-    fleet.finish().await.unwrap();
-}
-
-#[tokio::test]
-async fn a_process_that_dies_names_itself_and_its_last_words() {
-    let dies = r#"read prepare; echo '"ready"'; read start; echo "no legs" >&2; exit 3"#;
-    let mut fleet = processes(dies).await;
-    fleet.prepare().await.unwrap();
-    fleet.begin().await.unwrap();
-    let error = fleet.ended().await.unwrap_err().to_string();
-    assert!(
-        error.starts_with("worker ") && error.ends_with("died: exit status: 3; it said: no legs"),
-        "{error}"
-    );
-}
-
-#[tokio::test]
-async fn a_process_that_speaks_nonsense_names_itself() {
-    let mut fleet = processes("read prepare; echo hello; read start").await;
-    let error = fleet.prepare().await.unwrap_err().to_string();
-    assert!(error.contains("said a line that is not understood"), "{error}");
-}
-
-#[tokio::test]
-async fn a_program_that_is_not_there_is_named() {
-    let crew = Crew::Local {
-        workers: 1,
-        program: Program {
-            path: "/nowhere/worker".into(),
-            args: Vec::new(),
-        },
-    };
-    let error = Fleet::start(crew, |_| assignment()).await.unwrap_err();
-    assert!(error.to_string().contains("/nowhere/worker"), "{error:#}");
+    lead(processes(script(OBEDIENT)).await.unwrap()).await.unwrap();
 }
 
 #[test]

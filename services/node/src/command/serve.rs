@@ -48,8 +48,7 @@ pub(super) async fn node(
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
-            // A second signal ends the process at once.
-            // Owner: the process.
+            // A second signal does not wait for anybody.
             tokio::spawn(async move {
                 tokio::select! {
                     _ = terminate.recv() => {}

@@ -15,7 +15,7 @@ use tokio::{process::Command, time::timeout};
 const MOST: Duration = Duration::from_secs(90);
 
 /// What every load here is given: these tests share the machine, and starts that come late are not their subject.
-pub(crate) const CALM: &[&str] = &["--set", "generator.most_slip=30s"];
+pub(crate) const CALM: &[&str] = &["--set", "generator.max_start_delay=30s"];
 
 /// Where a program runs and leaves its files; and its scenario.
 pub(crate) struct Folder(TempDir);
@@ -104,7 +104,7 @@ impl Ended {
 
 /// The program in `folder`, not yet started; killed when dropped.
 pub(crate) fn command(folder: &Folder, arguments: &[&str]) -> Command {
-    let nodes = std::path::absolute(binary(None).unwrap()).unwrap();
+    let nodes = std::path::absolute(binary()).unwrap();
     let program = nodes.with_file_name("switchboard-loadtest");
     assert!(
         program.is_file(),

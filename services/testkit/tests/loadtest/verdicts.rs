@@ -59,8 +59,8 @@ async fn a_missed_threshold_is_99() {
     assert!(ended.stdout.contains("kept   lost == 0"), "{}", ended.stdout);
     let run = ended.first_run();
     assert_eq!(run["verdict"]["exit_code"], 99);
-    assert_eq!(run["thresholds"][0]["is_met"], false);
-    assert_eq!(run["thresholds"][1]["is_met"], true);
+    assert_eq!(run["thresholds"][0]["is_kept"], false);
+    assert_eq!(run["thresholds"][1]["is_kept"], true);
 }
 
 #[tokio::test]
@@ -70,13 +70,13 @@ async fn a_saturated_generator_is_97() {
         "--set",
         "calls.stages=[{rate=50,for=\"2s\"}]",
         "--set",
-        "calls.most_at_once=1",
+        "calls.max_at_once=1",
         "--set",
         "thresholds=[]",
     ];
     let ended = Folder::new().load("calls", &more).await.expect(97);
     assert!(ended.count("dropped") > 50, "{}", ended.stdout);
-    for word in ["dropped", "lower the rate", "calls.most_at_once"] {
+    for word in ["dropped", "lower the rate", "calls.max_at_once"] {
         assert!(ended.stdout.contains(word), "{word}: {}", ended.stdout);
     }
 
@@ -86,9 +86,9 @@ async fn a_saturated_generator_is_97() {
         "--set",
         "thresholds=[]",
     ];
-    let late = [&late[..], &["--set", "generator.most_slip=1us"]].concat();
+    let late = [&late[..], &["--set", "generator.max_start_delay=1us"]].concat();
     let ended = Folder::new().load("calls", &late).await.expect(97);
-    for word in ["saturated", "late", "generator.most_slip", "lower the rate"] {
+    for word in ["saturated", "late", "generator.max_start_delay", "lower the rate"] {
         assert!(ended.stdout.contains(word), "{word}: {}", ended.stdout);
     }
 }
