@@ -31,7 +31,7 @@ impl Figure {
             Self::Cost(name) => run.costs.get(name).copied().ok_or_else(|| {
                 let known: Vec<_> = run.costs.keys().map(String::as_str).collect();
                 match known.as_slice() {
-                    [] => format!("no cost was measured"),
+                    [] => "no cost was measured".to_owned(),
                     known => format!("no cost {name} was measured; there are {}", known.join(", ")),
                 }
             }),

@@ -131,6 +131,7 @@ impl Jwks {
                 jwks: Arc::clone(self),
                 failed: true,
             };
+            // Owner: the gate. The request ends within FETCH_TIMEOUT_MS, and its drop opens the gate.
             tokio::spawn(request.run());
         }
         Some(self.finished.subscribe())

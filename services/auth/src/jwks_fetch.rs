@@ -150,7 +150,8 @@ struct Set<'a> {
     keys: Vec<&'a RawValue>,
 }
 
-fn parse(body: &[u8]) -> Result<KeySet, JwksError> {
+/// Reads a key set.
+pub(crate) fn parse(body: &[u8]) -> Result<KeySet, JwksError> {
     let set: Set<'_> = serde_json::from_slice(body).map_err(|_| JwksError::NotAKeySet)?;
     if set.keys.len() > MAX_KEYS {
         return Err(JwksError::TooManyKeys(set.keys.len()));

@@ -11,6 +11,8 @@ mod claims;
 mod clock;
 mod config;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod ice;
 mod inspect;
 mod jwks;

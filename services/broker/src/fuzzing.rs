@@ -1,43 +1,81 @@
-//! The decoders of bytes from the network, for fuzz targets. Not part of the API.
+//! The decoders of bytes from the network with what must hold for all bytes, for fuzz targets. Not part of the API.
+
+use redis::Value;
+use switchboard_protocol::PeerKey;
 
 use crate::{
     keys,
-    redis::{parse_frame, probe_payload, snapshot_text},
+    partition::Partition,
+    redis::{claims, offline_queue, owner, parse_frame, probe_payload, snapshot_text},
 };
 
-/// Reads frames from `bytes` as the subscriber does; how many there were, or `None` if the connection would end.
-#[must_use]
-pub fn pubsub_frames(mut bytes: &[u8]) -> Option<usize> {
-    let mut frames = 0;
-    loop {
-        match parse_frame(bytes) {
-            Ok(Some((_, length))) => {
-                bytes = bytes.get(length..)?;
-                frames += 1;
-            }
-            Ok(None) => return Some(frames),
-            Err(_) => return None,
+/// Frames of the subscriber: a frame is found in its own bytes alone, and in no part of them.
+///
+/// # Panics
+/// When that does not hold.
+pub fn pubsub_frames(mut bytes: &[u8]) {
+    while let Ok(Some((frame, length))) = parse_frame(bytes) {
+        let (own, rest) = bytes.split_at(length);
+        assert_eq!(parse_frame(own), Ok(Some((frame, length))));
+        for end in 0..length.min(64) {
+            assert_eq!(parse_frame(&own[..end]), Ok(None));
         }
+        bytes = rest;
     }
 }
 
-/// Reads `bytes` as the name of a peer's channel.
-#[must_use]
-pub fn channel_name(bytes: &[u8]) -> bool {
-    keys::peer_of_channel(bytes).is_some()
+/// The name of a peer's channel: a name that is built from a key gives the key back.
+///
+/// # Panics
+/// When that does not hold.
+pub fn channel_name(bytes: &[u8]) {
+    let Some(key) = keys::peer_of_channel(bytes).and_then(|peer| PeerKey::parse(peer).ok()) else {
+        return;
+    };
+    let mut channel = Vec::new();
+    keys::write_channel(Partition::of(key.as_str()), key.as_str(), &mut channel);
+    assert_eq!(keys::peer_of_channel(&channel), Some(key.as_str()));
 }
 
-/// Reads `bytes` as a probe.
-#[must_use]
-pub fn probe(bytes: &[u8]) -> bool {
-    probe_payload::decode(bytes).is_some()
+/// A probe on a node's own channel: a probe that is read is written the same.
+///
+/// # Panics
+/// When that does not hold.
+pub fn probe(bytes: &[u8]) {
+    if let Some(nonce) = probe_payload::decode(bytes) {
+        assert_eq!(probe_payload::encode(nonce), bytes);
+    }
 }
 
-/// Reads `bytes` as the two texts of a snapshot in a peer's record: accepted ranges and unacknowledged tail.
-#[must_use]
-pub fn snapshot(bytes: &[u8]) -> bool {
-    let ranges = std::str::from_utf8(bytes)
-        .ok()
-        .and_then(snapshot_text::read_ranges);
-    ranges.is_some() || !snapshot_text::read_tail(bytes).is_empty()
+/// The two texts of a snapshot in a peer's record: a text that is read, once written, reads the same.
+///
+/// # Panics
+/// When that does not hold.
+pub fn snapshot(bytes: &[u8]) {
+    let tail = snapshot_text::read_tail(bytes);
+    let written = snapshot_text::write_tail(&tail);
+    assert!(bytes.starts_with(&written));
+    let text = std::str::from_utf8(bytes).ok();
+    if let Some(ranges) = text.and_then(snapshot_text::read_ranges) {
+        let written = snapshot_text::write_ranges(&ranges);
+        assert_eq!(snapshot_text::read_ranges(&written), Some(ranges));
+    }
+}
+
+/// Replies of scripts and commands, whatever Redis says.
+pub fn replies(bytes: &[u8]) {
+    let Ok(reply) = redis::parse_redis_value(bytes) else {
+        return;
+    };
+    let _ = owner::read(&reply);
+    let _ = owner::read_lease(&reply);
+    let _ = claims::read_claimed(&reply);
+    let _ = claims::read_reasserted(&reply);
+    let _ = offline_queue::read_store(&reply);
+    let _ = offline_queue::read_messages(reply.clone());
+    if let Value::Array(fields) = &reply {
+        for field in fields {
+            let _ = owner::read_lease(field);
+        }
+    }
 }

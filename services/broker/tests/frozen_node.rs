@@ -9,14 +9,10 @@
 
 mod common;
 
-use std::{
-    io::{BufRead, BufReader},
-    process::{Child, Command, Stdio},
-    sync::mpsc::{Receiver, sync_channel},
-    time::Duration,
-};
+use std::{path::Path, time::Duration};
 
-use common::{PATIENCE, key, redis_node, redis_server::RedisServer, session_id, until};
+use common::{PATIENCE, key, redis_node, redis_server, session_id, until};
+use switchboard_harness::{Process, Ready, Recipe, RedisOptions};
 
 /// Tells the child where its Redis is.
 const URL: &str = "SWITCHBOARD_TEST_REDIS_URL";
@@ -46,77 +42,49 @@ async fn the_node_that_will_be_frozen() {
     println!("\nYIELDED");
 }
 
-struct Process {
-    child: Child,
-    lines: Receiver<String>,
+/// The node in a process of its own, with its output in `folder`.
+fn start_node(url: &str, folder: &Path) -> Process {
+    let arguments = [
+        "--exact",
+        "the_node_that_will_be_frozen",
+        "--ignored",
+        "--nocapture",
+    ];
+    let recipe = Recipe {
+        program: std::env::current_exe().unwrap(),
+        arguments: arguments.map(Into::into).to_vec(),
+        environment: vec![(URL, url.to_owned())],
+        log: folder.join("log"),
+        ready: Ready::Started,
+        ports: Vec::new(),
+    };
+    let process = Process::new("n2", recipe);
+    process.spawn().unwrap();
+    process
 }
 
-impl Process {
-    fn start(url: &str) -> Self {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args([
-                "--exact",
-                "the_node_that_will_be_frozen",
-                "--ignored",
-                "--nocapture",
-            ])
-            .env(URL, url)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let output = BufReader::new(child.stdout.take().unwrap());
-        let (sender, lines) = sync_channel(4_096);
-        std::thread::spawn(move || {
-            for line in output.lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    return;
-                }
-            }
-        });
-        Self { child, lines }
-    }
-
-    fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        let status = Command::new("kill")
-            .args([&format!("-{name}"), &pid])
-            .status()
-            .unwrap();
-        assert!(status.success());
-    }
-
-    /// What it said until it says `last`.
-    async fn says(&self, last: &str) -> Vec<String> {
-        let mut said = Vec::new();
-        until(last, PATIENCE, || {
-            said.extend(self.lines.try_iter());
-            said.iter().any(|line| line == last)
-        })
-        .await;
-        said
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// Waits until the node has printed this line.
+async fn prints(node: &Process, line: &str) {
+    until(line, PATIENCE, || {
+        node.log().lines().any(|printed| printed == line)
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_thawed_node_yields_and_delivers_nothing_of_what_had_gathered() {
-    let Some(redis) = RedisServer::start().await else {
+    let Some(redis) = redis_server(RedisOptions::default()).await else {
         return;
     };
     let n1 = redis_node("n1", &redis.url());
     n1.is_up().await;
-    let n2 = Process::start(&redis.url());
-    n2.says("READY").await;
+    let folder = tempfile::tempdir().unwrap();
+    let n2 = start_node(&redis.url(), folder.path());
+    prints(&n2, "READY").await;
     n1.publish("bob", b"before").await.unwrap();
-    n2.says("HEARD before").await;
+    prints(&n2, "HEARD before").await;
 
-    n2.signal("STOP");
+    n2.freeze().unwrap();
     let taken = n1.attach("bob", 2).await;
     assert_eq!(
         taken.previous.map(|previous| previous.session),
@@ -135,9 +103,11 @@ async fn a_thawed_node_yields_and_delivers_nothing_of_what_had_gathered() {
     .await;
     // Longer than the lease.
     tokio::time::sleep(Duration::from_secs(11)).await;
-    n2.signal("CONT");
-    let said = n2.says("YIELDED").await;
-    assert!(!said.iter().any(|line| line.starts_with("HEARD")), "{said:?}");
+    n2.thaw().unwrap();
+    prints(&n2, "YIELDED").await;
+    let log = n2.log();
+    let heard: Vec<_> = log.lines().filter(|line| line.starts_with("HEARD")).collect();
+    assert_eq!(heard, ["HEARD before"]);
     assert!(n1.takeovers().is_empty());
     assert_eq!(n1.publish("bob", b"after").await, Ok(1));
 }

@@ -15,18 +15,15 @@ use std::{
 };
 
 use common::{
-    Node, PATIENCE, claim, key, next_mid,
-    proxy::Proxy,
-    redis_node,
-    redis_server::{RedisServer, free_port},
-    session_id, until,
+    Node, PATIENCE, claim, key, next_mid, redis_node, redis_server, session_id, until, until_presence,
 };
 use switchboard_core::{BrokerError, BusState, Presence};
+use switchboard_harness::{FaultProxy, Port, RedisOptions, RedisServer};
 
 /// Starts a Redis, or ends the test where there is none.
 macro_rules! redis {
     () => {
-        match RedisServer::start().await {
+        match redis_server(RedisOptions::default()).await {
             Some(redis) => redis,
             None => return,
         }
@@ -37,6 +34,11 @@ async fn node(redis: &RedisServer, name: &str) -> Node {
     let node = redis_node(name, &redis.url());
     node.is_up().await;
     node
+}
+
+/// Where a node finds the Redis behind a proxy.
+fn url_of(proxy: &FaultProxy) -> String {
+    format!("redis://{}", proxy.address())
 }
 
 /// Publishes again and again until it was heard; how long that took.
@@ -56,6 +58,7 @@ async fn channels(redis: &RedisServer) -> usize {
     redis
         .command::<Vec<String>>(&["PUBSUB", "CHANNELS", "sb:*"])
         .await
+        .unwrap()
         .len()
 }
 
@@ -79,10 +82,10 @@ async fn attach_many(node: &Node, peers: usize) {
 
 #[tokio::test]
 async fn after_a_crash_that_loses_all_data_the_nodes_repair_everything_within_two_seconds() {
-    let mut redis = redis!();
+    let redis = redis!();
     let (n1, n2) = (node(&redis, "n1").await, node(&redis, "n2").await);
     let fence = n2.attach("bob", 1).await.fence;
-    redis.kill();
+    redis.kill().await.unwrap();
     until("n2 notices", PATIENCE, || {
         n2.broker.status().state == BusState::Down
     })
@@ -102,25 +105,21 @@ async fn after_a_crash_that_loses_all_data_the_nodes_repair_everything_within_tw
     // The outage itself: long enough for the waits between attempts to have grown to their longest.
     tokio::time::sleep(Duration::from_secs(3)).await;
 
-    redis.start_again().await;
+    redis.start().await.unwrap();
     let took = heard_again(&n1, &n2, "bob", Duration::from_secs(2)).await;
     println!("heard again {took:?} after Redis was back");
     heard_again(&n1, &n2, "eve", Duration::from_secs(2)).await;
     let unknown = n1.locate("nobody").await;
     assert_eq!(unknown, Err(BrokerError::Unsettled), "absence proves nothing yet");
-    let end = Instant::now() + PATIENCE;
-    while n1.locate("nobody").await != Ok(Presence::Offline) {
-        assert!(Instant::now() < end, "never settled");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    until_presence(&n1, "nobody", &Presence::Offline).await;
     for peer in ["bob", "eve"] {
         assert_eq!(
             n1.locate(peer).await,
             Ok(Presence::Attached { node: n2.id.clone() })
         );
     }
-    let keys: Vec<String> = redis.command(&["KEYS", "sb:{*}:s:acme/bob"]).await;
-    let stands: u64 = redis.command(&["HGET", &keys[0], "v"]).await;
+    let keys: Vec<String> = redis.command(&["KEYS", "sb:{*}:s:acme/bob"]).await.unwrap();
+    let stands: u64 = redis.command(&["HGET", &keys[0], "v"]).await.unwrap();
     assert_eq!(stands, fence, "re-asserted, not claimed anew");
     assert!(n2.takeovers().is_empty());
 }
@@ -145,7 +144,10 @@ async fn a_killed_pubsub_connection_under_load_is_rebuilt_within_two_seconds() {
             tokio::task::yield_now().await;
         }
     });
-    let killed: u64 = redis.command(&["CLIENT", "KILL", "TYPE", "pubsub"]).await;
+    let killed: u64 = redis
+        .command(&["CLIENT", "KILL", "TYPE", "pubsub"])
+        .await
+        .unwrap();
     assert_eq!(killed, 2);
     let took = until_subscribed(&redis, &n2, PEERS + 2 - 2, Duration::from_secs(2)).await;
     println!("{PEERS} channels confirmed again after {took:?}");
@@ -162,7 +164,10 @@ async fn twenty_thousand_subscriptions_are_made_again() {
     let redis = redis!();
     let n1 = node(&redis, "n1").await;
     attach_many(&n1, PEERS).await;
-    let _: u64 = redis.command(&["CLIENT", "KILL", "TYPE", "pubsub"]).await;
+    let _: u64 = redis
+        .command(&["CLIENT", "KILL", "TYPE", "pubsub"])
+        .await
+        .unwrap();
     let took = until_subscribed(&redis, &n1, PEERS, PATIENCE).await;
     println!("{PEERS} channels confirmed again after {took:?}");
     let status = n1.broker.status();
@@ -174,14 +179,14 @@ async fn a_frozen_redis_is_noticed_and_survived() {
     let redis = redis!();
     let (n1, n2) = (node(&redis, "n1").await, node(&redis, "n2").await);
     n2.attach("bob", 1).await;
-    redis.signal("STOP");
+    redis.freeze().unwrap();
     let took = until("both notice", Duration::from_secs(5), || {
         n1.broker.status().state != BusState::Up && n2.broker.status().state != BusState::Up
     })
     .await;
     println!("noticed after {took:?}");
     assert_eq!(n1.publish("bob", b"frozen").await, Err(BrokerError::Unavailable));
-    redis.signal("CONT");
+    redis.thaw().unwrap();
     heard_again(&n1, &n2, "bob", Duration::from_secs(2)).await;
     n1.is_up().await;
     n2.is_up().await;
@@ -192,7 +197,7 @@ async fn a_claim_stuck_in_a_frozen_redis_does_not_come_back() {
     let redis = redis!();
     let (n1, n2) = (node(&redis, "n1").await, node(&redis, "n2").await);
     n2.attach("bob", 1).await;
-    redis.signal("STOP");
+    redis.freeze().unwrap();
     // Subscribed already, so the claim goes out at once and gets no answer.
     let attached = n2.attach("bob", 2).await;
     assert!(!attached.confirmed, "left to the background at the deadline");
@@ -201,15 +206,14 @@ async fn a_claim_stuck_in_a_frozen_redis_does_not_come_back() {
         n2.broker.status().state == BusState::Down
     })
     .await;
-    redis.signal("CONT");
+    redis.thaw().unwrap();
     n1.is_up().await;
     n2.is_up().await;
-    let end = Instant::now() + PATIENCE;
-    while n1.locate("bob").await != Ok(Presence::Offline) {
-        assert!(Instant::now() < end, "bob stayed attached");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    let clients: String = redis.command(&["CLIENT", "LIST", "TYPE", "normal"]).await;
+    until_presence(&n1, "bob", &Presence::Offline).await;
+    let clients: String = redis
+        .command(&["CLIENT", "LIST", "TYPE", "normal"])
+        .await
+        .unwrap();
     let links = clients
         .lines()
         .filter(|client| client.contains("cmd=publish"))
@@ -222,26 +226,27 @@ async fn a_node_whose_lease_ran_out_checks_its_claims_and_goes_on() {
     let redis = redis!();
     let (n1, n2) = (node(&redis, "n1").await, node(&redis, "n2").await);
     let fence = n2.attach("bob", 1).await.fence;
-    redis.signal("STOP");
+    redis.freeze().unwrap();
     // Longer than a lease, by Redis's clock and by the nodes'.
     tokio::time::sleep(Duration::from_secs(11)).await;
-    redis.signal("CONT");
+    redis.thaw().unwrap();
     heard_again(&n1, &n2, "bob", PATIENCE).await;
-    let end = Instant::now() + PATIENCE;
-    while n1.locate("bob").await != Ok(Presence::Attached { node: n2.id.clone() }) {
-        assert!(Instant::now() < end, "the claim was not asserted");
-    }
+    until_presence(&n1, "bob", &Presence::Attached { node: n2.id.clone() }).await;
     assert!(n2.attach("bob", 2).await.fence > fence);
 }
 
 #[tokio::test]
 async fn a_deaf_pubsub_connection_is_noticed_within_four_seconds_and_replaced() {
     let redis = redis!();
-    let proxy = Proxy::start(redis.port()).await;
-    let (n1, n2) = (node(&redis, "n1").await, redis_node("n2", &proxy.url()));
+    let proxy = FaultProxy::start(redis.address()).await.unwrap();
+    let (n1, n2) = (node(&redis, "n1").await, redis_node("n2", &url_of(&proxy)));
     n2.is_up().await;
     n2.attach("bob", 1).await;
-    proxy.deafen();
+    for connection in proxy.connections() {
+        if connection.subscribes {
+            proxy.freeze_towards_client(connection.id);
+        }
+    }
     let mut was_deaf = false;
     let took = until("n2 notices", Duration::from_secs(4), || {
         let state = n2.broker.status().state;
@@ -258,13 +263,13 @@ async fn a_deaf_pubsub_connection_is_noticed_within_four_seconds_and_replaced() 
 #[tokio::test]
 async fn a_node_that_was_cut_off_yields_to_a_higher_fence() {
     let redis = redis!();
-    let proxy = Proxy::start(redis.port()).await;
-    let (n1, n2) = (node(&redis, "n1").await, redis_node("n2", &proxy.url()));
+    let proxy = FaultProxy::start(redis.address()).await.unwrap();
+    let (n1, n2) = (node(&redis, "n1").await, redis_node("n2", &url_of(&proxy)));
     n2.is_up().await;
     n2.attach("bob", 1).await;
     n2.attach("eve", 2).await;
-    let own = proxy.port();
-    proxy.cut().await;
+    proxy.refuse(true);
+    proxy.cut_all();
     until("n2 notices", PATIENCE, || {
         n2.broker.status().state == BusState::Down
     })
@@ -275,7 +280,7 @@ async fn a_node_that_was_cut_off_yields_to_a_higher_fence() {
         Some(session_id(1))
     );
     n2.broker.detach(&key("eve"), session_id(2), 0, None);
-    let _proxy = Proxy::start_at(own, redis.port()).await;
+    proxy.refuse(false);
     until("n2 is told", PATIENCE, || {
         n2.takeovers() == [(key("bob"), session_id(1))]
     })
@@ -285,20 +290,17 @@ async fn a_node_that_was_cut_off_yields_to_a_higher_fence() {
         n1.locate("bob").await,
         Ok(Presence::Attached { node: n1.id.clone() })
     );
-    let end = Instant::now() + PATIENCE;
-    while n1.locate("eve").await != Ok(Presence::Offline) {
-        assert!(Instant::now() < end, "a release during the outage was forgotten");
-    }
+    until_presence(&n1, "eve", &Presence::Offline).await;
 }
 
 #[tokio::test]
 async fn every_accepted_publish_is_reported_exactly_once_through_a_crash() {
-    let mut redis = redis!();
+    let redis = redis!();
     let n1 = node(&redis, "n1").await;
     let mut accepted = Vec::new();
     for number in 0..5_000 {
         if number == 2_500 {
-            redis.kill();
+            redis.kill().await.unwrap();
         }
         let mid = next_mid();
         if n1.broker.publish(mid, &key("bob"), vec![1; 100]).is_ok() {
@@ -319,19 +321,16 @@ async fn every_accepted_publish_is_reported_exactly_once_through_a_crash() {
 
 #[tokio::test]
 async fn a_node_starts_without_redis_and_is_up_once_it_comes() {
-    let port = free_port();
-    let n1 = redis_node("n1", &format!("redis://127.0.0.1:{port}"));
+    let port = Port::reserve().unwrap();
+    let n1 = redis_node("n1", &format!("redis://127.0.0.1:{}", port.number()));
     assert_ne!(n1.broker.status().state, BusState::Up);
     assert!(!n1.attach("bob", 1).await.confirmed);
     let redis = redis!();
-    let _proxy = Proxy::start_at(port, redis.port()).await;
+    let _proxy = FaultProxy::start_on(&port, redis.address()).await.unwrap();
     n1.is_up().await;
     let n2 = node(&redis, "n2").await;
     heard_again(&n2, &n1, "bob", Duration::from_secs(2)).await;
-    let end = Instant::now() + PATIENCE;
-    while n2.locate("bob").await != Ok(Presence::Attached { node: n1.id.clone() }) {
-        assert!(Instant::now() < end, "the claim was not made up for");
-    }
+    until_presence(&n2, "bob", &Presence::Attached { node: n1.id.clone() }).await;
 }
 
 #[tokio::test]
@@ -356,19 +355,20 @@ async fn records_of_a_nodes_earlier_run_are_void() {
 async fn a_redis_that_forgot_the_scripts_is_told_them_again() {
     let redis = redis!();
     let n1 = node(&redis, "n1").await;
-    let _: String = redis.command(&["SCRIPT", "FLUSH"]).await;
+    let _: String = redis.command(&["SCRIPT", "FLUSH"]).await.unwrap();
     assert!(n1.attach("bob", 1).await.confirmed);
-    let _: String = redis.command(&["SCRIPT", "FLUSH"]).await;
+    let _: String = redis.command(&["SCRIPT", "FLUSH"]).await.unwrap();
     n1.broker.detach(&key("bob"), session_id(1), 0, None);
-    let end = Instant::now() + PATIENCE;
-    while n1.locate("bob").await != Ok(Presence::Offline) {
-        assert!(Instant::now() < end, "the release was lost");
-    }
+    until_presence(&n1, "bob", &Presence::Offline).await;
 }
 
 #[tokio::test]
 async fn a_password_is_sent_and_a_wrong_one_is_named_but_not_shown() {
-    let Some(redis) = RedisServer::start_with(Some("sesame")).await else {
+    let options = RedisOptions {
+        password: Some("sesame".to_owned()),
+        ..RedisOptions::default()
+    };
+    let Some(redis) = redis_server(options).await else {
         return;
     };
     let n1 = node(&redis, "n1").await;

@@ -28,6 +28,7 @@ async fn echo(request: Request) -> Response {
     let (mut parts, _) = request.into_parts();
     match (upgrade::accept(&parts), parts.extensions.remove::<OnUpgrade>()) {
         (Ok(response), Some(on_upgrade)) => {
+            // Owner: the connection. The task ends with it.
             tokio::task::spawn(async move {
                 let Ok(upgraded) = on_upgrade.await else { return };
                 if let Some(socket) = upgrade::socket(upgraded, MESSAGE_BYTES).await {

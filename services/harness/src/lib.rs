@@ -2,11 +2,14 @@
 //! fault proxy, an oracle on what clients see, RESP and statistics. Nothing here is linked into a node, and nothing here
 //! links a node: nodes are started as processes of the real binary.
 
+mod coturn;
 pub mod http;
 mod node;
+mod oracle;
 mod ports;
 mod process;
 mod program;
+mod proxy;
 mod ready;
 mod redis;
 pub mod resp;
@@ -14,10 +17,13 @@ pub mod rivals;
 pub mod stats;
 mod wait;
 
+pub use coturn::Coturn;
 pub use node::{NodeProcess, binary};
+pub use oracle::{ClientNo, Oracle, OracleReport, Recovery};
 pub use ports::Port;
 pub use process::{Process, Recipe};
 pub use program::{find_program, or_skip, program_version};
+pub use proxy::{ConnectionInfo, FaultProxy, Side};
 pub use ready::Ready;
 pub use redis::{REDIS, RedisOptions, RedisServer};
 pub use wait::{PATIENCE, wait_until};

@@ -18,7 +18,7 @@ use crate::{
 /// The variable that names the node's binary.
 const BINARY_VARIABLE: &str = "SWITCHBOARD_BIN";
 
-/// The `switchboard` binary: the `named` one, or that in `SWITCHBOARD_BIN`, or the one beside this program.
+/// The `switchboard` binary: the `named` one, or that in `SWITCHBOARD_BIN`, or the one in the folder of this program.
 ///
 /// # Errors
 /// When it is not there, with the fix.
@@ -39,7 +39,7 @@ pub fn binary(named: Option<&Path>) -> anyhow::Result<PathBuf> {
     let mut places = folders.map(|folder| folder.join("switchboard"));
     places.find(|place| place.is_file()).with_context(|| {
         format!(
-            "there is no `switchboard` beside {}; build it with `cargo build -p switchboard-node` in the same \
+            "there is no `switchboard` next to {}; build it with `cargo build -p switchboard-node` in the same \
              profile, or name one with `binary` in `[cluster]` or in {BINARY_VARIABLE}",
             own.display()
         )

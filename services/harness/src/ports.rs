@@ -7,8 +7,8 @@ use tokio::net::TcpSocket;
 
 /// A port of 127.0.0.1 that belongs to its owner until it is dropped.
 ///
-/// A child is told its port before it binds it, so another program could bind it first. There is no such moment here:
-/// the guard holds a socket that is bound to port 0 with `SO_REUSEADDR` and never listens. Linux gives this port to
+/// A child learns its port before it binds it, so another program could bind it first. This cannot happen here: the guard
+/// holds a socket that is bound to port 0 with `SO_REUSEADDR` and never listens. Linux gives this port to
 /// nobody who asks for any port (bind to port 0, connect), also while the server is down. A server that names the
 /// port and sets `SO_REUSEADDR` may listen on it; tokio, Redis, Node.js, Go and coturn all set it. While no server
 /// listens, connections are refused as usual.

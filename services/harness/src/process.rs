@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 
 use crate::{Port, Ready, wait::Wait};
 
-/// How long the kernel may take to end a killed process, which has to give back its memory and sockets.
+/// How long the kernel may take to end a killed process, which has to free its memory and sockets.
 const KILLED_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long a process may take to end by itself. A node drains first: 30 s with its defaults.
@@ -117,6 +117,17 @@ impl Process {
     pub async fn start(&self) -> anyhow::Result<()> {
         self.spawn()?;
         self.wait_ready().await
+    }
+
+    /// Kills it if it runs, starts it again, and waits until it serves.
+    ///
+    /// # Errors
+    /// As [`Process::start`].
+    pub async fn restart(&self) -> anyhow::Result<()> {
+        if self.pid().is_some() {
+            self.kill().await?;
+        }
+        self.start().await
     }
 
     /// Waits until it serves.

@@ -15,7 +15,7 @@ const MAX_DEPTH: usize = 8;
 /// Bytes of the longest text in a reply.
 const MAX_TEXT_BYTES: usize = 4 << 20;
 /// Items of the largest collection in a reply.
-const MAX_ITEMS: usize = 4096;
+const MAX_ITEMS: usize = 65_536;
 /// Bytes of the longest first line: type, number or a short text.
 const MAX_LINE_BYTES: usize = 4096;
 

@@ -2,10 +2,10 @@
 
 use hdrhistogram::Histogram;
 
-/// The shortest time told apart, in nanoseconds: one microsecond.
+/// The resolution, in nanoseconds: one microsecond.
 const MIN_NS: u64 = 1_000;
 
-/// The longest time told apart, in nanoseconds: five minutes. Longer ones count as that.
+/// The longest time, in nanoseconds: five minutes. Longer ones count as that.
 const MAX_NS: u64 = 300_000_000_000;
 
 /// The middle value; of an even number the mean of the two. `None` of none.

@@ -77,6 +77,52 @@ fn bad_frames_get_a_code_and_their_id_where_it_can_be_read() {
 }
 
 #[test]
+fn what_is_wrong_with_a_frame_is_said_in_words() {
+    let message = |text: &str| decode_command(text).unwrap_err().message;
+    assert_eq!(
+        message(r#"{"type":"teleport"}"#),
+        "there is no command of type `teleport`"
+    );
+    assert_eq!(
+        message(r#"{"type":"join"}"#),
+        "`join` is not served by this version"
+    );
+    assert_eq!(
+        message(r#"{"type":"offer","room":"r","payload":1}"#),
+        "messages to a `room` are not served by this version; use `to`"
+    );
+    let long = "x".repeat(100);
+    assert!(
+        message(&format!(r#"{{"type":"{long}"}}"#)).len() < 80,
+        "a long name is cut"
+    );
+}
+
+#[test]
+fn an_id_below_one_is_never_echoed() {
+    assert_eq!(refused(r#"{"type":7,"id":0}"#), (ErrorCode::BadFrame, None));
+    assert_eq!(refused(r#"{"type":7,"id":1}"#), (ErrorCode::BadFrame, Some(1)));
+}
+
+#[test]
+fn each_command_is_read_with_its_fields() {
+    let renew = decode_command(r#"{"type":"renew","token":"a.b.c","id":2}"#).unwrap();
+    assert!(matches!(renew, Command::Renew { token, id: Some(2) } if token == "a.b.c"));
+    assert!(matches!(
+        decode_command(r#"{"type":"ice"}"#),
+        Ok(Command::Ice { id: None })
+    ));
+    let ack = decode_command(r#"{"type":"ack","seq":9,"late":true}"#);
+    assert!(matches!(ack, Ok(Command::Ack { seq: 9, late: true })));
+    let ack = decode_command(r#"{"type":"ack","seq":0}"#);
+    assert!(matches!(ack, Ok(Command::Ack { seq: 0, late: false })));
+    assert_eq!(
+        refused(r#"{"type":"ack","id":5}"#),
+        (ErrorCode::MissingField, Some(5))
+    );
+}
+
+#[test]
 fn a_frame_nested_too_deep_is_refused_before_it_is_parsed() {
     let deep = format!("{}1{}", "[".repeat(20_000), "]".repeat(20_000));
     let text = format!(r#"{{"type":"offer","to":"bob","payload":{deep}}}"#);

@@ -33,6 +33,28 @@ fn a_forwarded_message_carries_its_payload_untouched() {
 }
 
 #[test]
+fn a_forwarded_message_is_written_with_one_allocation() {
+    let head = MessageHead {
+        kind: MessageKind::Candidate,
+        from: "alice",
+        mid: Mid {
+            session: SessionId::from_bytes([0; 12]),
+            id: MessageId::Node(u64::MAX),
+        },
+        seq: u64::MAX,
+    };
+    let payload = "1".repeat(1_000);
+    let mut out = Vec::new();
+    write_message(&mut out, &head, payload.as_bytes());
+    assert!(
+        (out.len()..out.len() + 64).contains(&out.capacity()),
+        "{} of {}",
+        out.len(),
+        out.capacity()
+    );
+}
+
+#[test]
 fn a_receipt_written_by_hand_is_the_one_that_would_be_serialised() {
     let mut text = Vec::new();
     write_delivered(&mut text, 7);

@@ -85,3 +85,33 @@ fn words_about_a_session_read_back_what_was_written() {
         assert_eq!(NodeMessage::decode(&message.encode()), Ok(message));
     }
 }
+
+#[test]
+fn both_forms_are_written_with_one_allocation() {
+    let session = SessionId::from_bytes([1; 12]);
+    let envelope = Envelope {
+        kind: MessageKind::Offer,
+        mid: Mid {
+            session,
+            id: MessageId::Client(1),
+        },
+        prev: Some(1),
+        trace: Some(TraceContext {
+            trace_id: [1; 16],
+            span_id: [2; 8],
+            flags: 1,
+        }),
+        origin: "n1",
+        from: "default/alice",
+        payload: "{}",
+    };
+    let bytes = envelope.encode();
+    assert_eq!(bytes.len(), bytes.capacity());
+    let ack = Ack {
+        session,
+        id: 1,
+        outcome: AckOutcome::Busy,
+    };
+    let bytes = NodeMessage::Acks(vec![ack; 3]).encode();
+    assert_eq!(bytes.len(), bytes.capacity());
+}

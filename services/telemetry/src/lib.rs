@@ -9,6 +9,7 @@ mod catalogue;
 mod connections;
 mod labels;
 mod logging;
+mod message_spans;
 mod messages;
 mod metrics;
 mod otlp;

@@ -1,18 +1,13 @@
-//! The spans of one message: taken from a client, published, written to the receiver – on two nodes, in
-//! one trace. Without a collector each is a single branch.
+//! How spans are made and exported. Not the spans of a message (`message_spans`).
 
 use std::sync::Arc;
 
 use opentelemetry::{
-    Context, KeyValue, SpanId, TraceFlags, TraceId,
-    trace::{
-        Span as _, SpanContext, SpanKind, TraceContextExt as _, TraceState, Tracer as _, TracerProvider as _,
-    },
+    Context, KeyValue,
+    trace::{Span as _, SpanKind, Tracer as _, TracerProvider as _},
 };
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider, Span};
 use switchboard_protocol::{MessageKind, TraceContext};
-
-use crate::Telemetry;
 
 /// A span on the way of a message; ends when dropped.
 #[derive(Debug, Default)]
@@ -55,7 +50,7 @@ impl Traces {
         }
     }
 
-    fn span(&self, step: Step, kind: MessageKind, parent: &Context) -> MessageSpan {
+    pub(crate) fn span(&self, step: Step, kind: MessageKind, parent: &Context) -> MessageSpan {
         let attributes = [
             KeyValue::new("messaging.system", "switchboard"),
             KeyValue::new("switchboard.kind", kind.as_str()),
@@ -70,49 +65,9 @@ impl Traces {
     }
 }
 
-impl Telemetry {
-    /// A message is taken from a client: the beginning of a trace.
-    #[must_use]
-    pub fn span_receive(&self, kind: MessageKind) -> MessageSpan {
-        self.span(Step::Receive, kind, None)
-    }
-
-    /// It is handed to the bus.
-    #[must_use]
-    pub fn span_publish(&self, kind: MessageKind, parent: &TraceContext) -> MessageSpan {
-        self.span(Step::Publish, kind, Some(parent))
-    }
-
-    /// It waits for its receiver's socket, until it is written.
-    #[must_use]
-    pub fn span_deliver(&self, kind: MessageKind, parent: &TraceContext) -> MessageSpan {
-        self.span(Step::Deliver, kind, Some(parent))
-    }
-
-    fn span(&self, step: Step, kind: MessageKind, parent: Option<&TraceContext>) -> MessageSpan {
-        let Some(tracing) = &self.traces else {
-            return MessageSpan(None);
-        };
-        let parent = parent.map_or_else(Context::new, |parent| {
-            Context::new().with_remote_span_context(remote(parent))
-        });
-        tracing.span(step, kind, &parent)
-    }
-}
-
-fn remote(context: &TraceContext) -> SpanContext {
-    SpanContext::new(
-        TraceId::from_bytes(context.trace_id),
-        SpanId::from_bytes(context.span_id),
-        TraceFlags::new(context.flags),
-        true,
-        TraceState::NONE,
-    )
-}
-
 /// A step on the way of a message.
 #[derive(Debug, Clone, Copy)]
-enum Step {
+pub(crate) enum Step {
     Receive,
     Publish,
     Deliver,

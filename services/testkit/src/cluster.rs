@@ -5,9 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::value::RawValue;
 use switchboard_auth::Minter;
 use switchboard_client::{Client, ConnectOptions};
+use switchboard_harness::{FaultProxy, NodeProcess, RedisServer};
 use switchboard_protocol::{Claims, Secret};
-
-use crate::{FaultProxy, NodeProcess, RedisServer};
 
 /// The secret with which every token of the tests is signed.
 pub const SECRET: &str = "end-to-end-tests-share-this-secret";
@@ -15,7 +14,7 @@ pub const SECRET: &str = "end-to-end-tests-share-this-secret";
 /// How long a test's token is valid, in seconds.
 const TOKEN_TTL_S: u64 = 600;
 
-/// The drain of nodes whose test does not say how they drain.
+/// The drain of nodes whose test does not configure one.
 const QUICK_DRAIN: &str = "[drain]\nsettle_ms = 100\nwindow_ms = 300\ngrace_ms = 200\ndeadline_ms = 3000\n";
 
 /// A Redis and some nodes; all killed when dropped.
@@ -24,7 +23,7 @@ pub struct Cluster {
     pub redis: RedisServer,
     /// The nodes, called `n1`, `n2` …
     pub nodes: Vec<NodeProcess>,
-    /// What stands between each node and the Redis, in the order of the nodes; empty if nothing does.
+    /// The proxy between each node and the Redis, in the order of the nodes; empty without proxies.
     pub proxies: Vec<FaultProxy>,
 }
 
@@ -76,10 +75,10 @@ impl Cluster {
             let config = format!(
                 "[auth]\nhs256_secret = \"{SECRET}\"\n[broker]\nredis_urls = [\"{url}\"]\n{drain}{more}"
             );
-            nodes.push(NodeProcess::start(&format!("n{number}"), &config)?);
+            nodes.push(NodeProcess::spawn_new(&format!("n{number}"), &config)?);
         }
         for node in &nodes {
-            node.ready().await?;
+            node.wait_ready().await?;
         }
         Ok(Self {
             redis,
@@ -128,10 +127,10 @@ pub fn token(peer: &str) -> anyhow::Result<Secret> {
     Ok(Minter::hs256(&Secret::new(SECRET))?.mint(&claims(peer), Some("switchboard"))?)
 }
 
-/// A payload from its JSON text, kept as it stands.
+/// A payload with exactly this JSON text.
 ///
 /// # Errors
-/// When it is no JSON.
+/// When it is not JSON.
 pub fn payload(json: impl Into<String>) -> anyhow::Result<Box<RawValue>> {
     Ok(RawValue::from_string(json.into())?)
 }

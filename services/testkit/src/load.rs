@@ -1,7 +1,7 @@
-//! Steady load: pairs of clients that start on different nodes and send to each other at an even rate, whether
-//! or not words come back (open loop). What they see goes to the oracle; the judgement is not made here.
+//! Steady load: pairs of clients that start on different nodes and send to each other at an even rate, whether or not
+//! outcomes come back (open loop). The oracle records what they see and reports on it.
 
-mod speaker;
+mod peer;
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,11 +11,11 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval_at},
 };
 
-use crate::{ClientNo, Oracle, PATIENCE, Verdict, wait_until};
+use switchboard_harness::{ClientNo, Oracle, OracleReport, PATIENCE, wait_until};
 
-pub use speaker::Speaker;
+pub use peer::TestPeer;
 
-/// What is to be sent.
+/// The load to make.
 #[derive(Debug, Clone, Copy)]
 pub struct LoadPlan {
     /// Pairs; each has two clients.
@@ -30,47 +30,47 @@ pub struct Load {
     oracle: Arc<Oracle>,
     /// Of all clients, the two of a pair side by side.
     numbers: Vec<ClientNo>,
-    speakers: Vec<JoinHandle<anyhow::Result<Speaker>>>,
+    peers: Vec<JoinHandle<anyhow::Result<TestPeer>>>,
     sending: watch::Sender<bool>,
 }
 
 impl Load {
-    /// Connects everybody, the two of a pair to different ones of `urls`, and begins to send.
+    /// Connects all peers, the two of a pair to different ones of `urls`, and begins to send.
     ///
     /// # Errors
-    /// When somebody cannot connect in time.
+    /// When one cannot connect in time.
     pub async fn start(plan: LoadPlan, oracle: &Arc<Oracle>, urls: &[String]) -> anyhow::Result<Self> {
-        let mut speakers = Vec::with_capacity(plan.pairs * 2);
+        let mut peers = Vec::with_capacity(plan.pairs * 2);
         for pair in 0..plan.pairs {
             for (side, name) in ["a", "b"].into_iter().enumerate() {
                 let mut urls = urls.to_vec();
                 let first = (pair + side) % urls.len().max(1);
                 urls.rotate_left(first);
-                let urls = ways(urls, pair / 3 + side);
-                speakers.push(Speaker::start(oracle, &format!("{name}{pair}"), urls));
+                let urls = failover_order(urls, pair / 3 + side);
+                peers.push(TestPeer::start(oracle, &format!("{name}{pair}"), urls));
             }
         }
-        let count = speakers.len();
+        let count = peers.len();
         let connected = async || (oracle.connected() >= count).then_some(());
-        let (_, took) = wait_until("everybody is connected", PATIENCE, connected).await?;
+        let (_, took) = wait_until("all peers are connected", PATIENCE, connected).await?;
         println!("{count} clients connected after {took:?}");
         let (sending, _) = watch::channel(true);
-        let numbers = speakers.iter().map(|one| one.number).collect();
-        let others: Vec<_> = speakers
+        let numbers = peers.iter().map(|one| one.number).collect();
+        let others: Vec<_> = peers
             .iter()
             .map(|one| (one.number, one.name().to_owned()))
             .collect();
         let begin = Instant::now();
         let step = plan.every / u32::try_from(count.max(1)).unwrap_or(u32::MAX);
-        let tasks = speakers
+        let tasks = peers
             .into_iter()
             .enumerate()
             .zip((0..).map(|index| begin + step * index));
-        let tasks = tasks.filter_map(|((index, speaker), first)| {
+        let tasks = tasks.filter_map(|((index, peer), first)| {
             // The two of a pair stand side by side.
             let (to, name) = others.get(index ^ 1)?.clone();
-            Some(tokio::spawn(talk(
-                speaker,
+            Some(tokio::spawn(send_steadily(
+                peer,
                 to,
                 name,
                 (first, plan.every),
@@ -80,7 +80,7 @@ impl Load {
         Ok(Self {
             oracle: Arc::clone(oracle),
             numbers,
-            speakers: tasks.collect(),
+            peers: tasks.collect(),
             sending,
         })
     }
@@ -106,33 +106,33 @@ impl Load {
         nodes.filter(|on| on == node).count()
     }
 
-    /// Ends the sending, waits for the words that are missing, and judges.
+    /// Ends the sending, waits for the missing outcomes, and returns the report.
     ///
     /// # Errors
     /// When a session ended by itself.
-    pub async fn stop(self) -> anyhow::Result<Verdict> {
+    pub async fn stop(self) -> anyhow::Result<OracleReport> {
         self.oracle.load_ended();
         self.sending.send_replace(false);
-        let mut speakers = Vec::with_capacity(self.speakers.len());
+        let mut peers = Vec::with_capacity(self.peers.len());
         let mut failed = Ok(());
-        for speaker in self.speakers {
-            match speaker.await? {
-                Ok(speaker) => speakers.push(speaker),
+        for peer in self.peers {
+            match peer.await? {
+                Ok(peer) => peers.push(peer),
                 Err(error) => failed = Err(error),
             }
         }
         self.oracle.settle().await;
-        // A session that ended shows in the verdict too; its story is worth more than the error.
-        let verdict = self.oracle.judge();
+        // A session that ended shows in the report too; its trace says more than the error.
+        let report = self.oracle.report();
         if failed.is_err() {
-            println!("{verdict}{}", verdict.stories());
+            println!("{report}{}", report.traces());
         }
-        failed.map(|()| verdict)
+        failed.map(|()| report)
     }
 }
 
-/// The same first URL, the others in this order or that, so that clients that lose the same node part.
-fn ways(mut urls: Vec<String>, way: usize) -> Vec<String> {
+/// The same first URL, the others in one of two orders: clients that lose the same node go to different ones.
+fn failover_order(mut urls: Vec<String>, way: usize) -> Vec<String> {
     if way % 2 == 1
         && let Some((_, others)) = urls.split_first_mut()
     {
@@ -141,21 +141,21 @@ fn ways(mut urls: Vec<String>, way: usize) -> Vec<String> {
     urls
 }
 
-async fn talk(
-    mut speaker: Speaker,
+async fn send_steadily(
+    mut peer: TestPeer,
     to: ClientNo,
     name: String,
     (first, every): (Instant, Duration),
     mut sending: watch::Receiver<bool>,
-) -> anyhow::Result<Speaker> {
+) -> anyhow::Result<TestPeer> {
     let mut ticks = interval_at(first, every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
     loop {
         tokio::select! {
-            _ = ticks.tick() => { speaker.send(to, &name, 0).await?; }
+            _ = ticks.tick() => { peer.send(to, &name, 0).await?; }
             changed = sending.changed() => {
                 if changed.is_err() || !*sending.borrow() {
-                    return Ok(speaker);
+                    return Ok(peer);
                 }
             }
         }

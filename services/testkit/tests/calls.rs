@@ -108,7 +108,7 @@ async fn two_thousand_messages_in_one_burst_reach_a_reader_that_pauses_once_and_
         let mut alice = cluster.connect(0, "alice").await.unwrap();
         let mut bob = cluster.connect(bob_at, "bob").await.unwrap();
         let json = payload(format!("\"{}\"", "x".repeat(1200))).unwrap();
-        // Bob reads nothing while alice sends: his socket fills up, then his mailbox.
+        // Bob reads nothing while alice sends: his socket fills up, then his send queue.
         for id in 1..=BURST {
             alice
                 .send(MessageKind::Message, "bob", Some(id), &json)

@@ -1,5 +1,4 @@
-//! What the Helm chart relies on: `switchboard selftest`, and a Redis URL out of a file. Not the chart itself:
-//! that is tests/chart.
+//! The Helm chart relies on `switchboard selftest`. Not the chart itself: that is tests/chart.
 
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
@@ -11,7 +10,10 @@ use std::{
 use switchboard_testkit::{Cluster, SECRET, binary, token};
 
 fn run(arguments: &[&str]) -> Output {
-    Command::new(binary()).args(arguments).output().unwrap()
+    Command::new(binary(None).unwrap())
+        .args(arguments)
+        .output()
+        .unwrap()
 }
 
 fn said(output: &Output) -> String {
@@ -82,39 +84,4 @@ async fn a_selftest_that_is_to_be_apart_fails_on_one_node_and_says_so() {
     let apart = run(&[&arguments[..], &["--apart"]].concat());
     assert_eq!(apart.status.code(), Some(1));
     assert!(said(&apart).contains("both peers are on n1"), "{}", said(&apart));
-}
-
-#[test]
-fn a_redis_url_stands_in_a_file_or_in_the_configuration_not_in_both() {
-    let url = file("redis://:secret@redis.example:6380/2\n");
-    let bad = file("rediss://redis.example");
-    let auth = format!("[auth]\nhs256_secret = \"{SECRET}\"\n[broker]\n");
-    let cases = [
-        (format!("redis_url_file = \"{}\"", path(&url)), Some(0), "valid"),
-        (
-            format!("redis_url_file = \"{}\"", path(&bad)),
-            Some(64),
-            "broker.redis_url_file",
-        ),
-        (
-            "redis_url_file = \"/nowhere\"".to_owned(),
-            Some(64),
-            "broker.redis_url_file",
-        ),
-        (
-            format!(
-                "redis_url_file = \"{}\"\nredis_urls = [\"redis://a\"]",
-                path(&url)
-            ),
-            Some(64),
-            "not both",
-        ),
-    ];
-    for (broker, code, sentence) in cases {
-        let config = file(&format!("{auth}{broker}\n"));
-        let output = run(&["config", "check", "--config", path(&config)]);
-        assert_eq!(output.status.code(), code, "{broker}: {}", said(&output));
-        assert!(said(&output).contains(sentence), "{broker}: {}", said(&output));
-        assert!(!said(&output).contains("secret@"), "a password is never shown");
-    }
 }

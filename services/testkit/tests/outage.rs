@@ -18,7 +18,7 @@ async fn send(from: &mut Client, to: &str) -> Outcome {
         .unwrap()
 }
 
-/// Sends until one is delivered; returns how long that took. Every send has its final word.
+/// Sends until one is delivered; returns how long that took. Every send has its outcome.
 async fn flows_again(from: &mut Client, to: &str) -> Duration {
     let start = Instant::now();
     while send(from, to).await != Outcome::Delivered {
@@ -29,13 +29,13 @@ async fn flows_again(from: &mut Client, to: &str) -> Duration {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn five_seconds_without_redis_cost_no_socket_no_local_message_and_two_seconds_at_most_afterwards() {
-    let mut cluster = Cluster::start(2).await.unwrap();
+    let cluster = Cluster::start(2).await.unwrap();
     let mut alice = cluster.connect(0, "alice").await.unwrap();
     let mut near = cluster.connect(0, "near").await.unwrap();
     let mut far = cluster.connect(1, "far").await.unwrap();
     assert_eq!(send(&mut alice, "far").await, Outcome::Delivered);
 
-    cluster.redis.kill();
+    cluster.redis.kill().await.unwrap();
     let gone = Instant::now();
     let waiting = alice.next_id();
     alice
@@ -53,7 +53,7 @@ async fn five_seconds_without_redis_cost_no_socket_no_local_message_and_two_seco
         local += 1;
         assert_eq!(cluster.nodes[0].status("/livez").await, Some(200));
         if cluster.nodes[0].status("/readyz").await == Some(503) {
-            reasons = cluster.nodes[0].get("/readyz").await.unwrap();
+            reasons = cluster.nodes[0].get("/readyz").await.unwrap().body;
         }
     }
     assert!(
@@ -63,26 +63,26 @@ async fn five_seconds_without_redis_cost_no_socket_no_local_message_and_two_seco
     let mut newcomer = cluster.connect(0, "newcomer").await.unwrap();
     assert!(!newcomer.welcome().resumed, "let in, and its session is new");
     assert_eq!(send(&mut newcomer, "near").await, Outcome::Delivered);
-    let word = alice.outcome_of(waiting, PATIENCE).await.unwrap();
+    let outcome = alice.outcome_of(waiting, PATIENCE).await.unwrap();
     assert!(
         matches!(
-            word,
+            outcome,
             Outcome::Failed {
                 code: ErrorCode::BusUnavailable | ErrorCode::Timeout,
                 ..
             }
         ),
-        "what was sent during the outage has its final word: {word:?}"
+        "what was sent during the outage has its outcome: {outcome:?}"
     );
 
-    cluster.redis.start_again().await.unwrap();
+    cluster.redis.restart().await.unwrap();
     let took = flows_again(&mut alice, "far").await;
     println!("{local} local messages during the outage; across nodes again after {took:?}");
     assert!(
         took < Duration::from_secs(2),
         "across nodes again only after {took:?}"
     );
-    cluster.nodes[0].ready().await.unwrap();
+    cluster.nodes[0].wait_ready().await.unwrap();
     assert!(
         far.message(PATIENCE).await.is_ok() && near.message(PATIENCE).await.is_ok(),
         "no socket was closed"
@@ -117,10 +117,9 @@ async fn killed_pubsub_connections_under_load_lose_nothing_and_are_subscribed_ag
             assert!(
                 cluster
                     .redis
-                    .command("CLIENT KILL TYPE pubsub")
+                    .command::<u64>(&["CLIENT", "KILL", "TYPE", "pubsub"])
                     .await
-                    .unwrap()
-                    .starts_with(':')
+                    .is_ok()
             );
             let confirmed = async || {
                 let node = &cluster.nodes[1];
@@ -153,11 +152,11 @@ async fn killed_pubsub_connections_under_load_lose_nothing_and_are_subscribed_ag
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sends_to_the_peers_of_a_killed_node_wait_for_them_and_are_delivered_elsewhere() {
-    let mut cluster = Cluster::start(2).await.unwrap();
+    let cluster = Cluster::start(2).await.unwrap();
     let mut alice = cluster.connect(0, "alice").await.unwrap();
     let _bob = cluster.connect(1, "bob").await.unwrap();
     assert_eq!(send(&mut alice, "bob").await, Outcome::Delivered);
-    cluster.nodes[1].kill();
+    cluster.nodes[1].kill().await.unwrap();
     let json = payload("\"while he is away\"").unwrap();
     let id = alice.next_id();
     alice
@@ -177,7 +176,7 @@ async fn sends_to_the_peers_of_a_killed_node_wait_for_them_and_are_delivered_els
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_waited_while_redis_lost_its_data_begins_anew_and_says_that_something_is_missing() {
-    let mut cluster = Cluster::start(2).await.unwrap();
+    let cluster = Cluster::start(2).await.unwrap();
     let bob = cluster.connect(1, "bob").await.unwrap();
     let mut alice = cluster.connect(0, "alice").await.unwrap();
     let resume_token = bob.welcome().resume_token.clone();
@@ -193,9 +192,9 @@ async fn a_session_that_waited_while_redis_lost_its_data_begins_anew_and_says_th
     });
     assert_eq!(queued.await.unwrap(), ReceiptStatus::Queued);
 
-    cluster.redis.start_again().await.unwrap();
+    cluster.redis.restart().await.unwrap();
     for node in &cluster.nodes {
-        node.ready().await.unwrap();
+        node.wait_ready().await.unwrap();
     }
     let resume = Some(Resume {
         token: resume_token,
@@ -207,19 +206,19 @@ async fn a_session_that_waited_while_redis_lost_its_data_begins_anew_and_says_th
     };
     let mut bob = Client::connect(&options).await.unwrap();
     assert!(!bob.welcome().resumed && bob.welcome().gap);
-    // The mailbox is gone, but the sender's node still has what lay in it.
+    // The send queue is gone, but the sender's node still has its messages.
     assert_eq!(alice.outcome_of(id, PATIENCE).await.unwrap(), Outcome::Delivered);
     assert_eq!(bob.message(PATIENCE).await.unwrap().payload.get(), "1");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_terminated_node_tells_its_clients_closes_them_with_1012_and_exits_with_0() {
-    let mut cluster = Cluster::start(1).await.unwrap();
+    let cluster = Cluster::start(1).await.unwrap();
     let mut clients = Vec::new();
     for number in 0..20 {
         clients.push(cluster.connect(0, &format!("peer-{number}")).await.unwrap());
     }
-    cluster.nodes[0].signal("TERM").unwrap();
+    cluster.nodes[0].terminate().unwrap();
     for client in &mut clients {
         let goaway = client.expect(PATIENCE, |frame| match frame {
             ServerFrame::Event(Event::Goaway { reason, .. }) => Some(*reason),
@@ -228,5 +227,8 @@ async fn a_terminated_node_tells_its_clients_closes_them_with_1012_and_exits_wit
         assert_eq!(goaway.await.unwrap(), GoawayReason::Draining);
         assert_eq!(client.closed(PATIENCE).await.unwrap().0, 1012);
     }
-    assert_eq!(cluster.nodes[0].ended(PATIENCE).await.unwrap().code(), Some(0));
+    assert_eq!(
+        cluster.nodes[0].wait_ended(PATIENCE).await.unwrap().code(),
+        Some(0)
+    );
 }

@@ -135,16 +135,16 @@ async fn a_resume_token_is_worth_nothing_to_another_peer_nor_after_a_good_bye() 
     bob.close().await;
     let mut alice = cluster.connect(0, "alice").await.unwrap();
     let id = send(&mut alice, "bob", "1").await;
-    let word = alice.outcome_of(id, PATIENCE).await.unwrap();
+    let outcome = alice.outcome_of(id, PATIENCE).await.unwrap();
     assert!(
         matches!(
-            word,
+            outcome,
             Outcome::Failed {
                 code: ErrorCode::PeerOffline,
                 ..
             }
         ),
-        "{word:?}"
+        "{outcome:?}"
     );
     let again = ConnectOptions {
         resume: Some(Resume {
@@ -168,18 +168,18 @@ async fn a_client_that_never_acknowledges_is_closed_as_too_slow_and_its_senders_
         send(&mut alice, "bob", &number.to_string()).await;
     }
     // Both read, and so answer the node's pings.
-    let (closed, word) = tokio::join!(bob.closed(2 * PATIENCE), alice.outcome_of(5, PATIENCE));
+    let (closed, outcome) = tokio::join!(bob.closed(2 * PATIENCE), alice.outcome_of(5, PATIENCE));
     assert_eq!(closed.unwrap().0, 4508);
-    let word = word.unwrap();
+    let outcome = outcome.unwrap();
     assert!(
         matches!(
-            word,
+            outcome,
             Outcome::Failed {
                 code: ErrorCode::QueueFull,
                 ..
             }
         ),
-        "{word:?}"
+        "{outcome:?}"
     );
 }
 

@@ -40,6 +40,7 @@ impl MemoryBroker {
         let own = Arc::new(sender);
         let end = CancellationToken::new();
         bus.hub().nodes.insert(node.clone(), Arc::clone(&own));
+        // Owner: `end`, which `shutdown` cancels.
         tokio::spawn(deliver(receiver, events, end.clone()));
         Arc::new(Self {
             bus: bus.clone(),

@@ -20,6 +20,7 @@ mod status;
 mod topology;
 
 pub use broker::RedisBroker;
+pub(crate) use command::{claims, offline_queue, owner};
 pub use config::{RedisConfig, RedisConfigError, RedisMode};
 pub(crate) use record::snapshot_text;
 pub(crate) use shard::subscriber::parser::parse as parse_frame;

@@ -1,15 +1,9 @@
-//! What the broker's tests share: a node that records what it is told, and waiting with a deadline. Not the
-//! Redis they run against (`redis_server`).
+//! What the broker's tests share: a node that records its events, and waiting with a deadline. The Redis they run against
+//! is the harness's.
 
 #![allow(dead_code, unused_macros, reason = "each test binary uses its own part")]
 
-pub(crate) mod proxy;
-pub(crate) mod redis_server;
-
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -17,10 +11,10 @@ use switchboard_broker::{MemoryBroker, MemoryBus, RedisBroker, RedisConfig};
 use switchboard_core::{
     Broker, BrokerError, BrokerEvents, BusState, Claim, ConflictPolicy, Presence, StoreOutcome,
 };
+pub(crate) use switchboard_harness::PATIENCE;
+use switchboard_harness::{RedisOptions, RedisServer, find_program, or_skip, wait_until};
 use switchboard_protocol::{MessageId, Mid, NodeId, NodeMessage, PeerKey, ResumeToken, SessionId};
 use switchboard_telemetry::Telemetry;
-
-use redis_server::RedisServer;
 
 /// Makes of each function two tests: on the memory bus and on a real Redis.
 macro_rules! contract {
@@ -42,10 +36,7 @@ macro_rules! contract {
     };
 }
 
-/// Far longer than anything here takes; a test that reaches it has failed.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
-
-/// What a node was told.
+/// The events that a node received.
 #[derive(Default)]
 pub(crate) struct Seen {
     pub(crate) heard: Mutex<Vec<(String, Bytes)>>,
@@ -77,8 +68,8 @@ impl BrokerEvents for Seen {
         self.left.lock().push((mid, outcome));
     }
 
-    fn on_offline_queue(&self, _: &PeerKey, _: SessionId, letters: Vec<Bytes>) {
-        self.mail.lock().push(letters);
+    fn on_offline_queue(&self, _: &PeerKey, _: SessionId, messages: Vec<Bytes>) {
+        self.mail.lock().push(messages);
     }
 }
 
@@ -102,7 +93,7 @@ impl Cluster {
 
     /// `None` where there is no redis-server, which CI does not accept.
     pub(crate) async fn redis() -> Option<Self> {
-        Some(Self::Redis(RedisServer::start().await?))
+        Some(Self::Redis(redis_server(RedisOptions::default()).await?))
     }
 
     pub(crate) async fn node(&self, name: &str) -> Node {
@@ -119,6 +110,12 @@ impl Cluster {
             }
         }
     }
+}
+
+/// A Redis; `None`, with the reason printed, where there is no redis-server, which CI does not accept.
+pub(crate) async fn redis_server(options: RedisOptions) -> Option<RedisServer> {
+    or_skip(find_program("redis-server"))?;
+    Some(RedisServer::start_with(options).await.unwrap())
 }
 
 /// A node on the Redis at `url`, which need not be there.
@@ -189,6 +186,13 @@ async fn answer<T: Clone>(answers: &Mutex<Vec<(Mid, T)>>, mid: Mid) -> T {
     find().unwrap()
 }
 
+/// Waits until `node` finds the peer like this.
+pub(crate) async fn until_presence(node: &Node, peer: &str, wanted: &Presence) {
+    let what = format!("{peer} is {wanted:?}");
+    let found = async || (node.locate(peer).await.as_ref() == Ok(wanted)).then_some(());
+    wait_until(&what, PATIENCE, found).await.unwrap();
+}
+
 pub(crate) fn key(peer: &str) -> PeerKey {
     PeerKey::parse(&format!("acme/{peer}")).unwrap()
 }
@@ -224,10 +228,7 @@ pub(crate) fn next_mid() -> Mid {
 
 /// Waits for a condition; fails with its name when `limit` has passed. Returns how long it took.
 pub(crate) async fn until(what: &str, limit: Duration, mut condition: impl FnMut() -> bool) -> Duration {
-    let start = Instant::now();
-    while !condition() {
-        assert!(start.elapsed() < limit, "not within {limit:?}: {what}");
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-    start.elapsed()
+    let holds = async || condition().then_some(());
+    let ((), took) = wait_until(what, limit, holds).await.unwrap();
+    took
 }

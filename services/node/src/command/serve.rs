@@ -48,7 +48,8 @@ pub(super) async fn node(
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
-            // A second signal does not wait for anybody.
+            // A second signal ends the process at once.
+            // Owner: the process.
             tokio::spawn(async move {
                 tokio::select! {
                     _ = terminate.recv() => {}

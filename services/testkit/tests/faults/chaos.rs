@@ -6,7 +6,7 @@ use std::time::Duration;
 use switchboard_testkit::{Cluster, FaultProxy, Load, LoadPlan, Oracle};
 use tokio::time::{Instant, sleep};
 
-use crate::{QUICK_PINGS, alone, draw, in_front_of, kept, load_for};
+use crate::{QUICK_PINGS, alone, check_ok, draw, in_front_of, load_for, urls_of};
 
 /// The usual draw.
 const SEED: u64 = 0x5eed_0003;
@@ -29,7 +29,7 @@ fn fullest(cluster: &Cluster, load: &Load) -> usize {
 }
 
 async fn strike(
-    (cluster, clients): (&mut Cluster, &[FaultProxy]),
+    (cluster, clients): (&Cluster, &[FaultProxy]),
     load: &Load,
     oracle: &Oracle,
     state: &mut u64,
@@ -45,23 +45,22 @@ async fn strike(
     match fault {
         0 => {
             oracle.fault(&format!("n{number} killed, started again"));
-            cluster.nodes[which].kill();
+            cluster.nodes[which].kill().await.unwrap();
             sleep(some_ms(state, 0, 3000)).await;
-            cluster.nodes[which].start_again().unwrap();
-            cluster.nodes[which].ready().await.unwrap();
+            cluster.nodes[which].restart().await.unwrap();
         }
         1 => {
             let pause = some_ms(state, 200, 5000);
             oracle.fault(&format!("n{number} frozen for {pause:?}"));
-            cluster.nodes[which].signal("STOP").unwrap();
+            cluster.nodes[which].freeze().unwrap();
             sleep(pause).await;
-            cluster.nodes[which].signal("CONT").unwrap();
+            cluster.nodes[which].thaw().unwrap();
         }
         2 => {
             oracle.fault("Redis restarted, empty");
-            cluster.redis.kill();
+            cluster.redis.kill().await.unwrap();
             sleep(some_ms(state, 0, 1500)).await;
-            cluster.redis.start_again().await.unwrap();
+            cluster.redis.restart().await.unwrap();
         }
         3 => {
             oracle.fault(&format!("n{number}: ways to Redis cut"));
@@ -75,7 +74,7 @@ async fn strike(
             cluster.proxies[which].thaw_all();
         }
         5 => {
-            oracle.fault(&format!("n{number}: deaf"));
+            oracle.fault(&format!("n{number}: its subscriber receives nothing"));
             for way in cluster.proxies[which]
                 .connections()
                 .iter()
@@ -86,22 +85,29 @@ async fn strike(
         }
         6 => {
             oracle.fault("Redis kills all connections");
-            cluster.redis.command("CLIENT KILL TYPE pubsub").await.unwrap();
-            cluster.redis.command("CLIENT KILL TYPE normal").await.unwrap();
+            cluster
+                .redis
+                .command::<u64>(&["CLIENT", "KILL", "TYPE", "pubsub"])
+                .await
+                .unwrap();
+            cluster
+                .redis
+                .command::<u64>(&["CLIENT", "KILL", "TYPE", "normal"])
+                .await
+                .unwrap();
         }
         7 => {
             oracle.fault(&format!("n{number}: clients cut"));
             clients[which].cut_all();
         }
         _ => {
-            oracle.fault(&format!("n{number} told to stop, started again"));
-            cluster.nodes[which].signal("TERM").unwrap();
+            oracle.fault(&format!("n{number} stopped, started again"));
+            cluster.nodes[which].terminate().unwrap();
             cluster.nodes[which]
-                .ended(switchboard_testkit::PATIENCE)
+                .wait_ended(switchboard_testkit::PATIENCE)
                 .await
                 .unwrap();
-            cluster.nodes[which].start_again().unwrap();
-            cluster.nodes[which].ready().await.unwrap();
+            cluster.nodes[which].restart().await.unwrap();
         }
     }
 }
@@ -117,12 +123,9 @@ async fn faults_drawn_at_random_break_no_promise() {
     let seed = seed.unwrap_or(SEED);
     println!("SWITCHBOARD_SEED={seed}");
     let mut state = seed.max(1);
-    let mut cluster = Cluster::start_proxied(3, QUICK_PINGS).await.unwrap();
+    let cluster = Cluster::start_proxied(3, QUICK_PINGS).await.unwrap();
     let clients = in_front_of(&cluster.nodes).await;
-    let urls: Vec<_> = clients
-        .iter()
-        .map(|proxy| format!("ws://{}/v1/ws", proxy.address()))
-        .collect();
+    let urls = urls_of(&clients);
     let oracle = Oracle::start();
     let plan = LoadPlan {
         pairs: 50,
@@ -131,7 +134,7 @@ async fn faults_drawn_at_random_break_no_promise() {
     let load = Load::start(plan, &oracle, &urls).await.unwrap();
     let begin = Instant::now();
     while begin.elapsed() < how_long {
-        strike((&mut cluster, &clients), &load, &oracle, &mut state).await;
+        strike((&cluster, &clients), &load, &oracle, &mut state).await;
         sleep(some_ms(&mut state, 100, 3000)).await;
     }
     oracle.fault(&format!(
@@ -139,5 +142,5 @@ async fn faults_drawn_at_random_break_no_promise() {
         load.pairs_across()
     ));
     load_for(6.0).await;
-    kept(load, &oracle, &cluster).await;
+    check_ok(load, &oracle, &cluster).await;
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use switchboard_testkit::{Cluster, Load, LoadPlan, Oracle, wait_until};
 
-use crate::{QUICK_PINGS, alone, kept, load_for};
+use crate::{QUICK_PINGS, alone, check_ok, load_for};
 
 /// Within this it is noticed and replaced.
 const NOTICED_WITHIN: Duration = Duration::from_secs(4);
@@ -48,6 +48,6 @@ async fn a_deaf_pubsub_connection_is_noticed_and_replaced_within_four_seconds_an
         .unwrap();
     println!("noticed and replaced after {took:?}");
     load_for(2.0).await;
-    let verdict = kept(load, &oracle, &cluster).await;
-    assert_eq!(verdict.failures(), 0, "it was over before any deadline");
+    let report = check_ok(load, &oracle, &cluster).await;
+    assert_eq!(report.failures(), 0, "it was over before any deadline");
 }

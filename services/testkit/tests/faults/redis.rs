@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use switchboard_testkit::{Cluster, ConnectionInfo, FaultProxy, Load, LoadPlan, Oracle, Side};
 
-use crate::{QUICK_PINGS, alone, in_front_of, kept, load_for};
+use crate::{QUICK_PINGS, alone, check_ok, in_front_of, load_for, urls_of};
 
 const PLAN: LoadPlan = LoadPlan {
     pairs: 40,
@@ -44,18 +44,26 @@ async fn cut_and_half_open_ways_to_redis_lose_nothing() {
     }
     load_for(7.0).await;
     oracle.fault("Redis kills all pub/sub connections");
-    cluster.redis.command("CLIENT KILL TYPE pubsub").await.unwrap();
+    cluster
+        .redis
+        .command::<u64>(&["CLIENT", "KILL", "TYPE", "pubsub"])
+        .await
+        .unwrap();
     load_for(3.0).await;
     oracle.fault("Redis kills all other connections");
-    cluster.redis.command("CLIENT KILL TYPE normal").await.unwrap();
+    cluster
+        .redis
+        .command::<u64>(&["CLIENT", "KILL", "TYPE", "normal"])
+        .await
+        .unwrap();
     load_for(3.0).await;
-    kept(load, &oracle, &cluster).await;
+    check_ok(load, &oracle, &cluster).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_is_slow_or_stands_still_for_a_while_loses_nothing() {
     let _alone = alone().await;
-    let mut cluster = Cluster::start_proxied(3, QUICK_PINGS).await.unwrap();
+    let cluster = Cluster::start_proxied(3, QUICK_PINGS).await.unwrap();
     let oracle = Oracle::start();
     let load = Load::start(PLAN, &oracle, &cluster.urls_from(0)).await.unwrap();
     load_for(1.0).await;
@@ -73,18 +81,18 @@ async fn a_redis_that_is_slow_or_stands_still_for_a_while_loses_nothing() {
     cluster.proxies[1].thaw_all();
     load_for(3.0).await;
     oracle.fault("Redis frozen");
-    cluster.redis.signal("STOP").unwrap();
+    cluster.redis.freeze().unwrap();
     load_for(4.0).await;
     oracle.fault("Redis thawed");
-    cluster.redis.signal("CONT").unwrap();
+    cluster.redis.thaw().unwrap();
     load_for(4.0).await;
     oracle.fault("Redis killed and started again at once, empty");
-    cluster.redis.start_again().await.unwrap();
+    cluster.redis.restart().await.unwrap();
     load_for(4.0).await;
-    kept(load, &oracle, &cluster).await;
+    check_ok(load, &oracle, &cluster).await;
 }
 
-/// What is written to Redis at one step of a send or a move: a publish or a letter to a peer of the load, a batch
+/// What is written to Redis at one step of a send or a move: a publish or a stored message to a peer of the load, a batch
 /// of acknowledgements, a claim or a detach.
 const STEPS: [&[u8]; 3] = [b"/b1", b"sb:n:", b"}:s:"];
 
@@ -93,10 +101,7 @@ async fn ways_to_redis_lost_at_the_moment_of_a_publish_an_acknowledgement_or_a_c
     let _alone = alone().await;
     let cluster = Cluster::start_proxied(3, QUICK_PINGS).await.unwrap();
     let clients = in_front_of(&cluster.nodes).await;
-    let urls: Vec<_> = clients
-        .iter()
-        .map(|proxy| format!("ws://{}/v1/ws", proxy.address()))
-        .collect();
+    let urls = urls_of(&clients);
     let oracle = Oracle::start();
     let load = Load::start(PLAN, &oracle, &urls).await.unwrap();
     load_for(0.5).await;
@@ -114,6 +119,6 @@ async fn ways_to_redis_lost_at_the_moment_of_a_publish_an_acknowledgement_or_a_c
     }
     oracle.fault("no more of them");
     load_for(4.0).await;
-    let verdict = kept(load, &oracle, &cluster).await;
-    assert!(verdict.resumes > PLAN.pairs, "connections were lost");
+    let report = check_ok(load, &oracle, &cluster).await;
+    assert!(report.resumes > PLAN.pairs, "connections were lost");
 }

@@ -1,10 +1,10 @@
-//! A reader that does not read, beside quick ones that share its node and its sender: nobody else is delayed, and
-//! what is sent to it ends in words.
+//! A client that does not read, among others that share its node and its sender: no other client is delayed, and every
+//! send to it has an outcome.
 
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use switchboard_testkit::{ClientNo, Cluster, Oracle, PATIENCE, Speaker, token, wait_until};
+use switchboard_testkit::{ClientNo, Cluster, Oracle, PATIENCE, TestPeer, token, wait_until};
 use tokio::{
     net::{TcpSocket, TcpStream},
     time::{Instant, interval, timeout},
@@ -26,10 +26,10 @@ const RECEIVE_BYTES: u32 = 2048;
 const FLOOD: usize = 2000;
 const PADDING: usize = 7 * 1024;
 
-/// Of those without a word at a time: more than the queue, less than what a node keeps of one sender.
+/// The most without an outcome at a time: more than the queue, less than what a node keeps of one sender.
 const UNDER_WAY: usize = 70;
 
-/// If none of those gets its word for so long, all is full.
+/// If none of those gets its outcome for this long, all is full.
 const FULL_AFTER: Duration = Duration::from_secs(1);
 
 /// Messages to the slow reader from one who also sends to a quick one.
@@ -63,7 +63,7 @@ async fn connect_and_never_read(port: u16, peer: &str) -> WebSocketStream<TcpStr
 }
 
 /// Sends to the slow reader until nothing more is taken; whether it came to that.
-async fn fill(oracle: &Oracle, flood: &mut Speaker, slow: ClientNo) -> bool {
+async fn fill(oracle: &Oracle, flood: &mut TestPeer, slow: ClientNo) -> bool {
     let room = async || (oracle.unfinished().0 < UNDER_WAY).then_some(());
     for sent in 0..FLOOD {
         if wait_until("there is room", FULL_AFTER, room).await.is_err() {
@@ -76,16 +76,16 @@ async fn fill(oracle: &Oracle, flood: &mut Speaker, slow: ClientNo) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reader_that_does_not_read_delays_nobody_else_and_sends_to_it_end_in_words() {
+async fn a_reader_that_does_not_read_delays_nobody_else_and_sends_to_it_have_outcomes() {
     let _alone = alone().await;
     let cluster = Cluster::start_with(2, SHORT_WINDOW).await.unwrap();
     let oracle = Oracle::start();
-    let slow = oracle.client_without_ears("slow");
+    let slow = oracle.client_that_does_not_read("slow");
     let _socket = connect_and_never_read(cluster.nodes[1].public_port(), "slow").await;
-    let mut sender = Speaker::start(&oracle, "sender", cluster.urls_from(0));
-    let mut other = Speaker::start(&oracle, "other", cluster.urls_from(1));
-    let quick = Speaker::start(&oracle, "quick", cluster.urls_from(1));
-    let mut flood = Speaker::start(&oracle, "flood", cluster.urls_from(0));
+    let mut sender = TestPeer::start(&oracle, "sender", cluster.urls_from(0));
+    let mut other = TestPeer::start(&oracle, "other", cluster.urls_from(1));
+    let quick = TestPeer::start(&oracle, "quick", cluster.urls_from(1));
+    let mut flood = TestPeer::start(&oracle, "flood", cluster.urls_from(0));
     let all = async || (oracle.connected() == 4).then_some(());
     wait_until("all are connected", PATIENCE, all).await.unwrap();
 
@@ -105,15 +105,15 @@ async fn a_reader_that_does_not_read_delays_nobody_else_and_sends_to_it_end_in_w
         other.send(quick.number, "quick", 0).await.unwrap();
     }
     oracle.settle().await;
-    println!("all words after {:?}", begin.elapsed());
-    let verdict = oracle.judge();
-    print(&verdict, &oracle, &cluster);
-    assert!(verdict.is_kept());
-    assert!(verdict.failures() > 0, "the slow reader was too slow for some");
+    println!("all outcomes after {:?}", begin.elapsed());
+    let report = oracle.report();
+    print(&report, &oracle, &cluster);
+    assert!(report.is_ok());
+    assert!(report.failures() > 0, "the slow reader was too slow for some");
     for from in [&sender, &other] {
         let longest = oracle.longest_wait(from.number, quick.number);
         println!("{} waited {longest:?} at most for a quick reader", from.name());
         assert!(longest <= PROMPT, "{} was delayed by {longest:?}", from.name());
     }
-    assert_eq!(verdict.arrived, 2 * TO_QUICK, "all of it arrived");
+    assert_eq!(report.arrived, 2 * TO_QUICK, "all of it arrived");
 }

@@ -37,7 +37,7 @@ async fn with_an_envelope_lost(contract: bool) -> (Ended, Cluster) {
         cluster.proxies[1].lose_next_matching(IN_A_PAYLOAD);
     };
     let (ended, ()) = tokio::join!(folder.load(&scenario, &target), lose);
-    assert!(!cluster.proxies[1].is_yet_to_lose(), "an envelope was lost");
+    assert!(!cluster.proxies[1].is_waiting_to_lose(), "an envelope was lost");
     (ended, cluster)
 }
 
@@ -49,9 +49,12 @@ async fn a_lost_message_is_98() {
     let sent = ended.count("sent");
     assert_eq!(ended.count("lost"), 1, "{}", ended.stdout);
     assert_eq!(ended.count("arrived") + 1, sent, "the others arrived");
-    let stories = ended.first_run()["stories"].clone();
-    assert_eq!(stories.as_array().unwrap().len(), 1, "{stories}");
-    assert!(stories[0].as_str().unwrap().starts_with("lost: "), "{stories}");
+    let violations = ended.first_run()["violations"].clone();
+    assert_eq!(violations.as_array().unwrap().len(), 1, "{violations}");
+    assert!(
+        violations[0].as_str().unwrap().starts_with("lost: "),
+        "{violations}"
+    );
     for word in ["NOT OK", "lost: 1", "violation: lost"] {
         assert!(ended.stdout.contains(word), "{word}: {}", ended.stdout);
     }
@@ -89,7 +92,7 @@ async fn node_kill_loses_nothing() {
     let faults = run["faults"].as_array().unwrap();
     let kill = faults.iter().find(|fault| fault["what"] == "kill n2").unwrap();
     assert!(kill["error"].is_null(), "{kill}");
-    let (before, least) = (&kill["connected_before"], &kill["connected_least"]);
+    let (before, least) = (&kill["connected_before"], &kill["connected_min"]);
     assert_eq!(before, 40, "{kill}");
     assert!(least.as_u64() < before.as_u64(), "{kill}");
     for time in ["detected_s", "reconnected_s"] {

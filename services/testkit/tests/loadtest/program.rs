@@ -104,7 +104,7 @@ impl Ended {
 
 /// The program in `folder`, not yet started; killed when dropped.
 pub(crate) fn command(folder: &Folder, arguments: &[&str]) -> Command {
-    let nodes = std::path::absolute(binary()).unwrap();
+    let nodes = std::path::absolute(binary(None).unwrap()).unwrap();
     let program = nodes.with_file_name("switchboard-loadtest");
     assert!(
         program.is_file(),

@@ -59,8 +59,8 @@ async fn a_missed_threshold_is_99() {
     assert!(ended.stdout.contains("kept   lost == 0"), "{}", ended.stdout);
     let run = ended.first_run();
     assert_eq!(run["verdict"]["exit_code"], 99);
-    assert_eq!(run["thresholds"][0]["is_kept"], false);
-    assert_eq!(run["thresholds"][1]["is_kept"], true);
+    assert_eq!(run["thresholds"][0]["is_met"], false);
+    assert_eq!(run["thresholds"][1]["is_met"], true);
 }
 
 #[tokio::test]

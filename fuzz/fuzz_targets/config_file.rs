@@ -1,0 +1,6 @@
+//! Fuzz target: the property `switchboard_fuzz::node::config_file`.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| switchboard_fuzz::node::config_file(data));
