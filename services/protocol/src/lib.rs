@@ -5,11 +5,11 @@
 //! frame and leaves as the same bytes; nothing in between parses, alters or logs it.
 
 mod close;
+pub mod codec;
 mod command;
 mod envelope;
 mod error;
 mod event;
-mod frame;
 mod grant;
 mod id;
 mod kind;
@@ -25,13 +25,17 @@ mod trace;
 mod wire;
 
 pub use close::{ClientShould, CloseCode};
-pub use command::{Command, CommandError, SendCommand, decode_command, encode_send};
+pub use codec::{
+    Codec, MessageHead,
+    native::{
+        FrameError, ServerFrame, ServerMessage, decode_command, decode_event, encode_send, write_delivered,
+        write_message,
+    },
+};
+pub use command::{Command, CommandError, SendCommand};
 pub use envelope::{Envelope, EnvelopeError};
 pub use error::ErrorCode;
 pub use event::{Event, GoawayReason, IceServer, ReceiptStatus, Welcome, WelcomeLimits};
-pub use frame::{
-    FrameError, MessageHead, ServerFrame, ServerMessage, decode_event, write_delivered, write_message,
-};
 pub use grant::{DuplicatePolicy, Grant, Patterns, Role};
 pub use id::{IdError, MAX_ID_BYTES, NodeId, PeerId, PeerKey, TenantId};
 pub use kind::MessageKind;

@@ -70,7 +70,7 @@ impl Telemetry {
     }
 
     /// So many messages out of such a mailbox have reached their peer.
-    pub fn mail_delivered(&self, count: usize) {
+    pub fn stored_delivered(&self, count: usize) {
         self.metrics.mail.inc_by(count as u64);
     }
 

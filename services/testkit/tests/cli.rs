@@ -4,19 +4,7 @@
 
 use std::process::Stdio;
 
-<<<<<<< HEAD
 use switchboard_testkit::{Cluster, binary, token};
-=======
-use switchboard_testkit::{Cluster, SECRET, binary, token};
-
-fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
-    Command::new(binary(None).unwrap())
-        .args(arguments)
-        .envs(environment.iter().copied())
-        .output()
-        .unwrap()
-}
->>>>>>> main
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()

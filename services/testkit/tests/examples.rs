@@ -15,7 +15,7 @@ struct Dev(Child);
 impl Dev {
     /// Starts it; gives its address when it is ready.
     fn start() -> (Self, String) {
-        let mut child = Command::new(binary())
+        let mut child = Command::new(binary(None).unwrap())
             .args([
                 "dev",
                 "--listen",
@@ -43,7 +43,7 @@ impl Drop for Dev {
 }
 
 fn run(example: &str, address: &str) -> String {
-    let program = binary().with_file_name("examples").join(example);
+    let program = binary(None).unwrap().with_file_name("examples").join(example);
     let output = Command::new(program).arg(address).output().unwrap();
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{example}: {error}");
