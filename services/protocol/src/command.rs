@@ -1,5 +1,5 @@
-//! Client → node: commands, read from one JSON text frame. Borrowed from the frame, so that a payload is
-//! never copied. Not here: whether a command is allowed (`core::session`).
+//! Client → node: commands. They borrow from the frame, so that a payload is never copied. Not how a frame is read
+//! (`codec`), not whether a command is allowed (`switchboard_core::CommandGate`).
 
 use std::borrow::Cow;
 
