@@ -102,7 +102,7 @@ async fn a_frozen_node_answers_nobody_until_it_is_thawed() {
 }
 
 #[tokio::test]
-async fn a_node_that_does_not_come_up_is_told_with_its_log() {
+async fn a_node_that_does_not_come_up_is_reported_with_its_log() {
     let Some(cluster) = cluster(1).await else { return };
     drop(cluster);
     let spec = scenario::Cluster {
