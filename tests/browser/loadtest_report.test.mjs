@@ -1,8 +1,8 @@
 // The page of the load generator's report: its figures and charts, and the page itself in a browser.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { newWindow, openPage, screenshot, startBrowser, withTools } from './parts/browser.mjs';
-import { exampleData, pageFile, pageFunctions } from './parts/report.mjs';
+import { newWindow, openPage, screenshot, startBrowser, withTools } from './support/browser.mjs';
+import { exampleData, pageFile, pageFunctions } from './support/report.mjs';
 
 const { format, zeroAxis, logAxis, ninesAxis, UNITS, drawInside, timesOverRun, linesByName, stacked, piecesOf, recoveryChart, page, picture } = pageFunctions();
 const list = (values) => Array.from(values);

@@ -36,7 +36,7 @@ pub(crate) async fn resolve<'a>(
     read_owner: impl Fn() -> BoxFuture<'a, Result<Option<Owner>, BrokerError>>,
     ask: impl Fn(Owner),
 ) -> Result<(), BrokerError> {
-    let (within, is_probe) = match claim.if_held {
+    let (within, is_probe) = match claim.on_conflict {
         ConflictPolicy::TakeOver => return Ok(()),
         ConflictPolicy::DetachThenTakeOver(within) => (within, false),
         ConflictPolicy::ProbeThenReject(within) => (within, true),

@@ -40,7 +40,7 @@ contract!(
 
 fn keep(saved: SessionSnapshot) -> Option<Retention> {
     Some(Retention {
-        saved: Some(saved),
+        snapshot: Some(saved),
         window: WINDOW,
     })
 }
@@ -49,7 +49,7 @@ fn resume(token: ResumeToken, within: Duration) -> Claim {
     Claim {
         token,
         resume: true,
-        if_held: ConflictPolicy::DetachThenTakeOver(within),
+        on_conflict: ConflictPolicy::DetachThenTakeOver(within),
         window: WINDOW,
     }
 }
@@ -101,10 +101,10 @@ async fn detached(node: &Node, saved: SessionSnapshot) {
 fn marks(done: u64, runs: &[(u64, u64)]) -> SessionSnapshot {
     let marks = AcceptedRanges {
         done,
-        runs: runs.to_vec(),
+        ranges: runs.to_vec(),
     };
     SessionSnapshot {
-        marks: vec![(session_id(7), marks)],
+        accepted: vec![(session_id(7), marks)],
         ..SessionSnapshot::default()
     }
 }
@@ -122,8 +122,8 @@ async fn a_detached_session_goes_on_elsewhere_with_what_was_kept(cluster: Cluste
     };
     detached(&n1, saved.clone()).await;
     let attached = try_resume(&n2, token(1)).await.unwrap();
-    assert_eq!(attached.saved, Some(saved));
-    assert!(attached.confirmed && attached.previous.is_none() && attached.mail.is_empty());
+    assert_eq!(attached.snapshot, Some(saved));
+    assert!(attached.confirmed && attached.previous.is_none() && attached.offline_queue.is_empty());
     assert_eq!(
         n1.locate("bob").await,
         Ok(Presence::Attached { node: n2.id.clone() })
@@ -155,7 +155,7 @@ async fn a_session_is_not_resumed_after_its_window(cluster: Cluster) {
     let node = cluster.node("n1").await;
     node.attach("bob", 1).await;
     let keep = Retention {
-        saved: Some(SessionSnapshot::default()),
+        snapshot: Some(SessionSnapshot::default()),
         window: Duration::from_millis(50),
     };
     node.broker.detach(&key("bob"), session_id(1), 0, Some(keep));
@@ -186,7 +186,7 @@ async fn a_session_whose_node_shut_down_is_resumed_though_nobody_knows_how_far_i
     n1.attach("bob", 1).await;
     n1.broker.shutdown().await;
     let attached = try_resume(&n2, token(1)).await.unwrap();
-    assert_eq!((attached.saved, attached.previous), (None, None));
+    assert_eq!((attached.snapshot, attached.previous), (None, None));
 }
 
 async fn letters_wait_in_order_and_go_only_when_they_are_done(cluster: Cluster) {
@@ -196,7 +196,7 @@ async fn letters_wait_in_order_and_go_only_when_they_are_done(cluster: Cluster) 
     assert!(is_queued(&n2, letter(8, 1, None, "two")).await);
     assert!(is_queued(&n1, letter(7, 2, Some(1), "three")).await);
     let attached = try_resume(&n2, token(1)).await.unwrap();
-    assert_eq!(attached.mail, ["one", "two", "three"]);
+    assert_eq!(attached.offline_queue, ["one", "two", "three"]);
     n2.broker.remove_stored(&key("bob"), session_id(1), 2, 6);
     n2.broker.read_offline_queue(&key("bob"), session_id(1));
     until("the mail came", PATIENCE, || !n2.seen.mail.lock().is_empty()).await;
@@ -205,7 +205,11 @@ async fn letters_wait_in_order_and_go_only_when_they_are_done(cluster: Cluster) 
         .detach(&key("bob"), session_id(1), 0, keep(SessionSnapshot::default()));
     n2.locate("bob").await.unwrap();
     let attached = try_resume(&n1, token(1)).await.unwrap();
-    assert_eq!(attached.mail, ["three"], "what was not done is found again");
+    assert_eq!(
+        attached.offline_queue,
+        ["three"],
+        "what was not done is found again"
+    );
 }
 
 async fn a_letter_is_left_once_and_only_after_the_one_before_it(cluster: Cluster) {
@@ -218,7 +222,10 @@ async fn a_letter_is_left_once_and_only_after_the_one_before_it(cluster: Cluster
     assert!(is_queued(&node, letter(7, 1, None, "one")).await);
     assert!(is_queued(&node, letter(7, 1, None, "one")).await, "repeated");
     assert!(is_queued(&node, letter(7, 2, Some(1), "two")).await);
-    assert_eq!(try_resume(&node, token(1)).await.unwrap().mail, ["one", "two"]);
+    assert_eq!(
+        try_resume(&node, token(1)).await.unwrap().offline_queue,
+        ["one", "two"]
+    );
 }
 
 async fn a_letter_that_was_done_before_the_detach_is_called_delivered(cluster: Cluster) {
@@ -229,7 +236,7 @@ async fn a_letter_that_was_done_before_the_detach_is_called_delivered(cluster: C
         Ok(StoreOutcome::Delivered)
     );
     assert!(is_queued(&node, letter(7, 5, Some(4), "new")).await);
-    assert_eq!(try_resume(&node, token(1)).await.unwrap().mail, ["new"]);
+    assert_eq!(try_resume(&node, token(1)).await.unwrap().offline_queue, ["new"]);
 }
 
 async fn a_letter_that_was_skipped_is_late_even_with_the_largest_ids(cluster: Cluster) {
@@ -262,7 +269,10 @@ async fn a_mailbox_is_bounded(cluster: Cluster) {
         assert!(left < 10_000, "the mailbox has no bound");
     }
     assert_eq!(left, 256);
-    assert_eq!(try_resume(&node, token(1)).await.unwrap().mail.len(), 256);
+    assert_eq!(
+        try_resume(&node, token(1)).await.unwrap().offline_queue.len(),
+        256
+    );
 }
 
 async fn an_attached_peer_gets_letters_only_when_they_are_urgent_and_a_hint_with_them(cluster: Cluster) {
@@ -309,8 +319,8 @@ async fn letters_left_before_the_detach_are_still_known_after_it(cluster: Cluste
         Ok(StoreOutcome::Late)
     );
     let attached = try_resume(&n1, token(1)).await.unwrap();
-    assert_eq!(attached.mail, ["five"]);
-    assert_eq!(attached.saved, Some(marks(3, &[(1, 3)])));
+    assert_eq!(attached.offline_queue, ["five"]);
+    assert_eq!(attached.snapshot, Some(marks(3, &[(1, 3)])));
 }
 
 async fn a_resume_asks_the_node_that_still_holds_the_session_and_waits_for_it(cluster: Cluster) {
@@ -333,7 +343,7 @@ async fn a_resume_asks_the_node_that_still_holds_the_session_and_waits_for_it(cl
     };
     let (attached, ()) = tokio::join!(resuming, yielding);
     let attached = attached.unwrap();
-    assert_eq!(attached.saved, Some(marks(3, &[(1, 3)])));
+    assert_eq!(attached.snapshot, Some(marks(3, &[(1, 3)])));
     assert_eq!(attached.previous, None, "there is nobody left to be told");
 }
 
@@ -341,7 +351,7 @@ async fn a_resume_takes_over_from_a_node_that_does_not_answer(cluster: Cluster) 
     let (n1, n2) = (cluster.node("n1").await, cluster.node("n2").await);
     let first = n1.attach("bob", 1).await;
     let attached = try_resume(&n2, token(1)).await.unwrap();
-    assert_eq!(attached.saved, None, "nobody could say how far it had got");
+    assert_eq!(attached.snapshot, None, "nobody could say how far it had got");
     assert!(attached.fence > first.fence);
     assert_eq!(
         attached.previous.map(|previous| previous.node),
@@ -354,7 +364,7 @@ async fn a_wary_claim_is_refused_once_the_holder_was_heard(cluster: Cluster) {
     n1.attach("bob", 1).await;
     let bob = key("bob");
     let wary = Claim {
-        if_held: ConflictPolicy::ProbeThenReject(PATIENCE),
+        on_conflict: ConflictPolicy::ProbeThenReject(PATIENCE),
         ..claim(2)
     };
     let claiming = n2.broker.attach(&bob, wary);
@@ -382,7 +392,7 @@ async fn a_wary_claim_takes_over_from_a_silent_holder(cluster: Cluster) {
     let (n1, n2) = (cluster.node("n1").await, cluster.node("n2").await);
     n1.attach("bob", 1).await;
     let wary = Claim {
-        if_held: ConflictPolicy::ProbeThenReject(Duration::from_millis(50)),
+        on_conflict: ConflictPolicy::ProbeThenReject(Duration::from_millis(50)),
         ..claim(2)
     };
     let attached = n2.broker.attach(&key("bob"), wary).await.unwrap();

@@ -1,45 +1,48 @@
-//! The decisions of a signaling node, without a transport and without Redis: who is here (`registry`), what
-//! a client may do (`session`), what becomes of each message (`router`, `outbox`, `mailbox`), who moves to
-//! another node (`balance`, `moving`), and what is asked of whatever joins the nodes (`broker`). It never does any IO, and what depends
-//! on time takes the moment as an argument.
+//! The decisions of a signaling node, without IO: no transport, no Redis. Time is an argument or comes from
+//! one clock.
 //!
-//! Concurrency contract: locks are short and never held across an await. A sender's outbox may be locked
-//! while a receiver's mailbox is taken, never the other way round. Nothing here waits for a slow receiver.
+//! The way of one offer from Alice to Bob:
+//! 1. `session::command_gate` checks the frame of Alice's client; `send::accept` puts it into her outbox.
+//! 2. `send::transmit` offers it to Bob's session on this node, or publishes it through [`Broker`].
+//! 3. On Bob's node `receive::on_message` runs `receive::duplicate_filter` and fills `receive::send_queue`.
+//! 4. The socket has it: `receive::done` acknowledges, directly or in a batch (`receive::acks`).
+//! 5. `send::outcome` tells Alice, once. Without an acknowledgement `send::retry` transmits again.
+//!
+//! `session` attaches, resumes and detaches sessions; `rebalance` decides which clients move to another node;
+//! `observer` reports what happens. [`Router`] ties these parts together.
+//!
+//! Concurrency contract: locks are short and never held across an await. A thread that holds a sender's outbox
+//! may lock a receiver's send queue, never the reverse. Nothing here waits for a slow receiver.
 
-mod acks;
 mod attachment;
 mod broker;
-mod candidates;
-mod command_gate;
-mod duplicate_filter;
+mod broker_events;
+mod clock;
+mod context;
 mod limits;
-mod mail;
-mod outbox;
+mod observer;
 mod rebalance;
+mod receive;
 mod records;
-mod registry;
-mod remote;
-mod retry;
 mod router;
-mod schedule;
-mod send_queue;
+mod send;
 mod session;
-mod snapshot;
 
-pub use attachment::{AttachRequest, Attachment, OnDisconnect};
+pub use attachment::Attachment;
 pub use broker::{
     Broker, BrokerError, BrokerEvents, BusState, BusStatus, Claim, ClaimOutcome, ClusterLoad, ConflictPolicy,
     Presence, PreviousOwner, Retention, StoreOutcome, StoredMessage,
 };
-pub use candidates::MaxAge;
-pub use command_gate::{CommandEffect, CommandGate};
 pub use limits::Limits;
-pub use rebalance::{RebalancePolicy, RebalanceRate, RebalanceRules};
+pub use observer::{NodeEvent, Observer};
+pub use rebalance::{MaxAge, Rebalance, RebalancePolicy, RebalanceRate, RebalanceRules};
+pub use receive::{AcceptedRanges, AckTo, Delivery, MAX_RANGES, Outgoing};
 pub use records::{OFFLINE_QUEUE_BYTES, OFFLINE_QUEUE_MESSAGES, RecordOwner, Records};
-pub use router::{Router, SendRequest};
-pub use send_queue::{AckTo, Delivery, Outgoing};
-pub use session::Session;
-pub use snapshot::{AcceptedRanges, MAX_RANGES, SessionSnapshot, Unacked};
+pub use router::Router;
+pub use send::{OutboxSlot, SendRequest, Sender};
+pub use session::{
+    AttachRequest, CommandEffect, CommandGate, OnDisconnect, Session, SessionSnapshot, Unacked,
+};
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! The bounds of one node, each with its unit in its name; an operator sets them under `[limits]` and
+//! The bounds of one node, each with its unit in its name. An operator sets them under `[limits]` and
 //! `[session]`. Not the bounds of the protocol itself (`switchboard_protocol`).
 
 use std::time::Duration;
@@ -8,15 +8,15 @@ use std::time::Duration;
 pub struct Limits {
     /// The largest frame of a client, in bytes.
     pub message_bytes: usize,
-    /// Messages waiting for one receiver's socket.
+    /// Messages in one receiver's send queue.
     pub send_queue_messages: usize,
-    /// Payload bytes waiting for one receiver's socket.
+    /// Payload bytes in one receiver's send queue.
     pub send_queue_bytes: usize,
-    /// Sends of one session without a final word.
+    /// Sends of one session without an outcome.
     pub pending_messages: usize,
     /// Payload bytes of those sends.
     pub pending_bytes: usize,
-    /// Receivers that one session may have sends under way to.
+    /// Receivers to which one session may have pending sends.
     pub streams_per_session: usize,
     /// Senders whose order one receiver keeps track of.
     pub senders_per_receiver: usize,
@@ -28,9 +28,9 @@ pub struct Limits {
     pub rate_strikes: u32,
     /// Bad frames in a row after which the connection is closed (4400).
     pub bad_frames_in_a_row: u32,
-    /// How long a send may wait for its final word.
+    /// How long a send may wait for its outcome.
     pub send_deadline: Duration,
-    /// How long a detached session is kept for a resume; zero: not at all.
+    /// How long a detached session can be resumed; zero: not at all.
     pub resume_window: Duration,
     /// How often a node pings its clients.
     pub heartbeat: Duration,

@@ -1,23 +1,23 @@
-//! What an operator may set about the doors; filled from `[server]` and `[limits]` by the node.
+//! The settings of the public port. The node fills them from `[server]` and `[limits]`.
 
 use std::time::Duration;
 
 /// Settings of the public port.
 #[derive(Debug, Clone)]
 pub struct EdgeConfig {
-    /// Origins whose pages may connect, as in the `Origin` header; `*` allows all. Pages from the node's
-    /// own host may always connect, and so may clients that are no browsers (they send no `Origin`).
+    /// Origins whose pages may connect, as in the `Origin` header; `*` allows all. Pages from the node's own host
+    /// may always connect, and so may clients that are not browsers (they send no `Origin`).
     pub allowed_origins: Vec<String>,
     /// Whether `?access_token=` is accepted.
     pub accept_query_token: bool,
-    /// Upgraded connections this node holds at most.
+    /// The most open connections.
     pub max_connections: usize,
-    /// Connections that may be in their HTTP part (handshake, small requests) at the same time.
+    /// The most connections in their HTTP part (handshake, small requests) at the same time.
     pub max_handshakes: usize,
-    /// Verified clients let in per second in the long run, and twice as many at once: a crowd that lost its node
-    /// comes at a pace that the shared records can follow.
+    /// Verified clients admitted per second in the long run, and twice as many at once: the clients of a failed node
+    /// come at a rate that the shared records can follow.
     pub connects_per_second: u32,
-    /// How long a client may take to send the head of a request, and to be idle between two.
+    /// How long a client may take to send the head of a request, and to stay idle between two requests.
     pub handshake_timeout: Duration,
 }
 

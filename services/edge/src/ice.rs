@@ -1,21 +1,10 @@
-//! ICE servers for a peer: the answer to `ice`, the list in `welcome`, and `GET /v1/ice`. Credentials are
-//! made by `switchboard-auth`.
+//! ICE servers with fresh credentials for one peer: for `welcome`, the answer to `ice`, and the API.
+//! `switchboard-auth` makes the credentials.
 
-use std::{
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
-
-use axum::{
-    Json,
-    extract::{Request, State},
-    response::{IntoResponse, Response},
-};
-use http::{HeaderValue, header};
 use serde::Serialize;
 use switchboard_protocol::{IceServer, PeerKey};
 
-use crate::{Edge, admission};
+use crate::{clock::unix_now, state::Edge};
 
 /// ICE servers and when their credentials end.
 #[derive(Debug, Serialize)]
@@ -25,32 +14,11 @@ pub(crate) struct IceAnswer {
     pub(crate) expires_at: u64,
 }
 
-/// `GET /v1/ice`, with the peer's own token.
-pub(crate) async fn get(State(edge): State<Arc<Edge>>, request: Request) -> Response {
-    let (parts, _) = request.into_parts();
-    match admission::verify(&edge, &parts).await {
-        Ok(grant) => {
-            let mut response = Json(edge.ice_servers(&grant.peer)).into_response();
-            response
-                .headers_mut()
-                .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-            response
-        }
-        Err(refusal) => refusal.told(&edge).into_response(),
+/// The ICE servers that `peer` may use.
+pub(crate) fn servers(edge: &Edge, peer: &PeerKey) -> IceAnswer {
+    let now_s = unix_now().as_secs();
+    IceAnswer {
+        ice_servers: edge.ice.ice_servers(&peer.peer_id(), now_s),
+        expires_at: edge.ice.expires_at(now_s),
     }
-}
-
-impl Edge {
-    pub(crate) fn ice_servers(&self, peer: &PeerKey) -> IceAnswer {
-        let now_s = unix_now().as_secs();
-        IceAnswer {
-            ice_servers: self.ice.ice_servers(&peer.peer_id(), now_s),
-            expires_at: self.ice.expires_at(now_s),
-        }
-    }
-}
-
-/// The wall clock. Before 1970 it stands still.
-pub(crate) fn unix_now() -> std::time::Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }

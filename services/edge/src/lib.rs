@@ -1,31 +1,35 @@
-//! The doors of a node: HTTP admission, the WebSocket, ICE servers over HTTP. Translates between a socket
-//! and `core`; decides nothing about messages itself and knows nothing of Redis.
+//! The public port of a node: HTTP admission, transports, ICE servers over HTTP. It translates between a client's
+//! transport and `core`; it decides nothing about messages and knows nothing of Redis.
 //!
-//! Everybody is verified before anything upgrades. A connection is one task with small buffers; it never
-//! waits for another connection, for the bus, or for its own slow client.
+//! A request is admitted before it upgrades. A connection is one task with small buffers; it never waits for
+//! another connection, for the bus, or for its own slow client.
+//!
+//! The way of a connection: `routes` → `transport::websocket` (handshake, upgrade) → `admission` → `attach` →
+//! `connection` (the loop, over any transport and any codec).
 
 mod admission;
-mod close;
+mod api;
+mod attach;
+mod clock;
 mod config;
+#[doc(hidden)]
+pub mod conformance;
 mod connection;
 mod drain;
-#[doc(hidden)]
-pub mod echo;
-mod heartbeat;
 mod ice;
+mod limits;
 mod listener;
-mod origin;
 mod problem;
 mod rebalance;
+mod routes;
 mod state;
-mod token;
-mod upgrade;
-mod websocket;
-mod wire;
+mod stream;
+mod transport;
 
 pub use config::EdgeConfig;
 pub use drain::{DrainPlan, DrainReport};
 pub use listener::serve;
 pub use problem::Problem;
 pub use rebalance::RebalancePlan;
+pub use routes::routes;
 pub use state::Edge;

@@ -1,5 +1,5 @@
-//! The accept loop of the public port: HTTP/1.1 with bounds on time and number, upgrades enabled. Its own
-//! loop rather than `axum::serve`, because a slow handshake must end and sockets must be plain TCP.
+//! The accept loop of the public port: HTTP/1.1 with bounds on time and number, upgrades enabled. Not
+//! `axum::serve`, because a slow handshake must end and a connection must be a bare [`Stream`].
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,25 +9,22 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::Semaphore,
-};
+use tokio::{net::TcpListener, sync::Semaphore};
 
-use crate::Edge;
+use crate::{state::Edge, stream::Stream};
 
-/// hyper's buffer for a request's head; a token of the largest size fits.
+/// hyper's buffer for the head of a request; a token of the largest size fits.
 const HEAD_BYTES: usize = 16 * 1024;
 
-/// How long to wait when the process has run out of files before accepting again.
+/// How long to wait before accepting again when the process has no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Accepts connections and serves `routes` on them until the future is dropped.
 pub async fn serve(edge: Arc<Edge>, listener: TcpListener, routes: Routes) {
-    let places = Arc::new(Semaphore::new(edge.config.max_handshakes));
+    let permits = Arc::new(Semaphore::new(edge.config.max_handshakes));
     loop {
-        // With no place free the kernel's backlog holds clients back, and `handshake_timeout` frees places.
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+        // Without a permit the kernel's backlog holds clients back; `handshake_timeout` gives permits back.
+        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
             return;
         };
         match listener.accept().await {
@@ -35,8 +32,8 @@ pub async fn serve(edge: Arc<Edge>, listener: TcpListener, routes: Routes) {
                 let (edge, routes) = (Arc::clone(&edge), routes.clone());
                 let tracker = edge.connections.clone();
                 tracker.spawn(async move {
-                    serve_one(&edge, tcp, routes).await;
-                    drop(place);
+                    serve_one(&edge, Stream::accept(tcp), routes).await;
+                    drop(permit);
                 });
             }
             Err(error) => {
@@ -47,14 +44,12 @@ pub async fn serve(edge: Arc<Edge>, listener: TcpListener, routes: Routes) {
     }
 }
 
-async fn serve_one(edge: &Edge, tcp: TcpStream, routes: Routes) {
-    // Signaling is small messages that somebody waits for; a failure only costs latency.
-    let _ = tcp.set_nodelay(true);
+async fn serve_one(edge: &Edge, stream: Stream, routes: Routes) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(edge.config.handshake_timeout)
         .max_buf_size(HEAD_BYTES)
-        .serve_connection(TokioIo::new(tcp), TowerToHyperService::new(routes))
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes))
         .with_upgrades();
     match connection.await {
         Ok(()) => {}

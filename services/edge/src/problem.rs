@@ -8,7 +8,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use switchboard_auth::TokenError;
 
-/// Seconds after which a client that was turned away for lack of room may try again.
+/// Seconds after which a client that was refused for lack of room may try again.
 const RETRY_AFTER_S: u64 = 2;
 
 /// One refusal.
@@ -16,15 +16,15 @@ const RETRY_AFTER_S: u64 = 2;
 pub struct Problem {
     /// A URN that names the kind of problem.
     r#type: String,
-    /// The kind, for people.
+    /// The kind in words.
     title: &'static str,
     /// The HTTP status.
     status: u16,
-    /// What happened this time, and what to do about it.
+    /// What happened, and what to do about it.
     detail: String,
-    /// The kind, for programs.
+    /// The kind as a code.
     code: &'static str,
-    /// When to try again, for programs that read more than headers.
+    /// When to try again, as in the `Retry-After` header but in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_ms: Option<u64>,
 }
@@ -48,18 +48,18 @@ impl Problem {
         }
     }
 
-    /// A request that is not what this door takes.
+    /// A request that is not valid.
     pub fn bad_request(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, code, "The request is not valid", detail)
     }
 
-    /// The same, with a time after which it may be tried again.
+    /// Adds the time after which the client may try again.
     pub fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after_ms = Some(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1));
         self
     }
 
-    /// No room, or on the way out; try again, elsewhere if there is an elsewhere.
+    /// The node is full or draining; the client should try again, on another node if there is one.
     pub fn unavailable(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,

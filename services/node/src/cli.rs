@@ -1,4 +1,4 @@
-//! The command line, as people script against it. Only its shape; what each command does is in `command`.
+//! The command line, which scripts depend on. Only its form; each command is a module of `command`.
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -24,9 +24,9 @@ pub enum Command {
     Dev(Dev),
     /// Run a production node.
     Serve(Serve),
-    /// Ask a running node whether it lives; exit code 0: it does. For containers without HTTP probes.
+    /// Ask a running node whether it is alive; exit code 0: it is. For containers without HTTP probes.
     Healthcheck(Healthcheck),
-    /// Look at configuration: check it, print the defaults, print its JSON schema.
+    /// Check the configuration, print its defaults, print its JSON schema.
     #[command(subcommand)]
     Config(ConfigCommand),
     /// Make or read tokens.
@@ -34,9 +34,9 @@ pub enum Command {
     Token(TokenCommand),
     /// Connect as a peer and print what arrives, one JSON object a line, until interrupted.
     Listen(Listen),
-    /// Connect as a peer, send one message, and print its final word.
+    /// Connect as a peer, send one message, and print its outcome.
     Send(Send),
-    /// See that an offer and its answer pass between two nodes; tries again until it does or the time is up.
+    /// Send an offer and its answer between two nodes; try again until both are delivered or the time is over.
     Selftest(Selftest),
 }
 
@@ -49,10 +49,10 @@ pub struct Dev {
     /// Address of the operations port (/livez, /readyz, /metrics).
     #[arg(long, default_value = "127.0.0.1:9090")]
     pub ops_listen: SocketAddr,
-    /// Join other nodes through this Redis instead of being alone, e.g. redis://127.0.0.1:6379.
+    /// Join other nodes through this Redis, e.g. redis://127.0.0.1:6379. Without it the node is alone.
     #[arg(long)]
     pub redis_url: Option<String>,
-    /// Sign with the secret in this file instead of a fresh one; nodes that share a Redis share it.
+    /// Sign with the secret in this file, not with a random one; nodes that share a Redis must share it.
     #[arg(long)]
     pub signing_secret_file: Option<PathBuf>,
     /// The node's name.
@@ -74,13 +74,13 @@ pub struct Serve {
 /// `switchboard healthcheck`.
 #[derive(Debug, Args)]
 pub struct Healthcheck {
-    /// What to ask, e.g. http://127.0.0.1:9090/livez; otherwise the operations port of the configuration.
+    /// The URL to ask, e.g. http://127.0.0.1:9090/livez; default: the operations port of the configuration.
     #[arg(long, conflicts_with_all = ["config", "ready"])]
     pub url: Option<String>,
     /// The node's configuration file; SWITCHBOARD__SERVER__OPS_LISTEN in the environment counts as for `serve`.
     #[arg(long)]
     pub config: Option<PathBuf>,
-    /// Ask whether it is ready instead. Not for a runtime that restarts what fails: readiness ends with Redis.
+    /// Ask whether it is ready. Not for a runtime that restarts what fails: without Redis a node is not ready.
     #[arg(long)]
     pub ready: bool,
     /// How long the answer may take, in milliseconds.
@@ -91,7 +91,7 @@ pub struct Healthcheck {
 /// `switchboard config`.
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
-    /// Read a configuration as `serve` would and say what is wrong with it (exit code 64).
+    /// Read a configuration as `serve` does and name the first error (exit code 64).
     Check(Serve),
     /// Print every key with its default.
     Default,
@@ -104,7 +104,7 @@ pub enum ConfigCommand {
 pub enum TokenCommand {
     /// Sign a token and print it.
     Mint(Mint),
-    /// Show what is in a token. Does not verify it.
+    /// Show the content of a token. Does not verify it.
     Inspect {
         /// The token; `-` reads it from standard input, which keeps it out of the shell's history.
         token: String,
@@ -141,12 +141,12 @@ pub struct Mint {
     /// The issuer.
     #[arg(long)]
     pub issuer: Option<String>,
-    /// A pattern of peer IDs that the peer may send to; may be given several times.
+    /// A pattern of peer IDs that the peer may send to; can be given several times.
     #[arg(long = "may-send-to")]
     pub may_send_to: Vec<String>,
 }
 
-/// Where and as whom a command-line peer connects.
+/// The node and the token of a command-line peer.
 #[derive(Debug, Args)]
 pub struct Connect {
     /// The node's WebSocket address.
@@ -163,7 +163,7 @@ pub struct Connect {
 /// `switchboard listen`.
 #[derive(Debug, Args)]
 pub struct Listen {
-    /// Where and as whom.
+    /// The node and the token.
     #[command(flatten)]
     pub connect: Connect,
     /// Stop after this many messages.
@@ -174,13 +174,13 @@ pub struct Listen {
 /// `switchboard send`.
 #[derive(Debug, Args)]
 pub struct Send {
-    /// Where and as whom.
+    /// The node and the token.
     #[command(flatten)]
     pub connect: Connect,
     /// The receiver's peer ID.
     #[arg(long)]
     pub to: String,
-    /// What to send it as.
+    /// The kind of the message.
     #[arg(long, value_enum, default_value_t = Kind::Message)]
     pub kind: Kind,
     /// The payload: any JSON value.
@@ -189,7 +189,7 @@ pub struct Send {
 
 /// The kinds of message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-#[expect(missing_docs, reason = "the names say it all")]
+#[expect(missing_docs, reason = "the names are those of the protocol")]
 pub enum Kind {
     Offer,
     Answer,
@@ -201,14 +201,14 @@ pub enum Kind {
 /// `switchboard selftest`.
 #[derive(Debug, Args)]
 pub struct Selftest {
-    /// `host:port` of the nodes' public ports, one or several; the two peers connect to two of all the addresses
-    /// that these names have.
+    /// `host:port` of the nodes' public ports, one or several; the two peers connect to two of the addresses
+    /// behind these names.
     #[arg(long, value_delimiter = ',', required = true)]
     pub nodes: Vec<String>,
     /// Fail unless the two peers are on two nodes.
     #[arg(long)]
     pub apart: bool,
-    /// Give up after so many seconds.
+    /// Give up after this time, in seconds.
     #[arg(long, default_value_t = 60)]
     pub within_s: u64,
     /// Sign the peers' tokens with HS256 and the secret in this file.

@@ -1,5 +1,5 @@
-//! The demo page and the tokens it asks for. For development only: whoever can reach it gets a token, so
-//! configuration allows it on loopback addresses alone.
+//! The demo page and its tokens. For development only: every client that reaches it gets a token, so configuration
+//! allows it only on loopback addresses.
 
 use std::{
     sync::Arc,
@@ -26,7 +26,7 @@ struct Page;
 /// How long a development token is valid, in seconds.
 const TOKEN_TTL_S: u64 = 3_600;
 
-/// Everything from the node itself; cameras, ICE and other nodes' sockets beside it.
+/// The page's files come from the node itself; cameras, ICE servers and WebSockets of other nodes are allowed too.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss: http: https:; \
      media-src blob: 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'";
 
@@ -84,19 +84,19 @@ fn file(name: &str) -> Response {
 }
 
 #[derive(Deserialize)]
-struct Asked {
+struct SessionQuery {
     peer: Option<String>,
 }
 
 #[derive(Serialize)]
-struct Session {
+struct DevSession {
     peer: PeerId,
     token: Secret,
     ws_url: &'static str,
 }
 
-async fn session(State(demo): State<Arc<Demo>>, Query(asked): Query<Asked>) -> Response {
-    let name = asked.peer.unwrap_or_else(random_name);
+async fn session(State(demo): State<Arc<Demo>>, Query(query): Query<SessionQuery>) -> Response {
+    let name = query.peer.unwrap_or_else(random_name);
     let peer = match PeerId::new(&name) {
         Ok(peer) => peer,
         Err(error) => return (StatusCode::BAD_REQUEST, format!("peer: {error}\n")).into_response(),
@@ -113,7 +113,7 @@ async fn session(State(demo): State<Arc<Demo>>, Query(asked): Query<Asked>) -> R
     };
     match demo.minter.mint(&claims, demo.audience.as_deref()) {
         Ok(token) => {
-            let body = Json(Session {
+            let body = Json(DevSession {
                 peer,
                 token,
                 ws_url: "/v1/ws",

@@ -1,14 +1,15 @@
-//! A Switchboard node as a library: configuration in, a running node out, so that a test can boot one on
-//! port 0. The binary only parses the command line and wires. Decisions about messages are in `core`.
+//! A Switchboard node as a library: configuration in, a running node out, so that a test can boot one on port 0. The
+//! binary only parses the command line. Decisions about messages are in `core`.
 
 pub mod cli;
 pub mod command;
 pub mod config;
 mod demo;
-mod emptying;
+mod drain;
 mod node;
 mod ops;
 mod readiness;
 mod turn_server;
+mod wanted;
 
 pub use node::Node;

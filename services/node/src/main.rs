@@ -1,5 +1,4 @@
-//! The `switchboard` binary. Parses, wires, maps the outcome to an exit code; everything else is the
-//! library.
+//! The `switchboard` binary: parses the command line and returns the exit code. Everything else is in the library.
 
 use std::process::ExitCode;
 

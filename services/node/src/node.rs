@@ -1,5 +1,5 @@
-//! A node put together: ports bound, parts wired, run until told to stop, drained. The one place where the
-//! broker and the edge meet.
+//! A node put together: its ports bound, its parts wired, run until it must stop, drained. The one place that
+//! knows both the broker and the edge.
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc};
 
@@ -15,9 +15,10 @@ use tokio::{net::TcpListener, sync::watch};
 use crate::{
     config::{BrokerSettings, DrainSettings, Settings},
     demo,
-    emptying::Emptying,
-    ops::{self, Ops, Wanted},
+    drain::DrainControl,
+    ops::{self, Ops},
     readiness::Readiness,
+    wanted::Wanted,
 };
 
 /// A node with its ports bound, ready to run.
@@ -36,7 +37,7 @@ pub struct Node {
 }
 
 impl Node {
-    /// Binds the ports and wires the parts. Returns before the bus is reachable: readiness tells.
+    /// Binds the ports and wires the parts. Returns before the bus is reachable; see readiness.
     ///
     /// # Errors
     /// When a key cannot be used or a port is taken; the message names it.
@@ -60,7 +61,7 @@ impl Node {
                 RedisBroker::start(&config, settings.node, events, telemetry.clone())?
             }
         };
-        router.join(Arc::clone(&broker));
+        router.set_broker(Arc::clone(&broker));
         let edge = Edge::new(
             Arc::clone(&router),
             verifier.clone(),
@@ -68,7 +69,7 @@ impl Node {
             telemetry.clone(),
             settings.edge,
         );
-        let mut public_routes = edge.routes();
+        let mut public_routes = switchboard_edge::routes(&edge);
         if let Some(secret) = settings.demo_secret {
             public_routes = public_routes.merge(demo::routes(Minter::hs256(&secret)?, audience));
         }
@@ -91,7 +92,7 @@ impl Node {
     /// The address of the public port.
     ///
     /// # Errors
-    /// When the system does not tell.
+    /// When the system cannot say.
     pub fn public_address(&self) -> std::io::Result<SocketAddr> {
         self.public.local_addr()
     }
@@ -99,7 +100,7 @@ impl Node {
     /// The address of the operations port.
     ///
     /// # Errors
-    /// When the system does not tell.
+    /// When the system cannot say.
     pub fn ops_address(&self) -> std::io::Result<SocketAddr> {
         self.ops.local_addr()
     }
@@ -109,7 +110,7 @@ impl Node {
     /// # Errors
     /// When the operations port fails.
     pub async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<DrainReport> {
-        let (wanted, orders) = watch::channel(Wanted::Serving);
+        let (wanted, changes) = watch::channel(Wanted::Serving);
         let ops_routes = ops::routes(Ops {
             readiness: Arc::clone(&self.readiness),
             router: Arc::clone(&self.router),
@@ -117,7 +118,7 @@ impl Node {
             wanted: wanted.clone(),
         });
         tracing::info!(public = %self.public_address()?, ops = %self.ops_address()?, "listening");
-        let emptying = Emptying {
+        let drain = DrainControl {
             edge: Arc::clone(&self.edge),
             readiness: Arc::clone(&self.readiness),
             telemetry: self.telemetry.clone(),
@@ -130,7 +131,7 @@ impl Node {
             std::future::pending::<Infallible>().await
         };
         tokio::select! {
-            // Beside the serving, not before it: a node whose key server is away still takes the keys it was given.
+            // While it serves, not before: a node whose key server is away still takes the keys that it has.
             never = async { self.verifier.prefetch_keys().await; std::future::pending().await } => match never {},
             never = stopping => match never {},
             () = self.router.run() => anyhow::bail!("the router stopped by itself"),
@@ -141,7 +142,7 @@ impl Node {
                 outcome.context("the operations port failed")?;
                 anyhow::bail!("the operations port stopped by itself")
             }
-            report = emptying.obey(orders) => {
+            report = drain.run(changes) => {
                 self.broker.shutdown().await;
                 self.telemetry.shutdown_traces().await;
                 Ok(report)
@@ -152,6 +153,6 @@ impl Node {
 
 async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| {
-        format!("{key}: {address} cannot be listened on; is another program there? Choose another port")
+        format!("{key}: cannot listen on {address}; if another program uses the port, choose another one")
     })
 }

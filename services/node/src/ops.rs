@@ -13,25 +13,17 @@ use switchboard_core::Router;
 use switchboard_telemetry::Telemetry;
 use tokio::sync::watch;
 
-use crate::readiness::Readiness;
+use crate::{
+    readiness::Readiness,
+    wanted::{AlreadyStopping, Wanted, want},
+};
 
-/// What is wanted of the node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wanted {
-    /// Clients are served.
-    Serving,
-    /// Clients are moved to other nodes and kept away.
-    Drained,
-    /// The same, and then the process ends.
-    Stopped,
-}
-
-/// What the operations port knows and can do.
+/// What the handlers of the operations port share.
 pub(crate) struct Ops {
     pub(crate) readiness: Arc<Readiness>,
     pub(crate) router: Arc<Router>,
     pub(crate) telemetry: Telemetry,
-    /// What the operator wants of the node.
+    /// The state in which the operator wants the node.
     pub(crate) wanted: watch::Sender<Wanted>,
 }
 
@@ -56,7 +48,7 @@ async fn readyz(State(ops): State<Arc<Ops>>) -> Response {
 }
 
 async fn metrics(State(ops): State<Arc<Ops>>) -> Response {
-    ops.router.take_stock();
+    ops.router.update_gauges();
     match ops.telemetry.render() {
         Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
@@ -68,26 +60,19 @@ async fn drain(State(ops): State<Arc<Ops>>) -> Response {
     ops.want(Wanted::Drained, "draining\n")
 }
 
-/// Ends a drain, also one that is under way: clients that were told to go may stay.
+/// Ends a drain, also one that is under way: clients that were asked to move may stay.
 async fn undrain(State(ops): State<Arc<Ops>>) -> Response {
     ops.want(Wanted::Serving, "serving\n")
 }
 
 impl Ops {
     fn want(&self, wanted: Wanted, answer: &'static str) -> Response {
-        let mut is_stopping = false;
-        self.wanted.send_if_modified(|current| {
-            is_stopping = *current == Wanted::Stopped;
-            let is_new = !is_stopping && *current != wanted;
-            if is_new {
-                *current = wanted;
+        match want(&self.wanted, wanted) {
+            Ok(()) => (StatusCode::ACCEPTED, answer).into_response(),
+            Err(AlreadyStopping) => {
+                let problem = "the node is stopping; that cannot be undone\n";
+                (StatusCode::CONFLICT, problem).into_response()
             }
-            is_new
-        });
-        if is_stopping {
-            let problem = "the node was told to stop; that cannot be taken back\n";
-            return (StatusCode::CONFLICT, problem).into_response();
         }
-        (StatusCode::ACCEPTED, answer).into_response()
     }
 }

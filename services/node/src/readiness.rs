@@ -1,5 +1,4 @@
-//! Whether a node should get new connections, and why not. Liveness is another matter: it never depends
-//! on Redis.
+//! Whether a node should get new connections, and why not. Not liveness, which never depends on Redis.
 
 use std::sync::{
     Arc,
@@ -12,7 +11,7 @@ use switchboard_core::{BusState, Router};
 /// A node's readiness.
 pub(crate) struct Readiness {
     router: Arc<Router>,
-    draining: AtomicBool,
+    is_draining: AtomicBool,
 }
 
 /// The answer of `/readyz`.
@@ -42,21 +41,21 @@ impl Readiness {
     pub(crate) fn new(router: Arc<Router>) -> Self {
         Self {
             router,
-            draining: AtomicBool::new(false),
+            is_draining: AtomicBool::new(false),
         }
     }
 
-    pub(crate) fn draining(&self, is_draining: bool) {
-        self.draining.store(is_draining, Ordering::Relaxed);
+    pub(crate) fn set_draining(&self, is_draining: bool) {
+        self.is_draining.store(is_draining, Ordering::Relaxed);
     }
 
     pub(crate) fn report(&self) -> Report {
         let bus = self.router.bus();
         let mut reasons = Vec::new();
-        if self.draining.load(Ordering::Relaxed) {
+        if self.is_draining.load(Ordering::Relaxed) {
             reasons.push(Reason {
                 reason: "draining",
-                detail: "the node empties itself; POST /undrain ends that, unless it was told to stop".into(),
+                detail: "the node drains; POST /undrain ends that, unless the node is stopping".into(),
             });
         }
         let reason = match bus.state {

@@ -1,5 +1,5 @@
-//! STUN and TURN inside `switchboard dev`, on loopback only, so that a demo call has what a real one needs.
-//! Not for production: that is coturn's work.
+//! STUN and TURN inside `switchboard dev`, on loopback only, so that a demo call uses ICE as a real one does. Not for
+//! production: use coturn there.
 
 use std::{
     net::SocketAddr,
@@ -85,7 +85,7 @@ impl AuthHandler for Ephemeral {
         if expires_at <= now_s {
             return Err(Error::ErrNoSuchUser);
         }
-        // Minted anew at their own end with no time to live, they are the same credentials.
+        // Minted again for the same expiry, the credentials are the same.
         let credentials = TurnMinter::new(&self.secret, 0).credentials(&peer, expires_at);
         Ok(generate_auth_key(
             username,

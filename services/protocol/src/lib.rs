@@ -1,15 +1,15 @@
-//! What goes on the wire of Switchboard: identifiers, commands, events, the envelope between nodes, the
-//! tables of error and close codes. It is not a runtime: no tokio, no IO, no clock, no decisions.
+//! The wire format of Switchboard: identifiers, commands, events, the envelope between nodes, and the tables of error and
+//! close codes. Not here: tokio, IO, clocks and decisions.
 //!
-//! The rule that shapes every type here: a **payload is opaque**. It enters as a slice of the received
-//! frame and leaves as the same bytes; nothing in between parses, alters or logs it.
+//! A **payload is opaque**. It enters as a slice of the received frame and leaves as the same bytes. No code parses,
+//! changes or logs it.
 
 mod close;
+pub mod codec;
 mod command;
 mod envelope;
 mod error;
 mod event;
-mod frame;
 mod grant;
 mod id;
 mod kind;
@@ -25,13 +25,17 @@ mod trace;
 mod wire;
 
 pub use close::{ClientShould, CloseCode};
-pub use command::{Command, CommandError, SendCommand, decode_command, encode_send};
+pub use codec::{
+    Codec, MessageHead,
+    native::{
+        FrameError, ServerFrame, ServerMessage, decode_command, decode_event, encode_send, write_delivered,
+        write_message,
+    },
+};
+pub use command::{Command, CommandError, SendCommand};
 pub use envelope::{Envelope, EnvelopeError};
 pub use error::ErrorCode;
 pub use event::{Event, GoawayReason, IceServer, ReceiptStatus, Welcome, WelcomeLimits};
-pub use frame::{
-    FrameError, MessageHead, ServerFrame, ServerMessage, decode_event, write_delivered, write_message,
-};
 pub use grant::{DuplicatePolicy, Grant, Patterns, Role};
 pub use id::{IdError, MAX_ID_BYTES, NodeId, PeerId, PeerKey, TenantId};
 pub use kind::MessageKind;

@@ -40,7 +40,7 @@ fn size() -> Size {
     Size {
         pairs: 300,
         every: Duration::from_secs(2),
-        config: "[rebalance]\nenabled = true\nsettle_ms = 500\npace_share = 0.2\n",
+        config: "[rebalance]\nenabled = true\nsettle_ms = 500\nrate_share = 0.2\n",
     }
 }
 
@@ -117,7 +117,7 @@ async fn connections_that_reach_their_age_move_and_nothing_is_lost() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_is_asked_to_move_while_redis_is_away_and_a_draining_node_is_not_counted() {
-    let config = "[rebalance]\nenabled = true\nsettle_ms = 0\nfloor_connections = 1\npace_share = 0\npace_connections = 5\n";
+    let config = "[rebalance]\nenabled = true\nsettle_ms = 0\nmin_connections = 1\nrate_share = 0\nrate_connections = 5\n";
     let cluster = Cluster::start_proxied(2, config).await.unwrap();
     let (n1, n2) = (&cluster.nodes[0], &cluster.nodes[1]);
     let asked = async || n1.metric(ASKED).await.unwrap();

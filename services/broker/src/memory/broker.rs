@@ -52,7 +52,7 @@ impl MemoryBroker {
     }
 
     fn owner(&self, key: &PeerKey) -> Option<Owner> {
-        let owner = self.bus.hub().records.holder(key, Instant::now())?;
+        let owner = self.bus.hub().records.owner(key, Instant::now())?;
         Some(Owner {
             is_local: owner.node == self.node,
             node: owner.node,
@@ -65,7 +65,7 @@ impl MemoryBroker {
     fn ask(&self, key: &PeerKey, claim: &Claim, owner: Owner) {
         let question = owner
             .session
-            .and_then(|session| claim.if_held.question(key, session));
+            .and_then(|session| claim.on_conflict.question(key, session));
         if let Some(question) = question {
             // A question that does not fit has no answer, and the claim goes on without one.
             let _ = self.send_to_node(&owner.node, question.encode());
@@ -73,7 +73,7 @@ impl MemoryBroker {
     }
 
     fn hint(&self, hub: &mut Hub, to: &PeerKey) {
-        let owner = hub.records.holder(to, Instant::now());
+        let owner = hub.records.owner(to, Instant::now());
         if let Some(node) = owner.and_then(|owner| hub.nodes.get(&owner.node)) {
             let message = NodeMessage::OfflineQueueHint { key: to.clone() }.encode();
             // If it does not fit, the next claim finds the offline queue.
@@ -112,7 +112,7 @@ impl Broker for MemoryBroker {
 
     fn publish(&self, mid: Mid, to: &PeerKey, envelope: Vec<u8>) -> Result<(), BrokerError> {
         let mut hub = self.bus.hub();
-        let owner = hub.records.holder(to, Instant::now());
+        let owner = hub.records.owner(to, Instant::now());
         let owner = owner.filter(|owner| owner.is_attached);
         let receiver = owner.and_then(|owner| hub.nodes.get(&owner.node));
         // The report first: once it is certain to come, the message may go.
@@ -127,7 +127,7 @@ impl Broker for MemoryBroker {
 
     fn locate(&self, mid: Mid, to: &PeerKey) -> Result<(), BrokerError> {
         let mut hub = self.bus.hub();
-        let presence = match hub.records.holder(to, Instant::now()) {
+        let presence = match hub.records.owner(to, Instant::now()) {
             None => Presence::Offline,
             Some(owner) if owner.is_attached => Presence::Attached { node: owner.node },
             Some(_) => Presence::Detached,
@@ -138,7 +138,7 @@ impl Broker for MemoryBroker {
     fn store(&self, message: StoredMessage) -> Result<(), BrokerError> {
         let mut hub = self.bus.hub();
         // Nodes of one process do not die one by one.
-        let outcome = hub.records.leave(&message, false, Instant::now());
+        let outcome = hub.records.store(&message, false, Instant::now());
         self.push(&self.own, Event::Stored(message.mid, message.to.clone(), outcome))?;
         if message.is_urgent && matches!(outcome, StoreOutcome::Queued(_)) {
             self.hint(&mut hub, &message.to);
@@ -147,7 +147,7 @@ impl Broker for MemoryBroker {
     }
 
     fn read_offline_queue(&self, key: &PeerKey, session: SessionId) {
-        let messages = self.bus.hub().records.letters(key, &self.node, session);
+        let messages = self.bus.hub().records.offline_queue(key, &self.node, session);
         if !messages.is_empty() {
             // If they do not fit, the next claim finds them.
             let _ = self.push(&self.own, Event::OfflineQueue(key.clone(), session, messages));

@@ -48,7 +48,10 @@ pub(crate) async fn attach(shard: &Shard, key: &PeerKey, claim: Claim) -> Result
         return Err(BrokerError::NotResumable);
     }
     let read_owner = || read_owner(shard, key).boxed();
-    conflict::resolve(&claim, read_owner, |owner| ask(shard, key, claim.if_held, owner)).await?;
+    conflict::resolve(&claim, read_owner, |owner| {
+        ask(shard, key, claim.on_conflict, owner)
+    })
+    .await?;
     shard.note_window(claim.window);
     let deadline = Instant::now() + DEADLINE;
     let session = claim.token.session;
@@ -169,8 +172,8 @@ impl Attach<'_> {
             fence,
             confirmed: true,
             previous,
-            saved: snapshot,
-            mail: stored,
+            snapshot,
+            offline_queue: stored,
         })
     }
 

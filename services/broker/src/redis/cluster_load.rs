@@ -81,7 +81,7 @@ async fn exchange_once(exchange: &LoadExchange, shard: &Shard) {
         .arg(shard.node().as_str())
         .arg(own.map_or_else(String::new, |own| own.to_string()))
         .arg(millis(LEASE))
-        .arg(ClusterLoad::MOST_NODES);
+        .arg(ClusterLoad::MAX_NODES);
     let mut pipeline = redis::Pipeline::with_capacity(1);
     pipeline.add_command(call);
     let reply = pool::query::<(Vec<usize>,)>(&shard.pool, &pipeline).await;

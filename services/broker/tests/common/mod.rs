@@ -205,7 +205,7 @@ pub(crate) fn claim(number: u8) -> Claim {
     Claim {
         token: token(number),
         resume: false,
-        if_held: ConflictPolicy::TakeOver,
+        on_conflict: ConflictPolicy::TakeOver,
         window: WINDOW,
     }
 }

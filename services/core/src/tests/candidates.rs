@@ -1,32 +1,32 @@
-//! Whom a node asks to move, by the clock of its router. Not how many (`balance`).
+//! Which clients a node asks to move, by the clock of the node. Not how many (`rebalance`).
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::time::Duration;
 
 use switchboard_telemetry::Goaway;
 
-use super::{Attachment, Node, write};
-use crate::MaxAge;
+use super::harness::*;
+use crate::{Attachment, MaxAge};
 
 const QUIET: Duration = Duration::from_secs(5);
 
 const GOAWAY: &str = r#"{"type":"goaway","reason":"rebalancing","reconnect_after_ms":0}"#;
 
 fn pass(node: &Node, seconds: u64) {
-    node.router.clock_ms.fetch_add(seconds * 1000, Ordering::Relaxed);
+    node.pass(Duration::from_secs(seconds));
 }
 
 fn asked(node: &Node, count: usize) -> Vec<String> {
-    let peers = node.router.rebalance_candidates(count, QUIET);
+    let peers = node.router.rebalance().candidates(count, QUIET);
     for peer in &peers {
-        node.router.ask_to_move(peer, Goaway::Rebalance);
+        node.router.rebalance().ask_to_move(peer, Goaway::Rebalance);
     }
     peers.iter().map(|peer| peer.key().peer().to_string()).collect()
 }
 
 fn aged(node: &Node, age: MaxAge, count: usize) -> usize {
-    let peers = node.router.over_age(age, count);
+    let peers = node.router.rebalance().over_age(age, count);
     for peer in &peers {
-        node.router.ask_to_move(peer, Goaway::Age);
+        node.router.rebalance().ask_to_move(peer, Goaway::Age);
     }
     peers.len()
 }
@@ -45,13 +45,13 @@ fn the_quiet_are_asked_first_and_of_these_the_longest_connected() {
 }
 
 #[test]
-fn nobody_is_asked_again_for_five_minutes_and_who_was_asked_is_about_to_go_for_ten_seconds() {
+fn nobody_is_asked_again_for_five_minutes_and_counts_as_recently_asked_for_ten_seconds() {
     let node = Node::new("n1");
     let _all = ["ann", "bob"].map(|name| node.attach(name));
     assert_eq!(asked(&node, 9).len(), 2);
-    assert_eq!(node.router.recently_asked(), 2);
+    assert_eq!(node.router.rebalance().recently_asked(), 2);
     pass(&node, 11);
-    assert_eq!(node.router.recently_asked(), 0);
+    assert_eq!(node.router.rebalance().recently_asked(), 0);
     assert_eq!(asked(&node, 9).len(), 0);
     pass(&node, 290);
     assert_eq!(asked(&node, 9).len(), 2);
@@ -61,7 +61,7 @@ fn nobody_is_asked_again_for_five_minutes_and_who_was_asked_is_about_to_go_for_t
 fn a_connection_that_has_reached_its_age_is_asked_once_and_closed_a_minute_later() {
     let node = Node::new("n1");
     let age = MaxAge {
-        most: Duration::from_secs(600),
+        max: Duration::from_secs(600),
         jitter: 0.0,
     };
     let ann = node.attach("ann");
@@ -85,7 +85,7 @@ fn a_connection_that_has_reached_its_age_is_asked_once_and_closed_a_minute_later
 fn those_that_came_together_reach_their_age_one_by_one_and_none_later_than_the_bound() {
     let node = Node::new("n1");
     let age = MaxAge {
-        most: Duration::from_secs(1000),
+        max: Duration::from_secs(1000),
         jitter: 0.1,
     };
     let all: Vec<Attachment> = (0..1000)

@@ -1,16 +1,12 @@
-//! What becomes of messages when something is lost, repeated, late or full: never silence, never twice.
+//! Messages that are lost, repeated, late or do not fit: always one outcome, never two deliveries.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use bytes::Bytes;
 use switchboard_protocol::ErrorCode;
 
-use super::*;
-
-/// Lets the stream's timer look at the moment `after` from now.
-fn look(node: &Node, sender: &Attachment, to: &str, after: Duration) -> Option<Instant> {
-    node.router
-        .look_after(sender.peer(), &key(to), Instant::now() + after)
-}
+use super::harness::*;
+use crate::{BrokerEvents as _, Limits};
 
 const RETRY: Duration = Duration::from_millis(150);
 
@@ -20,9 +16,9 @@ fn a_lost_envelope_is_repeated() {
     let (alice, bob) = (n1.attach("alice"), n2.attach("bob"));
     n1.send(&alice, "bob", 1, "1");
     assert_eq!(n1.asked().len(), 1, "… and lost");
-    look(&n1, &alice, "bob", RETRY / 2);
+    n1.retry(&alice, "bob", RETRY / 2);
     assert!(n1.asked().is_empty(), "not before its time");
-    look(&n1, &alice, "bob", RETRY * 2);
+    n1.retry(&alice, "bob", RETRY * 2);
     n1.carry_to(&n2);
     assert_eq!(write(&bob), ["alice #1 1"]);
 }
@@ -36,7 +32,7 @@ fn a_lost_acknowledgement_leads_to_no_second_delivery() {
     assert_eq!(write(&bob), ["alice #1 1"]);
     n2.flush_acks();
     assert_eq!(n2.asked().len(), 1, "… and lost");
-    look(&n1, &alice, "bob", RETRY * 2);
+    n1.retry(&alice, "bob", RETRY * 2);
     n1.carry_to(&n2);
     assert!(write(&bob).is_empty());
     n2.flush_acks();
@@ -45,12 +41,12 @@ fn a_lost_acknowledgement_leads_to_no_second_delivery() {
 }
 
 #[test]
-fn a_message_repeated_while_it_waits_is_neither_doubled_nor_acknowledged_early() {
+fn a_message_repeated_while_it_waits_is_not_doubled_and_not_acknowledged_early() {
     let (n1, n2) = (Node::new("n1"), Node::new("n2"));
     let (alice, bob) = (n1.attach("alice"), n2.attach("bob"));
     n1.send(&alice, "bob", 1, "1");
     n1.carry_to(&n2);
-    look(&n1, &alice, "bob", RETRY * 2);
+    n1.retry(&alice, "bob", RETRY * 2);
     n1.carry_to(&n2);
     n2.flush_acks();
     assert!(
@@ -71,7 +67,7 @@ fn order_is_kept_when_the_first_of_three_is_lost() {
         n1.carry(late, &n2);
     }
     assert!(write(&bob).is_empty(), "2 and 3 wait for 1");
-    look(&n1, &alice, "bob", RETRY * 2);
+    n1.retry(&alice, "bob", RETRY * 2);
     n1.carry_to(&n2);
     assert_eq!(write(&bob), ["alice #1 1", "alice #2 2", "alice #3 3"]);
 }
@@ -82,7 +78,7 @@ fn a_stray_copy_of_a_message_whose_sender_gave_up_reaches_nobody() {
     let (alice, bob) = (n1.attach("alice"), n2.attach("bob"));
     n1.send(&alice, "bob", 1, "1");
     let stray = n1.asked();
-    look(&n1, &alice, "bob", Limits::default().send_deadline * 2);
+    n1.retry(&alice, "bob", Limits::default().send_deadline * 2);
     assert_eq!(write(&alice), error(1, ErrorCode::Timeout));
     n1.send(&alice, "bob", 2, "2");
     n1.carry_to(&n2);
@@ -99,7 +95,7 @@ fn a_bus_that_stays_down_is_named_at_the_deadline() {
     node.send(&alice, "bob", 2, "2");
     assert_eq!(write(&bob), ["alice #1 2"], "peers of one node go on talking");
     assert_eq!(write(&alice), ["2 delivered"]);
-    look(&node, &alice, "far", Limits::default().send_deadline * 2);
+    node.retry(&alice, "far", Limits::default().send_deadline * 2);
     assert_eq!(write(&alice), error(1, ErrorCode::BusUnavailable));
 }
 
@@ -111,13 +107,13 @@ fn a_bus_that_comes_back_before_the_deadline_costs_only_time() {
     n1.send(&alice, "bob", 1, "1");
     n1.send(&alice, "bob", 2, "2");
     *n1.bus.is_down.lock() = false;
-    look(&n1, &alice, "bob", RETRY);
+    n1.retry(&alice, "bob", RETRY);
     assert_eq!(n1.carry_to(&n2), 2);
     assert_eq!(write(&bob), ["alice #1 1", "alice #2 2"]);
 }
 
 #[test]
-fn a_full_mailbox_holds_its_own_stream_and_no_other() {
+fn a_full_send_queue_holds_its_own_stream_and_no_other() {
     let limits = Limits {
         send_queue_messages: 1,
         ..Limits::default()
@@ -131,7 +127,7 @@ fn a_full_mailbox_holds_its_own_stream_and_no_other() {
     assert_eq!(write(&carol), ["alice #1 4"]);
     for expected in ["alice #1 1", "alice #2 2", "alice #3 3"] {
         assert_eq!(write(&bob), [expected]);
-        look(&node, &alice, "bob", RETRY);
+        node.retry(&alice, "bob", RETRY);
     }
     assert_eq!(
         write(&alice),
@@ -140,7 +136,7 @@ fn a_full_mailbox_holds_its_own_stream_and_no_other() {
 }
 
 #[test]
-fn a_mailbox_that_stays_full_is_named_at_the_deadline() {
+fn a_send_queue_that_stays_full_is_named_at_the_deadline() {
     let limits = Limits {
         send_queue_messages: 1,
         ..Limits::default()
@@ -155,7 +151,7 @@ fn a_mailbox_that_stays_full_is_named_at_the_deadline() {
     assert_eq!(write(&bob), ["alice #1 1"]);
     n2.flush_acks();
     n2.carry_to(&n1);
-    look(&n1, &alice, "bob", Limits::default().send_deadline * 2);
+    n1.retry(&alice, "bob", Limits::default().send_deadline * 2);
     assert_eq!(write(&alice), ["1 delivered", "2 queue-full"]);
 }
 
@@ -166,10 +162,8 @@ fn a_receiver_that_leaves_before_its_socket_took_the_message_is_offline() {
     node.send(&alice, "bob", 1, "1");
     drop(bob);
     assert!(matches!(node.asked()[..], [Asked::Detach(_)]));
-    look(&node, &alice, "bob", RETRY * 2);
-    let [Asked::Publish(mid, to, _)] = &node.asked()[..] else {
-        panic!("one publish")
-    };
+    node.retry(&alice, "bob", RETRY * 2);
+    let (mid, to) = &node.published();
     node.router.on_published(*mid, to, Ok(0));
     node.carry_to(&node);
     assert_eq!(write(&alice), error(1, ErrorCode::PeerOffline));
@@ -182,7 +176,7 @@ fn a_receiver_that_comes_back_gets_what_its_old_socket_did_not_take() {
     node.send(&alice, "bob", 1, "1");
     drop(bob);
     let bob = node.attach("bob");
-    look(&node, &alice, "bob", RETRY * 2);
+    node.retry(&alice, "bob", RETRY * 2);
     assert_eq!(write(&bob), ["alice #1 1"]);
     assert_eq!(write(&alice), ["1 delivered"]);
 }
@@ -195,13 +189,13 @@ fn a_sender_with_too_many_sends_under_way_is_read_no_further() {
     };
     let node = Node::with_limits("n1", limits.clone());
     let alice = node.attach("alice");
-    assert!(alice.peer().may_send_more(&limits));
+    assert!(alice.session().may_send_more(&limits));
     node.send(&alice, "far", 1, "1");
     node.send(&alice, "far", 2, "2");
-    assert!(!alice.peer().may_send_more(&limits));
-    look(&node, &alice, "far", limits.send_deadline * 2);
+    assert!(!alice.session().may_send_more(&limits));
+    node.retry(&alice, "far", limits.send_deadline * 2);
     assert_eq!(write(&alice), ["1 timeout", "2 timeout"]);
-    assert!(alice.peer().may_send_more(&limits));
+    assert!(alice.session().may_send_more(&limits));
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Balancing without a network: what a node decides, and a cluster of deciding nodes whose clients come back
-//! wherever the load balancer puts them. Counts are as old as they are in Redis.
+//! Rebalancing without a network: what a node decides, and a cluster of such nodes whose clients come back where
+//! the load balancer puts them. Counts are as old as they are in Redis.
 
 use std::time::{Duration, Instant};
 
@@ -10,17 +10,14 @@ use crate::{ClusterLoad, RebalancePolicy, RebalanceRate, RebalanceRules};
 const RULES: RebalanceRules = RebalanceRules {
     high: 1.1,
     floor: 100,
-    pace: RebalanceRate {
-        share: 0.04,
-        least: 5,
-    },
+    rate: RebalanceRate { share: 0.04, min: 5 },
 };
 
 fn decide(own: usize, others: &[usize], asked: usize) -> usize {
     let others = others.to_vec();
-    let crowd = ClusterLoad { own, others };
-    let budget = RULES.pace.per_second(own);
-    RebalancePolicy::new(RULES).decide(&crowd, own, || asked, budget, Instant::now())
+    let load = ClusterLoad { own, others };
+    let budget = RULES.rate.per_second(own);
+    RebalancePolicy::new(RULES).decide(&load, own, || asked, budget, Instant::now())
 }
 
 #[test]
@@ -32,7 +29,7 @@ fn a_node_alone_an_equal_one_and_a_small_one_ask_nobody() {
 }
 
 #[test]
-fn the_excess_goes_at_the_pace_that_is_set_and_who_was_asked_counts_as_gone() {
+fn the_excess_goes_at_the_rate_that_is_set_and_who_was_asked_counts_as_gone() {
     assert_eq!(decide(1500, &[1500, 0], 0), 60, "4 % a second");
     assert_eq!(decide(120, &[0, 0], 0), 5, "at least 5 a second");
     assert_eq!(decide(1500, &[1500, 0], 395), 55, "1,105 would stay");
@@ -41,13 +38,13 @@ fn the_excess_goes_at_the_pace_that_is_set_and_who_was_asked_counts_as_gone() {
 
 #[test]
 fn it_goes_on_until_half_way_between_watermark_and_mean_and_begins_again_only_above_the_watermark() {
-    let mut balancer = RebalancePolicy::new(RULES);
+    let mut policy = RebalancePolicy::new(RULES);
     let mut at = |own| {
-        let crowd = ClusterLoad {
+        let load = ClusterLoad {
             own,
             others: vec![1000, 2000 - own],
         };
-        balancer.decide(&crowd, own, || 0, 1000, Instant::now())
+        policy.decide(&load, own, || 0, 1000, Instant::now())
     };
     assert_eq!(at(1090), 0);
     assert_eq!(at(1101), 51);
@@ -57,30 +54,30 @@ fn it_goes_on_until_half_way_between_watermark_and_mean_and_begins_again_only_ab
 }
 
 #[test]
-fn clients_that_all_came_since_the_others_were_heard_are_no_excess() {
-    let crowd = ClusterLoad {
+fn clients_that_all_came_after_the_last_exchange_are_no_excess() {
+    let load = ClusterLoad {
         own: 1000,
         others: vec![1000, 1000],
     };
-    let count = RebalancePolicy::new(RULES).decide(&crowd, 3000, || 0, 60, Instant::now());
+    let count = RebalancePolicy::new(RULES).decide(&load, 3000, || 0, 60, Instant::now());
     assert_eq!(count, 0);
 }
 
 #[test]
 fn clients_that_are_sent_back_to_where_they_came_from_are_not_asked_for_ever() {
-    let mut balancer = RebalancePolicy::new(RULES);
+    let mut policy = RebalancePolicy::new(RULES);
     let start = Instant::now();
-    let crowd = ClusterLoad {
+    let load = ClusterLoad {
         own: 1500,
         others: vec![1500, 0],
     };
-    let asked = |balancer: &mut RebalancePolicy, seconds: std::ops::Range<u64>| -> usize {
+    let asked = |policy: &mut RebalancePolicy, seconds: std::ops::Range<u64>| -> usize {
         seconds
-            .map(|second| balancer.decide(&crowd, 1500, || 0, 30, start + Duration::from_secs(second)))
+            .map(|second| policy.decide(&load, 1500, || 0, 30, start + Duration::from_secs(second)))
             .sum()
     };
-    assert_eq!(asked(&mut balancer, 0..600), 1500, "each once, on average");
-    assert_eq!(asked(&mut balancer, 600..610), 300, "and then anew");
+    assert_eq!(asked(&mut policy, 0..600), 1500, "each once, on average");
+    assert_eq!(asked(&mut policy, 600..610), 300, "and then anew");
 }
 
 proptest! {
@@ -91,12 +88,12 @@ proptest! {
         asked in 0_usize..1000,
         budget in 0_usize..1000,
     ) {
-        let crowd = ClusterLoad { own, others };
-        let count = RebalancePolicy::new(RULES).decide(&crowd, own, || asked, budget, Instant::now());
+        let load = ClusterLoad { own, others };
+        let count = RebalancePolicy::new(RULES).decide(&load, own, || asked, budget, Instant::now());
         prop_assert!(count <= budget);
         if count > 0 {
             let left = own - asked - count;
-            prop_assert!(left as f64 >= crowd.mean() && left >= RULES.floor);
+            prop_assert!(left as f64 >= load.mean() && left >= RULES.floor);
         }
     }
 }
@@ -131,19 +128,19 @@ struct Sim {
 }
 
 struct Node {
-    balancer: RebalancePolicy,
+    policy: RebalancePolicy,
     own: usize,
     said: [usize; 2],
-    heard: Option<ClusterLoad>,
+    load: Option<ClusterLoad>,
 }
 
 impl Sim {
     fn new(counts: &[usize], places: Places) -> Self {
         let nodes = counts.iter().map(|own| Node {
-            balancer: RebalancePolicy::new(RULES),
+            policy: RebalancePolicy::new(RULES),
             own: *own,
             said: [*own; 2],
-            heard: None,
+            load: None,
         });
         Self {
             places,
@@ -192,14 +189,14 @@ impl Sim {
                 let node = &mut self.nodes[index];
                 node.said = [node.own, node.said[0]];
                 let own = node.said[0].min(node.said[1]);
-                node.heard = Some(ClusterLoad { own, others });
+                node.load = Some(ClusterLoad { own, others });
             }
             let asked = self.moving.iter().filter(|(_, from)| *from == index).count();
             let node = &mut self.nodes[index];
-            let Some(crowd) = &node.heard else { continue };
+            let Some(load) = &node.load else { continue };
             let now = self.start + Duration::from_secs(self.second);
-            let budget = RULES.pace.per_second(node.own);
-            let count = node.balancer.decide(crowd, node.own, || asked, budget, now);
+            let budget = RULES.rate.per_second(node.own);
+            let count = node.policy.decide(load, node.own, || asked, budget, now);
             self.asked += count;
             let at = self.second + MOVE_S;
             self.moving.extend(std::iter::repeat_n((at, index), count));

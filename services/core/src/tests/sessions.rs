@@ -1,11 +1,16 @@
-//! Sessions that outlive their connection: what is kept, what is given back, what the next connection finds.
+//! Sessions that outlive their connection: their snapshot, what their senders transmit again, what the next
+//! connection finds.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use switchboard_protocol::ErrorCode;
+use bytes::Bytes;
+use switchboard_protocol::{ErrorCode, NodeMessage};
 
-use super::*;
-use crate::{OnDisconnect, SessionSnapshot, Unacked};
+use super::harness::*;
+use crate::{
+    AttachRequest, Attachment, BrokerEvents as _, ClaimOutcome, OnDisconnect, PreviousOwner, Retention,
+    SessionSnapshot, StoreOutcome, Unacked,
+};
 
 const WINDOW: Duration = Duration::from_secs(60);
 
@@ -16,25 +21,39 @@ fn acks() -> AttachRequest {
     }
 }
 
-/// What the last detach kept, if it kept something.
+/// The retention of this detach, if it is one.
+fn retention(asked: &Asked) -> Option<&Option<Retention>> {
+    match asked {
+        Asked::Detach(retention) => Some(retention),
+        Asked::Publish(..)
+        | Asked::Locate(..)
+        | Asked::ToNode(..)
+        | Asked::Store(_)
+        | Asked::ReadOfflineQueue
+        | Asked::RemoveStored(..)
+        | Asked::Touch(_) => None,
+    }
+}
+
+/// The retention of the last detach; `None` when the session ended.
 fn kept(node: &Node) -> Option<Retention> {
-    let mut detaches = node.asked().into_iter().filter_map(|asked| match asked {
-        Asked::Detach(keep) => Some(keep),
-        Asked::Publish(..) | Asked::Locate(..) | Asked::ToNode(..) | Asked::Leave(_) | Asked::MailDone(_) => {
-            None
-        }
-    });
-    detaches.next_back().expect("a detach")
+    let asked = node.asked();
+    asked
+        .iter()
+        .filter_map(retention)
+        .next_back()
+        .expect("a detach")
+        .clone()
 }
 
 /// Lets the next attach on `node` find a detached session.
-fn finds(node: &Node, keep: Retention, mail: Vec<Bytes>) {
+fn finds(node: &Node, retention: Retention, offline_queue: Vec<Bytes>) {
     *node.bus.record.lock() = Some(ClaimOutcome {
         fence: 2,
         confirmed: true,
         previous: None,
-        saved: keep.saved,
-        mail,
+        snapshot: retention.snapshot,
+        offline_queue,
     });
 }
 
@@ -56,7 +75,7 @@ fn what_was_not_done_is_asked_for_again_and_goes_to_the_next_connection_once() {
     n1.carry_to(&n2);
     // The socket took all three, the client acknowledged the first.
     assert_eq!(take(&bob).len(), 3);
-    n2.router.done(bob.peer(), 1);
+    n2.router.done(bob.session(), 1);
     n2.flush_acks();
     n2.carry_to(&n1);
     assert_eq!(write(&alice), ["1 delivered"]);
@@ -65,17 +84,12 @@ fn what_was_not_done_is_asked_for_again_and_goes_to_the_next_connection_once() {
     drop(bob);
     n2.flush_acks();
     let asked = n2.asked();
-    let keep = asked.iter().find_map(|asked| match asked {
-        Asked::Detach(keep) => keep.clone(),
-        Asked::Publish(..) | Asked::Locate(..) | Asked::ToNode(..) | Asked::Leave(_) | Asked::MailDone(_) => {
-            None
-        }
-    });
+    let retention = asked.iter().find_map(retention).cloned().flatten();
     asked.into_iter().for_each(|asked| n2.carry(asked, &n1));
-    let keep = keep.expect("the session is kept");
-    let saved = keep.saved.as_ref().expect("with how far it had got");
-    assert_eq!(saved.last_seq, 3);
-    let tail: Vec<_> = saved
+    let retention = retention.expect("the session is kept");
+    let snapshot = retention.snapshot.as_ref().expect("with how far it had got");
+    assert_eq!(snapshot.last_seq, 3);
+    let tail: Vec<_> = snapshot
         .tail
         .iter()
         .map(|Unacked { seq, id, .. }| (*seq, *id))
@@ -83,11 +97,10 @@ fn what_was_not_done_is_asked_for_again_and_goes_to_the_next_connection_once() {
     assert_eq!(tail, [(2, 2), (3, 3)]);
 
     // The client has seen 2, and says so on n3: 2 is done, 3 comes again.
-    finds(&n3, keep, Vec::new());
+    finds(&n3, retention, Vec::new());
     let bob = n3.attach_as("bob", again);
     assert!(bob.is_resumed() && !bob.has_gap());
-    n1.router
-        .look_after(alice.peer(), &key("bob"), std::time::Instant::now() + WINDOW / 60);
+    n1.retry(&alice, "bob", WINDOW / 60);
     n1.carry_to(&n3);
     assert_eq!(write(&bob), ["alice #4 3"]);
     n3.flush_acks();
@@ -96,16 +109,14 @@ fn what_was_not_done_is_asked_for_again_and_goes_to_the_next_connection_once() {
 }
 
 #[test]
-fn a_send_to_a_detached_peer_is_queued_and_then_delivered_out_of_the_mailbox() {
+fn a_send_to_a_detached_peer_is_queued_and_then_delivered_out_of_the_offline_queue() {
     let (n1, n2) = (Node::new("n1"), Node::new("n2"));
     let alice = n1.attach("alice");
     n1.send(&alice, "bob", 1, "1");
-    let [Asked::Publish(mid, to, _)] = &n1.asked()[..] else {
-        panic!("one publish")
-    };
+    let (mid, to) = &n1.published();
     n1.router.on_published(*mid, to, Ok(0));
-    let [Asked::Leave(letter)] = &n1.asked()[..] else {
-        panic!("one letter")
+    let [Asked::Store(message)] = &n1.asked()[..] else {
+        panic!("one message")
     };
     n1.router.on_stored(*mid, to, Ok(StoreOutcome::Queued(WINDOW)));
     n1.router.on_stored(*mid, to, Ok(StoreOutcome::Queued(WINDOW)));
@@ -116,15 +127,18 @@ fn a_send_to_a_detached_peer_is_queued_and_then_delivered_out_of_the_mailbox() {
     );
 
     let bob = n2.attach("bob");
-    let (again, keep) = (resuming(&bob, 0, false), None::<Retention>);
-    assert_eq!(keep, None);
+    let again = resuming(&bob, 0, false);
     drop(bob);
-    finds(&n2, kept(&n2).unwrap(), vec![letter.envelope.clone().into()]);
+    finds(&n2, kept(&n2).unwrap(), vec![message.envelope.clone().into()]);
     let bob = n2.attach_as("bob", again);
     assert_eq!(write(&bob), ["alice #1 1"]);
     n2.flush_acks();
     let asked = n2.asked();
-    assert!(asked.iter().any(|asked| matches!(asked, Asked::MailDone(1))));
+    assert!(
+        asked
+            .iter()
+            .any(|asked| matches!(asked, Asked::RemoveStored(1, _)))
+    );
     asked.into_iter().for_each(|asked| n2.carry(asked, &n1));
     assert_eq!(write(&alice), ["1 delivered"]);
 }
@@ -134,28 +148,22 @@ fn a_queued_send_whose_receiver_never_comes_back_expires() {
     let node = Node::new("n1");
     let alice = node.attach("alice");
     node.send(&alice, "bob", 1, "1");
-    let [Asked::Publish(mid, to, _)] = &node.asked()[..] else {
-        panic!("one publish")
-    };
+    let (mid, to) = &node.published();
     node.router.on_stored(*mid, to, Ok(StoreOutcome::Queued(WINDOW)));
-    let look = |after| {
-        let moment = std::time::Instant::now() + after;
-        node.router.look_after(alice.peer(), &key("bob"), moment)
-    };
-    let minute = std::time::Instant::now() + WINDOW;
+    let next = node.retry(&alice, "bob", Duration::ZERO);
     assert!(
-        look(Duration::ZERO).is_some_and(|next| next < minute),
-        "it is looked after now and then"
+        next.is_some_and(|next| next < Instant::now() + WINDOW),
+        "its timer runs now and then"
     );
     assert_eq!(write(&alice).len(), 1, "queued, and nothing else");
     assert!(node.asked().is_empty(), "not at once");
-    look(WINDOW / 2);
+    node.retry(&alice, "bob", WINDOW / 2);
     assert_eq!(
         node.asked().len(),
         1,
-        "offered again, in case the mailbox was lost"
+        "transmitted again, in case the offline queue was lost"
     );
-    look(WINDOW * 2);
+    node.retry(&alice, "bob", WINDOW * 2);
     assert_eq!(write(&alice), error(1, ErrorCode::Expired));
 }
 
@@ -178,21 +186,20 @@ fn without_acknowledgements_a_gap_is_said_exactly_when_the_client_missed_somethi
 }
 
 #[test]
-fn a_resume_while_the_old_connection_still_hangs_gives_back_what_it_had() {
+fn a_resume_while_the_old_connection_still_hangs_returns_its_messages() {
     let node = Node::new("n1");
     let (alice, old) = (node.attach("alice"), node.attach_as("bob", acks()));
     node.send(&alice, "bob", 1, "1");
     assert_eq!(take(&old).len(), 1, "written, never acknowledged");
     let again = resuming(&old, 0, true);
-    node.finds_holder(crate::PreviousOwner {
+    node.finds_owner(PreviousOwner {
         node: node.router.node().clone(),
-        session: old.peer().session(),
+        session: old.session().id(),
     });
     let bob = node.attach_as("bob", again);
     assert_eq!(write(&old), ["close 1000"]);
     drop(old);
-    node.router
-        .look_after(alice.peer(), &key("bob"), std::time::Instant::now() + WINDOW / 60);
+    node.retry(&alice, "bob", WINDOW / 60);
     assert_eq!(
         write(&bob),
         ["alice #2 1"],
@@ -219,7 +226,7 @@ fn a_connection_that_hung_while_its_session_was_elsewhere_has_no_say_in_what_the
     finds(
         &n2,
         Retention {
-            saved: Some(SessionSnapshot::default()),
+            snapshot: Some(SessionSnapshot::default()),
             window: WINDOW,
         },
         Vec::new(),
@@ -231,8 +238,7 @@ fn a_connection_that_hung_while_its_session_was_elsewhere_has_no_say_in_what_the
     drop(elsewhere);
     finds(&n1, kept(&n2).unwrap(), Vec::new());
     let bob = n1.attach_as("bob", again);
-    n1.router
-        .look_after(alice.peer(), &key("bob"), std::time::Instant::now() + WINDOW / 60);
+    n1.retry(&alice, "bob", WINDOW / 60);
     assert_eq!(write(&bob), ["alice #2 1"]);
     assert_eq!(write(&alice), ["1 delivered"]);
 }
@@ -252,7 +258,7 @@ fn a_session_that_is_gone_begins_anew_and_says_so() {
 fn a_client_that_says_good_bye_leaves_nothing_behind() {
     let node = Node::new("n1");
     let mut bob = node.attach("bob");
-    bob.part(OnDisconnect::End);
+    bob.on_disconnect(OnDisconnect::End);
     drop(bob);
     assert_eq!(kept(&node), None);
 }
@@ -273,8 +279,7 @@ fn the_sends_of_a_lost_connection_go_on_and_are_taken_up_by_its_resume() {
         n1.asked().is_empty(),
         "repeated by the client, it is still under way"
     );
-    n1.router
-        .look_after(alice.peer(), &key("bob"), std::time::Instant::now() + WINDOW / 60);
+    n1.retry(&alice, "bob", WINDOW / 60);
     n1.carry_to(&n2);
     assert_eq!(write(&bob), ["alice #1 1"]);
     n2.flush_acks();
@@ -288,15 +293,15 @@ fn a_takeover_by_a_stale_claim_does_not_close_a_session_that_came_back() {
     finds(
         &node,
         Retention {
-            saved: Some(SessionSnapshot::default()),
+            snapshot: Some(SessionSnapshot::default()),
             window: WINDOW,
         },
         Vec::new(),
     );
     let bob = node.attach("bob");
-    let takeover = |fence| switchboard_protocol::NodeMessage::Takeover {
+    let takeover = |fence| NodeMessage::Takeover {
         key: key("bob"),
-        session: bob.peer().session(),
+        session: bob.session().id(),
         fence,
     };
     node.router.on_node_message(takeover(1).encode().into());

@@ -5,11 +5,11 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use anyhow::Context as _;
 use switchboard_protocol::Secret;
 
-use super::serve;
+use super::{runtime::runtime, serve};
 use crate::{
-    Node,
     cli::Dev,
     config::{BrokerKind, Config, ConfigError, LogFormat, Settings},
+    node::Node,
     turn_server::TurnServer,
 };
 
@@ -17,7 +17,7 @@ use crate::{
 const DRAIN_MS: u64 = 500;
 
 pub(super) fn run(dev: Dev) -> anyhow::Result<()> {
-    serve::runtime()?.block_on(async move {
+    runtime()?.block_on(async move {
         let wants_turn = !dev.no_turn;
         let mut config = config(dev)?;
         let turn_secret = random_secret();
@@ -81,7 +81,7 @@ async fn start_turn(secret: &Secret) -> Option<TurnServer> {
     match TurnServer::start(any_port, secret.clone()).await {
         Ok(turn) => Some(turn),
         Err(error) => {
-            eprintln!("the embedded TURN server could not start, calls go on without it: {error:#}");
+            eprintln!("the embedded TURN server could not start; calls work without it: {error:#}");
             None
         }
     }

@@ -1,5 +1,5 @@
-//! `switchboard healthcheck`: one question to a node's operations port, for container runtimes that can run a
-//! program but not ask over HTTP (the image has no shell and no curl). Not an HTTP client for anything else.
+//! `switchboard healthcheck`: one request to a node's operations port, for container runtimes that can run a program
+//! but send no HTTP request (the image has no shell and no curl). Not an HTTP client for anything else.
 
 use std::{
     io::{ErrorKind, Read as _, Write as _},
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The longest answer read, in bytes; the reasons of `/readyz` have a few hundred.
-const MOST_ANSWER_BYTES: usize = 16 * 1024;
+const MAX_ANSWER_BYTES: usize = 16 * 1024;
 
 pub(super) fn run(check: &Healthcheck) -> anyhow::Result<()> {
     let timeout = Duration::from_millis(check.timeout_ms);
@@ -36,7 +36,7 @@ fn url(check: &Healthcheck) -> Result<Uri, ConfigError> {
     };
     let url: Uri = text
         .parse()
-        .map_err(|error| ConfigError::new("--url", format!("`{text}` is no URL: {error}")))?;
+        .map_err(|error| ConfigError::new("--url", format!("`{text}` is not a URL: {error}")))?;
     if url.scheme_str() != Some("http") {
         let problem = format!("`{text}` must begin with http://; the operations port has no TLS");
         return Err(ConfigError::new("--url", problem));
@@ -44,7 +44,7 @@ fn url(check: &Healthcheck) -> Result<Uri, ConfigError> {
     Ok(url)
 }
 
-/// An address to listen on as one to connect to: "all addresses" is asked on the loopback one.
+/// The address to connect to for an address to listen on: "all addresses" becomes the loopback address.
 fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -65,7 +65,7 @@ fn ask(url: &Uri, deadline: Instant) -> anyhow::Result<String> {
         .next()
         .with_context(|| format!("{host} has no address"))?;
     let mut stream = TcpStream::connect_timeout(&address, left(deadline)?)
-        .with_context(|| format!("{address} does not take connections"))?;
+        .with_context(|| format!("cannot connect to {address}"))?;
     let path = url.path_and_query().map_or("/", |path| path.as_str());
     stream.set_write_timeout(Some(left(deadline)?))?;
     // 1.0: the node closes after its answer, and never sends it in chunks.
@@ -83,7 +83,7 @@ fn read(stream: &mut TcpStream, deadline: Instant) -> anyhow::Result<Vec<u8>> {
     let mut answer = Vec::new();
     let mut chunk = [0; 1024];
     loop {
-        // Set anew for each read, so that an answer in drops does not hold the check up for ever.
+        // Set again for each read, so that an answer in small pieces cannot exceed the deadline.
         stream.set_read_timeout(Some(left(deadline)?))?;
         match stream.read(&mut chunk) {
             Ok(0) => return Ok(answer),
@@ -91,7 +91,7 @@ fn read(stream: &mut TcpStream, deadline: Instant) -> anyhow::Result<Vec<u8>> {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error).context("no whole answer in time"),
         }
-        anyhow::ensure!(answer.len() <= MOST_ANSWER_BYTES, "the answer is too long");
+        anyhow::ensure!(answer.len() <= MAX_ANSWER_BYTES, "the answer is too long");
     }
 }
 
@@ -121,7 +121,7 @@ mod tests {
         }
     }
 
-    /// Answers one request with `answer` and tells the line that was asked; keeps the connection open if `hangs`.
+    /// Answers one request with `answer` and returns its first line; keeps the connection open if `hangs`.
     fn server(answer: &'static str, hangs: bool) -> (Uri, std::thread::JoinHandle<String>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/livez", listener.local_addr().unwrap());

@@ -3,8 +3,11 @@
 mod config;
 mod dev;
 mod healthcheck;
+mod listen;
 mod peer;
+mod runtime;
 mod selftest;
+mod send;
 mod serve;
 mod token;
 
@@ -27,8 +30,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Healthcheck(check) => healthcheck::run(&check),
         Command::Config(config) => config::run(config),
         Command::Token(token) => token::run(token),
-        Command::Listen(listen) => peer::listen(listen),
-        Command::Send(send) => peer::send(send),
+        Command::Listen(listen) => listen::run(listen),
+        Command::Send(send) => send::run(send),
         Command::Selftest(selftest) => selftest::run(&selftest),
     };
     match outcome {

@@ -1,5 +1,5 @@
-//! `switchboard selftest`: an offer and its answer between two peers, each on a node of its own, with every word
-//! confirmed. For `helm test` and after a deployment; not a measurement, that is the load generator's.
+//! `switchboard selftest`: an offer and its answer between two peers, each on a node of its own, both confirmed. For
+//! `helm test` and after a deployment. Not a measurement: that is the load generator's.
 
 use std::{
     collections::BTreeSet,
@@ -10,20 +10,20 @@ use std::{
 
 use anyhow::{Context as _, bail, ensure};
 use serde_json::value::RawValue;
-use switchboard_client::{Client, ConnectOptions, Outcome};
-use switchboard_protocol::{MessageKind, PeerId, Secret};
+use switchboard_client::{Client, ConnectOptions};
+use switchboard_protocol::{MessageKind, PeerId, Secret, SendOutcome};
 use tokio::time::{sleep, timeout};
 
-use super::{peer::from_file, serve::runtime, token::token};
+use super::{peer::token_from_file, runtime::runtime, token::mint};
 use crate::cli::{Mint, Selftest};
 
-/// Between two looks at which nodes there are, and two attempts.
+/// The time between two attempts; each looks up the nodes again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// One attempt: two connects and two messages on a healthy cluster take milliseconds.
+/// How long one attempt may take. Two connects and two messages take milliseconds on a healthy cluster.
 const ATTEMPT: Duration = Duration::from_secs(10);
 
-/// How long tokens minted here are valid, in seconds, beyond the time of the test.
+/// How much longer than the test the tokens minted here are valid, in seconds.
 const TOKEN_MARGIN_S: u64 = 60;
 
 pub(super) fn run(selftest: &Selftest) -> anyhow::Result<()> {
@@ -46,10 +46,10 @@ pub(super) fn run(selftest: &Selftest) -> anyhow::Result<()> {
     })
 }
 
-/// The tokens of caller and callee: given, or minted for names that nobody else has.
+/// The tokens of caller and callee: given, or minted for peer IDs with a random suffix.
 fn tokens(selftest: &Selftest) -> anyhow::Result<[Secret; 2]> {
     if let (Some(caller), Some(callee)) = (&selftest.caller_token_file, &selftest.callee_token_file) {
-        return Ok([from_file(caller)?, from_file(callee)?]);
+        return Ok([token_from_file(caller)?, token_from_file(callee)?]);
     }
     let Some(secret_file) = selftest.secret_file.as_deref() else {
         bail!("tokens are needed: --secret-file, or --caller-token-file and --callee-token-file");
@@ -60,7 +60,7 @@ fn tokens(selftest: &Selftest) -> anyhow::Result<[Secret; 2]> {
 }
 
 fn minted(selftest: &Selftest, secret_file: &Path, role: &str, run: u32) -> anyhow::Result<Secret> {
-    token(&Mint {
+    mint(&Mint {
         peer: format!("selftest-{role}-{run:08x}"),
         config: None,
         secret_file: Some(secret_file.to_owned()),
@@ -75,7 +75,7 @@ fn minted(selftest: &Selftest, secret_file: &Path, role: &str, run: u32) -> anyh
 }
 
 async fn attempt(selftest: &Selftest, [caller, callee]: &[Secret; 2]) -> anyhow::Result<()> {
-    // Sorted: the first and the last are two nodes wherever there are two.
+    // Sorted, so that the first and the last are two nodes if there are two.
     let mut nodes = BTreeSet::new();
     for name in &selftest.nodes {
         let addresses = tokio::net::lookup_host(name)
@@ -110,20 +110,20 @@ async fn connect(node: SocketAddr, token: &Secret) -> anyhow::Result<Client> {
     Client::connect(&options).await.with_context(|| node.to_string())
 }
 
-/// Sends one message and sees that it arrives as it was sent, and that its sender is told so.
+/// Sends one message; checks that it arrives unchanged and that its outcome is `delivered`.
 async fn pass(from: &mut Client, to: &mut Client, kind: MessageKind) -> anyhow::Result<()> {
     let payload = RawValue::from_string(format!(r#"{{"sdp":"selftest","type":"{kind:?}"}}"#))?;
     let receiver: PeerId = to.welcome().peer.clone();
-    let outcome = from
+    let report = from
         .send_and_confirm(kind, receiver.as_str(), &payload, ATTEMPT)
         .await?;
-    if let Outcome::Failed { code, message } = outcome {
-        bail!("{kind:?} to {receiver}: {code}: {message}");
+    if let SendOutcome::Error(code) = report.outcome {
+        bail!("{kind:?} to {receiver}: {code}: {}", report.message);
     }
-    let came = to.message(ATTEMPT).await?;
+    let received = to.message(ATTEMPT).await?;
     let sender = from.welcome().peer.as_str();
     ensure!(
-        came.kind == kind && came.from == sender && came.payload.get() == payload.get(),
+        received.kind == kind && received.from == sender && received.payload.get() == payload.get(),
         "another message than the {kind:?} of {sender} arrived"
     );
     Ok(())

@@ -1,13 +1,19 @@
 //! `switchboard serve`: a production node.
 
+use std::convert::Infallible;
+
 use switchboard_auth::{IceServers, Verifier};
 use switchboard_telemetry::LogFormat;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::Notify,
+};
 
+use super::runtime::runtime;
 use crate::{
-    Node,
     cli::Serve,
     config::{self, ConfigError, Settings},
+    node::Node,
 };
 
 pub(super) fn run(serve: &Serve) -> anyhow::Result<()> {
@@ -23,11 +29,7 @@ pub(super) fn check_keys(settings: &Settings) -> Result<(), ConfigError> {
     Ok(())
 }
 
-pub(super) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()
-}
-
-/// Runs a node until a signal; `started` is told the bound node, before it accepts anybody.
+/// Runs a node until a signal. `started` is called with the bound node, before it accepts a client.
 pub(super) async fn node(
     settings: Settings,
     started: impl FnOnce(&Node) -> anyhow::Result<()>,
@@ -40,24 +42,40 @@ pub(super) async fn node(
         .map_err(|error| ConfigError::new("telemetry", error.to_string()))?;
     let node = Node::bind(settings).await?;
     started(&node)?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let report = node
-        .run(async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-            // A second signal ends the process at once.
-            // Owner: the process.
-            tokio::spawn(async move {
-                tokio::select! {
-                    _ = terminate.recv() => {}
-                    _ = interrupt.recv() => {}
-                }
-                std::process::exit(1);
-            });
+    let signals = Signals::new()?;
+    let stop = Notify::new();
+    tokio::select! {
+        report = node.run(stop.notified()) => report.map(|_| ()),
+        never = signals.handle(&stop) => match never {},
+    }
+}
+
+/// SIGTERM and SIGINT.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
         })
-        .await;
-    report.map(|_| ())
+    }
+
+    /// The first signal notifies `stop`; a second one does not wait for the drain.
+    async fn handle(mut self, stop: &Notify) -> Infallible {
+        self.next().await;
+        stop.notify_one();
+        self.next().await;
+        std::process::exit(1)
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }

@@ -16,12 +16,12 @@ use crate::{
 };
 
 /// The longest text read as a token, in bytes.
-const MOST_TOKEN_BYTES: u64 = 64 * 1024;
+const MAX_TOKEN_BYTES: u64 = 64 * 1024;
 
 pub(super) fn run(command: TokenCommand) -> anyhow::Result<()> {
     match command {
-        TokenCommand::Mint(mint) => {
-            println!("{}", token(&mint)?.expose());
+        TokenCommand::Mint(options) => {
+            println!("{}", mint(&options)?.expose());
             Ok(())
         }
         TokenCommand::Inspect { token } => {
@@ -32,7 +32,8 @@ pub(super) fn run(command: TokenCommand) -> anyhow::Result<()> {
     }
 }
 
-pub(super) fn token(mint: &Mint) -> anyhow::Result<Secret> {
+/// Signs a token.
+pub(super) fn mint(mint: &Mint) -> anyhow::Result<Secret> {
     PeerId::new(&mint.peer).context("--peer")?;
     let (minter, audience) = minter(mint)?;
     let now_s = now_s();
@@ -82,7 +83,7 @@ fn from_config(file: Option<&Path>, audience: Option<String>) -> anyhow::Result<
 fn from_stdin() -> anyhow::Result<String> {
     let mut text = String::new();
     std::io::stdin()
-        .take(MOST_TOKEN_BYTES)
+        .take(MAX_TOKEN_BYTES)
         .read_to_string(&mut text)
         .context("standard input cannot be read")?;
     Ok(text)

@@ -1,32 +1,12 @@
-//! How configuration is read: a TOML file, then the environment, unknown keys an error. Also printed:
-//! defaults and schema.
+//! Reading configuration: a TOML file, then the environment. Also printing it: the defaults and the JSON schema.
 
 use std::path::Path;
 
 use config::{Environment, File, FileFormat};
 
-use super::Config;
+use super::{error::ConfigError, keys::Config};
 
-/// Configuration that cannot be used; names the key and what to do.
-#[derive(Debug, thiserror::Error)]
-#[error("{key}: {problem}")]
-pub struct ConfigError {
-    /// The key, as `section.key`.
-    pub key: String,
-    /// What is wrong with it and how to mend it.
-    pub problem: String,
-}
-
-impl ConfigError {
-    pub(crate) fn new(key: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self {
-            key: key.into(),
-            problem: problem.into(),
-        }
-    }
-}
-
-/// Keys that hold lists, which the environment writes with commas.
+/// Keys that hold lists; the environment separates their entries with commas.
 const LISTS: [&str; 4] = [
     "server.allowed_origins",
     "broker.redis_urls",
@@ -73,13 +53,13 @@ pub fn parse(
     merged.try_deserialize().map_err(|error| from_library(&error))
 }
 
-/// The library names the key in its sentence; it is taken out of there where that is possible.
+/// The library names the key in its message; this takes it out of there where possible.
 #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign, non-exhaustive enum")]
 fn from_library(error: &config::ConfigError) -> ConfigError {
     let problem = error.to_string();
     let named = match error {
         config::ConfigError::Type { key, .. } | config::ConfigError::At { key, .. } => key.clone(),
-        // The library's enum is not ours: whatever else it says, the key stands in backquotes, if at all.
+        // In all other messages the key is in backquotes, if it is there.
         _ => None,
     };
     let key = named.or_else(|| problem.split('`').nth(1).map(str::to_owned));

@@ -83,13 +83,16 @@ pub(crate) fn write_release(caller: &Caller, release: &Release, with_source: boo
         .arg(session_text(release.session))
         .arg(caller.run.node.as_str())
         .arg(release.fence);
-    if let Some(Retention { saved, window }) = &release.retention {
-        let (last, tail) = match saved {
-            Some(saved) => (saved.last_seq.to_string(), snapshot_text::write_tail(&saved.tail)),
+    if let Some(Retention { snapshot, window }) = &release.retention {
+        let (last, tail) = match snapshot {
+            Some(snapshot) => (
+                snapshot.last_seq.to_string(),
+                snapshot_text::write_tail(&snapshot.tail),
+            ),
             None => (String::new(), Vec::new()),
         };
         command.arg(last).arg(tail).arg(millis(*window));
-        for (sender, ranges) in saved.iter().flat_map(|saved| &saved.marks) {
+        for (sender, ranges) in snapshot.iter().flat_map(|snapshot| &snapshot.accepted) {
             command
                 .arg(session_text(*sender))
                 .arg(snapshot_text::write_ranges(ranges));

@@ -24,14 +24,14 @@ pub(crate) fn read_snapshot(record: &[(Vec<u8>, Vec<u8>)]) -> Option<SessionSnap
     Some(SessionSnapshot {
         last_seq,
         tail,
-        marks: ranges.collect(),
+        accepted: ranges.collect(),
     })
 }
 
 /// The text of accepted ranges.
 pub(crate) fn write_ranges(accepted: &AcceptedRanges) -> String {
     let ranges: Vec<_> = accepted
-        .runs
+        .ranges
         .iter()
         .map(|(first, last)| format!("{first:020}-{last:020}"))
         .collect();
@@ -48,7 +48,7 @@ pub(crate) fn read_ranges(text: &str) -> Option<AcceptedRanges> {
     });
     Some(AcceptedRanges {
         done: done.parse().ok()?,
-        runs: ranges.collect::<Option<_>>()?,
+        ranges: ranges.collect::<Option<_>>()?,
     })
 }
 
@@ -91,7 +91,7 @@ mod tests {
     fn ranges_read_back_what_was_written() {
         let accepted = AcceptedRanges {
             done: 7,
-            runs: vec![(1, 3), (7, 7), (u64::MAX, u64::MAX)],
+            ranges: vec![(1, 3), (7, 7), (u64::MAX, u64::MAX)],
         };
         assert_eq!(read_ranges(&write_ranges(&accepted)), Some(accepted));
         let none = AcceptedRanges::default();
@@ -103,7 +103,7 @@ mod tests {
     fn each_number_has_twenty_digits_so_that_the_scripts_can_compare_them_as_text() {
         let accepted = AcceptedRanges {
             done: 3,
-            runs: vec![(2, 3), (10, u64::MAX)],
+            ranges: vec![(2, 3), (10, u64::MAX)],
         };
         assert_eq!(
             write_ranges(&accepted),
@@ -142,7 +142,7 @@ mod tests {
         sender.write(&mut name);
         let accepted = AcceptedRanges {
             done: 4,
-            runs: vec![(1, 4), (9, 9)],
+            ranges: vec![(1, 4), (9, 9)],
         };
         let record = [
             field("session", "x"),
@@ -153,10 +153,10 @@ mod tests {
         let snapshot = read_snapshot(&record).unwrap();
         let done = AcceptedRanges {
             done: 4,
-            runs: vec![(1, 4)],
+            ranges: vec![(1, 4)],
         };
         assert_eq!((snapshot.last_seq, snapshot.tail.len()), (12, 0));
-        assert_eq!(snapshot.marks, [(sender, done)]);
+        assert_eq!(snapshot.accepted, [(sender, done)]);
     }
 
     #[test]

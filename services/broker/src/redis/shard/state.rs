@@ -153,8 +153,8 @@ impl Shard {
     /// What stays of a session whose node ends before its connection; `None` where sessions cannot be resumed.
     pub(crate) fn retention_at_shutdown(&self) -> Option<Retention> {
         let window = Duration::from_millis(self.window_ms.load(Ordering::Relaxed));
-        let saved = None;
-        (!window.is_zero()).then_some(Retention { saved, window })
+        let snapshot = None;
+        (!window.is_zero()).then_some(Retention { snapshot, window })
     }
 
     /// Whether an absent record proves that nobody owns the peer.

@@ -1,5 +1,5 @@
-//! The bus of the model: the reference records, one queue of commands per node as on its one connection to
-//! Redis, one queue of what each node hears. The world decides what moves when, and what is lost.
+//! The bus of the model: the reference records, for each node one queue of commands and one of events, as
+//! on its two connections to Redis. The world decides what moves when, and which messages are lost.
 
 use std::{
     collections::VecDeque,
@@ -11,61 +11,61 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use hashbrown::HashMap;
 use parking_lot::Mutex;
-use switchboard_protocol::{Mid, NodeId, PeerKey, SessionId};
+use switchboard_protocol::{Mid, NodeId, NodeMessage, PeerKey, SessionId};
 
-use super::Mutant;
+use super::mutant::Mutant;
 use crate::{
     Broker, BrokerError, BrokerEvents as _, BusState, BusStatus, Claim, ClaimOutcome, ClusterLoad, Records,
     Retention, Router, StoreOutcome, StoredMessage,
 };
 
-/// How long the lease of a crashed node goes on.
+/// How long the lease of a crashed node lasts.
 const LEASE: Duration = Duration::from_secs(10);
 
 /// What a node asked of the bus and what has not been carried out.
 enum Command {
     Publish(Mid, PeerKey, Vec<u8>),
-    Leave(StoredMessage),
+    Store(StoredMessage),
     ToNode(NodeId, Vec<u8>),
     Detach(PeerKey, SessionId, u64, Option<Retention>),
-    Look(PeerKey, SessionId),
-    MailDone(PeerKey, SessionId, usize, usize),
+    ReadOfflineQueue(PeerKey, SessionId),
+    RemoveStored(PeerKey, SessionId, usize, usize),
 }
 
 /// What a node is about to hear.
-enum Heard {
+enum BusEvent {
     Message(PeerKey, Bytes),
-    Inbox(Bytes),
+    NodeMessage(Bytes),
 }
 
 /// What all nodes share.
-pub(crate) struct Redis {
-    pub(crate) records: Records,
-    pub(crate) now: Instant,
+pub(super) struct Bus {
+    pub(super) records: Records,
+    pub(super) now: Instant,
     mutant: Option<Mutant>,
 }
 
 /// One node's place on the bus.
-pub(crate) struct Link {
+pub(super) struct Link {
     node: NodeId,
-    redis: Arc<Mutex<Redis>>,
+    bus: Arc<Mutex<Bus>>,
     queue: Mutex<VecDeque<Command>>,
     /// Peers this node is subscribed to, and for which session.
     subscribed: Mutex<HashMap<PeerKey, SessionId>>,
-    pub(crate) is_dead: AtomicBool,
+    is_dead: AtomicBool,
 }
 
 /// A node of the model.
-pub(crate) struct Node {
-    pub(crate) router: Arc<Router>,
-    pub(crate) link: Arc<Link>,
-    hears: VecDeque<Heard>,
-    pub(crate) is_frozen: bool,
-    pub(crate) died_at: Option<Instant>,
+pub(super) struct Node {
+    pub(super) router: Arc<Router>,
+    pub(super) link: Arc<Link>,
+    hears: VecDeque<BusEvent>,
+    pub(super) is_frozen: bool,
+    pub(super) died_at: Option<Instant>,
 }
 
-impl Redis {
-    pub(crate) fn new(mutant: Option<Mutant>) -> Arc<Mutex<Self>> {
+impl Bus {
+    pub(super) fn new(mutant: Option<Mutant>) -> Arc<Mutex<Self>> {
         Arc::new(Mutex::new(Self {
             records: Records::default(),
             now: Instant::now(),
@@ -75,15 +75,15 @@ impl Redis {
 }
 
 impl Node {
-    pub(crate) fn new(router: Arc<Router>, redis: &Arc<Mutex<Redis>>) -> Self {
+    pub(super) fn new(router: Arc<Router>, bus: &Arc<Mutex<Bus>>) -> Self {
         let link = Arc::new(Link {
             node: router.node().clone(),
-            redis: Arc::clone(redis),
+            bus: Arc::clone(bus),
             queue: Mutex::default(),
             subscribed: Mutex::default(),
             is_dead: AtomicBool::new(false),
         });
-        router.join(Arc::<Link>::clone(&link));
+        router.set_broker(Arc::<Link>::clone(&link));
         Self {
             router,
             link,
@@ -93,33 +93,33 @@ impl Node {
         }
     }
 
-    pub(crate) fn is_running(&self) -> bool {
+    pub(super) fn is_running(&self) -> bool {
         !self.is_frozen && self.died_at.is_none()
     }
 
     /// Hears the next thing, if there is one.
-    pub(crate) fn hear(&mut self) -> bool {
+    pub(super) fn hear(&mut self) -> bool {
         match self.hears.pop_front() {
             None => return false,
-            Some(Heard::Message(to, bytes)) => self.router.on_message(to.as_str(), bytes),
-            Some(Heard::Inbox(bytes)) => self.router.on_node_message(bytes),
+            Some(BusEvent::Message(to, bytes)) => self.router.on_message(to.as_str(), bytes),
+            Some(BusEvent::NodeMessage(bytes)) => self.router.on_node_message(bytes),
         }
         true
     }
 
     /// Forgets what it was about to hear, as a node does that was frozen for longer than its lease.
-    pub(crate) fn deafen(&mut self) {
+    pub(super) fn deafen(&mut self) {
         self.hears.clear();
     }
 }
 
-/// Carries the next command of node `at` out. `luck` in 0..100 decides what is lost and doubled.
-pub(crate) fn carry_out(nodes: &mut [Node], at: usize, luck: u32) -> bool {
+/// Carries the next command of node `at` out. `luck` in 0..100 decides which messages are lost and doubled.
+pub(super) fn carry_out(nodes: &mut [Node], at: usize, luck: u32) -> bool {
     let link = Arc::clone(&nodes[at].link);
     let Some(command) = link.queue.lock().pop_front() else {
         return false;
     };
-    let now = link.redis.lock().now;
+    let now = link.bus.lock().now;
     let is_answered = luck >= 5;
     match command {
         Command::Publish(mid, to, envelope) => {
@@ -134,7 +134,7 @@ pub(crate) fn carry_out(nodes: &mut [Node], at: usize, luck: u32) -> bool {
                         _ => 1,
                     };
                     for _ in 0..copies {
-                        node.hears.push_back(Heard::Message(to.clone(), bytes.clone()));
+                        node.hears.push_back(BusEvent::Message(to.clone(), bytes.clone()));
                     }
                 }
             }
@@ -145,54 +145,54 @@ pub(crate) fn carry_out(nodes: &mut [Node], at: usize, luck: u32) -> bool {
             };
             nodes[at].router.on_published(mid, &to, outcome);
         }
-        Command::Leave(letter) => {
-            let mut redis = link.redis.lock();
-            let holder = redis.records.holder(&letter.to, now);
-            let is_dead = holder.as_ref().is_some_and(|holder| {
-                let node = nodes.iter().find(|node| *node.router.node() == holder.node);
+        Command::Store(message) => {
+            let mut bus = link.bus.lock();
+            let owner = bus.records.owner(&message.to, now);
+            let is_dead = owner.as_ref().is_some_and(|owner| {
+                let node = nodes.iter().find(|node| *node.router.node() == owner.node);
                 node.and_then(|node| node.died_at)
                     .is_some_and(|died| now >= died + LEASE)
             });
-            let left = redis.records.leave(&letter, is_dead, now);
-            drop(redis);
-            if letter.is_urgent && matches!(left, StoreOutcome::Queued(_)) {
-                let hint = switchboard_protocol::NodeMessage::OfflineQueueHint {
-                    key: letter.to.clone(),
+            let stored = bus.records.store(&message, is_dead, now);
+            drop(bus);
+            if message.is_urgent && matches!(stored, StoreOutcome::Queued(_)) {
+                let hint = NodeMessage::OfflineQueueHint {
+                    key: message.to.clone(),
                 };
-                let node = holder
-                    .and_then(|holder| nodes.iter_mut().find(|node| *node.router.node() == holder.node));
+                let node =
+                    owner.and_then(|owner| nodes.iter_mut().find(|node| *node.router.node() == owner.node));
                 if let Some(node) = node {
-                    node.hears.push_back(Heard::Inbox(hint.encode().into()));
+                    node.hears.push_back(BusEvent::NodeMessage(hint.encode().into()));
                 }
             }
             let outcome = if is_answered {
-                Ok(left)
+                Ok(stored)
             } else {
                 Err(BrokerError::Unavailable)
             };
-            nodes[at].router.on_stored(letter.mid, &letter.to, outcome);
+            nodes[at].router.on_stored(message.mid, &message.to, outcome);
         }
         Command::ToNode(to, message) => {
             let node = nodes.iter_mut().find(|node| *node.router.node() == to);
             if let Some(node) = node.filter(|node| node.died_at.is_none() && luck >= 10) {
-                node.hears.push_back(Heard::Inbox(message.into()));
+                node.hears.push_back(BusEvent::NodeMessage(message.into()));
             }
         }
-        Command::Detach(key, session, fence, keep) => {
-            let mut redis = link.redis.lock();
-            redis.records.detach(&key, &link.node, session, fence, keep, now);
+        Command::Detach(key, session, fence, retention) => {
+            let mut bus = link.bus.lock();
+            bus.records
+                .detach(&key, &link.node, session, fence, retention, now);
         }
-        Command::Look(key, session) => {
-            let letters = link.redis.lock().records.letters(&key, &link.node, session);
-            if !letters.is_empty() {
-                nodes[at].router.on_offline_queue(&key, session, letters);
+        Command::ReadOfflineQueue(key, session) => {
+            let messages = link.bus.lock().records.offline_queue(&key, &link.node, session);
+            if !messages.is_empty() {
+                nodes[at].router.on_offline_queue(&key, session, messages);
             }
         }
-        Command::MailDone(key, session, letters, bytes) => {
-            let mut redis = link.redis.lock();
-            redis
-                .records
-                .remove_stored(&key, &link.node, session, letters, bytes);
+        Command::RemoveStored(key, session, messages, bytes) => {
+            let mut bus = link.bus.lock();
+            bus.records
+                .remove_stored(&key, &link.node, session, messages, bytes);
         }
     }
     true
@@ -206,16 +206,21 @@ impl Link {
         Ok(())
     }
 
-    /// Sessions of this node that the records give to somebody else.
-    pub(crate) fn lost(&self) -> Vec<(PeerKey, SessionId)> {
-        let mut redis = self.redis.lock();
-        let now = redis.now;
+    /// Its node was killed: it asks nothing more.
+    pub(super) fn die(&self) {
+        self.is_dead.store(true, Relaxed);
+    }
+
+    /// Sessions of this node that have another owner by the records.
+    pub(super) fn lost(&self) -> Vec<(PeerKey, SessionId)> {
+        let mut bus = self.bus.lock();
+        let now = bus.now;
         let subscribed = self.subscribed.lock();
-        let held = subscribed.iter().filter(|(key, session)| {
-            let holder = redis.records.holder(key, now);
-            holder.is_none_or(|holder| holder.node != self.node || holder.session != **session)
+        let lost = subscribed.iter().filter(|(key, session)| {
+            let owner = bus.records.owner(key, now);
+            owner.is_none_or(|owner| owner.node != self.node || owner.session != **session)
         });
-        held.map(|(key, session)| (key.clone(), *session)).collect()
+        lost.map(|(key, session)| (key.clone(), *session)).collect()
     }
 }
 
@@ -225,28 +230,30 @@ impl Broker for Link {
         key: &'a PeerKey,
         claim: Claim,
     ) -> BoxFuture<'a, Result<ClaimOutcome, BrokerError>> {
-        let mut redis = self.redis.lock();
-        let now = redis.now;
-        let outcome = redis.records.claim(key, &self.node, &claim, now);
+        let mut bus = self.bus.lock();
+        let now = bus.now;
+        let outcome = bus.records.claim(key, &self.node, &claim, now);
         if outcome.is_ok() {
             self.subscribed.lock().insert(key.clone(), claim.token.session);
         }
         Box::pin(std::future::ready(outcome))
     }
 
-    fn detach(&self, key: &PeerKey, session: SessionId, fence: u64, keep: Option<Retention>) {
+    fn detach(&self, key: &PeerKey, session: SessionId, fence: u64, retention: Option<Retention>) {
         let mut subscribed = self.subscribed.lock();
         if subscribed.get(key) == Some(&session) {
             subscribed.remove(key);
         }
         drop(subscribed);
-        let mut keep = keep;
-        if self.redis.lock().mutant == Some(Mutant::AcceptedIsDone) {
-            let saved = keep.iter_mut().filter_map(|keep| keep.saved.as_mut());
-            let tail = saved.flat_map(|saved| &mut saved.tail);
+        let mut retention = retention;
+        if self.bus.lock().mutant == Some(Mutant::AcceptedIsDone) {
+            let snapshot = retention
+                .iter_mut()
+                .filter_map(|retention| retention.snapshot.as_mut());
+            let tail = snapshot.flat_map(|snapshot| &mut snapshot.tail);
             tail.for_each(|unacked| unacked.seq = 0);
         }
-        let _ = self.ask(Command::Detach(key.clone(), session, fence, keep));
+        let _ = self.ask(Command::Detach(key.clone(), session, fence, retention));
     }
 
     fn publish(&self, mid: Mid, to: &PeerKey, envelope: Vec<u8>) -> Result<(), BrokerError> {
@@ -257,16 +264,16 @@ impl Broker for Link {
         Ok(())
     }
 
-    fn store(&self, letter: StoredMessage) -> Result<(), BrokerError> {
-        self.ask(Command::Leave(letter))
+    fn store(&self, message: StoredMessage) -> Result<(), BrokerError> {
+        self.ask(Command::Store(message))
     }
 
     fn read_offline_queue(&self, key: &PeerKey, session: SessionId) {
-        let _ = self.ask(Command::Look(key.clone(), session));
+        let _ = self.ask(Command::ReadOfflineQueue(key.clone(), session));
     }
 
-    fn remove_stored(&self, key: &PeerKey, session: SessionId, letters: usize, bytes: usize) {
-        let _ = self.ask(Command::MailDone(key.clone(), session, letters, bytes));
+    fn remove_stored(&self, key: &PeerKey, session: SessionId, messages: usize, bytes: usize) {
+        let _ = self.ask(Command::RemoveStored(key.clone(), session, messages, bytes));
     }
 
     fn touch(&self, _: &PeerKey, _: SessionId) {}

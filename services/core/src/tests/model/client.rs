@@ -1,5 +1,5 @@
-//! A client of the model, as the client libraries behave: it keeps what has no final word, repeats it after
-//! a resume, hands each message over once, and acknowledges. Its socket is two queues that a cut empties.
+//! A client of the model, as the client libraries behave: it keeps what has no outcome, repeats it after
+//! a resume, delivers each message once, and acknowledges. Its socket is two queues that a cut empties.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -10,18 +10,20 @@ use bytes::Bytes;
 use futures_util::{FutureExt as _, task::noop_waker_ref};
 use hashbrown::{HashMap, HashSet};
 use switchboard_protocol::{
-    ErrorCode, Event, MessageId, MessageKind, Mid, PeerKey, ReceiptStatus, ResumeToken, SessionId,
+    ErrorCode, Event, MessageId, MessageKind, Mid, NodeMessage, PeerKey, ReceiptStatus, ResumeToken,
+    SessionId,
 };
 
-use super::Mutant;
+use super::mutant::Mutant;
+use crate::tests::harness::key;
 use crate::{AttachRequest, Attachment, BrokerEvents as _, Outgoing, Router, SendRequest};
 
-/// What became of a send, as its client knows it.
+/// The outcome of a send, as its client knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Word {
+pub(super) enum Outcome {
     Delivered,
     Failed(ErrorCode),
-    /// The session ended before the word came.
+    /// The session ended before the outcome came.
     SessionLost,
 }
 
@@ -33,53 +35,53 @@ enum Up {
 
 enum Down {
     Message { seq: u64, mid: Mid, payload: Bytes },
-    Word(u64, Word),
+    Outcome(u64, Outcome),
     Queued,
     Closed,
 }
 
 /// The node's end of the connection; it may outlive the client's by far.
-pub(crate) struct Connection {
-    pub(crate) node: usize,
-    pub(crate) attachment: Option<Attachment>,
+pub(super) struct Connection {
+    pub(super) node: usize,
+    pub(super) attachment: Option<Attachment>,
     up: VecDeque<Up>,
     down: VecDeque<Down>,
     is_cut: bool,
 }
 
-pub(crate) struct Client {
-    pub(crate) key: PeerKey,
+pub(super) struct Client {
+    pub(super) key: PeerKey,
     number: usize,
     mutant: Option<Mutant>,
     token: Option<ResumeToken>,
     seen: u64,
     last_id: u64,
-    /// Sends without a word: to whom, and whether they were ever transmitted.
+    /// Sends without an outcome: the receiver, and whether they were ever transmitted.
     unfinished: BTreeMap<u64, (usize, bool)>,
-    handed_over: HashSet<Mid>,
-    /// The highest id handed over, of each sender's session.
+    delivered: HashSet<Mid>,
+    /// The highest id delivered, of each sender's session.
     newest: HashMap<SessionId, u64>,
-    /// The newest is the client's own; the others are what nodes have not noticed to be dead.
-    pub(crate) connections: Vec<Connection>,
-    /// Every send: its receiver and its words.
-    pub(crate) sent: HashMap<(u64, usize), Vec<Word>>,
+    /// The newest is the client's own; the others are dead, and their nodes have not noticed.
+    pub(super) connections: Vec<Connection>,
+    /// Every send: its receiver and its outcomes.
+    pub(super) sent: HashMap<(u64, usize), Vec<Outcome>>,
     sessions: usize,
     /// What the application got: sender, the sender's session, id.
-    pub(crate) received: Vec<(usize, usize, u64)>,
-    pub(crate) was_queued: usize,
+    pub(super) received: Vec<(usize, usize, u64)>,
+    pub(super) was_queued: usize,
 }
 
 impl Client {
-    pub(crate) fn new(number: usize, mutant: Option<Mutant>) -> Self {
+    pub(super) fn new(number: usize, mutant: Option<Mutant>) -> Self {
         Self {
-            key: super::super::key(&format!("p{number}")),
+            key: key(&format!("p{number}")),
             number,
             mutant,
             token: None,
             seen: 0,
             last_id: 0,
             unfinished: BTreeMap::new(),
-            handed_over: HashSet::new(),
+            delivered: HashSet::new(),
             newest: HashMap::new(),
             connections: Vec::new(),
             sent: HashMap::new(),
@@ -95,18 +97,18 @@ impl Client {
             .filter(|connection| !connection.is_cut)
     }
 
-    pub(crate) fn is_connected(&self) -> bool {
+    pub(super) fn is_connected(&self) -> bool {
         self.connections
             .last()
             .is_some_and(|connection| !connection.is_cut)
     }
 
-    pub(crate) fn is_idle(&self) -> bool {
+    pub(super) fn is_idle(&self) -> bool {
         self.unfinished.is_empty()
     }
 
     /// The application sends something to `to`.
-    pub(crate) fn send(&mut self, to: usize) {
+    pub(super) fn send(&mut self, to: usize) {
         self.last_id += 1;
         let id = self.last_id;
         self.sent.insert((id, to), Vec::new());
@@ -119,13 +121,13 @@ impl Client {
     }
 
     /// Connects to `router`, the node at `node`, resuming if there is something to resume.
-    pub(crate) fn connect(&mut self, node: usize, router: &std::sync::Arc<Router>) {
-        let wish = AttachRequest {
+    pub(super) fn connect(&mut self, node: usize, router: &std::sync::Arc<Router>) {
+        let request = AttachRequest {
             resume: self.token.map(|token| (token, self.seen)),
             acks: true,
             reject: false,
         };
-        let Some(Ok(attachment)) = router.attach(&self.key, wish).now_or_never() else {
+        let Some(Ok(attachment)) = router.attach(&self.key, request).now_or_never() else {
             return;
         };
         if !attachment.is_resumed() {
@@ -134,7 +136,7 @@ impl Client {
                 .unfinished
                 .extract_if(.., |_, (_, is_transmitted)| *is_transmitted)
             {
-                self.sent.entry((id, to)).or_default().push(Word::SessionLost);
+                self.sent.entry((id, to)).or_default().push(Outcome::SessionLost);
             }
             self.sessions += 1;
             self.seen = 0;
@@ -155,7 +157,7 @@ impl Client {
     }
 
     /// The client loses its connection and knows; its node does not.
-    pub(crate) fn cut(&mut self) {
+    pub(super) fn cut(&mut self) {
         if let Some(connection) = self.own() {
             connection.is_cut = true;
             connection.up.clear();
@@ -164,7 +166,7 @@ impl Client {
     }
 
     /// The client reads one frame.
-    pub(crate) fn read(&mut self) {
+    pub(super) fn read(&mut self) {
         let Some(frame) = self.own().and_then(|connection| connection.down.pop_front()) else {
             return;
         };
@@ -173,7 +175,7 @@ impl Client {
                 self.seen = seq;
                 let MessageId::Client(id) = mid.id else { return };
                 let newest = self.newest.entry(mid.session).or_default();
-                let is_late = id < *newest && !self.handed_over.contains(&mid);
+                let is_late = id < *newest && !self.delivered.contains(&mid);
                 if is_late && self.mutant != Some(Mutant::NoOrder) {
                     if let Some(connection) = self.own() {
                         connection.up.push_back(Up::Refuse(seq));
@@ -181,7 +183,7 @@ impl Client {
                     return;
                 }
                 *newest = id.max(*newest);
-                if self.handed_over.insert(mid) || self.mutant == Some(Mutant::NoDedupe) {
+                if self.delivered.insert(mid) || self.mutant == Some(Mutant::NoDedupe) {
                     let mut parts = std::str::from_utf8(&payload).unwrap().split(' ');
                     let mut part = || parts.next().unwrap().parse::<usize>().unwrap();
                     self.received.push((part(), part(), id));
@@ -190,7 +192,7 @@ impl Client {
                     connection.up.push_back(Up::Ack(seq));
                 }
             }
-            Down::Word(id, word) => {
+            Down::Outcome(id, word) => {
                 if let Some((to, _)) = self.unfinished.remove(&id) {
                     self.sent.entry((id, to)).or_default().push(word);
                 }
@@ -201,7 +203,7 @@ impl Client {
     }
 
     /// The node's end of connection `at` reads one command.
-    pub(crate) fn node_reads(&mut self, at: usize) {
+    pub(super) fn node_reads(&mut self, at: usize) {
         let (number, sessions) = (self.number, self.sessions);
         let connection = &mut self.connections[at];
         let Some(attachment) = &connection.attachment else {
@@ -209,49 +211,49 @@ impl Client {
         };
         match connection.up.pop_front() {
             None => {}
-            Some(Up::Ack(seq)) => attachment.router().done(attachment.peer(), seq),
-            Some(Up::Refuse(seq)) => attachment.router().refused(attachment.peer(), seq),
+            Some(Up::Ack(seq)) => attachment.router().done(attachment.session(), seq),
+            Some(Up::Refuse(seq)) => attachment.router().refused(attachment.session(), seq),
             Some(Up::Send(id, to)) => {
                 let request = SendRequest {
-                    to: super::super::key(&format!("p{to}")),
+                    to: key(&format!("p{to}")),
                     kind: MessageKind::Message,
                     payload: Bytes::from(format!("{number} {sessions}")),
                     id: MessageId::Client(id),
                 };
-                attachment.router().send(attachment.peer(), request);
+                attachment.router().send(attachment.session(), request);
             }
         }
     }
 
     /// The node's end of connection `at` writes one frame.
-    pub(crate) fn node_writes(&mut self, at: usize) {
+    pub(super) fn node_writes(&mut self, at: usize) {
         let mutant = self.mutant;
         let connection = &mut self.connections[at];
         let Some(attachment) = &connection.attachment else {
             return;
         };
         let mut cx = Context::from_waker(noop_waker_ref());
-        let Poll::Ready(outgoing) = attachment.peer().poll_next(&mut cx) else {
+        let Poll::Ready(outgoing) = attachment.session().poll_next(&mut cx) else {
             return;
         };
         let frame = match outgoing {
-            Outgoing::Delivery(forward) => {
+            Outgoing::Delivery(delivery) => {
                 if mutant == Some(Mutant::DoneWhenWritten) {
-                    attachment.router().done(attachment.peer(), forward.seq);
+                    attachment.router().done(attachment.session(), delivery.seq);
                 }
                 Down::Message {
-                    seq: forward.seq,
-                    mid: forward.mid,
-                    payload: forward.payload,
+                    seq: delivery.seq,
+                    mid: delivery.mid,
+                    payload: delivery.payload,
                 }
             }
-            Outgoing::Delivered(id) => Down::Word(id, Word::Delivered),
+            Outgoing::Delivered(id) => Down::Outcome(id, Outcome::Delivered),
             Outgoing::Event(event) => {
                 if let Event::Error {
                     id: Some(id), code, ..
                 } = *event
                 {
-                    Down::Word(id, Word::Failed(code))
+                    Down::Outcome(id, Outcome::Failed(code))
                 } else {
                     let is_queued = matches!(
                         *event,
@@ -260,7 +262,7 @@ impl Client {
                             ..
                         }
                     );
-                    assert!(is_queued, "not said in the model: {event:?}");
+                    assert!(is_queued, "not expected in the model: {event:?}");
                     Down::Queued
                 }
             }
@@ -275,29 +277,41 @@ impl Client {
     }
 
     /// The node holding connection `at` notices that it is cut.
-    pub(crate) fn node_notices(&mut self, at: usize) {
+    pub(super) fn node_notices(&mut self, at: usize) {
         let connection = &mut self.connections[at];
         if connection.is_cut {
             connection.attachment = None;
         }
     }
 
-    /// The node asked for this session lets it go in order, if it holds it.
-    pub(crate) fn yields(&mut self, router: &Router) -> Option<usize> {
-        let session = self.token?.session;
+    /// The node of `router` detaches this session in order, if it owns it; returns whether it did.
+    pub(super) fn detaches_from(&mut self, router: &Router) -> bool {
+        let Some(ResumeToken { session, .. }) = self.token else {
+            return false;
+        };
         let key = self.key.clone();
-        let held = self.connections.iter().position(|connection| {
+        let owned = self.connections.iter().position(|connection| {
             let attachment = connection.attachment.as_ref();
             attachment.is_some_and(|attachment| std::ptr::eq(&**attachment.router(), router))
-        })?;
-        router.on_node_message(
-            switchboard_protocol::NodeMessage::DetachRequest { key, session }
-                .encode()
-                .into(),
-        );
-        while self.connections[held].attachment.is_some() {
-            self.node_writes(held);
+        });
+        let Some(at) = owned else { return false };
+        let request = NodeMessage::DetachRequest { key, session };
+        router.on_node_message(request.encode().into());
+        while self.connections[at].attachment.is_some() {
+            self.node_writes(at);
         }
-        Some(held)
+        true
+    }
+
+    /// Node `node` is killed.
+    pub(super) fn lose_node(&mut self, node: usize) {
+        if self.own().is_some_and(|connection| connection.node == node) {
+            self.cut();
+        }
+        let lost = self
+            .connections
+            .iter_mut()
+            .filter(|connection| connection.node == node);
+        lost.for_each(|connection| connection.attachment = None);
     }
 }

@@ -1,0 +1,103 @@
+//! The two traits between a node and a broker: commands in one direction, events in the other.
+//!
+//! A caller waits only for [`Broker::attach`]. Every method on the way of a message returns at once and reports
+//! later through [`BrokerEvents`]. So no connection ever waits for the network between nodes.
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use switchboard_protocol::{Mid, NodeId, PeerKey, SessionId};
+
+use super::{
+    claim::{Claim, ClaimOutcome, Retention},
+    error::BrokerError,
+    load::ClusterLoad,
+    status::{BusStatus, Presence},
+    stored_message::{StoreOutcome, StoredMessage},
+};
+
+/// Joins the nodes of a cluster: a channel for each peer, a channel for each node, a record of each peer's owner.
+pub trait Broker: Send + Sync + 'static {
+    /// Subscribes to `key`'s channel, awaits the confirmation, then claims the peer for `claim`'s session with
+    /// a fence higher than any before. While the bus is down a new session gets `confirmed: false` at once; the
+    /// backend subscribes and claims when the bus is back.
+    ///
+    /// # Errors
+    /// [`BrokerError::NotResumable`] for a resume without a session to resume, [`BrokerError::InUse`] when the
+    /// claim must not displace a live owner, and the others.
+    fn attach<'a>(
+        &'a self,
+        key: &'a PeerKey,
+        claim: Claim,
+    ) -> BoxFuture<'a, Result<ClaimOutcome, BrokerError>>;
+
+    /// Gives `key` up if `session` still owns it here with that `fence` (0: any). The backend unsubscribes, then
+    /// keeps the session for a resume or, without a `retention`, removes the record.
+    fn detach(&self, key: &PeerKey, session: SessionId, fence: u64, retention: Option<Retention>);
+
+    /// Publishes `envelope` on `to`'s channel. [`BrokerEvents::on_published`] follows exactly once for each `Ok`.
+    ///
+    /// # Errors
+    /// [`BrokerError::QueueFull`] or [`BrokerError::Unavailable`]: nothing was sent and no event follows.
+    fn publish(&self, mid: Mid, to: &PeerKey, envelope: Vec<u8>) -> Result<(), BrokerError>;
+
+    /// Asks where `to` is. [`BrokerEvents::on_located`] follows exactly once for each `Ok`.
+    ///
+    /// # Errors
+    /// As [`Broker::publish`].
+    fn locate(&self, mid: Mid, to: &PeerKey) -> Result<(), BrokerError>;
+
+    /// Puts a message into the offline queue of a detached peer. [`BrokerEvents::on_stored`] follows exactly once
+    /// for each `Ok`.
+    ///
+    /// # Errors
+    /// As [`Broker::publish`].
+    fn store(&self, message: StoredMessage) -> Result<(), BrokerError>;
+
+    /// Reads the offline queue of a peer that is attached here. [`BrokerEvents::on_offline_queue`] follows if it
+    /// is not empty.
+    fn read_offline_queue(&self, key: &PeerKey, session: SessionId);
+
+    /// Removes the oldest `messages` of the offline queue, `bytes` in all: they have reached `session`.
+    fn remove_stored(&self, key: &PeerKey, session: SessionId, messages: usize, bytes: usize);
+
+    /// Notes that the client of `session` is alive: a frame of it has just arrived.
+    fn touch(&self, key: &PeerKey, session: SessionId);
+
+    /// Publishes `message` on a node's channel; at most once, without a report.
+    ///
+    /// # Errors
+    /// As [`Broker::publish`].
+    fn send_to_node(&self, node: &NodeId, message: Vec<u8>) -> Result<(), BrokerError>;
+
+    /// Publishes how many connections this node has, or that it takes none (`None`) and must not be counted.
+    /// Returns the counts of the cluster, seconds old; `None` while no recent ones are known.
+    fn cluster_load(&self, own: Option<usize>) -> Option<ClusterLoad>;
+
+    /// The state of the bus, for readiness and for people.
+    fn status(&self) -> BusStatus;
+
+    /// Detaches what this node still owns on the bus, so other nodes can resume it, and ends the backend's tasks.
+    fn shutdown(&self) -> BoxFuture<'_, ()>;
+}
+
+/// What a backend reports to its node. Every method returns at once. None may call the broker's `attach`.
+pub trait BrokerEvents: Send + Sync + 'static {
+    /// An envelope arrived on the channel of `to` (`tenant/peer`).
+    fn on_message(&self, to: &str, envelope: Bytes);
+
+    /// A message arrived on this node's channel.
+    fn on_node_message(&self, message: Bytes);
+
+    /// A publish was carried out: how many subscribers the bus counted (a hint, never proof), or why it failed.
+    fn on_published(&self, mid: Mid, to: &PeerKey, outcome: Result<u64, BrokerError>);
+
+    /// The answer to [`Broker::store`].
+    fn on_stored(&self, mid: Mid, to: &PeerKey, outcome: Result<StoreOutcome, BrokerError>);
+
+    /// The offline queue of `to`, whose session here is `session`: oldest first. It may contain messages that
+    /// were read before.
+    fn on_offline_queue(&self, to: &PeerKey, session: SessionId, messages: Vec<Bytes>);
+
+    /// The answer to [`Broker::locate`].
+    fn on_located(&self, mid: Mid, to: &PeerKey, outcome: Result<Presence, BrokerError>);
+}

@@ -1,0 +1,16 @@
+//! What a node asks of the broker that joins the nodes, and what the broker reports. Not an implementation:
+//! those are the memory and Redis backends in `switchboard-broker`, which pass one contract suite.
+
+pub(crate) mod claim;
+pub(crate) mod error;
+pub(crate) mod interface;
+pub(crate) mod load;
+pub(crate) mod status;
+pub(crate) mod stored_message;
+
+pub use claim::{Claim, ClaimOutcome, ConflictPolicy, PreviousOwner, Retention};
+pub use error::BrokerError;
+pub use interface::{Broker, BrokerEvents};
+pub use load::ClusterLoad;
+pub use status::{BusState, BusStatus, Presence};
+pub use stored_message::{StoreOutcome, StoredMessage};

@@ -1,0 +1,43 @@
+//! The state of the bus, and where a peer is by the shared record.
+
+use switchboard_protocol::NodeId;
+
+/// Where a peer is, by the shared record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Presence {
+    /// No owner, or only a node without a live lease.
+    Offline,
+    /// No owner now, but the session can be resumed.
+    Detached,
+    /// A live node owns it.
+    Attached {
+        /// That node.
+        node: NodeId,
+    },
+}
+
+/// The state of the bus, with its numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BusStatus {
+    /// The state for programs.
+    pub state: BusState,
+    /// Channels that should be subscribed.
+    pub desired: usize,
+    /// Channels whose subscription is confirmed.
+    pub confirmed: usize,
+    /// The cause for people; empty when all is well.
+    pub detail: String,
+}
+
+/// The state of the bus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BusState {
+    /// Commands are answered and the node hears its own probe.
+    Up,
+    /// First connection, or a rebuild is under way.
+    Connecting,
+    /// The bus cannot be reached.
+    Down,
+    /// Connected, but the node does not hear what it publishes.
+    Deaf,
+}

@@ -1,0 +1,60 @@
+//! Events of the broker go to the part that they concern. Runs on the broker's reader, so nothing here waits.
+
+use bytes::Bytes;
+use switchboard_protocol::{CloseCode, Mid, NodeMessage, PeerKey, SessionId};
+
+use crate::{
+    broker::{error::BrokerError, interface::BrokerEvents, status::Presence, stored_message::StoreOutcome},
+    router::Router,
+    send::outcome,
+};
+
+impl BrokerEvents for Router {
+    fn on_message(&self, to: &str, envelope: Bytes) {
+        self.receiver_side().on_message(to, &envelope);
+    }
+
+    fn on_node_message(&self, message: Bytes) {
+        let cx = self.context();
+        match NodeMessage::decode(&message) {
+            Ok(NodeMessage::Acks(acks)) => acks.into_iter().for_each(|ack| outcome::on_ack(cx, ack)),
+            Ok(NodeMessage::Takeover { key, session, fence }) => {
+                let session = cx.registry.attached_session(&key, session);
+                // A newer claim of the same session on this very node stays.
+                if let Some(session) = session.filter(|session| session.fence() < fence || fence == 0) {
+                    session.close(CloseCode::Replaced);
+                }
+            }
+            Ok(NodeMessage::DetachRequest { key, session }) => {
+                if let Some(session) = cx.registry.attached_session(&key, session) {
+                    session.close(CloseCode::Normal);
+                }
+            }
+            Ok(NodeMessage::Probe { key, session }) => {
+                if let Some(session) = cx.registry.attached_session(&key, session) {
+                    session.probe();
+                }
+            }
+            Ok(NodeMessage::OfflineQueueHint { key }) => self.receiver_side().on_offline_queue_hint(&key),
+            Err(error) => {
+                tracing::warn!(%error, bytes = message.len(), "dropped a node message that this node cannot read");
+            }
+        }
+    }
+
+    fn on_published(&self, mid: Mid, to: &PeerKey, outcome: Result<u64, BrokerError>) {
+        self.sender_side().on_published(mid, to, outcome);
+    }
+
+    fn on_stored(&self, mid: Mid, to: &PeerKey, outcome: Result<StoreOutcome, BrokerError>) {
+        self.sender_side().on_stored(mid, to, outcome);
+    }
+
+    fn on_offline_queue(&self, to: &PeerKey, session: SessionId, messages: Vec<Bytes>) {
+        self.receiver_side().on_offline_queue(to, session, &messages);
+    }
+
+    fn on_located(&self, mid: Mid, to: &PeerKey, outcome: Result<Presence, BrokerError>) {
+        self.sender_side().on_located(mid, to, outcome);
+    }
+}

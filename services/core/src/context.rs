@@ -1,0 +1,74 @@
+//! What all parts of a router share: the node's name, its bounds, its sessions, the broker, the clock. State
+//! only; the parts decide.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
+
+use switchboard_protocol::NodeId;
+use switchboard_telemetry::Telemetry;
+
+use crate::{
+    broker::{error::BrokerError, interface::Broker},
+    clock::Clock,
+    limits::Limits,
+    observer::{NodeEvent, Observer},
+    session::registry::Registry,
+};
+
+pub(crate) struct Context {
+    pub(crate) node: NodeId,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) telemetry: Telemetry,
+    pub(crate) registry: Registry,
+    pub(crate) clock: Clock,
+    broker: OnceLock<Arc<dyn Broker>>,
+    observer: OnceLock<Arc<dyn Observer>>,
+}
+
+impl Context {
+    pub(crate) fn new(node: NodeId, limits: Limits, telemetry: Telemetry) -> Arc<Self> {
+        Arc::new(Self {
+            node,
+            limits: Arc::new(limits),
+            telemetry,
+            registry: Registry::new(),
+            clock: Clock::new(),
+            broker: OnceLock::new(),
+            observer: OnceLock::new(),
+        })
+    }
+
+    /// Only the first call counts.
+    pub(crate) fn set_broker(&self, broker: Arc<dyn Broker>) {
+        let _ = self.broker.set(broker);
+    }
+
+    /// # Errors
+    /// [`BrokerError::Unavailable`] before [`Context::set_broker`].
+    pub(crate) fn broker(&self) -> Result<&Arc<dyn Broker>, BrokerError> {
+        self.broker.get().ok_or(BrokerError::Unavailable)
+    }
+
+    /// Only the first call counts.
+    pub(crate) fn set_observer(&self, observer: Arc<dyn Observer>) {
+        let _ = self.observer.set(observer);
+    }
+
+    /// Reports `event`. Without an observer this costs one branch: the event is never built.
+    pub(crate) fn observe<'a>(&self, event: impl FnOnce() -> NodeEvent<'a>) {
+        if let Some(observer) = self.observer.get() {
+            observer.on_event(&event());
+        }
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    /// The second of `now` by the node's clock, from 1.
+    pub(crate) fn second(&self, now: Instant) -> u32 {
+        self.clock.second(now)
+    }
+}

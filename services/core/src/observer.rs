@@ -1,0 +1,49 @@
+//! A hook for those who want to know what happens on this node: webhooks, presence, a live view. Not metrics
+//! and not logs, which `telemetry` has.
+//!
+//! An observer hears what this node knows. The end of a resume window is not among it: the shared record
+//! expires without a word to any node.
+
+use switchboard_protocol::{PeerKey, SessionId};
+
+/// Hears events of one node.
+pub trait Observer: Send + Sync + 'static {
+    /// Called by the task that caused `event`, which may hold locks. It must return at once and must not call
+    /// back into the router: put the event into a bounded queue.
+    fn on_event(&self, event: &NodeEvent<'_>);
+}
+
+/// What happened on a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NodeEvent<'a> {
+    /// A session was attached: the peer is connected here.
+    Attached {
+        /// The peer.
+        peer: &'a PeerKey,
+        /// Its session.
+        session: SessionId,
+        /// Whether an earlier connection's session continues.
+        resumed: bool,
+    },
+    /// A session lost its connection; it can be resumed for the resume window.
+    Detached {
+        /// The peer.
+        peer: &'a PeerKey,
+        /// Its session.
+        session: SessionId,
+    },
+    /// A session ended: it cannot be resumed.
+    Ended {
+        /// The peer.
+        peer: &'a PeerKey,
+        /// Its session.
+        session: SessionId,
+    },
+    /// A message was put into the offline queue of a peer that is not connected.
+    Wanted {
+        /// The peer to wake up.
+        peer: &'a PeerKey,
+        /// The sender.
+        by: &'a PeerKey,
+    },
+}

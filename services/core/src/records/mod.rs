@@ -1,0 +1,10 @@
+//! The shared records in plain Rust: the owner of each peer, the snapshot of each detached session, its offline
+//! queue. This is the reference for every backend: the memory backend and the model of the delivery contract use
+//! it, and the contract suite requires the same answers from the scripts in Redis.
+
+pub(crate) mod offline_queue;
+pub(crate) mod record;
+pub(crate) mod table;
+
+pub use offline_queue::{OFFLINE_QUEUE_BYTES, OFFLINE_QUEUE_MESSAGES};
+pub use table::{RecordOwner, Records};

@@ -1,0 +1,202 @@
+//! The records of all peers, and the operations that nodes carry out on them.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use hashbrown::HashMap;
+use switchboard_protocol::{NodeId, PeerKey, SessionId};
+
+use super::{
+    offline_queue::OfflineQueue,
+    record::{Record, State},
+};
+use crate::{
+    broker::{
+        claim::{Claim, ClaimOutcome, PreviousOwner, Retention},
+        error::BrokerError,
+        stored_message::{StoreOutcome, StoredMessage},
+    },
+    session::snapshot::SessionSnapshot,
+};
+
+/// All records of a cluster. Bounded by the peers that are attached or were detached within their windows.
+#[derive(Debug, Default)]
+pub struct Records {
+    peers: HashMap<PeerKey, Record>,
+    last_fence: u64,
+}
+
+/// The owner of a peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordOwner {
+    /// Its node.
+    pub node: NodeId,
+    /// Its session.
+    pub session: SessionId,
+    /// Whether it is attached; else it can be resumed.
+    pub is_attached: bool,
+    /// Changes whenever the owner reports a frame of its client.
+    pub alive: u64,
+}
+
+impl Records {
+    /// The owner of `key` at `now`.
+    pub fn owner(&mut self, key: &PeerKey, now: Instant) -> Option<RecordOwner> {
+        self.expire(key, now);
+        self.peers.get(key).map(|record| RecordOwner {
+            node: record.node.clone(),
+            session: record.token.session,
+            is_attached: record.is_attached(),
+            alive: record.alive,
+        })
+    }
+
+    /// Claims `key` for `node`.
+    ///
+    /// # Errors
+    /// [`BrokerError::NotResumable`] when the claim wants to resume a session that is not there.
+    pub fn claim(
+        &mut self,
+        key: &PeerKey,
+        node: &NodeId,
+        claim: &Claim,
+        now: Instant,
+    ) -> Result<ClaimOutcome, BrokerError> {
+        self.expire(key, now);
+        let has_token = |record: &Record| record.token == claim.token;
+        if claim.resume && !self.peers.get(key).is_some_and(has_token) {
+            return Err(BrokerError::NotResumable);
+        }
+        let old = self.peers.remove(key);
+        let fence = old.as_ref().map_or(0, |old| old.fence).max(self.last_fence) + 1;
+        self.last_fence = fence;
+        let mut record = Record {
+            node: node.clone(),
+            token: claim.token,
+            window: claim.window,
+            fence,
+            state: State::Attached,
+            accepted: HashMap::new(),
+            offline_queue: OfflineQueue::default(),
+            alive: 0,
+        };
+        let mut outcome = ClaimOutcome {
+            fence,
+            confirmed: true,
+            ..ClaimOutcome::default()
+        };
+        if let Some(mut old) = old {
+            let accepted = old.take_done();
+            match old.state {
+                State::Attached => {
+                    outcome.previous = Some(PreviousOwner {
+                        node: old.node,
+                        session: old.token.session,
+                    });
+                }
+                State::Detached { snapshot, .. } => {
+                    outcome.snapshot = snapshot.map(|snapshot| SessionSnapshot { accepted, ..snapshot });
+                }
+            }
+            outcome.offline_queue = old.offline_queue.read();
+            record.offline_queue = old.offline_queue;
+        }
+        self.peers.insert(key.clone(), record);
+        Ok(outcome)
+    }
+
+    /// `session` of `node` releases `key`, if it owns it with that `fence` (0: any).
+    pub fn detach(
+        &mut self,
+        key: &PeerKey,
+        node: &NodeId,
+        session: SessionId,
+        fence: u64,
+        retention: Option<Retention>,
+        now: Instant,
+    ) {
+        let Some(record) = self.owned(key, node, session) else {
+            return;
+        };
+        if fence != 0 && fence != record.fence {
+            return;
+        }
+        match retention {
+            Some(retention) => record.detach(retention, now),
+            None => {
+                self.peers.remove(key);
+                if self.peers.len() < self.peers.capacity() / 4 {
+                    self.peers.shrink_to_fit();
+                }
+            }
+        }
+    }
+
+    /// Puts `message` into an offline queue.
+    pub fn store(&mut self, message: &StoredMessage, owner_is_dead: bool, now: Instant) -> StoreOutcome {
+        self.expire(&message.to, now);
+        match self.peers.get_mut(&message.to) {
+            Some(record) => record.store(message, owner_is_dead, now),
+            None => StoreOutcome::Offline,
+        }
+    }
+
+    /// The offline queue of a peer that `session` of `node` owns.
+    #[must_use]
+    pub fn offline_queue(&self, key: &PeerKey, node: &NodeId, session: SessionId) -> Vec<Bytes> {
+        let record = self.peers.get(key);
+        let record = record.filter(|record| record.is_owned_by(node, session));
+        record
+            .map(|record| record.offline_queue.read())
+            .unwrap_or_default()
+    }
+
+    /// Removes the oldest `messages` of the offline queue, `bytes` in all: they have reached `session`.
+    pub fn remove_stored(
+        &mut self,
+        key: &PeerKey,
+        node: &NodeId,
+        session: SessionId,
+        messages: usize,
+        bytes: usize,
+    ) {
+        if let Some(record) = self.owned(key, node, session) {
+            record.offline_queue.remove_oldest(messages, bytes);
+        }
+    }
+
+    /// The client of `session` is alive.
+    pub fn touch(&mut self, key: &PeerKey, node: &NodeId, session: SessionId) {
+        if let Some(record) = self.owned(key, node, session) {
+            record.alive += 1;
+        }
+    }
+
+    /// `node` ends: its sessions can be resumed elsewhere, though nobody can say how far they had got.
+    pub fn orphan(&mut self, node: &NodeId, now: Instant) {
+        let own = self.peers.values_mut().filter(|record| record.node == *node);
+        for record in own.filter(|record| record.is_attached()) {
+            record.orphan(record.window, now);
+        }
+    }
+
+    /// Peers attached to `node`.
+    #[must_use]
+    pub fn attached_to(&self, node: &NodeId) -> usize {
+        let records = self.peers.values();
+        records
+            .filter(|record| record.node == *node && record.is_attached())
+            .count()
+    }
+
+    fn owned(&mut self, key: &PeerKey, node: &NodeId, session: SessionId) -> Option<&mut Record> {
+        let record = self.peers.get_mut(key)?;
+        record.is_owned_by(node, session).then_some(record)
+    }
+
+    fn expire(&mut self, key: &PeerKey, now: Instant) {
+        if self.peers.get(key).is_some_and(|record| record.is_expired(now)) {
+            self.peers.remove(key);
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The sends of one sender without an outcome, in one stream for each receiver. Plain state: no timers and no
+//! transmission.
+
+use std::time::{Duration, Instant};
+
+use hashbrown::HashMap;
+use parking_lot::{Mutex, MutexGuard};
+use switchboard_protocol::PeerKey;
+
+use super::{pending::Pending, stream::Stream};
+use crate::limits::Limits;
+
+/// A sender's outbox. Boxed and dropped when empty: most senders are idle most of the time.
+#[derive(Debug, Default)]
+pub struct OutboxSlot(Mutex<Option<Box<Outbox>>>);
+
+impl OutboxSlot {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Option<Box<Outbox>>> {
+        self.0.lock()
+    }
+
+    /// Whether another send must wait until outcomes free room.
+    pub(crate) fn is_full(&self, limits: &Limits) -> bool {
+        self.lock().as_ref().is_some_and(|outbox| outbox.is_full(limits))
+    }
+
+    /// The receivers of these sends.
+    pub(crate) fn receivers(&self) -> Vec<PeerKey> {
+        let slot = self.lock();
+        let outbox = slot.iter();
+        outbox.flat_map(|outbox| outbox.streams.keys().cloned()).collect()
+    }
+}
+
+/// All pending sends of one sender.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    streams: HashMap<PeerKey, Stream>,
+    receivers: HashMap<u64, PeerKey>,
+    bytes: usize,
+    /// Payload bytes of queued sends.
+    queued_bytes: usize,
+}
+
+impl Outbox {
+    fn is_full(&self, limits: &Limits) -> bool {
+        self.receivers.len() >= limits.pending_messages
+            || self.bytes >= limits.pending_bytes
+            || self.streams.len() >= limits.streams_per_session
+    }
+
+    /// Adds a send to its stream: where, and whether the stream is new and needs a timer.
+    pub(crate) fn admit(&mut self, to: &PeerKey, pending: Pending) -> (&mut Stream, usize, bool) {
+        self.bytes += pending.payload.len();
+        self.receivers.insert(pending.id, to.clone());
+        let is_new = !self.streams.contains_key(to);
+        let stream = self.streams.entry_ref(to).or_default();
+        let index = stream.insert(pending);
+        (stream, index, is_new)
+    }
+
+    pub(crate) fn stream(&mut self, to: &PeerKey) -> Option<&mut Stream> {
+        self.streams.get_mut(to)
+    }
+
+    /// The stream in which `id` waits.
+    pub(crate) fn stream_of(&mut self, id: u64) -> Option<&mut Stream> {
+        let to = self.receivers.get(&id)?;
+        self.streams.get_mut(to)
+    }
+
+    /// Whether `id` waits for its outcome.
+    pub(crate) fn has(&self, id: u64) -> bool {
+        self.receivers.contains_key(&id)
+    }
+
+    /// Send `id` is in its receiver's offline queue for at most `kept_for`. `false` if it was there before.
+    ///
+    /// Its payload stays here too, while there is room for such payloads. So the message survives the loss of the
+    /// offline queue, and of the acknowledgement. These bytes do not count with the others, or absent receivers
+    /// would hold up sends to present ones.
+    pub(crate) fn mark_queued(&mut self, id: u64, kept_for: Duration, limits: &Limits, now: Instant) -> bool {
+        let room = limits.pending_bytes.saturating_sub(self.queued_bytes);
+        let pending = self.stream_of(id).and_then(|stream| stream.get_mut(id));
+        let Some((bytes, kept)) = pending.and_then(|pending| pending.mark_queued(kept_for, room, now)) else {
+            return false;
+        };
+        self.bytes -= bytes;
+        self.queued_bytes += kept;
+        true
+    }
+
+    /// Drops the sends that are in offline queues: their sender is gone, and repeats them if it comes back.
+    /// Returns how many.
+    pub(crate) fn drop_queued(&mut self) -> usize {
+        let all = self.streams.values().flat_map(|stream| &stream.pending);
+        let queued: Vec<_> = all
+            .filter(|pending| pending.is_queued())
+            .map(|pending| pending.id)
+            .collect();
+        queued.into_iter().filter_map(|id| self.finish(id)).count()
+    }
+
+    /// Takes out the send whose outcome is known; `None` if it was known before.
+    pub(crate) fn finish(&mut self, id: u64) -> Option<Pending> {
+        let to = self.receivers.remove(&id)?;
+        let stream = self.streams.get_mut(&to)?;
+        let index = stream.find(id)?;
+        let pending = stream.pending.remove(index)?;
+        let bytes = if pending.was_queued {
+            &mut self.queued_bytes
+        } else {
+            &mut self.bytes
+        };
+        *bytes -= pending.payload.len();
+        Some(pending)
+    }
+
+    /// Drops the stream if nothing waits in it; its timer ends with it. Returns whether it is gone.
+    pub(crate) fn drop_if_empty(&mut self, to: &PeerKey) -> bool {
+        let is_empty = self
+            .streams
+            .get(to)
+            .is_none_or(|stream| stream.pending.is_empty());
+        if is_empty {
+            self.streams.remove(to);
+        }
+        is_empty
+    }
+
+    /// Whether nothing waits; streams without sends may still be there.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.receivers.is_empty()
+    }
+}

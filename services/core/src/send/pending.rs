@@ -1,0 +1,166 @@
+//! One send without an outcome: how far it has come and when it is due. Plain state.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use switchboard_protocol::{ErrorCode, MessageKind, TraceContext};
+use switchboard_telemetry::Path;
+
+use crate::limits::Limits;
+
+/// The longest wait between two transmissions: the backoff must not keep a receiver waiting that comes back.
+const MAX_RETRY_DELAY: Duration = Duration::from_secs(1);
+
+/// How long a transmitted send waits before it is transmitted again; three times longer after each repeat.
+pub(crate) const FIRST_RETRY_DELAY: Duration = Duration::from_millis(150);
+
+/// From this transmission on, a message without any subscriber goes into the offline queue even of an attached
+/// peer: the peer's node is dying, or it finds the hint.
+const URGENT_ATTEMPTS: u32 = 3;
+
+/// How much longer than the offline queue a sender waits: the receiver's last acknowledgement may be on its way.
+pub(crate) const QUEUED_MARGIN: Duration = Duration::from_secs(5);
+
+/// How often a queued send is transmitted again.
+pub(crate) const QUEUED_RETRY_DELAY: Duration = Duration::from_secs(5);
+
+/// A send without an outcome.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    pub(crate) id: u64,
+    pub(crate) kind: MessageKind,
+    pub(crate) payload: Bytes,
+    pub(crate) trace: Option<TraceContext>,
+    pub(crate) accepted_at: Instant,
+    pub(crate) deadline: Instant,
+    pub(crate) progress: Progress,
+    pub(crate) path: Path,
+    /// The outcome if the deadline comes first.
+    pub(crate) at_deadline: ErrorCode,
+    attempts: u32,
+    /// Its sender got `queued`.
+    pub(crate) was_queued: bool,
+}
+
+/// How far a pending send has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// Not transmitted, or refused; waits for its stream's timer.
+    Held,
+    /// Transmitted.
+    Transmitted {
+        /// When to transmit it again unless its outcome comes first.
+        retry_at: Instant,
+    },
+    /// In the offline queue of a detached receiver, whose next node will acknowledge it.
+    Queued {
+        /// When to transmit it again, in case the offline queue or the acknowledgement was lost; `None`: only the
+        /// offline queue has the payload.
+        retry_at: Option<Instant>,
+    },
+}
+
+impl Pending {
+    pub(crate) fn new(
+        id: u64,
+        kind: MessageKind,
+        payload: Bytes,
+        trace: Option<TraceContext>,
+        now: Instant,
+        limits: &Limits,
+    ) -> Self {
+        Self {
+            id,
+            kind,
+            payload,
+            trace,
+            accepted_at: now,
+            deadline: now + limits.send_deadline,
+            progress: Progress::Held,
+            path: Path::Remote,
+            at_deadline: ErrorCode::Timeout,
+            attempts: 0,
+            was_queued: false,
+        }
+    }
+
+    /// Notes that it was transmitted by `path`.
+    pub(crate) fn mark_transmitted(&mut self, path: Path, now: Instant) {
+        let delay = (FIRST_RETRY_DELAY * 3_u32.saturating_pow(self.attempts.min(6))).min(MAX_RETRY_DELAY);
+        self.attempts += 1;
+        self.path = path;
+        self.at_deadline = if self.was_queued {
+            ErrorCode::Expired
+        } else {
+            ErrorCode::Timeout
+        };
+        self.progress = Progress::Transmitted {
+            retry_at: now + delay,
+        };
+    }
+
+    /// Notes that it could not be transmitted, or was refused.
+    pub(crate) fn hold(&mut self, at_deadline: ErrorCode) {
+        self.at_deadline = at_deadline;
+        self.progress = Progress::Held;
+    }
+
+    /// Notes that it is in the offline queue for at most `kept_for`. Drops the payload if it is larger than
+    /// `room`; returns whether this is news, then the bytes before and the bytes kept.
+    pub(crate) fn mark_queued(
+        &mut self,
+        kept_for: Duration,
+        room: usize,
+        now: Instant,
+    ) -> Option<(usize, usize)> {
+        let is_news = !std::mem::replace(&mut self.was_queued, true);
+        let bytes = self.payload.len();
+        if is_news && bytes > room {
+            self.payload = Bytes::new();
+        }
+        let kept = self.payload.len();
+        self.progress = Progress::Queued {
+            retry_at: (kept > 0).then(|| now + QUEUED_RETRY_DELAY),
+        };
+        self.attempts = 1;
+        self.at_deadline = ErrorCode::Expired;
+        self.deadline = now + kept_for + QUEUED_MARGIN;
+        is_news.then_some((bytes, kept))
+    }
+
+    /// Whether it was transmitted before.
+    pub(crate) const fn was_transmitted(&self) -> bool {
+        self.attempts > 0
+    }
+
+    /// Whether it was transmitted so often that an attached receiver should have got it.
+    pub(crate) const fn is_urgent(&self) -> bool {
+        self.attempts >= URGENT_ATTEMPTS
+    }
+
+    pub(crate) const fn is_queued(&self) -> bool {
+        matches!(self.progress, Progress::Queued { .. })
+    }
+
+    /// Whether only the offline queue has the payload.
+    pub(crate) const fn is_only_stored(&self) -> bool {
+        matches!(self.progress, Progress::Queued { retry_at: None })
+    }
+
+    /// Whether it is to be transmitted at `now`.
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        match self.progress {
+            Progress::Held => true,
+            Progress::Transmitted { retry_at } => retry_at <= now,
+            Progress::Queued { retry_at } => retry_at.is_some_and(|at| at <= now),
+        }
+    }
+
+    /// When its stream must look at it again, if it waits in the offline queue.
+    pub(crate) fn queued_until(&self) -> Option<Instant> {
+        match self.progress {
+            Progress::Queued { retry_at } => Some(retry_at.map_or(self.deadline, |at| at.min(self.deadline))),
+            Progress::Held | Progress::Transmitted { .. } => None,
+        }
+    }
+}

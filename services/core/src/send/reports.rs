@@ -1,0 +1,124 @@
+//! What the broker reports on this node's sends, and what follows. Runs on the broker's reader, so nothing here
+//! waits.
+
+use switchboard_protocol::{ErrorCode, MessageId, Mid, PeerKey, SendOutcome};
+use switchboard_telemetry::Queue;
+
+use super::{outcome, side::SenderSide, transmit::envelope};
+use crate::{
+    broker::{
+        error::BrokerError,
+        status::Presence,
+        stored_message::{StoreOutcome, StoredMessage},
+    },
+    observer::NodeEvent,
+};
+
+impl SenderSide {
+    /// A publish was carried out.
+    pub(crate) fn on_published(&self, mid: Mid, to: &PeerKey, outcome: Result<u64, BrokerError>) {
+        let failed = match outcome {
+            // No subscriber: that may be a peer between two subscriptions, so the record decides.
+            Ok(0) => match mid.id {
+                MessageId::Client(id) => self.store(mid, id, to).is_err(),
+                MessageId::Node(_) => self.locate(mid, to).is_err(),
+            },
+            Ok(_) => false,
+            Err(_) => true,
+        };
+        if failed {
+            self.bus_failed(mid);
+        }
+    }
+
+    /// The offline queue took a message, or not.
+    pub(crate) fn on_stored(&self, mid: Mid, to: &PeerKey, outcome: Result<StoreOutcome, BrokerError>) {
+        let MessageId::Client(id) = mid.id else { return };
+        let (cx, sender) = (&*self.cx, mid.session);
+        match outcome {
+            Ok(StoreOutcome::Offline) if cx.registry.attached(to.as_str()).is_none() => {
+                outcome::finish(cx, sender, id, SendOutcome::Error(ErrorCode::PeerOffline));
+            }
+            // The receiver is attached somewhere: the stream's timer repeats the send.
+            Ok(StoreOutcome::Offline | StoreOutcome::Attached) | Err(BrokerError::Unsettled) => {}
+            Ok(StoreOutcome::Queued(kept_for)) => self.queued(mid, id, to, kept_for),
+            Ok(StoreOutcome::Delivered) => outcome::finish(cx, sender, id, SendOutcome::Delivered),
+            Ok(StoreOutcome::Late) => {
+                outcome::finish(cx, sender, id, SendOutcome::Error(ErrorCode::Timeout));
+            }
+            Ok(StoreOutcome::Gap) => outcome::hold(cx, sender, id, ErrorCode::Timeout),
+            Ok(StoreOutcome::Full) => {
+                cx.telemetry.queue_overflow(Queue::SendQueue);
+                outcome::hold(cx, sender, id, ErrorCode::QueueFull);
+            }
+            Err(_) => self.bus_failed(mid),
+        }
+    }
+
+    /// The record says where the receiver of an unnumbered message is.
+    pub(crate) fn on_located(&self, mid: Mid, to: &PeerKey, outcome: Result<Presence, BrokerError>) {
+        let code = match outcome {
+            Ok(Presence::Offline) if self.cx.registry.attached(to.as_str()).is_none() => {
+                ErrorCode::PeerOffline
+            }
+            // Without an id it is not kept for a resume: it was transmitted once, and that is all.
+            Ok(Presence::Offline | Presence::Attached { .. } | Presence::Detached)
+            | Err(BrokerError::Unsettled) => return,
+            Err(_) => ErrorCode::BusUnavailable,
+        };
+        outcome::fail_unnumbered(&self.cx, mid.session, code);
+    }
+
+    fn locate(&self, mid: Mid, to: &PeerKey) -> Result<(), BrokerError> {
+        self.cx.broker()?.locate(mid, to)
+    }
+
+    /// Puts a pending send into its receiver's offline queue.
+    fn store(&self, mid: Mid, id: u64, to: &PeerKey) -> Result<(), BrokerError> {
+        let cx = &*self.cx;
+        let broker = cx.broker()?;
+        let Some(sender) = cx.registry.sender(mid.session) else {
+            return Ok(());
+        };
+        let mut slot = sender.outbox().lock();
+        let stream = slot.as_mut().and_then(|outbox| outbox.stream_of(id));
+        let Some(stream) = stream else { return Ok(()) };
+        let Some(index) = stream.find(id) else {
+            return Ok(());
+        };
+        let prev = stream.prev(index);
+        let pending = stream.pending.get(index);
+        let Some(pending) = pending.filter(|pending| !pending.is_queued()) else {
+            return Ok(());
+        };
+        broker.store(StoredMessage {
+            mid,
+            id,
+            to: to.clone(),
+            prev,
+            is_urgent: pending.is_urgent(),
+            window: cx.limits.resume_window,
+            envelope: envelope(cx, &*sender, prev, pending).encode(),
+        })
+    }
+
+    /// The message waits for its receiver's resume.
+    fn queued(&self, mid: Mid, id: u64, to: &PeerKey, kept_for: std::time::Duration) {
+        let cx = &*self.cx;
+        let Some(sender) = outcome::mark_queued(cx, mid.session, id, kept_for) else {
+            return;
+        };
+        cx.observe(|| NodeEvent::Wanted {
+            peer: to,
+            by: sender.key(),
+        });
+    }
+
+    fn bus_failed(&self, mid: Mid) {
+        let code = ErrorCode::BusUnavailable;
+        match mid.id {
+            MessageId::Client(id) => outcome::hold(&self.cx, mid.session, id, code),
+            MessageId::Node(_) => outcome::fail_unnumbered(&self.cx, mid.session, code),
+        }
+    }
+}

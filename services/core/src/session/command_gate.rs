@@ -1,0 +1,261 @@
+//! What one client may do, decided for each frame: its grant, its rate, its ids, the end of its token. A state
+//! machine: text and the time go in, one effect comes out; no IO and no clock of its own.
+
+use governor::{
+    Quota, RateLimiter,
+    clock::{Clock, MonotonicClock},
+    middleware::NoOpMiddleware,
+    state::{InMemoryState, NotKeyed},
+};
+use std::num::NonZeroU32;
+use switchboard_protocol::{
+    CloseCode, Command, CommandError, ErrorCode, Event, Grant, MessageId, MessageKind, PeerKey, SendCommand,
+};
+
+use crate::limits::Limits;
+
+/// A token that ends within this many seconds is announced with `expiring`.
+const EXPIRING_NOTICE_S: u64 = 60;
+
+type Bucket = RateLimiter<NotKeyed, InMemoryState, MonotonicClock, NoOpMiddleware<std::time::Instant>>;
+
+/// One client's state between frames.
+#[derive(Debug)]
+pub struct CommandGate {
+    grant: Grant,
+    bucket: Bucket,
+    last_id: u64,
+    unnumbered: u64,
+    bad_frames: u32,
+    strikes: u32,
+    is_expiry_announced: bool,
+}
+
+/// What follows from a frame or from the passing of time.
+#[derive(Debug)]
+pub enum CommandEffect<'a> {
+    /// Nothing.
+    Nothing,
+    /// Give this to the router.
+    Send {
+        /// The receiver.
+        to: PeerKey,
+        /// Its kind.
+        kind: MessageKind,
+        /// The payload: a slice of the frame.
+        payload: &'a str,
+        /// The id that the client chose or the gate gave.
+        id: MessageId,
+    },
+    /// Send this to the client.
+    Reply(Event),
+    /// Verify this token, then call [`CommandGate::renewed`] or [`CommandGate::not_renewed`].
+    Renew {
+        /// The JWT; never logged.
+        token: String,
+        /// The command's `id`.
+        id: Option<u64>,
+    },
+    /// The client has processed everything up to this number, or everything before it and refuses it as late.
+    Ack {
+        /// The number.
+        seq: u64,
+        /// Whether that message is refused.
+        late: bool,
+    },
+    /// Answer with ICE servers for this peer.
+    Ice {
+        /// The command's `id`.
+        id: Option<u64>,
+    },
+    /// Close the connection.
+    Close(CloseCode),
+}
+
+impl CommandGate {
+    /// A gate for the bearer of `grant`.
+    #[must_use]
+    pub fn new(grant: Grant, limits: &Limits) -> Self {
+        // A rate of zero would lock everybody out; the smallest rate is one.
+        let rate = NonZeroU32::new(limits.messages_per_second).unwrap_or(NonZeroU32::MIN);
+        let burst = NonZeroU32::new(limits.message_burst).unwrap_or(NonZeroU32::MIN);
+        let bucket =
+            RateLimiter::direct_with_clock(Quota::per_second(rate).allow_burst(burst), MonotonicClock);
+        Self {
+            grant,
+            bucket,
+            last_id: 0,
+            unnumbered: 0,
+            bad_frames: 0,
+            strikes: 0,
+            is_expiry_announced: false,
+        }
+    }
+
+    /// The grant in force now.
+    #[must_use]
+    pub const fn grant(&self) -> &Grant {
+        &self.grant
+    }
+
+    /// Decides on one decoded frame. `now_ms` is the wall clock, in milliseconds since the Unix epoch.
+    pub fn on_command<'a>(
+        &mut self,
+        decoded: Result<Command<'a>, CommandError>,
+        now_ms: u64,
+        limits: &Limits,
+    ) -> CommandEffect<'a> {
+        if let Err(not_until) = self.bucket.check() {
+            let wait = not_until.wait_time_from(MonotonicClock.now());
+            return self.over_rate(
+                id_of(&decoded),
+                u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+                limits,
+            );
+        }
+        let command = match decoded {
+            Ok(command) => command,
+            Err(error) => return self.bad_frame(error, limits),
+        };
+        self.bad_frames = 0;
+        match command {
+            Command::Send(send) => self.on_send(&send),
+            Command::Ice { id } => CommandEffect::Ice { id },
+            Command::Ack { seq, late } => CommandEffect::Ack { seq, late },
+            Command::Renew { token, id } => CommandEffect::Renew {
+                token: token.into_owned(),
+                id,
+            },
+            Command::Ping { id } => CommandEffect::Reply(Event::Pong { id, time_ms: now_ms }),
+        }
+    }
+
+    fn on_send<'a>(&mut self, send: &SendCommand<'a>) -> CommandEffect<'a> {
+        if let Some(id) = send.id {
+            if id <= self.last_id {
+                return refuse(
+                    send.id,
+                    ErrorCode::BadFrame,
+                    format!("`id` {id} is not above {}, the last one used", self.last_id),
+                );
+            }
+            self.last_id = id;
+        }
+        let to = match self.grant.peer.sibling(&send.to) {
+            Ok(to) => to,
+            Err(error) => return refuse(send.id, ErrorCode::BadId, format!("`to`: {error}")),
+        };
+        if !self.grant.send.allow(&send.to) {
+            return refuse(
+                send.id,
+                ErrorCode::NotAllowed,
+                "the token does not allow messages to this peer".into(),
+            );
+        }
+        let id = match send.id {
+            Some(id) => MessageId::Client(id),
+            None => {
+                self.unnumbered += 1;
+                MessageId::Node(self.unnumbered)
+            }
+        };
+        CommandEffect::Send {
+            to,
+            kind: send.kind,
+            payload: send.payload.get(),
+            id,
+        }
+    }
+
+    fn bad_frame<'a>(&mut self, error: CommandError, limits: &Limits) -> CommandEffect<'a> {
+        self.bad_frames += 1;
+        if self.bad_frames >= limits.bad_frames_in_a_row {
+            return CommandEffect::Close(CloseCode::ProtocolViolation);
+        }
+        refuse(error.id, error.code, error.message)
+    }
+
+    fn over_rate<'a>(&mut self, id: Option<u64>, retry_after_ms: u64, limits: &Limits) -> CommandEffect<'a> {
+        self.strikes += 1;
+        if self.strikes >= limits.rate_strikes {
+            return CommandEffect::Close(CloseCode::RateLimited);
+        }
+        CommandEffect::Reply(Event::Error {
+            id,
+            code: ErrorCode::RateLimited,
+            message: ErrorCode::RateLimited.meaning().into(),
+            retry_after_ms: Some(retry_after_ms.max(1)),
+        })
+    }
+
+    /// A newer token was verified for this connection.
+    pub fn renewed(&mut self, grant: Grant, id: Option<u64>) -> Event {
+        if grant.peer != self.grant.peer {
+            return Event::Error {
+                id,
+                code: ErrorCode::TokenInvalid,
+                message: "the token is for another peer or tenant".into(),
+                retry_after_ms: None,
+            };
+        }
+        let token_expires_at = grant.expires_at;
+        self.grant = grant;
+        self.is_expiry_announced = false;
+        Event::Renewed { id, token_expires_at }
+    }
+
+    /// A newer token was refused; `reason` is for people and never holds the token.
+    #[must_use]
+    pub fn not_renewed(id: Option<u64>, reason: String) -> Event {
+        Event::Error {
+            id,
+            code: ErrorCode::TokenInvalid,
+            message: reason.into(),
+            retry_after_ms: None,
+        }
+    }
+
+    /// The effect that is due at this time. `now_s` is the wall clock, in seconds since the Unix epoch.
+    pub fn on_time(&mut self, now_s: u64) -> CommandEffect<'static> {
+        // Refusals are forgiven one by one with time, so that only a lasting flood closes.
+        self.strikes = self.strikes.saturating_sub(1);
+        let expires_at = self.grant.expires_at;
+        if now_s >= expires_at {
+            return CommandEffect::Close(CloseCode::TokenEnded);
+        }
+        if !self.is_expiry_announced && now_s + EXPIRING_NOTICE_S >= expires_at {
+            self.is_expiry_announced = true;
+            return CommandEffect::Reply(Event::Expiring { expires_at });
+        }
+        CommandEffect::Nothing
+    }
+
+    /// When [`CommandGate::on_time`] next returns an effect, in seconds since the Unix epoch.
+    #[must_use]
+    pub const fn next_time_s(&self) -> u64 {
+        let expires_at = self.grant.expires_at;
+        if self.is_expiry_announced {
+            expires_at
+        } else {
+            expires_at.saturating_sub(EXPIRING_NOTICE_S)
+        }
+    }
+}
+
+fn refuse<'a>(id: Option<u64>, code: ErrorCode, message: String) -> CommandEffect<'a> {
+    CommandEffect::Reply(Event::Error {
+        id,
+        code,
+        message: message.into(),
+        retry_after_ms: None,
+    })
+}
+
+fn id_of(decoded: &Result<Command<'_>, CommandError>) -> Option<u64> {
+    match decoded {
+        Ok(Command::Send(send)) => send.id,
+        Ok(Command::Ice { id } | Command::Renew { id, .. } | Command::Ping { id }) => *id,
+        Ok(Command::Ack { .. }) => None,
+        Err(error) => error.id,
+    }
+}

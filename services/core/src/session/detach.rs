@@ -1,0 +1,59 @@
+//! Detaching: the connection of a session is gone. Its senders transmit again what it has not done, and the
+//! shared record keeps the rest for a resume.
+
+use switchboard_protocol::{AckOutcome, ErrorCode, MessageId};
+
+use super::{handle::Session, lifecycle::Lifecycle, request::OnDisconnect, snapshot::SessionSnapshot};
+use crate::{
+    broker::claim::Retention,
+    observer::NodeEvent,
+    receive::{delivery::AckTo, send_queue::Undelivered},
+    send::{outcome, sender::Sender as _},
+};
+
+impl Lifecycle {
+    /// Releases a session whose connection is gone.
+    pub(crate) fn release(&self, session: &Session, on_disconnect: OnDisconnect) {
+        let cx = &*self.cx;
+        // Gone already: a newer connection on this node has resumed it.
+        let is_continued = session.is_gone();
+        let is_current = cx.registry.remove(session);
+        let snapshot = Some(self.return_undelivered(session));
+        let window = cx.limits.resume_window;
+        let is_kept = is_current && on_disconnect == OnDisconnect::Detach && !window.is_zero();
+        if is_current && let Ok(broker) = cx.broker() {
+            let retention = is_kept.then_some(Retention { snapshot, window });
+            broker.detach(session.key(), session.id(), session.fence(), retention);
+        }
+        let mut slot = session.outbox().lock();
+        let dropped = slot.as_mut().map_or(0, |outbox| outbox.drop_queued());
+        let dropped = i64::try_from(dropped).unwrap_or(i64::MAX);
+        cx.telemetry.pending_sends(-dropped);
+        outcome::forget_if_spent(cx, session, slot.as_deref());
+        drop(slot);
+        if !is_continued {
+            let (peer, session) = (session.key(), session.id());
+            cx.observe(|| match is_kept {
+                true => NodeEvent::Detached { peer, session },
+                false => NodeEvent::Ended { peer, session },
+            });
+        }
+    }
+
+    /// Takes from a connection that ends what it has not done: the senders transmit it again.
+    pub(super) fn return_undelivered(&self, session: &Session) -> SessionSnapshot {
+        let Undelivered { snapshot, undone } = session.abandon();
+        for (mid, ack) in undone {
+            let MessageId::Client(id) = mid.id else { continue };
+            match ack {
+                AckTo::Nobody => {}
+                AckTo::Local => outcome::hold(&self.cx, mid.session, id, ErrorCode::Timeout),
+                AckTo::Node(node) => {
+                    self.receiver
+                        .acknowledge(&node, mid.session, id, AckOutcome::Busy);
+                }
+            }
+        }
+        snapshot
+    }
+}

@@ -1,0 +1,258 @@
+//! The command gate: the effect of each command, the refusals, and when a client was refused too often.
+
+use switchboard_protocol::{
+    CloseCode, DuplicatePolicy, ErrorCode, Event, Grant, MessageId, Patterns, Role, decode_command,
+};
+
+use super::harness::key;
+use crate::{CommandEffect, CommandGate, Limits};
+
+const EXPIRES_AT: u64 = 1_000;
+
+fn grant(name: &str, expires_at: u64) -> Grant {
+    Grant {
+        peer: key(name),
+        role: Role::Peer,
+        send: Patterns::new(vec!["b*".into()]).unwrap(),
+        rooms: Patterns::any(),
+        info: None,
+        duplicate: DuplicatePolicy::Replace,
+        expires_at,
+        issued_at: None,
+        token_id: None,
+    }
+}
+
+/// A gate and its bounds.
+struct Gate {
+    gate: CommandGate,
+    limits: Limits,
+}
+
+impl Gate {
+    fn new() -> Self {
+        Self::with(Limits::default())
+    }
+
+    fn with(limits: Limits) -> Self {
+        let gate = CommandGate::new(grant("alice", EXPIRES_AT), &limits);
+        Self { gate, limits }
+    }
+
+    /// The effect of one frame as text.
+    fn on_text(&mut self, text: &str) -> String {
+        said(&self.gate.on_command(decode_command(text), 7, &self.limits))
+    }
+
+    fn send(&mut self, to: &str, id: u64) -> String {
+        self.on_text(&format!(
+            r#"{{"type":"offer","to":"{to}","id":{id},"payload":{{"a": 1}}}}"#
+        ))
+    }
+
+    fn on_time(&mut self, now_s: u64) -> String {
+        said(&self.gate.on_time(now_s))
+    }
+}
+
+fn said(effect: &CommandEffect<'_>) -> String {
+    match effect {
+        CommandEffect::Nothing => "nothing".into(),
+        CommandEffect::Send { to, payload, id, .. } => {
+            let id = match id {
+                MessageId::Client(id) => format!("#{id}"),
+                MessageId::Node(number) => format!("unnumbered {number}"),
+            };
+            format!("send {to} {id} {payload}")
+        }
+        CommandEffect::Reply(Event::Error { id, code, .. }) => {
+            format!("error {code} {}", id.map_or("-".into(), |id| id.to_string()))
+        }
+        CommandEffect::Reply(event) => event.to_json(),
+        CommandEffect::Renew { token, id } => format!("renew {token} {id:?}"),
+        CommandEffect::Ack { seq, late } => format!("ack {seq} {late}"),
+        CommandEffect::Ice { id } => format!("ice {id:?}"),
+        CommandEffect::Close(code) => format!("close {}", code.code()),
+    }
+}
+
+#[test]
+fn each_command_has_its_effect() {
+    let mut gate = Gate::new();
+    assert_eq!(gate.send("bob", 1), r#"send default/bob #1 {"a": 1}"#);
+    let unnumbered = r#"{"type":"message","to":"bob","payload":1}"#;
+    assert_eq!(gate.on_text(unnumbered), "send default/bob unnumbered 1 1");
+    assert_eq!(gate.on_text(unnumbered), "send default/bob unnumbered 2 1");
+    assert_eq!(gate.on_text(r#"{"type":"ack","seq":3}"#), "ack 3 false");
+    assert_eq!(
+        gate.on_text(r#"{"type":"ack","seq":3,"late":true}"#),
+        "ack 3 true"
+    );
+    assert_eq!(gate.on_text(r#"{"type":"ice","id":4}"#), "ice Some(4)");
+    let pong = Event::Pong {
+        id: Some(5),
+        time_ms: 7,
+    };
+    assert_eq!(gate.on_text(r#"{"type":"ping","id":5}"#), pong.to_json());
+    assert_eq!(
+        gate.on_text(r#"{"type":"renew","token":"t","id":6}"#),
+        "renew t Some(6)"
+    );
+}
+
+#[test]
+fn ids_must_rise() {
+    let mut gate = Gate::new();
+    assert!(gate.send("bob", 5).starts_with("send"));
+    assert_eq!(gate.send("bob", 5), "error bad-frame 5");
+    assert_eq!(gate.send("bob", 4), "error bad-frame 4");
+    assert!(gate.send("bob", 6).starts_with("send"));
+}
+
+#[test]
+fn a_send_needs_a_valid_receiver_that_the_token_allows() {
+    let mut gate = Gate::new();
+    assert_eq!(gate.send("carol", 1), "error not-allowed 1");
+    assert_eq!(gate.send("b/b", 2), "error bad-id 2");
+    assert_eq!(gate.gate.grant().peer, key("alice"));
+}
+
+#[test]
+fn bad_frames_in_a_row_close_the_connection_and_a_good_one_forgives_them() {
+    let mut gate = Gate::with(Limits {
+        bad_frames_in_a_row: 3,
+        ..Limits::default()
+    });
+    for _ in 0..2 {
+        assert_eq!(gate.on_text("{"), "error bad-frame -");
+        assert_eq!(
+            gate.on_text(r#"{"type":"nonsense","id":8}"#),
+            "error unknown-type 8"
+        );
+        assert_eq!(gate.on_text(r#"{"type":"ack","seq":1}"#), "ack 1 false");
+    }
+    (0..2).for_each(|_| assert_eq!(gate.on_text("{"), "error bad-frame -"));
+    assert_eq!(gate.on_text("{"), "close 4400");
+}
+
+/// A gate that lets `burst` commands pass, then nearly none.
+fn slow(burst: u32, strikes: u32) -> Gate {
+    Gate::with(Limits {
+        messages_per_second: 1,
+        message_burst: burst,
+        rate_strikes: strikes,
+        ..Limits::default()
+    })
+}
+
+#[test]
+fn commands_over_the_rate_are_refused_by_their_id_and_then_close() {
+    let mut gate = slow(2, 8);
+    assert!(gate.send("bob", 1).starts_with("send"));
+    assert!(gate.send("bob", 2).starts_with("send"));
+    assert_eq!(gate.send("bob", 3), "error rate-limited 3");
+    assert_eq!(gate.on_text(r#"{"type":"ice","id":4}"#), "error rate-limited 4");
+    assert_eq!(
+        gate.on_text(r#"{"type":"renew","token":"t","id":5}"#),
+        "error rate-limited 5"
+    );
+    assert_eq!(gate.on_text(r#"{"type":"ping","id":6}"#), "error rate-limited 6");
+    assert_eq!(gate.on_text(r#"{"type":"ack","seq":1}"#), "error rate-limited -");
+    assert_eq!(
+        gate.on_text(r#"{"type":"nonsense","id":7}"#),
+        "error rate-limited 7"
+    );
+    assert_eq!(gate.on_text("{"), "error rate-limited -");
+    assert_eq!(gate.send("bob", 8), "close 4429");
+}
+
+#[test]
+fn a_refusal_says_when_to_try_again() {
+    let mut gate = slow(1, 8);
+    gate.send("bob", 1);
+    let text = r#"{"type":"ping"}"#;
+    let CommandEffect::Reply(Event::Error { retry_after_ms, .. }) =
+        gate.gate.on_command(decode_command(text), 7, &gate.limits)
+    else {
+        panic!("not refused")
+    };
+    let wait = retry_after_ms.unwrap();
+    assert!((1..=1000).contains(&wait), "{wait} ms");
+}
+
+#[test]
+fn refusals_are_forgiven_one_by_one_with_time() {
+    let mut gate = slow(1, 3);
+    assert!(gate.send("bob", 1).starts_with("send"));
+    for _ in 0..3 {
+        assert_eq!(gate.send("bob", 2), "error rate-limited 2");
+        assert_eq!(gate.on_time(0), "nothing");
+    }
+    assert_eq!(gate.send("bob", 2), "error rate-limited 2");
+    assert_eq!(gate.send("bob", 2), "error rate-limited 2");
+    assert_eq!(gate.send("bob", 2), "close 4429");
+}
+
+#[test]
+fn a_rate_of_zero_lets_one_command_pass() {
+    let mut gate = Gate::with(Limits {
+        messages_per_second: 0,
+        message_burst: 0,
+        ..Limits::default()
+    });
+    assert!(gate.send("bob", 1).starts_with("send"));
+    assert_eq!(gate.send("bob", 2), "error rate-limited 2");
+}
+
+#[test]
+fn the_end_of_a_token_is_announced_once_a_minute_before_and_closes() {
+    let mut gate = Gate::new();
+    let expires_at = EXPIRES_AT;
+    assert_eq!(gate.gate.next_time_s(), EXPIRES_AT - 60);
+    assert_eq!(gate.on_time(EXPIRES_AT - 61), "nothing");
+    assert_eq!(
+        gate.on_time(EXPIRES_AT - 60),
+        Event::Expiring { expires_at }.to_json()
+    );
+    assert_eq!(gate.gate.next_time_s(), EXPIRES_AT);
+    assert_eq!(gate.on_time(EXPIRES_AT - 1), "nothing");
+    assert_eq!(
+        gate.on_time(EXPIRES_AT),
+        format!("close {}", CloseCode::TokenEnded.code())
+    );
+}
+
+#[test]
+fn a_newer_token_of_the_same_peer_replaces_the_grant_and_is_announced_anew() {
+    let mut gate = Gate::new();
+    gate.on_time(EXPIRES_AT - 60);
+    let renewed = gate.gate.renewed(grant("alice", 2_000), Some(9));
+    let expected = Event::Renewed {
+        id: Some(9),
+        token_expires_at: 2_000,
+    };
+    assert_eq!(renewed.to_json(), expected.to_json());
+    assert_eq!(
+        (gate.gate.grant().expires_at, gate.gate.next_time_s()),
+        (2_000, 1_940)
+    );
+    assert_eq!(gate.on_time(EXPIRES_AT), "nothing");
+}
+
+#[test]
+fn a_token_of_another_peer_or_a_bad_one_changes_nothing() {
+    let mut gate = Gate::new();
+    let refused = gate.gate.renewed(grant("bob", 2_000), Some(9));
+    let bad = CommandGate::not_renewed(Some(9), "why".into());
+    for event in [refused, bad] {
+        assert!(matches!(
+            event,
+            Event::Error {
+                id: Some(9),
+                code: ErrorCode::TokenInvalid,
+                ..
+            }
+        ));
+    }
+    assert_eq!(gate.gate.grant().expires_at, EXPIRES_AT);
+}

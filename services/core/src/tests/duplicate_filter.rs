@@ -1,0 +1,165 @@
+//! What a receiver remembers of each sender, step by step and at its bounds.
+
+use std::time::{Duration, Instant};
+
+use switchboard_protocol::SessionId;
+
+use crate::{
+    AcceptedRanges, SessionSnapshot, Unacked,
+    receive::duplicate_filter::{DedupVerdict, DuplicateFilter, FORGET_AFTER},
+};
+
+const ALICE: SessionId = SessionId::from_bytes([1; 12]);
+const CAROL: SessionId = SessionId::from_bytes([2; 12]);
+const DAVE: SessionId = SessionId::from_bytes([3; 12]);
+
+fn classify(filter: &mut DuplicateFilter, id: u64, prev: Option<u64>) -> DedupVerdict {
+    filter.classify(ALICE, id, prev, 8, Instant::now())
+}
+
+fn unacked(seq: u64, id: u64) -> Unacked {
+    Unacked {
+        seq,
+        sender: ALICE,
+        id,
+    }
+}
+
+#[test]
+fn a_repeated_message_differs_from_a_new_one_at_each_step() {
+    let mut filter = DuplicateFilter::default();
+    assert_eq!(classify(&mut filter, 3, None), DedupVerdict::Accept);
+    filter.accept(ALICE, 3, Instant::now());
+    assert_eq!(classify(&mut filter, 3, None), DedupVerdict::AlreadyQueued);
+    filter.complete(ALICE, 3);
+    assert_eq!(classify(&mut filter, 3, None), DedupVerdict::AlreadyDone);
+    assert_eq!(classify(&mut filter, 4, None), DedupVerdict::Accept);
+}
+
+#[test]
+fn to_classify_changes_nothing() {
+    let mut filter = DuplicateFilter::default();
+    for _ in 0..2 {
+        assert_eq!(classify(&mut filter, 3, None), DedupVerdict::Accept);
+    }
+}
+
+#[test]
+fn a_message_waits_for_the_one_before_it() {
+    let mut filter = DuplicateFilter::default();
+    assert_eq!(classify(&mut filter, 5, Some(4)), DedupVerdict::Gap);
+    filter.accept(ALICE, 4, Instant::now());
+    assert_eq!(classify(&mut filter, 5, Some(4)), DedupVerdict::Accept);
+    assert_eq!(classify(&mut filter, 6, Some(5)), DedupVerdict::Gap);
+}
+
+#[test]
+fn a_send_that_ended_in_an_error_does_not_block_those_behind_it() {
+    let mut filter = DuplicateFilter::default();
+    filter.accept(ALICE, 4, Instant::now());
+    assert_eq!(classify(&mut filter, 6, None), DedupVerdict::Accept);
+    assert_eq!(classify(&mut filter, 6, Some(4)), DedupVerdict::Accept);
+    filter.accept(ALICE, 6, Instant::now());
+    filter.complete(ALICE, 6);
+    let late = classify(&mut filter, 5, None);
+    assert_eq!(late, DedupVerdict::Late, "it must not come after them");
+}
+
+#[test]
+fn a_refused_message_was_never_accepted() {
+    let mut filter = DuplicateFilter::default();
+    (1..=2).for_each(|id| filter.accept(ALICE, id, Instant::now()));
+    filter.refuse(ALICE, 1);
+    filter.refuse(CAROL, 1);
+    assert_eq!(classify(&mut filter, 1, None), DedupVerdict::Late);
+    assert_eq!(classify(&mut filter, 2, None), DedupVerdict::AlreadyQueued);
+}
+
+#[test]
+fn done_ids_never_become_undone() {
+    let mut filter = DuplicateFilter::default();
+    (1..=3).for_each(|id| filter.accept(ALICE, id, Instant::now()));
+    filter.complete(ALICE, 3);
+    filter.complete(ALICE, 1);
+    assert_eq!(classify(&mut filter, 3, None), DedupVerdict::AlreadyDone);
+}
+
+#[test]
+fn the_next_connection_knows_what_was_done_and_what_the_client_has_seen() {
+    let mut filter = DuplicateFilter::default();
+    (1..=4).for_each(|id| filter.accept(ALICE, id, Instant::now()));
+    filter.accept(CAROL, 1, Instant::now());
+    filter.complete(ALICE, 2);
+    let snapshot = SessionSnapshot {
+        last_seq: 4,
+        tail: vec![unacked(3, 3), unacked(4, 4)],
+        accepted: filter.take_done(),
+    };
+    let alice = AcceptedRanges {
+        done: 2,
+        ranges: vec![(1, 2)],
+    };
+    assert_eq!(snapshot.accepted, [(ALICE, alice)], "nothing of carol is done");
+    assert_eq!(filter.take_done(), [], "it was taken out");
+    let mut next = DuplicateFilter::default();
+    next.restore(snapshot, 3, Instant::now());
+    assert_eq!(classify(&mut next, 2, None), DedupVerdict::AlreadyDone);
+    assert_eq!(classify(&mut next, 3, None), DedupVerdict::AlreadyDone);
+    assert_eq!(classify(&mut next, 4, None), DedupVerdict::Accept);
+}
+
+#[test]
+fn senders_are_bounded_and_the_silent_ones_are_forgotten() {
+    let mut filter = DuplicateFilter::default();
+    let start = Instant::now();
+    filter.accept(ALICE, 1, start);
+    filter.complete(ALICE, 1);
+    let almost = start + FORGET_AFTER - Duration::from_nanos(1);
+    let mut carol = |now| filter.classify(CAROL, 1, None, 1, now);
+    assert_eq!(carol(start), DedupVerdict::TooManySenders);
+    assert_eq!(carol(almost), DedupVerdict::TooManySenders);
+    assert_eq!(carol(start + FORGET_AFTER), DedupVerdict::Accept);
+}
+
+#[test]
+fn a_sender_with_a_newer_message_is_not_silent() {
+    let mut filter = DuplicateFilter::default();
+    let start = Instant::now();
+    let later = start + FORGET_AFTER / 2;
+    for (id, now) in [(1, start), (2, later)] {
+        filter.accept(ALICE, id, now);
+        filter.complete(ALICE, id);
+    }
+    let verdict = filter.classify(CAROL, 1, None, 1, start + FORGET_AFTER);
+    assert_eq!(verdict, DedupVerdict::TooManySenders);
+}
+
+#[test]
+fn as_many_senders_as_the_bound_says_are_known() {
+    let mut filter = DuplicateFilter::default();
+    let now = Instant::now();
+    filter.accept(ALICE, 1, now);
+    assert_eq!(filter.classify(CAROL, 1, None, 2, now), DedupVerdict::Accept);
+    filter.accept(CAROL, 1, now);
+    assert_eq!(
+        filter.classify(DAVE, 1, None, 2, now),
+        DedupVerdict::TooManySenders
+    );
+    assert_eq!(
+        filter.classify(ALICE, 2, None, 2, now),
+        DedupVerdict::Accept,
+        "a known sender needs no room"
+    );
+}
+
+#[test]
+fn a_sender_with_a_message_in_the_send_queue_is_never_forgotten() {
+    let mut filter = DuplicateFilter::default();
+    let start = Instant::now();
+    filter.accept(ALICE, 1, start);
+    let later = start + 2 * FORGET_AFTER;
+    assert_eq!(
+        filter.classify(CAROL, 1, None, 1, later),
+        DedupVerdict::TooManySenders
+    );
+}

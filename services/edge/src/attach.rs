@@ -1,0 +1,140 @@
+//! From an admitted client to its end, over any transport: opened, attached, welcomed, served, closed. Not who is
+//! admitted (`admission`), not the loop (`connection`).
+
+use std::{future::poll_fn, sync::Arc, time::Duration};
+
+use switchboard_core::{Attachment, BrokerError};
+use switchboard_protocol::{
+    CloseCode, ErrorCode, Event, Grant, Secret, Welcome, WelcomeLimits, codec::Codec,
+};
+use tokio::time::timeout;
+
+use crate::{
+    admission::Admitted,
+    connection::{Connection, client::Client, end::ConnectionEnd, transport::Transport},
+    ice,
+    limits::ConnectionPermit,
+    state::Edge,
+};
+
+/// How long the first event may take to leave.
+const FIRST_EVENT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A client that was welcomed.
+struct Attached<T, C> {
+    transport: T,
+    connection: Connection<C>,
+    permit: ConnectionPermit,
+}
+
+/// The connection's whole life. `admitted` and the beginning are boxed: a future keeps room for its arguments and
+/// for its widest step to the end.
+pub(crate) async fn serve<T: Transport, C: Codec>(admitted: Box<Admitted>, opening: T::Opening) {
+    // Taken apart at once: a variable of its own would keep room for the whole a second time.
+    let Some(Attached {
+        mut transport,
+        mut connection,
+        permit,
+    }) = Box::pin(attach::<T, C>(admitted, opening)).await
+    else {
+        return;
+    };
+    let end = connection.run(&mut transport).await;
+    // Before the close handshake: the peer is free for its next connection at once.
+    drop(connection);
+    Box::pin(transport.close(end)).await;
+    drop(permit);
+}
+
+async fn attach<T: Transport, C: Codec>(
+    admitted: Box<Admitted>,
+    opening: T::Opening,
+) -> Option<Attached<T, C>> {
+    let Admitted {
+        edge,
+        grant,
+        request,
+        permit,
+        started,
+    } = *admitted;
+    let gauge = edge.telemetry.connection_opened(T::LABEL);
+    let mut transport = T::open(opening).await?;
+    let mut codec = C::default();
+    let acks = request.acks;
+    let attachment = match edge.router.attach(&grant.peer, request).await {
+        Ok(attachment) => attachment,
+        Err(error) => {
+            tracing::debug!(%error, "a peer could not be attached");
+            if let BrokerError::InUse = error {
+                say(&mut transport, &mut codec, &in_use()).await;
+            }
+            transport.close(ConnectionEnd::ByNode(close_code(error))).await;
+            return None;
+        }
+    };
+    let welcome = Event::Welcome(Box::new(welcome(&edge, &grant, &attachment)));
+    say(&mut transport, &mut codec, &welcome).await?;
+    edge.telemetry.connect_seconds(started.elapsed());
+    let client = Client::new(edge, attachment, grant, codec, acks);
+    let connection = Connection::new(client, gauge);
+    Some(Attached {
+        transport,
+        connection,
+        permit,
+    })
+}
+
+/// Sends one event; `None` if the client does not take it.
+async fn say<T: Transport, C: Codec>(transport: &mut T, codec: &mut C, event: &Event) -> Option<()> {
+    transport.write_text(|out| codec.write_event(out, event));
+    let flushed = poll_fn(|cx| transport.poll_flush(cx));
+    timeout(FIRST_EVENT_TIMEOUT, flushed).await.ok()?.ok()
+}
+
+/// Why a living connection keeps its peer ID.
+fn in_use() -> Event {
+    Event::Error {
+        id: None,
+        code: ErrorCode::NotAllowed,
+        message: "another living connection has this peer ID, and the token says `duplicate: reject`".into(),
+        retry_after_ms: None,
+    }
+}
+
+const fn close_code(error: BrokerError) -> CloseCode {
+    match error {
+        BrokerError::InUse | BrokerError::Superseded => CloseCode::Replaced,
+        BrokerError::Unavailable
+        | BrokerError::QueueFull
+        | BrokerError::Unsettled
+        | BrokerError::NotResumable
+        | BrokerError::Refused => CloseCode::Overloaded,
+    }
+}
+
+fn welcome(edge: &Arc<Edge>, grant: &Grant, attachment: &Attachment) -> Welcome {
+    let limits = edge.router.limits();
+    let is_resumable = !limits.resume_window.is_zero();
+    Welcome {
+        peer: grant.peer.peer_id(),
+        tenant: grant.peer.tenant_id(),
+        session: attachment.session().id().to_string(),
+        node: edge.router.node().clone(),
+        resumed: attachment.is_resumed(),
+        gap: attachment.has_gap(),
+        resume_token: if is_resumable {
+            attachment.token().to_secret()
+        } else {
+            Secret::default()
+        },
+        resume_window_ms: u64::try_from(limits.resume_window.as_millis()).unwrap_or(u64::MAX),
+        heartbeat_ms: u64::try_from(limits.heartbeat.as_millis()).unwrap_or(u64::MAX),
+        token_expires_at: grant.expires_at,
+        limits: WelcomeLimits {
+            message_bytes: limits.message_bytes,
+            pending_messages: limits.pending_messages,
+            messages_per_second: limits.messages_per_second,
+        },
+        ice_servers: ice::servers(edge, &grant.peer).ice_servers,
+    }
+}

@@ -1,0 +1,203 @@
+//! One attached client between codec and core: a text frame becomes a command and its effect, an outgoing item
+//! becomes a frame. Not when to read, write or give up: that is the loop's.
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use switchboard_core::{
+    Attachment, CommandEffect, CommandGate, Limits, Outgoing, Router, SendRequest, Session,
+};
+use switchboard_protocol::{CloseCode, Event, Grant, MessageHead, codec::Codec};
+
+use super::{
+    end::ConnectionEnd,
+    renewal::Renewal,
+    transport::{Text, Transport},
+};
+use crate::{clock::unix_now, ice, state::Edge};
+
+/// An attached client.
+pub(crate) struct Client<C> {
+    edge: Arc<Edge>,
+    attachment: Attachment,
+    gate: CommandGate,
+    codec: C,
+    /// Whether the client acknowledges; otherwise a message is done when the kernel has taken it.
+    acks: bool,
+    /// The number of the newest message that was written.
+    written_seq: u64,
+    renewal: Renewal,
+}
+
+impl<C: Codec> Client<C> {
+    pub(crate) fn new(edge: Arc<Edge>, attachment: Attachment, grant: Grant, codec: C, acks: bool) -> Self {
+        let gate = CommandGate::new(grant, edge.router.limits());
+        Self {
+            edge,
+            attachment,
+            gate,
+            codec,
+            acks,
+            written_seq: 0,
+            renewal: Renewal::default(),
+        }
+    }
+
+    pub(super) fn session(&self) -> &Session {
+        self.attachment.session()
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        self.router().limits()
+    }
+
+    fn router(&self) -> &Router {
+        self.attachment.router()
+    }
+
+    /// The client has answered a question for a sign of life.
+    pub(super) fn touch(&self) {
+        self.attachment.touch();
+    }
+
+    /// The connection has ended; the attachment is given up when this client is dropped.
+    pub(super) fn ended(&mut self, end: ConnectionEnd) {
+        self.attachment.on_disconnect(end.on_disconnect());
+        self.edge.telemetry.connection_closed(end.code());
+    }
+
+    /// Writes one item of the send queue; the error is the code to close with.
+    pub(super) fn write(
+        &mut self,
+        outgoing: Outgoing,
+        transport: &mut impl Transport,
+    ) -> Result<(), CloseCode> {
+        let codec = &mut self.codec;
+        let bytes = match outgoing {
+            Outgoing::Delivery(delivery) => {
+                let head = MessageHead {
+                    kind: delivery.kind,
+                    from: delivery.from.peer(),
+                    mid: delivery.mid,
+                    seq: delivery.seq,
+                };
+                self.written_seq = delivery.seq;
+                transport.write_text(|out| codec.write_message(out, &head, &delivery.payload))
+            }
+            Outgoing::Delivered(id) => transport.write_text(|out| codec.write_delivered(out, id)),
+            Outgoing::Event(event) => transport.write_text(|out| codec.write_event(out, &event)),
+            Outgoing::Close(code) => return Err(code),
+        };
+        self.edge.telemetry.message_out(bytes);
+        Ok(())
+    }
+
+    /// The kernel has taken everything that was written. Without `acks=client` that is the delivery.
+    pub(super) fn flushed(&self) {
+        if !self.acks {
+            self.router().done(self.attachment.session(), self.written_seq);
+        }
+    }
+
+    /// Decides on one text frame and carries the decision out; returns the code to close with, if any.
+    pub(super) fn on_text(&mut self, text: Text) -> Option<CloseCode> {
+        let now_ms = u64::try_from(unix_now().as_millis()).unwrap_or(u64::MAX);
+        let router = self.attachment.router();
+        let decoded = self.codec.decode(&text);
+        let effect = self.gate.on_command(decoded, now_ms, router.limits());
+        if let CommandEffect::Send {
+            to,
+            kind,
+            payload,
+            id,
+        } = effect
+        {
+            self.edge.telemetry.message_in(kind, text.len());
+            // A slice of the frame: the payload is not copied.
+            let start = payload.as_ptr() as usize - text.as_str().as_ptr() as usize;
+            let end = start + payload.len();
+            let payload = Bytes::from(text).slice(start..end);
+            router.send(
+                self.attachment.session(),
+                SendRequest {
+                    to,
+                    kind,
+                    payload,
+                    id,
+                },
+            );
+            return None;
+        }
+        self.carry_out(effect)
+    }
+
+    /// Decides what the time alone brings; returns the code to close with, if any.
+    pub(super) fn on_time(&mut self) -> Option<CloseCode> {
+        let effect = self.gate.on_time(unix_now().as_secs());
+        self.carry_out(effect)
+    }
+
+    /// When [`Client::on_time`] next has something to do, in seconds since the Unix epoch.
+    pub(super) fn next_time_s(&self) -> u64 {
+        self.gate.next_time_s()
+    }
+
+    fn carry_out(&mut self, effect: CommandEffect<'_>) -> Option<CloseCode> {
+        let session = self.attachment.session();
+        match effect {
+            CommandEffect::Nothing | CommandEffect::Send { .. } => {}
+            CommandEffect::Close(code) => return Some(code),
+            CommandEffect::Ack { seq, late } if self.acks => {
+                let (router, seq) = (self.attachment.router(), seq.min(self.written_seq));
+                if late {
+                    router.refused(session, seq);
+                } else {
+                    router.done(session, seq);
+                }
+            }
+            // Without `acks=client` the node has counted the message as done already.
+            CommandEffect::Ack { .. } => {}
+            CommandEffect::Reply(event) => {
+                if let Event::Error { code, .. } = &event {
+                    self.edge.telemetry.command_error(*code);
+                }
+                session.push_event(event);
+            }
+            CommandEffect::Ice { id } => {
+                let answer = ice::servers(&self.edge, session.key());
+                session.push_event(Event::Ice {
+                    id,
+                    ice_servers: answer.ice_servers,
+                    expires_at: answer.expires_at,
+                });
+            }
+            CommandEffect::Renew { token, id } => {
+                let verifier = self.edge.verifier.clone();
+                if let Err(refused) = self.renewal.start(verifier, token, id) {
+                    session.push_event(refused);
+                }
+            }
+        }
+        None
+    }
+
+    /// Whether a renewal is under way.
+    pub(super) fn is_renewing(&self) -> bool {
+        self.renewal.is_running()
+    }
+
+    /// Applies a renewal that has ended.
+    pub(super) fn poll_renewal(&mut self, cx: &mut Context<'_>) {
+        let Poll::Ready((id, outcome)) = self.renewal.poll(cx) else {
+            return;
+        };
+        let answer = match outcome {
+            Ok(grant) => self.gate.renewed(grant, id),
+            Err(reason) => CommandGate::not_renewed(id, reason),
+        };
+        self.attachment.session().push_event(answer);
+    }
+}

@@ -1,0 +1,83 @@
+//! How a connection ends, and what that means for its session. Not how the client learns of it: that differs
+//! between transports.
+
+use switchboard_core::OnDisconnect;
+use switchboard_protocol::{ClientShould, CloseCode};
+
+/// Close code of a frame that breaks the transport's own protocol (RFC 6455, section 7.4.1); not a code of the
+/// Switchboard protocol.
+pub(crate) const PROTOCOL_ERROR: u16 = 1002;
+
+/// The code for a connection that ended without a close frame (RFC 6455, section 7.4.1).
+const NO_CLOSE_FRAME: u16 = 1006;
+
+/// How a connection's loop ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ConnectionEnd {
+    /// The node closes with this code.
+    ByNode(CloseCode),
+    /// The client broke the transport's own protocol.
+    ProtocolError,
+    /// The client sent a close frame; the answer is under way.
+    ByClient(ClientClose),
+    /// The connection is gone.
+    Lost,
+}
+
+/// What a client's close frame means for its session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ClientClose {
+    /// The client is done: 1000, 1001, or no code at all.
+    Done,
+    /// Any other code: the client failed and may come back.
+    Failed,
+}
+
+impl ConnectionEnd {
+    /// What becomes of the session.
+    pub(crate) const fn on_disconnect(self) -> OnDisconnect {
+        match self {
+            // A connection whose session continues on another one is closed with 1000.
+            Self::ByNode(CloseCode::Normal) => OnDisconnect::Detach,
+            Self::ByNode(code) => match code.client_should() {
+                ClientShould::Stop | ClientShould::StopAndFix => OnDisconnect::End,
+                ClientShould::Resume | ClientShould::ResumeAtOnce | ClientShould::RenewToken => {
+                    OnDisconnect::Detach
+                }
+            },
+            Self::ByClient(ClientClose::Done) | Self::ProtocolError => OnDisconnect::End,
+            Self::ByClient(ClientClose::Failed) | Self::Lost => OnDisconnect::Detach,
+        }
+    }
+
+    /// The code under which the end is counted.
+    pub(crate) const fn code(self) -> u16 {
+        match self {
+            Self::ByNode(code) => code.code(),
+            Self::ProtocolError => PROTOCOL_ERROR,
+            Self::ByClient(_) => CloseCode::Normal.code(),
+            Self::Lost => NO_CLOSE_FRAME,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_outlives_a_connection_that_failed_and_no_other() {
+        for (end, expected) in [
+            (ConnectionEnd::Lost, OnDisconnect::Detach),
+            (ConnectionEnd::ByClient(ClientClose::Failed), OnDisconnect::Detach),
+            (ConnectionEnd::ByClient(ClientClose::Done), OnDisconnect::End),
+            (ConnectionEnd::ProtocolError, OnDisconnect::End),
+            (ConnectionEnd::ByNode(CloseCode::Normal), OnDisconnect::Detach),
+            (ConnectionEnd::ByNode(CloseCode::TooSlow), OnDisconnect::Detach),
+            (ConnectionEnd::ByNode(CloseCode::Replaced), OnDisconnect::End),
+            (ConnectionEnd::ByNode(CloseCode::TooLarge), OnDisconnect::End),
+        ] {
+            assert_eq!(end.on_disconnect(), expected, "{end:?}");
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! One client's connection: a single task that reads frames, writes the send queue and keeps its timers, over any
+//! transport and any codec. The decisions are `core`'s; here is only their timing.
+//!
+//! Contract: always be ready to write. A read never waits for another peer, a write never holds up a read, and
+//! reading stops only while this client's own sends pile up.
+
+pub(crate) mod client;
+pub(crate) mod end;
+mod heartbeat;
+mod renewal;
+mod stall;
+pub(crate) mod transport;
+mod writer;
+
+use std::{
+    future::{Future as _, poll_fn},
+    pin::{Pin, pin},
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
+
+use client::Client;
+use end::ConnectionEnd;
+use heartbeat::{Beat, Heartbeat};
+use stall::StallDetector;
+use switchboard_protocol::{CloseCode, codec::Codec};
+use switchboard_telemetry::ConnectionGuard;
+use tokio::time::Sleep;
+use transport::{Frame, Transport};
+use writer::Writer;
+
+use crate::clock::unix_now;
+
+/// Frames read, or written, before the other direction gets its turn.
+const TURN_FRAMES: usize = 64;
+
+/// The timer is never set closer than this, so that a clock that stands still cannot spin it …
+const SHORTEST_TICK: Duration = Duration::from_millis(1);
+
+/// … and never further than this.
+const LONGEST_TICK: Duration = Duration::from_secs(3600);
+
+/// The connection of an attached client.
+pub(crate) struct Connection<C> {
+    client: Client<C>,
+    writer: Writer,
+    stall: StallDetector,
+    heartbeat: Heartbeat,
+    _gauge: ConnectionGuard,
+}
+
+impl<C: Codec> Connection<C> {
+    pub(crate) fn new(client: Client<C>, gauge: ConnectionGuard) -> Self {
+        let heartbeat = Heartbeat::new(client.limits().heartbeat, rand::random(), Instant::now());
+        Self {
+            client,
+            writer: Writer::default(),
+            stall: StallDetector::default(),
+            heartbeat,
+            _gauge: gauge,
+        }
+    }
+
+    /// Runs until the connection ends, and says how to close it.
+    pub(crate) async fn run<T: Transport>(&mut self, transport: &mut T) -> ConnectionEnd {
+        let mut timer = pin!(tokio::time::sleep_until(self.next_tick().into()));
+        let end = poll_fn(|cx| self.poll(cx, transport, timer.as_mut())).await;
+        self.client.ended(end);
+        end
+    }
+
+    fn poll<T: Transport>(
+        &mut self,
+        cx: &mut Context<'_>,
+        transport: &mut T,
+        mut timer: Pin<&mut Sleep>,
+    ) -> Poll<ConnectionEnd> {
+        loop {
+            while timer.as_mut().poll(cx).is_ready() {
+                if let Some(code) = self.on_tick(Instant::now()) {
+                    return Poll::Ready(ConnectionEnd::ByNode(code));
+                }
+                timer.as_mut().reset(self.next_tick().into());
+            }
+            self.client.poll_renewal(cx);
+            if self.client.session().has_probe() {
+                self.client.session().clear_probe();
+                self.heartbeat.ask(Instant::now());
+                self.writer.ping();
+                timer.as_mut().reset(self.next_tick().into());
+                continue;
+            }
+            let was_blocked = self.stall.is_blocked();
+            let mut is_idle = true;
+            match self
+                .writer
+                .poll(cx, &mut self.client, &mut self.stall, transport, TURN_FRAMES)
+            {
+                Poll::Ready(Ok(())) => is_idle = false,
+                Poll::Ready(Err(end)) => return Poll::Ready(end),
+                Poll::Pending if !was_blocked && self.stall.is_blocked() => {
+                    // The stall has a deadline of its own; the loop polls the timer once more.
+                    timer.as_mut().reset(self.next_tick().into());
+                    is_idle = false;
+                }
+                Poll::Pending => {}
+            }
+            let was_renewing = self.client.is_renewing();
+            match self.poll_read(cx, transport) {
+                Poll::Ready(Ok(())) => is_idle = false,
+                Poll::Ready(Err(end)) => return Poll::Ready(end),
+                Poll::Pending => {}
+            }
+            // A renewal that has just begun must be polled once; before that, nothing wakes it.
+            is_idle &= was_renewing || !self.client.is_renewing();
+            if is_idle {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Ready(Ok) when a whole turn was read and more may wait.
+    fn poll_read<T: Transport>(
+        &mut self,
+        cx: &mut Context<'_>,
+        transport: &mut T,
+    ) -> Poll<Result<(), ConnectionEnd>> {
+        for _ in 0..TURN_FRAMES {
+            if !self.client.session().may_send_more(self.client.limits()) {
+                // An outcome makes room, and the send queue wakes this task with it.
+                return Poll::Pending;
+            }
+            let frame = ready!(transport.poll_frame(cx))?;
+            if self.heartbeat.on_frame(Instant::now()) {
+                self.client.touch();
+            }
+            match frame {
+                Frame::Text(text) => {
+                    if let Some(code) = self.client.on_text(text) {
+                        return Poll::Ready(Err(ConnectionEnd::ByNode(code)));
+                    }
+                }
+                Frame::Binary => return Poll::Ready(Err(ConnectionEnd::ByNode(CloseCode::BinaryFrame))),
+                Frame::Ping => self.writer.needs_flush(),
+                Frame::Pong => {}
+                Frame::Close(close) => return Poll::Ready(Err(ConnectionEnd::ByClient(close))),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Does everything that is due; returns the code to close with, if any.
+    fn on_tick(&mut self, now: Instant) -> Option<CloseCode> {
+        if let Some(code) = self.client.on_time() {
+            return Some(code);
+        }
+        let limits = self.client.limits();
+        let limit = limits.write_stall;
+        let oldest_unacked = self.client.session().stuck_at(limits);
+        self.stall.observe(oldest_unacked, now);
+        if self.stall.is_stalled(limit, now) {
+            return Some(CloseCode::TooSlow);
+        }
+        match self.heartbeat.beat(now) {
+            Beat::Wait => None,
+            Beat::Dead => Some(CloseCode::HeartbeatMissed),
+            Beat::Ping => {
+                self.writer.ping();
+                None
+            }
+        }
+    }
+
+    /// The next moment at which something may be due.
+    fn next_tick(&self) -> Instant {
+        let now = Instant::now();
+        let until_expiry = Duration::from_secs(self.client.next_time_s()).saturating_sub(unix_now());
+        // Heartbeats are hours apart at most, so a token's far end never has to be added to an instant.
+        let next = self
+            .heartbeat
+            .next_at()
+            .min(now + until_expiry.clamp(SHORTEST_TICK, LONGEST_TICK));
+        let stall = self.stall.deadline(self.client.limits().write_stall);
+        stall.map_or(next, |deadline| next.min(deadline))
+    }
+}

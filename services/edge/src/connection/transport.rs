@@ -1,0 +1,54 @@
+//! What the connection's loop asks of a transport: frames in, frames out, how a close is said. Not the meaning
+//! of a frame (`switchboard_protocol::codec`). The transports themselves are in `crate::transport`.
+
+use std::task::{Context, Poll};
+
+/// The text of a frame: UTF-8 in shared bytes, so that a payload can be a slice of it.
+pub(crate) use tokio_tungstenite::tungstenite::Utf8Bytes as Text;
+
+use super::end::{ClientClose, ConnectionEnd};
+
+/// One client's frames, in both directions.
+pub(crate) trait Transport: Send + Sized + 'static {
+    /// The label under which its connections are counted.
+    const LABEL: switchboard_telemetry::Transport;
+
+    /// What the request leaves behind for [`Transport::open`].
+    type Opening: Send;
+
+    /// Opens the transport after the request was answered. `None`: the client is gone.
+    fn open(opening: Self::Opening) -> impl Future<Output = Option<Self>> + Send;
+
+    /// The next frame of the client, or the end of the connection.
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame, ConnectionEnd>>;
+
+    /// Whether another frame may be buffered before the next flush.
+    fn has_room(&self) -> bool;
+
+    /// Buffers a text frame; `write` appends its text, which must be UTF-8. Returns the length of the text in bytes.
+    fn write_text(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> usize;
+
+    /// Buffers a frame that a living client answers.
+    fn write_ping(&mut self);
+
+    /// Sends all buffered frames. Pending: the client or the network is slow.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionEnd>>;
+
+    /// Tells the client how the connection ended, and closes it. Bounded in time.
+    fn close(self, end: ConnectionEnd) -> impl Future<Output = ()> + Send;
+}
+
+/// One frame of a client. Every frame is a sign of life.
+#[derive(Debug)]
+pub(crate) enum Frame {
+    /// A command in the connection's codec.
+    Text(Text),
+    /// Bytes that are not text; no codec takes them.
+    Binary,
+    /// The transport has buffered an answer, which the next flush sends.
+    Ping,
+    /// A sign of life and nothing else.
+    Pong,
+    /// The client closes the connection.
+    Close(ClientClose),
+}

@@ -1,0 +1,32 @@
+//! The routes of the public port, and which pages may use them. On top of everything: no other module knows a
+//! path.
+
+use std::sync::Arc;
+
+use axum::{Router as Routes, routing::get};
+use http::{HeaderValue, Method, header};
+use switchboard_protocol::codec::native::Native;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+use crate::{admission::origin, api, state::Edge, transport::websocket};
+
+/// The routes of the public port; the node may merge its own (the demo page) before it serves them.
+pub fn routes(edge: &Arc<Edge>) -> Routes {
+    Routes::new()
+        .merge(api::routes().layer(cors(edge)))
+        .route("/v1/ws", get(websocket::connect::<Native>))
+        .with_state(Arc::clone(edge))
+}
+
+/// Lets the pages of listed origins read the API's answers.
+fn cors(edge: &Edge) -> CorsLayer {
+    let allowed = edge.config.allowed_origins.clone();
+    CorsLayer::new()
+        .allow_methods([Method::GET])
+        .allow_headers([header::AUTHORIZATION])
+        .allow_origin(AllowOrigin::predicate(move |origin: &HeaderValue, _| {
+            origin
+                .to_str()
+                .is_ok_and(|origin| origin::is_listed(origin, &allowed))
+        }))
+}

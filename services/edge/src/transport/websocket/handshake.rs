@@ -1,0 +1,70 @@
+//! The HTTP part of a WebSocket connection (RFC 6455, section 4.2): the request's headers and the `101`. Done here
+//! and not by axum's extractor, so that the node tracks the connection's task and holds its bare stream.
+
+use axum::body::Body;
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version, header, request::Parts};
+use switchboard_protocol::codec::Codec;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+use crate::{admission::token, problem::Problem};
+
+/// Checks the headers of a handshake for the codec `C` and builds its `101` answer.
+pub(crate) fn accept<C: Codec>(request: &Parts) -> Result<Response<Body>, Problem> {
+    if request.method != Method::GET || request.version != Version::HTTP_11 {
+        return Err(refuse("a WebSocket handshake is a GET over HTTP/1.1"));
+    }
+    let headers = &request.headers;
+    if !lists(headers, &header::CONNECTION, "upgrade") || !lists(headers, &header::UPGRADE, "websocket") {
+        return Err(Problem::new(
+            StatusCode::UPGRADE_REQUIRED,
+            "upgrade-required",
+            "A WebSocket handshake is needed",
+            "this address speaks WebSocket; send `Connection: Upgrade` and `Upgrade: websocket`",
+        ));
+    }
+    if headers
+        .get(header::SEC_WEBSOCKET_VERSION)
+        .is_none_or(|version| version != "13")
+    {
+        return Err(refuse("`Sec-WebSocket-Version` must be 13"));
+    }
+    // 16 random bytes in base64 are 24 characters, the last two of them padding.
+    let key = headers
+        .get(header::SEC_WEBSOCKET_KEY)
+        .filter(|key| key.len() == 24 && key.as_bytes().ends_with(b"=="))
+        .ok_or_else(|| refuse("`Sec-WebSocket-Key` must be 16 bytes in base64"))?;
+    let mut response = Response::builder()
+        .status(StatusCode::SWITCHING_PROTOCOLS)
+        .header(header::CONNECTION, "Upgrade")
+        .header(header::UPGRADE, "websocket")
+        .header(header::SEC_WEBSOCKET_ACCEPT, derive_accept_key(key.as_bytes()));
+    match token::offers_subprotocol(headers, C::SUBPROTOCOL) {
+        None => {}
+        Some(true) => {
+            response = response.header(
+                header::SEC_WEBSOCKET_PROTOCOL,
+                HeaderValue::from_static(C::SUBPROTOCOL),
+            );
+        }
+        Some(false) => {
+            let detail = format!("`Sec-WebSocket-Protocol` must list `{}`", C::SUBPROTOCOL);
+            return Err(refuse(detail));
+        }
+    }
+    response
+        .body(Body::empty())
+        .map_err(|_| refuse("the handshake cannot be answered"))
+}
+
+fn refuse(detail: impl Into<String>) -> Problem {
+    Problem::bad_request("bad-handshake", detail)
+}
+
+fn lists(headers: &HeaderMap, name: &header::HeaderName, wanted: &str) -> bool {
+    headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|list| list.split(','))
+        .any(|entry| entry.trim().eq_ignore_ascii_case(wanted))
+}

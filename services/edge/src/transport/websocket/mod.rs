@@ -1,0 +1,139 @@
+//! WebSocket (RFC 6455) as a transport: the endpoint, and tungstenite's frames for the connection's loop. Text
+//! frames and pings are written here directly (`frame`); tungstenite writes pongs and closes.
+
+pub(crate) mod close;
+mod frame;
+pub(crate) mod handshake;
+pub(crate) mod upgrade;
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use axum::{
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+};
+use futures_util::{Sink as _, Stream as _};
+use hyper::upgrade::OnUpgrade;
+use switchboard_protocol::codec::Codec;
+use switchboard_telemetry::Transport as Label;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::{
+    admission, attach,
+    connection::{
+        end::ConnectionEnd,
+        transport::{Frame, Transport},
+    },
+    state::Edge,
+};
+use upgrade::Socket;
+
+/// How long the upgrade may take once its `101` is on the way.
+const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Answers the handshake of a client that speaks the codec `C`; a refused request never upgrades.
+pub(crate) async fn connect<C: Codec>(State(edge): State<Arc<Edge>>, request: Request) -> Response {
+    let (mut parts, _) = request.into_parts();
+    match admission::admit(&edge, &parts, handshake::accept::<C>).await {
+        Ok((admitted, response)) => {
+            if let Some(on_upgrade) = parts.extensions.remove::<OnUpgrade>() {
+                let message_bytes = edge.router.limits().message_bytes;
+                let opening = Upgrading {
+                    on_upgrade,
+                    message_bytes,
+                };
+                let serving = attach::serve::<WebSocket, C>(Box::new(admitted), opening);
+                edge.connections.spawn(serving);
+            }
+            response.into_response()
+        }
+        Err(refusal) => refusal.counted(&edge).into_response(),
+    }
+}
+
+/// A request that was answered with `101`.
+pub(crate) struct Upgrading {
+    on_upgrade: OnUpgrade,
+    /// The largest message that the client may send.
+    message_bytes: usize,
+}
+
+/// A WebSocket straight on its stream.
+pub(crate) struct WebSocket(Socket);
+
+impl WebSocket {
+    pub(crate) const fn new(socket: Socket) -> Self {
+        Self(socket)
+    }
+}
+
+impl Transport for WebSocket {
+    const LABEL: Label = Label::WebSocket;
+
+    type Opening = Upgrading;
+
+    async fn open(opening: Upgrading) -> Option<Self> {
+        let upgraded = timeout(UPGRADE_TIMEOUT, opening.on_upgrade).await.ok()?.ok()?;
+        upgrade::socket(upgraded, opening.message_bytes).await.map(Self)
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame, ConnectionEnd>> {
+        Poll::Ready(match ready!(Pin::new(&mut self.0).poll_next(cx)) {
+            Some(Ok(Message::Text(text))) => Ok(Frame::Text(text)),
+            Some(Ok(Message::Binary(_))) => Ok(Frame::Binary),
+            // tungstenite has queued the pong.
+            Some(Ok(Message::Ping(_))) => Ok(Frame::Ping),
+            Some(Ok(Message::Pong(_) | Message::Frame(_))) => Ok(Frame::Pong),
+            Some(Ok(Message::Close(frame))) => Ok(Frame::Close(close::client_close(frame.as_ref()))),
+            Some(Err(error)) => Err(close::end_of(&error)),
+            None => Err(ConnectionEnd::Lost),
+        })
+    }
+
+    fn has_room(&self) -> bool {
+        self.0.get_ref().has_room()
+    }
+
+    fn write_text(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> usize {
+        frame::text(self.0.get_mut().gathered(), write)
+    }
+
+    fn write_ping(&mut self) {
+        frame::ping(self.0.get_mut().gathered());
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionEnd>> {
+        Pin::new(&mut self.0)
+            .poll_flush(cx)
+            .map_err(|error| close::end_of(&error))
+    }
+
+    async fn close(self, end: ConnectionEnd) {
+        close::finish(self.0, end).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use switchboard_protocol::codec::native::Native;
+
+    use super::*;
+
+    /// Bytes of the future that a function makes.
+    fn future_bytes<A, B, F: Future>(_: fn(A, B) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_connections_task_stays_small() {
+        // Futures inline their widest branch: one rare `await` that is not boxed costs every idle connection.
+        let bytes = future_bytes(attach::serve::<WebSocket, Native>);
+        assert!(bytes <= 1024, "{bytes} bytes");
+    }
+}

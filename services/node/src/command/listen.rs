@@ -1,0 +1,77 @@
+//! `switchboard listen`: a peer that prints the messages it gets, one JSON object per line.
+
+use std::{sync::Arc, time::Duration};
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use switchboard_client::{Session, SessionEvent, SessionOptions};
+use switchboard_protocol::{MessageKind, ServerMessage};
+
+use super::{
+    peer::{advice, token},
+    runtime::runtime,
+};
+use crate::cli::Listen;
+
+/// How long to try to reconnect: as long as a node keeps a session by default, and some more.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(70);
+
+/// One line; the payload is printed as its sender wrote it.
+#[derive(Serialize)]
+struct Line<'a> {
+    r#type: MessageKind,
+    from: &'a str,
+    payload: &'a RawValue,
+}
+
+impl<'a> From<&'a ServerMessage> for Line<'a> {
+    fn from(message: &'a ServerMessage) -> Self {
+        Self {
+            r#type: message.kind,
+            from: &message.from,
+            payload: &message.payload,
+        }
+    }
+}
+
+/// Listens until `count` messages came or the session ends; a lost connection does not end it.
+pub(super) fn run(listen: Listen) -> anyhow::Result<()> {
+    runtime()?.block_on(async move {
+        let token = token(&listen.connect)?;
+        let options = SessionOptions {
+            give_up_after: Some(GIVE_UP_AFTER),
+            ..SessionOptions::new(vec![listen.connect.url])
+        };
+        let (session, mut events) = Session::start(options, Arc::new(move || token.clone()));
+        let mut left = listen.count;
+        while left != Some(0) {
+            match events.recv().await {
+                Some(SessionEvent::Message(message)) => {
+                    println!("{}", serde_json::to_string(&Line::from(&message))?);
+                    left = left.map(|left| left - 1);
+                }
+                Some(SessionEvent::Connected {
+                    node, resumed, gap, ..
+                }) => {
+                    let how = match (resumed, gap) {
+                        (_, true) => "; messages may have been lost during an interruption",
+                        (true, false) => "; the session was resumed",
+                        (false, false) => "",
+                    };
+                    eprintln!("listening on node {node}{how}");
+                }
+                Some(SessionEvent::Disconnected { reason }) => {
+                    eprintln!("disconnected ({reason}); trying again")
+                }
+                Some(SessionEvent::Ended { code, reason }) => {
+                    anyhow::bail!("the session ended with {code} {reason}{}", advice(code));
+                }
+                // A listener sends nothing, so it hears of no outcome.
+                Some(SessionEvent::Queued { .. } | SessionEvent::Outcome { .. }) => {}
+                None => break,
+            }
+        }
+        session.close().await;
+        Ok(())
+    })
+}

@@ -1,0 +1,95 @@
+//! `[broker]`: the bus that joins the nodes, and where it is.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use switchboard_broker::RedisConfig;
+use switchboard_protocol::Secret;
+
+use super::{check, error::ConfigError, section::section};
+
+/// The bus that joins the nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum BrokerKind {
+    /// None: one node alone.
+    Memory,
+    /// Redis pub/sub.
+    Redis,
+}
+
+/// How Redis is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RedisMode {
+    /// One server.
+    Standalone,
+}
+
+section! {
+    /// `[broker]`.
+    BrokerSection {
+        /// The bus that joins the nodes.
+        kind: BrokerKind = BrokerKind::Redis,
+        /// How Redis is run; this version serves `standalone`.
+        redis_mode: RedisMode = RedisMode::Standalone,
+        /// The URL of Redis.
+        #[schemars(with = "Vec<String>")]
+        redis_urls: Vec<Secret> = vec![Secret::new("redis://127.0.0.1:6379")],
+        /// A file that holds the one URL instead, to keep a password out of the configuration.
+        redis_url_file: Option<PathBuf> = None,
+    }
+}
+
+/// The bus, checked.
+#[derive(Debug, Clone)]
+pub enum BrokerSettings {
+    /// One node alone.
+    Memory,
+    /// Redis.
+    Redis(RedisConfig),
+}
+
+impl BrokerSection {
+    pub(super) fn check(&self) -> Result<BrokerSettings, ConfigError> {
+        match self.kind {
+            BrokerKind::Memory => Ok(BrokerSettings::Memory),
+            BrokerKind::Redis => {
+                let (key, url) = self.redis_url()?;
+                let redis = RedisConfig::new(url.expose());
+                redis
+                    .check()
+                    .map_err(|error| ConfigError::new(key, error.to_string()))?;
+                Ok(BrokerSettings::Redis(redis))
+            }
+        }
+    }
+
+    /// The one URL, and the key that it comes from.
+    fn redis_url(&self) -> Result<(&'static str, Secret), ConfigError> {
+        let file = self.redis_url_file.as_deref();
+        let file = check::secret("broker.redis_url", &Secret::default(), file)?;
+        match (file, self.redis_urls.as_slice()) {
+            (None, [url]) => Ok(("broker.redis_urls", url.clone())),
+            (None, urls) => {
+                let problem = format!(
+                    "redis_mode `standalone` takes exactly one URL, not {}",
+                    urls.len()
+                );
+                Err(ConfigError::new("broker.redis_urls", problem))
+            }
+            (Some(url), urls) => {
+                let default = Self::default().redis_urls;
+                let is_default = urls
+                    .iter()
+                    .map(Secret::expose)
+                    .eq(default.iter().map(Secret::expose));
+                let problem = "set either broker.redis_urls or broker.redis_url_file, not both";
+                is_default
+                    .then_some(("broker.redis_url_file", url))
+                    .ok_or_else(|| ConfigError::new("broker.redis_urls", problem))
+            }
+        }
+    }
+}

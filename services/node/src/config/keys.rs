@@ -1,0 +1,35 @@
+//! The whole configuration: its sections, in the order in which the defaults are printed.
+
+use super::{
+    auth::AuthSection, broker::BrokerSection, demo::DemoSection, drain::DrainSection, ice::IceSection,
+    limits::LimitsSection, node::NodeSection, rebalance::RebalanceSection, section::section,
+    server::ServerSection, session::SessionSection, telemetry::TelemetrySection,
+};
+
+section! {
+    /// A node's configuration.
+    Config {
+        /// The node itself.
+        node: NodeSection = NodeSection::default(),
+        /// Its ports.
+        server: ServerSection = ServerSection::default(),
+        /// The tokens that it accepts.
+        auth: AuthSection = AuthSection::default(),
+        /// The bus that joins the nodes.
+        broker: BrokerSection = BrokerSection::default(),
+        /// How sessions behave.
+        session: SessionSection = SessionSection::default(),
+        /// Bounds.
+        limits: LimitsSection = LimitsSection::default(),
+        /// STUN and TURN servers for peers.
+        ice: IceSection = IceSection::default(),
+        /// How the node drains before it stops.
+        drain: DrainSection = DrainSection::default(),
+        /// How connections are kept in balance between nodes.
+        rebalance: RebalanceSection = RebalanceSection::default(),
+        /// Logs and traces.
+        telemetry: TelemetrySection = TelemetrySection::default(),
+        /// The demo page.
+        demo: DemoSection = DemoSection::default(),
+    }
+}

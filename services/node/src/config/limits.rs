@@ -1,0 +1,71 @@
+//! `[limits]`: the bounds of one connection and of the node's public port.
+
+use switchboard_core::Limits;
+
+use super::{check::in_range, error::ConfigError, section::section};
+
+section! {
+    /// `[limits]`.
+    LimitsSection {
+        /// Connections of this node.
+        connections: usize = 100_000,
+        /// Verified clients admitted per second in the long run, and twice as many at once.
+        connects_per_second: u32 = 4_000,
+        /// Connections in their handshake at the same time.
+        handshakes: usize = 4_096,
+        /// The largest frame of a client, in bytes.
+        message_bytes: usize = 65_536,
+        /// Commands per second of one connection, in the long run.
+        messages_per_second: u32 = 1_000,
+        /// Commands of one connection at once.
+        message_burst: u32 = 4_000,
+        /// Payload bytes in the send queue of one connection.
+        send_queue_bytes: usize = 262_144,
+        /// Messages in the send queue of one connection.
+        send_queue_messages: usize = 1_024,
+        /// Sends of one connection that wait for their outcome.
+        pending_messages: usize = 4_096,
+        /// Payload bytes of those sends.
+        pending_bytes: usize = 1_048_576,
+    }
+}
+
+impl LimitsSection {
+    /// The bounds of one connection; its times are in `[session]`.
+    pub(super) fn check(&self) -> Result<Limits, ConfigError> {
+        in_range("limits.message_bytes", self.message_bytes, 1024, 16 << 20)?;
+        in_range(
+            "limits.messages_per_second",
+            self.messages_per_second,
+            1,
+            1_000_000,
+        )?;
+        in_range("limits.message_burst", self.message_burst, 1, 1_000_000)?;
+        in_range("limits.send_queue_messages", self.send_queue_messages, 1, 1 << 20)?;
+        in_range("limits.send_queue_bytes", self.send_queue_bytes, 1024, 1 << 30)?;
+        in_range("limits.pending_messages", self.pending_messages, 1, 1 << 20)?;
+        in_range("limits.pending_bytes", self.pending_bytes, 1024, 1 << 30)?;
+        Ok(Limits {
+            message_bytes: self.message_bytes,
+            messages_per_second: self.messages_per_second,
+            message_burst: self.message_burst,
+            send_queue_bytes: self.send_queue_bytes,
+            send_queue_messages: self.send_queue_messages,
+            pending_messages: self.pending_messages,
+            pending_bytes: self.pending_bytes,
+            ..Limits::default()
+        })
+    }
+
+    /// The bounds of the public port.
+    pub(super) fn check_admission(&self) -> Result<(), ConfigError> {
+        in_range("limits.connections", self.connections, 1, 10_000_000)?;
+        in_range("limits.handshakes", self.handshakes, 1, 1_000_000)?;
+        in_range(
+            "limits.connects_per_second",
+            self.connects_per_second,
+            1,
+            1_000_000,
+        )
+    }
+}

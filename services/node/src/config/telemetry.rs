@@ -1,0 +1,48 @@
+//! `[telemetry]`: logs and traces.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use switchboard_protocol::NodeId;
+use switchboard_telemetry::OtlpConfig;
+
+use super::{check::in_range, error::ConfigError, section::section};
+
+/// The form of the logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One JSON object per line.
+    Json,
+    /// Text for people.
+    Text,
+}
+
+section! {
+    /// `[telemetry]`.
+    TelemetrySection {
+        /// The OTLP endpoint for traces (gRPC), e.g. `http://collector:4317`; empty: none.
+        otlp_endpoint: String = String::new(),
+        /// The share of messages that are traced, from 0 to 1.
+        trace_sample_ratio: f64 = 0.01,
+        /// The form of the logs.
+        log_format: LogFormat = LogFormat::Json,
+        /// Which events are logged, in the form of `tracing_subscriber::EnvFilter`.
+        log_filter: String = "info".into(),
+    }
+}
+
+impl TelemetrySection {
+    pub(super) fn check(self) -> Result<Self, ConfigError> {
+        in_range("telemetry.trace_sample_ratio", self.trace_sample_ratio, 0.0, 1.0)?;
+        Ok(self)
+    }
+
+    /// Where traces go, if a collector is set.
+    pub(super) fn otlp(&self, node: &NodeId) -> Option<OtlpConfig> {
+        (!self.otlp_endpoint.is_empty()).then(|| OtlpConfig {
+            endpoint: self.otlp_endpoint.clone(),
+            service_instance: node.to_string(),
+            sample_ratio: self.trace_sample_ratio,
+        })
+    }
+}
