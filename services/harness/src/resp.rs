@@ -100,10 +100,10 @@ impl TryFrom<Reply> for String {
     type Error = anyhow::Error;
 
     fn try_from(reply: Reply) -> anyhow::Result<Self> {
-        match reply {
-            Reply::Text(text) => Ok(text),
-            other => anyhow::bail!("the reply is no text: {other:?}"),
-        }
+        let Reply::Text(text) = reply else {
+            anyhow::bail!("the reply is no text: {reply:?}");
+        };
+        Ok(text)
     }
 }
 
@@ -112,13 +112,12 @@ impl TryFrom<Reply> for u64 {
 
     /// An integer, or a text that is one, as in hashes.
     fn try_from(reply: Reply) -> anyhow::Result<Self> {
-        match reply {
-            Reply::Integer(number) => Ok(number.try_into()?),
-            Reply::Text(text) => text
-                .parse()
-                .with_context(|| format!("the reply is no number: {text}")),
-            other => anyhow::bail!("the reply is no number: {other:?}"),
+        if let Reply::Integer(number) = reply {
+            return Ok(number.try_into()?);
         }
+        let text = String::try_from(reply)?;
+        text.parse()
+            .with_context(|| format!("the reply is no number: {text}"))
     }
 }
 
@@ -126,10 +125,10 @@ impl TryFrom<Reply> for Vec<String> {
     type Error = anyhow::Error;
 
     fn try_from(reply: Reply) -> anyhow::Result<Self> {
-        match reply {
-            Reply::Array(items) => items.into_iter().map(String::try_from).collect(),
-            other => anyhow::bail!("the reply is no array: {other:?}"),
-        }
+        let Reply::Array(items) = reply else {
+            anyhow::bail!("the reply is no array: {reply:?}");
+        };
+        items.into_iter().map(String::try_from).collect()
     }
 }
 
