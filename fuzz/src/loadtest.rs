@@ -1,7 +1,7 @@
 //! Properties of the scenario files of the load generator.
 
 /// Every check of this file by the name of its fuzz target.
-pub const CHECKS: [(&str, fn(&[u8])); 1] = [("scenario", scenario)];
+pub const CHECKS: [crate::protocol::Check; 1] = [("scenario", scenario)];
 
 use switchboard_loadtest::scenario::Scenario;
 

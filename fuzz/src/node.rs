@@ -1,7 +1,7 @@
 //! Properties of the configuration file.
 
 /// Every check of this file by the name of its fuzz target.
-pub const CHECKS: [(&str, fn(&[u8])); 1] = [("config_file", config_file)];
+pub const CHECKS: [crate::protocol::Check; 1] = [("config_file", config_file)];
 
 use std::collections::HashMap;
 
