@@ -23,6 +23,7 @@ fmt: ## format the code
 bench: ## the benchmark: what it costs, and other servers in the same run; twenty minutes; writes docs/benchmarks.md
 	cargo build --locked --release -p switchboard-node -p switchboard-loadtest && target/release/switchboard-loadtest bench --page docs/benchmarks.md
 	node loadtest/picture.mjs out/bench/calls-switchboard-2/report.html docs/img/benchmarks.svg
+	scripts/figures
 
 fuzz: ## every decoder for ten minutes
 	scripts/fuzz

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Makes dashboards/*.json from spec/*.py. Grafana's JSON says each thing many times; the specs say it once.
+"""Generates dashboards/*.json from spec/*.py. Grafana's JSON repeats every setting; a spec states it once.
 
   build.py           writes the files
-  build.py --check   exit code 1 if one of them is not what its spec makes (tests/alerts/run.py)
+  build.py --check   exit code 1 if a file differs from its spec (tests/operations/run.py)
 
-A spec is TITLE, UID, DESCRIPTION and ROWS: (row title, collapsed?, [panels made by the functions below]).
+A spec has TITLE, UID, DESCRIPTION and ROWS: (row title, collapsed?, [panels of the functions below]).
 """
 
 import importlib
@@ -14,18 +14,18 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 SPECS = ("cluster", "node", "delivery", "redis")
-# Of Grafana 11; newer ones migrate it when they load it.
+# The schema of Grafana 11. Newer versions migrate it at load.
 SCHEMA_VERSION = 39
 WIDTH = 24
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 
-# What every query selects: the cluster chosen on top, and the nodes chosen there.
+# The label selectors of every query: the selected cluster, and the selected nodes.
 CLUSTER = 'job=~"$job"'
 NODES = 'job=~"$job", instance=~"$node"'
 
 
 def panel(kind, title, description, queries, unit, width, height, options, field):
-    """`queries` is [(expression, legend)]; `description` says what is good and what to do otherwise."""
+    """`queries` is [(expression, legend)]. `description` gives the normal state, and what to do otherwise."""
     return {
         "type": kind,
         "title": title,
@@ -42,7 +42,7 @@ def panel(kind, title, description, queries, unit, width, height, options, field
 
 
 def thresholds(steps):
-    """`steps` is [(from value, colour)], the first for everything below the second."""
+    """`steps` is [(lower bound, colour)]. The first colour is for all values below the second bound."""
     values = [None, *(value for value, _ in steps[1:])]
     return {
         "mode": "absolute",
@@ -50,8 +50,8 @@ def thresholds(steps):
     }
 
 
-def lines(title, description, queries, unit="short", width=8, height=8, stacked=False, alarm=None, most=None):
-    """Lines over time; `alarm` draws the value from which an alert counts, `most` fixes the top of the axis."""
+def lines(title, description, queries, unit="short", width=8, height=8, stacked=False, alarm=None, top=None):
+    """Lines over time. `alarm` draws the threshold of an alert, `top` fixes the top of the axis."""
     custom = {
         "lineWidth": 1,
         "fillOpacity": 30 if stacked else 8,
@@ -59,8 +59,8 @@ def lines(title, description, queries, unit="short", width=8, height=8, stacked=
         "stacking": {"mode": "normal" if stacked else "none"},
     }
     field = {"custom": custom, "min": 0}
-    if most is not None:
-        field["max"] = most
+    if top is not None:
+        field["max"] = top
     if alarm is not None:
         custom["thresholdsStyle"] = {"mode": "dashed"}
         field["thresholds"] = thresholds([(0, "transparent"), (alarm, "red")])
@@ -105,7 +105,7 @@ def table(title, description, queries, unit="short", width=12, height=8):
 
 
 def laid_out(rows):
-    """Panels with ids and places, left to right, and rows below each other; a closed row holds its panels."""
+    """Panels with ids and positions, from left to right, in rows. A collapsed row contains its panels."""
     placed, number, top = [], 0, 0
     for title, closed, panels in rows:
         number += 1
@@ -184,7 +184,7 @@ def dashboard(spec):
 
 
 def text(board):
-    """One line for each panel and each other part: a change shows as the lines it touches."""
+    """One line for each panel and each other part, so that a diff shows only the changed parts."""
     lines = []
     for key, value in board.items():
         if key == "panels":
@@ -208,7 +208,7 @@ def main():
         elif not path.exists() or path.read_text() != made:
             stale.append(path.name)
     if stale:
-        sys.exit(f"not what their specs make: {', '.join(stale)}; run deploy/grafana/build.py")
+        sys.exit(f"different from their specs: {', '.join(stale)}; run deploy/grafana/build.py")
 
 
 if __name__ == "__main__":

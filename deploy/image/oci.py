@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes an OCI archive (image-spec 1.1) of one layer from a handful of files, the same bytes for the same input.
+"""Writes an OCI archive (image-spec 1.1) with one layer from a few files. The same input gives the same bytes.
 
   oci.py --arch x86_64 --version 0.1.0 --commit <hash> --out image.oci.tar /path/in/image=file…
 
@@ -17,12 +17,12 @@ import tarfile
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 USER = 65532
-# The quickest: layers are small, and registries compress again as they like.
+# The fastest level: layers are small, and registries compress them again.
 GZIP_LEVEL = 1
 
 
 def config():
-    """What a container of this image does unless told otherwise."""
+    """The default configuration of a container."""
     return {
         "User": f"{USER}:{USER}",
         "ExposedPorts": {"8080/tcp": {}, "9090/tcp": {}},
@@ -45,7 +45,7 @@ def labels(version, commit):
 
 
 def layer(files, moment):
-    """The uncompressed tar of {path: (bytes, mode)}; folders first, all of them root's and not to be written."""
+    """The uncompressed tar of {path: (bytes, mode)}. Folders come first. All entries belong to root and are read-only."""
     folders = sorted({folder for path in files for folder in parents(path)})
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:

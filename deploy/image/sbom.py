@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Lists what is linked into the binaries, as SPDX 2.3, from `cargo metadata` on standard input.
+"""Lists the packages that are linked into the binaries, as SPDX 2.3, from `cargo metadata` on standard input.
 
   cargo metadata --format-version 1 --filter-platform <target> | sbom.py --commit <hash> <package>…
 
-Only what is linked: dependencies of tests and of build scripts are not in the image. Checksums are Cargo.lock's.
+Dependencies of tests and of build scripts are not listed. Checksums come from Cargo.lock.
 """
 
 import argparse
@@ -26,7 +26,7 @@ def checksums():
 
 
 def linked(metadata, roots):
-    """The ids of `roots` and of everything they link."""
+    """The ids of `roots` and of all packages that they link."""
     nodes = {node["id"]: node for node in metadata["resolve"]["nodes"]}
     names = {package["id"]: package["name"] for package in metadata["packages"]}
     waiting = [id for id, name in names.items() if name in roots and id in metadata["workspace_members"]]

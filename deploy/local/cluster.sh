@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034
-# What `up` and `down` share: names, ports, folders. Sourced, not run.
+# Names, ports and folders of `up` and `down`. They source this file.
 
 cd "$(dirname "$0")/../.." || exit
 RUN_DIR=${SWITCHBOARD_LOCAL_DIR:-$PWD/out/local}
@@ -9,7 +9,7 @@ NODE_PORT_BASE=$((PUBLIC_PORT + 1))
 OPS_PORT_BASE=$((PUBLIC_PORT + 11))
 REDIS_PORT=$((PUBLIC_PORT + 21))
 
-# Whether there is a process $1 that has not ended; a zombie has.
+# Whether process $1 is running. A zombie is not.
 running() { [ "$(sed 's/.*) //; s/ .*//' "/proc/$1/stat" 2>/dev/null || echo Z)" != Z ]; }
 
 stop_all() {
@@ -21,7 +21,7 @@ stop_all() {
   stop "$RUN_DIR/redis.pid" redis-server
 }
 
-# Stops the process whose PID stands in file $1, if it is still the program $2.
+# Stops the process with the PID in file $1, if it is the program $2.
 stop() {
   local pid
   pid=$(cat "$1" 2>/dev/null) || return 0

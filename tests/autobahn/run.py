@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Autobahn's fuzzing client against the node's WebSocket layer.
 
-Builds nothing: wants the echo example (cargo build -p switchboard-edge --example echo) and the
-suite that scripts/setup installs under .tools/autobahn. Fails on any failed case, on any unclean close and on a
-report with fewer cases than there are. Left out: 12.* and 13.* (permessage-deflate, which the WebSocket library
-does not have). What is judged is the layer with the echo route's limit of 16 MiB; a node's own limit is lower.
+Needs the echo example (cargo build -p switchboard-edge --example echo), and the suite that scripts/setup
+installs under .tools/autobahn. Fails on a failed case, an unclean close, or a missing case. Excluded:
+12.* and 13.* (permessage-deflate, which the WebSocket library does not have). The echo route has a limit of 16 MiB;
+a node's limit is lower.
 """
 
 import json
@@ -17,30 +17,30 @@ from collections import Counter
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ECHO = ROOT / "target/debug/examples/echo"
 SUITE = ROOT / ".tools/autobahn"
-LEFT_OUT = ["12.*", "13.*"]
+EXCLUDED = ["12.*", "13.*"]
 CASES = 301
 TIMEOUT_S = 600
 LOG_LINES = 20
 GOOD_CLOSE = {"OK", "INFORMATIONAL"}
 GOOD_CASE = {"OK", "NON-STRICT", "INFORMATIONAL"}
 
-# A namespace package of the suite needs its .pth file read, which PYTHONPATH alone does not do.
+# A namespace package of the suite needs its .pth file, which PYTHONPATH does not read.
 START = "import site, sys; site.addsitedir(sys.argv.pop(1)); from autobahntestsuite import wstest; wstest.run()"
 
 
 def skip(reason):
-    """A missing part is a skip, printed with its reason."""
+    """Skips the run and prints the reason."""
     print(f"autobahn: SKIPPED: {reason}")
     sys.exit(0)
 
 
 def fuzz(url, folder):
-    """Runs all cases against `url`; returns the report, a verdict for each case."""
+    """Runs all cases against `url`. Returns the report with a result for each case."""
     spec = {
         "outdir": str(folder / "report"),
         "servers": [{"agent": "switchboard", "url": url}],
         "cases": ["*"],
-        "exclude-cases": LEFT_OUT,
+        "exclude-cases": EXCLUDED,
         "exclude-agent-cases": {},
     }
     (folder / "spec.json").write_text(json.dumps(spec))
@@ -55,12 +55,12 @@ def fuzz(url, folder):
         sys.exit("\n".join(["autobahn: FAILED: no report: " + repr(error), *tail]))
 
 
-def judge(report):
-    """Prints what each section came to; returns the cases that are not as they should be."""
+def evaluate(report):
+    """Prints the counts of each section. Returns the bad cases."""
     sections = {}
     bad = []
-    for case, verdict in report.items():
-        behavior, close = verdict["behavior"], verdict["behaviorClose"]
+    for case, result in report.items():
+        behavior, close = result["behavior"], result["behaviorClose"]
         sections.setdefault(int(case.split(".")[0]), Counter())[behavior] += 1
         if behavior not in GOOD_CASE or close not in GOOD_CLOSE:
             bad.append(f"{case}: {behavior}, close {close}")
@@ -86,7 +86,7 @@ def main():
     finally:
         echo.kill()
         echo.wait()
-    bad = judge(report)
+    bad = evaluate(report)
     for line in bad:
         print("autobahn: FAILED:", line)
     print(f"autobahn: {len(report) - len(bad)} passed, {len(bad)} failed, of {CASES}")

@@ -1,8 +1,8 @@
 // The page of the load generator's report: its figures and charts, and the page itself in a browser.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { newWindow, openPage, screenshot, startBrowser, withTools } from './parts/browser.mjs';
-import { exampleData, pageFile, pageFunctions } from './parts/report.mjs';
+import { newWindow, openPage, screenshot, startBrowser, withTools } from './support/browser.mjs';
+import { exampleData, pageFile, pageFunctions } from './support/report.mjs';
 
 const { format, zeroAxis, logAxis, ninesAxis, UNITS, drawInside, timesOverRun, linesByName, stacked, piecesOf, recoveryChart, page, picture } = pageFunctions();
 const list = (values) => Array.from(values);
@@ -147,7 +147,7 @@ test('the page opens from a file, draws its charts, switches runs and reads valu
     await chart.hover({ position: { x: 200, y: 100 } });
     assert.match(await opened.locator('.readout').innerText(), /%[^]*(µs|ms|s)/);
     await screenshot(opened, `loadtest-report-${colorScheme}`);
-    assert.deepEqual(opened.complaints, []);
+    assert.deepEqual(opened.errors, []);
     await context.close();
   }
 });

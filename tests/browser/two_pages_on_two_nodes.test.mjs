@@ -1,8 +1,8 @@
-// The main job: two browsers, each at another node, set up a call through Redis.
+// The main case: two browsers on two nodes set up a call through Redis.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { newWindow, openPage, pageSays, reachablePeer, screenshot, seesMovingPicture, startBrowser, withTools, wordOf } from './parts/browser.mjs';
-import { startTwoNodes } from './parts/servers.mjs';
+import { newWindow, openPage, waitForState, reachablePeer, screenshot, waitForMovingPicture, startBrowser, withTools, stateOf } from './support/browser.mjs';
+import { startTwoNodes } from './support/servers.mjs';
 
 test('two pages on two nodes see each other until one hangs up', withTools, async (t) => {
   const [n1, n2] = await startTwoNodes(t);
@@ -10,17 +10,17 @@ test('two pages on two nodes see each other until one hangs up', withTools, asyn
 
   const first = await openPage(await newWindow(browser), n1.url);
   const firstPeer = await reachablePeer(first);
-  await pageSays(first, { media: 'live' });
+  await waitForState(first, { media: 'live' });
   await screenshot(first, 'ready');
 
   const second = await openPage(await newWindow(browser, { colorScheme: 'dark' }), `${n2.url}?call=${firstPeer}`);
   const both = [first, second];
-  await Promise.all(both.map((page) => pageSays(page, { connection: 'connected' })));
-  assert.deepEqual(await Promise.all(both.map((page) => wordOf(page, 'node'))), ['n1', 'n2']);
+  await Promise.all(both.map((page) => waitForState(page, { connection: 'connected' })));
+  assert.deepEqual(await Promise.all(both.map((page) => stateOf(page, 'node'))), ['n1', 'n2']);
 
   for (const page of both) {
     await page.bringToFront();
-    await seesMovingPicture(page);
+    await waitForMovingPicture(page);
     await page.locator('#f-path').filter({ hasText: /\w+ → \w+, (udp|tcp)/ }).waitFor();
   }
   await screenshot(first, 'call-light');
@@ -31,10 +31,10 @@ test('two pages on two nodes see each other until one hangs up', withTools, asyn
   assert.match(await first.locator('#log').innerText(), /answer: delivered in/);
 
   await second.getByRole('button', { name: 'Hang up' }).click();
-  await pageSays(second, { connection: 'ended', ended: 'hung-up' });
-  await pageSays(first, { connection: 'ended', ended: 'they-hung-up' });
+  await waitForState(second, { connection: 'ended', ended: 'hung-up' });
+  await waitForState(first, { connection: 'ended', ended: 'they-hung-up' });
 
   await first.getByRole('button', { name: 'Call again' }).click();
-  await Promise.all(both.map((page) => pageSays(page, { connection: 'connected' })));
-  assert.deepEqual(both.flatMap((page) => page.complaints), []);
+  await Promise.all(both.map((page) => waitForState(page, { connection: 'connected' })));
+  assert.deepEqual(both.flatMap((page) => page.errors), []);
 });

@@ -1,8 +1,8 @@
-// A refused camera: said clearly, not the end of the call, and mended while the call runs.
+// A refused camera: the page explains it, the call works without it, and the camera can be added later.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { newWindow, openPage, pageSays, reachablePeer, screenshot, seesMovingPicture, startBrowser, withTools, wordOf } from './parts/browser.mjs';
-import { startNode } from './parts/servers.mjs';
+import { newWindow, openPage, waitForState, reachablePeer, screenshot, waitForMovingPicture, startBrowser, withTools, stateOf } from './support/browser.mjs';
+import { startNode } from './support/servers.mjs';
 
 const CAMERA = ['camera', 'microphone'];
 
@@ -11,23 +11,23 @@ test('a refused camera is explained and the call works without it', withTools, a
   const browser = await startBrowser(t, { askForCamera: true });
   const withCamera = await newWindow(browser, { permissions: CAMERA });
   const refused = await newWindow(browser);
-  await refused.grantPermissions([]); // everything not granted is refused
+  await refused.grantPermissions([]); // all permissions are refused
 
   const seen = await openPage(withCamera, url);
   const unseen = await openPage(refused, `${url}?call=${await reachablePeer(seen)}`);
-  await pageSays(unseen, { media: 'denied', call: 'idle' });
+  await waitForState(unseen, { media: 'denied', call: 'idle' });
   await unseen.getByRole('heading', { name: 'Camera and microphone are blocked' }).waitFor();
   await screenshot(unseen, 'camera-refused');
 
   await unseen.getByRole('button', { name: 'Continue without camera' }).click();
-  await Promise.all([seen, unseen].map((page) => pageSays(page, { connection: 'connected' })));
-  await seesMovingPicture(unseen);
+  await Promise.all([seen, unseen].map((page) => waitForState(page, { connection: 'connected' })));
+  await waitForMovingPicture(unseen);
   await screenshot(unseen, 'camera-refused-call');
-  assert.equal(await wordOf(unseen, 'media'), 'without');
-  assert.deepEqual([...seen.complaints, ...unseen.complaints], []);
+  assert.equal(await stateOf(unseen, 'media'), 'without');
+  assert.deepEqual([...seen.errors, ...unseen.errors], []);
 });
 
-test('a camera allowed during the call is negotiated in', withTools, async (t) => {
+test('a camera that is allowed during the call is added', withTools, async (t) => {
   const { url } = await startNode(t);
   const browser = await startBrowser(t, { askForCamera: true });
   const withCamera = await newWindow(browser, { permissions: CAMERA });
@@ -35,15 +35,15 @@ test('a camera allowed during the call is negotiated in', withTools, async (t) =
   await refused.grantPermissions([]);
 
   const late = await openPage(refused, url);
-  await pageSays(late, { media: 'denied' });
+  await waitForState(late, { media: 'denied' });
   const caller = await openPage(withCamera, `${url}?call=${await reachablePeer(late)}`);
-  await Promise.all([late, caller].map((page) => pageSays(page, { connection: 'connected' })));
-  await seesMovingPicture(late);
+  await Promise.all([late, caller].map((page) => waitForState(page, { connection: 'connected' })));
+  await waitForMovingPicture(late);
 
   await refused.grantPermissions(CAMERA);
   await late.getByRole('button', { name: 'Try again' }).click();
-  await pageSays(late, { media: 'live' });
+  await waitForState(late, { media: 'live' });
   await caller.bringToFront();
-  await seesMovingPicture(caller);
-  assert.deepEqual([...late.complaints, ...caller.complaints], []);
+  await waitForMovingPicture(caller);
+  assert.deepEqual([...late.errors, ...caller.errors], []);
 });

@@ -1,20 +1,19 @@
 #!/usr/bin/env python3
-"""Keeps the part of values.schema.json that stands for the node's own configuration in step with the node.
+"""Compares the node's configuration in values.schema.json with the node.
 
-`config_schema.py [--write]`: takes `switchboard config schema`, leaves out what the chart decides itself, and
-compares it with `$defs.nodeConfig` of the chart's schema, or writes it there. The rest of that file is written by
-hand; here is only how it is laid out: what fits stands on one line.
+`config_schema.py [--write]`: takes `switchboard config schema` without the keys that the chart sets itself. Compares it
+with `$defs.nodeConfig` of the chart's schema, or writes it there. The rest of that file is written by hand.
 """
 
 import json
 import subprocess
 import sys
 
-from parts import CHART, SWITCHBOARD
+from support import CHART, SWITCHBOARD
 
 SCHEMA = CHART / "values.schema.json"
 LINE = 118
-# What the chart decides: a whole section, or single keys of one.
+# Set by the chart: a whole section, or single keys.
 OWNED = {
     "node": None,
     "auth": None,
@@ -27,7 +26,7 @@ KEPT = ("type", "items", "enum", "minimum", "maximum")
 
 
 def layout(value, indent=0):
-    """JSON with every object or list that fits on one line."""
+    """JSON in which every object or list that fits is on one line."""
     text = json.dumps(value, ensure_ascii=False)
     if not isinstance(value, (dict, list)) or not value or indent + len(text) <= LINE:
         return text
@@ -39,7 +38,7 @@ def layout(value, indent=0):
 
 
 def leaf(key, definitions):
-    """One key of the node as a schema of draft 7, which is what Helm reads."""
+    """One key of the node as a schema of draft 7, the version that Helm reads."""
     if "$ref" in key:
         key = definitions[key["$ref"].split("/")[-1]]
     if "oneOf" in key:
@@ -48,7 +47,7 @@ def leaf(key, definitions):
 
 
 def wanted():
-    """What `$defs.nodeConfig` has to be."""
+    """The expected `$defs.nodeConfig`."""
     schema = json.loads(subprocess.run([SWITCHBOARD, "config", "schema"], capture_output=True, check=True).stdout)
     sections = {}
     for name, section in sorted(schema["properties"].items()):
@@ -62,7 +61,7 @@ def wanted():
 
 
 def is_current():
-    """Whether the chart's schema knows exactly the node's keys."""
+    """Whether the chart's schema has exactly the node's keys."""
     return json.loads(SCHEMA.read_text())["$defs"]["nodeConfig"] == wanted()
 
 
@@ -72,7 +71,7 @@ def main():
         schema["$defs"]["nodeConfig"] = wanted()
         SCHEMA.write_text(layout(schema) + "\n")
     elif not is_current():
-        sys.exit("values.schema.json does not know the node's keys; tests/chart/config_schema.py --write")
+        sys.exit("values.schema.json differs from the node's keys; tests/chart/config_schema.py --write")
 
 
 if __name__ == "__main__":

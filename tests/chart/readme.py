@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Makes the chart's README: a text of its own (README.head.md) and a table of values.yaml and its `# --` comments.
+"""Generates the chart's README from README.head.md and the `# --` comments of values.yaml.
 
-`readme.py [--write]`: says whether README.md is up to date, or writes it.
+`readme.py [--write]`: checks whether README.md is up to date, or writes it.
 """
 
 import json
@@ -10,7 +10,7 @@ import sys
 
 import yaml
 
-from parts import CHART, HERE
+from support import CHART, HERE
 
 KEY = re.compile(r"^(\s*)([\w.-]+):")
 COMMENT = re.compile(r"^\s*# -- (.*)$")
@@ -20,24 +20,24 @@ LONGEST_DEFAULT = 60
 def rows():
     """(key, default, description) of every value with a `# --` comment, in the order of the file."""
     values = yaml.safe_load((CHART / "values.yaml").read_text())
-    found, path, about = [], [], None
+    found, path, comment_text = [], [], None
     for line in (CHART / "values.yaml").read_text().splitlines():
         if comment := COMMENT.match(line):
-            about = comment[1]
+            comment_text = comment[1]
         elif key := KEY.match(line):
             depth = len(key[1]) // 2
             path = path[:depth] + [key[2]]
-            if about:
+            if comment_text:
                 default = values
                 for part in path:
                     default = default[part]
-                found.append((".".join(path), default, about))
-                about = None
+                found.append((".".join(path), default, comment_text))
+                comment_text = None
     return found
 
 
 def undocumented():
-    """Values without a comment of their own or above them."""
+    """Values without a comment on them or on a parent."""
     known = {key for key, _, _ in rows()}
 
     def walk(value, path):
@@ -54,7 +54,7 @@ def undocumented():
 
 
 def shown(default):
-    """A default as it stands in the table."""
+    """A default as the table shows it."""
     if isinstance(default, str) and "\n" in default:
         return "see values.yaml"
     text = json.dumps(default, ensure_ascii=False)
@@ -64,7 +64,7 @@ def shown(default):
 def text():
     """The whole README."""
     lines = ["| value | default | |", "| --- | --- | --- |"]
-    lines += [f"| `{key}` | {shown(default)} | {about} |".replace("||", "\\|\\|") for key, default, about in rows()]
+    lines += [f"| `{key}` | {shown(default)} | {comment_text} |".replace("||", "\\|\\|") for key, default, comment_text in rows()]
     head = (HERE / "README.head.md").read_text()
     return head.rstrip("\n") + "\n\n" + "\n".join(lines) + "\n"
 

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""Checks the Helm chart: renders every value set and asserts on the objects, offline and without a cluster;
-then runs nodes, Redis and coturn as processes with what was rendered.
+"""Checks the Helm chart offline and without a cluster.
 
-`run.py [--update] [word …]`: all checks, or those whose names contain a word; --update renews the snapshots. Wants
+Renders every value set and checks its objects. Then runs nodes, Redis and coturn as processes with the rendered
+configuration.
+
+`run.py [--update] [word …]`: all checks, or those whose names contain a word; --update renews the snapshots. Needs
 helm, kubeconform, schemas and PyYAML (scripts/setup) and the built node (cargo build). A missing part is a skip with
-its reason, and a failure where CI=true. Not here: containers that run, and alerts that fire.
+its reason, or a failure if CI=true. Not here: running containers (tests/pods) and alerts (tests/operations).
 """
 
 import importlib
@@ -16,7 +18,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path[:0] = [str(HERE), str(ROOT / ".tools/chart/lib")]
-SIDES = ["workload", "keys", "scaling", "network", "exposure", "turn", "monitoring", "refusals", "documents", "whole", "real"]
+TOPICS = ["workload", "keys", "scaling", "network", "exposure", "turn", "monitoring", "refusals", "documents", "validity", "processes"]
 
 
 def missing():
@@ -24,23 +26,23 @@ def missing():
     try:
         import yaml  # noqa: F401
     except ImportError:
-        return "PyYAML is not there"
-    import parts
+        return "PyYAML is not installed"
+    import support
     import schemas
 
     for name in ("helm", "kubeconform"):
-        if not parts.tool(name):
-            return f"{name} is not there"
+        if not support.tool(name):
+            return f"{name} is not installed"
     if not schemas.STAMP.exists() or schemas.STAMP.read_text() != schemas.pins():
-        return "the schemas to validate against are not there, or not those that are pinned"
-    if not pathlib.Path(parts.SWITCHBOARD).exists():
-        return f"{parts.SWITCHBOARD} is not built"
+        return "the schemas are missing or outdated"
+    if not pathlib.Path(support.SWITCHBOARD).exists():
+        return f"{support.SWITCHBOARD} is not built"
     return None
 
 
 def run(check):
-    """Runs one check; returns whether it held. One that cannot run here holds, but not where CI=true."""
-    from parts import Skip
+    """Runs one check and returns whether it passed. A skipped check passes, except if CI=true."""
+    from support import Skip
 
     name = check.__name__.replace("_", " ")
     start = time.monotonic()
@@ -49,7 +51,7 @@ def run(check):
     except Skip as reason:
         print(f"skipped {check.__module__.split('.')[-1]}: {name}: {reason}")
         return os.environ.get("CI") != "true"
-    except Exception as error:  # Whatever a check stumbles over is its failure, not the end of the run.
+    except Exception as error:  # Any error fails this check only.
         reason = f"{type(error).__name__}: {error}" if str(error) else f"{type(error).__name__} at {place(error)}"
         print(f"FAILED  {check.__module__.split('.')[-1]}: {name}\n        {reason} ({place(error)})")
         return False
@@ -58,7 +60,7 @@ def run(check):
 
 
 def place(error):
-    """The last line of a check that led to an error."""
+    """The last line of a check in the error's traceback."""
     frame, line = None, None
     trace = error.__traceback__
     while trace:
@@ -73,18 +75,18 @@ def main():
     if "--update" in sys.argv:
         os.environ["UPDATE_SNAPSHOTS"] = "1"
     if reason := missing():
-        print(f"chart: SKIPPED: {reason}; scripts/setup says why, and cargo build makes the node")
+        print(f"chart: SKIPPED: {reason}; run scripts/setup and cargo build")
         sys.exit(os.environ.get("CI") == "true")
-    import parts
+    import support
 
-    for side in SIDES:
-        importlib.import_module(f"checks.{side}")
-    chosen = [one for one in parts.CHECKS if not words or any(word in one.__name__ for word in words)]
+    for topic in TOPICS:
+        importlib.import_module(f"checks.{topic}")
+    chosen = [one for one in support.CHECKS if not words or any(word in one.__name__ for word in words)]
     if not chosen:
         sys.exit(f"chart: no check's name contains {' or '.join(words)}")
-    held = [run(one) for one in chosen]
-    print(f"chart: {sum(held)} of {len(held)} checks hold, over {len(parts.value_sets())} value sets")
-    sys.exit(not all(held))
+    passed = [run(one) for one in chosen]
+    print(f"chart: {sum(passed)} of {len(passed)} checks pass, over {len(support.value_sets())} value sets")
+    sys.exit(not all(passed))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Prepares the schemas that rendered objects are validated against, under .tools/chart/schemas.
+"""Prepares the schemas for rendered objects under .tools/chart/schemas.
 
-Kubernetes' own come from the package kubernetes-validate (strict: unknown keys are errors), custom resources' from
-the CRDs of the modules in crds.txt, made strict the same way. Run by scripts/setup; wants Go and .tools/chart/lib.
+The schemas of Kubernetes come from the package kubernetes-validate. They are strict: unknown keys are errors. The
+schemas of custom resources come from the CRDs of the modules in crds.txt, and are made strict too. scripts/setup runs
+this. Needs Go and .tools/chart/lib.
 """
 
 import json
@@ -17,7 +18,7 @@ LIB = TOOLS / "lib"
 OUT = TOOLS / "schemas"
 PINS = [ROOT / "tests/chart/crds.txt", ROOT / "tests/chart/requirements.txt"]
 STAMP = OUT / "made-from"
-# The oldest version that Chart.yaml allows, the one that charts are rendered for, the newest known.
+# The oldest version that Chart.yaml allows, the version for rendering, and the newest known one.
 VERSIONS = ["1.27.0", "1.33.0", "1.37.0"]
 KINDS = [
     "configmap-v1", "daemonset-apps-v1", "deployment-apps-v1", "horizontalpodautoscaler-autoscaling-v2",
@@ -27,12 +28,12 @@ KINDS = [
 
 
 def pins():
-    """What the schemas are made from, as text."""
+    """The sources of the schemas, as text."""
     return "".join(path.read_text() for path in PINS)
 
 
 def builtin(version):
-    """Kubernetes' own kinds; their references are made relative, so that nothing is fetched."""
+    """The kinds of Kubernetes. Their references are made relative, so no tool fetches them."""
     source = LIB / f"kubernetes_validate/kubernetes-json-schema/v{version}-local-strict"
     target = OUT / f"v{version}"
     target.mkdir(parents=True)
@@ -87,7 +88,7 @@ def main():
     for line in PINS[0].read_text().splitlines():
         if line and not line.startswith("#"):
             custom(*line.split())
-    # Made last: it says that everything is there.
+    # Written last, after all schemas.
     STAMP.write_text(pins())
 
 

@@ -1,5 +1,7 @@
-"""What a kubelet does for a pod: starts it, asks its probes as rendered, restarts a container whose liveness fails, and
-stops it with SIGTERM and the grace period. Not here: scheduling, and restarts' back-off."""
+"""The work of a kubelet for a pod: start, probes, restart after failed liveness, and stop with SIGTERM and grace period.
+
+Not here: scheduling, and the back-off of restarts.
+"""
 
 import socket
 import threading
@@ -15,31 +17,31 @@ GRACE_S = 30
 STEP_S = 0.1
 
 
-def until(what, holds, within=START_S):
-    """Waits until something holds, for a bounded time; what it then is."""
+def until(what, condition, within=START_S):
+    """Waits until the condition returns a true value, for a bounded time. Returns the value."""
     deadline = time.monotonic() + within
     while time.monotonic() < deadline:
-        if found := holds():
+        if found := condition():
             return found
         time.sleep(STEP_S)
     raise AssertionError(f"{what}: not within {within} s")
 
 
 class Pod:
-    """A pod of one container; `ready`, `restarts` and `unready` (how often it stopped being ready) tell how it fares."""
+    """A pod with one container. `unready` counts how often it stopped being ready."""
 
     def __init__(self, podman, release, name, suffix, address):
         self.podman, self.name, self.address = podman, name, address
         self.labels, self.spec = release.pod(suffix)
-        self.about = self.spec["containers"][0]
-        self.container = f"{name}-{self.about['name']}"
-        self.ready, self.restarts, self.unready, self.held = False, 0, 0, False
+        self.container_spec = self.spec["containers"][0]
+        self.container = f"{name}-{self.container_spec['name']}"
+        self.ready, self.restarts, self.unready, self.paused = False, 0, 0, False
         self.terminating = threading.Event()
         text, secrets = release.playable(name, suffix, address)
         for own, content in secrets.items():
             podman.secret(own, content)
         (podman.folder / f"{name}.yaml").write_text(text)
-        # The link's address follows from the pod's, so that neighbours find a pod that was started again.
+        # The link address is derived from the pod's address, so other pods find a restarted pod.
         link = "02:00:" + ":".join(f"{int(part):02x}" for part in address.split("."))
         where = ["--network", NETWORK, "--ip", address, "--mac-address", link]
         podman("kube", "play", *where, podman.folder / f"{name}.yaml")
@@ -59,24 +61,24 @@ class Pod:
             raise AssertionError(f"{late}; its container is {state}: {self.logs()}") from late
 
     def pid(self):
-        """The process of its container, as the machine sees it."""
+        """The process of its container, in the host's numbering."""
         return self.podman.state(self.container)["Pid"]
 
     def logs(self):
-        """The end of what its container said."""
+        """The end of its container's output."""
         return self.podman("logs", "--tail", "5", self.container, merged=True)
 
     def url(self, port, path):
-        """An address on one of its ports, by the port's name."""
+        """A URL on one of its ports, by the port's name."""
         return f"http://{self.address}:{self.port(port)}{path}"
 
     def port(self, name):
         """The number of one of its ports."""
-        return next(one["containerPort"] for one in self.about["ports"] if one["name"] == name)
+        return next(one["containerPort"] for one in self.container_spec["ports"] if one["name"] == name)
 
-    def holds(self, probe):
+    def probe_succeeds(self, probe):
         """Whether one probe succeeds now."""
-        asked = self.about[probe]
+        asked = self.container_spec[probe]
         try:
             if "httpGet" in asked:
                 url = self.url(asked["httpGet"]["port"], asked["httpGet"]["path"])
@@ -89,21 +91,21 @@ class Pod:
         return True
 
     def _probe(self):
-        """Every probe at its own period, until the pod is to go."""
-        start = self.about.get("startupProbe", {"periodSeconds": 1, "failureThreshold": START_S})
+        """Runs each probe at its period until the pod terminates."""
+        start = self.container_spec.get("startupProbe", {"periodSeconds": 1, "failureThreshold": START_S})
         for _ in range(start["failureThreshold"]):
-            if self.terminating.is_set() or "startupProbe" not in self.about or self.holds("startupProbe"):
+            if self.terminating.is_set() or "startupProbe" not in self.container_spec or self.probe_succeeds("startupProbe"):
                 break
             self.terminating.wait(start["periodSeconds"])
         due = {probe: time.monotonic() for probe in ("readinessProbe", "livenessProbe")}
         failed = dict.fromkeys(due, 0)
         while not self.terminating.wait(STEP_S):
             for probe, moment in due.items():
-                if self.held or time.monotonic() < moment:
+                if self.paused or time.monotonic() < moment:
                     continue
-                due[probe] = time.monotonic() + self.about[probe]["periodSeconds"]
-                failed[probe] = 0 if self.holds(probe) else failed[probe] + 1
-                over = failed[probe] >= self.about[probe].get("failureThreshold", 3)
+                due[probe] = time.monotonic() + self.container_spec[probe]["periodSeconds"]
+                failed[probe] = 0 if self.probe_succeeds(probe) else failed[probe] + 1
+                over = failed[probe] >= self.container_spec[probe].get("failureThreshold", 3)
                 if probe == "readinessProbe" and (over or not failed[probe]):
                     self.unready += self.ready and over
                     self.ready = not over
@@ -113,43 +115,43 @@ class Pod:
 
     def _restart(self):
         self.restarts += 1
-        # The pod, not the container: podman stops a pod whose last container ended.
+        # The pod and not the container, because podman stops a pod after its last container.
         self.podman("pod", "stop", "--time", self.spec.get("terminationGracePeriodSeconds", GRACE_S), self.name)
         if not self.terminating.is_set():
             self.podman("pod", "start", self.name)
 
     def unwatch(self):
-        """Ends the probes; afterwards nothing restarts it."""
+        """Ends the probes, so nothing restarts the pod."""
         self.terminating.set()
         self.watch.join(self.spec.get("terminationGracePeriodSeconds", GRACE_S))
 
     def crash(self, away_s):
-        """Kills its container without warning, and starts it again after a while."""
-        self.held, self.ready = True, False
+        """Kills its container with SIGKILL, and starts it again after `away_s` seconds."""
+        self.paused, self.ready = True, False
         self.podman("kill", "--signal", "KILL", self.container)
         if self.terminating.wait(away_s):
             return
         self.podman("pod", "start", self.name)
         self.restarts += 1
-        self.held = False
+        self.paused = False
 
     def terminate(self):
-        """SIGTERM; whoever routes to it is told first, as the endpoints of a Service are."""
+        """Sends SIGTERM."""
         self.terminating.set()
         self.podman("kill", "--signal", "TERM", self.container)
 
     def ended(self):
-        """The exit code once it ended; fails where it outlives its grace period."""
+        """Waits for the end and returns the exit code. Fails after the grace period."""
         grace = self.spec["terminationGracePeriodSeconds"]
         code = until(f"{self.name} ends after SIGTERM", self.result, grace)["ExitCode"]
         self.delete()
         return code
 
     def result(self):
-        """What podman knows of its container if that ended; else None."""
+        """The state of its container if it has ended; else None."""
         state = self.podman.state(self.container)
         return state if state["Status"] == "exited" else None
 
     def delete(self):
-        """Takes it away at once."""
+        """Deletes the pod at once."""
         self.podman("pod", "rm", "--force", "--time", "0", self.name)

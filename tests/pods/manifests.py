@@ -1,14 +1,16 @@
-"""What the chart renders, as pods that podman can play. What is changed, and why, is all in `playable`; everything else,
-above all security settings, arguments, mounts and the node's configuration, is as rendered."""
+"""The rendered chart as pods for podman. `playable` contains all changes and their reasons.
+
+Security settings, arguments, mounts and the node's configuration are unchanged.
+"""
 
 import copy
 import json
 
-import parts
+import support
 import yaml
 
 RELEASE, NAMESPACE = "sb", "calls"
-# Whom the Secrets of values.yaml are named after; a cluster's operator makes them.
+# The Secrets that values.yaml names. In a real cluster the operator creates them.
 SECRETS = {
     "jwt": {"hs256-secret": "the-secret-that-only-this-test-signs-with"},
     "turn": {"turn-secret": "what-nodes-and-coturn-share"},
@@ -20,20 +22,20 @@ class Release:
     """The rendered objects."""
 
     def __init__(self, values):
-        code, text, errors = parts.helm(
-            "template", RELEASE, parts.CHART, "--namespace", NAMESPACE, "--kube-version", parts.KUBERNETES,
+        code, text, errors = support.helm(
+            "template", RELEASE, support.CHART, "--namespace", NAMESPACE, "--kube-version", support.KUBERNETES,
             "--values", values,
         )
         assert code == 0, errors
-        self.objects = [one for one in yaml.load_all(text, Loader=parts.LOADER) if one]
+        self.objects = [one for one in yaml.load_all(text, Loader=support.LOADER) if one]
 
     def one(self, kind, suffix):
-        """The object of that kind whose name ends so."""
+        """The object of this kind whose name ends with `suffix`."""
         name = f"{RELEASE}-switchboard{suffix}"
         return next(one for one in self.objects if (one["kind"], one["metadata"]["name"]) == (kind, name))
 
     def pod(self, suffix):
-        """The pod that a Deployment, or a Pod itself, asks for: labels and specification."""
+        """Labels and specification of a Deployment's pod, or of a Pod."""
         try:
             template = self.one("Deployment", suffix)["spec"]["template"]
         except StopIteration:
@@ -41,25 +43,25 @@ class Release:
         return template["metadata"]["labels"], template["spec"]
 
     def services(self):
-        """Specifications of the Services, by name."""
+        """The specifications of the Services, by name."""
         return {one["metadata"]["name"]: one["spec"] for one in self.objects if one["kind"] == "Service"}
 
     def playable(self, name, suffix, address):
-        """Text for `podman kube play`, and the podman secrets it wants as {name: content}."""
+        """The text for `podman kube play`, and the podman secrets that it needs as {name: content}."""
         labels, rendered = self.pod(suffix)
         spec = copy.deepcopy(rendered)
-        # podman would publish every port on the machine, and hand probes to systemd; restarts and probes are kubelet.py's.
+        # podman would publish every port on the host and run probes by systemd. kubelet.py runs probes and restarts.
         for container in spec["containers"]:
             for key in ("ports", *PROBES):
                 container.pop(key, None)
         spec["restartPolicy"] = "Never"
-        # It knows no pod's address before the pod runs.
+        # podman does not know a pod's address before the pod runs.
         for container in spec["containers"] + spec.get("initContainers", []):
             for variable in container.get("env", []):
                 if variable.get("valueFrom") == {"fieldRef": {"fieldPath": "status.podIP"}}:
                     del variable["valueFrom"]
                     variable["value"] = address
-        # Of Secrets it takes neither `items` nor base64, and reads `optional` even where there is none.
+        # podman supports no `items` and no base64 in Secrets, and it requires `optional`.
         secrets = {}
         for volume in spec.get("volumes", []):
             if source := volume.get("secret"):

@@ -1,5 +1,8 @@
-"""A podman of the test's own: storage, settings and pod network in one folder and one bridge, gone afterwards. The
-machine's images, containers, networks and packet filter are not touched: the network needs no NAT."""
+"""A separate podman for the test: storage and settings in one folder, and the pod network on one bridge.
+
+Both are removed afterwards. The host's images, containers, networks and packet filter stay unchanged, because the network
+needs no NAT.
+"""
 
 import contextlib
 import json
@@ -12,15 +15,15 @@ import tempfile
 
 TIMEOUT_S = 60
 BRIDGE = "switchboard-t0"
-# Of the addresses for test networks (RFC 2544): nobody else's, and none that relays refuse.
+# Addresses for test networks (RFC 2544). Relays accept them.
 SUBNET = "198.18.77.0/24"
 GATEWAY = "198.18.77.1"
 NETWORK = "pods"
-# The bridge plugin turns it on, though nothing here is forwarded.
+# The bridge plugin enables it, although this network forwards nothing.
 FORWARDING = pathlib.Path("/proc/sys/net/ipv4/ip_forward")
 PAUSE = "localhost/switchboard-pause:pods"
 DOMAIN = "calls.svc.cluster.local"
-MOST_FILES, MOST_PROCESSES = 20_000, 8_192
+MAX_FILES, MAX_PROCESSES = 20_000, 8_192
 CGROUPS = pathlib.Path("/sys/fs/cgroup")
 SETTINGS = """[containers]
 default_ulimits = ["nofile={files}:{files}", "nproc={processes}:{processes}"]
@@ -39,38 +42,38 @@ default_network = "{network}"
 
 
 class Refused(Exception):
-    """What a command said when it failed."""
+    """The error message of a failed command."""
 
 
 def run(*command, timeout=TIMEOUT_S, merged=False, **more):
-    """Runs a command; its output, `merged` with its errors if so wished, or `Refused`."""
-    # In a session of its own: Ctrl-C must not leave a pod half made.
+    """Runs a command and returns its output, with its errors if `merged`. Raises `Refused` on failure."""
+    # In a new session: Ctrl-C must not leave an incomplete pod.
     options = {"capture_output": True, "text": True, "timeout": timeout, "start_new_session": True, **more}
     done = subprocess.run([*map(str, command)], **options)
     if done.returncode:
-        said = (done.stderr or done.stdout).strip().splitlines()
-        raise Refused(f"{' '.join(map(str, command[:6]))} …: {said[-1] if said else done.returncode}")
+        output = (done.stderr or done.stdout).strip().splitlines()
+        raise Refused(f"{' '.join(map(str, command[:6]))} …: {output[-1] if output else done.returncode}")
     return (done.stdout + (done.stderr if merged else "")).strip()
 
 
 def at_most(limit, wanted):
-    """What is wanted, or as much as the machine allows."""
+    """The wanted limit, or the host's hard limit if it is lower."""
     hard = resource.getrlimit(limit)[1]
     return wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
 
 
 def cgroups():
-    """The control groups that podman made; it leaves those of pods behind."""
+    """The control groups of podman. podman does not remove those of pods."""
     tops = [*CGROUPS.glob("libpod_parent"), *CGROUPS.glob("*/libpod_parent")]
     return {folder for top in tops for folder in [top, *top.rglob("*")] if folder.is_dir()}
 
 
 class Podman:
-    """Use as a context: afterwards nothing of it is left."""
+    """A context manager that removes everything at its end."""
 
     def __enter__(self):
         if there := run("ip", "-4", "route", "show", "to", "match", GATEWAY, "scope", "link"):
-            raise Refused(f"{SUBNET} is in use ({there}): another run is going on, or one was killed (ip link del {BRIDGE})")
+            raise Refused(f"{SUBNET} is in use ({there}): another run is active, or one was killed (ip link del {BRIDGE})")
         self.forwards, self.groups, self.secrets = FORWARDING.read_text(), cgroups(), set()
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="switchboard-pods-"))
         try:
@@ -84,9 +87,9 @@ class Podman:
         return self
 
     def _settings(self):
-        # podman's own defaults are more than a machine may allow.
-        files = at_most(resource.RLIMIT_NOFILE, MOST_FILES)
-        processes = at_most(resource.RLIMIT_NPROC, MOST_PROCESSES)
+        # podman's defaults may exceed the host's limits.
+        files = at_most(resource.RLIMIT_NOFILE, MAX_FILES)
+        processes = at_most(resource.RLIMIT_NPROC, MAX_PROCESSES)
         text = SETTINGS.format(
             files=files, processes=processes, gateway=GATEWAY, domain=DOMAIN, pause=PAUSE, folder=self.folder,
             network=NETWORK,
@@ -109,7 +112,7 @@ class Podman:
         return run(*own, *arguments, env=environment, **more)
 
     def secret(self, name, content):
-        """Makes a secret, unless it is there."""
+        """Creates a secret if it does not exist."""
         if name not in self.secrets:
             self.secrets.add(name)
             file = self.folder / f"secret-{name}"
@@ -117,7 +120,7 @@ class Podman:
             self("secret", "create", name, file)
 
     def state(self, container):
-        """What podman knows of a container: `Status`, `ExitCode`, `Pid` and more."""
+        """The state of a container: `Status`, `ExitCode`, `Pid` and more."""
         return json.loads(self("inspect", "--format", "{{json .State}}", container))
 
     def __exit__(self, *_):
@@ -129,10 +132,10 @@ class Podman:
         subprocess.run(["ip", "link", "del", BRIDGE], capture_output=True, check=False)
         FORWARDING.write_text(self.forwards)
         for folder in sorted(cgroups() - self.groups, reverse=True):
-            # One that is in use is not removed.
+            # A control group in use cannot be removed.
             with contextlib.suppress(OSError):
                 folder.rmdir()
-        # The storage is mounted onto itself.
+        # podman mounts its storage onto itself.
         mounts = [line.split()[4] for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines()]
         for mount in reversed([one for one in mounts if one.startswith(f"{self.folder}/")]):
             subprocess.run(["umount", mount], check=False)

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Runs what the chart renders as pods: three nodes, Redis and coturn with podman's `kube play`, on this machine alone.
+"""Runs the rendered chart as pods on this machine: three nodes, Redis and coturn, with podman's `kube play`.
 
-`run.py [--image archive]`; --image runs the nodes of that OCI archive (deploy/image/build) instead of the debug binary.
-Wants podman, runc, coturn, Redis, helm and PyYAML (scripts/setup), the built binaries (cargo build), and root. A missing
-part is a skip with its reason, and a failure where CI=true; a kernel that runs no containers is a skip everywhere. Not
-here: a real API server, its scheduler, and network policies.
+`run.py [--image archive]`: --image runs the OCI archive of deploy/image/build instead of the debug binary.
+Needs podman, runc, coturn, Redis, helm and PyYAML (scripts/setup), the built binaries (cargo build), and root. A missing
+part is a skip with its reason, or a failure if CI=true. A kernel that cannot run containers is always a skip. Not here: a
+real API server, its scheduler, and network policies.
 """
 
 import os
@@ -24,31 +24,31 @@ TOOLS = ["podman", "runc", "ip", "ldd", "redis-server", "turnserver", "turnutils
 def missing():
     """Why the run cannot be; None if it can."""
     if lacking := [name for name in TOOLS if not shutil.which(name)]:
-        return f"{', '.join(lacking)} is not there"
+        return f"{', '.join(lacking)} is not installed"
     try:
         import yaml  # noqa: F401
     except ImportError:
-        return "PyYAML is not there"
+        return "PyYAML is not installed"
     import cluster
-    import parts
+    import support
 
-    if not parts.tool("helm"):
-        return "helm is not there"
-    for binary in (parts.SWITCHBOARD, cluster.LOADTEST):
+    if not support.tool("helm"):
+        return "helm is not installed"
+    for binary in (support.SWITCHBOARD, cluster.LOADTEST):
         if not pathlib.Path(binary).exists():
             return f"{binary} is not built"
-    return None if os.geteuid() == 0 else "containers of this run want root, or sudo without a password"
+    return None if os.geteuid() == 0 else "this test needs root, or sudo without a password"
 
 
 def as_root():
-    """Starts anew as root where sudo asks nothing."""
+    """Restarts as root if sudo needs no password."""
     sudo = ["sudo", "-n", "--preserve-env=CI,PATH,SWITCHBOARD_BIN,LOADTEST_BIN"]
     if os.geteuid() and shutil.which("sudo") and subprocess.run([*sudo, "true"], capture_output=True).returncode == 0:
         os.execvp("sudo", [*sudo, sys.executable, *sys.argv])
 
 
 def runs_containers(podman):
-    """Why the kernel runs no container; None if it does."""
+    """Why the kernel cannot run containers; None if it can."""
     import images
     from podman import PAUSE, Refused
 
@@ -60,19 +60,19 @@ def runs_containers(podman):
     return None
 
 
-def held(check, cluster):
-    """Runs one check; returns whether it held."""
+def run_check(check, cluster):
+    """Runs one check and returns whether it passed."""
     name, start = check.__name__.replace("_", " "), time.monotonic()
     try:
         check(cluster)
-    except Exception as error:  # Whatever a check stumbles over is its failure; the others may still tell more.
+    except Exception as error:  # Any error fails this check only.
         print(f"FAILED  {name}\n        {type(error).__name__}: {error}", flush=True)
         return False
     print(f"ok      {name} ({time.monotonic() - start:.1f} s)", flush=True)
     return True
 
 
-def all_hold(podman, archive):
+def all_checks_pass(podman, archive):
     """Starts the release and runs every check on it."""
     import images
     from checks import CHECKS
@@ -82,8 +82,8 @@ def all_hold(podman, archive):
 
     start = time.monotonic()
     images.node(podman, archive)
-    images.beside(podman)
-    print(f"pods: images are made ({time.monotonic() - start:.1f} s)", flush=True)
+    images.redis_and_coturn(podman)
+    print(f"pods: images are ready ({time.monotonic() - start:.1f} s)", flush=True)
     release = Release(HERE / "values.yaml")
     with Services(release.services(), f"{RELEASE}-switchboard") as services:
         cluster = Cluster(podman, release, services)
@@ -91,11 +91,11 @@ def all_hold(podman, archive):
         try:
             cluster.start()
             print(f"pods: {len(services.pods)} pods are ready ({time.monotonic() - start:.1f} s)", flush=True)
-            results = [held(check, cluster) for check in CHECKS]
+            results = [run_check(check, cluster) for check in CHECKS]
         finally:
             for pod in services.pods:
                 pod.unwatch()
-    print(f"pods: {sum(results)} of {len(results)} checks hold")
+    print(f"pods: {sum(results)} of {len(results)} checks pass")
     return all(results)
 
 
@@ -106,18 +106,18 @@ def main():
     if sys.argv[1:] and not archive:
         sys.exit(__doc__)
     if reason := missing():
-        print(f"pods: SKIPPED: {reason}; scripts/setup says why, and cargo build makes the binaries")
+        print(f"pods: SKIPPED: {reason}; run scripts/setup and cargo build")
         sys.exit(os.environ.get("CI") == "true")
     from podman import Podman
 
-    # So that clean-up follows both, also where a shell started this with SIGINT ignored.
+    # Clean-up must follow both signals, also if a shell ignores SIGINT for this process.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
     with Podman() as podman:
         if reason := runs_containers(podman):
-            print(f"pods: SKIPPED: this kernel runs no containers: {reason}")
+            print(f"pods: SKIPPED: this kernel cannot run containers: {reason}")
             return
-        sys.exit(not all_hold(podman, archive))
+        sys.exit(not all_checks_pass(podman, archive))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""The Services of the release: their names in DNS, and one address that spreads clients' connections over ready pods.
+"""The Services of the release: their DNS names, and one address that distributes connections over ready pods.
 
-A cluster has kube-dns and kube-proxy for that. Here every name leads to the ready pods themselves, and the clients' Service
-is a TCP relay on loopback, so that the machine's packet filter stays as it is. As there, a pod that turns unready keeps
-the connections it has. Not here: network policies; nothing on this machine enforces them.
+A cluster has kube-dns and kube-proxy for this. Here each name resolves to the ready pods, and the clients' Service is a TCP
+relay on loopback. The host's packet filter stays unchanged. A pod that becomes unready keeps its connections, as in a
+cluster. Not here: network policies.
 """
 
 import asyncio
@@ -14,14 +14,14 @@ import threading
 from podman import DOMAIN, GATEWAY
 
 CHUNK = 65_536
-# How long routes to a pod live on after it was told to stop; a node's settle_ms must bridge it.
+# How long routes to a pod remain after its SIGTERM. A node's settle_ms must be longer.
 LAG_S = 0.5
 IS_ANSWER, IS_UNKNOWN, TYPE_A = 0x8580, 0x8583, 1
 TTL_S = 1
 
 
 class Services:
-    """Use as a context; `pods` is what there is to route to, `port` where clients connect."""
+    """A context manager. `pods` are the targets, and clients connect to `port`."""
 
     def __init__(self, services, clients):
         self.services, self.clients, self.pods = services, clients, []
@@ -61,14 +61,14 @@ class Services:
         return [pod for pod in list(self.pods) if wanted <= pod.labels.items()]
 
     def addresses(self, service):
-        """What its name leads to: the ready pods; where a cluster gives it an address of its own, not only those."""
+        """The addresses of its name: the ready pods of a headless Service, or all pods of another Service."""
         if service not in self.services:
             return []
         is_headless = self.services[service].get("clusterIP") == "None"
         return [pod.address for pod in (self.endpoints if is_headless else self._selected)(service)]
 
-    def leave(self, pod):
-        """Takes a pod out, some time from now."""
+    def remove_later(self, pod):
+        """Removes a pod after the lag."""
         self.loop.call_soon_threadsafe(self.loop.call_later, LAG_S, self.pods.remove, pod)
 
     async def _serve(self, reader, writer):
@@ -81,7 +81,7 @@ class Services:
             await asyncio.gather(self._pump(reader, upstream[1]), self._pump(upstream[0], writer))
             upstream[1].close()
         except (OSError, asyncio.CancelledError):
-            # A task that ends cancelled is told about on standard error.
+            # asyncio would report a cancelled task on standard error.
             pass
         finally:
             writer.close()
@@ -96,7 +96,7 @@ class Services:
 
 
 class Names(asyncio.DatagramProtocol):
-    """Answers for IPv4 addresses (RFC 1035); knows no name beyond the release's."""
+    """Answers queries for IPv4 addresses (RFC 1035) of the release's names."""
 
     def __init__(self, services):
         self.services = services

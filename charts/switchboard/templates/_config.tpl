@@ -1,10 +1,10 @@
-{{- /* The node's configuration: values.config under the node's own key names, and what the chart decides itself.
-       Not what may be combined: that is in _validate.tpl. */ -}}
+{{- /* The node's configuration: values.config with the node's key names, and the keys that the chart sets itself.
+       Not here: which values can be combined (_validate.tpl). */ -}}
 
-{{- /* Where things are mounted; tests rely on nothing being elsewhere. */ -}}
+{{- /* The folder of all mounts. Tests depend on it. */ -}}
 {{- define "switchboard.dir" -}}/etc/switchboard{{- end -}}
 
-{{- /* A value as TOML; JSON's strings and lists of strings are TOML's. A whole number must not become 2e+04. */ -}}
+{{- /* A value as TOML. JSON strings and lists of strings are valid TOML. A whole number must not become 2e+04. */ -}}
 {{- define "switchboard.toml" -}}
 {{- if kindIs "float64" . -}}
 {{- if eq (floor .) . -}}{{- int64 . -}}{{- else -}}{{- . -}}{{- end -}}
@@ -28,7 +28,7 @@ turn: ["turn:{{ .host }}:{{ .port }}?transport=udp", "turn:{{ .host }}:{{ .port 
 {{- dict "stun" (concat (default list $own.stun) .Values.turn.stunUrls) "turn" (concat (default list $own.turn) .Values.turn.turnUrls) | toYaml -}}
 {{- end -}}
 
-{{- /* What the chart decides; wins over values.config, which its schema keeps from naming the same keys. */ -}}
+{{- /* The keys that the chart sets. They override values.config, whose schema excludes them. */ -}}
 {{- define "switchboard.chosen" -}}
 {{- $dir := include "switchboard.dir" . -}}
 {{- $urls := include "switchboard.turnUrls" . | fromYaml -}}
@@ -82,8 +82,7 @@ ice:
 {{- end }}
 {{- end -}}
 
-{{- /* Seconds a node may need to stop: settle, then everybody is told and the last one cut off, then a margin for
-       the broker and the traces. */ -}}
+{{- /* The longest stop of a node in seconds: settle, deadline of the drain, and a margin for the broker and traces. */ -}}
 {{- define "switchboard.graceNeeded" -}}
 {{- $ms := add (int64 .Values.config.drain.settle_ms) (int64 .Values.config.drain.deadline_ms) -}}
 {{- add (ceil (divf $ms 1000)) (int64 .Values.terminationMarginSeconds) -}}

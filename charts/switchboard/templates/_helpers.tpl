@@ -1,10 +1,10 @@
-{{- /* Names, labels, images and security contexts. Nothing here decides; what may be combined is in _validate.tpl. */ -}}
+{{- /* Names, labels, images and security contexts. Not here: which values can be combined (_validate.tpl). */ -}}
 
 {{- define "switchboard.name" -}}
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 
-{{- /* 50 characters leave room for the longest suffix, so that no name is cut twice. */ -}}
+{{- /* 50 characters leave room for the longest suffix. */ -}}
 {{- define "switchboard.fullname" -}}
 {{- if .Values.fullnameOverride -}}
 {{- .Values.fullnameOverride | trunc 50 | trimSuffix "-" -}}
@@ -26,7 +26,7 @@
 {{- end -}}
 {{- end -}}
 
-{{- /* Of every object of the release. */ -}}
+{{- /* The selector of every object of the release. */ -}}
 {{- define "switchboard.releaseSelector" -}}
 app.kubernetes.io/name: {{ include "switchboard.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -52,7 +52,7 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 {{- end }}
 {{- end -}}
 
-{{- /* Takes (list $ image fallback-tag); a digest wins over a tag. */ -}}
+{{- /* Takes (list $ image fallback-tag); a digest replaces a tag. */ -}}
 {{- define "switchboard.image" -}}
 {{- $root := index . 0 -}}{{- $image := index . 1 -}}
 {{- $registry := ($root.Values.global | default dict).imageRegistry -}}
@@ -100,7 +100,7 @@ seccompProfile:
   type: RuntimeDefault
 {{- end -}}
 
-{{- /* What pods of every component share: where they may run. Takes the component's values. */ -}}
+{{- /* The placement of the pods of a component. Takes the component's values. */ -}}
 {{- define "switchboard.placement" -}}
 {{- with .nodeSelector }}
 nodeSelector:
@@ -119,7 +119,7 @@ priorityClassName: {{ . }}
 {{- end }}
 {{- end -}}
 
-{{- /* "true" where more than one node may run. */ -}}
+{{- /* "true" if more than one node can run. */ -}}
 {{- define "switchboard.isMany" -}}
 {{- if or (include "switchboard.isScaled" .) (gt (int .Values.replicaCount) 1) -}}true{{- end -}}
 {{- end -}}
@@ -128,7 +128,7 @@ priorityClassName: {{ . }}
 {{- if or .Values.autoscaling.hpa.enabled .Values.autoscaling.keda.enabled -}}true{{- end -}}
 {{- end -}}
 
-{{- /* The fewest nodes that are ever wanted. */ -}}
+{{- /* The minimum number of nodes. */ -}}
 {{- define "switchboard.leastReplicas" -}}
 {{- if .Values.autoscaling.hpa.enabled -}}{{ .Values.autoscaling.hpa.minReplicas }}
 {{- else if .Values.autoscaling.keda.enabled -}}{{ .Values.autoscaling.keda.minReplicas }}

@@ -1,4 +1,4 @@
-{{- /* What the user is told after an installation; a template of its own, so that it can be rendered for a test. */ -}}
+{{- /* The notes after an installation. A separate template, because a test renders it. */ -}}
 
 {{- define "switchboard.notes" -}}
 {{- $name := include "switchboard.fullname" . -}}
@@ -23,27 +23,27 @@ Clients connect to:
   ws://$ADDRESS:{{ .Values.service.port }}/v1/ws, without TLS unless your load balancer adds it, with
     ADDRESS=$(kubectl -n {{ .Release.Namespace }} get service {{ $name }} -o jsonpath='{.status.loadBalancer.ingress[0].ip}')
 {{- else if eq .Values.service.type "NodePort" }}
-  ws://any machine:$PORT/v1/ws, without TLS, with
+  ws://ANY-MACHINE:$PORT/v1/ws, without TLS, with
     PORT=$(kubectl -n {{ .Release.Namespace }} get service {{ $name }} -o jsonpath='{.spec.ports[0].nodePort}')
 {{- else if not (or .Values.ingress.enabled .Values.httpRoute.enabled) }}
   ws://127.0.0.1:8080/v1/ws after
     kubectl -n {{ .Release.Namespace }} port-forward service/{{ $name }} 8080:{{ .Values.service.port }}
-  Nothing is exposed beyond the cluster. Set ingress.enabled, httpRoute.enabled or service.type.
+  The nodes are reachable only inside the cluster. Set ingress.enabled, httpRoute.enabled or service.type.
 {{- end }}
 {{- if not .Values.config.server.allowed_origins }}
-  Pages of other hosts are refused: add their origins to config.server.allowed_origins.
+  Nodes refuse pages of other hosts. Add their origins to config.server.allowed_origins.
 {{- end }}
 
-See that an offer and its answer pass between two pods:
+Test an offer and its answer between two pods:
 {{- if and .Values.selftest.enabled (or .Values.selftest.tokensSecret (include "switchboard.hs256Secret" .)) }}
   helm -n {{ .Release.Namespace }} test {{ .Release.Name }} --logs
 {{- else }}
-  the helm test needs two tokens of your issuer, as selftest.tokensSecret.
+  The helm test needs two tokens of your issuer in selftest.tokensSecret.
 {{- end }}
 {{- if or .Values.auth.hs256.inlineSecret .Values.turn.inlineSecret }}
 
-WARNING: a secret stands in the values (auth.hs256.inlineSecret, turn.inlineSecret). Whoever may read the release's
-history can sign tokens. For a trial only; use existingSecret instead.
+WARNING: the values contain a secret (auth.hs256.inlineSecret, turn.inlineSecret). Every reader of the release's history
+can sign tokens. For a trial only; use existingSecret instead.
 {{- end }}
 {{- if .Values.redis.bundled.enabled }}
 
@@ -51,7 +51,7 @@ WARNING: the bundled Redis has no password, no persistence and no failover. For 
 {{- end }}
 {{- if eq .Values.broker "memory" }}
 
-One node without Redis: it cannot be scaled, and an upgrade disconnects everybody for a moment.
+One node without Redis: it cannot be scaled, and an upgrade disconnects all clients for a moment.
 {{- end }}
 {{- if and .Values.coturn.enabled (eq .Values.coturn.mode "daemonset") }}
 
@@ -60,6 +60,6 @@ firewalls must let UDP {{ .Values.coturn.relayPorts.min }}-{{ .Values.coturn.rel
 {{- end }}
 {{- if not .Values.networkPolicy.enabled }}
 
-networkPolicy.enabled is false: whoever reaches port {{ .Values.ports.ops }} of a pod can drain it.
+networkPolicy.enabled is false: every client that reaches port {{ .Values.ports.ops }} of a pod can drain it.
 {{- end }}
 {{- end -}}

@@ -1,4 +1,4 @@
-{{- /* Which Secrets hold what, their volumes, and a checksum over them. Secrets reach a pod as files only. */ -}}
+{{- /* The Secrets, their volumes, and a checksum over them. Pods get Secrets only as files. */ -}}
 
 {{- define "switchboard.inlineSecretName" -}}
 {{- include "switchboard.fullname" . }}-trial
@@ -86,8 +86,8 @@
 {{- end }}
 {{- end -}}
 
-{{- /* A node reads its secrets once, when it starts; so a changed one must change the pod. Secrets that the chart
-       did not make are looked up, which works in `helm upgrade` but not in `helm template`. */ -}}
+{{- /* A node reads its secrets at its start, so a changed Secret must change the pod. The chart looks up external Secrets,
+       which works in `helm upgrade` but not in `helm template`. */ -}}
 {{- define "switchboard.secretChecksum" -}}
 {{- $seen := list .Values.auth.hs256.inlineSecret .Values.turn.inlineSecret .Values.auth.publicKeys.pem -}}
 {{- range list .Values.auth.hs256.existingSecret .Values.auth.publicKeys.existingSecret .Values.redis.external.existingSecret .Values.turn.existingSecret -}}

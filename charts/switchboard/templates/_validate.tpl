@@ -1,5 +1,5 @@
-{{- /* Values that cannot work together, each with a sentence that says what to do. What a single value may be is in
-       values.schema.json. All problems are told at once. */ -}}
+{{- /* Values that cannot work together, each with a sentence and a solution. All problems are reported together. Not here:
+       single values (values.schema.json). */ -}}
 
 {{- define "switchboard.validate" -}}
 {{- $problems := concat
@@ -23,11 +23,11 @@
 - "auth.hs256: set either existingSecret or inlineSecret, not both"
 {{- end }}
 {{- if and .hs256.inlineSecret (lt (len .hs256.inlineSecret) 32) }}
-- "auth.hs256.inlineSecret: has {{ len .hs256.inlineSecret }} bytes; a node takes no less than 32 (openssl rand -hex 32)"
+- "auth.hs256.inlineSecret: has {{ len .hs256.inlineSecret }} bytes; a node needs at least 32 (openssl rand -hex 32)"
 {{- end }}
 {{- range $kid, $pem := .publicKeys.pem }}
 {{- if contains "PRIVATE KEY" $pem }}
-- "auth.publicKeys.pem.{{ $kid }}: is a private key, which belongs to the issuer alone; export its public half with openssl pkey -pubout"
+- "auth.publicKeys.pem.{{ $kid }}: is a private key, which only the issuer may have; export the public key with openssl pkey -pubout"
 {{- end }}
 {{- end }}
 {{- end }}
@@ -37,14 +37,14 @@
 {{- $external := .Values.redis.external }}
 {{- if eq .Values.broker "memory" }}
 {{- if include "switchboard.isMany" . }}
-- "broker: memory joins nothing, so peers on different nodes would not find each other; set replicaCount: 1 and no autoscaling, or broker: redis"
+- "broker: memory does not connect nodes, so peers on different nodes cannot reach each other; set replicaCount: 1 and no autoscaling, or broker: redis"
 {{- end }}
 {{- if or .Values.redis.bundled.enabled $external.url $external.existingSecret }}
-- "broker: is memory, yet a Redis is configured; take one of them out"
+- "broker: is memory, but a Redis is configured; remove one of them"
 {{- end }}
 {{- else }}
 {{- if ne .Values.redis.mode "standalone" }}
-- "redis.mode: {{ .Values.redis.mode }} is not served by this version; nodes know standalone (one address, which may be a proxy or a managed service with failover)"
+- "redis.mode: {{ .Values.redis.mode }} is not served by this version; use standalone (one address, which may be a proxy or a managed service with failover)"
 {{- end }}
 {{- if and .Values.redis.bundled.enabled (or $external.url $external.existingSecret) }}
 - "redis: set either redis.bundled.enabled or redis.external, not both"
@@ -53,10 +53,10 @@
 - "redis.external: set either url or existingSecret, not both"
 {{- end }}
 {{- if not (or .Values.redis.bundled.enabled $external.url $external.existingSecret) }}
-- "redis: nodes have nothing that joins them; set redis.external.url or redis.external.existingSecret (for a trial redis.bundled.enabled)"
+- "redis: nodes have no connection to each other; set redis.external.url or redis.external.existingSecret (for a trial redis.bundled.enabled)"
 {{- end }}
 {{- if regexMatch "^[a-z]+://[^/@]*:[^/@]+@" $external.url }}
-- "redis.external.url: carries a password, which would stand in a ConfigMap; put the whole URL into a Secret and name it in redis.external.existingSecret"
+- "redis.external.url: contains a password, which a ConfigMap would show; put the whole URL into a Secret and name it in redis.external.existingSecret"
 {{- end }}
 {{- if hasPrefix "rediss://" $external.url }}
 - "redis.external.url: rediss:// (TLS) is not served by this version; use redis:// within the cluster, or a TLS tunnel in extraContainers"
@@ -81,7 +81,7 @@
 - "autoscaling.hpa.cpuPercent: is a share of resources.requests.cpu, which is not set"
 {{- end }}
 {{- if and $keda.enabled (not $keda.prometheusAddress) }}
-- "autoscaling.keda.prometheusAddress: KEDA asks Prometheus for the connections; say where it is"
+- "autoscaling.keda.prometheusAddress: KEDA needs the address of Prometheus"
 {{- end }}
 {{- if and (not (kindIs "invalid" $pdb.minAvailable)) (not (kindIs "invalid" $pdb.maxUnavailable)) }}
 - "podDisruptionBudget: set either minAvailable or maxUnavailable (null for the other), not both"
@@ -89,10 +89,10 @@
 {{- if and (ne (toString $pdb.enabled) "false") (not (kindIs "invalid" $pdb.minAvailable)) }}
 {{- $least := int (include "switchboard.leastReplicas" .) }}
 {{- if and (not (hasSuffix "%" (toString $pdb.minAvailable))) (ge (int $pdb.minAvailable) $least) }}
-- "podDisruptionBudget.minAvailable: is {{ $pdb.minAvailable }} of {{ $least }} replicas, so no pod could ever be evicted and a machine never emptied; set it to {{ sub $least 1 }} or less"
+- "podDisruptionBudget.minAvailable: is {{ $pdb.minAvailable }} of {{ $least }} replicas, so no pod could be evicted and no machine drained; set it to {{ sub $least 1 }} or less"
 {{- end }}
 {{- if eq (toString $pdb.minAvailable) "100%" }}
-- "podDisruptionBudget.minAvailable: of 100% lets no pod be evicted and no machine be emptied; use maxUnavailable: 1"
+- "podDisruptionBudget.minAvailable: of 100% allows no eviction and no drain of a machine; use maxUnavailable: 1"
 {{- end }}
 {{- end }}
 {{- end -}}
@@ -100,19 +100,19 @@
 {{- define "switchboard.problemsOfExposure" -}}
 {{- $tls := .Values.ingress.tls }}
 {{- if and .Values.ingress.enabled (not .Values.ingress.hosts) }}
-- "ingress.hosts: names no host; an Ingress without one would take everybody's traffic"
+- "ingress.hosts: names no host; an Ingress without a host would get all traffic"
 {{- end }}
 {{- if and .Values.ingress.enabled $tls.clusterIssuer $tls.issuer }}
 - "ingress.tls: set either clusterIssuer or issuer, not both"
 {{- end }}
 {{- if and .Values.certificate.enabled (or $tls.clusterIssuer $tls.issuer) }}
-- "certificate.enabled: ingress.tls has cert-manager make a Certificate already; use one of the two"
+- "certificate.enabled: ingress.tls already creates a Certificate with cert-manager; use one of the two"
 {{- end }}
 {{- if and .Values.certificate.enabled (not .Values.certificate.issuerRef.name) }}
-- "certificate.issuerRef.name: says which cert-manager issuer signs; it is empty"
+- "certificate.issuerRef.name: is empty; name a cert-manager issuer"
 {{- end }}
 {{- if and .Values.certificate.enabled (not (or .Values.certificate.dnsNames .Values.ingress.hosts .Values.httpRoute.hostnames)) }}
-- "certificate.dnsNames: is empty, and no host of ingress or httpRoute to take instead"
+- "certificate.dnsNames: is empty, and ingress and httpRoute have no host"
 {{- end }}
 {{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) }}
 - "httpRoute.parentRefs: names no Gateway to attach to"
@@ -125,27 +125,27 @@
 - "turn: set either existingSecret or inlineSecret, not both"
 {{- end }}
 {{- if and (or $coturn.enabled $turn.turnUrls) (not (or $turn.existingSecret $turn.inlineSecret)) }}
-- "turn.existingSecret: TURN needs the secret that nodes and coturn share to make credentials; name a Secret (for a trial set turn.inlineSecret)"
+- "turn.existingSecret: TURN needs the secret that nodes and coturn share for credentials; name a Secret (for a trial set turn.inlineSecret)"
 {{- end }}
 {{- if $coturn.enabled }}
 {{- if not $coturn.host }}
-- "coturn.host: clients must be told where coturn is; set the name or address under which they reach it"
+- "coturn.host: clients need the address of coturn; set its name or address"
 {{- end }}
 {{- if ge (int $coturn.relayPorts.min) (int $coturn.relayPorts.max) }}
 - "coturn.relayPorts: min ({{ $coturn.relayPorts.min }}) must be below max ({{ $coturn.relayPorts.max }})"
 {{- end }}
 {{- if and (ge (int $coturn.port) (int $coturn.relayPorts.min)) (le (int $coturn.port) (int $coturn.relayPorts.max)) }}
-- "coturn.port: {{ $coturn.port }} lies within coturn.relayPorts"
+- "coturn.port: {{ $coturn.port }} is within coturn.relayPorts"
 {{- end }}
 {{- if and $coturn.tls.secretName (eq (int $coturn.tls.port) (int $coturn.port)) }}
-- "coturn.tls.port: is coturn.port ({{ $coturn.port }}) too; TLS needs a port of its own"
+- "coturn.tls.port: equals coturn.port ({{ $coturn.port }}); TLS needs another port"
 {{- end }}
 {{- if eq $coturn.mode "deployment" }}
 {{- if not $coturn.externalIp }}
-- "coturn.externalIp: behind a load balancer coturn must hand out the balancer's address, not the pod's; reserve one and set it"
+- "coturn.externalIp: behind a load balancer clients need the balancer's address; reserve one and set it"
 {{- end }}
 {{- if gt (sub (int $coturn.relayPorts.max) (int $coturn.relayPorts.min)) 99 }}
-- "coturn.relayPorts: a Service lists each relay port by itself, so mode deployment takes at most 100 of them; use mode daemonset for more"
+- "coturn.relayPorts: a Service lists each relay port, so mode deployment supports at most 100 of them; use mode daemonset for more"
 {{- end }}
 {{- end }}
 {{- end }}
@@ -154,15 +154,15 @@
 {{- define "switchboard.problemsOfRest" -}}
 {{- $needed := int (include "switchboard.graceNeeded" .) }}
 {{- if and .Values.terminationGracePeriodSeconds (lt (int .Values.terminationGracePeriodSeconds) $needed) }}
-- "terminationGracePeriodSeconds: is {{ .Values.terminationGracePeriodSeconds }}, but a node needs up to {{ $needed }} s to stop (config.drain.settle_ms + config.drain.deadline_ms + terminationMarginSeconds); leave it out, or drain faster"
+- "terminationGracePeriodSeconds: is {{ .Values.terminationGracePeriodSeconds }}, but a node needs up to {{ $needed }} s to stop (config.drain.settle_ms + config.drain.deadline_ms + terminationMarginSeconds); remove it, or drain faster"
 {{- end }}
 {{- with .Values.config.drain }}
 {{- if gt (add (int64 .window_ms) (int64 .grace_ms)) (int64 .deadline_ms) }}
-- "config.drain.deadline_ms: must be at least window_ms + grace_ms, or the last clients are cut off without a word"
+- "config.drain.deadline_ms: must be at least window_ms + grace_ms, or the last clients get no time to move"
 {{- end }}
 {{- end }}
 {{- if eq (int .Values.ports.public) (int .Values.ports.ops) }}
-- "ports: public and ops are both {{ .Values.ports.public }}; the operations port must be another one, it can drain the node"
+- "ports: public and ops are both {{ .Values.ports.public }}; the operations port must be separate, because it can drain the node"
 {{- end }}
 {{- if and .Values.metrics.serviceMonitor.enabled .Values.metrics.podMonitor.enabled }}
 - "metrics: serviceMonitor and podMonitor would scrape every node twice; enable one of them"

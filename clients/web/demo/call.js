@@ -1,26 +1,26 @@
 // @ts-check
 /**
- * One call: one RTCPeerConnection and the messages about it, by perfect negotiation (W3C WebRTC 1.0,
- * section 10.7) with trickled candidates (RFC 8838). Either side may renegotiate at any time.
- * It does NOT decide which calls to take; `line.js` does.
+ * One call: one RTCPeerConnection and its messages, with perfect negotiation (W3C WebRTC 1.0, section 10.7) and
+ * trickled candidates (RFC 8838). Either side may renegotiate at any time. Not here: which calls to accept
+ * (`call_manager.js`).
  */
 
 /** @typedef {import('./protocol.js').Delivery} Delivery */
 /** @typedef {{call: string, again?: boolean, description?: RTCSessionDescriptionInit, candidate?: RTCIceCandidateInit, reason?: string}} Payload */
 /**
- * @typedef {object} Report what a call tells about itself
+ * @typedef {object} Report the callbacks of a call
  * @property {(pc: RTCPeerConnection) => void} onChange one of the connection's states changed
  * @property {(stream: MediaStream) => void} onRemote
  * @property {(kind: string, ms: number) => void} onReceipt
- * @property {(reason: string, detail: string) => void} onEnd once, whoever ended it
+ * @property {(reason: string, detail: string) => void} onEnd called once, for an end by either side
  * @property {(text: string) => void} onLog
  */
 
 const ANSWER_DEADLINE_MS = 20_000;
-/** Without a usable path ICE may stay silent for ever instead of failing. */
+/** Without a usable path ICE may never fail. */
 const CONNECT_DEADLINE_MS = 30_000;
 const MAX_ICE_RESTARTS = 3;
-/** A reason comes from the other side; ours are short words. */
+/** A reason comes from the other side. The reasons of this page are short. */
 const MAX_REASON_CHARS = 40;
 
 export class Call {
@@ -33,7 +33,7 @@ export class Call {
 
   /**
    * @param {object} setup
-   * @param {string} setup.id names the call on both sides, so that words about an earlier one do no harm
+   * @param {string} setup.id identifies the call on both sides, so messages of an earlier call are ignored
    * @param {string} setup.self @param {string} setup.peer
    * @param {boolean} setup.caller
    * @param {RTCIceServer[]} setup.iceServers
@@ -59,8 +59,8 @@ export class Call {
     }
   }
 
-  /** Nobody has answered yet. */
-  get ringing() {
+  /** Whether the other side has not answered yet. */
+  get isRinging() {
     return this.caller && !this.pc.remoteDescription;
   }
 
@@ -85,13 +85,13 @@ export class Call {
     };
   }
 
-  /** Ends the call unless the next step of its setup comes in time. @param {string} reason @param {number} deadlineMs */
+  /** Ends the call unless the next step of its setup happens in time. @param {string} reason @param {number} deadlineMs */
   #expect(reason, deadlineMs) {
     clearTimeout(this.#setupTimer);
     this.#setupTimer = setTimeout(() => this.end(reason), deadlineMs);
   }
 
-  /** The camera may come later than the call: it is then negotiated in. @param {MediaStream} stream */
+  /** Adds the camera. During a call this renegotiates. @param {MediaStream} stream */
   addStream(stream) {
     for (const track of stream.getTracks()) this.pc.addTrack(track, stream);
   }
@@ -103,20 +103,20 @@ export class Call {
       await this.pc.setLocalDescription();
       this.#send('offer', { description: this.pc.localDescription?.toJSON(), again });
     } catch (error) {
-      this.#broken(error);
+      this.#fail(error);
     } finally {
       this.#makingOffer = false;
     }
   }
 
-  /** @param {Delivery} delivery one that names this call */
+  /** @param {Delivery} delivery a message of this call */
   async receive({ type, payload }) {
     if (type === 'bye') return this.end(`they-${String(payload.reason ?? 'hung-up').slice(0, MAX_REASON_CHARS)}`, '', false);
     try {
       if (payload.description) await this.#describe(payload.description);
       else if (payload.candidate) await this.#addCandidate(payload.candidate);
     } catch (error) {
-      this.#broken(error);
+      this.#fail(error);
     }
   }
 
@@ -128,7 +128,7 @@ export class Call {
     this.#ignoringOffer = collision && !this.polite;
     if (this.#ignoringOffer) return;
     this.#settingAnswer = description.type === 'answer';
-    await pc.setRemoteDescription(description); // rolls our own offer back if need be
+    await pc.setRemoteDescription(description); // rolls back our own offer if necessary
     this.#settingAnswer = false;
     if (pc.connectionState === 'new') this.#expect('no-path', CONNECT_DEADLINE_MS);
     if (description.type !== 'offer') return;
@@ -151,26 +151,26 @@ export class Call {
       (ms) => this.report.onReceipt(kind, ms),
       (error) => {
         this.report.onLog(`${kind}: ${error.code}`);
-        // A call cannot begin without its offer and answer; one that runs, or lost a candidate, may go on.
-        const vital = kind === 'offer' || kind === 'answer';
-        if (vital && this.pc.connectionState !== 'connected') this.end(error.code, error.message, false);
+        // A call needs its offer and its answer. A connected call, or one that lost a candidate, can continue.
+        const isRequired = kind === 'offer' || kind === 'answer';
+        if (isRequired && this.pc.connectionState !== 'connected') this.end(error.code, error.message, false);
       },
     );
   }
 
   /** @param {unknown} error */
-  #broken(error) {
-    if (this.#ended) return; // what was still under way when the connection closed
+  #fail(error) {
+    if (this.#ended) return; // an operation that was pending when the connection closed
     this.report.onLog(`negotiation: ${error}`);
     this.end('failed', String(error));
   }
 
-  /** @param {string} reason @param {string} [detail] @param {boolean} [tell] whether the other side should hear of it */
-  end(reason, detail = '', tell = true) {
+  /** @param {string} reason @param {string} [detail] @param {boolean} [sendBye] whether to inform the other side */
+  end(reason, detail = '', sendBye = true) {
     if (this.#ended) return;
     this.#ended = true;
     clearTimeout(this.#setupTimer);
-    if (tell) this.#send('bye', { reason });
+    if (sendBye) this.#send('bye', { reason });
     this.pc.onnegotiationneeded = this.pc.onicecandidate = this.pc.ontrack = this.pc.onconnectionstatechange = null;
     this.pc.close();
     this.report.onEnd(reason, detail);

@@ -1,5 +1,5 @@
 // @ts-check
-/** The page's elements by id, with their types. */
+/** Typed look-up of the page's elements by id. */
 
 /** @typedef {keyof HTMLElementTagNameMap} Tag */
 

@@ -1,25 +1,25 @@
 // @ts-check
 /**
- * Who this tab is: a peer ID that survives a reload but is never shared with a duplicated tab, and the
- * development tokens for it. A real application gets tokens from its own backend instead.
+ * The peer ID of this tab, and development tokens for it. The ID survives a reload. A duplicated tab gets another ID. A real
+ * application gets tokens from its own backend.
  */
 
 const STORAGE_KEY = 'switchboard.peer';
 const SESSION_DEADLINE_MS = 5_000;
-/** On a reload the lock of the page before may take a moment to go. */
+/** After a reload the lock of the previous page may exist for a moment. */
 const LOCK_WAIT_MS = 400;
 
 export class Identity {
-  /** @type {string} empty until the node has named us */
+  /** @type {string} empty until the node has named this peer */
   peer = '';
 
-  /** Takes up the remembered peer ID, unless another tab is using it: duplicating a tab copies sessionStorage. */
+  /** Restores the remembered peer ID, unless another tab uses it: a duplicated tab copies sessionStorage. */
   async recall() {
     const remembered = sessionStorage.getItem(STORAGE_KEY) ?? '';
     if (remembered && (await holdLock(remembered))) this.peer = remembered;
   }
 
-  /** A fresh token for this peer. @returns {Promise<import('./protocol.js').Session>} */
+  /** Requests a new token for this peer. @returns {Promise<import('./protocol.js').Session>} */
   async session() {
     const url = new URL('/dev/session', location.origin);
     if (this.peer) url.searchParams.set('peer', this.peer);
@@ -37,9 +37,9 @@ export class Identity {
   }
 }
 
-/** Holds a Web Lock named after the peer until this tab goes. @param {string} peer @returns {Promise<boolean>} */
+/** Holds a Web Lock with the peer's name until this tab closes. @param {string} peer @returns {Promise<boolean>} */
 function holdLock(peer) {
-  if (!navigator.locks) return Promise.resolve(isReload()); // insecure origin: no locks there
+  if (!navigator.locks) return Promise.resolve(isReload()); // an insecure origin has no locks
   return new Promise((resolve) => {
     const held = () => {
       resolve(true);

@@ -1,9 +1,9 @@
 // @ts-check
-/** Wires the page: identity → signaling → line → what is shown. The only module that knows them all. */
+/** Connects the modules: identity → signaling → calls → page. Not here: any of their logic. */
 import { Identity } from './identity.js';
-import { Line } from './line.js';
+import { CallManager } from './call_manager.js';
 import { MediaProblem, openCamera } from './media.js';
-import { meetNeighbours } from './neighbours.js';
+import { discoverTabs } from './tab_discovery.js';
 import { clearStates, log, milliseconds, showFact, showMeasured, showStates } from './panel.js';
 import { Signaling } from './signaling.js';
 import { observe } from './stats.js';
@@ -31,21 +31,21 @@ const signaling = new Signaling(() => identity.session(), {
     log(`signaling: ${state}${why && ` (${why})`}`);
   },
   onWelcome(welcome) {
-    const first = !line.self;
-    line.self = welcome.peer;
-    line.iceServers = welcome.ice_servers ?? [];
+    const first = !calls.self;
+    calls.self = welcome.peer;
+    calls.iceServers = welcome.ice_servers ?? [];
     root.dataset.node = welcome.node;
     showIdentity(welcome.peer);
     log(`welcome ${welcome.peer}${welcome.resumed ? ', session resumed' : ''}`);
-    if (first) reachable();
+    if (first) onReachable();
   },
-  onDelivery: (delivery) => line.receive(delivery),
+  onDelivery: (delivery) => calls.receive(delivery),
   onLog: log,
 });
 
 const receipts = { delivered: 0 };
 
-const line = new Line(signaling, {
+const calls = new CallManager(signaling, {
   onStart(call) {
     receipts.delivered = 0;
     log(call.caller ? `calling ${call.peer}` : `answering ${call.peer}`);
@@ -66,9 +66,9 @@ const line = new Line(signaling, {
   onRemote: showRemote,
   onReceipt(kind, ms) {
     receipts.delivered += 1;
-    const words = `${kind}: delivered in ${milliseconds(ms)}`;
+    const text = `${kind}: delivered in ${milliseconds(ms)}`;
     showFact('receipts', `${receipts.delivered} delivered, last in ${milliseconds(ms)}`);
-    if (kind !== 'candidate') log(words);
+    if (kind !== 'candidate') log(text);
   },
   onEnd(call, reason, detail) {
     log(`call with ${call.peer} ended: ${reason}`);
@@ -83,15 +83,15 @@ const line = new Line(signaling, {
 
 /** @param {string} peer */
 function dial(peer) {
-  if (peer !== line.self) return line.dial(peer);
+  if (peer !== calls.self) return calls.dial(peer);
   root.dataset.ended = 'yourself';
   show({ phase: 'ended', peer, reason: 'yourself', detail: '' });
 }
 
 /** @type {() => void} */
-let goOnWithout = () => {};
+let continueWithoutCamera = () => {};
 
-/** Resolves once a person has a picture or has chosen to go on without one. @type {Promise<void>} */
+/** Resolves when the user has a camera picture, or continues without one. @type {Promise<void>} */
 let cameraSettled = startCamera();
 /** @returns {Promise<void>} */
 async function startCamera() {
@@ -99,23 +99,23 @@ async function startCamera() {
   try {
     const stream = await openCamera();
     showLocal(stream);
-    line.setStream(stream);
+    calls.setStream(stream);
     show({ media: 'live' });
   } catch (error) {
     if (!(error instanceof MediaProblem)) throw error;
     log(`camera: ${error.message}`);
     show({ media: error });
-    await new Promise((resolve) => (goOnWithout = () => resolve(undefined)));
+    await new Promise((resolve) => (continueWithoutCamera = () => resolve(undefined)));
   }
 }
 
-/** Signaling has named us for the first time: others can reach this tab from now on. */
-async function reachable() {
+/** The node has named this peer for the first time: other peers can now reach it. */
+async function onReachable() {
   await cameraSettled;
-  if (line.call) return;
+  if (calls.call) return;
   if (invited) return dial(invited);
-  meetNeighbours(line.self, {
-    isIdle: () => !line.call,
+  discoverTabs(calls.self, {
+    isIdle: () => !calls.call,
     onOlder(peer) {
       log(`another tab is waiting: ${peer}`);
       dial(peer);
@@ -124,28 +124,28 @@ async function reachable() {
 }
 
 async function measure() {
-  const pc = line.call?.pc;
+  const pc = calls.call?.pc;
   if (pc?.connectionState !== 'connected') return;
   const facts = await observe(pc);
-  if (pc === line.call?.pc) showMeasured(facts); // it may have ended meanwhile
+  if (pc === calls.call?.pc) showMeasured(facts); // the call may have ended
 }
 
 bind({
   dial,
   again: () => dial(view.peer),
-  hangUp: () => line.hangUp(),
+  hangUp: () => calls.hangUp(),
   noCamera() {
     show({ media: 'without' });
-    goOnWithout();
+    continueWithoutCamera();
   },
   retryCamera() {
-    const go = goOnWithout;
+    const go = continueWithoutCamera;
     cameraSettled = startCamera();
     void cameraSettled.then(go);
   },
 });
 setInterval(() => void measure(), MEASURE_EVERY_MS);
-addEventListener('pagehide', () => line.hangUp('left'));
+addEventListener('pagehide', () => calls.hangUp('left'));
 addEventListener('pageshow', (event) => event.persisted && location.reload());
 await identity.recall();
 signaling.start();

@@ -1,11 +1,11 @@
 // @ts-check
-/** The camera and microphone of this side, and what to tell a person when there is none. */
+/** The camera and microphone of this side, and the texts for their errors. */
 
 /** @typedef {'denied' | 'not-found' | 'in-use' | 'insecure' | 'failed'} ProblemKind */
 
 const CAMERA = { width: { ideal: 1280 }, height: { ideal: 720 } };
 
-/** Why there is no picture, in words for a person. */
+/** Why there is no picture, with texts for the user. */
 export class MediaProblem extends Error {
   /** @param {ProblemKind} kind @param {string} title @param {string} help */
   constructor(kind, title, help) {
@@ -16,7 +16,7 @@ export class MediaProblem extends Error {
 }
 
 /**
- * Camera and microphone; whichever of the two exists if one is missing.
+ * Opens camera and microphone, or only one of them if the other is missing.
  * @returns {Promise<MediaStream>} rejects with a `MediaProblem`
  */
 export async function openCamera() {
@@ -34,7 +34,7 @@ export async function openCamera() {
       return await navigator.mediaDevices.getUserMedia(wanted);
     } catch (error) {
       cause ??= error;
-      // Only a missing device is worth asking for less; a refusal must not become a second prompt.
+      // Only a missing device allows a second attempt. A refusal must not cause a second prompt.
       if (!(error instanceof DOMException) || error.name !== 'NotFoundError') break;
     }
   }
@@ -49,7 +49,7 @@ function explain(error) {
       return new MediaProblem(
         'denied',
         'Camera and microphone are blocked',
-        'Allow them with the camera or settings icon beside the address (and in your system’s privacy settings), then try again.',
+        'Allow them with the camera or settings icon next to the address (and in your system’s privacy settings), then try again.',
       );
     case 'NotFoundError':
     case 'OverconstrainedError':

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * The sends that have no final word yet. Every send ends here in exactly one: `delivered`, or an error.
- * It owns ids, bounds and promises; it does NOT own the socket.
+ * The sends without an outcome. Every send ends in exactly one outcome: `delivered` or an error. Ids, bounds and promises are
+ * here. Not here: the socket.
  */
 
 /** @typedef {import('./protocol.js').Kind} Kind */
@@ -9,7 +9,7 @@
 
 const MAX_PENDING_SENDS = 512;
 
-/** A send's final word when it is not `delivered`. `code` is one of the protocol's error codes. */
+/** The outcome of a failed send. `code` is one of the protocol's error codes. */
 export class SendError extends Error {
   /** @param {string} code @param {string} message */
   constructor(code, message) {
@@ -25,12 +25,12 @@ export class Outbox {
 
   /**
    * @param {Kind} kind @param {string} to @param {unknown} payload
-   * @param {(frame: string) => void} transmit called at once; does nothing while there is no connection
+   * @param {(frame: string) => void} transmit called at once; has no effect without a connection
    * @returns {Promise<number>} milliseconds to `delivered`
    */
   add(kind, to, payload, transmit) {
     if (this.#pending.size >= MAX_PENDING_SENDS) {
-      return Promise.reject(new SendError('queue-full', 'too many sends without a final word'));
+      return Promise.reject(new SendError('queue-full', 'too many sends without an outcome'));
     }
     const id = this.#nextId++;
     const frame = JSON.stringify({ type: kind, to, id, payload });
@@ -40,7 +40,7 @@ export class Outbox {
     });
   }
 
-  /** What a new connection must say again; the same id is the same message. */
+  /** The frames that a new connection must repeat, with the same ids. */
   frames() {
     return [...this.#pending.values()].map(({ frame }) => frame);
   }
@@ -56,14 +56,14 @@ export class Outbox {
     send?.resolve(performance.now() - send.sentAt);
   }
 
-  /** @param {number} id @param {SendError} error @returns {boolean} whether such a send was waiting */
+  /** @param {number} id @param {SendError} error @returns {boolean} whether the send was pending */
   failed(id, error) {
     const send = this.#take(id);
     send?.reject(error);
     return send !== undefined;
   }
 
-  /** No connection will follow. @param {SendError} error */
+  /** Fails all sends, because no connection follows. @param {SendError} error */
   failAll(error) {
     for (const id of [...this.#pending.keys()]) this.failed(id, error);
   }

@@ -1,10 +1,10 @@
 // @ts-check
-/** The side panel that shows the machinery: states, path, receipts, event log. It only displays. */
+/** The side panel: states, path, receipts and event log. It only displays. */
 import { byId } from './dom.js';
 
 const MAX_LOG_LINES = 200;
 
-/** @type {Record<string, 'good' | 'wait' | 'bad'>} the tone of each state name that has one */
+/** @type {Record<string, 'good' | 'wait' | 'bad'>} the tone of a state */
 const TONES = {
   complete: 'good', connected: 'good', completed: 'good', connecting: 'wait', reconnecting: 'wait', gathering: 'wait',
   new: 'wait', checking: 'wait', disconnected: 'wait', failed: 'bad', closed: 'bad',
@@ -49,10 +49,10 @@ export function log(text) {
   const list = byId('log');
   const line = document.createElement('li');
   const time = document.createElement('time');
-  const words = document.createElement('span');
+  const message = document.createElement('span');
   time.textContent = new Date().toTimeString().slice(0, 8);
-  words.textContent = text; // never as HTML: parts of it come from the other side
-  line.append(time, words);
+  message.textContent = text; // never as HTML: the other side controls parts of it
+  line.append(time, message);
   const following = list.scrollHeight - list.scrollTop - list.clientHeight < 24;
   list.append(line);
   while (list.childElementCount > MAX_LOG_LINES) list.firstElementChild?.remove();

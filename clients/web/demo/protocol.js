@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * The tables of Switchboard's wire protocol that the page needs: names, close codes, back-off.
- * Pure data and arithmetic; nothing here holds a socket. The normative text is docs/protocol.md.
+ * The tables of the wire protocol for this page: names, close codes and backoff. They have no state. The normative text is
+ * docs/protocol.md.
  */
 
 /** @typedef {{peer: string, token: string, ws_url: string}} Session what `/dev/session` answers */
@@ -14,7 +14,7 @@ export const SUBPROTOCOL = 'switchboard.v1';
 /** @type {ReadonlySet<string>} */
 export const KINDS = new Set(['offer', 'answer', 'candidate', 'bye', 'message']);
 
-/** Close codes after which coming back would be wrong. After every other code a client resumes. */
+/** Close codes that end the session. After every other code a client resumes. */
 export const FINAL_CLOSES = new Map([
   [1000, 'the node closed the connection'],
   [1003, 'the node refused a binary frame'],
@@ -29,16 +29,15 @@ const BACKOFF_BASE_MS = 250;
 const BACKOFF_CAP_MS = 10_000;
 
 /**
- * Full jitter: anything between nothing and a bound that doubles, so that the clients of a node that
- * fell over do not come back in step.
- * @param {number} failures how often in a row it failed, from 0
- * @param {number} [floorMs] what the node asked for
+ * Backoff with full jitter: a random wait up to a bound that doubles. The clients of a failed node return at different times.
+ * @param {number} failures failures in a row, from 0
+ * @param {number} [minimumMs] the wait that the node asked for
  */
-export function backoffMs(failures, floorMs = 0) {
-  return floorMs + Math.random() * Math.min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** failures);
+export function backoffMs(failures, minimumMs = 0) {
+  return minimumMs + Math.random() * Math.min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** failures);
 }
 
-/** The `retry_after_ms` that closes 1013 and 4429 carry in their reason. @param {string} reason */
+/** The `retry_after_ms` in the reason of the closes 1013 and 4429. @param {string} reason */
 export function retryAfterMs(reason) {
   const found = /\d+/.exec(reason);
   return found ? Math.min(Number(found[0]), 6 * BACKOFF_CAP_MS) : 0;

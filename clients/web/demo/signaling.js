@@ -1,12 +1,11 @@
 // @ts-check
 /**
- * One peer's presence at a signaling node: the native protocol over WebSocket, kept up across lost
- * connections, draining nodes and expiring tokens.
- * It is NOT the SDK (one transport, no rooms), but every send does get its final word.
+ * One peer's session with a signaling node: the native protocol over WebSocket. The session survives lost connections,
+ * draining nodes and expiring tokens, and every send gets its outcome. It is not an SDK: it has one transport and no rooms.
  */
 import { Outbox, SendError } from './outbox.js';
 import { FINAL_CLOSES, KINDS, SUBPROTOCOL, backoffMs, retryAfterMs } from './protocol.js';
-import { Recent } from './recent.js';
+import { DuplicateFilter } from './duplicate_filter.js';
 
 /** @typedef {'connecting' | 'connected' | 'reconnecting' | 'closed'} State */
 /**
@@ -18,27 +17,27 @@ import { Recent } from './recent.js';
  */
 
 const WELCOME_DEADLINE_MS = 10_000;
-/** A connection that lived this long was a good one: the next back-off starts from the bottom. */
+/** After this time a connection is stable, and the next backoff starts again. */
 const STABLE_AFTER_MS = 5_000;
 
 export class Signaling {
-  /** @type {WebSocket | null} the attached connection: it has been welcomed */
+  /** @type {WebSocket | null} the attached connection, which has its welcome */
   #attached = null;
-  /** @type {WebSocket | null} its successor, not welcomed yet */
+  /** @type {WebSocket | null} the next connection, without a welcome */
   #opening = null;
   #outbox = new Outbox();
-  #recent = new Recent();
+  #duplicateFilter = new DuplicateFilter();
   #seen = 0;
   #failures = 0;
   #resumeToken = '';
   #stopped = false;
-  #dialling = false; // waiting for a token
+  #waitingForToken = false;
   #retryTimer = 0;
   #heartbeatTimer = 0;
-  #heardAt = 0;
+  #lastFrameAt = 0;
 
   /**
-   * @param {() => Promise<import('./protocol.js').Session>} getSession a fresh token, for the same peer each time
+   * @param {() => Promise<import('./protocol.js').Session>} getSession requests a new token for the same peer
    * @param {Handlers} handlers
    */
   constructor(getSession, handlers) {
@@ -73,15 +72,15 @@ export class Signaling {
   }
 
   async #open() {
-    if (this.#opening || this.#dialling || this.#stopped) return;
-    this.#dialling = true;
+    if (this.#opening || this.#waitingForToken || this.#stopped) return;
+    this.#waitingForToken = true;
     let session;
     try {
       session = await this.getSession();
     } catch (error) {
       return this.#lost(error instanceof Error ? error.message : String(error));
     } finally {
-      this.#dialling = false;
+      this.#waitingForToken = false;
     }
     const url = new URL(session.ws_url, location.href);
     url.protocol = url.protocol.replace('http', 'ws');
@@ -95,7 +94,7 @@ export class Signaling {
     this.#opening = socket;
     socket.onmessage = ({ data }) => {
       const event = JSON.parse(data);
-      this.#heardAt = performance.now();
+      this.#lastFrameAt = performance.now();
       if (event.type !== 'welcome') return this.#received(socket, event);
       clearTimeout(deadline);
       this.#welcomed(socket, event);
@@ -105,8 +104,8 @@ export class Signaling {
       if (performance.now() - openedAt > STABLE_AFTER_MS) this.#failures = 0;
       if (socket === this.#opening) this.#opening = null;
       else if (socket === this.#attached) this.#attached = null;
-      else return; // its successor took over
-      if (this.#opening) return; // its successor is about to
+      else return; // the next connection has replaced it
+      if (this.#opening) return; // the next connection will replace it
       const final = FINAL_CLOSES.get(code);
       if (final) this.#stop(final);
       else this.#lost(`closed with code ${code}`, retryAfterMs(reason));
@@ -116,7 +115,7 @@ export class Signaling {
   /** @param {WebSocket} socket @param {import('./protocol.js').Welcome} welcome */
   #welcomed(socket, welcome) {
     this.#opening = null;
-    this.#attached?.close(1000); // the old one, if the node asked us away
+    this.#attached?.close(1000); // the old connection after a goaway
     this.#attached = socket;
     if (!welcome.resumed) this.#seen = 0;
     if (welcome.gap) this.handlers.onLog('the node could not replay everything (gap)');
@@ -128,10 +127,10 @@ export class Signaling {
     for (const frame of this.#outbox.frames()) this.#transmit(frame);
   }
 
-  /** Scripts never see WebSocket pings, so a ping of our own shows a connection that died in silence. @param {number} everyMs */
+  /** Scripts cannot see WebSocket pings, so this ping detects a dead connection. @param {number} everyMs */
   #heartbeat(everyMs) {
-    if (performance.now() - this.#heardAt > 2.5 * everyMs) {
-      // Given up before close(), which waits for an answer that cannot come.
+    if (performance.now() - this.#lastFrameAt > 2.5 * everyMs) {
+      // Detached before close(), which waits for an answer that cannot arrive.
       const dead = this.#attached;
       this.#attached = null;
       dead?.close();
@@ -143,13 +142,13 @@ export class Signaling {
   #received(socket, event) {
     if (typeof event.seq === 'number') this.#seen = Math.max(this.#seen, event.seq);
     if (KINDS.has(event.type)) {
-      if (this.#recent.isNew(event.mid)) this.handlers.onDelivery(event);
+      if (this.#duplicateFilter.accept(event.mid)) this.handlers.onDelivery(event);
     } else if (event.type === 'receipt') {
       if (event.status === 'delivered') this.#outbox.delivered(event.id);
       else this.handlers.onLog(`${this.#outbox.kindOf(event.id) ?? 'send'}: queued until the other side is back`);
     } else if (event.type === 'error') {
-      const waiting = this.#outbox.failed(event.id, new SendError(event.code, event.message));
-      if (!waiting) this.handlers.onLog(`error ${event.code}: ${event.message}`);
+      const wasPending = this.#outbox.failed(event.id, new SendError(event.code, event.message));
+      if (!wasPending) this.handlers.onLog(`error ${event.code}: ${event.message}`);
     } else if (event.type === 'expiring') {
       void this.#renew(socket);
     } else if (event.type === 'renewed') {
@@ -166,17 +165,17 @@ export class Signaling {
       const { token } = await this.getSession();
       socket.send(JSON.stringify({ type: 'renew', token }));
     } catch {
-      this.handlers.onLog('no new token yet; after close 4401 the page comes back with one');
+      this.handlers.onLog('no new token yet; the page reconnects with one after close 4401');
     }
   }
 
-  /** @param {string} why @param {number} [floorMs] */
-  #lost(why, floorMs) {
+  /** @param {string} why @param {number} [minimumMs] */
+  #lost(why, minimumMs) {
     if (!this.#attached) {
       clearInterval(this.#heartbeatTimer);
       this.handlers.onState('reconnecting', why);
     }
-    this.#retry(backoffMs(this.#failures++, floorMs));
+    this.#retry(backoffMs(this.#failures++, minimumMs));
   }
 
   /** @param {string} why */

@@ -1,11 +1,11 @@
 // @ts-check
-/** What a connection really does: its selected candidate pair and the picture that arrives. */
+/** Statistics of a connection: its selected candidate pair and its received picture. */
 
 /**
  * @typedef {object} Facts
- * @property {string} path such as `host → host, udp`
+ * @property {string} path for example `host → host, udp`
  * @property {number | null} rttMs
- * @property {string} video such as `640 × 480, 30 fps`
+ * @property {string} video for example `640 × 480, 30 fps`
  */
 
 /** @param {RTCPeerConnection} pc @returns {Promise<Facts>} */

@@ -1,14 +1,14 @@
 // @ts-check
 /**
- * The page around a call: stage, curtain, controls, banner, invite. It shows a view and reports clicks;
- * it decides nothing. Text from outside goes in by `textContent` only.
+ * The page of a call: stage, curtain, controls, banner and invite. It shows a view and reports clicks. It makes no decisions.
+ * External text is only set with `textContent`.
  */
 import { byId } from './dom.js';
-import { ending } from './words.js';
+import { endText } from './end_texts.js';
 
 /** @typedef {'idle' | 'calling' | 'connecting' | 'connected' | 'ended'} Phase */
 /**
- * @typedef {object} View everything the stage depends on
+ * @typedef {object} View the state that the stage shows
  * @property {import('./signaling.js').State} signaling
  * @property {string} why about the signaling state
  * @property {Phase} phase
@@ -32,27 +32,27 @@ export function render(view) {
   byId('again').hidden = phase !== 'ended' || view.reason === 'yourself';
   byId('pulse').hidden = !(phase === 'calling' || phase === 'connecting');
   const choosing = phase === 'idle' && typeof media !== 'string';
-  const hopeless = typeof media !== 'string' && media.kind === 'insecure';
+  const isInsecure = typeof media !== 'string' && media.kind === 'insecure';
   byId('no-camera').hidden = !choosing;
-  byId('retry-camera').hidden = !choosing || hopeless;
+  byId('retry-camera').hidden = !choosing || isInsecure;
   byId('invite').hidden = phase === 'connected';
   byId('remote-tag').hidden = phase !== 'connected';
   byId('remote-tag').textContent = view.peer;
   const [title, text] = curtain(view);
   byId('curtain-title').textContent = title;
   byId('curtain-text').textContent = text;
-  const problem = bannerWords(view, choosing);
+  const problem = bannerText(view, choosing);
   byId('banner').hidden = !problem;
-  byId('retry-in-call').hidden = signaling !== 'connected' || hopeless;
+  byId('retry-in-call').hidden = signaling !== 'connected' || isInsecure;
   byId('banner-title').textContent = problem?.[0] ?? '';
   byId('banner-help').textContent = problem?.[1] ?? '';
   byId('signaling-text').textContent =
     signaling === 'connected' ? `Connected to node ${view.why}` : { connecting: 'Connecting …', reconnecting: 'Reconnecting …', closed: 'Closed' }[signaling];
 }
 
-/** @param {View} view @returns {import('./words.js').Words} */
+/** @param {View} view @returns {import('./end_texts.js').Text} */
 function curtain({ phase, peer, reason, detail, media, signaling }) {
-  if (phase === 'ended') return ending(reason, peer, detail);
+  if (phase === 'ended') return endText(reason, peer, detail);
   if (phase === 'calling') return [`Calling ${peer} …`, 'Their page answers by itself when it is open.'];
   if (phase === 'connected') return ['Connected', `No picture from ${peer} yet; they may have no camera.`];
   if (phase === 'connecting') return [`Connecting with ${peer} …`, 'Looking for a way between the two browsers.'];
@@ -63,9 +63,9 @@ function curtain({ phase, peer, reason, detail, media, signaling }) {
   return ['Ready for a call', 'Send the invite link, or open the other side in a new tab. This page answers by itself.'];
 }
 
-/** @param {View} view @param {boolean} choosing @returns {import('./words.js').Words | null} */
-function bannerWords({ signaling, why, media }, choosing) {
-  if (signaling === 'reconnecting') return ['The signaling node is unreachable', `${capital(why)}. Trying again; a running call goes on meanwhile.`];
+/** @param {View} view @param {boolean} choosing @returns {import('./end_texts.js').Text | null} */
+function bannerText({ signaling, why, media }, choosing) {
+  if (signaling === 'reconnecting') return ['The signaling node is unreachable', `${capital(why)}. The page tries again. A running call continues.`];
   if (signaling === 'closed') return ['Signaling has ended', `${capital(why)}. Reload the page to come back.`];
   return typeof media === 'string' || choosing ? null : [media.message, `${media.help} You see the other side, but they do not see you.`];
 }
@@ -114,8 +114,8 @@ export function showRemote(stream) {
   byId('unmute').hidden = true;
   if (!stream) return;
   remote.play().catch((error) => {
-    if (error.name !== 'NotAllowedError') return; // AbortError: a newer picture came in between
-    // A page without a camera and without a click may play only silently until it gets one.
+    if (error.name !== 'NotAllowedError') return; // AbortError: a newer picture replaced this one
+    // Without a camera and without a click, browsers allow only muted playback.
     remote.muted = true;
     byId('unmute').hidden = false;
     remote.play().catch(() => {});

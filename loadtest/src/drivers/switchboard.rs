@@ -6,10 +6,10 @@ use std::{future::pending, sync::Arc, time::Duration};
 use futures_util::FutureExt as _;
 use serde_json::value::RawValue;
 use switchboard_client::{
-    Backoff, Client, ClientError, ConnectError, ConnectOptions, Handshake, Outcome as ClientOutcome, Session,
-    SessionEvent, SessionOptions,
+    Backoff, Client, ClientError, ConnectError, ConnectOptions, Handshake, Session, SessionEvent,
+    SessionOptions,
 };
-use switchboard_protocol::{Event, MessageKind, ReceiptStatus, ServerFrame};
+use switchboard_protocol::{Event, MessageKind, ReceiptStatus, SendOutcome, ServerFrame};
 use tokio::{sync::mpsc, time::timeout};
 
 use super::{Broken, Driver, Greeting, Link, LinkEvent, Outcome, Promises, Refusal, Who, tokens::Tokens};
@@ -79,7 +79,8 @@ impl Switchboard {
                     SessionEvent::Connected { node, handshake, .. } => return Ok((node, handshake)),
                     SessionEvent::Disconnected { reason } => last = reason,
                     SessionEvent::Ended { code, .. } => return Err(format!("{code}")),
-                    SessionEvent::Message(_) | SessionEvent::Queued { .. } | SessionEvent::Word { .. } => {}
+                    SessionEvent::Message(_) | SessionEvent::Queued { .. } | SessionEvent::Outcome { .. } => {
+                    }
                 }
             }
             Err("the session ended".to_owned())
@@ -239,10 +240,10 @@ fn session_event(event: SessionEvent) -> Option<LinkEvent> {
             payload: message.payload,
         },
         SessionEvent::Queued { .. } => return None,
-        SessionEvent::Word { id, outcome } => {
-            let outcome = match outcome {
-                ClientOutcome::Delivered => Outcome::Delivered,
-                ClientOutcome::Failed { code, .. } => Outcome::Failed(code.to_string()),
+        SessionEvent::Outcome { id, report } => {
+            let outcome = match report.outcome {
+                SendOutcome::Delivered => Outcome::Delivered,
+                SendOutcome::Error(code) => Outcome::Failed(code.to_string()),
             };
             LinkEvent::Outcome { id, outcome }
         }
@@ -269,6 +270,6 @@ fn ended(error: &ClientError) -> String {
     match error {
         ClientError::Closed { code, .. } => format!("closed with {code}"),
         ClientError::WebSocket(_) => "the connection broke".to_owned(),
-        ClientError::Timeout | ClientError::InboxFull(_) | ClientError::Frame(_) => error.to_string(),
+        ClientError::Timeout | ClientError::BufferFull(_) | ClientError::Frame(_) => error.to_string(),
     }
 }

@@ -1,6 +1,7 @@
-//! Prints what one verification costs, by algorithm, first seen and seen again within a minute (`verified`).
+//! Prints the cost of one verification by algorithm: for a new token, and for one that was verified within a minute
+//! (`verified_tokens`).
 //! Run with `cargo run --release -p switchboard-auth --example verify_cost`.
-#![expect(clippy::unwrap_used, reason = "an example may stop at the first surprise")]
+#![expect(clippy::unwrap_used, reason = "an example may stop at the first error")]
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 

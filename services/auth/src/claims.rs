@@ -1,5 +1,5 @@
-//! From the payload of a well-signed token to a [`Grant`]: each claim read on its own, so that a refusal
-//! names it, and each rule in one place. Not here: the signature, which was good before any of this ran.
+//! From the payload of a token with a valid signature to a [`Grant`]. Each claim is read separately, so a refusal names the
+//! claim. Not here: the signature (`key`), which is verified first.
 
 use std::borrow::Cow;
 
@@ -11,14 +11,14 @@ use switchboard_protocol::{
 
 use crate::{TokenError, jws::is_object};
 
-/// What an operator demands of every token.
+/// The operator's rules for every token.
 pub(crate) struct Rules {
     pub(crate) issuer: Option<Box<str>>,
     pub(crate) audience: Option<Box<str>>,
     pub(crate) leeway_s: u64,
 }
 
-/// The claims as they stand, unread: a wrong type in one must not hide the others.
+/// The claims as raw JSON: a wrong type in one must not hide the others.
 #[derive(Deserialize)]
 struct Claims<'a> {
     #[serde(borrow)]
@@ -91,9 +91,9 @@ impl Rules {
         })
     }
 
-    /// `exp` has no leeway: it also ends the connection, so a token let in late would be thrown out at once.
+    /// `exp` has no leeway. It also ends the connection, so an expired token would be disconnected at once.
     fn times(&self, claims: &Claims<'_>, now_s: u64) -> Result<(u64, Option<u64>), TokenError> {
-        let exp = date("exp", claims.exp)?.ok_or(refused("`exp` is missing; a token must end"))?;
+        let exp = date("exp", claims.exp)?.ok_or(refused("`exp` is missing; a token must expire"))?;
         if exp <= now_s {
             return Err(TokenError::Expired { ago_s: now_s - exp });
         }
@@ -138,14 +138,14 @@ fn string(claim: &'static str, json: Option<&RawValue>) -> Result<Option<String>
         .map_err(|_| TokenError::Claims(format!("`{claim}` must be a string").into()))
 }
 
-/// A NumericDate may have a fraction (RFC 7519, section 2); it is cut off.
+/// A NumericDate may have a fraction (RFC 7519, section 2). The fraction is ignored.
 fn date(claim: &'static str, json: Option<&RawValue>) -> Result<Option<u64>, TokenError> {
     let Some(json) = json else { return Ok(None) };
     if let Ok(whole) = serde_json::from_str::<u64>(json.get()) {
         return Ok(Some(whole));
     }
     match serde_json::from_str::<f64>(json.get()) {
-        // Casting a float saturates, so even an absurd date stays a date.
+        // Casting a float saturates, so a huge value is a valid date.
         Ok(seconds) if seconds >= 0.0 => Ok(Some(seconds as u64)),
         Ok(_) | Err(_) => Err(TokenError::Claims(
             format!("`{claim}` must be a time in seconds since 1970").into(),

@@ -1,5 +1,5 @@
-//! What an operator says about tokens (section `[auth]`), and the checks that need no file and no network.
-//! Not here: reading the configuration file (`node`), loading the keys (`key_files`, `jwks`).
+//! The configuration of tokens (section `[auth]`), and the checks that need no file and no network. Not here: reading the
+//! configuration file (`node`), and loading keys (`key_files`, `jwks`).
 
 use std::path::PathBuf;
 
@@ -10,10 +10,10 @@ use crate::{KeyError, claims::Rules};
 /// The shortest shared secret accepted, in bytes (RFC 7518, section 3.2: as long as the hash of HS256).
 pub const MIN_SECRET_BYTES: usize = 32;
 
-/// The most shared secrets: a token is tried with each, so the number bounds the work for a bad token.
+/// The most shared secrets. A token is verified with each of them, so the number bounds the work for a bad token.
 pub const MAX_SECRETS: usize = 8;
 
-/// The largest leeway accepted, in seconds; more hides a broken clock instead of bridging a small skew.
+/// The largest leeway accepted, in seconds. A larger one would hide a wrong clock.
 pub const MAX_LEEWAY_S: u64 = 300;
 
 /// The range accepted for `max_token_bytes`.
@@ -24,17 +24,17 @@ const TOKEN_BYTES: std::ops::RangeInclusive<usize> = 256..=65_536;
 pub struct AuthConfig {
     /// Shared secrets for HS256, HS384 and HS512; several during a rotation.
     pub hs256_secrets: Vec<Secret>,
-    /// A directory of public keys, each `<kid>.pem`; the key's type decides the algorithms.
+    /// A directory of public keys, each `<kid>.pem`. The key's type determines the algorithms.
     pub public_keys_dir: Option<PathBuf>,
     /// Where the identity provider publishes its keys (RFC 7517).
     pub jwks_url: Option<String>,
-    /// What `iss` must be; `None` accepts any.
+    /// The required `iss`; `None` accepts any.
     pub issuer: Option<String>,
-    /// What `aud` must be or contain; `None` does not look at it.
+    /// The required `aud`; `None` does not check it.
     pub audience: Option<String>,
     /// How far `nbf` and `iat` may lie in the future, in seconds.
     pub leeway_s: u64,
-    /// The longest token looked at, in bytes.
+    /// The longest token accepted, in bytes.
     pub max_token_bytes: usize,
 }
 
@@ -52,16 +52,16 @@ impl Default for AuthConfig {
     }
 }
 
-/// Why a configuration cannot be used. Each sentence names the key and the way out.
+/// Why a configuration is not valid. Each message names the configuration key and the solution.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthConfigError {
-    /// Nothing to verify a token with.
+    /// There is no key to verify tokens with.
     #[error(
         "auth: no key is configured, so no token could ever be accepted; set auth.hs256_secret (or \
          auth.hs256_secret_file), auth.public_keys_dir or auth.jwks_url"
     )]
     NoKeys,
-    /// A shared secret that can be guessed.
+    /// A shared secret is too short.
     #[error(
         "auth.hs256_secret: secret {number} has {bytes} bytes, at least {MIN_SECRET_BYTES} are needed; make \
          one with `openssl rand -base64 48`"
@@ -72,48 +72,48 @@ pub enum AuthConfigError {
         /// Its length in bytes.
         bytes: usize,
     },
-    /// A PEM key where a shared secret belongs.
+    /// A PEM key is configured as a shared secret.
     #[error(
         "auth.hs256_secret: secret {0} is a PEM key, not a shared secret; put public keys as <kid>.pem into \
          auth.public_keys_dir"
     )]
     SecretIsPem(usize),
-    /// Too many shared secrets.
-    #[error("auth.hs256_secret: {0} secrets, at most {MAX_SECRETS} are allowed; remove those rotated out")]
+    /// There are too many shared secrets.
+    #[error("auth.hs256_secret: {0} secrets, at most {MAX_SECRETS} are allowed; remove the old ones")]
     TooManySecrets(usize),
-    /// A leeway that would hide a broken clock.
+    /// The leeway would hide a wrong clock.
     #[error(
         "auth.leeway_s: {0} is too much, at most {MAX_LEEWAY_S} is allowed; synchronise the clocks instead"
     )]
     Leeway(u64),
-    /// A token size out of range.
+    /// The token size is out of range.
     #[error("auth.max_token_bytes: {0} is out of range, it must be 256 to 65536")]
     TokenBytes(usize),
-    /// An empty string where a name belongs.
-    #[error("auth.{0}: is empty; leave it out to not check it, or name what tokens carry")]
+    /// A name is empty.
+    #[error("auth.{0}: is empty; remove the key to skip the check, or set the value that tokens carry")]
     Empty(&'static str),
     /// The key directory cannot be read.
     #[error("auth.public_keys_dir: {path}: {source}; it must be a readable directory of <kid>.pem files")]
     KeysDir {
         /// The directory or file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// The key directory holds no key.
+    /// The key directory has no key.
     #[error(
-        "auth.public_keys_dir: {0} has no file named <kid>.pem; put a public key there or leave the key out"
+        "auth.public_keys_dir: {0} has no file named <kid>.pem; put a public key there, or remove the configuration key"
     )]
     NoKeyFiles(PathBuf),
-    /// More key files than the bound.
-    #[error("auth.public_keys_dir: {path} has more than {max} keys; remove those rotated out")]
+    /// There are too many key files.
+    #[error("auth.public_keys_dir: {path} has more than {max} keys; remove the old ones")]
     TooManyKeyFiles {
         /// The directory.
         path: PathBuf,
         /// The bound.
         max: usize,
     },
-    /// One key file is of no use.
+    /// A key file is not usable.
     #[error("auth.public_keys_dir: {path}: {source}")]
     KeyFile {
         /// The file.
@@ -121,7 +121,7 @@ pub enum AuthConfigError {
         /// Why.
         source: KeyError,
     },
-    /// The JWKS URL is none.
+    /// The JWKS URL is not valid.
     #[error("auth.jwks_url: {0}; it must be an https:// URL (http:// only inside a trusted network)")]
     JwksUrl(String),
 }

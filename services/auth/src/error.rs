@@ -1,5 +1,5 @@
-//! Why a token was refused: one table of codes for programs, HTTP statuses for the handshake and sentences
-//! for people. No variant carries a piece of the token. Not here: the problem document around it (`edge`).
+//! Why a token was refused: a code for programs, an HTTP status for the handshake and a sentence for people. No variant
+//! contains a part of the token. Not here: the problem document (`edge`).
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ pub enum TokenError {
         "no token was given; send one as `Authorization: Bearer`, or as the WebSocket subprotocol `bearer.<JWT>`"
     )]
     Missing,
-    /// Refused by length, before anything was parsed.
+    /// The token is too long. It was not parsed.
     #[error("the token has {bytes} bytes; at most {max_bytes} are accepted")]
     TooLarge {
         /// Its length in bytes.
@@ -22,16 +22,16 @@ pub enum TokenError {
     /// Not a signed JWT in compact form (RFC 7515, section 3.1).
     #[error("the token is not a signed JWT: {0}")]
     Malformed(&'static str),
-    /// No configured key allows the algorithm of its header; `none` never is.
+    /// No configured key allows the algorithm of the header. `none` is never allowed.
     #[error("the token's signature algorithm is not allowed by any key that could have signed it")]
     Algorithm,
-    /// Its `kid` is not among the keys.
+    /// No key has its `kid`.
     #[error("the token's key (kid) is not known here")]
     UnknownKey,
-    /// It names no key, and more than one fits.
+    /// It has no `kid`, and more than one key fits.
     #[error("the token names no key (kid), and more than one of the keys here could have signed it")]
     AmbiguousKey,
-    /// The signature is not the key's.
+    /// The signature is not valid.
     #[error("the token's signature is not valid")]
     Signature,
     /// `exp` has passed.
@@ -40,7 +40,7 @@ pub enum TokenError {
         /// Seconds since its `exp`.
         ago_s: u64,
     },
-    /// `nbf` or `iat` lies further in the future than the leeway allows.
+    /// `nbf` or `iat` is further in the future than the leeway.
     #[error("the token is valid only in {in_s} s; if it was just issued, a clock is wrong")]
     NotYetValid {
         /// Seconds until then.
@@ -52,10 +52,10 @@ pub enum TokenError {
     /// `aud` does not name this server.
     #[error("the token's audience (aud) is missing or does not name this server")]
     Audience,
-    /// The signature is good, but a claim asks for what is not possible.
+    /// The signature is valid, but a claim is not acceptable.
     #[error("the token's claims are not acceptable: {0}")]
     Claims(Cow<'static, str>),
-    /// The key may exist, but the JWKS URL cannot be asked now.
+    /// The key may exist, but the JWKS URL does not answer.
     #[error("the keys that could verify the token cannot be fetched now; try again shortly")]
     KeysUnavailable,
 }
@@ -80,7 +80,7 @@ impl TokenError {
         }
     }
 
-    /// 401: another token may do. 403: well signed and in time, yet not permitted. 503: try again.
+    /// 401: another token may be accepted. 403: the token is valid, but not permitted. 503: try again.
     #[must_use]
     pub const fn http_status(&self) -> u16 {
         match self {

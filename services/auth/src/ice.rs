@@ -1,17 +1,17 @@
-//! The `iceServers` a peer is given: URLs from the configuration, TURN with credentials of its own. Not
-//! here: the STUN and TURN servers themselves.
+//! The `iceServers` for a peer: URLs from the configuration, and TURN credentials for this peer. Not here: the STUN and
+//! TURN servers.
 
 use switchboard_protocol::{IceServer, PeerId, Secret};
 
 use crate::TurnMinter;
 
-/// The most URLs of one kind; a browser asks every one of them.
+/// The most URLs of one kind. A browser sends requests to all of them.
 pub const MAX_ICE_URLS: usize = 16;
 
 /// The shortest life of TURN credentials, in seconds.
 pub const MIN_TURN_TTL_S: u64 = 60;
 
-/// The longest life of TURN credentials, in seconds (7 days): they cannot be withdrawn.
+/// The longest life of TURN credentials, in seconds (7 days). They cannot be revoked.
 pub const MAX_TURN_TTL_S: u64 = 604_800;
 
 /// Section `[ice]` of the configuration.
@@ -38,17 +38,17 @@ impl Default for IceConfig {
     }
 }
 
-/// Why the section cannot be used. Each sentence names the key and the way out.
+/// Why the section is not valid. Each message names the configuration key and the solution.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IceConfigError {
-    /// A URL is wrong.
+    /// A URL is not valid.
     #[error("ice.{key}: {url:?} {why}")]
     Url {
         /// `stun_urls` or `turn_urls`.
         key: &'static str,
         /// The URL.
         url: String,
-        /// What is wrong, as the end of a sentence.
+        /// The problem, as the end of a sentence.
         why: &'static str,
     },
     /// More than [`MAX_ICE_URLS`].
@@ -59,12 +59,12 @@ pub enum IceConfigError {
         /// How many.
         count: usize,
     },
-    /// TURN servers without the secret to make credentials with.
+    /// TURN servers are configured without the secret for credentials.
     #[error(
         "ice.turn_urls is set, but ice.turn_secret_file is not; put the server's static-auth-secret there"
     )]
     NoSecret,
-    /// A life out of range.
+    /// The life of credentials is out of range.
     #[error("ice.turn_ttl_s: {0} is out of range, it must be {MIN_TURN_TTL_S} to {MAX_TURN_TTL_S}")]
     Ttl(u64),
 }
@@ -110,11 +110,11 @@ impl IceServers {
             credential: None,
         });
         let turn = self.turn.as_ref().map(|(urls, minter)| {
-            let given = minter.credentials(peer, now_s);
+            let credentials = minter.credentials(peer, now_s);
             IceServer {
                 urls: urls.clone(),
-                username: Some(given.username),
-                credential: Some(given.credential),
+                username: Some(credentials.username),
+                credential: Some(credentials.credential),
             }
         });
         stun.into_iter().chain(turn).collect()
@@ -146,8 +146,7 @@ fn check_urls(key: &'static str, urls: &[String], schemes: [&str; 2]) -> Result<
     Ok(())
 }
 
-/// RFC 7064 (`stun:`) and RFC 7065 (`turn:`), as strict as browsers are: a page's whole connection fails
-/// on one bad URL.
+/// RFC 7064 (`stun:`) and RFC 7065 (`turn:`), as strict as browsers: one bad URL fails a page's whole connection.
 fn check_url(url: &str, schemes: [&str; 2]) -> Result<(), &'static str> {
     let turn = schemes == ["turn", "turns"];
     let scheme_missing = if turn {

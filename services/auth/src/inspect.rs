@@ -1,5 +1,5 @@
-//! Looking into a token without a key, for `switchboard token inspect`. It verifies **nothing**, and says so;
-//! never a step of admission.
+//! Reads a token without a key, for `switchboard token inspect`. It verifies **nothing**, and its output says so. Admission
+//! never uses it.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ use crate::{
 /// The longest token inspected, in bytes.
 const MAX_INSPECT_BYTES: usize = 65_536;
 
-/// What stands in a token. Its text form starts with the warning that nothing was verified.
+/// The content of a token. Its text form starts with the warning that nothing was verified.
 #[derive(Debug, Clone, Serialize)]
 pub struct Inspection {
     /// The header.
@@ -28,7 +28,7 @@ pub struct Inspection {
     now_s: u64,
 }
 
-/// Takes `token` apart. The signature is not looked at, and any `alg` is shown.
+/// Reads `token`. It ignores the signature and accepts any `alg`.
 ///
 /// # Errors
 /// [`TokenError::Missing`], [`TokenError::TooLarge`] or [`TokenError::Malformed`].

@@ -1,9 +1,9 @@
-//! The keys behind a JWKS URL: what is known now, and when to ask again. Not here: the request (`jwks_fetch`).
+//! The keys of a JWKS URL, and when to request them again. Not here: the request (`jwks_fetch`).
 //!
-//! Concurrency: readers take a snapshot and never wait. At most one request is under way (`Gate::running`),
-//! in a task of its own, so a caller that goes away does not cancel it for the others; who needs its outcome
-//! waits on a watch channel that is subscribed under the gate's lock, so no outcome is missed. Requests start
-//! at least [`MIN_REFRESH_INTERVAL_S`] apart, whatever tokens arrive.
+//! Concurrency: readers take a snapshot and never wait. At most one request runs (`RefreshState::running`), in its own
+//! task. A caller that stops waiting therefore does not cancel it for others. Callers that need its result wait on a
+//! watch channel. They subscribe under the state's lock, so they miss no result. Requests start at least
+//! [`MIN_REFRESH_INTERVAL_S`] apart, whatever tokens arrive.
 
 use std::{
     sync::{
@@ -18,29 +18,29 @@ use tokio::{sync::watch, time::timeout};
 
 use crate::{
     AuthConfigError, Clock,
-    jwks_fetch::{FETCH_TIMEOUT_MS, Fetched, JwksError, Source},
+    jwks_fetch::{FETCH_TIMEOUT_MS, Fetched, JwksError, JwksSource},
     key_set::KeySet,
 };
 
 /// The least time between the starts of two requests, in seconds.
 pub const MIN_REFRESH_INTERVAL_S: u64 = 10;
 
-/// How long keys count as fresh when the answer does not say, in seconds. Stale keys are still used, while
-/// a request in the background replaces them.
+/// How long keys are fresh without a `max-age`, in seconds. Stale keys stay in use while a request in the background
+/// replaces them.
 pub const DEFAULT_FRESH_S: u64 = 300;
 
 /// The shortest `max-age` honoured, in seconds.
 pub const MIN_FRESH_S: u64 = 60;
 
-/// The longest `max-age` honoured, in seconds: a key the issuer withdrew is gone here after this.
+/// The longest `max-age` honoured, in seconds. A withdrawn key is unusable here after this time.
 pub const MAX_FRESH_S: u64 = 3_600;
 
-/// The keys and the manners of one JWKS URL.
+/// The keys of one JWKS URL and their refresh.
 pub(crate) struct Jwks {
-    source: Source,
+    source: JwksSource,
     clock: Clock,
-    known: RwLock<Known>,
-    gate: Mutex<Gate>,
+    known: RwLock<KnownKeys>,
+    refresh: Mutex<RefreshState>,
     /// Counts finished requests.
     finished: watch::Sender<u64>,
     refreshes: AtomicU64,
@@ -49,15 +49,15 @@ pub(crate) struct Jwks {
 
 /// The keys of the last good answer.
 #[derive(Clone)]
-pub(crate) struct Known {
+pub(crate) struct KnownKeys {
     pub(crate) keys: Arc<KeySet>,
-    /// Changes with each good answer; 0 before the first.
+    /// Counts good answers; 0 before the first.
     pub(crate) generation: u64,
     fresh_until_s: u64,
 }
 
 #[derive(Default)]
-struct Gate {
+struct RefreshState {
     running: bool,
     last_start_s: Option<u64>,
     last_failed: bool,
@@ -66,22 +66,22 @@ struct Gate {
 impl Jwks {
     pub(crate) fn new(url: &str, clock: Clock) -> Result<Arc<Self>, AuthConfigError> {
         Ok(Arc::new(Self {
-            source: Source::new(url)?,
+            source: JwksSource::new(url)?,
             clock,
-            known: RwLock::new(Known {
+            known: RwLock::new(KnownKeys {
                 keys: Arc::default(),
                 generation: 0,
                 fresh_until_s: 0,
             }),
-            gate: Mutex::default(),
+            refresh: Mutex::default(),
             finished: watch::Sender::new(0),
             refreshes: AtomicU64::new(0),
             failures: AtomicU64::new(0),
         }))
     }
 
-    /// What is known now; never waits for the network.
-    pub(crate) fn known(&self) -> Known {
+    /// The keys known now. Never waits for the network.
+    pub(crate) fn known(&self) -> KnownKeys {
         self.known.read().clone()
     }
 
@@ -94,39 +94,39 @@ impl Jwks {
     }
 
     /// Starts a request in the background when the keys are no longer fresh.
-    pub(crate) fn refresh_if_stale(self: &Arc<Self>, known: &Known) {
+    pub(crate) fn refresh_if_stale(self: &Arc<Self>, known: &KnownKeys) {
         if known.generation > 0 && (self.clock)() >= known.fresh_until_s {
-            drop(self.start());
+            drop(self.start_or_join());
         }
     }
 
-    /// Asks the URL, or joins the request under way, or leaves it when it was asked a moment ago. Returns
-    /// whether the last answer was a good one: only then is a key that is still missing truly unknown.
-    pub(crate) async fn ask(self: &Arc<Self>) -> bool {
-        if let Some(mut finished) = self.start() {
-            // The request bounds itself; the margin only covers a runtime too busy to poll it.
+    /// Starts a request or waits for the running one, unless the last one started too recently. Returns whether the last
+    /// answer was good: only then is a missing key really unknown.
+    pub(crate) async fn refresh(self: &Arc<Self>) -> bool {
+        if let Some(mut finished) = self.start_or_join() {
+            // The request has its own timeout. The margin covers a runtime that is too busy to poll it.
             let bound = Duration::from_millis(FETCH_TIMEOUT_MS + 1_000);
             if !matches!(timeout(bound, finished.changed()).await, Ok(Ok(()))) {
                 return false;
             }
         }
-        !self.gate.lock().last_failed && self.known.read().generation > 0
+        !self.refresh.lock().last_failed && self.known.read().generation > 0
     }
 
-    /// A receiver that sees the end of the request under way, or `None` when it is too early for a new one.
-    fn start(self: &Arc<Self>) -> Option<watch::Receiver<u64>> {
-        let mut gate = self.gate.lock();
+    /// A receiver for the end of the running request; `None` if it is too early for a new one.
+    fn start_or_join(self: &Arc<Self>) -> Option<watch::Receiver<u64>> {
+        let mut refresh = self.refresh.lock();
         let now = (self.clock)();
-        if !gate.running {
-            // `abs_diff`, so that a clock set back cannot stop refreshes until it has caught up.
-            if gate
+        if !refresh.running {
+            // `abs_diff`: a clock that was set back must not stop refreshes.
+            if refresh
                 .last_start_s
                 .is_some_and(|last| now.abs_diff(last) < MIN_REFRESH_INTERVAL_S)
             {
                 return None;
             }
-            gate.running = true;
-            gate.last_start_s = Some(now);
+            refresh.running = true;
+            refresh.last_start_s = Some(now);
             let request = Request {
                 jwks: Arc::clone(self),
                 failed: true,
@@ -143,7 +143,7 @@ impl Jwks {
             .unwrap_or(DEFAULT_FRESH_S)
             .clamp(MIN_FRESH_S, MAX_FRESH_S);
         let mut known = self.known.write();
-        *known = Known {
+        *known = KnownKeys {
             keys: Arc::new(fetched.keys),
             generation: known.generation + 1,
             fresh_until_s: (self.clock)() + fresh_s,
@@ -151,7 +151,7 @@ impl Jwks {
     }
 }
 
-/// The one request under way. Its drop opens the gate again, also when the task is cancelled or panics.
+/// The running request. Its drop allows the next one, also when the task is cancelled or panics.
 struct Request {
     jwks: Arc<Jwks>,
     failed: bool,
@@ -169,7 +169,7 @@ impl Request {
                 let keys = fetched.keys.len();
                 self.jwks.apply(fetched);
                 self.failed = false;
-                tracing::debug!(keys, "the JWKS was read");
+                tracing::debug!(keys, "JWKS read");
             }
             Err(reason) => {
                 let kept = self.jwks.known().keys.len();
@@ -184,10 +184,10 @@ impl Drop for Request {
         if self.failed {
             self.jwks.failures.fetch_add(1, Ordering::Relaxed);
         }
-        let mut gate = self.jwks.gate.lock();
-        gate.running = false;
-        gate.last_failed = self.failed;
-        // Under the lock: whoever subscribed while this ran is told, whoever comes later starts anew.
+        let mut refresh = self.jwks.refresh.lock();
+        refresh.running = false;
+        refresh.last_failed = self.failed;
+        // Under the lock: all subscribers of this request are notified, and later callers start a new one.
         self.jwks.finished.send_modify(|count| *count += 1);
     }
 }

@@ -1,5 +1,5 @@
-//! One request to a JWKS URL, bounded in time and size, and the reading of its answer (RFC 7517). Not here:
-//! when to ask, and what to keep meanwhile (`jwks`).
+//! One request to a JWKS URL, bounded in time and size, and the decoding of its answer (RFC 7517). Not here: when to send
+//! a request, and which keys to use meanwhile (`jwks`).
 
 use std::{error::Error, time::Duration};
 
@@ -14,14 +14,14 @@ use crate::{
     key_set::{KeySet, MAX_KEYS},
 };
 
-/// How long one request may take from connect to last byte, in milliseconds. A token with an unknown `kid`
-/// waits no longer than this.
+/// How long one request may take from connect to last byte, in milliseconds. A token with an unknown `kid` waits for
+/// at most this time.
 pub const FETCH_TIMEOUT_MS: u64 = 3_000;
 
 /// The largest answer read, in bytes.
 pub const MAX_JWKS_BYTES: usize = 262_144;
 
-/// Why the JWKS URL gave no keys; for logs. It never shows the URL, whose query may carry a key.
+/// Why the JWKS URL gave no keys, for logs. It never shows the URL, because the query may contain a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum JwksError {
     /// No answer in time.
@@ -30,7 +30,7 @@ pub enum JwksError {
     /// The connection failed.
     #[error("the request failed: {0}")]
     Request(String),
-    /// An answer other than 200; redirects are not followed.
+    /// The answer was not 200. Redirects are not followed.
     #[error("it answered HTTP {0}; 200 is needed (redirects are not followed: configure the final URL)")]
     Status(u16),
     /// More than [`MAX_JWKS_BYTES`].
@@ -42,8 +42,8 @@ pub enum JwksError {
     /// More than [`MAX_KEYS`].
     #[error("the set has {0} keys, at most {MAX_KEYS} are read")]
     TooManyKeys(usize),
-    /// Not one key that can verify. An empty answer is far more often an accident than a revocation of
-    /// everything, so the keys known before are kept.
+    /// No key can verify a signature. An empty set is usually an accident and not a revocation of all keys, so the
+    /// previous keys stay.
     #[error("the set has no key that can verify a signature")]
     NoUsableKey,
 }
@@ -54,21 +54,23 @@ pub(crate) struct Fetched {
     pub(crate) max_age_s: Option<u64>,
 }
 
-pub(crate) struct Source {
+pub(crate) struct JwksSource {
     client: Client,
     url: Url,
 }
 
-impl Source {
+impl JwksSource {
     pub(crate) fn new(url: &str) -> Result<Self, AuthConfigError> {
         let url = Url::parse(url).map_err(|error| AuthConfigError::JwksUrl(error.to_string()))?;
         match url.scheme() {
             "https" => {}
-            "http" => tracing::warn!("auth.jwks_url is http: whoever is on the path can replace the keys"),
+            "http" => {
+                tracing::warn!("auth.jwks_url is http: anyone on the network path can replace the keys")
+            }
             _ => return Err(AuthConfigError::JwksUrl("the scheme is not https".into())),
         }
         if !url.username().is_empty() || url.password().is_some() {
-            // It would end up wherever the configuration is shown, and public keys need none.
+            // Every display of the configuration would show it, and public keys need no password.
             return Err(AuthConfigError::JwksUrl(
                 "it carries a user name or password".into(),
             ));
@@ -120,7 +122,7 @@ fn request_error(error: reqwest::Error) -> JwksError {
     }
 }
 
-/// The error with its causes: reqwest's own text says no more than "error sending request".
+/// The error with its causes. The text of reqwest alone is only "error sending request".
 fn causes(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut text = error.to_string();
@@ -158,14 +160,14 @@ pub(crate) fn parse(body: &[u8]) -> Result<KeySet, JwksError> {
     }
     let mut keys = Vec::with_capacity(set.keys.len());
     for (at, json) in set.keys.into_iter().enumerate() {
-        // RFC 7517, section 5: keys that are not understood are passed over, the others are used.
+        // RFC 7517, section 5: unknown keys are ignored.
         let Ok(jwk) = serde_json::from_str::<Jwk>(json.get()) else {
-            tracing::debug!(at, "a key of the JWKS cannot be read; it is passed over");
+            tracing::debug!(at, "ignoring an unreadable key of the JWKS");
             continue;
         };
         match VerifyingKey::from_jwk(&jwk) {
             Ok(key) => keys.push((jwk.common.key_id.map(String::into_boxed_str), key)),
-            Err(reason) => tracing::debug!(at, %reason, "a key of the JWKS is passed over"),
+            Err(reason) => tracing::debug!(at, %reason, "ignoring a key of the JWKS"),
         }
     }
     if keys.is_empty() {

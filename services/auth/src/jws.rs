@@ -1,5 +1,5 @@
-//! A compact JWS (RFC 7515, section 7.1) taken apart: sizes, three parts, header. Not here: whether its
-//! signature is good (`key`) and what its payload says (`claims`).
+//! The parser of a compact JWS (RFC 7515, section 7.1): sizes, three parts, header. Not here: its signature (`key`) and its
+//! payload (`claims`).
 
 use std::{borrow::Cow, str::FromStr};
 
@@ -9,22 +9,22 @@ use serde::{Deserialize, de::IgnoredAny};
 
 use crate::TokenError;
 
-/// The longest `kid` looked up, in bytes.
+/// The longest `kid` accepted, in bytes.
 const MAX_KID_BYTES: usize = 256;
 
-/// A token whose form is right; nothing in it has been verified.
+/// A well-formed token. Nothing in it is verified.
 pub(crate) struct Jws<'a> {
     /// The whole token.
     pub(crate) token: &'a str,
-    /// What is signed: header and payload with the dot between.
+    /// The signed part: header and payload with the dot between them.
     pub(crate) message: &'a str,
     /// The payload, still base64url.
     payload: &'a str,
     /// The signature, still base64url.
     pub(crate) signature: &'a str,
-    /// What the header claims; only ever compared with what a key allows.
+    /// The header's algorithm. It is only compared with the algorithms that a key allows.
     pub(crate) algorithm: Algorithm,
-    /// Which key the header names.
+    /// The header's key ID.
     pub(crate) kid: Option<Box<str>>,
 }
 
@@ -60,7 +60,7 @@ impl<'a> Jws<'a> {
         }
         let header: Header<'_> = serde_json::from_slice(&json).map_err(|_| BAD_HEADER)?;
         if header.crit.is_some() {
-            // RFC 7515, section 4.1.11: what is marked critical and not understood must be refused.
+            // RFC 7515, section 4.1.11: unknown critical extensions must be refused.
             return Err(TokenError::Malformed(
                 "its header asks for extensions (crit) that are not understood",
             ));
@@ -68,7 +68,7 @@ impl<'a> Jws<'a> {
         if header.kid.as_ref().is_some_and(|kid| kid.len() > MAX_KID_BYTES) {
             return Err(TokenError::Malformed("its key id (kid) is longer than 256 bytes"));
         }
-        // `none` and everything unheard of have no `Algorithm` and end here.
+        // `none` and unknown names have no `Algorithm`.
         let algorithm = Algorithm::from_str(&header.alg).map_err(|_| TokenError::Algorithm)?;
         let kid = header.kid.map(|kid| kid.into_owned().into_boxed_str());
         Ok(Self {
@@ -96,7 +96,7 @@ fn decode(part: &str, complaint: &'static str) -> Result<Vec<u8>, TokenError> {
         .map_err(|_| TokenError::Malformed(complaint))
 }
 
-/// Serde also reads an array into a struct; a JWT's parts must be objects.
+/// Whether `json` is an object. Serde would also read an array into a struct.
 pub(crate) fn is_object(json: &[u8]) -> bool {
     json.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{')
 }

@@ -1,5 +1,5 @@
-//! One key that can verify, and the algorithms it allows. This is where algorithm confusion ends: the list
-//! comes from the key's own type, never from a token. Not here: which key a token names (`key_set`).
+//! One verification key and the algorithms that it allows. The key's type determines the algorithms, never the token. That
+//! prevents algorithm confusion. Not here: which key a token names (`key_set`).
 
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
@@ -18,7 +18,7 @@ use crate::jws::Jws;
 /// The smallest RSA key accepted, in bits (RFC 7518, section 3.3).
 pub const MIN_RSA_BITS: usize = 2048;
 
-/// The largest RSA key accepted, in bits: the work of one verification grows with it.
+/// The largest RSA key accepted, in bits. The work of one verification grows with the size.
 pub const MAX_RSA_BITS: usize = 8192;
 
 const HMAC: &[Algorithm] = &[Algorithm::HS256, Algorithm::HS384, Algorithm::HS512];
@@ -34,44 +34,44 @@ const ES256: &[Algorithm] = &[Algorithm::ES256];
 const ES384: &[Algorithm] = &[Algorithm::ES384];
 const EDDSA: &[Algorithm] = &[Algorithm::EdDSA];
 
-/// Why a key is of no use.
+/// Why a key is not usable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// No PEM block in the file.
     #[error("not a PEM file; it should start with -----BEGIN PUBLIC KEY-----")]
     NotPem,
-    /// A private key where only public ones belong.
+    /// A private key instead of a public one.
     #[error("holds a PRIVATE key; keep it with the issuer and export `openssl pkey -in private.pem -pubout`")]
     Private,
-    /// A certificate or something else.
+    /// A PEM block of another kind.
     #[error(
         "holds a block of another kind; export the key with `openssl x509 -pubkey -noout` or `openssl pkey -pubout`"
     )]
     NotAPublicKey,
-    /// A PEM public key of no known type, or broken.
+    /// A PEM public key of an unknown type, or damaged.
     #[error("is not a readable RSA (2048 to 8192 bits), P-256, P-384 or Ed25519 public key")]
     Unreadable,
-    /// An RSA key that can be broken or stalls the server.
+    /// An RSA key that is too weak, or too slow.
     #[error("is an RSA key of {0} bits; {MIN_RSA_BITS} to {MAX_RSA_BITS} are accepted")]
     RsaBits(usize),
-    /// A curve with no allowed algorithm.
+    /// A curve without an allowed algorithm.
     #[error("is on a curve that is not supported; P-256, P-384 and Ed25519 are")]
     Curve,
     /// A shared secret in a public key set.
     #[error("is a shared secret; a published key set must not hold one")]
     Symmetric,
-    /// `use` or `key_ops` says something else.
+    /// `use` or `key_ops` exclude verification.
     #[error("is not meant for verifying signatures (its `use` or `key_ops` says so)")]
     NotForVerifying,
-    /// The key's `alg` is none of its type's.
+    /// The key's `alg` does not fit its type.
     #[error("has an `alg` that does not fit its type")]
     AlgorithmMismatch,
-    /// A key type that is not known.
+    /// An unknown key type.
     #[error("has a key type that is not supported")]
     UnknownType,
 }
 
-/// A key together with what it may be used for.
+/// A key with its allowed algorithms.
 pub(crate) struct VerifyingKey {
     algorithms: Vec<Algorithm>,
     key: DecodingKey,
@@ -100,7 +100,7 @@ impl VerifyingKey {
             .or_else(|_| DecodingKey::from_ec_pem(pem))
             .or_else(|_| DecodingKey::from_ed_pem(pem))
             .map_err(|_| KeyError::Unreadable)?;
-        // Through the JWK form, so that both sources of keys share one set of checks.
+        // The JWK form gives both key sources the same checks.
         let jwk = Jwk::from_decoding_key(&key, None).map_err(|_| KeyError::Unreadable)?;
         Self::from_jwk(&jwk)
     }
@@ -150,9 +150,8 @@ impl VerifyingKey {
         self.algorithms.contains(&algorithm)
     }
 
-    /// Whether this key made the signature. An algorithm the key does not allow is answered `false`,
-    /// whoever asks.
-    pub(crate) fn signed(&self, jws: &Jws<'_>) -> bool {
+    /// Whether this key made the signature. Always false for an algorithm that the key does not allow.
+    pub(crate) fn has_signed(&self, jws: &Jws<'_>) -> bool {
         self.allows(jws.algorithm)
             && verify(jws.signature, jws.message.as_bytes(), &self.key, jws.algorithm).unwrap_or(false)
     }
@@ -177,7 +176,7 @@ fn rsa_key(rsa: &RSAKeyParameters) -> Result<DecodingKey, KeyError> {
     Ok(key)
 }
 
-/// A point that is not on its curve is found when the key is loaded, not when the first token comes.
+/// Checks the point when the key is loaded, not when the first token arrives.
 fn point(jwk: &Jwk, algorithm: &'static dyn VerificationAlgorithm) -> Result<DecodingKey, KeyError> {
     let key = DecodingKey::from_jwk(jwk).map_err(|_| KeyError::Unreadable)?;
     let bytes = key.try_get_as_bytes().map_err(|_| KeyError::Unreadable)?;

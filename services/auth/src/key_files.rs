@@ -1,5 +1,5 @@
-//! Public keys from a directory, each file `<kid>.pem`. Read once, when a node starts; a key added later
-//! needs a restart (an issuer that rotates often has a JWKS URL).
+//! Public keys from a directory, each a file `<kid>.pem`. A node reads them once at its start, so a new key needs a
+//! restart. An issuer with frequent rotation should use a JWKS URL.
 
 use std::{fs::File, io::Read, path::Path};
 
@@ -9,17 +9,17 @@ use crate::{
     key_set::{KeySet, MAX_KEYS},
 };
 
-/// The largest key file read, in bytes; an RSA key of 8192 bits has about 1,500.
+/// The largest key file, in bytes. An RSA key of 8192 bits has about 1,500.
 pub const MAX_KEY_FILE_BYTES: u64 = 16_384;
 
 pub(crate) fn load(dir: &Path) -> Result<KeySet, AuthConfigError> {
-    let at = |path: &Path| {
+    let dir_error = |path: &Path| {
         let path = path.to_owned();
         |source| AuthConfigError::KeysDir { path, source }
     };
     let mut keys = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(at(dir))? {
-        let path = entry.map_err(at(dir))?.path();
+    for entry in std::fs::read_dir(dir).map_err(dir_error(dir))? {
+        let path = entry.map_err(dir_error(dir))?.path();
         let Some(kid) = kid_of(&path) else { continue };
         if keys.len() == MAX_KEYS {
             return Err(AuthConfigError::TooManyKeyFiles {
@@ -30,7 +30,7 @@ pub(crate) fn load(dir: &Path) -> Result<KeySet, AuthConfigError> {
         let mut pem = Vec::new();
         File::open(&path)
             .and_then(|file| file.take(MAX_KEY_FILE_BYTES).read_to_end(&mut pem))
-            .map_err(at(&path))?;
+            .map_err(dir_error(&path))?;
         let key = VerifyingKey::from_public_pem(&pem).map_err(|source| AuthConfigError::KeyFile {
             path: path.clone(),
             source,

@@ -1,9 +1,9 @@
-//! The public keys of one source, and which of them a token may be verified with. Not here: where they come
-//! from (`key_files`, `jwks`) and the shared secrets, which have no names (`verifier`).
+//! The public keys of one source, and the look-up of a token's key. Not here: the sources (`key_files`, `jwks`), and shared
+//! secrets, which have no names (`verifier`).
 
 use crate::{jws::Jws, key::VerifyingKey};
 
-/// The most public keys one source may hold. A look-up walks the list, so it stays short.
+/// The most public keys of one source. A look-up is linear.
 pub const MAX_KEYS: usize = 64;
 
 /// Public keys with their names.
@@ -12,13 +12,13 @@ pub(crate) struct KeySet {
     keys: Vec<(Option<Box<str>>, VerifyingKey)>,
 }
 
-/// What a key set says to a token's header.
+/// The result of a look-up.
 pub(crate) enum Lookup<'k> {
-    /// This key, which allows the header's algorithm.
+    /// The key, which allows the header's algorithm.
     Key(&'k VerifyingKey),
-    /// The named key exists, but not for that algorithm.
+    /// The named key does not allow the header's algorithm.
     WrongAlgorithm,
-    /// More than one key could be meant.
+    /// More than one key fits.
     Ambiguous,
     /// No such key.
     Unknown,
@@ -35,8 +35,7 @@ impl KeySet {
 
     /// The key for `jws` among `sets`, earlier sets first.
     ///
-    /// Without a `kid`, a key is taken only when it is the one key that allows the algorithm: trying many
-    /// would let a bad token cost many verifications.
+    /// Without a `kid`, exactly one key may allow the algorithm. Otherwise a bad token would cost many verifications.
     pub(crate) fn find<'k>(sets: [&'k Self; 2], jws: &Jws<'_>) -> Lookup<'k> {
         let all = || sets.into_iter().flat_map(|set| &set.keys);
         let Some(kid) = &jws.kid else {

@@ -1,11 +1,10 @@
-//! From a JWT to a [`Grant`](switchboard_protocol::Grant), and everything with keys around it: verification,
-//! PEM and JWKS keys, minting, inspecting, and the ephemeral credentials for STUN and TURN servers.
-//! Not here: where a token stands in a request and what is answered to a bad one (`edge`), what happens when
-//! a grant runs out (`core`).
+//! From a JWT to a [`Grant`](switchboard_protocol::Grant): verification, PEM and JWKS keys, minting, inspecting, and
+//! temporary TURN credentials. Not here: the place of a token in a request, and the answer to a bad one (`edge`); the end of
+//! a grant (`core`).
 //!
-//! Two rules shape it. **The key decides the algorithm**: a token's header only picks among what a key
-//! allows, so no token can talk a public key into being a shared secret. **A known key never waits**: only a
-//! token with an unknown `kid` awaits the JWKS URL, and only as often and as long as the named limits say.
+//! Two rules. **The key determines the algorithm**: a token's header selects only among the algorithms that a key allows,
+//! so a token cannot use a public key as a shared secret. **A known key never waits**: only a token with an unknown `kid`
+//! waits for the JWKS URL, within fixed limits.
 
 mod claims;
 mod clock;
@@ -24,7 +23,7 @@ mod key_set;
 mod mint;
 mod turn;
 mod utc;
-mod verified;
+mod verified_tokens;
 mod verifier;
 
 pub use clock::{Clock, system_clock};
@@ -39,5 +38,5 @@ pub use key_files::MAX_KEY_FILE_BYTES;
 pub use key_set::MAX_KEYS;
 pub use mint::{MintError, Minter};
 pub use turn::{TurnCredentials, TurnMinter};
-pub use verified::{MAX_VERIFIED, VERIFIED_FOR_S};
+pub use verified_tokens::{MAX_VERIFIED, VERIFIED_FOR_S};
 pub use verifier::{Verifier, VerifierStats};

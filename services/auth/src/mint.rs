@@ -1,5 +1,5 @@
-//! Signing tokens: for `switchboard token mint`, the development server and tests. Not a login: whoever
-//! mints has already decided who the peer is.
+//! Signing of tokens, for `switchboard token mint`, the development server and tests. Not here: authentication. The caller
+//! has decided who the peer is.
 
 use std::{fs, path::Path};
 
@@ -12,7 +12,7 @@ use crate::MIN_SECRET_BYTES;
 /// Why no token could be minted.
 #[derive(Debug, thiserror::Error)]
 pub enum MintError {
-    /// A shared secret no verifier would take.
+    /// The shared secret is shorter than verifiers accept.
     #[error(
         "the secret has {0} bytes, at least {MIN_SECRET_BYTES} are needed; make one with `openssl rand -base64 48`"
     )]
@@ -20,13 +20,13 @@ pub enum MintError {
     /// The key file cannot be read.
     #[error("the private key file cannot be read: {0}")]
     File(#[from] std::io::Error),
-    /// No private key, or none that can sign.
+    /// The file has no private key that can sign.
     #[error(
-        "not a private key that can sign; needed is an unencrypted PEM of RSA (2048 to 8192 bits), P-256, \
+        "not a private key that can sign; use an unencrypted PEM of RSA (2048 to 8192 bits), P-256, \
          P-384 or Ed25519 in PKCS#8 form: `openssl pkcs8 -topk8 -nocrypt -in key.pem`"
     )]
     Key,
-    /// The claims cannot be written or signed.
+    /// The claims cannot be serialised or signed.
     #[error("the token could not be signed")]
     Sign,
 }
@@ -38,7 +38,7 @@ pub struct Minter {
     key: EncodingKey,
 }
 
-/// The claims as protocol defines them, and the audience, which only verifiers look at.
+/// The claims of crate `protocol`, and the audience, which only verifiers read.
 #[derive(Serialize)]
 struct Payload<'a> {
     #[serde(flatten)]
@@ -63,7 +63,7 @@ impl Minter {
         })
     }
 
-    /// Signs with a private key; its type decides the algorithm: RS256, ES256, ES384 or EdDSA.
+    /// Signs with a private key. Its type determines the algorithm: RS256, ES256, ES384 or EdDSA.
     ///
     /// # Errors
     /// [`MintError::Key`].
@@ -75,10 +75,14 @@ impl Minter {
             .ok()
             .filter(|_| private)
             .ok_or(MintError::Key)?;
-        // Which curve an EC key is on is found by signing once: only the right algorithm takes the key.
+        // A test signature finds the curve of an EC key: only one algorithm accepts the key.
         let family = key.family();
-        let takes_key = |algorithm: &&Algorithm| sign(b"", &key, **algorithm).is_ok();
-        let algorithm = family.algorithms().iter().find(takes_key).ok_or(MintError::Key)?;
+        let accepts_key = |algorithm: &&Algorithm| sign(b"", &key, **algorithm).is_ok();
+        let algorithm = family
+            .algorithms()
+            .iter()
+            .find(accepts_key)
+            .ok_or(MintError::Key)?;
         let mut header = Header::new(*algorithm);
         header.kid = kid.map(ToOwned::to_owned);
         Ok(Self { header, key })

@@ -1,5 +1,5 @@
-//! Ephemeral TURN credentials as coturn's `use-auth-secret` checks them: the user name carries the expiry,
-//! the password is its HMAC-SHA1 (draft-uberti-behave-turn-rest-00). Not here: which servers get them (`ice`).
+//! Temporary TURN credentials for coturn's `use-auth-secret`: the user name contains the expiry, and the password is its
+//! HMAC-SHA1 (draft-uberti-behave-turn-rest-00). Not here: the servers (`ice`).
 
 use std::fmt;
 
@@ -14,11 +14,11 @@ pub struct TurnCredentials {
     pub username: String,
     /// base64 of HMAC-SHA1 over the user name.
     pub credential: Secret,
-    /// When the TURN server stops taking them for new allocations, in seconds since the Unix epoch.
+    /// When the TURN server refuses them for new allocations, in seconds since the Unix epoch.
     pub expires_at: u64,
 }
 
-/// Makes credentials from the secret shared with the TURN server.
+/// Creates credentials from the secret that is shared with the TURN server.
 #[derive(Clone)]
 pub struct TurnMinter {
     key: hmac::Key,
@@ -29,7 +29,7 @@ impl TurnMinter {
     /// Credentials last `ttl_s` seconds.
     #[must_use]
     pub fn new(secret: &Secret, ttl_s: u64) -> Self {
-        // SHA-1 is what the scheme fixes; as an HMAC it is not broken.
+        // The scheme requires SHA-1. As an HMAC it is not broken.
         let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret.expose().as_bytes());
         Self { key, ttl_s }
     }
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn credentials_are_what_openssl_computes() {
+    fn credentials_match_openssl() {
         // printf '1700003600:alice' | openssl dgst -sha1 -hmac north-of-the-wall -binary | base64
         let minter = TurnMinter::new(&Secret::new("north-of-the-wall"), 3_600);
         let alice = minter.credentials(&PeerId::new("alice").unwrap(), 1_700_000_000);
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_output_shows_neither_secret_nor_credential() {
+    fn debug_output_hides_secret_and_credential() {
         let minter = TurnMinter::new(&Secret::new("north-of-the-wall"), 3_600);
         let alice = minter.credentials(&PeerId::new("alice").unwrap(), 1_700_000_000);
         let shown = format!("{minter:?} {alice:?}");

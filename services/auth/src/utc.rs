@@ -1,4 +1,4 @@
-//! Seconds since 1970 as people read them, in UTC. Not a calendar library: no zones, no parsing.
+//! Seconds since 1970 as readable UTC text. Not here: time zones and parsing.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ pub(crate) struct Utc(pub(crate) u64);
 impl fmt::Display for Utc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (days, second) = (self.0 / DAY_S, self.0 % DAY_S);
-        // Years of 146,097 days per 400, counted from 1 March 0000, so that leap days come last
+        // 400 years have 146,097 days. They are counted from 1 March 0000, so leap days come last
         // (the proleptic Gregorian calendar, as in RFC 3339, appendix C).
         let days = days + 719_468;
         let (era, day) = (days / 146_097, days % 146_097);
@@ -40,12 +40,12 @@ pub(crate) struct Distance {
 
 impl fmt::Display for Distance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let apart = self.at_s.abs_diff(self.now_s);
-        let (number, unit) = match apart {
-            0..120 => (apart, "s"),
-            120..7_200 => (apart / 60, "min"),
-            7_200..172_800 => (apart / 3_600, "h"),
-            _ => (apart / DAY_S, "d"),
+        let difference_s = self.at_s.abs_diff(self.now_s);
+        let (number, unit) = match difference_s {
+            0..120 => (difference_s, "s"),
+            120..7_200 => (difference_s / 60, "min"),
+            7_200..172_800 => (difference_s / 3_600, "h"),
+            _ => (difference_s / DAY_S, "d"),
         };
         if self.at_s > self.now_s {
             write!(f, "in {number} {unit}")

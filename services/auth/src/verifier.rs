@@ -1,6 +1,5 @@
-//! The door: a token in, a grant or a named reason out. It only strings the parts together – form (`jws`),
-//! key (`key_set`, `jwks`), signature (`key`, `verified`), claims (`claims`) – in that order, so that a claim
-//! is believed, or even complained about, only after the signature was good.
+//! Verification of a token: the result is a grant or a reason. It runs the steps in order: form (`jws`), key (`key_set`,
+//! `jwks`), signature (`key`, `verified_tokens`), claims (`claims`). No claim is read before the signature is valid.
 
 use std::{fmt, sync::Arc};
 
@@ -16,7 +15,7 @@ use crate::{
     key::VerifyingKey,
     key_files,
     key_set::{KeySet, Lookup},
-    verified::Verified,
+    verified_tokens::VerifiedTokens,
 };
 
 /// Verifies tokens. Cheap to clone; all clones share keys and caches.
@@ -29,20 +28,20 @@ struct Inner {
     jwks: Option<Arc<Jwks>>,
     rules: Rules,
     max_token_bytes: usize,
-    verified: Verified,
+    verified: VerifiedTokens,
     clock: Clock,
 }
 
-/// What a verifier counted since it was made.
+/// The counters of a verifier.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct VerifierStats {
     /// Requests to the JWKS URL.
     pub jwks_refreshes: u64,
-    /// Those of them that gave no keys.
+    /// Requests that gave no keys.
     pub jwks_failures: u64,
     /// Keys of the last good answer.
     pub jwks_keys: usize,
-    /// Tokens whose signature had been verified moments before.
+    /// Tokens whose signature was verified a short time before.
     pub verified_hits: u64,
 }
 
@@ -50,15 +49,15 @@ impl Verifier {
     /// Loads the keys that need no network.
     ///
     /// # Errors
-    /// [`AuthConfigError`], which names the configuration key and the way out.
+    /// [`AuthConfigError`], which names the configuration key and the solution.
     pub fn new(config: AuthConfig) -> Result<Self, AuthConfigError> {
         Self::with_clock(config, system_clock())
     }
 
-    /// As [`Verifier::new`], with a clock of the caller's.
+    /// As [`Verifier::new`], with the caller's clock.
     ///
     /// # Errors
-    /// [`AuthConfigError`], which names the configuration key and the way out.
+    /// [`AuthConfigError`], which names the configuration key and the solution.
     pub fn with_clock(config: AuthConfig, clock: Clock) -> Result<Self, AuthConfigError> {
         config.check()?;
         let files = match &config.public_keys_dir {
@@ -76,22 +75,22 @@ impl Verifier {
             jwks,
             rules: config.rules(),
             max_token_bytes: config.max_token_bytes,
-            verified: Verified::default(),
+            verified: VerifiedTokens::default(),
             clock,
         })))
     }
 
-    /// Asks the JWKS URL, if one is configured, so that the first token need not wait. Returns whether its
-    /// keys are there; a node starts without them too and asks again when a token needs one.
+    /// Requests the JWKS, if one is configured: the first token then does not wait. Returns whether the keys are there. A node
+    /// also starts without them, and requests them again for a token.
     pub async fn prefetch_keys(&self) -> bool {
         match &self.0.jwks {
-            Some(jwks) => jwks.ask().await,
+            Some(jwks) => jwks.refresh().await,
             None => true,
         }
     }
 
-    /// Verifies `token`. Waits only when its `kid` is unknown and a JWKS URL is configured, and then at most
-    /// [`FETCH_TIMEOUT_MS`](crate::FETCH_TIMEOUT_MS) and a little.
+    /// Verifies `token`. It waits only if the `kid` is unknown and a JWKS URL is configured, for little more than
+    /// [`FETCH_TIMEOUT_MS`](crate::FETCH_TIMEOUT_MS) at most.
     ///
     /// # Errors
     /// [`TokenError`], whose text may be shown to the client.
@@ -108,9 +107,9 @@ impl Verifier {
                 TokenError::Algorithm
             });
         };
-        // Boxed: this branch is rare, and its state would otherwise sit in every handshake's future.
-        let sure = Box::pin(jwks.ask()).await;
-        let missing = if sure {
+        // Boxed: this branch is rare, and its state would enlarge the future of every handshake.
+        let is_current = Box::pin(jwks.refresh()).await;
+        let missing = if is_current {
             TokenError::UnknownKey
         } else {
             TokenError::KeysUnavailable
@@ -118,7 +117,7 @@ impl Verifier {
         self.0.verify_now(&jws).unwrap_or(Err(missing))
     }
 
-    /// What was counted so far.
+    /// The counters so far.
     #[must_use]
     pub fn stats(&self) -> VerifierStats {
         let jwks = self.0.jwks.as_ref();
@@ -140,7 +139,7 @@ impl fmt::Debug for Verifier {
 }
 
 impl Inner {
-    /// The whole verification with the keys at hand; `None` when none of them is the token's.
+    /// The verification with the known keys; `None` if none of them is the token's key.
     fn verify_now(&self, jws: &Jws<'_>) -> Option<Result<Grant, TokenError>> {
         let now_s = (self.clock)();
         let signed = match jws.algorithm.family() {
@@ -156,7 +155,7 @@ impl Inner {
         if self.secrets.is_empty() {
             return Err(TokenError::Algorithm);
         }
-        match self.secrets.iter().any(|secret| secret.signed(jws)) {
+        match self.secrets.iter().any(|secret| secret.has_signed(jws)) {
             true => Ok(()),
             false => Err(TokenError::Signature),
         }
@@ -180,11 +179,11 @@ impl Inner {
             Lookup::Unknown => return None,
         };
         let generation = known.as_ref().map_or(0, |known| known.generation);
-        let fingerprint = Verified::fingerprint(jws.token);
-        if self.verified.has(&fingerprint, now_s, generation) {
+        let fingerprint = VerifiedTokens::fingerprint(jws.token);
+        if self.verified.look_up(&fingerprint, now_s, generation) {
             return Some(Ok(()));
         }
-        if !key.signed(jws) {
+        if !key.has_signed(jws) {
             return Some(Err(TokenError::Signature));
         }
         self.verified.remember(fingerprint, now_s, generation);

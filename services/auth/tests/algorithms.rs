@@ -1,4 +1,4 @@
-//! Every allowed algorithm verifies, and no token gets a key to do what it was not made for.
+//! Every allowed algorithm verifies, and no token uses a key for another algorithm.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -193,7 +193,7 @@ async fn a_token_without_kid_is_accepted_only_while_one_key_fits() {
 }
 
 #[tokio::test]
-async fn a_verified_token_is_remembered_but_its_end_is_not() {
+async fn a_remembered_token_still_expires() {
     let dir = tempfile::tempdir().unwrap();
     let key = TestKey::p256();
     key.write_public(dir.path(), "k1");
@@ -229,7 +229,7 @@ fn rsa_public_pem(bytes: usize) -> String {
 }
 
 #[test]
-fn keys_that_are_of_no_use_are_refused_with_file_and_reason() {
+fn unusable_keys_are_refused_with_file_and_reason() {
     let p256 = TestKey::p256();
     for (name, text, reason) in [
         ("small", rsa_public_pem(128), "RSA key of 1024 bits"),

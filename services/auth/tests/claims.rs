@@ -226,7 +226,7 @@ async fn a_payload_that_is_not_one_plain_object_is_malformed() {
 }
 
 #[tokio::test]
-async fn a_broken_form_is_refused_before_anything_is_looked_up() {
+async fn a_malformed_token_is_refused_before_any_look_up() {
     let verifier = verifier(secret_config());
     assert_eq!(verifier.verify("").await.unwrap_err(), TokenError::Missing);
     for token in [
@@ -287,7 +287,7 @@ async fn a_token_over_the_limit_is_refused_by_its_length_alone() {
 }
 
 #[tokio::test]
-async fn no_refusal_shows_a_piece_of_the_token() {
+async fn no_refusal_shows_a_part_of_the_token() {
     let marker = "zq7-marker";
     for (claim, value) in [
         ("sub", json!(format!("{marker} {marker}"))),
@@ -329,7 +329,7 @@ proptest! {
     }
 
     #[test]
-    fn any_well_signed_payload_is_judged_without_a_panic(payload in prop::collection::vec(any::<u8>(), 0..300)) {
+    fn any_signed_payload_is_checked_without_a_panic(payload in prop::collection::vec(any::<u8>(), 0..300)) {
         prop_assert!(run(verifier(secret_config()).verify(&signed(&payload))).is_err());
     }
 }

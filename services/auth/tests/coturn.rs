@@ -90,7 +90,7 @@ async fn coturn_relays_for_good_credentials_and_refuses_wrong_and_expired_ones()
     let expired = TurnMinter::new(&Secret::new(SHARED), 600).credentials(&alice, now_s - 3_600);
     refuses(&coturn, &expired).await;
 
-    // The expiry is part of what is signed, so nobody lengthens it.
+    // The signature covers the expiry, so a client cannot extend it.
     let longer = TurnCredentials {
         username: format!("{}:{alice}", now_s + 99_999),
         ..good

@@ -23,7 +23,7 @@ fn full() -> IceConfig {
 }
 
 #[test]
-fn stun_comes_bare_and_turn_with_credentials_of_the_peer() {
+fn stun_has_no_credentials_and_turn_has_those_of_the_peer() {
     let ice = IceServers::new(full()).unwrap();
     let servers = serde_json::to_value(ice.ice_servers(&alice(), NOW)).unwrap();
     assert_eq!(
@@ -110,7 +110,7 @@ fn bad_urls_are_refused_with_key_and_reason() {
 }
 
 #[test]
-fn a_section_that_cannot_work_is_refused() {
+fn an_invalid_section_is_refused() {
     for (config, words) in [
         (
             IceConfig {

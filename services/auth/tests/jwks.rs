@@ -1,5 +1,5 @@
-//! The JWKS behaviour against a real HTTP server on a free port, whose answers each test sets. Time is moved
-//! by hand; waiting is for conditions, with a deadline.
+//! JWKS behaviour against a real HTTP server on a free port. Each test sets its answers and the clock, and waits for
+//! conditions with a deadline.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -299,7 +299,7 @@ async fn during_an_outage_the_old_keys_stay_and_unknown_ones_are_unavailable() {
 }
 
 #[tokio::test]
-async fn before_the_first_good_answer_tokens_are_told_to_come_back() {
+async fn before_the_first_good_answer_keys_are_unavailable() {
     let key = TestKey::p256();
     let clock = HandClock::new();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -404,7 +404,7 @@ async fn a_silent_url_costs_a_token_no_more_than_the_time_limit() {
 }
 
 #[tokio::test]
-async fn what_a_published_key_says_about_itself_is_honoured() {
+async fn use_key_ops_and_alg_of_a_published_key_are_honoured() {
     let (key, rsa) = (TestKey::p256(), TestKey::shared_rsa());
     let with = |mut jwk: Value, member: &str, value: Value| {
         jwk[member] = value;

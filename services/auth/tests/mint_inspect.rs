@@ -1,4 +1,4 @@
-//! What is minted here is accepted here, and inspecting never claims to have verified.
+//! Minted tokens are accepted, and an inspection never claims to be a verification.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -90,7 +90,7 @@ async fn a_token_minted_for_another_audience_is_refused() {
 }
 
 #[test]
-fn what_cannot_sign_is_refused_with_the_way_out() {
+fn a_key_that_cannot_sign_is_refused_with_the_solution() {
     assert!(matches!(
         Minter::hs256(&Secret::new("short")),
         Err(MintError::SecretTooShort(5))
@@ -128,7 +128,7 @@ fn inspecting_shows_times_for_people_and_says_that_nothing_was_verified() {
 }
 
 #[test]
-fn inspecting_something_else_says_what_is_wrong() {
+fn inspecting_an_invalid_token_names_the_problem() {
     assert_eq!(inspect("", NOW).unwrap_err(), TokenError::Missing);
     for text in ["x", "a.b.c", "e30.e30", "e30.e30.x.y", "W10.e30.x"] {
         assert_eq!(

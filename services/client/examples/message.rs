@@ -25,10 +25,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("alice is connected to {}", alice.welcome().node);
 
     let payload = to_raw_value(&json!({ "text": "hello" }))?;
-    let outcome = alice
+    let report = alice
         .send_and_confirm(MessageKind::Message, "bob", &payload, WITHIN)
         .await?;
-    println!("outcome: {outcome:?}");
+    println!("outcome: {:?}", report.outcome);
 
     let message = bob.message(WITHIN).await?;
     println!("bob received {} from {}", message.payload, message.from);

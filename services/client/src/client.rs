@@ -1,51 +1,36 @@
-//! A connected peer. Frames are taken one by one; whoever waits for a certain one keeps the others, within
-//! a bound, for later.
+//! One connection of a peer. The caller takes frames one by one. A call that awaits one frame buffers the others,
+//! within a bound, for later calls.
 
 use std::{collections::VecDeque, time::Duration};
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::value::RawValue;
 use switchboard_protocol::{
-    ErrorCode, Event, MessageKind, ReceiptStatus, Secret, ServerFrame, ServerMessage, Welcome, decode_event,
-    encode_send,
+    Event, MessageKind, ReceiptStatus, Secret, ServerFrame, ServerMessage, Welcome, decode_event, encode_send,
 };
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_tungstenite::tungstenite::{Error, Message, protocol::CloseFrame};
 
 use crate::{
-    ClientError, ConnectError, ConnectOptions,
+    ClientError, ConnectError, ConnectOptions, SendReport,
     connect::{self, Socket},
 };
 
 /// How long a close handshake may take.
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long the node may take to hang up once both close frames have passed.
+/// How long the node may take to end the TCP connection after both close frames.
 const HANG_UP_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The close code that stands for "no close frame" (RFC 6455, section 7.1.5).
 pub(crate) const NO_CLOSE_FRAME: u16 = 1006;
 
-/// The final word on a send.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// The receiver has it.
-    Delivered,
-    /// It failed.
-    Failed {
-        /// The reason for programs.
-        code: ErrorCode,
-        /// The reason for people.
-        message: String,
-    },
-}
-
 /// How long the parts of connecting took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Handshake {
-    /// Until TCP was connected, the name's resolution included.
+    /// Until TCP was connected, including the name resolution.
     pub connect: Duration,
-    /// From then until `welcome`: TLS, the upgrade with the token, the confirmed subscription.
+    /// From then until `welcome`: TLS, the upgrade with the token, and the confirmed subscription.
     pub authenticate: Duration,
 }
 
@@ -55,8 +40,8 @@ pub struct Client {
     socket: Socket,
     welcome: Box<Welcome>,
     handshake: Handshake,
-    kept: VecDeque<ServerFrame>,
-    most_kept: usize,
+    buffered: VecDeque<ServerFrame>,
+    max_buffered: usize,
     last_id: u64,
 }
 
@@ -66,17 +51,17 @@ impl Client {
     /// # Errors
     /// [`ConnectError`]; a refusal carries the node's problem document.
     pub async fn connect(options: &ConnectOptions) -> Result<Self, ConnectError> {
-        timeout(options.timeout, Self::connect_now(options))
+        timeout(options.timeout, Self::connect_without_timeout(options))
             .await
             .map_err(|_| ConnectError::Timeout)?
     }
 
-    async fn connect_now(options: &ConnectOptions) -> Result<Self, ConnectError> {
+    async fn connect_without_timeout(options: &ConnectOptions) -> Result<Self, ConnectError> {
         let start = Instant::now();
         let (mut socket, connect) = connect::open(options).await?;
         match next_frame(&mut socket).await {
             Ok(ServerFrame::Event(Event::Welcome(welcome))) => {
-                let most_kept = options.inbox_frames;
+                let max_buffered = options.buffered_frames;
                 Ok(Self {
                     socket,
                     welcome,
@@ -84,8 +69,8 @@ impl Client {
                         connect,
                         authenticate: start.elapsed().saturating_sub(connect),
                     },
-                    kept: VecDeque::new(),
-                    most_kept,
+                    buffered: VecDeque::new(),
+                    max_buffered,
                     last_id: 0,
                 })
             }
@@ -94,12 +79,12 @@ impl Client {
         }
     }
 
-    /// The connection itself and what the node said first; of a client that has not read anything yet.
+    /// The socket, the `welcome` and the times, of a client that has read nothing yet.
     pub(crate) fn into_parts(self) -> (Socket, Box<Welcome>, Handshake) {
         (self.socket, self.welcome, self.handshake)
     }
 
-    /// What the node said first.
+    /// The node's `welcome`.
     #[must_use]
     pub fn welcome(&self) -> &Welcome {
         &self.welcome
@@ -117,10 +102,10 @@ impl Client {
         self.last_id
     }
 
-    /// Sends a message; with `id` its final word comes as a frame.
+    /// Sends a message. With an `id` its outcome comes as a frame.
     ///
     /// # Errors
-    /// [`ClientError`] when the connection is gone.
+    /// [`ClientError`] when the connection is lost.
     pub async fn send(
         &mut self,
         kind: MessageKind,
@@ -131,7 +116,7 @@ impl Client {
         self.send_text(encode_send(kind, to, id, payload)).await
     }
 
-    /// Sends a text frame as it stands.
+    /// Sends a text frame unchanged.
     ///
     /// # Errors
     /// As [`Client::send`].
@@ -139,55 +124,52 @@ impl Client {
         self.send_frame(Message::text(text.into())).await
     }
 
-    /// Sends any WebSocket message, for tests of what a node does with it.
+    /// Sends any WebSocket message, for tests of invalid input.
     ///
     /// # Errors
     /// As [`Client::send`].
     pub async fn send_frame(&mut self, message: Message) -> Result<(), ClientError> {
-        self.socket.send(message).await.map_err(failed)
+        self.socket.send(message).await.map_err(client_error)
     }
 
-    /// Sends a message and waits for its final word. Other frames are kept.
+    /// Sends a message and waits for its outcome. Other frames are buffered.
     ///
     /// # Errors
-    /// [`ClientError::Timeout`] when there is no word in time; as [`Client::send`] otherwise.
+    /// [`ClientError::Timeout`] without an outcome in time; otherwise as [`Client::send`].
     pub async fn send_and_confirm(
         &mut self,
         kind: MessageKind,
         to: &str,
         payload: &RawValue,
         within: Duration,
-    ) -> Result<Outcome, ClientError> {
+    ) -> Result<SendReport, ClientError> {
         let id = self.next_id();
         self.send(kind, to, Some(id), payload).await?;
         self.outcome_of(id, within).await
     }
 
-    /// Waits for the final word on the send `id`. Other frames are kept.
+    /// Waits for the outcome of the send `id`. Other frames are buffered.
     ///
     /// # Errors
     /// As [`Client::send_and_confirm`].
-    pub async fn outcome_of(&mut self, id: u64, within: Duration) -> Result<Outcome, ClientError> {
+    pub async fn outcome_of(&mut self, id: u64, within: Duration) -> Result<SendReport, ClientError> {
         self.expect(within, |frame| match frame {
             ServerFrame::Event(Event::Receipt {
                 id: of,
                 status: ReceiptStatus::Delivered,
-            }) if *of == id => Some(Outcome::Delivered),
+            }) if *of == id => Some(SendReport::delivered()),
             ServerFrame::Event(Event::Error {
                 id: Some(of),
                 code,
                 message,
                 ..
-            }) if *of == id => Some(Outcome::Failed {
-                code: *code,
-                message: message.to_string(),
-            }),
+            }) if *of == id => Some(SendReport::failed(*code, message.to_string())),
             ServerFrame::Event(_) | ServerFrame::Message(_) => None,
         })
         .await
     }
 
-    /// Waits for the next message of a peer. Other frames are kept.
+    /// Waits for the next message of a peer. Other frames are buffered.
     ///
     /// # Errors
     /// As [`Client::send_and_confirm`].
@@ -199,7 +181,7 @@ impl Client {
         .await
     }
 
-    /// Asks for a newer token to be used and waits for the answer.
+    /// Sends a newer token for this connection and waits for the answer.
     ///
     /// # Errors
     /// As [`Client::send_and_confirm`].
@@ -216,22 +198,22 @@ impl Client {
         .await
     }
 
-    /// Waits for the first frame that `wanted` makes something of. The others are kept for later calls.
+    /// Waits for the first frame that `wanted` accepts. Other frames are buffered for later calls.
     ///
     /// # Errors
-    /// As [`Client::send_and_confirm`]; [`ClientError::InboxFull`] when too many had to be kept.
+    /// As [`Client::send_and_confirm`]; [`ClientError::BufferFull`] when the buffer is full.
     pub async fn expect<T>(
         &mut self,
         within: Duration,
         mut wanted: impl FnMut(&ServerFrame) -> Option<T>,
     ) -> Result<T, ClientError> {
         let found = self
-            .kept
+            .buffered
             .iter()
             .enumerate()
             .find_map(|(index, frame)| Some((index, wanted(frame)?)));
         if let Some((index, found)) = found {
-            self.kept.remove(index);
+            self.buffered.remove(index);
             return Ok(found);
         }
         let deadline = Instant::now() + within;
@@ -241,25 +223,25 @@ impl Client {
             if let Some(found) = wanted(&frame) {
                 return Ok(found);
             }
-            if self.kept.len() >= self.most_kept {
-                return Err(ClientError::InboxFull(self.most_kept));
+            if self.buffered.len() >= self.max_buffered {
+                return Err(ClientError::BufferFull(self.max_buffered));
             }
-            self.kept.push_back(frame);
+            self.buffered.push_back(frame);
         }
     }
 
-    /// The next frame, kept or new.
+    /// The next frame, buffered or new.
     ///
     /// # Errors
-    /// [`ClientError::Closed`] with the node's code at the end.
+    /// [`ClientError::Closed`] with the node's close code.
     pub async fn next(&mut self) -> Result<ServerFrame, ClientError> {
-        match self.kept.pop_front() {
+        match self.buffered.pop_front() {
             Some(frame) => Ok(frame),
             None => next_frame(&mut self.socket).await,
         }
     }
 
-    /// The next frame, if one comes within `within`; pings are answered meanwhile.
+    /// The next frame, if one comes within `within`. Pings are answered.
     ///
     /// # Errors
     /// As [`Client::next`], and [`ClientError::Timeout`].
@@ -269,10 +251,10 @@ impl Client {
             .map_err(|_| ClientError::Timeout)?
     }
 
-    /// Waits until the node closes the connection; returns its code and reason. Frames before are dropped.
+    /// Waits until the node closes the connection. Returns its code and reason, and drops the frames before.
     ///
     /// # Errors
-    /// [`ClientError::Timeout`] when it does not.
+    /// [`ClientError::Timeout`] if the node does not close in time.
     pub async fn closed(&mut self, within: Duration) -> Result<(u16, String), ClientError> {
         let until_closed = async {
             loop {
@@ -288,7 +270,7 @@ impl Client {
             .map_err(|_| ClientError::Timeout)
     }
 
-    /// Closes the connection with a whole close handshake.
+    /// Closes the connection with a complete close handshake.
     pub async fn close(mut self) {
         let handshake = async {
             self.socket.close(None).await?;
@@ -304,20 +286,20 @@ async fn next_frame(socket: &mut Socket) -> Result<ServerFrame, ClientError> {
         match socket.next().await {
             Some(Ok(Message::Text(text))) => return Ok(decode_event(&text)?),
             Some(Ok(Message::Close(frame))) => {
-                // Reading on writes the answer and waits for the node to hang up, as RFC 6455 wants it.
+                // Reading on writes the answer and waits for the node to end TCP (RFC 6455, section 7.1.1).
                 let hang_up = async { while socket.next().await.is_some_and(|read| read.is_ok()) {} };
                 let _ = timeout(HANG_UP_TIMEOUT, hang_up).await;
-                return Err(closed(frame));
+                return Err(closed_error(frame));
             }
-            // tungstenite answers pings itself, at the next read or write.
+            // tungstenite answers pings at the next read or write.
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Binary(_) | Message::Frame(_))) => {}
-            Some(Err(error)) => return Err(failed(error)),
-            None => return Err(closed(None)),
+            Some(Err(error)) => return Err(client_error(error)),
+            None => return Err(closed_error(None)),
         }
     }
 }
 
-fn closed(frame: Option<CloseFrame>) -> ClientError {
+fn closed_error(frame: Option<CloseFrame>) -> ClientError {
     match frame {
         Some(frame) => ClientError::Closed {
             code: frame.code.into(),
@@ -334,9 +316,9 @@ fn closed(frame: Option<CloseFrame>) -> ClientError {
     clippy::wildcard_enum_match_arm,
     reason = "a foreign enum; the rest is passed on as it is"
 )]
-fn failed(error: Error) -> ClientError {
+fn client_error(error: Error) -> ClientError {
     match error {
-        Error::ConnectionClosed | Error::AlreadyClosed => closed(None),
+        Error::ConnectionClosed | Error::AlreadyClosed => closed_error(None),
         other => ClientError::WebSocket(Box::new(other)),
     }
 }

@@ -1,4 +1,4 @@
-//! The handshake: TCP from a chosen source address, TLS for `wss://`, the upgrade with the token.
+//! The handshake: TCP from a chosen source address, TLS for `wss://`, and the upgrade with the token.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -21,10 +21,10 @@ use crate::{AcksBy, ConnectError, ConnectOptions, Problem, TokenVia};
 
 pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// Bytes gathered before a write.
+/// Bytes collected before a write.
 const WRITE_BUFFER_BYTES: usize = 4096;
 
-/// Opens the connection; also says how long it took until TCP was connected.
+/// Opens the connection. Also returns how long the TCP connect took.
 pub(crate) async fn open(options: &ConnectOptions) -> Result<(Socket, Duration), ConnectError> {
     let start = Instant::now();
     let request = request(options)?;
@@ -74,7 +74,7 @@ fn request(options: &ConnectOptions) -> Result<Request<()>, ConnectError> {
     Ok(request)
 }
 
-/// The URL with its query. It may hold secrets: for the request line only.
+/// The URL with its query. The query may hold secrets, so only the request line may show it.
 fn url(options: &ConnectOptions) -> String {
     let mut url = options.url.clone();
     let mut pair = |name: &str, value: &str| {
@@ -124,7 +124,7 @@ pub async fn dial(address: SocketAddr, from: Option<IpAddr>) -> std::io::Result<
     } else {
         TcpSocket::new_v6()?
     };
-    // The port is then chosen at connect, and may be shared by connections to different addresses.
+    // The kernel then chooses the port at connect, so connections to different addresses can share one.
     #[cfg(target_os = "linux")]
     setsockopt(&socket, IpBindAddressNoPort, &true)?;
     socket.bind(SocketAddr::new(from, 0))?;

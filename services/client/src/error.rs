@@ -1,4 +1,4 @@
-//! What can go wrong, told apart by what a caller can do about it.
+//! The errors of a client, one variant for each different reaction of a caller.
 
 use std::fmt;
 
@@ -50,23 +50,23 @@ pub enum ConnectError {
     NoWelcome(String),
 }
 
-/// Why a connection cannot go on, or an expectation was not met.
+/// Why a connection ended, or why an awaited frame did not come.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The node closed the connection.
     #[error("the node closed the connection with {code} {reason}")]
     Closed {
-        /// The close code; 1006 when there was no close frame.
+        /// The close code; 1006 without a close frame.
         code: u16,
         /// The reason in the close frame.
         reason: String,
     },
-    /// Nothing of the kind came in time.
-    #[error("nothing of the kind came in time")]
+    /// The awaited frame did not come in time.
+    #[error("the awaited frame did not come in time")]
     Timeout,
-    /// More frames came than are kept while something else is awaited.
-    #[error("more than {0} frames came while another was awaited")]
-    InboxFull(usize),
+    /// Too many other frames came while one was awaited.
+    #[error("more than {0} other frames came while one was awaited")]
+    BufferFull(usize),
     /// A frame is not of the protocol.
     #[error(transparent)]
     Frame(#[from] FrameError),

@@ -4,7 +4,7 @@ use std::{net::IpAddr, time::Duration};
 
 use switchboard_protocol::Secret;
 
-/// Where in the handshake the token stands.
+/// Which part of the handshake carries the token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TokenVia {
     /// `Authorization: Bearer …`.
@@ -16,17 +16,17 @@ pub enum TokenVia {
     Query,
 }
 
-/// What counts as received, for the node (protocol.md, section 3).
+/// When a message counts as delivered (docs/protocol.md, "Events").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum AcksBy {
     /// The frame was written to the socket.
     #[default]
     Socket,
-    /// The client said so with `ack`.
+    /// The client acknowledged it with `ack`.
     Client,
 }
 
-/// Takes up an earlier connection's session.
+/// Resumes the session of an earlier connection.
 #[derive(Debug, Clone)]
 pub struct Resume {
     /// `resume_token` of that connection's `welcome`.
@@ -42,15 +42,15 @@ pub struct ConnectOptions {
     pub url: String,
     /// The JWT.
     pub token: Secret,
-    /// Where the token stands.
+    /// Which part of the handshake carries the token.
     pub token_via: TokenVia,
-    /// What counts as received.
+    /// When a message counts as delivered.
     pub acks: AcksBy,
-    /// The session to take up, if any.
+    /// The session to resume, if any.
     pub resume: Option<Resume>,
     /// The `Origin` header, if any.
     pub origin: Option<String>,
-    /// The source address, for load generators that need many.
+    /// The source address; a load generator needs several for many connections.
     pub bind_address: Option<IpAddr>,
     /// How long connecting may take, up to and including `welcome`.
     pub timeout: Duration,
@@ -58,8 +58,8 @@ pub struct ConnectOptions {
     pub read_buffer_bytes: usize,
     /// The largest frame accepted, in bytes.
     pub message_bytes: usize,
-    /// Frames kept for later while something else is awaited.
-    pub inbox_frames: usize,
+    /// Frames that are buffered while another frame is awaited.
+    pub buffered_frames: usize,
 }
 
 impl ConnectOptions {
@@ -76,7 +76,7 @@ impl ConnectOptions {
             timeout: Duration::from_secs(10),
             read_buffer_bytes: 1024,
             message_bytes: 1024 * 1024,
-            inbox_frames: 4096,
+            buffered_frames: 4096,
         }
     }
 
@@ -87,7 +87,7 @@ impl ConnectOptions {
         self
     }
 
-    /// The same from this source address.
+    /// The same with this source address.
     #[must_use]
     pub fn bind_address(mut self, address: IpAddr) -> Self {
         self.bind_address = Some(address);

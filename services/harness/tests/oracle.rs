@@ -4,7 +4,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use switchboard_client::{Outcome, SessionEvent};
+use switchboard_client::{SendReport, SessionEvent};
 use switchboard_harness::{ClientNo, Oracle, OracleReport};
 use switchboard_protocol::{ErrorCode, ServerFrame, decode_event};
 
@@ -19,7 +19,7 @@ impl Stage {
     fn new() -> Self {
         let stage = Self::without_outcomes();
         for id in 1..=3 {
-            stage.outcome(id, Outcome::Delivered);
+            stage.outcome(id, SendReport::delivered());
         }
         stage
     }
@@ -33,9 +33,9 @@ impl Stage {
         Self { oracle, alice, bob }
     }
 
-    fn outcome(&self, id: u64, outcome: Outcome) {
+    fn outcome(&self, id: u64, report: SendReport) {
         self.oracle
-            .on_event(self.alice, &SessionEvent::Word { id, outcome });
+            .on_event(self.alice, &SessionEvent::Outcome { id, report });
     }
 
     /// `at` gets a message of alice with that number.
@@ -95,9 +95,9 @@ fn a_loss_a_duplicate_and_a_reordering_are_each_found() {
 #[test]
 fn a_send_without_an_outcome_and_one_with_two_are_found() {
     let stage = Stage::without_outcomes();
-    stage.outcome(1, Outcome::Delivered);
-    stage.outcome(1, Outcome::Delivered);
-    stage.outcome(2, Outcome::Delivered);
+    stage.outcome(1, SendReport::delivered());
+    stage.outcome(1, SendReport::delivered());
+    stage.outcome(2, SendReport::delivered());
     for number in 1..=2 {
         stage.arrives_at(stage.bob, number);
     }
@@ -121,11 +121,8 @@ fn a_message_at_the_wrong_peer_is_found() {
 #[test]
 fn a_failed_send_may_have_arrived_or_not() {
     let stage = Stage::without_outcomes();
-    let timeout = || Outcome::Failed {
-        code: ErrorCode::Timeout,
-        message: "nobody confirmed it".into(),
-    };
-    stage.outcome(1, Outcome::Delivered);
+    let timeout = || SendReport::failed(ErrorCode::Timeout, "nobody confirmed it");
+    stage.outcome(1, SendReport::delivered());
     stage.outcome(2, timeout());
     stage.outcome(3, timeout());
     stage.arrives_at(stage.bob, 1);

@@ -1,17 +1,17 @@
-//! The table of WebSocket close codes: why a connection ended and what its client should do next.
+//! The table of WebSocket close codes: why a connection closed, and what its client should do.
 
 use std::fmt;
 
 /// What a client does after a close.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientShould {
-    /// Nothing: it is over.
+    /// Nothing: the session ended.
     Stop,
-    /// Correct itself; connecting again as before would end the same way.
+    /// Stop until the client is fixed. The same connect would end the same way.
     StopAndFix,
-    /// Connect again with its resume token, with full-jitter backoff.
+    /// Connect again with the resume token, after a backoff with full jitter.
     Resume,
-    /// Connect again with its resume token at once; another node takes it.
+    /// Connect again at once with the resume token. Another node accepts it.
     ResumeAtOnce,
     /// Get a new token, then connect.
     RenewToken,
@@ -19,7 +19,7 @@ pub enum ClientShould {
 
 macro_rules! close_codes {
     ($($name:ident = $code:literal, $should:ident, $reason:literal;)*) => {
-        /// Why the node closed a connection (protocol.md, section 3, and RFC 6455, section 7.4).
+        /// Why the node closed a connection (docs/protocol.md, "Close codes"; RFC 6455, section 7.4).
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum CloseCode {
             $(
@@ -77,7 +77,7 @@ close_codes! {
 }
 
 impl CloseCode {
-    /// The code of that number, if it is one of this protocol.
+    /// The code with this number, if the protocol has one.
     #[must_use]
     pub fn from_code(code: u16) -> Option<Self> {
         Self::ALL.into_iter().find(|known| known.code() == code)
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_are_in_order_and_their_reasons_fit_a_close_frame() {
+    fn codes_are_sorted_and_their_reasons_fit_a_close_frame() {
         assert!(CloseCode::ALL.is_sorted_by_key(|code| code.code()));
         for code in CloseCode::ALL {
             assert!(code.reason().len() <= 123, "{code}");

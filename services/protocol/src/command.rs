@@ -1,5 +1,5 @@
-//! Client → node: commands, read from one JSON text frame. Borrowed from the frame, so that a payload is
-//! never copied. Not here: whether a command is allowed (`core::session`).
+//! Client → node: commands, each one JSON text frame. They borrow from the frame, so a payload is never copied. Not
+//! here: whether a command is allowed (crate `core`).
 
 use std::borrow::Cow;
 
@@ -12,7 +12,7 @@ use crate::{error::ErrorCode, kind::MessageKind};
 pub enum Command<'a> {
     /// `offer`, `answer`, `candidate`, `bye` or `message` to a peer.
     Send(SendCommand<'a>),
-    /// `ice`: ask for ICE servers with fresh credentials.
+    /// `ice`: request ICE servers with fresh credentials.
     Ice {
         /// Echoed in the answer.
         id: Option<u64>,
@@ -24,14 +24,14 @@ pub enum Command<'a> {
         /// Echoed in the answer.
         id: Option<u64>,
     },
-    /// `ack`: everything up to `seq` was processed.
+    /// `ack`: the client has processed everything up to `seq`.
     Ack {
         /// The last event's number.
         seq: u64,
-        /// All but `seq` itself, which the client refuses: it had a later one of the same sender before.
+        /// The client refuses `seq` itself, because it has a later message of the same sender.
         late: bool,
     },
-    /// `ping`: ask for the node's clock.
+    /// `ping`: request the node's clock.
     Ping {
         /// Echoed in the answer.
         id: Option<u64>,
@@ -41,24 +41,24 @@ pub enum Command<'a> {
 /// A message for another peer.
 #[derive(Debug)]
 pub struct SendCommand<'a> {
-    /// What it is.
+    /// The kind of message.
     pub kind: MessageKind,
     /// The receiver's peer ID, not yet checked.
     pub to: Cow<'a, str>,
     /// Any JSON value, as the bytes in the frame.
     pub payload: &'a RawValue,
-    /// Present: the send ends in a final word. Absent: fire and forget.
+    /// With an id the send ends in an outcome. Without one it is fire and forget.
     pub id: Option<u64>,
 }
 
-/// Why a frame is no command: the answer its sender gets.
+/// Why a frame is not a valid command. Its sender gets this as the answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {message}")]
 pub struct CommandError {
     /// The code on the wire.
     pub code: ErrorCode,
-    /// What is wrong and how to mend it.
+    /// The problem, for people.
     pub message: String,
-    /// The frame's `id`, where one could be read.
+    /// The frame's `id`, if it was readable.
     pub id: Option<u64>,
 }

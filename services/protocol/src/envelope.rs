@@ -1,5 +1,5 @@
-//! Node → node: one message on a peer's channel. Binary, so that the payload is found without parsing and
-//! forwarded without a copy. Not the acknowledgements, which go to a node's inbox (`inbox`).
+//! Node → node: one message on a peer's channel. The form is binary: a node finds the payload without parsing and
+//! forwards it without a copy. Not here: acknowledgements, which go to a node channel (`node_message`).
 //!
 //! Layout, integers big-endian:
 //! `version u8 · kind u8 · flags u8 · session [12] · id u64 · prev u64? · trace [25]? ·
@@ -12,18 +12,18 @@ const FLAG_CLIENT_ID: u8 = 1;
 const FLAG_PREV: u8 = 1 << 1;
 const FLAG_TRACE: u8 = 1 << 2;
 
-/// One message under way between two nodes, borrowed from the bytes that carry it.
+/// One message between two nodes, borrowed from its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Envelope<'a> {
-    /// What it is.
+    /// The kind of message.
     pub kind: MessageKind,
-    /// Its name. A [`MessageId::Client`] wants an acknowledgement, a [`MessageId::Node`] none.
+    /// The message's identity. A [`MessageId::Client`] needs an acknowledgement, a [`MessageId::Node`] does not.
     pub mid: Mid,
-    /// The id before it that the same sender sent the same receiver and that is not final yet.
+    /// The previous id of this sender and receiver, if it has no outcome yet.
     pub prev: Option<u64>,
     /// The span to continue on the receiving node.
     pub trace: Option<TraceContext>,
-    /// The node whose inbox takes the acknowledgement.
+    /// The node whose channel gets the acknowledgement.
     pub origin: &'a str,
     /// The sender, `tenant/peer`.
     pub from: &'a str,
@@ -31,7 +31,7 @@ pub struct Envelope<'a> {
     pub payload: &'a str,
 }
 
-/// Bytes on a peer's channel that are no envelope of this version.
+/// Why bytes are not an envelope of this version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EnvelopeError {
     /// Fewer bytes than the layout needs.
@@ -40,10 +40,10 @@ pub enum EnvelopeError {
     /// A newer or older layout.
     #[error("envelope version {0} is not known here")]
     Version(u8),
-    /// A kind code that does not exist.
+    /// An unknown kind code.
     #[error("message kind {0} is not known here")]
     Kind(u8),
-    /// A name or the payload is not text.
+    /// A name or the payload is not valid UTF-8.
     #[error("a text in the envelope is not valid UTF-8")]
     Utf8,
 }
@@ -78,10 +78,10 @@ impl<'a> Envelope<'a> {
         out
     }
 
-    /// Reads the binary form; nothing is copied.
+    /// Reads the binary form without a copy.
     ///
     /// # Errors
-    /// [`EnvelopeError`] for anything that [`Envelope::encode`] of this version could not have written.
+    /// [`EnvelopeError`] for bytes that [`Envelope::encode`] of this version does not write.
     pub fn decode(bytes: &'a [u8]) -> Result<Self, EnvelopeError> {
         let mut reader = Reader::new(bytes);
         let [version, kind, flags] = reader.array().ok_or(EnvelopeError::Short)?;

@@ -1,5 +1,4 @@
-//! The table of in-band error codes: what a client may read in `error.code`. Not the codes that close a
-//! connection (`close`).
+//! The table of error codes in the event `error`. Not here: the codes that close a connection (`close`).
 
 use std::fmt;
 
@@ -7,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 macro_rules! error_codes {
     ($($(#[$doc:meta])* $name:ident = $text:literal, $meaning:literal;)*) => {
-        /// Why a command or a send failed; final for the `id` it names (protocol.md, section 3).
+        /// Why a command or a send failed. It is final for its `id` (docs/protocol.md, "Errors").
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum ErrorCode {
             $(
@@ -60,7 +59,7 @@ error_codes! {
 }
 
 impl ErrorCode {
-    /// The code's place in [`ErrorCode::ALL`], for tables of counters.
+    /// The code's index in [`ErrorCode::ALL`], for tables of counters.
     #[must_use]
     pub const fn index(self) -> usize {
         self as usize
@@ -78,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_code_stands_at_its_index_and_reads_the_same_in_json() {
+    fn each_code_has_its_index_and_the_same_text_in_json() {
         for (index, code) in ErrorCode::ALL.into_iter().enumerate() {
             assert_eq!(code.index(), index);
             assert_eq!(serde_json::to_string(&code).unwrap(), format!("\"{code}\""));

@@ -1,5 +1,4 @@
-//! Node → client: everything a node says on its own account. Forwarded messages are in `frame`, because
-//! their payload must stay untouched bytes.
+//! Node → client: the node's own events. Not here: forwarded messages, whose payload must keep its bytes (`frame`).
 
 use std::borrow::Cow;
 
@@ -11,9 +10,9 @@ use crate::{ErrorCode, NodeId, PeerId, Secret, TenantId};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum Event {
-    /// The first frame of a connection: the session is attached and hears what is sent to it.
+    /// The first frame of a connection: the session is attached and receives messages.
     Welcome(Box<Welcome>),
-    /// What became of a send with `id`.
+    /// The status of a send with an `id`.
     Receipt {
         /// The send's `id`.
         id: u64,
@@ -22,7 +21,7 @@ pub enum Event {
     },
     /// A command failed; final for its `id`.
     Error {
-        /// The command's `id`, where it had one that could be read.
+        /// The command's `id`, if it was readable.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         id: Option<u64>,
         /// The reason for programs.
@@ -56,7 +55,7 @@ pub enum Event {
         /// Seconds since the Unix epoch.
         token_expires_at: u64,
     },
-    /// Open a new connection; this one closes soon.
+    /// Asks the client to open a new connection.
     Goaway {
         /// Why.
         reason: GoawayReason,
@@ -93,43 +92,43 @@ pub enum GoawayReason {
     Rebalancing,
 }
 
-/// What a connection is told first (protocol.md, section 3).
+/// The first frame of a connection (docs/protocol.md, "Handshake").
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Welcome {
-    /// Who the client is.
+    /// The client's peer ID.
     pub peer: PeerId,
-    /// Its tenant.
+    /// The client's tenant.
     pub tenant: TenantId,
     /// The session's public id.
     pub session: String,
-    /// The node it is on.
+    /// The session's node.
     pub node: NodeId,
-    /// Whether an earlier session goes on.
+    /// Whether an earlier session continues.
     pub resumed: bool,
-    /// Whether something of an earlier session could not be replayed.
+    /// Whether messages of the earlier session may be missing.
     pub gap: bool,
-    /// The secret with which this session can be resumed; empty where sessions cannot be resumed.
+    /// The secret that resumes this session; empty if sessions cannot be resumed.
     pub resume_token: Secret,
-    /// How long a detached session is kept, in milliseconds; 0 where sessions cannot be resumed.
+    /// How long a detached session lasts, in milliseconds; 0 if sessions cannot be resumed.
     pub resume_window_ms: u64,
     /// How often the node sends a WebSocket ping, in milliseconds.
     pub heartbeat_ms: u64,
     /// When the token ends, in seconds since the Unix epoch.
     pub token_expires_at: u64,
-    /// The bounds a client should know.
+    /// Bounds for the client.
     pub limits: WelcomeLimits,
     /// As in `RTCConfiguration.iceServers`.
     pub ice_servers: Vec<IceServer>,
 }
 
-/// The bounds a client should know.
+/// Bounds for the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WelcomeLimits {
     /// The largest frame accepted, in bytes.
     pub message_bytes: usize,
-    /// Sends of one connection that may wait for their final word.
+    /// Sends of one connection that may have no outcome yet.
     pub pending_messages: usize,
-    /// Commands a second that one connection may send in the long run.
+    /// Sustained commands per second of one connection.
     pub messages_per_second: u32,
 }
 
@@ -157,7 +156,7 @@ impl Event {
         serde_json::to_string(self).expect("events serialise")
     }
 
-    /// An error with the code's own meaning as its message.
+    /// An error whose message is the code's meaning.
     #[must_use]
     pub const fn error(id: Option<u64>, code: ErrorCode) -> Self {
         Self::Error {

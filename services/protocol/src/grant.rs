@@ -1,5 +1,5 @@
-//! What a verified token allows: plain data, with the patterns that say whom a peer may send to. Not here:
-//! verification (crate `auth`), nor what happens when a grant runs out (`core`).
+//! What a verified token allows, as plain data, with patterns of the peer IDs that the peer may send to. Not here:
+//! verification (crate `auth`) and the end of a grant (crate `core`).
 
 use std::fmt;
 
@@ -7,10 +7,10 @@ use serde_json::value::RawValue;
 
 use crate::{MAX_PATTERNS, PeerKey};
 
-/// What the bearer of a verified token may do, and until when.
+/// What the owner of a verified token may do, and until when.
 #[derive(Debug, Clone)]
 pub struct Grant {
-    /// Who: tenant and peer ID.
+    /// Tenant and peer ID.
     pub peer: PeerKey,
     /// Peer or backend.
     pub role: Role,
@@ -18,15 +18,15 @@ pub struct Grant {
     pub send: Patterns,
     /// Rooms this peer may join.
     pub rooms: Patterns,
-    /// Shown to room-mates; a JSON object of at most [`crate::MAX_INFO_BYTES`].
+    /// Shown to other members of a room; a JSON object of at most [`crate::MAX_INFO_BYTES`].
     pub info: Option<Box<RawValue>>,
-    /// What happens when this peer ID connects a second time.
+    /// What a second connection of this peer ID does.
     pub duplicate: DuplicatePolicy,
     /// When the token ends, in seconds since the Unix epoch.
     pub expires_at: u64,
     /// When the token was issued, in seconds since the Unix epoch.
     pub issued_at: Option<u64>,
-    /// The token's `jti`, by which it can be revoked.
+    /// The token's `jti`, for revocation.
     pub token_id: Option<Box<str>>,
 }
 
@@ -45,16 +45,16 @@ pub enum Role {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DuplicatePolicy {
-    /// A newer connection takes the peer ID over.
+    /// A newer connection takes over the peer ID.
     #[default]
     Replace,
-    /// A newer connection is refused while the older lives.
+    /// A newer connection is refused while an older one exists.
     Reject,
 }
 
-/// A list of patterns in which `*` stands for any run of characters.
+/// A list of patterns. `*` matches any sequence of characters.
 ///
-/// The default, `["*"]`, allocates nothing: an idle peer carries no list.
+/// The default, `["*"]`, allocates nothing.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Patterns(Option<Box<[Box<str>]>>);
 
@@ -65,10 +65,10 @@ impl Patterns {
         Self(None)
     }
 
-    /// Allows what one of `patterns` matches; an empty list allows nothing.
+    /// Allows every name that one of `patterns` matches. An empty list allows nothing.
     ///
     /// # Errors
-    /// The number of patterns, when it is over [`MAX_PATTERNS`].
+    /// The number of patterns, if it exceeds [`MAX_PATTERNS`].
     pub fn new(patterns: Vec<String>) -> Result<Self, usize> {
         if patterns.len() > MAX_PATTERNS {
             return Err(patterns.len());
@@ -100,7 +100,7 @@ impl fmt::Debug for Patterns {
     }
 }
 
-/// Greedy wildcard match with a single point of return: linear in `name` for each star, never exponential.
+/// Greedy wildcard match that backtracks to the last star only: linear in `name` for each star, never exponential.
 fn matches(pattern: &str, name: &str) -> bool {
     let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
     let (mut at_pattern, mut at_name) = (0, 0);
@@ -113,7 +113,7 @@ fn matches(pattern: &str, name: &str) -> bool {
             at_pattern += 1;
             at_name += 1;
         } else if let Some((star, from)) = last_star {
-            // The last star swallows one character more, and the rest is tried again.
+            // The last star matches one more character, and the rest is tried again.
             last_star = Some((star, from + 1));
             at_pattern = star + 1;
             at_name = from + 1;
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_star_matches_any_run_and_only_the_whole_name_counts() {
+    fn a_star_matches_any_sequence_and_the_whole_name_must_match() {
         let rules = patterns(&["team-*", "exact", "a*b*c"]);
         for name in ["team-", "team-7", "exact", "abc", "a--b--c", "abcbc"] {
             assert!(rules.allow(name), "{name} should be allowed");

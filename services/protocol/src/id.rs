@@ -1,11 +1,11 @@
-//! Names that clients and operators choose: tenant, peer, node. Validated once, at the door; a value of
-//! these types is always well-formed. Not here: session and message ids, which nodes make (`mid`).
+//! Names that clients and operators choose: tenant, peer and node. A value of these types is always valid, because its
+//! constructor checks it. Not here: session and message ids, which nodes create (`mid`).
 
 use std::{borrow::Borrow, fmt, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The longest name accepted, in bytes (protocol.md, section 1).
+/// The longest name, in bytes (docs/protocol.md).
 pub const MAX_ID_BYTES: usize = 128;
 
 /// Why a name was refused.
@@ -17,7 +17,7 @@ pub enum IdError {
     /// The name is longer than [`MAX_ID_BYTES`].
     #[error("the name has {0} bytes; at most {MAX_ID_BYTES} are allowed")]
     TooLong(usize),
-    /// The name holds a byte outside the allowed set.
+    /// The name has a byte outside the allowed set.
     #[error("the name has a character at byte {0} that is not one of A-Z a-z 0-9 . _ ~ : @ + = -")]
     BadCharacter(usize),
 }
@@ -46,7 +46,7 @@ macro_rules! name_type {
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// Checks `name` against the rules of protocol.md, section 1.
+            /// Checks `name` against the rules of docs/protocol.md.
             ///
             /// # Errors
             /// [`IdError`] when the name is empty, too long, or has a character outside the set.
@@ -100,7 +100,7 @@ name_type! {
     PeerId
 }
 name_type! {
-    /// A tenant's name. Peers of different tenants can neither see nor reach each other.
+    /// A tenant's name. Peers of different tenants cannot see or reach each other.
     TenantId
 }
 name_type! {
@@ -114,10 +114,9 @@ impl Default for TenantId {
     }
 }
 
-/// A peer's full address, kept as one string `tenant/peer`.
+/// A peer's full address, stored as one string `tenant/peer`.
 ///
-/// `/` is in neither name's alphabet, so the two halves can always be told apart; one allocation, shared
-/// by every table that is keyed by peers.
+/// Names cannot contain `/`, so the split is unambiguous. All tables that are keyed by peers share one allocation.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PeerKey(Arc<str>);
 
@@ -128,10 +127,10 @@ impl PeerKey {
         Self(format!("{tenant}/{peer}").into())
     }
 
-    /// Reads `tenant/peer`, as found in a channel's name.
+    /// Reads `tenant/peer` from a channel's name.
     ///
     /// # Errors
-    /// [`IdError`] when the slash is missing or a half is not a valid name.
+    /// [`IdError`] when the slash is missing or one part is not a valid name.
     pub fn parse(key: &str) -> Result<Self, IdError> {
         let (tenant, peer) = key.split_once('/').ok_or(IdError::Empty)?;
         check(tenant)?;
@@ -139,7 +138,7 @@ impl PeerKey {
         Ok(Self(key.into()))
     }
 
-    /// The same tenant's peer of that name: whom a `to` addresses.
+    /// The peer `peer` of the same tenant, for a `to`.
     ///
     /// # Errors
     /// [`IdError`] when `peer` is not a valid name.
@@ -148,25 +147,25 @@ impl PeerKey {
         Ok(Self(format!("{}/{peer}", self.tenant()).into()))
     }
 
-    /// The tenant's half.
+    /// The tenant's name.
     #[must_use]
     pub fn tenant(&self) -> &str {
         self.split().0
     }
 
-    /// The peer's half.
+    /// The peer's name.
     #[must_use]
     pub fn peer(&self) -> &str {
         self.split().1
     }
 
-    /// The peer's half, as a name of its own.
+    /// The peer's name as a [`PeerId`].
     #[must_use]
     pub fn peer_id(&self) -> PeerId {
         PeerId(self.peer().into())
     }
 
-    /// The tenant's half, as a name of its own.
+    /// The tenant's name as a [`TenantId`].
     #[must_use]
     pub fn tenant_id(&self) -> TenantId {
         TenantId(self.tenant().into())
@@ -179,7 +178,7 @@ impl PeerKey {
     }
 
     fn split(&self) -> (&str, &str) {
-        // A key without a slash cannot be built; should one be, it is a peer of no tenant.
+        // The constructors reject a key without a slash.
         self.0.split_once('/').unwrap_or(("", &self.0))
     }
 }
@@ -222,13 +221,13 @@ mod tests {
     }
 
     #[test]
-    fn a_key_names_its_tenant_and_its_peer() {
+    fn a_key_has_its_tenant_and_its_peer() {
         let alice = PeerKey::parse("acme/alice").unwrap();
         assert_eq!((alice.tenant(), alice.peer()), ("acme", "alice"));
         assert_eq!(alice.sibling("bob").unwrap().as_str(), "acme/bob");
         assert!(
             alice.sibling("other/bob").is_err(),
-            "a name never reaches into another tenant"
+            "a name cannot address another tenant"
         );
         assert!(PeerKey::parse("alice").is_err());
         assert!(PeerKey::parse("a/b/c").is_err());

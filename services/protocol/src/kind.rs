@@ -1,11 +1,10 @@
-//! The five kinds of message that peers exchange. They differ for people and metrics; the node treats
-//! them alike.
+//! The five kinds of message between peers. Nodes treat all kinds alike; the kind is for applications and metrics.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What a forwarded message is, as its `type` on the wire.
+/// The kind of a forwarded message: its `type` on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MessageKind {
@@ -17,7 +16,7 @@ pub enum MessageKind {
     Candidate,
     /// The end of a call.
     Bye,
-    /// Anything else the application says.
+    /// Any other message of the application.
     Message,
 }
 
@@ -43,13 +42,13 @@ impl MessageKind {
         }
     }
 
-    /// The kind of that wire name.
+    /// The kind with this wire name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 
-    /// The code in an envelope; also the index for tables of counters.
+    /// The code in an envelope, and the index for tables of counters.
     #[must_use]
     pub const fn code(self) -> u8 {
         self as u8

@@ -1,8 +1,8 @@
-//! What goes on the wire of Switchboard: identifiers, commands, events, the envelope between nodes, the
-//! tables of error and close codes. It is not a runtime: no tokio, no IO, no clock, no decisions.
+//! The wire format of Switchboard: identifiers, commands, events, the envelope between nodes, and the tables of error and
+//! close codes. Not here: tokio, IO, clocks and decisions.
 //!
-//! The rule that shapes every type here: a **payload is opaque**. It enters as a slice of the received
-//! frame and leaves as the same bytes; nothing in between parses, alters or logs it.
+//! A **payload is opaque**. It enters as a slice of the received frame and leaves as the same bytes. No code parses,
+//! changes or logs it.
 
 mod close;
 pub mod codec;

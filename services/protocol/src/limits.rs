@@ -1,15 +1,14 @@
-//! Bounds that are part of the protocol itself, the same on every node. Bounds an operator may set are
-//! configuration (crate `node`), not here.
+//! Bounds of the protocol, the same on every node. Not here: configurable bounds (crate `node`).
 
-/// The WebSocket subprotocol of this version (protocol.md, section 2).
+/// The WebSocket subprotocol of this version (docs/protocol.md, "Handshake").
 pub const SUBPROTOCOL: &str = "switchboard.v1";
 
-/// The most patterns one `switchboard.send` or `switchboard.rooms` claim may list.
+/// The most patterns in one claim `switchboard.send` or `switchboard.rooms`.
 pub const MAX_PATTERNS: usize = 64;
 
-/// The largest `switchboard.info` claim, in bytes of JSON.
+/// The largest claim `switchboard.info`, in bytes of JSON.
 pub const MAX_INFO_BYTES: usize = 1024;
 
-/// How deep objects and arrays of a frame may nest, payload included. Payloads are forwarded unparsed, so
-/// the bound protects the *receiver*, whose JSON parser may recurse.
+/// The deepest nesting of objects and arrays in a frame, payload included. Nodes do not parse payloads. The bound
+/// protects the *receiver*, whose JSON parser may recurse.
 pub const MAX_FRAME_DEPTH: usize = 128;

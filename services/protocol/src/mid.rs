@@ -1,10 +1,10 @@
-//! Names that nodes make: the session and the message. A `mid` names one message for ever, on every node.
+//! Identities that nodes create: of a session and of a message. A `mid` identifies one message on every node, for ever.
 
 use std::fmt;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
-/// A session's public identity: 96 random bits. It stands in every `mid`, so it is no secret.
+/// A session's public identity: 96 random bits. Every `mid` contains it, so it is no secret.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SessionId([u8; Self::BYTES]);
 
@@ -14,7 +14,7 @@ impl SessionId {
     /// Characters of the text form, base64url without padding.
     pub const CHARS: usize = 16;
 
-    /// A session of these bytes; they must come from a random source.
+    /// The session with these bytes. They must come from a random source.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
         Self(bytes)
@@ -29,7 +29,7 @@ impl SessionId {
     /// Reads the text form.
     ///
     /// # Errors
-    /// [`MidError`] when it is not 16 characters of base64url.
+    /// [`MidError`] when `text` is not 16 characters of base64url.
     pub fn parse(text: &str) -> Result<Self, MidError> {
         let mut bytes = [0; Self::BYTES];
         match URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) {
@@ -38,10 +38,10 @@ impl SessionId {
         }
     }
 
-    /// Appends the text form to `out`, without an allocation of its own.
+    /// Appends the text form to `out`, without another allocation.
     pub fn write(&self, out: &mut Vec<u8>) {
         let mut text = [0; Self::CHARS];
-        // The output is exactly as long as 12 bytes need, so this writes all of it.
+        // 12 bytes need exactly this many characters, so the encoder fills the array.
         let written = URL_SAFE_NO_PAD
             .encode_slice(self.0, &mut text)
             .unwrap_or_default();
@@ -64,14 +64,13 @@ impl fmt::Debug for SessionId {
 /// A message's number within its sender's session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MessageId {
-    /// Chosen by the client; the send ends in a final word.
+    /// The client chose it. The send ends in an outcome.
     Client(u64),
-    /// Given by the node to a send without `id`: fire and forget.
+    /// The node chose it for a send without an `id`: fire and forget.
     Node(u64),
 }
 
-/// Names one message for ever: `<sender session>/<id>`, or `<sender session>/~<number>` when the node
-/// gave the number.
+/// The identity of one message: `<sender session>/<id>`, or `<sender session>/~<number>` if the node chose the number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Mid {
     /// The sender's session.
@@ -80,7 +79,7 @@ pub struct Mid {
     pub id: MessageId,
 }
 
-/// A text is not a `mid` or not a session.
+/// A text is not a `mid` or not a session id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not of the form <16 characters of base64url>/<number>")]
 pub struct MidError;
@@ -89,7 +88,7 @@ impl Mid {
     /// Reads the text form.
     ///
     /// # Errors
-    /// [`MidError`] when it has another form.
+    /// [`MidError`] when `text` has another form.
     pub fn parse(text: &str) -> Result<Self, MidError> {
         let (session, id) = text.split_once('/').ok_or(MidError)?;
         let id = match id.strip_prefix('~') {
@@ -128,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mid_reads_back_what_it_wrote() {
+    fn a_mid_is_parsed_from_its_own_text() {
         let session = SessionId::from_bytes(*b"abcdefghijkl");
         for id in [
             MessageId::Client(1),
@@ -144,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_mid_is_refused() {
+    fn an_invalid_mid_is_refused() {
         for text in [
             "",
             "/",

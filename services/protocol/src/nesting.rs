@@ -1,9 +1,9 @@
-//! How deep a JSON text nests, without parsing it. Not a validity check: that is the parser's.
+//! The nesting depth of a JSON text, without parsing. Not here: whether the text is valid JSON.
 
-/// Whether `json` may nest objects and arrays deeper than `limit`.
+/// Whether `json` nests objects and arrays deeper than `limit`.
 ///
-/// Most frames have fewer opening brackets than the limit, which a vectorised count shows in a few
-/// nanoseconds a kilobyte; only the others are walked, with strings skipped.
+/// Most frames have fewer opening brackets than the limit. A vectorised count shows that in a few nanoseconds per
+/// kilobyte. Only other frames are scanned, with their strings skipped.
 #[must_use]
 pub fn nests_deeper_than(json: &[u8], limit: usize) -> bool {
     openers(json) > limit && deepest(json) > limit
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn depth_counts_brackets_outside_of_strings_only() {
+    fn depth_counts_only_brackets_outside_strings() {
         let deep = format!("{}{}", "[".repeat(129), "]".repeat(129));
         assert!(nests_deeper_than(deep.as_bytes(), 128));
         assert!(!nests_deeper_than(deep.as_bytes(), 129));

@@ -1,8 +1,8 @@
-//! Node → node: what goes to a node's own inbox channel – batches of acknowledgements, and words about a
-//! session: claimed elsewhere, wanted elsewhere, mail waits. Not messages between peers (`envelope`).
+//! Node → node: the messages on a node channel, which one node subscribes to. They are batches of acknowledgements, and
+//! requests about a session. Not here: messages between peers (`envelope`).
 //!
-//! Layout: `tag u8`, then for acks entries of `session [12] · id u64 · outcome u8`; for the others
-//! `session [12] · fence u64 · key (the rest)`; the fence is 0 where it means nothing.
+//! Layout: `tag u8`. Acknowledgements follow as entries of `session [12] · id u64 · outcome u8`. The other messages have
+//! `session [12] · fence u64 · key (the rest)`. An unused fence is 0.
 
 use crate::{PeerKey, SessionId, wire::Reader};
 
@@ -19,60 +19,60 @@ pub struct Ack {
     pub session: SessionId,
     /// The sender's `id`.
     pub id: u64,
-    /// What became of it.
+    /// What the receiving node did with the envelope.
     pub outcome: AckOutcome,
 }
 
-/// What became of an envelope at the receiving node.
+/// What the receiving node did with an envelope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AckOutcome {
     /// Written to the receiver's socket.
     Delivered,
-    /// The receiver's queue is full; the sender holds that stream and tries again.
+    /// The receiver's send queue is full. The sender pauses that stream and retries.
     Busy,
-    /// A later message of the same sender was accepted and this one never: it must not arrive any more.
+    /// A later message of the same sender was accepted and this one was not. It must not arrive any more.
     Late,
 }
 
-/// One message in a node's inbox.
+/// One message on a node channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NodeMessage {
-    /// Answers to envelopes that the inbox's node sent.
+    /// Acknowledgements of envelopes that the channel's node sent.
     Acks(Vec<Ack>),
-    /// `session` of `key` was claimed with a higher fence; whoever holds it lets go.
+    /// A newer claim with a higher fence replaced `session` of `key`. The old owner must end it.
     Takeover {
         /// The peer.
         key: PeerKey,
-        /// The session that lost.
+        /// The replaced session.
         session: SessionId,
-        /// The new owner's fence.
+        /// The fence of the new claim.
         fence: u64,
     },
-    /// The client of `session` has come to another node and resumes there: detach it.
+    /// The client of `session` resumes on another node. The owner must detach the session.
     DetachRequest {
         /// The peer.
         key: PeerKey,
-        /// The session that moves.
+        /// The session to detach.
         session: SessionId,
     },
-    /// Another connection wants the peer ID, and its token says `reject`: find out whether the client of
-    /// `session` still lives, and detach it if not.
+    /// Another connection wants the peer ID, and its token says `reject`. The owner must check whether the client of
+    /// `session` still answers, and detach the session if it does not.
     Probe {
         /// The peer.
         key: PeerKey,
-        /// The session that holds the peer ID.
+        /// The session that owns the peer ID.
         session: SessionId,
     },
-    /// A message was left in the mailbox of a peer that is said to be attached to this node.
+    /// A message was stored in the offline queue of a peer that the record shows as attached to this node.
     OfflineQueueHint {
         /// The peer.
         key: PeerKey,
     },
 }
 
-/// Bytes in an inbox that are no inbox message of this version.
+/// Bytes on a node channel that are not a message of this version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not an inbox message of this version")]
+#[error("not a node message of this version")]
 pub struct NodeMessageError;
 
 impl NodeMessage {
@@ -94,10 +94,14 @@ impl NodeMessage {
                     });
                 }
             }
-            Self::Takeover { key, session, fence } => about(TAG_TAKEOVER, key, *session, *fence, &mut out),
-            Self::DetachRequest { key, session } => about(TAG_DETACH_REQUEST, key, *session, 0, &mut out),
-            Self::Probe { key, session } => about(TAG_PROBE, key, *session, 0, &mut out),
-            Self::OfflineQueueHint { key } => about(
+            Self::Takeover { key, session, fence } => {
+                write_session_message(TAG_TAKEOVER, key, *session, *fence, &mut out)
+            }
+            Self::DetachRequest { key, session } => {
+                write_session_message(TAG_DETACH_REQUEST, key, *session, 0, &mut out)
+            }
+            Self::Probe { key, session } => write_session_message(TAG_PROBE, key, *session, 0, &mut out),
+            Self::OfflineQueueHint { key } => write_session_message(
                 TAG_OFFLINE_QUEUE_HINT,
                 key,
                 SessionId::from_bytes([0; 12]),
@@ -111,12 +115,12 @@ impl NodeMessage {
     /// Reads the binary form.
     ///
     /// # Errors
-    /// [`NodeMessageError`] for anything that [`NodeMessage::encode`] of this version could not have written.
+    /// [`NodeMessageError`] for bytes that [`NodeMessage::encode`] of this version does not write.
     pub fn decode(bytes: &[u8]) -> Result<Self, NodeMessageError> {
         let mut reader = Reader::new(bytes);
         match reader.array() {
             Some([TAG_ACKS]) => acks(reader),
-            Some([tag]) => session(tag, reader).ok_or(NodeMessageError),
+            Some([tag]) => read_session_message(tag, reader).ok_or(NodeMessageError),
             None => Err(NodeMessageError),
         }
     }
@@ -142,14 +146,14 @@ fn ack(reader: &mut Reader<'_>) -> Option<Ack> {
     Some(Ack { session, id, outcome })
 }
 
-fn about(tag: u8, key: &PeerKey, session: SessionId, fence: u64, out: &mut Vec<u8>) {
+fn write_session_message(tag: u8, key: &PeerKey, session: SessionId, fence: u64, out: &mut Vec<u8>) {
     out.push(tag);
     out.extend_from_slice(session.as_bytes());
     out.extend_from_slice(&fence.to_be_bytes());
     out.extend_from_slice(key.as_str().as_bytes());
 }
 
-fn session(tag: u8, mut reader: Reader<'_>) -> Option<NodeMessage> {
+fn read_session_message(tag: u8, mut reader: Reader<'_>) -> Option<NodeMessage> {
     let session = SessionId::from_bytes(reader.array()?);
     let fence = reader.u64()?;
     let key = PeerKey::parse(std::str::from_utf8(reader.rest()).ok()?).ok()?;

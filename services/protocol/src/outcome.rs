@@ -1,5 +1,4 @@
-//! The outcome of a send: the one answer that is final for its `id` (delivery.md). Not `queued`, which a later
-//! outcome follows.
+//! The outcome of a send: the final answer for its `id` (docs/delivery.md). Not here: `queued`, which an outcome follows.
 
 use crate::ErrorCode;
 
@@ -8,7 +7,7 @@ use crate::ErrorCode;
 pub enum SendOutcome {
     /// The receiver has it.
     Delivered,
-    /// It failed for this reason.
+    /// The send failed for this reason.
     Error(ErrorCode),
 }
 
@@ -16,7 +15,7 @@ impl SendOutcome {
     /// How many outcomes there are.
     pub const COUNT: usize = 1 + ErrorCode::ALL.len();
 
-    /// Its place among all outcomes: delivered, then the error codes in their order.
+    /// The index among all outcomes: delivered, then the error codes in their order.
     #[must_use]
     pub const fn index(self) -> usize {
         match self {

@@ -1,5 +1,5 @@
-//! The secret by which a session is taken up again on any node (protocol.md, section 3). Not the session's
-//! public identity alone, which stands in every `mid`.
+//! The secret that resumes a session on any node (docs/protocol.md, "Handshake"). Not here: the public session id, which
+//! every `mid` contains.
 
 use std::fmt;
 
@@ -7,11 +7,11 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use crate::{Secret, SessionId};
 
-/// A session and the secret that proves it: `<session>.<22 characters of base64url>`. It counts only
-/// together with a token for the same peer, because the session's record is found by that peer.
+/// A session and its secret: `<session>.<22 characters of base64url>`. It is valid only with a token for the same
+/// peer, because the session's record is found by that peer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ResumeToken {
-    /// The session to take up.
+    /// The session to resume.
     pub session: SessionId,
     secret: [u8; Self::SECRET_BYTES],
 }
@@ -25,7 +25,7 @@ impl ResumeToken {
     /// Bytes of the secret.
     pub const SECRET_BYTES: usize = 16;
 
-    /// A token of these bytes; the secret must come from a random source.
+    /// A token with this secret. The secret must come from a random source.
     #[must_use]
     pub const fn new(session: SessionId, secret: [u8; Self::SECRET_BYTES]) -> Self {
         Self { session, secret }
@@ -37,13 +37,13 @@ impl ResumeToken {
         Secret::new(URL_SAFE_NO_PAD.encode(self.secret))
     }
 
-    /// The secret's bytes, for the record of who may resume.
+    /// The secret's bytes, for the session's record.
     #[must_use]
     pub const fn secret_bytes(&self) -> [u8; Self::SECRET_BYTES] {
         self.secret
     }
 
-    /// The text that the client gets and gives back.
+    /// The text that the client receives and sends back.
     #[must_use]
     pub fn to_secret(&self) -> Secret {
         Secret::new(format!(
@@ -56,7 +56,7 @@ impl ResumeToken {
     /// Reads the text form.
     ///
     /// # Errors
-    /// [`ResumeTokenError`] when it has another form.
+    /// [`ResumeTokenError`] when `text` has another form.
     pub fn parse(text: &str) -> Result<Self, ResumeTokenError> {
         let (session, secret) = text.split_once('.').ok_or(ResumeTokenError)?;
         let session = SessionId::parse(session).map_err(|_| ResumeTokenError)?;
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_resume_token_reads_back_what_it_wrote_and_never_shows_its_secret() {
+    fn a_resume_token_is_parsed_from_its_own_text_and_hides_its_secret() {
         let token = ResumeToken::new(SessionId::from_bytes(*b"abcdefghijkl"), [7; 16]);
         let text = token.to_secret();
         assert_eq!(ResumeToken::parse(text.expose()), Ok(token));
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_resume_token_is_refused() {
+    fn an_invalid_resume_token_is_refused() {
         for text in [
             "",
             ".",

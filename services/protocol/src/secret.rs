@@ -1,11 +1,11 @@
-//! A string that must not be shown: keys, tokens, passwords. Not an encryption: it only keeps the value
-//! out of `Debug` output and logs.
+//! A string that must not be shown: a key, a token or a password. It hides the value from `Debug` output and logs. It does
+//! not encrypt.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Text whose `Debug` is always `<redacted>`. Reading it takes a visible call of [`Secret::expose`].
+/// Text whose `Debug` output is always `<redacted>`. [`Secret::expose`] returns the text.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(String);
@@ -16,13 +16,13 @@ impl Secret {
         Self(value.into())
     }
 
-    /// The secret itself, for the one place that needs it.
+    /// The secret text.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// Whether there is nothing in it.
+    /// Whether the text is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -1,12 +1,12 @@
-//! The claims of a Switchboard token as they stand in the JWT, one definition for minting, inspecting and
-//! verifying. Not here: any check of them (crate `auth`).
+//! The claims of a Switchboard JWT: one definition for minting, inspecting and verifying. Not here: their checks (crate
+//! `auth`).
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::{DuplicatePolicy, Role};
 
-/// The payload of a token (protocol.md, section 2). Unknown claims are ignored.
+/// The payload of a token (docs/protocol.md, "Handshake"). Unknown claims are ignored.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Claims {
     /// The peer ID.
@@ -28,7 +28,7 @@ pub struct Claims {
     /// The tenant; absent means `default`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant: Option<String>,
-    /// What Switchboard itself looks at.
+    /// Switchboard's own claims.
     #[serde(default)]
     pub switchboard: SwitchboardClaims,
 }
@@ -45,7 +45,7 @@ pub struct SwitchboardClaims {
     /// Patterns of rooms this peer may join; absent means all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rooms: Option<Vec<String>>,
-    /// Shown to room-mates.
+    /// Shown to other members of a room.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub info: Option<Box<RawValue>>,
     /// What a second connection of this peer ID does.

@@ -1,7 +1,7 @@
-//! The trace context that rides in an envelope, so that one trace shows a message on both nodes. Not here:
-//! spans and exporters (crate `telemetry`).
+//! The trace context in an envelope: it joins the spans of both nodes in one trace. Not here: spans and exporters (crate
+//! `telemetry`).
 
-/// Identifies a span to its children on another node (W3C Trace Context, sections 3.2.2.3 to 3.2.2.5).
+/// The parent of spans on another node (W3C Trace Context, sections 3.2.2.3 to 3.2.2.5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TraceContext {
     /// 16 bytes, big-endian.

@@ -1,5 +1,4 @@
-//! A reader over borrowed bytes that returns `None` at the end instead of panicking. Only what the binary
-//! codecs of this crate need.
+//! A reader over borrowed bytes for the binary codecs of this crate. It returns `None` at the end and never panics.
 
 pub(crate) struct Reader<'a>(&'a [u8]);
 

@@ -1,4 +1,4 @@
-//! What a client may send, and the answer it gets when it sends something else.
+//! Valid commands, and the errors for invalid ones.
 
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
@@ -11,7 +11,7 @@ fn refused(text: &str) -> (ErrorCode, Option<u64>) {
 }
 
 #[test]
-fn a_payload_is_the_very_bytes_of_the_frame() {
+fn a_payload_has_exactly_the_bytes_of_the_frame() {
     let payload =
         "{ \"a\" :1.000,\"a\":1e999,\"big\":123456789012345678901234567890, \"s\":\"\\u0041\\/\\n\" }";
     let text = format!("{{\"type\":\"offer\",\"to\":\"bob\",\"id\":7,\"payload\": {payload} }}");
@@ -35,7 +35,7 @@ fn null_is_a_payload_and_an_absent_one_is_not() {
 }
 
 #[test]
-fn bad_frames_get_a_code_and_their_id_where_it_can_be_read() {
+fn bad_frames_get_a_code_and_their_id_if_it_is_readable() {
     assert_eq!(refused(""), (ErrorCode::BadFrame, None));
     assert_eq!(
         refused("{\"type\":\"offer\",\"to\":"),
@@ -136,7 +136,7 @@ fn unknown_fields_are_ignored() {
 }
 
 #[test]
-fn what_a_client_encodes_a_node_decodes() {
+fn a_node_decodes_the_encoding_of_a_client() {
     let payload = serde_json::value::RawValue::from_string("[1, 2]".into()).unwrap();
     let text = encode_send(MessageKind::Candidate, "bob", Some(2), &payload);
     assert_eq!(text, r#"{"type":"candidate","to":"bob","id":2,"payload":[1, 2]}"#);
@@ -145,12 +145,12 @@ fn what_a_client_encodes_a_node_decodes() {
 
 proptest! {
     #[test]
-    fn no_text_makes_the_decoder_panic(text in "\\PC{0,200}") {
+    fn no_text_panics_the_decoder(text in "\\PC{0,200}") {
         let _ = decode_command(&text);
     }
 
     #[test]
-    fn no_cut_of_a_good_frame_is_taken_for_a_frame(cut in 0..60_usize) {
+    fn a_truncated_frame_is_refused(cut in 0..60_usize) {
         let text = r#"{"type":"offer","to":"bob","id":1,"payload":{"sdp":"v=0 …"}}"#;
         prop_assume!(text.is_char_boundary(cut));
         prop_assert!(decode_command(&text[..cut]).is_err());

@@ -1,4 +1,4 @@
-//! What a node says, as its client reads it.
+//! Events of a node, decoded by a client.
 
 use switchboard_protocol::{
     ErrorCode, Event, MessageHead, MessageId, MessageKind, Mid, ReceiptStatus, ServerFrame, SessionId,
@@ -6,7 +6,7 @@ use switchboard_protocol::{
 };
 
 #[test]
-fn a_forwarded_message_carries_its_payload_untouched() {
+fn a_forwarded_message_has_its_payload_unchanged() {
     let payload = "{ \"sdp\":\"v=0\\r\\n\",\"n\": 1.0e+2 ,\"n\":2}";
     let mid = Mid {
         session: SessionId::from_bytes([0; 12]),
@@ -55,7 +55,7 @@ fn a_forwarded_message_is_written_with_one_allocation() {
 }
 
 #[test]
-fn a_receipt_written_by_hand_is_the_one_that_would_be_serialised() {
+fn a_receipt_written_by_hand_equals_the_serialised_one() {
     let mut text = Vec::new();
     write_delivered(&mut text, 7);
     let event = Event::Receipt {
@@ -66,7 +66,7 @@ fn a_receipt_written_by_hand_is_the_one_that_would_be_serialised() {
 }
 
 #[test]
-fn events_have_their_type_first_and_read_back() {
+fn events_have_their_type_first_and_are_parsed_from_their_text() {
     let events = [
         (
             Event::Receipt {
@@ -97,7 +97,7 @@ fn events_have_their_type_first_and_read_back() {
 }
 
 #[test]
-fn an_error_says_its_code_and_a_sentence_for_people() {
+fn an_error_has_its_code_and_a_sentence_for_people() {
     let text = Event::error(Some(4), ErrorCode::PeerOffline).to_json();
     assert_eq!(
         text,

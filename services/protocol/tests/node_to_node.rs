@@ -1,4 +1,4 @@
-//! The binary forms between nodes: what is written reads back, and no bytes make a reader panic.
+//! The binary forms between nodes: decoding returns what was encoded, and no bytes panic a decoder.
 
 use proptest::prelude::*;
 use switchboard_protocol::{
@@ -21,7 +21,7 @@ fn traces() -> impl Strategy<Value = Option<TraceContext>> {
 
 proptest! {
     #[test]
-    fn an_envelope_reads_back_what_was_written(
+    fn an_envelope_is_decoded_from_its_encoding(
         kind in kinds(), session in any::<[u8; 12]>(), id in any::<u64>(), by_client in any::<bool>(),
         prev in any::<Option<u64>>(), trace in traces(), payload in "\\PC{0,300}",
     ) {
@@ -34,13 +34,13 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_the_readers_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn no_bytes_panic_the_decoders(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = Envelope::decode(&bytes);
         let _ = NodeMessage::decode(&bytes);
     }
 
     #[test]
-    fn an_envelope_cut_before_its_payload_is_refused(cut in 0..43_usize) {
+    fn an_envelope_truncated_before_its_payload_is_refused(cut in 0..43_usize) {
         let mid = Mid { session: SessionId::from_bytes([7; 12]), id: MessageId::Client(1) };
         let bytes = Envelope {
             kind: MessageKind::Bye, mid, prev: None, trace: None, origin: "n1", from: "default/alice", payload: "1",
@@ -50,7 +50,7 @@ proptest! {
     }
 
     #[test]
-    fn acks_read_back_what_was_written(entries in prop::collection::vec((any::<[u8; 12]>(), any::<u64>(), 0..3_usize), 0..70)) {
+    fn acks_are_decoded_from_their_encoding(entries in prop::collection::vec((any::<[u8; 12]>(), any::<u64>(), 0..3_usize), 0..70)) {
         let acks = entries.into_iter().map(|(session, id, outcome)| Ack {
             session: SessionId::from_bytes(session),
             id,
@@ -62,7 +62,7 @@ proptest! {
 }
 
 #[test]
-fn words_about_a_session_read_back_what_was_written() {
+fn session_messages_are_decoded_from_their_encoding() {
     let key = PeerKey::parse("acme/bob").unwrap();
     let session = SessionId::from_bytes([1; 12]);
     let messages = [

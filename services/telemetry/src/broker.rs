@@ -1,11 +1,11 @@
-//! What happens between a node and its bus.
+//! Events between a node and its bus.
 
 use std::time::Duration;
 
 use crate::{BusRebuild, RedisOp, Telemetry};
 
 impl Telemetry {
-    /// A Redis command took this long, and succeeded or not.
+    /// A Redis command ended after this time.
     pub fn redis_command(&self, op: RedisOp, took: Duration, ok: bool) {
         self.metrics.redis_seconds[op.index()].observe(took.as_secs_f64());
         if !ok {
@@ -14,29 +14,29 @@ impl Telemetry {
         }
     }
 
-    /// So many commands left in one pipeline.
+    /// A pipeline carried this many commands.
     pub fn publish_batch(&self, count: usize) {
         self.metrics.publish_batch.observe(count as f64);
     }
 
-    /// The node heard its own probe this long after publishing it.
+    /// The node received its own probe this long after publishing it.
     pub fn bus_probe_seconds(&self, took: Duration) {
         self.metrics.bus_probe_seconds.observe(took.as_secs_f64());
     }
 
-    /// A probe was not heard in time.
+    /// The node did not receive its probe in time.
     pub fn bus_probe_missed(&self) {
         self.metrics.bus_probes_missed.inc();
-        tracing::warn!("the node did not hear its own probe");
+        tracing::warn!("the node did not receive its own probe");
     }
 
-    /// A pub/sub connection is being built anew.
+    /// The node rebuilds its pub/sub connection.
     pub fn bus_rebuilt(&self, reason: BusRebuild) {
         self.metrics.bus_rebuilds[reason.index()].inc();
-        tracing::info!(reason = reason.as_str(), "the pub/sub connection is built anew");
+        tracing::info!(reason = reason.as_str(), "rebuilding the pub/sub connection");
     }
 
-    /// How many channels should be, and are, subscribed.
+    /// How many channels are desired, and how many are confirmed.
     pub fn subscriptions(&self, desired: i64, confirmed: i64) {
         self.metrics.subscriptions_desired.set(desired);
         self.metrics.subscriptions_confirmed.set(confirmed);
@@ -49,7 +49,7 @@ impl Telemetry {
             .set(i64::try_from(at_s).unwrap_or(i64::MAX));
     }
 
-    /// Whether the node hears what it publishes.
+    /// Whether the node receives the messages that it publishes.
     pub fn bus_up(&self, is_up: bool) {
         self.metrics.bus_up.set(i64::from(is_up));
     }

@@ -1,101 +1,101 @@
-//! What happens to connections and sessions.
+//! Events of connections and sessions.
 
 use std::{sync::Arc, time::Duration};
 
 use switchboard_protocol::ErrorCode;
 
-use crate::{RefusalReason, Resume, Telemetry, Transport, metrics::Metrics};
+use crate::{RefusalReason, ResumeOutcome, Telemetry, Transport, metrics::Metrics};
 
-/// An open connection; dropping it takes it off the gauge.
+/// An open connection. Dropping the guard decrements the gauge.
 #[derive(Debug)]
 pub struct ConnectionGuard {
-    metrics: Counted,
+    metrics: MetricsRef,
     transport: Transport,
 }
 
-/// An attached session; dropping it takes it off the gauge.
+/// An attached session. Dropping the guard decrements the gauge.
 #[derive(Debug)]
 pub struct SessionGuard {
-    metrics: Counted,
+    metrics: MetricsRef,
 }
 
-struct Counted(Arc<Metrics>);
+struct MetricsRef(Arc<Metrics>);
 
-impl std::fmt::Debug for Counted {
+impl std::fmt::Debug for MetricsRef {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("counted")
+        f.write_str("MetricsRef")
     }
 }
 
 impl Telemetry {
-    /// The node takes at most so many connections.
-    pub fn connections_limit(&self, most: usize) {
+    /// The maximum number of connections of the node.
+    pub fn connections_limit(&self, max: usize) {
         self.metrics
             .connections_limit
-            .set(i64::try_from(most).unwrap_or(i64::MAX));
+            .set(i64::try_from(max).unwrap_or(i64::MAX));
     }
 
-    /// A client is connected as long as the guard lives.
+    /// A connection opened. It counts until the guard is dropped.
     #[must_use]
     pub fn connection_opened(&self, transport: Transport) -> ConnectionGuard {
         self.metrics.connections[transport.index()].inc();
         self.metrics.connections_total[transport.index()].inc();
         ConnectionGuard {
-            metrics: Counted(Arc::clone(&self.metrics)),
+            metrics: MetricsRef(Arc::clone(&self.metrics)),
             transport,
         }
     }
 
-    /// A session is attached as long as the guard lives.
+    /// A session was attached. It counts until the guard is dropped.
     #[must_use]
     pub fn session_opened(&self) -> SessionGuard {
         self.metrics.sessions.inc();
         SessionGuard {
-            metrics: Counted(Arc::clone(&self.metrics)),
+            metrics: MetricsRef(Arc::clone(&self.metrics)),
         }
     }
 
-    /// A connection ended with this close code.
+    /// A connection closed with this code.
     pub fn connection_closed(&self, code: u16) {
         let known = self.metrics.closes.iter().find(|(known, _)| *known == code);
         known
             .map_or(&self.metrics.closes_other, |(_, counter)| counter)
             .inc();
-        tracing::debug!(code, "a connection ended");
+        tracing::debug!(code, "connection closed");
     }
 
-    /// A handshake was refused.
+    /// The node refused a handshake.
     pub fn connect_refused(&self, reason: RefusalReason) {
         self.metrics.refusals[reason.index()].inc();
-        tracing::debug!(reason = reason.as_str(), "a handshake was refused");
+        tracing::debug!(reason = reason.as_str(), "handshake refused");
     }
 
-    /// A client did not finish the head of its request in time.
+    /// A request head did not arrive in time.
     pub fn handshake_timeout(&self) {
         self.metrics.handshake_timeouts.inc();
-        tracing::debug!("a handshake took too long");
+        tracing::debug!("handshake timed out");
     }
 
-    /// A client got its welcome this long after its handshake began.
+    /// A client received `welcome` this long after its handshake request.
     pub fn connect_seconds(&self, took: Duration) {
         self.metrics.connect_seconds.observe(took.as_secs_f64());
     }
 
-    /// A newer connection of the same peer replaced one.
+    /// A newer connection of the same peer replaced a session.
     pub fn takeover(&self) {
         self.metrics.takeovers.inc();
-        tracing::debug!("a session was replaced by a newer one");
+        tracing::debug!("session replaced by a newer connection");
     }
 
-    /// A client wanted to go on with its session.
-    pub fn resumed(&self, outcome: Resume) {
+    /// A client asked to resume its session.
+    pub fn resumed(&self, outcome: ResumeOutcome) {
         self.metrics.resumes[outcome.index()].inc();
     }
 
-    /// A command was answered with this error at once.
+    /// The node rejected a command immediately with this error.
     pub fn command_error(&self, code: ErrorCode) {
         self.metrics.command_errors[code.index()].inc();
-        tracing::debug!(code = code.as_str(), "a command was answered with an error");
+        tracing::debug!(code = code.as_str(), "command rejected");
     }
 }
 

@@ -1,4 +1,4 @@
-//! The values that labels may take: closed sets, each an enum whose index finds its counter.
+//! The values of labels. Each label is an enum, and a value's index finds its counter.
 
 macro_rules! labels {
     ($($(#[$doc:meta])* $name:ident { $($(#[$value_doc:meta])* $value:ident = $text:literal,)* })*) => {$(
@@ -31,59 +31,59 @@ labels! {
         WebSocket = "websocket",
     }
 
-    /// Why a handshake was refused.
+    /// Why the node refused a handshake.
     RefusalReason {
-        /// No token, or one that does not verify.
+        /// The token is missing or not valid.
         Token = "token",
         /// The page's origin is not allowed.
         Origin = "origin",
-        /// The node is full.
+        /// The node has its maximum number of connections.
         Limit = "limit",
-        /// More clients than the node lets in per second.
-        Pace = "pace",
+        /// More clients connect per second than the node accepts.
+        ConnectRate = "connect-rate",
         /// The node is draining.
         Draining = "draining",
-        /// The request is no valid handshake.
+        /// The request is not a valid handshake.
         BadRequest = "bad-request",
-        /// A good signature, but the claims do not permit it.
+        /// The signature is valid, but the claims do not permit the connection.
         NotAllowed = "not-allowed",
-        /// Keys could not be fetched.
+        /// The signing keys cannot be fetched.
         Keys = "keys",
     }
 
-    /// What became of a client's wish to go on with its session.
-    Resume {
-        /// It goes on and nothing is missing.
+    /// The outcome of a resume request.
+    ResumeOutcome {
+        /// The session continues and nothing is missing.
         Complete = "complete",
-        /// It goes on; something may be missing, and the client was told.
+        /// The session continues. Messages may be missing, and `welcome` reports it.
         Gap = "gap",
-        /// There was nothing to go on with; a new session began.
+        /// There was no such session, so a new one began.
         Refused = "refused",
     }
 
-    /// Whether a message stayed on one node.
+    /// The path of a message.
     Path {
         /// Sender and receiver on this node.
         Local = "local",
-        /// Through the bus.
+        /// Over the bus.
         Remote = "remote",
     }
 
     /// A bounded queue.
     Queue {
-        /// Messages for one receiver's socket.
+        /// Messages for one connection's socket.
         SendQueue = "send-queue",
         /// Messages for a peer that is not connected.
         OfflineQueue = "offline-queue",
-        /// Sends without a final word.
+        /// Sends without an outcome.
         Pending = "pending",
-        /// Commands on their way to the bus.
+        /// Commands for the bus.
         Publisher = "publisher",
         /// Acknowledgements for other nodes.
         AckBatch = "ack-batch",
-        /// Senders that a receiver keeps track of.
+        /// Senders that a receiver remembers.
         DuplicateFilter = "duplicate-filter",
-        /// From the bus to the node.
+        /// Messages from the bus for the node.
         BusHandOff = "bus-hand-off",
     }
 
@@ -91,27 +91,27 @@ labels! {
     RedisOp {
         /// PUBLISH.
         Publish = "publish",
-        /// SUBSCRIBE and UNSUBSCRIBE, up to the confirmation.
+        /// SUBSCRIBE and UNSUBSCRIBE, until the confirmation.
         Subscribe = "subscribe",
         /// The script that claims a peer.
         Claim = "claim",
         /// The script that releases a claim.
         Release = "release",
-        /// The scripts around the offline queue of a detached peer.
+        /// The scripts of the offline queue.
         OfflineQueue = "offline-queue",
-        /// Where a peer is.
+        /// The look-up of a peer's node.
         Locate = "locate",
-        /// A node's lease.
+        /// The renewal of a node's lease.
         Lease = "lease",
-        /// The script by which nodes tell each other how many connections they have.
+        /// The script that exchanges connection counts between nodes.
         ClusterLoad = "cluster-load",
         /// PING.
         Ping = "ping",
     }
 
-    /// Why a client was told to go.
+    /// Why a client was asked to move.
     Goaway {
-        /// The node empties itself.
+        /// The node drains.
         Draining = "draining",
         /// The node has more than its share of the cluster's connections.
         Rebalance = "rebalance",
@@ -119,17 +119,17 @@ labels! {
         Age = "age",
     }
 
-    /// Why a pub/sub connection was built anew.
+    /// Why a pub/sub connection was rebuilt.
     BusRebuild {
         /// The first connection, or one after a failed attempt.
         Connect = "connect",
-        /// The node did not hear its own probe.
+        /// The node did not receive its own probe.
         Deaf = "deaf",
         /// The connection was closed.
         Closed = "closed",
-        /// More arrived than the node could take.
+        /// Messages arrived faster than the node could process them.
         Overflow = "overflow",
-        /// Something arrived that is not the protocol.
+        /// Data arrived that is not valid RESP.
         Protocol = "protocol",
     }
 }

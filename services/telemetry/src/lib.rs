@@ -1,8 +1,8 @@
-//! What a node says about itself: metrics, logs, traces. The only crate that names a metric. Others call
-//! one typed method per thing that happens; the counter and the log line leave together.
+//! Metrics, logs and traces of a node. This is the only crate that names a metric. Other crates call one typed
+//! method per event, and that method writes both the metric and the log line.
 //!
-//! Nothing here is keyed by peer or room: the number of series does not grow with the number of users.
-//! Methods on the way of a message find their counter by index, never by label look-up.
+//! Peers and rooms are never labels, so the number of series does not grow with the number of users. The methods for
+//! messages find their counter by index, without a label look-up.
 
 mod broker;
 mod catalogue;
@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 pub use catalogue::{CATALOGUE, Kind, Metric};
 pub use connections::{ConnectionGuard, SessionGuard};
-pub use labels::{BusRebuild, Goaway, Path, Queue, RedisOp, RefusalReason, Resume, Transport};
+pub use labels::{BusRebuild, Goaway, Path, Queue, RedisOp, RefusalReason, ResumeOutcome, Transport};
 pub use logging::{LogFormat, TelemetryError, init_logging};
 pub use otlp::OtlpConfig;
 pub use spans::MessageSpan;
@@ -28,7 +28,7 @@ pub use spans::MessageSpan;
 use metrics::Metrics;
 use spans::Traces;
 
-/// A node's telemetry. Cheap to clone; two nodes in one process have one each.
+/// The telemetry of one node. Cheap to clone. Each node of a process has its own.
 #[derive(Clone)]
 pub struct Telemetry {
     metrics: Arc<Metrics>,
@@ -37,10 +37,10 @@ pub struct Telemetry {
 }
 
 impl Telemetry {
-    /// Telemetry of the node of that name.
+    /// The telemetry of the node `node`.
     ///
     /// # Panics
-    /// Never: names and labels come from the catalogue, whose validity a test holds.
+    /// Never: names and labels come from the catalogue, which a test checks.
     #[must_use]
     pub fn new(node: &str) -> Self {
         #[expect(
@@ -55,10 +55,10 @@ impl Telemetry {
         }
     }
 
-    /// The same, with traces sent to a collector. Must be called inside a tokio runtime.
+    /// The same, with traces for a collector. Call it inside a tokio runtime.
     ///
     /// # Errors
-    /// [`TelemetryError`] when the endpoint is no address. A collector that is down is no error.
+    /// [`TelemetryError`] when the endpoint is not an address. An unreachable collector is no error.
     pub fn traced(node: &str, otlp: &OtlpConfig) -> Result<Self, TelemetryError> {
         let telemetry = Self::new(node);
         let traces = Traces::new(otlp::provider(otlp)?, Arc::clone(&telemetry.node));
@@ -68,10 +68,10 @@ impl Telemetry {
         })
     }
 
-    /// Exports the spans that wait, for a few seconds at most. Nothing is traced afterwards.
+    /// Exports the remaining spans, for a few seconds at most. Afterwards nothing is traced.
     pub async fn shutdown_traces(&self) {
         if let Some(traces) = self.traces.clone() {
-            // The library blocks until the collector answered.
+            // The library blocks until the collector has answered.
             let _ = tokio::task::spawn_blocking(move || traces.shutdown()).await;
         }
     }
@@ -88,17 +88,17 @@ impl Telemetry {
             .map_err(|error| TelemetryError::new(format!("metrics cannot be written: {error}")))
     }
 
-    /// The node is draining, or not.
+    /// Whether the node drains.
     pub fn draining(&self, is_draining: bool) {
         self.metrics.draining.set(i64::from(is_draining));
     }
 
-    /// One client was told to go.
-    pub fn goaway_sent(&self, why: Goaway) {
-        self.metrics.goaways[why.index()].inc();
+    /// The node asked a client to move.
+    pub fn goaway_sent(&self, reason: Goaway) {
+        self.metrics.goaways[reason.index()].inc();
     }
 
-    /// Connections of a node of the cluster, on average; `None` while the node does not know.
+    /// The mean number of connections per node; `None` while unknown.
     pub fn cluster_mean(&self, mean: Option<f64>) {
         let mean = mean.unwrap_or(0.0).round() as i64;
         self.metrics.cluster_mean.set(mean);

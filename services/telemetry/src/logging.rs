@@ -1,14 +1,13 @@
-//! Log lines: one JSON object a line for machines, or text for people, on standard error. What is logged is
-//! decided where the telemetry's methods are.
+//! The format of log lines on standard error: one JSON object per line, or text for people. Not here: the events.
 
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
-    /// For people.
+    /// Text for people.
     Text,
 }
 
@@ -23,13 +22,13 @@ impl TelemetryError {
     }
 }
 
-/// Begins to write log lines; once per process.
+/// Starts writing log lines. Call it once per process.
 ///
 /// # Errors
-/// [`TelemetryError`] when `filter` is not in the form of `EnvFilter`, or logging was set up before.
+/// [`TelemetryError`] when `filter` is not a valid `EnvFilter`, or logging was set up before.
 pub fn init_logging(format: LogFormat, filter: &str) -> Result<(), TelemetryError> {
     let filter = EnvFilter::try_new(filter)
-        .map_err(|error| TelemetryError::new(format!("log_filter `{filter}` is not understood: {error}")))?;
+        .map_err(|error| TelemetryError::new(format!("log_filter `{filter}` is not valid: {error}")))?;
     let registry = tracing_subscriber::registry().with(filter);
     let outcome = match format {
         LogFormat::Json => registry

@@ -1,5 +1,5 @@
-//! The spans of one message: received from a client, published, delivered to the receiver, on two nodes and in one
-//! trace. Without a collector each is a single branch.
+//! The spans of one message: received from a client, published, delivered. One trace has the spans of both nodes. Without a
+//! collector each span is a single branch.
 
 use opentelemetry::{
     Context, SpanId, TraceFlags, TraceId,
@@ -13,32 +13,32 @@ use crate::{
 };
 
 impl Telemetry {
-    /// A message is taken from a client: the beginning of a trace.
+    /// The node receives a message from a client. A trace begins.
     #[must_use]
     pub fn span_receive(&self, kind: MessageKind) -> MessageSpan {
         self.span(Step::Receive, kind, None)
     }
 
-    /// It is handed to the bus.
+    /// The node publishes the message to the bus.
     #[must_use]
     pub fn span_publish(&self, kind: MessageKind, parent: &TraceContext) -> MessageSpan {
         self.span(Step::Publish, kind, Some(parent))
     }
 
-    /// It waits for its receiver's socket, until it is written.
+    /// The message waits for its receiver's socket, until it is written.
     #[must_use]
     pub fn span_deliver(&self, kind: MessageKind, parent: &TraceContext) -> MessageSpan {
         self.span(Step::Deliver, kind, Some(parent))
     }
 
     fn span(&self, step: Step, kind: MessageKind, parent: Option<&TraceContext>) -> MessageSpan {
-        let Some(tracing) = &self.traces else {
+        let Some(traces) = &self.traces else {
             return MessageSpan::default();
         };
         let parent = parent.map_or_else(Context::new, |parent| {
             Context::new().with_remote_span_context(remote(parent))
         });
-        tracing.span(step, kind, &parent)
+        traces.span(step, kind, &parent)
     }
 }
 

@@ -1,4 +1,4 @@
-//! What happens to messages. On the hot path: a counter by index, a log line only at level trace.
+//! Events of messages. They are on the hot path, so each finds its counter by index and logs only at level trace.
 
 use std::time::Duration;
 
@@ -7,42 +7,37 @@ use switchboard_protocol::{MessageKind, SendOutcome};
 use crate::{Path, Queue, Telemetry};
 
 impl Telemetry {
-    /// A client sent a message in a frame of that size.
+    /// A client sent a message in a frame of this size.
     pub fn message_in(&self, kind: MessageKind, bytes: usize) {
         self.metrics.messages_in[usize::from(kind.code())].inc();
         self.metrics.bytes_in.inc_by(bytes as u64);
     }
 
-    /// A frame of that size was written to a client.
+    /// A frame of this size was written to a client.
     pub fn message_out(&self, bytes: usize) {
         self.metrics.frames_out.inc();
         self.metrics.bytes_out.inc_by(bytes as u64);
     }
 
-    /// A send ended.
+    /// A send has its outcome.
     pub fn send_ended(&self, kind: MessageKind, path: Path, outcome: SendOutcome) {
         let index = (usize::from(kind.code()) * Path::ALL.len() + path.index()) * SendOutcome::COUNT
             + outcome.index();
         self.metrics.messages[index].inc();
-        tracing::trace!(
-            kind = kind.as_str(),
-            path = path.as_str(),
-            ?outcome,
-            "a send ended"
-        );
+        tracing::trace!(kind = kind.as_str(), path = path.as_str(), ?outcome, "send ended");
     }
 
-    /// A send was delivered this long after it was taken.
+    /// A send was delivered this long after the node accepted it.
     pub fn delivery_seconds(&self, path: Path, took: Duration) {
         self.metrics.delivery_seconds[path.index()].observe(took.as_secs_f64());
     }
 
-    /// The number of sends without a final word changed.
+    /// The number of sends without an outcome changed.
     pub fn pending_sends(&self, change: i64) {
         self.metrics.pending.add(change);
     }
 
-    /// Sends were handed on again.
+    /// Sends were transmitted again.
     pub fn retransmitted(&self, count: u64) {
         self.metrics.retransmissions.inc_by(count);
     }
@@ -52,35 +47,35 @@ impl Telemetry {
         self.metrics.duplicates.inc();
     }
 
-    /// An envelope came before the one that precedes it.
-    pub fn gap_seen(&self) {
+    /// An envelope arrived before an earlier one of the same sender.
+    pub fn order_gap(&self) {
         self.metrics.gaps.inc();
     }
 
-    /// So many payload bytes are on their way to clients of this node.
+    /// The payload bytes accepted for clients of this node and not delivered yet.
     pub fn send_queue_bytes(&self, bytes: usize) {
         self.metrics
             .send_queue_bytes
             .set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
-    /// A send waits in the mailbox of a detached peer.
+    /// A send was stored in the offline queue of a detached peer.
     pub fn message_queued(&self) {
         self.metrics.queued.inc();
     }
 
-    /// So many messages out of such a mailbox have reached their peer.
+    /// This many stored messages were delivered from an offline queue.
     pub fn stored_delivered(&self, count: usize) {
-        self.metrics.mail.inc_by(count as u64);
+        self.metrics.offline_queue_delivered.inc_by(count as u64);
     }
 
     /// A bounded queue had no room.
     pub fn queue_overflow(&self, queue: Queue) {
         self.metrics.overflows[queue.index()].inc();
-        tracing::debug!(queue = queue.as_str(), "a bounded queue had no room");
+        tracing::debug!(queue = queue.as_str(), "bounded queue had no room");
     }
 
-    /// So many acknowledgements left in one publish.
+    /// A PUBLISH command carried this many acknowledgements.
     pub fn ack_batch(&self, count: usize) {
         self.metrics.ack_batch.observe(count as f64);
     }

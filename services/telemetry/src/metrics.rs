@@ -1,5 +1,5 @@
-//! The registered metrics of one node, resolved once so that nothing on the way of a message looks a label
-//! up. What each of them says is in `catalogue`.
+//! The registered metrics of one node. Labels are resolved once, so messages need no label look-up. Not here: names
+//! and help texts (`catalogue`).
 
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
@@ -9,11 +9,11 @@ use switchboard_protocol::{CloseCode, ErrorCode, MessageKind, SendOutcome};
 
 use crate::{
     catalogue::{self as c, Kind, Metric},
-    labels::{BusRebuild, Goaway, Path, Queue, RedisOp, RefusalReason, Resume, Transport},
+    labels::{BusRebuild, Goaway, Path, Queue, RedisOp, RefusalReason, ResumeOutcome, Transport},
     process::Process,
 };
 
-/// The label of a send that was delivered; errors have their code.
+/// The `outcome` of a delivered send. Other outcomes are error codes.
 const DELIVERED: &str = "delivered";
 
 pub(crate) struct Metrics {
@@ -32,7 +32,7 @@ pub(crate) struct Metrics {
     pub(crate) resumes: Vec<IntCounter>,
     pub(crate) send_queue_bytes: IntGauge,
     pub(crate) queued: IntCounter,
-    pub(crate) mail: IntCounter,
+    pub(crate) offline_queue_delivered: IntCounter,
     pub(crate) lease_renewed: IntGauge,
     /// By kind, path and outcome: index `(kind * paths + path) * outcomes + outcome`.
     pub(crate) messages: Vec<IntCounter>,
@@ -85,10 +85,14 @@ impl Metrics {
             handshake_timeouts: counter(r, &c::HANDSHAKE_TIMEOUTS_TOTAL)?,
             connect_seconds: histogram(r, &c::CONNECT_SECONDS)?,
             takeovers: counter(r, &c::TAKEOVERS_TOTAL)?,
-            resumes: counters(r, &c::RESUMES_TOTAL, &Resume::ALL.map(Resume::as_str))?,
+            resumes: counters(
+                r,
+                &c::RESUMES_TOTAL,
+                &ResumeOutcome::ALL.map(ResumeOutcome::as_str),
+            )?,
             send_queue_bytes: gauge(r, &c::SEND_QUEUE_BYTES)?,
             queued: counter(r, &c::QUEUED_TOTAL)?,
-            mail: counter(r, &c::OFFLINE_QUEUE_DELIVERED_TOTAL)?,
+            offline_queue_delivered: counter(r, &c::OFFLINE_QUEUE_DELIVERED_TOTAL)?,
             lease_renewed: gauge(r, &c::LEASE_RENEWED)?,
             messages: messages(r)?,
             messages_in: counters(
@@ -147,10 +151,13 @@ fn messages(registry: &Registry) -> Result<Vec<IntCounter>> {
 }
 
 fn closes(registry: &Registry) -> Result<(Vec<(u16, IntCounter)>, IntCounter)> {
-    /// Codes of RFC 6455 that are not the protocol's own: broken frames, and no close frame at all.
-    const FOREIGN: [u16; 2] = [1002, 1006];
+    /// Codes of RFC 6455 that nodes do not choose: 1002 for broken frames, 1006 without a close frame.
+    const WEBSOCKET_CODES: [u16; 2] = [1002, 1006];
     let family = counter_family(registry, &c::CLOSES_TOTAL)?;
-    let known = CloseCode::ALL.map(CloseCode::code).into_iter().chain(FOREIGN);
+    let known = CloseCode::ALL
+        .map(CloseCode::code)
+        .into_iter()
+        .chain(WEBSOCKET_CODES);
     let known = known
         .map(|code| {
             Ok((

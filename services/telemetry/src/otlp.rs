@@ -1,5 +1,5 @@
-//! Where traces go: an OTLP collector over gRPC, in batches, from a bounded queue. A collector that cannot
-//! be reached costs spans, nothing else.
+//! Export of traces to an OTLP collector over gRPC, in batches from a bounded queue. An unreachable collector loses
+//! spans and has no other effect.
 
 use opentelemetry::KeyValue;
 use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
@@ -10,31 +10,28 @@ use opentelemetry_sdk::{
 
 use crate::TelemetryError;
 
-/// Spans that wait for the collector; what comes beyond is dropped and counted by the library's log.
+/// Spans that wait for the collector. The library drops and logs spans beyond this number.
 const QUEUED_SPANS: usize = 4096;
 
-/// Where traces go, and how many.
+/// Where traces go, and which share of them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OtlpConfig {
     /// The collector, e.g. `http://127.0.0.1:4317`.
     pub endpoint: String,
     /// `service.instance.id`: the node's name.
     pub service_instance: String,
-    /// The share of traces begun here that are kept, from 0 to 1.
+    /// The share of traces that the node samples, from 0 to 1.
     pub sample_ratio: f64,
 }
 
-/// A provider that exports to the collector. Must be called inside a tokio runtime.
+/// A provider that exports to the collector. Call it inside a tokio runtime.
 pub(crate) fn provider(config: &OtlpConfig) -> Result<SdkTracerProvider, TelemetryError> {
     let exporter = SpanExporter::builder()
         .with_tonic()
         .with_endpoint(&config.endpoint)
         .build()
         .map_err(|error| {
-            TelemetryError::new(format!(
-                "otlp_endpoint {} cannot be used: {error}",
-                config.endpoint
-            ))
+            TelemetryError::new(format!("otlp_endpoint {} is not valid: {error}", config.endpoint))
         })?;
     let batch = BatchConfigBuilder::default()
         .with_max_queue_size(QUEUED_SPANS)

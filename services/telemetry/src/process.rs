@@ -1,27 +1,27 @@
-//! The process itself, as `/proc` shows it, under the names that Prometheus clients share. Read when
-//! metrics are asked for. Elsewhere than on Linux the values stay 0.
+//! Metrics of the process from `/proc`, under the standard names of Prometheus clients. They are read when metrics are
+//! rendered. Outside Linux the values stay 0.
 
-use prometheus::{Gauge, IntGauge, Registry, Result};
+use prometheus::{Counter, IntGauge, Registry, Result};
 
-/// Bytes of a page; `/proc/self/statm` counts in pages.
+/// Bytes of a page, the unit of `/proc/self/statm`.
 const PAGE_BYTES: i64 = 4096;
 
-/// Ticks a second in `/proc/self/stat`; fixed at 100 for user space on Linux.
-const TICKS_A_SECOND: f64 = 100.0;
+/// Ticks per second in `/proc/self/stat`; Linux fixes 100 for user space.
+const TICKS_PER_SECOND: f64 = 100.0;
 
 pub(crate) struct Process {
     resident: IntGauge,
     open_files: IntGauge,
-    cpu_seconds: Gauge,
+    cpu_seconds: Counter,
 }
 
 impl Process {
     pub(crate) fn register(registry: &Registry) -> Result<Self> {
-        let resident = IntGauge::new("process_resident_memory_bytes", "Resident memory.")?;
-        let open_files = IntGauge::new("process_open_fds", "Open files and sockets.")?;
-        let cpu_seconds = Gauge::new(
+        let resident = IntGauge::new("process_resident_memory_bytes", "Resident memory size in bytes.")?;
+        let open_files = IntGauge::new("process_open_fds", "Number of open file descriptors.")?;
+        let cpu_seconds = Counter::new(
             "process_cpu_seconds_total",
-            "CPU time of the process, in seconds.",
+            "Total user and system CPU time spent in seconds.",
         )?;
         registry.register(Box::new(resident.clone()))?;
         registry.register(Box::new(open_files.clone()))?;
@@ -42,7 +42,9 @@ impl Process {
                 .set(i64::try_from(files.count()).unwrap_or(i64::MAX));
         }
         if let Some(ticks) = cpu_ticks() {
-            self.cpu_seconds.set(ticks / TICKS_A_SECOND);
+            // Two renders at once may both add the difference of an older value; the next one then adds nothing.
+            let added = ticks / TICKS_PER_SECOND - self.cpu_seconds.get();
+            self.cpu_seconds.inc_by(added.max(0.0));
         }
     }
 }
@@ -56,11 +58,11 @@ fn resident_pages() -> Option<i64> {
         .ok()
 }
 
-/// Fields 14 and 15 of proc(5); counted from behind the name, which may hold blanks.
+/// Fields 14 and 15 of proc(5). The count starts after the name, because the name may hold spaces.
 fn cpu_ticks() -> Option<f64> {
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
-    let (_, behind_name) = stat.rsplit_once(") ")?;
-    let mut fields = behind_name.split_whitespace().skip(11);
+    let (_, after_name) = stat.rsplit_once(") ")?;
+    let mut fields = after_name.split_whitespace().skip(11);
     let user: f64 = fields.next()?.parse().ok()?;
     let system: f64 = fields.next()?.parse().ok()?;
     Some(user + system)

@@ -1,4 +1,4 @@
-//! How spans are made and exported. Not the spans of a message (`message_spans`).
+//! Creation and export of spans. Not here: the spans of a message (`message_spans`).
 
 use std::sync::Arc;
 
@@ -9,12 +9,12 @@ use opentelemetry::{
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider, Span};
 use switchboard_protocol::{MessageKind, TraceContext};
 
-/// A span on the way of a message; ends when dropped.
+/// A span of a message. Dropping it ends the span.
 #[derive(Debug, Default)]
 pub struct MessageSpan(Option<Box<Span>>);
 
 impl MessageSpan {
-    /// What its children on another node need; `None` when nothing is traced.
+    /// The context for child spans on another node; `None` without a trace.
     #[must_use]
     pub fn context(&self) -> Option<TraceContext> {
         let context = self.0.as_ref()?.span_context();
@@ -26,7 +26,7 @@ impl MessageSpan {
     }
 }
 
-/// Makes the spans of a node.
+/// Creates the spans of a node.
 pub(crate) struct Traces {
     provider: SdkTracerProvider,
     tracer: SdkTracer,
@@ -43,10 +43,10 @@ impl Traces {
         }
     }
 
-    /// Exports what waits. Blocks until the collector has it or gives up.
+    /// Exports the remaining spans. Blocks until the collector has them, or until the timeout.
     pub(crate) fn shutdown(&self) {
         if let Err(error) = self.provider.shutdown() {
-            tracing::warn!(%error, "the last spans could not be exported");
+            tracing::warn!(%error, "cannot export the last spans");
         }
     }
 
@@ -65,7 +65,7 @@ impl Traces {
     }
 }
 
-/// A step on the way of a message.
+/// A step in the delivery of a message.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Step {
     Receive,
@@ -74,7 +74,7 @@ pub(crate) enum Step {
 }
 
 impl Step {
-    /// `receive offer` and the like, without an allocation per span.
+    /// The span name, for example `receive offer`, without an allocation.
     const fn name(self, kind: MessageKind) -> &'static str {
         match (self, kind) {
             (Self::Receive, MessageKind::Offer) => "receive offer",

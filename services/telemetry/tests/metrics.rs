@@ -1,11 +1,11 @@
-//! What `/metrics` shows, and that `docs/metrics.md` says the same.
+//! The content of `/metrics`, and its documentation in `docs/metrics.md`.
 
 use switchboard_protocol::SendOutcome;
 use switchboard_protocol::{ErrorCode, MessageKind};
 use switchboard_telemetry::{CATALOGUE, Kind, Path, RefusalReason, Telemetry, Transport};
 
 #[test]
-fn every_metric_of_the_catalogue_is_shown_from_the_start() {
+fn every_metric_of_the_catalogue_is_rendered_from_the_start() {
     let text = Telemetry::new("n1").render().unwrap();
     for metric in CATALOGUE {
         assert!(
@@ -35,7 +35,7 @@ fn counters_end_in_total_and_durations_in_seconds() {
 }
 
 #[test]
-fn a_final_word_is_counted_under_its_kind_path_and_outcome() {
+fn an_outcome_is_counted_by_kind_path_and_outcome() {
     let telemetry = Telemetry::new("n1");
     telemetry.send_ended(MessageKind::Answer, Path::Remote, SendOutcome::Delivered);
     telemetry.send_ended(
@@ -52,7 +52,7 @@ fn a_final_word_is_counted_under_its_kind_path_and_outcome() {
 }
 
 #[test]
-fn a_guard_takes_its_connection_off_the_gauge() {
+fn dropping_a_guard_decrements_the_gauge() {
     let telemetry = Telemetry::new("n1");
     let guard = telemetry.connection_opened(Transport::WebSocket);
     telemetry.connect_refused(RefusalReason::Origin);
@@ -80,7 +80,7 @@ fn close_codes_outside_the_table_share_one_series() {
 }
 
 #[test]
-fn nodes_of_one_process_count_for_themselves() {
+fn nodes_of_one_process_have_their_own_metrics() {
     let (n1, n2) = (Telemetry::new("n1"), Telemetry::new("n2"));
     n1.takeover();
     assert!(n1.render().unwrap().contains("switchboard_takeovers_total 1"));

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use switchboard_client::{Client, Outcome};
+use switchboard_client::{Client, SendReport};
 use switchboard_protocol::{ErrorCode, Event, MessageKind, ServerFrame};
 use switchboard_testkit::{Cluster, PATIENCE, payload, token};
 use tokio::{
@@ -59,7 +59,7 @@ impl Scene {
         let outcome = carol
             .send_and_confirm(MessageKind::Offer, "dave", &payload("1").unwrap(), PATIENCE)
             .await;
-        assert_eq!(outcome.unwrap(), Outcome::Delivered);
+        assert_eq!(outcome.unwrap(), SendReport::delivered());
         assert_eq!(dave.message(PATIENCE).await.unwrap().from, "carol");
         assert_eq!(self.cluster.nodes[0].status("/livez").await, Some(200));
         assert!(
@@ -299,5 +299,5 @@ async fn a_client_that_says_nothing_is_dropped_after_two_heartbeats_and_one_that
     let outcome = alive
         .send_and_confirm(MessageKind::Bye, "alive", &payload("1").unwrap(), PATIENCE)
         .await;
-    assert_eq!(outcome.unwrap(), Outcome::Delivered);
+    assert_eq!(outcome.unwrap(), SendReport::delivered());
 }

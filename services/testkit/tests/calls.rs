@@ -4,8 +4,8 @@
 
 use std::time::{Duration, Instant};
 
-use switchboard_client::{Client, Outcome};
-use switchboard_protocol::{ErrorCode, MessageKind};
+use switchboard_client::{Client, SendReport};
+use switchboard_protocol::{ErrorCode, MessageKind, SendOutcome};
 use switchboard_testkit::{Cluster, PATIENCE, payload};
 
 /// JSON that a parser would change: spacing, numbers, escapes, duplicate keys, a lone surrogate.
@@ -50,7 +50,7 @@ async fn all_delivered(sender: &mut Client) {
     for id in 1..=CANDIDATES + 1 {
         assert_eq!(
             sender.outcome_of(id, PATIENCE).await.unwrap(),
-            Outcome::Delivered,
+            SendReport::delivered(),
             "send {id}"
         );
     }
@@ -91,11 +91,8 @@ async fn an_unknown_peer_is_offline_within_a_second() {
         .send_and_confirm(MessageKind::Offer, "nobody", &payload("1").unwrap(), PATIENCE)
         .await;
     assert!(matches!(
-        outcome.unwrap(),
-        Outcome::Failed {
-            code: ErrorCode::PeerOffline,
-            ..
-        }
+        outcome.unwrap().outcome,
+        SendOutcome::Error(ErrorCode::PeerOffline)
     ));
     assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
 }
@@ -126,7 +123,7 @@ async fn two_thousand_messages_in_one_burst_reach_a_reader_that_pauses_once_and_
         for id in 1..=BURST {
             assert_eq!(
                 alice.outcome_of(id, PATIENCE).await.unwrap(),
-                Outcome::Delivered,
+                SendReport::delivered(),
                 "send {id}"
             );
         }
@@ -143,7 +140,7 @@ async fn a_newer_connection_on_another_node_replaces_the_older_one() {
     let outcome = alice
         .send_and_confirm(MessageKind::Bye, "bob", &payload("{}").unwrap(), PATIENCE)
         .await;
-    assert_eq!(outcome.unwrap(), Outcome::Delivered);
+    assert_eq!(outcome.unwrap(), SendReport::delivered());
     assert_eq!(new.message(PATIENCE).await.unwrap().kind, MessageKind::Bye);
 }
 
@@ -162,10 +159,7 @@ async fn peers_of_different_tenants_cannot_reach_each_other() {
         .send_and_confirm(MessageKind::Offer, "bob", &payload("1").unwrap(), PATIENCE)
         .await;
     assert!(matches!(
-        outcome.unwrap(),
-        Outcome::Failed {
-            code: ErrorCode::PeerOffline,
-            ..
-        }
+        outcome.unwrap().outcome,
+        SendOutcome::Error(ErrorCode::PeerOffline)
     ));
 }

@@ -4,14 +4,16 @@
 
 use std::time::{Duration, Instant};
 
-use switchboard_client::{Client, ConnectOptions, Outcome, Resume};
-use switchboard_protocol::{ErrorCode, Event, GoawayReason, MessageKind, ReceiptStatus, ServerFrame};
+use switchboard_client::{Client, ConnectOptions, Resume, SendReport};
+use switchboard_protocol::{
+    ErrorCode, Event, GoawayReason, MessageKind, ReceiptStatus, SendOutcome, ServerFrame,
+};
 use switchboard_testkit::{Cluster, PATIENCE, payload, token, wait_until};
 
 /// How long Redis stays away.
 const AWAY: Duration = Duration::from_secs(5);
 
-async fn send(from: &mut Client, to: &str) -> Outcome {
+async fn send(from: &mut Client, to: &str) -> SendReport {
     let json = payload("\"ping\"").unwrap();
     from.send_and_confirm(MessageKind::Message, to, &json, PATIENCE)
         .await
@@ -21,7 +23,7 @@ async fn send(from: &mut Client, to: &str) -> Outcome {
 /// Sends until one is delivered; returns how long that took. Every send has its outcome.
 async fn flows_again(from: &mut Client, to: &str) -> Duration {
     let start = Instant::now();
-    while send(from, to).await != Outcome::Delivered {
+    while send(from, to).await != SendReport::delivered() {
         assert!(start.elapsed() < PATIENCE);
     }
     start.elapsed()
@@ -33,7 +35,7 @@ async fn five_seconds_without_redis_cost_no_socket_no_local_message_and_two_seco
     let mut alice = cluster.connect(0, "alice").await.unwrap();
     let mut near = cluster.connect(0, "near").await.unwrap();
     let mut far = cluster.connect(1, "far").await.unwrap();
-    assert_eq!(send(&mut alice, "far").await, Outcome::Delivered);
+    assert_eq!(send(&mut alice, "far").await, SendReport::delivered());
 
     cluster.redis.kill().await.unwrap();
     let gone = Instant::now();
@@ -47,7 +49,7 @@ async fn five_seconds_without_redis_cost_no_socket_no_local_message_and_two_seco
     while gone.elapsed() < AWAY {
         assert_eq!(
             send(&mut alice, "near").await,
-            Outcome::Delivered,
+            SendReport::delivered(),
             "peers of one node go on talking"
         );
         local += 1;
@@ -62,15 +64,12 @@ async fn five_seconds_without_redis_cost_no_socket_no_local_message_and_two_seco
     );
     let mut newcomer = cluster.connect(0, "newcomer").await.unwrap();
     assert!(!newcomer.welcome().resumed, "let in, and its session is new");
-    assert_eq!(send(&mut newcomer, "near").await, Outcome::Delivered);
+    assert_eq!(send(&mut newcomer, "near").await, SendReport::delivered());
     let outcome = alice.outcome_of(waiting, PATIENCE).await.unwrap();
     assert!(
         matches!(
-            outcome,
-            Outcome::Failed {
-                code: ErrorCode::BusUnavailable | ErrorCode::Timeout,
-                ..
-            }
+            outcome.outcome,
+            SendOutcome::Error(ErrorCode::BusUnavailable | ErrorCode::Timeout)
         ),
         "what was sent during the outage has its outcome: {outcome:?}"
     );
@@ -141,7 +140,7 @@ async fn killed_pubsub_connections_under_load_lose_nothing_and_are_subscribed_ag
     for id in 1..=sent {
         assert_eq!(
             alice.outcome_of(id, PATIENCE).await.unwrap(),
-            Outcome::Delivered,
+            SendReport::delivered(),
             "send {id}"
         );
     }
@@ -155,7 +154,7 @@ async fn sends_to_the_peers_of_a_killed_node_wait_for_them_and_are_delivered_els
     let cluster = Cluster::start(2).await.unwrap();
     let mut alice = cluster.connect(0, "alice").await.unwrap();
     let _bob = cluster.connect(1, "bob").await.unwrap();
-    assert_eq!(send(&mut alice, "bob").await, Outcome::Delivered);
+    assert_eq!(send(&mut alice, "bob").await, SendReport::delivered());
     cluster.nodes[1].kill().await.unwrap();
     let json = payload("\"while he is away\"").unwrap();
     let id = alice.next_id();
@@ -169,9 +168,12 @@ async fn sends_to_the_peers_of_a_killed_node_wait_for_them_and_are_delivered_els
     });
     assert_eq!(queued.await.unwrap(), ReceiptStatus::Queued);
     let mut bob = cluster.connect(0, "bob").await.unwrap();
-    assert_eq!(alice.outcome_of(id, PATIENCE).await.unwrap(), Outcome::Delivered);
+    assert_eq!(
+        alice.outcome_of(id, PATIENCE).await.unwrap(),
+        SendReport::delivered()
+    );
     assert_eq!(bob.message(PATIENCE).await.unwrap().payload.get(), json.get());
-    assert_eq!(send(&mut alice, "bob").await, Outcome::Delivered);
+    assert_eq!(send(&mut alice, "bob").await, SendReport::delivered());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -207,7 +209,10 @@ async fn a_session_that_waited_while_redis_lost_its_data_begins_anew_and_says_th
     let mut bob = Client::connect(&options).await.unwrap();
     assert!(!bob.welcome().resumed && bob.welcome().gap);
     // The send queue is gone, but the sender's node still has its messages.
-    assert_eq!(alice.outcome_of(id, PATIENCE).await.unwrap(), Outcome::Delivered);
+    assert_eq!(
+        alice.outcome_of(id, PATIENCE).await.unwrap(),
+        SendReport::delivered()
+    );
     assert_eq!(bob.message(PATIENCE).await.unwrap().payload.get(), "1");
 }
 

@@ -7,10 +7,10 @@ use std::{sync::Arc, time::Duration};
 
 use switchboard_auth::Minter;
 use switchboard_client::{
-    AcksBy, Client, ConnectOptions, Outcome, Resume, Session, SessionEvent, SessionOptions,
+    AcksBy, Client, ConnectOptions, Resume, SendReport, Session, SessionEvent, SessionOptions,
 };
 use switchboard_protocol::{
-    Claims, DuplicatePolicy, ErrorCode, Event, MessageKind, ReceiptStatus, Secret, ServerFrame,
+    Claims, DuplicatePolicy, ErrorCode, Event, MessageKind, ReceiptStatus, Secret, SendOutcome, ServerFrame,
 };
 use switchboard_testkit::{
     Cluster, FaultProxy, NodeProcess, PATIENCE, SECRET, claims, payload, token, wait_until,
@@ -74,7 +74,7 @@ async fn a_session_goes_on_on_another_node_with_what_its_client_has_not_acknowle
     bob.send_text(r#"{"type":"ack","seq":1}"#).await.unwrap();
     assert_eq!(
         alice.outcome_of(ids[0], PATIENCE).await.unwrap(),
-        Outcome::Delivered
+        SendReport::delivered()
     );
 
     // The connection is lost; nobody says good-bye.
@@ -100,7 +100,10 @@ async fn a_session_goes_on_on_another_node_with_what_its_client_has_not_acknowle
     );
     bob.send_text(r#"{"type":"ack","seq":4}"#).await.unwrap();
     for id in [ids[1], third] {
-        assert_eq!(alice.outcome_of(id, PATIENCE).await.unwrap(), Outcome::Delivered);
+        assert_eq!(
+            alice.outcome_of(id, PATIENCE).await.unwrap(),
+            SendReport::delivered()
+        );
     }
 }
 
@@ -137,13 +140,7 @@ async fn a_resume_token_is_worth_nothing_to_another_peer_nor_after_a_good_bye() 
     let id = send(&mut alice, "bob", "1").await;
     let outcome = alice.outcome_of(id, PATIENCE).await.unwrap();
     assert!(
-        matches!(
-            outcome,
-            Outcome::Failed {
-                code: ErrorCode::PeerOffline,
-                ..
-            }
-        ),
+        matches!(outcome.outcome, SendOutcome::Error(ErrorCode::PeerOffline)),
         "{outcome:?}"
     );
     let again = ConnectOptions {
@@ -172,13 +169,7 @@ async fn a_client_that_never_acknowledges_is_closed_as_too_slow_and_its_senders_
     assert_eq!(closed.unwrap().0, 4508);
     let outcome = outcome.unwrap();
     assert!(
-        matches!(
-            outcome,
-            Outcome::Failed {
-                code: ErrorCode::QueueFull,
-                ..
-            }
-        ),
+        matches!(outcome.outcome, SendOutcome::Error(ErrorCode::QueueFull)),
         "{outcome:?}"
     );
 }
@@ -251,6 +242,6 @@ async fn a_drain_moves_clients_to_another_node_before_it_closes_anything_and_can
     let id = send(&mut carol, "bob", "1").await;
     assert_eq!(
         carol.outcome_of(id, Duration::from_secs(5)).await.unwrap(),
-        Outcome::Delivered
+        SendReport::delivered()
     );
 }

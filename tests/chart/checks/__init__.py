@@ -1,1 +1,1 @@
-"""The checks, one file for each side of the chart."""
+"""The checks, one file for each topic of the chart."""

@@ -1,15 +1,15 @@
-"""README and pages in step with the chart."""
+"""README and documentation match the chart."""
 
 import re
 
 import readme
-from parts import CHART, ROOT, check, value_sets
+from support import CHART, ROOT, check, value_sets
 
 PAGE = ROOT / "docs/kubernetes.md"
 
 
 @check
-def the_readme_is_made_of_the_values_as_they_are():
+def the_readme_is_generated_from_the_current_values():
     assert (CHART / "README.md").read_text() == readme.text(), "tests/chart/readme.py --write"
 
 

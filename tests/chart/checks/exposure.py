@@ -1,6 +1,6 @@
-"""How clients reach the nodes: Service, Ingress, Gateway, certificates, and what the notes say of it."""
+"""How clients reach the nodes: Service, Ingress, Gateway, certificates, and the notes about them."""
 
-from parts import check, notes, of_kind, the
+from support import check, notes, of_kind, the
 
 NGINX = "nginx.ingress.kubernetes.io"
 
@@ -13,7 +13,7 @@ def the_operations_port_is_in_no_service_that_clients_use():
 
 
 @check
-def nginx_lets_a_quiet_websocket_live_for_an_hour():
+def nginx_keeps_an_idle_websocket_for_an_hour():
     annotations = the("ingress-nginx", "Ingress")["metadata"]["annotations"]
     assert annotations[f"{NGINX}/proxy-read-timeout"] == annotations[f"{NGINX}/proxy-send-timeout"] == "3600"
     assert annotations[f"{NGINX}/limit-connections"] == "50", "the user's own are kept"
@@ -53,7 +53,7 @@ def a_gateway_route_has_no_timeout_and_its_certificate_the_same_names():
 
 
 @check
-def a_load_balancer_is_as_the_cloud_wants_it():
+def a_load_balancer_has_its_class_ranges_and_annotations():
     service = the("load-balancer", "Service", "sb-switchboard")
     spec = service["spec"]
     assert spec["type"] == "LoadBalancer" and spec["ports"][0]["port"] == 443
@@ -80,9 +80,9 @@ def the_notes_say_where_clients_connect_for_each_exposure():
 
 
 @check
-def the_notes_warn_of_what_is_for_trials_only():
+def the_notes_warn_about_settings_for_trials():
     trial = notes("trial")
-    assert "WARNING: a secret stands in the values" in trial and "WARNING: the bundled Redis" in trial
+    assert "WARNING: the values contain a secret" in trial and "WARNING: the bundled Redis" in trial
     assert "WARNING" not in notes("minimal")
     assert "can drain it" in notes("policy-off")
     assert "privileged" in notes("coturn-daemonset")
@@ -90,7 +90,7 @@ def the_notes_warn_of_what_is_for_trials_only():
 
 
 @check
-def a_secret_is_made_only_of_what_stands_in_the_values():
+def a_secret_object_contains_only_inline_values():
     assert list(the("trial", "Secret")["data"]) == ["hs256-secret"]
     assert list(the("coturn-deployment", "Secret")["data"]) == ["turn-secret"]
     assert not of_kind("ingress-nginx", "Secret")

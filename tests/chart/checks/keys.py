@@ -1,13 +1,13 @@
-"""Keys, Redis and the node's settings: what the configuration says and which Secrets are mounted."""
+"""Keys, Redis and the node's settings: the rendered configuration and the mounted Secrets."""
 
-from parts import check, config, node, of_kind, pods, the
+from support import check, config, node, of_kind, pods, the
 
 DIR = "/etc/switchboard"
 
 
-def volume(name, which):
+def volume(name, volume_name):
     """A volume of the node's pod."""
-    return next(one for one in node(name)[0]["volumes"] if one["name"] == which)
+    return next(one for one in node(name)[0]["volumes"] if one["name"] == volume_name)
 
 
 @check
@@ -50,23 +50,23 @@ def a_redis_url_with_a_password_comes_out_of_its_secret():
 
 
 @check
-def the_bundled_redis_keeps_nothing_and_is_where_nodes_look_for_it():
+def the_bundled_redis_has_no_persistence_and_its_address_is_configured():
     service = the("trial", "Service", "-redis")
     assert config("trial")["broker"]["redis_urls"] == [f"redis://{service['metadata']['name']}:6379"]
-    spec = next(spec for whose, _, spec in pods("trial") if whose.endswith("-redis"))
+    spec = next(spec for owner, _, spec in pods("trial") if owner.endswith("-redis"))
     arguments = spec["containers"][0]["args"]
     assert arguments[:4] == ["--save", "", "--appendonly", "no"]
     assert "volumes" not in spec
 
 
 @check
-def one_node_alone_knows_no_redis():
+def a_single_node_has_no_redis():
     assert config("one-node")["broker"] == {"kind": "memory"}
     assert not of_kind("one-node", "PodDisruptionBudget")
 
 
 @check
-def settings_arrive_under_their_own_names_with_whole_numbers_whole():
+def settings_keep_their_names_and_whole_numbers():
     settings = config("node-settings")
     assert settings["server"]["allowed_origins"] == ["https://app.example", "https://b.example"]
     assert settings["server"]["accept_query_token"] is False

@@ -1,19 +1,19 @@
-"""Monitors, alerts and dashboards; and that every metric which they name exists."""
+"""Monitors, alerts and dashboards, and the existence of their metrics."""
 
 import json
 import re
 
 import yaml
 
-from parts import CHART, ROOT, check, metrics_of_the_page, of_kind, the
+from support import CHART, ROOT, check, metrics_of_the_page, of_kind, the
 
 COPIES = [
     ("deploy/prometheus/alerts.yaml", "files/alerts.yaml"),
     ("deploy/grafana/dashboards", "files/dashboards"),
 ]
 SUFFIXES = ("_bucket", "_sum", "_count")
-# Other exporters' metrics, and the process's own, are not in the page's table.
-OURS = re.compile(r"\bswitchboard_[a-z0-9_]+")
+# Metrics of other exporters and of the process are not in the page's table.
+NODE_METRIC = re.compile(r"\bswitchboard_[a-z0-9_]+")
 
 
 def files_of(folder):
@@ -29,7 +29,7 @@ def dashboards():
 
 
 def queries(value):
-    """Every expression in a dashboard, wherever it stands."""
+    """Every expression in a dashboard."""
     if isinstance(value, dict):
         for key, one in value.items():
             if key in ("expr", "query", "definition") and isinstance(one, str):
@@ -51,8 +51,8 @@ def unknown(expression):
     """The metrics of an expression that the page does not know."""
     known = metrics_of_the_page()
     missing = set()
-    # Names of recorded series have colons; what is recorded in them is checked where it is recorded.
-    for name in OURS.findall(re.sub(r"[\w]*:[\w:]+", "", expression)):
+    # Recorded series have colons in their names. Their own rules are checked separately.
+    for name in NODE_METRIC.findall(re.sub(r"[\w]*:[\w:]+", "", expression)):
         base = next((name.removesuffix(end) for end in SUFFIXES if name.endswith(end)), name)
         if name not in known and known.get(base) != "histogram":
             missing.add(name)
@@ -85,7 +85,7 @@ def dashboards_name_only_metrics_that_exist():
 
 
 @check
-def a_metric_that_does_not_exist_would_be_seen():
+def an_unknown_metric_is_found():
     assert unknown("rate(switchboard_messages_received_total[5m])") == set()
     assert unknown("switchboard_delivery_duration_seconds_bucket + job:switchboard_nothing:sum") == set()
     assert unknown("sum(switchboard_nothing) / switchboard_connections_bucket") == {
@@ -94,7 +94,7 @@ def a_metric_that_does_not_exist_would_be_seen():
 
 
 @check
-def every_alert_arrives_with_its_runbook_and_the_labels_of_the_team():
+def every_alert_keeps_its_runbook_and_gets_the_labels_of_the_team():
     rule = the("monitoring", "PrometheusRule")
     assert rule["metadata"]["labels"]["release"] == "prometheus"
     rendered = [one for group in rule["spec"]["groups"] for one in group["rules"]]

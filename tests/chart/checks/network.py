@@ -1,6 +1,6 @@
-"""Network policies: everything denied, and for each thing that was configured a rule."""
+"""Network policies: everything is denied, and each configured connection has a rule."""
 
-from parts import check, of_kind, pods, the, value_sets
+from support import check, of_kind, pods, the, value_sets
 
 
 def policy(name, suffix="sb-switchboard"):
@@ -19,15 +19,15 @@ def rule_for(rules, number):
 
 
 @check
-def all_pods_of_a_release_are_denied_everything_first():
+def a_policy_denies_everything_to_all_pods():
     for name in value_sets():
         if name == "policy-off":
             assert not of_kind(name, "NetworkPolicy")
             continue
         deny = next(one for one in of_kind(name, "NetworkPolicy") if one["metadata"]["name"].endswith("-deny"))["spec"]
         assert deny["policyTypes"] == ["Ingress", "Egress"] and not deny.get("ingress") and not deny.get("egress")
-        for whose, labels, _ in pods(name):
-            assert deny["podSelector"]["matchLabels"].items() <= labels.items(), (name, whose)
+        for owner, labels, _ in pods(name):
+            assert deny["podSelector"]["matchLabels"].items() <= labels.items(), (name, owner)
 
 
 @check
@@ -58,12 +58,12 @@ def the_operations_port_is_for_prometheus_only():
 
 
 @check
-def clients_can_be_let_in_through_the_ingress_controller_alone():
+def clients_can_be_restricted_to_the_ingress_controller():
     sources = rule_for(policy("policy-strict")["ingress"], 8080)["from"]
     assert sources[0]["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "ingress-nginx"}
     # The helm test comes from the release itself.
     selector = sources[1]["podSelector"]["matchLabels"]
-    labels = next(labels for whose, labels, _ in pods("policy-strict") if whose.endswith("-selftest"))
+    labels = next(labels for owner, labels, _ in pods("policy-strict") if owner.endswith("-selftest"))
     assert selector.items() <= labels.items()
     rules = policy("policy-strict")
     assert {"ports": [{"port": 9000}]} in rules["ingress"] and {"ports": [{"port": 9001}]} in rules["egress"]

@@ -1,15 +1,15 @@
-"""Values that are refused: single ones by the schema with their key named, combinations with a sentence."""
+"""Refused values: the schema names the key of a wrong value, and a sentence explains a wrong combination."""
 
 import copy
 
-from parts import check, refusal
+from support import check, refusal
 
 GOOD = {
     "auth": {"hs256": {"existingSecret": "jwt"}},
     "redis": {"external": {"url": "redis://redis.data:6379"}},
 }
 
-# What is set, and the key that the refusal must name.
+# The values, and the key that the refusal must name.
 BY_SCHEMA = [
     ({"replicas": 3}, "replicas"),
     ({"replicaCount": "two"}, "/replicaCount"),
@@ -41,20 +41,20 @@ BY_SCHEMA = [
     ({"maxSurge": 0}, "/maxSurge"),
 ]
 
-# What is set, and the sentence, or its beginning.
+# The values, and the start of the sentence.
 BY_SENTENCE = [
     ({"auth": {"hs256": {"existingSecret": ""}}}, "auth: nodes have no key to verify tokens with"),
     ({"auth": {"hs256": {"inlineSecret": "x" * 32}}}, "auth.hs256: set either existingSecret or inlineSecret"),
     ({"auth": {"hs256": {"existingSecret": "", "inlineSecret": "short"}}}, "auth.hs256.inlineSecret: has 5 bytes"),
     ({"auth": {"publicKeys": {"pem": {"k": "-----BEGIN PRIVATE KEY-----"}}}}, "auth.publicKeys.pem.k: is a private key"),
-    ({"broker": "memory", "redis": {"external": {"url": ""}}}, "broker: memory joins nothing"),
-    ({"broker": "memory", "replicaCount": 1}, "broker: is memory, yet a Redis is configured"),
+    ({"broker": "memory", "redis": {"external": {"url": ""}}}, "broker: memory does not connect nodes"),
+    ({"broker": "memory", "replicaCount": 1}, "broker: is memory, but a Redis is configured"),
     ({"redis": {"mode": "sentinel"}}, "redis.mode: sentinel is not served by this version"),
     ({"redis": {"mode": "cluster"}}, "redis.mode: cluster is not served by this version"),
     ({"redis": {"bundled": {"enabled": True}}}, "redis: set either redis.bundled.enabled or redis.external"),
     ({"redis": {"external": {"existingSecret": "r"}}}, "redis.external: set either url or existingSecret"),
-    ({"redis": {"external": {"url": ""}}}, "redis: nodes have nothing that joins them"),
-    ({"redis": {"external": {"url": "redis://:pass@r:6379"}}}, "redis.external.url: carries a password"),
+    ({"redis": {"external": {"url": ""}}}, "redis: nodes have no connection to each other"),
+    ({"redis": {"external": {"url": "redis://:pass@r:6379"}}}, "redis.external.url: contains a password"),
     ({"redis": {"external": {"url": "rediss://r:6379"}}}, "redis.external.url: rediss:// (TLS) is not served"),
     ({"autoscaling": {"hpa": {"enabled": True}, "keda": {"enabled": True, "prometheusAddress": "http://p"}}},
      "autoscaling: hpa and keda would both set the number of replicas"),
@@ -72,14 +72,14 @@ BY_SENTENCE = [
     ({"httpRoute": {"enabled": True}}, "httpRoute.parentRefs: names no Gateway"),
     ({"turn": {"turnUrls": ["turn:a"]}}, "turn.existingSecret: TURN needs the secret"),
     ({"turn": {"existingSecret": "a", "inlineSecret": "b"}}, "turn: set either existingSecret or inlineSecret"),
-    ({"coturn": {"enabled": True}, "turn": {"existingSecret": "t"}}, "coturn.host: clients must be told"),
+    ({"coturn": {"enabled": True}, "turn": {"existingSecret": "t"}}, "coturn.host: clients need the address"),
     ({"coturn": {"enabled": True, "mode": "deployment", "host": "t"}, "turn": {"existingSecret": "t"}}, "coturn.externalIp"),
     ({"coturn": {"enabled": True, "mode": "deployment", "host": "t", "externalIp": "192.0.2.1",
                  "relayPorts": {"min": 50000, "max": 50100}}, "turn": {"existingSecret": "t"}},
      "coturn.relayPorts: a Service lists each relay port"),
-    ({"coturn": {"enabled": True, "host": "t", "port": 49200}, "turn": {"existingSecret": "t"}}, "coturn.port: 49200 lies within"),
+    ({"coturn": {"enabled": True, "host": "t", "port": 49200}, "turn": {"existingSecret": "t"}}, "coturn.port: 49200 is within"),
     ({"coturn": {"enabled": True, "host": "t", "tls": {"secretName": "c", "port": 3478}}, "turn": {"existingSecret": "t"}},
-     "coturn.tls.port: is coturn.port"),
+     "coturn.tls.port: equals coturn.port"),
     ({"terminationGracePeriodSeconds": 39}, "terminationGracePeriodSeconds: is 39, but a node needs up to 40 s"),
     ({"config": {"drain": {"window_ms": 30000}}}, "config.drain.deadline_ms: must be at least window_ms + grace_ms"),
     ({"ports": {"ops": 8080}}, "ports: public and ops are both 8080"),
@@ -97,35 +97,35 @@ def over(base, values):
 
 
 @check
-def what_the_refusals_start_from_is_itself_accepted():
+def the_base_of_the_refusals_is_accepted():
     assert refusal(GOOD) is None
 
 
 @check
 def a_wrong_value_is_refused_by_the_schema_and_its_key_named():
     for values, key in BY_SCHEMA:
-        said = refusal(over(GOOD, values))
-        assert said and "schema" in said and key in said, (values, said)
+        output = refusal(over(GOOD, values))
+        assert output and "schema" in output and key in output, (values, output)
 
 
 @check
 def values_that_cannot_work_together_are_refused_with_a_sentence():
     for values, sentence in BY_SENTENCE:
-        said = refusal(over(GOOD, values))
-        assert said and "These values cannot work" in said and sentence in said, (values, said)
+        output = refusal(over(GOOD, values))
+        assert output and "These values cannot work" in output and sentence in output, (values, output)
 
 
 @check
-def all_problems_are_told_at_once():
-    said = refusal({"coturn": {"enabled": True}})
-    assert said.count("\n  - ") == 4, said
+def all_problems_are_reported_together():
+    output = refusal({"coturn": {"enabled": True}})
+    assert output.count("\n  - ") == 4, output
 
 
 @check
-def a_time_to_stop_that_just_suffices_is_accepted():
+def the_shortest_sufficient_grace_period_is_accepted():
     assert refusal(over(GOOD, {"terminationGracePeriodSeconds": 40})) is None
 
 
 @check
-def nothing_but_global_is_free_in_the_schema():
+def only_global_accepts_any_key():
     assert refusal(over(GOOD, {"global": {"of": {"another": "chart"}}})) is None

@@ -1,10 +1,10 @@
 """How many nodes there are: budget, HPA, KEDA."""
 
-from parts import check, metrics_of_the_page, node, of_kind, the, the_nodes
+from support import check, metrics_of_the_page, node, of_kind, the, the_nodes
 
 
 @check
-def a_budget_comes_by_itself_above_one_replica():
+def a_budget_is_created_above_one_replica():
     assert the("minimal", "PodDisruptionBudget")["spec"]["maxUnavailable"] == 1
     assert the("hpa", "PodDisruptionBudget")
     assert not of_kind("one-replica-redis", "PodDisruptionBudget")
@@ -18,7 +18,7 @@ def pods_that_a_redis_outage_made_unready_can_still_be_evicted():
 
 
 @check
-def whoever_scales_owns_the_number_of_replicas():
+def an_autoscaler_owns_the_number_of_replicas():
     assert the_nodes("minimal")["spec"]["replicas"] == 2
     assert "replicas" not in the_nodes("hpa")["spec"] and "replicas" not in the_nodes("keda")["spec"]
 
@@ -42,7 +42,7 @@ def the_metric_that_is_scaled_on_exists():
 
 
 @check
-def nodes_come_at_once_and_go_slowly():
+def scaling_up_is_immediate_and_scaling_down_is_slow():
     keda = the("keda", "ScaledObject")["spec"]["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
     hpa = the("hpa", "HorizontalPodAutoscaler")["spec"]["behavior"]
     assert keda == hpa
@@ -59,5 +59,5 @@ def keda_asks_prometheus_for_the_connections_of_this_namespace():
     assert prometheus["metadata"]["query"] == 'sum(switchboard_connections{namespace="calls"})'
     assert prometheus["metadata"]["threshold"] == "10000"
     assert cpu["type"] == "cpu" and cpu["metadata"]["containerName"] == "node"
-    # Prometheus being away must not empty the cluster.
+    # An outage of Prometheus must not scale the cluster down.
     assert spec["fallback"]["behavior"] == "currentReplicasIfHigher"

@@ -1,11 +1,11 @@
-"""TURN: somebody else's servers, or coturn with the same secret as the nodes."""
+"""TURN: external servers, or coturn with the same secret as the nodes."""
 
-from parts import check, config, node, of_kind, pods, the
+from support import check, config, node, of_kind, pods, the
 
 
 def coturn(name):
     """The specification of coturn's pod."""
-    return next(spec for whose, _, spec in pods(name) if whose.endswith("-coturn"))
+    return next(spec for owner, _, spec in pods(name) if owner.endswith("-coturn"))
 
 
 def secret_of(spec):
@@ -15,7 +15,7 @@ def secret_of(spec):
 
 
 @check
-def servers_elsewhere_are_handed_to_clients_with_the_shared_secret():
+def external_servers_reach_clients_with_the_shared_secret():
     ice = config("turn-elsewhere")["ice"]
     assert ice["stun_urls"] == ["stun:stun.example:3478"]
     assert ice["turn_urls"] == ["turns:turn.example:5349?transport=tcp"]
@@ -65,7 +65,7 @@ def as_a_daemonset_coturn_is_on_the_host_network_of_chosen_machines():
 
 
 @check
-def behind_a_load_balancer_each_relay_port_is_listed_and_the_outer_address_handed_out():
+def behind_a_load_balancer_each_relay_port_is_listed_and_clients_get_the_external_address():
     service = the("coturn-deployment", "Service", "-coturn")
     assert service["spec"]["type"] == "LoadBalancer"
     ports = [(one["protocol"], one["port"]) for one in service["spec"]["ports"]]

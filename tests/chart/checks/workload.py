@@ -1,6 +1,6 @@
-"""The nodes' Deployment: what it runs, how it starts, stops and is replaced."""
+"""The nodes' Deployment: its containers, start, stop and replacement."""
 
-from parts import check, config, node, objects, of_kind, pods, the, the_nodes, value_sets
+from support import check, config, node, objects, of_kind, pods, the, the_nodes, value_sets
 
 RESTRICTED = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "runAsNonRoot": True}
 
@@ -9,16 +9,16 @@ RESTRICTED = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
 def every_container_of_every_value_set_is_restricted():
     seen = 0
     for name in value_sets():
-        for whose, _, spec in pods(name):
-            assert spec["securityContext"]["runAsNonRoot"] is True, whose
-            assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, whose
+        for owner, _, spec in pods(name):
+            assert spec["securityContext"]["runAsNonRoot"] is True, owner
+            assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, owner
             for container in spec["containers"] + spec.get("initContainers", []):
                 security = container["securityContext"]
-                assert RESTRICTED.items() <= security.items(), (name, whose, container["name"])
-                assert security["capabilities"]["drop"] == ["ALL"], (name, whose, container["name"])
-                # The one capability that the restricted standard lets be added, for coturn's binary.
+                assert RESTRICTED.items() <= security.items(), (name, owner, container["name"])
+                assert security["capabilities"]["drop"] == ["ALL"], (name, owner, container["name"])
+                # The restricted standard allows this one capability. coturn's binary needs it.
                 added = security["capabilities"].get("add", [])
-                assert added == (["NET_BIND_SERVICE"] if container["name"] == "coturn" else []), (name, whose)
+                assert added == (["NET_BIND_SERVICE"] if container["name"] == "coturn" else []), (name, owner)
                 seen += 1
     assert seen > len(value_sets())
 
@@ -30,20 +30,20 @@ def nodes_run_as_65532_and_files_belong_to_that_group():
 
 
 @check
-def only_coturn_as_a_daemonset_is_on_the_host():
+def only_coturn_as_a_daemonset_uses_the_host_network():
     for name in value_sets():
-        for whose, _, spec in pods(name):
+        for owner, _, spec in pods(name):
             on_host = spec.get("hostNetwork", False)
-            assert on_host == (name in ("coturn-daemonset", "coturn-tls") and whose.endswith("-coturn")), (name, whose)
+            assert on_host == (name in ("coturn-daemonset", "coturn-tls") and owner.endswith("-coturn")), (name, owner)
             assert not spec.get("hostPID") and not spec.get("hostIPC")
-            assert not any("hostPath" in volume for volume in spec.get("volumes", [])), (name, whose)
+            assert not any("hostPath" in volume for volume in spec.get("volumes", [])), (name, owner)
 
 
 @check
 def no_pod_gets_a_service_account_token():
     for name in value_sets():
-        for whose, _, spec in pods(name):
-            assert spec["automountServiceAccountToken"] is False, (name, whose)
+        for owner, _, spec in pods(name):
+            assert spec["automountServiceAccountToken"] is False, (name, owner)
         for account in of_kind(name, "ServiceAccount"):
             assert account["automountServiceAccountToken"] is False, name
 
@@ -51,11 +51,11 @@ def no_pod_gets_a_service_account_token():
 @check
 def secrets_reach_pods_as_files_never_by_environment_or_argument():
     for name in value_sets():
-        for whose, _, spec in pods(name):
+        for owner, _, spec in pods(name):
             for container in spec["containers"] + spec.get("initContainers", []):
-                assert not container.get("envFrom"), (name, whose)
+                assert not container.get("envFrom"), (name, owner)
                 for variable in container.get("env", []):
-                    assert "secretKeyRef" not in variable.get("valueFrom", {}), (name, whose, variable["name"])
+                    assert "secretKeyRef" not in variable.get("valueFrom", {}), (name, owner, variable["name"])
         for one in of_kind(name, "ConfigMap"):
             text = str(one.get("data"))
             assert "hs256_secret =" not in text and "turn_secret =" not in text, name
@@ -70,7 +70,7 @@ def mounted_secrets_are_readable_by_the_group_only():
 
 
 @check
-def liveness_and_startup_never_ask_for_redis_but_readiness_does():
+def only_readiness_depends_on_redis():
     _, container = node("minimal")
     paths = {probe: container[f"{probe}Probe"]["httpGet"] for probe in ("startup", "liveness", "readiness")}
     assert paths["startup"] == paths["liveness"] == {"path": "/livez", "port": "ops"}
@@ -79,7 +79,7 @@ def liveness_and_startup_never_ask_for_redis_but_readiness_does():
 
 
 @check
-def the_time_to_stop_covers_settle_drain_and_a_margin():
+def the_grace_period_covers_settle_drain_and_a_margin():
     for name in value_sets():
         drain = config(name)["drain"]
         needed = (drain["settle_ms"] + drain["deadline_ms"]) / 1000
@@ -90,7 +90,7 @@ def the_time_to_stop_covers_settle_drain_and_a_margin():
 
 
 @check
-def a_rollout_never_has_a_node_less():
+def a_rollout_never_removes_a_node_first():
     for name in value_sets():
         strategy = the_nodes(name)["spec"]["strategy"]
         if name == "one-node":
@@ -112,16 +112,16 @@ def a_changed_configuration_or_secret_changes_the_pod():
 
 
 @check
-def a_digest_wins_over_the_tag_and_the_registry_of_the_house_is_used():
-    for whose, _, spec in pods("digest"):
+def a_digest_replaces_the_tag_and_the_global_registry_is_used():
+    for owner, _, spec in pods("digest"):
         image = spec["containers"][0]["image"]
-        assert image.startswith("registry.example/calls/switchboard@sha256:0123"), (whose, image)
-        assert spec["imagePullSecrets"] == [{"name": "own"}, {"name": "house"}], whose
+        assert image.startswith("registry.example/calls/switchboard@sha256:0123"), (owner, image)
+        assert spec["imagePullSecrets"] == [{"name": "own"}, {"name": "house"}], owner
     assert node("minimal")[1]["image"] == "ghcr.io/switchboard-signaling/switchboard:0.1.0"
 
 
 @check
-def nodes_spread_softly_over_zones_and_machines():
+def nodes_prefer_different_zones_and_machines():
     constraints = node("minimal")[0]["topologySpreadConstraints"]
     assert [one["topologyKey"] for one in constraints] == ["topology.kubernetes.io/zone", "kubernetes.io/hostname"]
     labels = the_nodes("minimal")["spec"]["template"]["metadata"]["labels"]
@@ -132,7 +132,7 @@ def nodes_spread_softly_over_zones_and_machines():
 
 
 @check
-def placement_and_labels_of_the_user_arrive():
+def placement_and_labels_of_the_user_are_rendered():
     spec, _ = node("placement")
     assert spec["nodeSelector"] == {"pool": "calls"} and spec["priorityClassName"] == "calls"
     assert spec["tolerations"] and "nodeAffinity" in spec["affinity"]
@@ -143,13 +143,13 @@ def placement_and_labels_of_the_user_arrive():
 
 
 @check
-def extras_arrive_with_their_templates_filled_in():
+def extras_are_rendered_with_their_templates():
     spec, container = node("extras")
     assert container["env"][1] == {"name": "RELEASE", "value": "sb"}
     assert {"name": "scratch", "mountPath": "/scratch"} in container["volumeMounts"]
     assert {"name": "scratch", "emptyDir": {}} in spec["volumes"]
     assert spec["initContainers"][0]["name"] == "first"
-    assert [one["name"] for one in spec["containers"]] == ["node", "beside"]
+    assert [one["name"] for one in spec["containers"]] == ["node", "sidecar"]
     assert the("extras", "ConfigMap", "-extra")["data"] == {"a": "b"}
     assert the("extras", "ConfigMap", "-text")
 
@@ -157,18 +157,18 @@ def extras_arrive_with_their_templates_filled_in():
 @check
 def every_mount_of_every_pod_has_its_volume():
     for name in value_sets():
-        for whose, _, spec in pods(name):
+        for owner, _, spec in pods(name):
             volumes = [volume["name"] for volume in spec.get("volumes", [])]
-            assert len(volumes) == len(set(volumes)), (name, whose)
+            assert len(volumes) == len(set(volumes)), (name, owner)
             for container in spec["containers"] + spec.get("initContainers", []):
                 for mount in container.get("volumeMounts", []):
-                    assert mount["name"] in volumes, (name, whose, mount["name"])
+                    assert mount["name"] in volumes, (name, owner, mount["name"])
 
 
 @check
 def selectors_choose_pods_of_one_component_only():
     for name in value_sets():
-        labels_of = {whose: labels for whose, labels, _ in pods(name)}
+        labels_of = {owner: labels for owner, labels, _ in pods(name)}
         for one in objects(name):
             selector = one.get("spec", {}).get("selector", {})
             selector = selector.get("matchLabels", selector)

@@ -1,53 +1,53 @@
-//! When a connection says `ack`: one for all frames that were readable together, and none later than a set
-//! time after its first frame was handed over. Not what counts as handed over (`handing`).
+//! When a connection sends `ack`: one for all frames that were readable together, and at most a fixed delay after
+//! the first of them. Not here: when a frame counts as processed (`event_queue`).
 
 use std::{collections::VecDeque, time::Duration};
 
 use tokio::time::Instant;
 
-/// How long an acknowledgement may wait for more frames.
-const ACK_WITHIN: Duration = Duration::from_millis(20);
+/// The longest that an acknowledgement waits for more frames.
+const MAX_ACK_DELAY: Duration = Duration::from_millis(20);
 
-/// The acknowledgements that one connection owes.
+/// The acknowledgements that one connection has to send.
 #[derive(Debug, Default)]
 pub(super) struct Acks {
-    /// The last `seq` handed over, and when the first that waits with it was.
-    owed: Option<(u64, Instant)>,
-    /// To be written as soon as the socket can take it.
+    /// The last processed `seq`, and when the first frame that waits with it was processed.
+    waiting: Option<(u64, Instant)>,
+    /// To be written as soon as the socket takes it.
     ready: Option<u64>,
-    /// Refused frames, to be written before anything newer is acknowledged; each speaks for all before it.
+    /// Refused frames. Each is written before newer acknowledgements, and acknowledges all frames before it.
     refused: VecDeque<u64>,
 }
 
 impl Acks {
-    /// Everything up to `seq` was handed over.
-    pub(super) fn owe(&mut self, seq: u64) {
-        let since = self.owed.map_or_else(Instant::now, |(_, since)| since);
-        self.owed = Some((seq, since));
+    /// Everything up to `seq` was processed.
+    pub(super) fn acknowledge(&mut self, seq: u64) {
+        let since = self.waiting.map_or_else(Instant::now, |(_, since)| since);
+        self.waiting = Some((seq, since));
     }
 
-    /// Everything before `seq` was handed over, and `seq` itself is refused.
+    /// Everything before `seq` was processed, and `seq` itself is refused.
     pub(super) fn refuse(&mut self, seq: u64) {
-        self.owed = None;
+        self.waiting = None;
         self.refused.push_back(seq);
     }
 
-    /// When it must be written at the latest.
-    pub(super) fn due(&self) -> Option<Instant> {
-        self.owed.map(|(_, since)| since + ACK_WITHIN)
+    /// The latest time at which the waiting acknowledgement becomes ready.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.waiting.map(|(_, since)| since + MAX_ACK_DELAY)
     }
 
-    /// No more frames are waited for: what is owed is to be written. Whether anything is.
-    pub(super) fn settle(&mut self) -> bool {
-        let owed = self.owed.take();
-        self.ready = owed.map(|(seq, _)| seq).or(self.ready);
-        owed.is_some()
+    /// Makes the waiting acknowledgement ready to write. Returns whether there was one.
+    pub(super) fn make_ready(&mut self) -> bool {
+        let waiting = self.waiting.take();
+        self.ready = waiting.map(|(seq, _)| seq).or(self.ready);
+        waiting.is_some()
     }
 
-    /// The same, if it is time.
-    pub(super) fn settle_if_due(&mut self) {
-        if self.due().is_some_and(|due| due <= Instant::now()) {
-            self.settle();
+    /// The same, if the deadline has passed.
+    pub(super) fn make_ready_if_due(&mut self) {
+        if self.deadline().is_some_and(|deadline| deadline <= Instant::now()) {
+            self.make_ready();
         }
     }
 
@@ -67,27 +67,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_acknowledgement_is_for_all_that_came_before_it_was_settled() {
+    fn one_acknowledgement_covers_all_frames_before_it() {
         let mut acks = Acks::default();
-        assert!(!acks.settle());
-        acks.owe(1);
-        let due = acks.due();
-        acks.owe(2);
-        assert_eq!(acks.due(), due, "the first decides when");
-        assert_eq!(acks.next_text(), None, "not before it is settled");
-        assert!(acks.settle());
-        assert_eq!(acks.due(), None);
+        assert!(!acks.make_ready());
+        acks.acknowledge(1);
+        let deadline = acks.deadline();
+        acks.acknowledge(2);
+        assert_eq!(acks.deadline(), deadline, "the first frame sets the deadline");
+        assert_eq!(acks.next_text(), None, "not before it is ready");
+        assert!(acks.make_ready());
+        assert_eq!(acks.deadline(), None);
         assert_eq!(acks.next_text().as_deref(), Some(r#"{"type":"ack","seq":2}"#));
         assert_eq!(acks.next_text(), None);
     }
 
     #[test]
-    fn a_refusal_goes_before_every_newer_acknowledgement_and_stands_for_the_older_ones() {
+    fn a_refusal_precedes_newer_acknowledgements_and_covers_older_ones() {
         let mut acks = Acks::default();
-        acks.owe(1);
+        acks.acknowledge(1);
         acks.refuse(2);
-        acks.owe(3);
-        acks.settle();
+        acks.acknowledge(3);
+        acks.make_ready();
         assert_eq!(
             acks.next_text().as_deref(),
             Some(r#"{"type":"ack","seq":2,"late":true}"#)

@@ -1,57 +1,57 @@
-//! What a session tells its application.
+//! The events of a session, for its application.
 
 use switchboard_protocol::{NodeId, ServerMessage};
 
-use crate::{Handshake, Outcome};
+use crate::{Handshake, SendReport};
 
-/// What a session tells its application.
+/// An event of a session.
 #[derive(Debug, Clone)]
 pub enum SessionEvent {
     /// There is a connection.
     Connected {
-        /// The node it leads to.
+        /// Its node.
         node: NodeId,
-        /// Whether the session of the connection before goes on.
+        /// Whether the session of the connection before continues.
         resumed: bool,
-        /// Whether something for this peer may have been lost between the two.
+        /// Whether messages to this peer may have been lost between the two connections.
         gap: bool,
         /// The URL, without its query.
         url: String,
         /// How long connecting took.
         handshake: Handshake,
     },
-    /// There is no connection: it was lost, or an attempt to get one failed. A retry follows by itself.
+    /// There is no connection: it was lost, or an attempt failed. A retry follows automatically.
     Disconnected {
         /// Why, for people.
         reason: String,
     },
-    /// Another peer's message; each `mid` comes once.
+    /// A message of another peer. Each `mid` comes once.
     Message(ServerMessage),
-    /// The receiver of a send is away; the message waits for it. Not final; at most once an `id`.
+    /// The receiver of a send is detached, and the message waits for it. Not final; at most once for each `id`.
     Queued {
         /// The send.
         id: u64,
     },
-    /// The final word on a send: exactly one for each `id`.
-    Word {
+    /// A send has its outcome. Exactly one follows for each `id`.
+    Outcome {
         /// The send.
         id: u64,
-        /// What became of it.
-        outcome: Outcome,
+        /// The outcome.
+        report: SendReport,
     },
-    /// The session is over; nothing more comes.
+    /// The session ended. Nothing follows.
     Ended {
-        /// The close code; or the HTTP status of the refusal; 1006 when there was no connection for too long.
+        /// The close code, or the HTTP status of a refusal. 1006 after too long without a connection.
         code: u16,
         /// Why, for people.
         reason: String,
     },
 }
 
-/// Why a send could not be queued.
+/// Why a send was not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SessionError {
-    /// The session is over.
-    #[error("the session is over")]
+    /// The session ended.
+    #[error("the session ended")]
     Ended,
 }

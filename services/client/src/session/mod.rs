@@ -1,21 +1,22 @@
-//! A peer whose session outlives its connections: the client's side of the delivery contract. Each send
-//! ends in exactly one final word, each message of another peer is handed over once, whatever happens to
-//! connections and nodes meanwhile. Not here: what is sent and why, which is the application's business.
+//! A peer whose session outlives its connections: the client's side of the delivery contract. Each send ends in
+//! exactly one outcome, and each message of another peer is delivered once. Lost connections and failed nodes
+//! change neither. Not here: the content of messages.
 //!
-//! One task owns everything; the handle and the task share two bounded channels and a semaphore. Frames are
-//! read only while everything read before has been handed to the application: a slow application slows its
-//! node down and loses nothing.
+//! One task owns all state. The handle and the task share two bounded channels and a semaphore. The task reads the
+//! next frame only when the application has all events before it. A slow application slows its node and loses
+//! nothing.
 
 mod acks;
-mod approach;
-mod connect;
+mod connected;
+mod connecting;
+mod connection;
+mod driver;
+mod duplicate_filter;
 mod event;
-mod handing;
-mod link;
+mod event_queue;
 mod options;
 mod outbox;
-mod seen;
-mod serve;
+mod reconnect;
 mod task;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,76 +33,86 @@ pub use event::{SessionError, SessionEvent};
 pub use options::{SessionOptions, TokenSource};
 
 use crate::client::CLOSE_TIMEOUT;
-use outbox::Unfinished;
+use outbox::PendingSend;
 use task::{Command, Task};
 
-/// A session. Dropping it ends the session's task at once, without a close handshake: to its node it looks
-/// like a lost connection, so the session stays resumable for its window.
+/// A session. Dropping it ends its task at once, without a close handshake. Its node sees a lost connection, so the
+/// session can be resumed within its window.
 #[derive(Debug)]
 pub struct Session {
     commands: mpsc::Sender<Command>,
-    room: Arc<Semaphore>,
-    /// Held while an id is given and its send queued, so that both are in one order. Never across an await.
+    send_permits: Arc<Semaphore>,
+    /// Locked while a send gets its id and enters the channel: ids and channel have one order. Never across an await.
     last_id: Mutex<u64>,
     task: JoinHandle<()>,
 }
 
 impl Session {
-    /// Starts connecting, in a task of its own. The receiver must be read: while it is full, nothing more
-    /// is read from the node. Dropping the receiver closes the session.
+    /// Starts connecting in a new task. Read the receiver: while it is full, the task reads no frames. Dropping the
+    /// receiver closes the session.
     ///
     /// # Panics
-    /// Outside of a tokio runtime.
+    /// Outside a tokio runtime.
     #[must_use]
     pub fn start(options: SessionOptions, token: TokenSource) -> (Self, mpsc::Receiver<SessionEvent>) {
         let pending_messages = options.pending_messages();
         let (events, receiver) = mpsc::channel(options.events());
-        // Room for all sends that may be unfinished, and for the wish to close.
-        let (commands, queued) = mpsc::channel(pending_messages + 1);
-        let room = Arc::new(Semaphore::new(pending_messages));
-        let task = Task::new(options, token, queued, events, Arc::clone(&room));
+        // One place for each permit, and one for the close command.
+        let (commands, command_receiver) = mpsc::channel(pending_messages + 1);
+        let send_permits = Arc::new(Semaphore::new(pending_messages));
+        let task = Task::new(
+            options,
+            token,
+            command_receiver,
+            events,
+            Arc::clone(&send_permits),
+        );
         let session = Self {
             commands,
-            room,
+            send_permits,
             last_id: Mutex::new(0),
-            task: tokio::spawn(task.run()),
+            task: tokio::spawn(driver::run(task)),
         };
         (session, receiver)
     }
 
-    /// Queues a send; waits while the most allowed are unfinished. Returns its `id`, on which exactly one
-    /// [`SessionEvent::Word`] follows.
+    /// Accepts a send and returns its `id`. Waits while `pending_messages` sends have no outcome. Exactly one
+    /// [`SessionEvent::Outcome`] follows for the `id`.
     ///
-    /// Words come out of the event channel: whoever sends and reads events in one task must not wait here
-    /// with the channel full.
+    /// Outcomes come through the event channel. A task that both sends and reads events must not wait here while the
+    /// channel is full.
     ///
     /// # Errors
-    /// [`SessionError::Ended`] when the session is over; nothing was queued then.
+    /// [`SessionError::Ended`] when the session ended. Nothing was sent.
     pub async fn send(
         &self,
         kind: MessageKind,
         to: &str,
         payload: Box<RawValue>,
     ) -> Result<u64, SessionError> {
-        let room = self.room.acquire().await.map_err(|_| SessionError::Ended)?;
+        let permit = self
+            .send_permits
+            .acquire()
+            .await
+            .map_err(|_| SessionError::Ended)?;
         let mut last_id = self.last_id.lock().unwrap_or_else(PoisonError::into_inner);
         let id = *last_id + 1;
-        let send = Unfinished::new(id, kind, to, payload);
+        let send = PendingSend::new(id, kind, to, payload);
         // The channel has a place for each permit, so it is never full here.
         self.commands
             .try_send(Command::Send(send))
             .map_err(|_| SessionError::Ended)?;
         *last_id = id;
-        // The task gives the room back with the final word.
-        room.forget();
+        // The task releases the permit with the outcome.
+        permit.forget();
         Ok(id)
     }
 
-    /// Writes what is queued, closes the connection with a whole close handshake and ends the session.
-    /// Sends without a final word by then get [`SessionEvent::Word`] with an error. Takes at most a few
-    /// seconds; what the event channel has no room for by then is dropped.
+    /// Writes all accepted sends, closes the connection with a complete close handshake and ends the session. Sends
+    /// without an outcome by then get [`SessionEvent::Outcome`] with an error. It takes a few seconds at most. Events
+    /// that do not fit into the channel by then are dropped.
     pub async fn close(mut self) {
-        // Fails only when the task is over or closing already.
+        // Fails only when the task has ended or is closing.
         let _ = self.commands.try_send(Command::Close);
         let _ = timeout(CLOSE_TIMEOUT * 3, &mut self.task).await;
     }

@@ -1,4 +1,4 @@
-//! How a session behaves: where it connects, how often, and the bounds of what it keeps.
+//! How a session behaves: where it connects, how often, and its bounds.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,31 +6,31 @@ use switchboard_protocol::Secret;
 
 use crate::{Backoff, ConnectOptions};
 
-/// Gives the token for each connection; asked at every attempt, in the session's task, so it must not block.
+/// Returns the token for one attempt. The session's task calls it, so it must not block.
 pub type TokenSource = Arc<dyn Fn() -> Secret + Send + Sync>;
 
-/// The largest bound that can be set on unfinished sends or events.
-const MOST: usize = 1 << 20;
+/// The largest bound on pending sends or events.
+const MAX_BOUND: usize = 1 << 20;
 
 /// How a session behaves.
 #[derive(Debug, Clone)]
 pub struct SessionOptions {
     /// The template for each connection. Its URL, token, acks and resume are replaced.
     pub connect: ConnectOptions,
-    /// `ws://` or `wss://`, up to and including `/v1/ws`; taken in turn, starting at the first.
+    /// `ws://` or `wss://`, up to and including `/v1/ws`. Attempts use them in turn, starting with the first.
     pub urls: Vec<String>,
     /// The waits between failed attempts.
     pub backoff: Backoff,
-    /// Unfinished sends kept, in messages; at least 1 and at most 1,048,576 are used.
+    /// Sends without an outcome, in messages; clamped to 1 to 1,048,576.
     pub pending_messages: usize,
-    /// The bound of the event channel, in events; as above.
+    /// The bound of the event channel, in events; clamped to 1 to 1,048,576.
     pub events: usize,
-    /// How long the session goes on without a connection; `None` for ever.
+    /// How long the session lasts without a connection; `None` for ever.
     pub give_up_after: Option<Duration>,
 }
 
 impl SessionOptions {
-    /// The usual behaviour, with these nodes.
+    /// The default behaviour, with these nodes.
     #[must_use]
     pub fn new(urls: Vec<String>) -> Self {
         Self {
@@ -44,10 +44,10 @@ impl SessionOptions {
     }
 
     pub(super) fn pending_messages(&self) -> usize {
-        self.pending_messages.clamp(1, MOST)
+        self.pending_messages.clamp(1, MAX_BOUND)
     }
 
     pub(super) fn events(&self) -> usize {
-        self.events.clamp(1, MOST)
+        self.events.clamp(1, MAX_BOUND)
     }
 }

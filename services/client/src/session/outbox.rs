@@ -1,25 +1,25 @@
-//! The sends that have no final word yet, and which of them this connection has written. Not the socket:
-//! that asks here for the next text when it can take one.
+//! The sends without an outcome, and which of them the current connection was given. Not here: the socket, which
+//! takes the next text when it has room.
 
 use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 use switchboard_protocol::{MessageKind, encode_send};
 
-/// A send without a final word.
+/// A send without an outcome.
 #[derive(Debug)]
-pub(super) struct Unfinished {
+pub(super) struct PendingSend {
     id: u64,
     kind: MessageKind,
     to: String,
     payload: Box<RawValue>,
-    /// Whether any connection was given it: it may have arrived.
+    /// Whether a connection was given it. If so, it may have arrived.
     transmitted: bool,
-    /// Whether the application was told that it waits at the node.
+    /// Whether the application knows that the message waits for its receiver.
     queued: bool,
 }
 
-impl Unfinished {
+impl PendingSend {
     pub(super) fn new(id: u64, kind: MessageKind, to: &str, payload: Box<RawValue>) -> Self {
         Self {
             id,
@@ -32,47 +32,47 @@ impl Unfinished {
     }
 }
 
-/// The sends that have no final word yet. As many as [`crate::Session::send`] lets in.
+/// The sends without an outcome. [`crate::Session::send`] bounds their number.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
-    unfinished: BTreeMap<u64, Unfinished>,
-    /// The newest id that the current connection was given.
-    written: u64,
+    pending: BTreeMap<u64, PendingSend>,
+    /// The highest id that the current connection was given.
+    last_written: u64,
 }
 
 impl Outbox {
-    pub(super) fn keep(&mut self, send: Unfinished) {
-        self.unfinished.insert(send.id, send);
+    pub(super) fn insert(&mut self, send: PendingSend) {
+        self.pending.insert(send.id, send);
     }
 
-    /// The text of the oldest send that the current connection was not given; it counts as given now.
+    /// The text of the oldest send that the current connection was not given. It then counts as given.
     pub(super) fn next_text(&mut self) -> Option<String> {
-        let (id, send) = self.unfinished.range_mut(self.written + 1..).next()?;
-        self.written = *id;
+        let (id, send) = self.pending.range_mut(self.last_written + 1..).next()?;
+        self.last_written = *id;
         send.transmitted = true;
         Some(encode_send(send.kind, &send.to, Some(*id), &send.payload))
     }
 
-    /// A new connection: all unfinished sends are to be given to it, in their order.
-    pub(super) fn repeat_all(&mut self) {
-        self.written = 0;
+    /// Starts again at the oldest send, for a new connection.
+    pub(super) fn rewind(&mut self) {
+        self.last_written = 0;
     }
 
-    /// Whether the application is to hear now that `id` waits at the node.
-    pub(super) fn queued(&mut self, id: u64) -> bool {
-        self.unfinished
+    /// Notes that `id` waits for its receiver. Returns whether this is new.
+    pub(super) fn mark_queued(&mut self, id: u64) -> bool {
+        self.pending
             .get_mut(&id)
             .is_some_and(|send| !std::mem::replace(&mut send.queued, true))
     }
 
-    /// `id` has its final word. False when it had one before, or never was.
+    /// Removes `id`, which has its outcome. Returns false if it is not there.
     pub(super) fn finish(&mut self, id: u64) -> bool {
-        self.unfinished.remove(&id).is_some()
+        self.pending.remove(&id).is_some()
     }
 
-    /// Takes out the sends that a connection was given, or those that none was; their ids, ascending.
-    pub(super) fn take(&mut self, transmitted: bool) -> Vec<u64> {
-        self.unfinished
+    /// Removes the sends that a connection was given, or those that none was given. Returns their ids, ascending.
+    pub(super) fn remove_all(&mut self, transmitted: bool) -> Vec<u64> {
+        self.pending
             .extract_if(.., |_, send| send.transmitted == transmitted)
             .map(|(id, _)| id)
             .collect()
@@ -87,7 +87,7 @@ mod tests {
         let mut outbox = Outbox::default();
         for id in ids {
             let payload = RawValue::from_string("1".into()).unwrap();
-            outbox.keep(Unfinished::new(id, MessageKind::Message, "bob", payload));
+            outbox.insert(PendingSend::new(id, MessageKind::Message, "bob", payload));
         }
         outbox
     }
@@ -103,17 +103,17 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_final_word_is_given_to_each_connection_once_and_in_order() {
+    fn sends_without_an_outcome_go_to_each_connection_once_and_in_order() {
         let mut outbox = outbox(1..=4);
         assert_eq!(ids(&mut outbox), [1, 2, 3, 4]);
         assert!(outbox.finish(2));
         assert!(ids(&mut outbox).is_empty());
-        outbox.repeat_all();
+        outbox.rewind();
         assert_eq!(ids(&mut outbox), [1, 3, 4]);
     }
 
     #[test]
-    fn a_second_final_word_is_none() {
+    fn a_second_outcome_is_ignored() {
         let mut outbox = outbox([1]);
         assert!(outbox.finish(1));
         assert!(!outbox.finish(1));
@@ -121,19 +121,19 @@ mod tests {
     }
 
     #[test]
-    fn what_was_given_to_a_connection_is_told_from_what_was_not() {
+    fn sends_that_a_connection_was_given_are_removed_apart_from_the_others() {
         let mut outbox = outbox([1, 2, 3]);
         outbox.next_text().unwrap();
-        assert_eq!(outbox.take(true), [1]);
-        assert_eq!(outbox.take(false), [2, 3]);
+        assert_eq!(outbox.remove_all(true), [1]);
+        assert_eq!(outbox.remove_all(false), [2, 3]);
         assert!(ids(&mut outbox).is_empty());
     }
 
     #[test]
-    fn waiting_at_the_node_is_told_once() {
+    fn queued_is_reported_once() {
         let mut outbox = outbox([1]);
-        assert!(outbox.queued(1));
-        assert!(!outbox.queued(1));
-        assert!(!outbox.queued(2));
+        assert!(outbox.mark_queued(1));
+        assert!(!outbox.mark_queued(1));
+        assert!(!outbox.mark_queued(2));
     }
 }

@@ -1,7 +1,7 @@
-//! The task of a session: what lasts from connection to connection, and how it ends. How it connects is in
-//! `connect`, what it does while connected in `serve`.
+//! The state of a session's task, which outlives a connection, and its end. Not here: the task without a connection
+//! (`connecting`), with one (`connected`), and the change between both (`driver`).
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use switchboard_protocol::{CloseCode, ErrorCode, Secret};
 use tokio::{
@@ -11,46 +11,53 @@ use tokio::{
 
 use super::{
     SessionEvent, SessionOptions, TokenSource,
-    approach::Approach,
-    handing::{Deserted, Handing, Then},
-    link::Link,
-    outbox::{Outbox, Unfinished},
-    seen::Seen,
+    connection::{Connection, ConnectionLoss},
+    duplicate_filter::DuplicateFilter,
+    event_queue::{EventQueue, FollowUp, ReceiverDropped},
+    outbox::{Outbox, PendingSend},
+    reconnect::Reconnect,
 };
-use crate::{Backoff, Outcome, client::CLOSE_TIMEOUT};
+use crate::{Backoff, SendReport, client::CLOSE_TIMEOUT};
 
 /// What the handle asks for.
 #[derive(Debug)]
 pub(super) enum Command {
-    Send(Unfinished),
+    Send(PendingSend),
     Close,
 }
 
-/// Why the session is over.
+/// Why the session ended.
 #[derive(Debug)]
-pub(super) struct End {
+pub(super) struct SessionEnd {
     code: u16,
     reason: String,
-    /// Whether the application is there to be told, for as long as it takes.
-    is_awaited: bool,
+    /// Whether the last events wait for the application without a time limit.
+    wait_for_receiver: bool,
 }
 
-impl End {
+impl SessionEnd {
     pub(super) fn new(code: u16, reason: impl Into<String>) -> Self {
         Self {
             code,
             reason: reason.into(),
-            is_awaited: true,
+            wait_for_receiver: true,
         }
     }
 
     /// The application closed the session.
     pub(super) fn closed() -> Self {
         Self {
-            is_awaited: false,
+            wait_for_receiver: false,
             ..Self::new(CloseCode::Normal.code(), "closed by the application")
         }
     }
+}
+
+/// How a session continues after its connection was lost.
+pub(super) struct Interruption {
+    pub(super) reconnect: Reconnect,
+    /// The loss, if it was not reported yet. It is reported only if the running attempt fails.
+    pub(super) unreported_loss: Option<ConnectionLoss>,
 }
 
 /// The task of a session.
@@ -59,24 +66,24 @@ pub(super) struct Task {
     pub(super) token: TokenSource,
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) events: mpsc::Sender<SessionEvent>,
-    room: Arc<Semaphore>,
+    send_permits: Arc<Semaphore>,
     pub(super) outbox: Outbox,
-    pub(super) handing: Handing,
-    pub(super) seen: Seen,
+    pub(super) event_queue: EventQueue,
+    pub(super) duplicate_filter: DuplicateFilter,
     pub(super) backoff: Backoff,
-    /// Connections are numbered, so that an acknowledgement goes where its frame came from.
-    pub(super) connections: u64,
+    /// Numbers the connections. An acknowledgement goes only to the connection of its frame.
+    pub(super) connection_count: u64,
     pub(super) resume_token: Secret,
-    /// The last `seq` of the newest connection that was handed over, or what that connection was told. An
-    /// older one's numbers may stand for other messages on this one.
+    /// The last `seq` of the newest connection that the application has, or the `seen` of its request. The numbers
+    /// of an older connection may stand for other messages.
     pub(super) last_seq: u64,
     pub(super) next_url: usize,
-    /// When the last attempt was given up whose node may still act on it: frozen, say, and thawed later.
-    pub(super) unanswered: Option<Instant>,
-    /// A retry without a wait was made, and no steady connection since.
-    pub(super) hurried: bool,
-    /// The node that asked this client to move would keep it.
-    pub(super) may_stay: bool,
+    /// When the last attempt failed without an answer. Its node may be frozen and act on the request later.
+    pub(super) unanswered_at: Option<Instant>,
+    /// Whether there was a retry without a wait since the last stable connection.
+    pub(super) retried_at_once: bool,
+    /// Whether the node that asked for a move would keep this client.
+    pub(super) move_is_optional: bool,
     pub(super) closing: bool,
 }
 
@@ -86,7 +93,7 @@ impl Task {
         token: TokenSource,
         commands: mpsc::Receiver<Command>,
         events: mpsc::Sender<SessionEvent>,
-        room: Arc<Semaphore>,
+        send_permits: Arc<Semaphore>,
     ) -> Self {
         Self {
             backoff: options.backoff.clone(),
@@ -94,132 +101,120 @@ impl Task {
             token,
             commands,
             events,
-            room,
+            send_permits,
             outbox: Outbox::default(),
-            handing: Handing::default(),
-            seen: Seen::default(),
-            connections: 0,
+            event_queue: EventQueue::default(),
+            duplicate_filter: DuplicateFilter::default(),
+            connection_count: 0,
             resume_token: Secret::default(),
             last_seq: 0,
             next_url: 0,
-            unanswered: None,
-            hurried: false,
-            may_stay: false,
+            unanswered_at: None,
+            retried_at_once: false,
+            move_is_optional: false,
             closing: false,
         }
     }
 
-    pub(super) async fn run(mut self) {
-        let mut approach = Approach::after(Duration::ZERO);
-        let mut held = None;
-        let end = loop {
-            let link = match self.connect(approach, held).await {
-                Ok(link) => link,
-                Err(end) => break end,
-            };
-            match self.serve(link).await {
-                Ok(lost) => (approach, held) = lost,
-                Err(end) => break end,
-            }
-        };
-        self.end(end).await;
-    }
-
-    /// A connection is done with; if it was a good one, the next failure is a first one again.
-    pub(super) fn retire(&mut self, link: &Link) {
-        if link.is_steady() {
+    /// Resets the backoff if the connection was stable.
+    pub(super) fn reset_backoff_after(&mut self, connection: &Connection) {
+        if connection.is_stable() {
             self.backoff.reset();
-            self.hurried = false;
+            self.retried_at_once = false;
         }
     }
 
-    pub(super) fn obey(&mut self, command: Option<Command>) {
+    pub(super) fn on_command(&mut self, command: Option<Command>) {
         match command {
-            Some(Command::Send(send)) => self.outbox.keep(send),
+            Some(Command::Send(send)) => self.outbox.insert(send),
             Some(Command::Close) | None => self.closing = true,
         }
     }
 
-    /// Something was handed to the application.
-    pub(super) fn handed(
+    /// The application has an event, or dropped its receiver.
+    pub(super) fn on_event_delivered(
         &mut self,
-        then: Result<Then, Deserted>,
-        link: Option<&mut Link>,
-    ) -> Result<(), End> {
-        match then.map_err(|Deserted| End::closed())? {
-            Then::Nothing => {}
-            Then::Finished => self.room.add_permits(1),
-            Then::Refused { connection, seq } => {
-                if let Some(link) = link.filter(|link| link.number == connection) {
-                    link.acks.refuse(seq);
+        delivered: Result<FollowUp, ReceiverDropped>,
+        connection: Option<&mut Connection>,
+    ) -> Result<(), SessionEnd> {
+        match delivered.map_err(|ReceiverDropped| SessionEnd::closed())? {
+            FollowUp::Nothing => {}
+            FollowUp::ReleasePermit => self.send_permits.add_permits(1),
+            FollowUp::Refuse {
+                connection_number,
+                seq,
+            } => {
+                if let Some(connection) = connection.filter(|current| current.number == connection_number) {
+                    connection.acks.refuse(seq);
                 }
             }
-            Then::Processed { connection, seq } => {
-                if connection == self.connections {
+            FollowUp::Acknowledge {
+                connection_number,
+                seq,
+            } => {
+                if connection_number == self.connection_count {
                     self.last_seq = seq;
                 }
-                if let Some(link) = link.filter(|link| link.number == connection) {
-                    link.acks.owe(seq);
+                if let Some(connection) = connection.filter(|current| current.number == connection_number) {
+                    connection.acks.acknowledge(seq);
                 }
             }
         }
         Ok(())
     }
 
-    pub(super) fn tell_lost(&mut self, why: &impl ToString) {
-        let reason = why.to_string();
-        self.handing
-            .push(SessionEvent::Disconnected { reason }, Then::Nothing);
+    pub(super) fn push_disconnected(&mut self, reason: &impl ToString) {
+        let reason = reason.to_string();
+        self.event_queue
+            .push(SessionEvent::Disconnected { reason }, FollowUp::Nothing);
     }
 
-    /// The final word on a send, if it had none.
-    pub(super) fn word(&mut self, id: u64, outcome: Outcome) {
+    /// Reports the outcome of a send, unless it had one.
+    pub(super) fn finish_send(&mut self, id: u64, report: SendReport) {
         if self.outbox.finish(id) {
-            self.handing
-                .push(SessionEvent::Word { id, outcome }, Then::Finished);
+            self.event_queue
+                .push(SessionEvent::Outcome { id, report }, FollowUp::ReleasePermit);
         }
     }
 
-    /// Gives up the sends that a connection was given, or those that none was.
-    pub(super) fn fail(&mut self, transmitted: bool, message: &str) {
-        for id in self.outbox.take(transmitted) {
-            let outcome = Outcome::Failed {
-                code: ErrorCode::Timeout,
-                message: message.to_owned(),
-            };
-            self.handing
-                .push(SessionEvent::Word { id, outcome }, Then::Finished);
+    /// Fails the sends that a connection was given, or those that none was given.
+    pub(super) fn fail_sends(&mut self, transmitted: bool, message: &str) {
+        for id in self.outbox.remove_all(transmitted) {
+            let report = SendReport::failed(ErrorCode::Timeout, message);
+            self.event_queue
+                .push(SessionEvent::Outcome { id, report }, FollowUp::ReleasePermit);
         }
     }
 
-    /// Lets nothing more in, ends what is unfinished, and tells the application.
-    async fn end(mut self, end: End) {
-        self.room.close();
+    /// Accepts no more sends, fails the pending ones, and delivers the last events.
+    pub(super) async fn end(mut self, end: SessionEnd) {
+        self.send_permits.close();
         self.commands.close();
         while let Some(command) = self.commands.recv().await {
-            self.obey(Some(command));
+            self.on_command(Some(command));
         }
-        self.fail(true, "the session ended; it may or may not have arrived");
-        self.fail(false, "the session ended before it was sent");
-        let End {
+        self.fail_sends(true, "the session ended; it may or may not have arrived");
+        self.fail_sends(false, "the session ended before it was sent");
+        let SessionEnd {
             code,
             reason,
-            is_awaited,
+            wait_for_receiver,
         } = end;
-        self.handing
-            .push(SessionEvent::Ended { code, reason }, Then::Nothing);
-        let telling =
-            async { while !self.handing.is_empty() && self.handing.hand(&self.events).await.is_ok() {} };
-        if is_awaited {
-            telling.await;
+        self.event_queue
+            .push(SessionEvent::Ended { code, reason }, FollowUp::Nothing);
+        let flush = async {
+            while !self.event_queue.is_empty() && self.event_queue.deliver_next(&self.events).await.is_ok() {}
+        };
+        if wait_for_receiver {
+            flush.await;
         } else {
-            let _ = timeout(CLOSE_TIMEOUT, telling).await;
+            let _ = timeout(CLOSE_TIMEOUT, flush).await;
         }
     }
 }
 
-/// At that time, if ever.
-pub(super) async fn at(time: Option<Instant>) {
+/// Completes at `time`; without one it never completes.
+pub(super) async fn sleep_until_if_set(time: Option<Instant>) {
     match time {
         Some(time) => sleep_until(time).await,
         None => std::future::pending().await,

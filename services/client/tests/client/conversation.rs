@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::server::{SOON, finished, node};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{json, value::RawValue};
-use switchboard_client::{Client, ClientError, Outcome};
+use switchboard_client::{Client, ClientError, SendReport};
 use switchboard_protocol::{ErrorCode, Event, MessageKind, ServerFrame};
 use tokio_tungstenite::tungstenite::{Message, protocol::CloseFrame};
 
@@ -16,14 +16,14 @@ fn payload() -> Box<RawValue> {
     RawValue::from_string(r#"{ "sdp" : 1e2 }"#.into()).unwrap()
 }
 
-async fn confirm(client: &mut Client, within: Duration) -> Result<Outcome, ClientError> {
+async fn confirm(client: &mut Client, within: Duration) -> Result<SendReport, ClientError> {
     client
         .send_and_confirm(MessageKind::Offer, "bob", &payload(), within)
         .await
 }
 
 #[tokio::test]
-async fn a_final_word_is_found_among_other_frames_and_those_are_kept_in_order() {
+async fn an_outcome_is_found_among_other_frames_which_keep_their_order() {
     let (options, server) = node(|mut peer| async move {
         let sent = peer.json().await;
         for frame in [
@@ -38,7 +38,7 @@ async fn a_final_word_is_found_among_other_frames_and_those_are_kept_in_order() 
     })
     .await;
     let mut client = Client::connect(&options).await.unwrap();
-    assert_eq!(confirm(&mut client, SOON).await.unwrap(), Outcome::Delivered);
+    assert_eq!(confirm(&mut client, SOON).await.unwrap(), SendReport::delivered());
     let (sent, _peer) = finished(server).await;
     assert_eq!(
         sent,
@@ -49,7 +49,7 @@ async fn a_final_word_is_found_among_other_frames_and_those_are_kept_in_order() 
         (message.from.as_str(), message.payload.get()),
         ("bob", r#"{ "n":1.0 }"#)
     );
-    // `queued` is not final, and another send's word is not ours.
+    // `queued` is not final, and the other receipt belongs to another send.
     for of in [1, 2] {
         let frame = client.next().await.unwrap();
         assert!(
@@ -69,10 +69,7 @@ async fn an_error_with_the_sends_id_is_its_outcome() {
     })
     .await;
     let mut client = Client::connect(&options).await.unwrap();
-    let failed = Outcome::Failed {
-        code: ErrorCode::PeerOffline,
-        message: "nobody".into(),
-    };
+    let failed = SendReport::failed(ErrorCode::PeerOffline, "nobody");
     assert_eq!(confirm(&mut client, SOON).await.unwrap(), failed);
     finished(server).await;
 }
@@ -92,7 +89,7 @@ async fn a_send_that_is_only_queued_runs_into_the_callers_deadline() {
 }
 
 #[tokio::test]
-async fn frames_that_nobody_takes_are_kept_up_to_the_bound_only() {
+async fn frames_are_buffered_up_to_the_bound() {
     let (mut options, server) = node(|mut peer| async move {
         for _ in 0..3 {
             peer.text(PONG).await;
@@ -100,10 +97,10 @@ async fn frames_that_nobody_takes_are_kept_up_to_the_bound_only() {
         peer
     })
     .await;
-    options.inbox_frames = 2;
+    options.buffered_frames = 2;
     let mut client = Client::connect(&options).await.unwrap();
     let full = client.message(SOON).await;
-    assert!(matches!(full, Err(ClientError::InboxFull(2))), "{full:?}");
+    assert!(matches!(full, Err(ClientError::BufferFull(2))), "{full:?}");
     finished(server).await;
 }
 
@@ -122,7 +119,7 @@ async fn a_client_that_only_reads_answers_pings() {
 }
 
 #[tokio::test]
-async fn text_that_is_no_frame_is_an_error_and_the_next_one_is_read() {
+async fn an_invalid_frame_is_an_error_and_the_next_one_is_read() {
     let (options, server) = node(|mut peer| async move {
         peer.text(r#"{"type":"novelty"}"#).await;
         peer.text(PONG).await;
@@ -140,7 +137,7 @@ async fn text_that_is_no_frame_is_an_error_and_the_next_one_is_read() {
 }
 
 #[tokio::test]
-async fn the_nodes_close_code_and_reason_are_told_and_its_close_is_answered() {
+async fn the_nodes_close_code_and_reason_are_returned_and_its_close_is_answered() {
     let (options, server) = node(|mut peer| async move {
         let frame = CloseFrame {
             code: 4409.into(),

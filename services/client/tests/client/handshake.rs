@@ -1,4 +1,4 @@
-//! Connecting, against a real WebSocket server: where the token goes, and what a refusal looks like.
+//! Connecting to a real WebSocket server: where the token goes, and what a refusal looks like.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use switchboard_client::{Client, ConnectError, ConnectOptions, TokenVia};
 use switchboard_protocol::Secret;
 use tokio::time::timeout;
 
-/// What the server saw of a client that put its token `via`.
-async fn seen(via: TokenVia) -> Peer {
+/// The request of a client that sends its token `via`.
+async fn request(via: TokenVia) -> Peer {
     let (options, server) = node(|peer| async { peer }).await;
     let options = options.token_via(via).origin("https://app.example");
     let client = Client::connect(&options).await.unwrap();
@@ -19,7 +19,7 @@ async fn seen(via: TokenVia) -> Peer {
 
 #[tokio::test]
 async fn the_token_is_offered_as_a_subprotocol_like_a_browser_does() {
-    let peer = seen(TokenVia::Subprotocol).await;
+    let peer = request(TokenVia::Subprotocol).await;
     assert_eq!(
         peer.headers[header::SEC_WEBSOCKET_PROTOCOL],
         "switchboard.v1, bearer.aa.bb.cc"
@@ -31,7 +31,7 @@ async fn the_token_is_offered_as_a_subprotocol_like_a_browser_does() {
 
 #[tokio::test]
 async fn the_token_is_sent_as_a_header_unless_asked_otherwise() {
-    let peer = seen(TokenVia::default()).await;
+    let peer = request(TokenVia::default()).await;
     assert_eq!(peer.headers[header::AUTHORIZATION], "Bearer aa.bb.cc");
     assert_eq!(peer.headers[header::SEC_WEBSOCKET_PROTOCOL], "switchboard.v1");
     assert_eq!(peer.uri.query(), None);
@@ -39,7 +39,7 @@ async fn the_token_is_sent_as_a_header_unless_asked_otherwise() {
 
 #[tokio::test]
 async fn the_token_is_sent_in_the_query_when_asked() {
-    let peer = seen(TokenVia::Query).await;
+    let peer = request(TokenVia::Query).await;
     assert_eq!(peer.uri.query(), Some("access_token=aa.bb.cc"));
     assert!(!peer.headers.contains_key(header::AUTHORIZATION));
 }
@@ -99,7 +99,7 @@ async fn a_port_where_nobody_listens_is_an_error_of_the_network() {
 }
 
 #[tokio::test]
-async fn a_token_that_would_break_the_header_is_refused_before_anything_is_sent() {
+async fn a_token_that_would_break_the_header_is_refused_before_the_request() {
     let options = ConnectOptions::new("ws://127.0.0.1:9/v1/ws", Secret::new("a\r\nX-Evil: 1"));
     let refused = Client::connect(&options).await.unwrap_err();
     assert!(matches!(refused, ConnectError::Url(_)), "{refused:?}");

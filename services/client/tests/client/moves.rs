@@ -20,7 +20,7 @@ use crate::{
 const GOAWAY: &str = r#"{"type":"goaway","reason":"draining","reconnect_after_ms":0}"#;
 
 #[tokio::test]
-async fn on_goaway_the_new_connection_comes_first_and_the_old_ones_last_messages_before_its_own() {
+async fn on_goaway_the_new_connection_opens_first_and_the_old_messages_precede_its_own() {
     let ([a, b], options) = nodes().await;
     let (mut stage, mut old) = Stage::connected(options, &a).await;
     stage.send().await;
@@ -51,7 +51,7 @@ async fn on_goaway_the_new_connection_comes_first_and_the_old_ones_last_messages
 }
 
 #[tokio::test]
-async fn an_old_connection_that_the_move_has_closed_before_the_welcome_is_no_loss() {
+async fn an_old_connection_that_closes_before_the_welcome_is_no_loss() {
     let ([a, b], options) = nodes().await;
     let (mut stage, mut old) = Stage::connected(options, &a).await;
     old.text(GOAWAY).await;
@@ -67,27 +67,31 @@ async fn an_old_connection_that_the_move_has_closed_before_the_welcome_is_no_los
 }
 
 #[tokio::test]
-async fn an_old_node_that_does_not_close_holds_the_new_connection_up_for_a_bounded_time() {
+async fn an_old_node_that_does_not_close_delays_the_new_connection_for_a_bounded_time() {
     let ([a, b], options) = nodes().await;
     let (mut stage, mut old) = Stage::connected(options, &a).await;
     old.text(GOAWAY).await;
     let mut new = soon(Peer::accept(&b)).await;
     new.welcome("n2", true, "t2").await;
     assert_eq!(stage.event().await, "connected n2 resumed:true");
-    assert_eq!(soon(old.close_code()).await, None, "it is left without a word");
+    assert_eq!(
+        soon(old.close_code()).await,
+        None,
+        "it ends without a close frame"
+    );
 }
 
 #[tokio::test]
-async fn what_an_older_connection_brought_late_is_not_called_seen_to_the_next_node() {
+async fn late_messages_of_an_older_connection_are_not_seen_for_the_next_node() {
     let ([a, b, c], mut options) = nodes().await;
     options.events = 1;
     let (mut stage, mut old) = Stage::connected(options, &a).await;
     old.text(GOAWAY).await;
     old.text(&message(1, "s2/1")).await;
-    // Has no room in the event channel until the first is taken, so it is handed over after the move.
+    // The event channel has no room for it until the first is taken, so it is delivered after the move.
     old.text(&message(2, "s2/2")).await;
     let mut new = soon(Peer::accept(&b)).await;
-    let told = new.uri.query().unwrap().to_owned();
+    let query = new.uri.query().unwrap().to_owned();
     new.welcome("n2", true, "t1").await;
     assert_eq!(soon(old.close_code()).await, None, "its time is over");
     for expected in ["message s2/1", "message s2/2", "connected n2 resumed:true"] {
@@ -95,8 +99,8 @@ async fn what_an_older_connection_brought_late_is_not_called_seen_to_the_next_no
     }
     drop(new);
     let next = soon(Peer::accept(&c)).await;
-    assert_eq!(next.uri.query(), Some(told.as_str()));
-    assert!(!told.ends_with("seen=2"), "{told}");
+    assert_eq!(next.uri.query(), Some(query.as_str()));
+    assert!(!query.ends_with("seen=2"), "{query}");
 }
 
 #[tokio::test]
@@ -158,7 +162,7 @@ async fn an_ended_token_is_replaced_by_a_new_one_and_the_session_resumed() {
 async fn a_refused_token_ends_the_session() {
     for (status, code) in [("401 Unauthorized", 401), ("403 Forbidden", 403)] {
         let ([listener], options) = nodes().await;
-        let mut stage = Stage::set(options);
+        let mut stage = Stage::start(options);
         stage.send().await;
         soon(refuse(&listener, status, "{}")).await;
         assert_eq!(stage.event().await, "failed 1 timeout");
@@ -170,7 +174,7 @@ async fn a_refused_token_ends_the_session() {
 async fn an_overloaded_node_and_one_that_cannot_be_reached_are_passed_over() {
     let ([a, b, c], options) = nodes().await;
     drop(b);
-    let mut stage = Stage::set(options);
+    let mut stage = Stage::start(options);
     soon(refuse(&a, "503 Service Unavailable", "{}")).await;
     let mut peer = soon(Peer::accept(&c)).await;
     assert_eq!(peer.uri.query(), Some("acks=client"));
@@ -181,7 +185,7 @@ async fn an_overloaded_node_and_one_that_cannot_be_reached_are_passed_over() {
 }
 
 #[tokio::test]
-async fn what_the_node_says_of_the_session_is_told_and_the_url_without_its_secrets() {
+async fn connected_carries_the_welcome_and_the_url_without_its_secrets() {
     let ([listener], options) = nodes().await;
     let url = options.urls[0].clone();
     let (mut stage, peer) = Stage::connected(options, &listener).await;
@@ -190,16 +194,16 @@ async fn what_the_node_says_of_the_session_is_told_and_the_url_without_its_secre
     let mut peer = soon(Peer::accept(&listener)).await;
     peer.text(&WELCOME.replace(r#""gap":false"#, r#""gap":true"#))
         .await;
-    let told = format!("{:?}", soon(stage.events.recv()).await.unwrap());
+    let event = format!("{:?}", soon(stage.events.recv()).await.unwrap());
     let expected = format!("Connected {{ node: \"n1\", resumed: false, gap: true, url: \"{url}\", handshake");
-    assert!(told.starts_with(&expected), "{told}");
+    assert!(event.starts_with(&expected), "{event}");
 }
 
 #[tokio::test]
 async fn a_session_without_a_connection_can_be_closed() {
     let ([listener], options) = nodes().await;
     drop(listener);
-    let mut stage = Stage::set(options);
+    let mut stage = Stage::start(options);
     assert_eq!(stage.event().await, "disconnected");
     stage.send().await;
     soon(stage.session.close()).await;
@@ -207,10 +211,13 @@ async fn a_session_without_a_connection_can_be_closed() {
     while let Some(event) = stage.events.recv().await {
         last.push(format!("{event:?}"));
     }
-    let [.., word, ended] = last.as_slice() else {
+    let [.., outcome, ended] = last.as_slice() else {
         panic!("{last:?}")
     };
-    assert!(word.contains("id: 1, outcome: Failed"), "{word}");
+    assert!(
+        outcome.contains("id: 1, report: SendReport { outcome: Error"),
+        "{outcome}"
+    );
     assert!(ended.contains("Ended { code: 1000"), "{ended}");
 }
 
@@ -219,18 +226,18 @@ async fn a_session_without_a_connection_is_given_up_after_the_time_set() {
     let ([listener], mut options) = nodes().await;
     drop(listener);
     options.give_up_after = Some(Duration::from_millis(50));
-    let mut stage = Stage::set(options);
-    let mut told = stage.event().await;
-    while told == "disconnected" {
-        told = stage.event().await;
+    let mut stage = Stage::start(options);
+    let mut event = stage.event().await;
+    while event == "disconnected" {
+        event = stage.event().await;
     }
-    assert_eq!(told, "ended 1006");
+    assert_eq!(event, "ended 1006");
 }
 
 #[tokio::test]
 async fn a_node_that_falls_silent_is_left() {
     let ([listener], options) = nodes().await;
-    let mut stage = Stage::set(options);
+    let mut stage = Stage::start(options);
     let mut silent = soon(Peer::accept(&listener)).await;
     silent.text(&WELCOME.replace("25000", "20")).await;
     assert_eq!(stage.event().await, "connected n1 resumed:false");
@@ -238,15 +245,15 @@ async fn a_node_that_falls_silent_is_left() {
     soon(Peer::accept(&listener)).await;
 }
 
-/// A frozen node keeps the requests of clients that have long given up, and takes their peers over when it thaws.
-/// The sessions saw 4409 on connections that they had made meanwhile, and ended.
+/// A frozen node keeps requests whose clients gave up, and takes their peers over when it continues. The sessions
+/// saw 4409 on newer connections, and ended.
 #[tokio::test]
-async fn a_takeover_after_an_attempt_that_was_never_answered_is_no_end() {
+async fn a_takeover_after_an_unanswered_attempt_does_not_end_the_session() {
     let ([a, b], mut options) = nodes().await;
     options.connect.timeout = Duration::from_millis(100);
     let (mut stage, mut old) = Stage::connected(options, &a).await;
     old.close(1012, "restart").await;
-    // The next in turn takes the connection and says nothing.
+    // The next node accepts the connection and stays silent.
     let _frozen = soon(b.accept()).await.unwrap();
     let mut new = soon(Peer::accept(&a)).await;
     new.welcome("n1", true, "t2").await;

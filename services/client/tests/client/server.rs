@@ -1,5 +1,4 @@
-//! A stand-in for a node: a real WebSocket server that does what one test tells it. Not a node: it checks
-//! no token and knows no peers.
+//! A fake node: a real WebSocket server that one test controls. It checks no token and knows no peers.
 
 use std::{future::Future, time::Duration};
 
@@ -22,16 +21,16 @@ use tokio_tungstenite::{
     },
 };
 
-/// Well over what anything here takes; a test that needs it has failed.
+/// Far longer than any step of a test takes.
 pub(crate) const SOON: Duration = Duration::from_secs(5);
 
-/// What a node says first.
+/// The first frame of a node.
 pub(crate) const WELCOME: &str = r#"{"type":"welcome","peer":"alice","tenant":"default","session":"s1","node":"n1",
     "resumed":false,"gap":false,"resume_token":"","resume_window_ms":0,"heartbeat_ms":25000,
     "token_expires_at":99,"limits":{"message_bytes":65536,"pending_messages":64,"messages_per_second":50},
     "ice_servers":[]}"#;
 
-/// A free port, and options that lead there.
+/// A listener on a free port, and options that connect to it.
 pub(crate) async fn listen() -> (TcpListener, ConnectOptions) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("ws://{}/v1/ws", listener.local_addr().unwrap());
@@ -74,7 +73,7 @@ impl Peer {
         serde_json::from_str(message.to_text().unwrap()).unwrap()
     }
 
-    /// Says that `node` welcomes the client, with this token to resume.
+    /// Sends `welcome` as the node `node`, with this resume token.
     pub(crate) async fn welcome(&mut self, node: &str, resumed: bool, resume_token: &str) {
         let mut welcome: serde_json::Value = serde_json::from_str(WELCOME).unwrap();
         welcome["node"] = node.into();
@@ -89,7 +88,7 @@ impl Peer {
         self.socket.send(frame).await.unwrap();
     }
 
-    /// Reads until the client has hung up; gives the close code it sent.
+    /// Reads until the client ends the connection. Returns the close code that it sent.
     pub(crate) async fn close_code(&mut self) -> Option<u16> {
         let mut code = None;
         while let Some(Ok(message)) = self.socket.next().await {
@@ -106,7 +105,7 @@ pub(crate) fn message(seq: u64, mid: &str) -> String {
     format!(r#"{{"type":"message","from":"bob","mid":"{mid}","seq":{seq},"payload":{seq}}}"#)
 }
 
-/// The final word that all want.
+/// The receipt of a delivered send.
 pub(crate) fn delivered(id: u64) -> String {
     format!(r#"{{"type":"receipt","id":{id},"status":"delivered"}}"#)
 }
@@ -138,7 +137,7 @@ where
     (options, task)
 }
 
-/// What the server's side came to, in bounded time.
+/// The result of the server's side, in bounded time.
 pub(crate) async fn finished<T>(task: JoinHandle<T>) -> T {
     timeout(SOON, task)
         .await

@@ -1,4 +1,4 @@
-//! What a session promises about sends and messages: one final word for each send, each message once.
+//! The promises of a session: one outcome for each send, and each message once.
 
 use futures_util::{FutureExt as _, SinkExt as _};
 use serde_json::value::RawValue;
@@ -12,7 +12,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn unfinished_sends_are_repeated_in_order_with_their_ids_by_the_resumed_session() {
+async fn a_resumed_session_repeats_pending_sends_in_order_with_their_ids() {
     let ([listener], options) = nodes().await;
     let (mut stage, mut peer) = Stage::connected(options, &listener).await;
     for id in 1..=3 {
@@ -39,12 +39,12 @@ async fn unfinished_sends_are_repeated_in_order_with_their_ids_by_the_resumed_se
     }
     drop(peer);
     let peer = soon(Peer::accept(&listener)).await;
-    // This connection handed nothing over: what it was told still counts.
+    // This connection brought no message, so the `seen` of its request still counts.
     assert_eq!(peer.uri.query(), Some("acks=client&resume=t2&seen=7"));
 }
 
 #[tokio::test]
-async fn a_message_that_the_node_repeats_is_handed_over_once_and_acknowledged_twice() {
+async fn a_repeated_message_is_delivered_once_and_acknowledged_twice() {
     let ([listener], options) = nodes().await;
     let (mut stage, mut peer) = Stage::connected(options, &listener).await;
     peer.text(&message(1, "s2/1")).await;
@@ -86,14 +86,14 @@ async fn frames_that_were_readable_together_are_acknowledged_together() {
 }
 
 #[tokio::test]
-async fn no_acknowledgement_comes_before_its_message_is_handed_over() {
+async fn no_acknowledgement_precedes_the_delivery_of_its_message() {
     let ([listener], mut options) = nodes().await;
     options.events = 1;
     let (mut stage, mut peer) = Stage::connected(options, &listener).await;
     burst(&mut peer, 20).await;
     for taken in 1..=19 {
         assert_eq!(stage.event().await, format!("message s2/{taken}"));
-        // By the time the node has this, an acknowledgement that is too early would have come as well.
+        // An acknowledgement that is too early would arrive before this send.
         let mark = format!("send {}", stage.send().await);
         loop {
             let got = frame(&mut peer).await;
@@ -130,7 +130,7 @@ async fn nothing_is_lost_or_reordered_while_both_sides_write_more_than_the_socke
         soon(sent).await.unwrap();
     }
     let node = async {
-        // Not reading meanwhile: the client's writes are stuck, its reading must not be.
+        // The node does not read, so the client's writes block. Its reads must not.
         for seq in 1..=COUNT {
             let text = message(seq, &format!("s2/{seq}"));
             peer.text(&text.replace(r#""payload":"#, &format!(r#""payload":{large},"more":"#)))
@@ -160,7 +160,7 @@ async fn nothing_is_lost_or_reordered_while_both_sides_write_more_than_the_socke
 }
 
 #[tokio::test]
-async fn a_lost_session_ends_what_was_sent_with_a_word_and_sends_the_rest() {
+async fn a_lost_session_fails_transmitted_sends_and_sends_the_others() {
     let ([listener], options) = nodes().await;
     let (mut stage, mut peer) = Stage::connected(options, &listener).await;
     assert_eq!(stage.send().await, 1);
@@ -182,7 +182,7 @@ async fn a_lost_session_ends_what_was_sent_with_a_word_and_sends_the_rest() {
 }
 
 #[tokio::test]
-async fn each_send_has_one_final_word_even_if_the_node_says_two() {
+async fn each_send_has_one_outcome_even_if_the_node_reports_two() {
     let ([listener], options) = nodes().await;
     let (mut stage, mut peer) = Stage::connected(options, &listener).await;
     for id in 1..=2 {
@@ -198,7 +198,7 @@ async fn each_send_has_one_final_word_even_if_the_node_says_two() {
 }
 
 #[tokio::test]
-async fn a_send_that_waits_for_its_receiver_is_told_once_and_is_not_finished() {
+async fn queued_is_reported_once_and_is_not_final() {
     let ([listener], options) = nodes().await;
     let (mut stage, mut peer) = Stage::connected(options, &listener).await;
     stage.send().await;
@@ -211,7 +211,7 @@ async fn a_send_that_waits_for_its_receiver_is_told_once_and_is_not_finished() {
 }
 
 #[tokio::test]
-async fn send_waits_while_the_most_allowed_are_unfinished() {
+async fn send_waits_while_the_maximum_of_sends_is_pending() {
     let ([listener], mut options) = nodes().await;
     options.pending_messages = 1;
     let (mut stage, mut peer) = Stage::connected(options, &listener).await;
@@ -226,7 +226,7 @@ async fn send_waits_while_the_most_allowed_are_unfinished() {
 }
 
 #[tokio::test]
-async fn closing_writes_what_is_queued_and_ends_with_a_whole_handshake() {
+async fn closing_writes_accepted_sends_and_ends_with_a_complete_handshake() {
     let ([listener], options) = nodes().await;
     let (mut stage, mut peer) = Stage::connected(options, &listener).await;
     stage.send().await;
@@ -239,16 +239,17 @@ async fn closing_writes_what_is_queued_and_ends_with_a_whole_handshake() {
     };
     let (code, ()) = soon(async { tokio::join!(node, stage.session.close()) }).await;
     assert_eq!(code, Some(1005), "a close frame without a code");
-    let mut told = Vec::new();
+    let mut events = Vec::new();
     while let Some(event) = stage.events.recv().await {
-        told.push(format!("{event:?}"));
+        events.push(format!("{event:?}"));
     }
-    assert_eq!(told.len(), 3, "{told:?}");
-    for (told, expected) in
-        told.iter()
-            .zip(["id: 1, outcome: Delivered", "code: Timeout", "Ended { code: 1000"])
-    {
-        assert!(told.contains(expected), "{told}");
+    assert_eq!(events.len(), 3, "{events:?}");
+    for (event, expected) in events.iter().zip([
+        "id: 1, report: SendReport { outcome: Delivered",
+        "Error(Timeout)",
+        "Ended { code: 1000",
+    ]) {
+        assert!(event.contains(expected), "{event}");
     }
 }
 
@@ -278,7 +279,7 @@ async fn dropping_the_handle_ends_the_session() {
     assert_eq!(
         soon(peer.close_code()).await,
         None,
-        "to its node it is a lost connection"
+        "the node sees a lost connection"
     );
 }
 

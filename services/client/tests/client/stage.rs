@@ -1,18 +1,17 @@
-//! A session under test and the nodes it connects to, played by the test itself. Not the tests (`session`,
-//! `moves`).
+//! A session under test, and nodes that the test itself plays. Not here: the tests (`session`, `moves`).
 
 use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, value::RawValue};
-use switchboard_client::{Backoff, Outcome, Session, SessionEvent, SessionOptions, TokenSource};
-use switchboard_protocol::{MessageKind, Secret};
+use switchboard_client::{Backoff, Session, SessionEvent, SessionOptions, TokenSource};
+use switchboard_protocol::{MessageKind, Secret, SendOutcome};
 use tokio::{net::TcpListener, sync::mpsc, time::timeout};
 
 use crate::server::{Peer, SOON, listen};
 
-/// What `what` comes to, in bounded time.
-pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
-    timeout(SOON, what).await.expect("in bounded time")
+/// The output of `future`, in bounded time.
+pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
+    timeout(SOON, future).await.expect("in bounded time")
 }
 
 /// Nodes that accept connections when the test says so, and options that name them in their order.
@@ -32,21 +31,21 @@ pub(crate) fn token() -> TokenSource {
     Arc::new(|| Secret::new("aa.bb.cc"))
 }
 
-/// A session and what it tells.
+/// A session and its events.
 pub(crate) struct Stage {
     pub(crate) session: Session,
     pub(crate) events: mpsc::Receiver<SessionEvent>,
 }
 
 impl Stage {
-    pub(crate) fn set(options: SessionOptions) -> Self {
+    pub(crate) fn start(options: SessionOptions) -> Self {
         let (session, events) = Session::start(options, token());
         Self { session, events }
     }
 
-    /// The usual beginning: connected to node `n1`, with the resume token `t1`.
+    /// Connected to node `n1`, with the resume token `t1`.
     pub(crate) async fn connected(options: SessionOptions, listener: &TcpListener) -> (Self, Peer) {
-        let mut stage = Self::set(options);
+        let mut stage = Self::start(options);
         let mut peer = soon(Peer::accept(listener)).await;
         assert_eq!(peer.uri.query(), Some("acks=client"));
         peer.welcome("n1", false, "t1").await;
@@ -61,10 +60,10 @@ impl Stage {
             .unwrap()
     }
 
-    /// The next event, in few words.
+    /// The next event, shortened.
     pub(crate) async fn event(&mut self) -> String {
         match soon(self.events.recv()).await {
-            Some(event) => told(&event),
+            Some(event) => shortened(&event),
             None => "nothing more".into(),
         }
     }
@@ -74,15 +73,15 @@ pub(crate) fn payload() -> Box<RawValue> {
     RawValue::from_string(r#"{ "sdp" : 1e2 }"#.into()).unwrap()
 }
 
-fn told(event: &SessionEvent) -> String {
+fn shortened(event: &SessionEvent) -> String {
     match event {
         SessionEvent::Connected { node, resumed, .. } => format!("connected {node} resumed:{resumed}"),
         SessionEvent::Disconnected { .. } => "disconnected".into(),
         SessionEvent::Message(message) => format!("message {}", message.mid),
         SessionEvent::Queued { id } => format!("queued {id}"),
-        SessionEvent::Word { id, outcome } => match outcome {
-            Outcome::Delivered => format!("delivered {id}"),
-            Outcome::Failed { code, .. } => format!("failed {id} {code}"),
+        SessionEvent::Outcome { id, report } => match report.outcome {
+            SendOutcome::Delivered => format!("delivered {id}"),
+            SendOutcome::Error(code) => format!("failed {id} {code}"),
         },
         SessionEvent::Ended { code, .. } => format!("ended {code}"),
     }

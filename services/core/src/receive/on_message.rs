@@ -64,7 +64,7 @@ impl ReceiverSide {
                 Some(AckOutcome::Late)
             }
             OfferOutcome::Gap => {
-                telemetry.gap_seen();
+                telemetry.order_gap();
                 None
             }
             OfferOutcome::Busy => {

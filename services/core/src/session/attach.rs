@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use switchboard_protocol::{CloseCode, NodeMessage, PeerKey, ResumeToken, SessionId};
-use switchboard_telemetry::Resume;
+use switchboard_telemetry::ResumeOutcome;
 
 use super::{
     handle::Session,
@@ -52,7 +52,7 @@ impl Lifecycle {
                     return Ok(attached);
                 }
                 Err(BrokerError::NotResumable | BrokerError::Unavailable) => {
-                    self.cx.telemetry.resumed(Resume::Refused);
+                    self.cx.telemetry.resumed(ResumeOutcome::Refused);
                 }
                 Err(
                     error @ (BrokerError::QueueFull

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use switchboard_protocol::{CloseCode, PeerKey, ResumeToken};
-use switchboard_telemetry::Resume;
+use switchboard_telemetry::ResumeOutcome;
 
 use super::{
     handle::Session,
@@ -52,7 +52,11 @@ impl Lifecycle {
         // `acks=socket` something is lost if the last node wrote more than the client has, or cannot say.
         let gap = !acks && snapshot.as_ref().is_none_or(|snapshot| snapshot.last_seq > seen);
         session.restore(snapshot.unwrap_or_default(), seen, self.cx.now());
-        let outcome = if gap { Resume::Gap } else { Resume::Complete };
+        let outcome = if gap {
+            ResumeOutcome::Gap
+        } else {
+            ResumeOutcome::Complete
+        };
         self.cx.telemetry.resumed(outcome);
         (session, claimed, Continuation { resumed: true, gap })
     }

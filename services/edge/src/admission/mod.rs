@@ -45,7 +45,7 @@ pub(crate) async fn admit<R>(
     edge.limits.take_connect().map_err(|wait| {
         let detail = "more clients connect than limits.connects_per_second; come back after Retry-After";
         let problem = Problem::unavailable("busy", detail).retry_after(wait);
-        Refusal::new(RefusalReason::Pace, problem)
+        Refusal::new(RefusalReason::ConnectRate, problem)
     })?;
     let permit = edge.limits.acquire().ok_or_else(|| {
         let problem = Problem::unavailable("full", "the node has reached limits.connections; connect again");

@@ -6,7 +6,8 @@ use std::{
     time::Duration,
 };
 
-use switchboard_client::Outcome;
+use switchboard_client::SendReport;
+use switchboard_protocol::SendOutcome;
 
 use super::{
     log::{ClientLog, ClientNo, ConnectionChange, Log, SendRecord, Sent, Stamp},
@@ -43,10 +44,7 @@ fn sends(log: &Log) -> impl Iterator<Item = (ClientNo, u64, &SendRecord)> {
 }
 
 fn is_delivered(record: &SendRecord) -> bool {
-    record
-        .outcomes
-        .iter()
-        .any(|(_, outcome)| *outcome == Outcome::Delivered)
+    record.outcomes.iter().any(|(_, outcome)| outcome.is_delivered())
 }
 
 fn reads(log: &Log, client: ClientNo) -> bool {
@@ -111,14 +109,30 @@ fn check_send(
             report.without_outcome += 1;
             report.violation(Violation::WithoutOutcome, trace_of);
         }
-        [(_, Outcome::Delivered)] => {
+        [
+            (
+                _,
+                SendReport {
+                    outcome: SendOutcome::Delivered,
+                    ..
+                },
+            ),
+        ] => {
             report.delivered += 1;
             if times == 0 && reads(log, stamp.to) {
                 report.lost_silently += 1;
                 report.violation(Violation::LostSilently, trace_of);
             }
         }
-        [(_, Outcome::Failed { code, message })] => {
+        [
+            (
+                _,
+                SendReport {
+                    outcome: SendOutcome::Error(code),
+                    message,
+                },
+            ),
+        ] => {
             let reason = (code.to_string(), message.clone());
             *report.failed.entry(reason).or_default() += 1;
             report.failed_but_arrived += usize::from(times > 0);

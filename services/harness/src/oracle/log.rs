@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use switchboard_client::Outcome;
+use switchboard_client::SendReport;
 
 /// A client, by its place in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,7 +54,7 @@ pub(super) struct Sent {
 pub(super) struct SendRecord {
     pub(super) sent: Option<Sent>,
     pub(super) queued: Vec<Duration>,
-    pub(super) outcomes: Vec<(Duration, Outcome)>,
+    pub(super) outcomes: Vec<(Duration, SendReport)>,
 }
 
 /// A message as an application got it.
@@ -150,9 +150,9 @@ impl Log {
         }
     }
 
-    pub(super) fn outcome(&mut self, client: ClientNo, id: u64, at: Duration, outcome: Outcome) {
+    pub(super) fn outcome(&mut self, client: ClientNo, id: u64, at: Duration, report: SendReport) {
         if let Some(client) = self.of(client) {
-            client.sends.entry(id).or_default().outcomes.push((at, outcome));
+            client.sends.entry(id).or_default().outcomes.push((at, report));
         }
     }
 

@@ -19,7 +19,7 @@ use std::{
 
 use parking_lot::Mutex;
 use serde_json::value::RawValue;
-use switchboard_client::{Outcome, SessionEvent};
+use switchboard_client::{SendReport, SessionEvent};
 use tokio::time::sleep;
 
 pub use log::ClientNo;
@@ -114,7 +114,7 @@ impl Oracle {
                 log.change(client, at, ConnectionChange::Ended { code, reason });
             }
             SessionEvent::Queued { id } => log.queued(client, *id, at),
-            SessionEvent::Word { id, outcome } => log.outcome(client, *id, at, outcome.clone()),
+            SessionEvent::Outcome { id, report } => log.outcome(client, *id, at, report.clone()),
             SessionEvent::Message(message) => log.arrival(
                 client,
                 Arrival {
@@ -129,9 +129,9 @@ impl Oracle {
     }
 
     /// Records the outcome of a send of a client that is not a session, now.
-    pub fn outcome(&self, client: ClientNo, id: u64, outcome: Outcome) {
+    pub fn outcome(&self, client: ClientNo, id: u64, report: SendReport) {
         let at = self.start.elapsed();
-        self.log.lock().outcome(client, id, at, outcome);
+        self.log.lock().outcome(client, id, at, report);
     }
 
     /// Records that a fault begins or ends now.

@@ -4,8 +4,6 @@
 
 use std::{fmt, time::Duration};
 
-use switchboard_client::Outcome;
-
 use super::log::{ClientNo, ConnectionChange, Log};
 
 /// A send that takes longer than this is slow.
@@ -73,7 +71,7 @@ fn waits(log: &Log) -> Vec<(Duration, Duration, bool)> {
             Some(match record.outcomes.first() {
                 Some((at, outcome)) => {
                     let wait = at.saturating_sub(sent);
-                    (sent, wait, wait <= PROMPT && *outcome == Outcome::Delivered)
+                    (sent, wait, wait <= PROMPT && outcome.is_delivered())
                 }
                 None => (sent, Duration::MAX, false),
             })

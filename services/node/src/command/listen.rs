@@ -67,7 +67,7 @@ pub(super) fn run(listen: Listen) -> anyhow::Result<()> {
                     anyhow::bail!("the session ended with {code} {reason}{}", advice(code));
                 }
                 // A listener sends nothing, so it hears of no outcome.
-                Some(SessionEvent::Queued { .. } | SessionEvent::Word { .. }) => {}
+                Some(SessionEvent::Queued { .. } | SessionEvent::Outcome { .. }) => {}
                 None => break,
             }
         }

@@ -29,7 +29,7 @@ pub(super) fn with_advice(error: ClientError) -> anyhow::Error {
     let advice = match &error {
         ClientError::Closed { code, .. } => advice(*code),
         ClientError::Timeout
-        | ClientError::InboxFull(_)
+        | ClientError::BufferFull(_)
         | ClientError::Frame(_)
         | ClientError::WebSocket(_) => "",
     };

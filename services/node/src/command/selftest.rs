@@ -10,8 +10,8 @@ use std::{
 
 use anyhow::{Context as _, bail, ensure};
 use serde_json::value::RawValue;
-use switchboard_client::{Client, ConnectOptions, Outcome};
-use switchboard_protocol::{MessageKind, PeerId, Secret};
+use switchboard_client::{Client, ConnectOptions};
+use switchboard_protocol::{MessageKind, PeerId, Secret, SendOutcome};
 use tokio::time::{sleep, timeout};
 
 use super::{peer::token_from_file, runtime::runtime, token::mint};
@@ -114,11 +114,11 @@ async fn connect(node: SocketAddr, token: &Secret) -> anyhow::Result<Client> {
 async fn pass(from: &mut Client, to: &mut Client, kind: MessageKind) -> anyhow::Result<()> {
     let payload = RawValue::from_string(format!(r#"{{"sdp":"selftest","type":"{kind:?}"}}"#))?;
     let receiver: PeerId = to.welcome().peer.clone();
-    let outcome = from
+    let report = from
         .send_and_confirm(kind, receiver.as_str(), &payload, ATTEMPT)
         .await?;
-    if let Outcome::Failed { code, message } = outcome {
-        bail!("{kind:?} to {receiver}: {code}: {message}");
+    if let SendOutcome::Error(code) = report.outcome {
+        bail!("{kind:?} to {receiver}: {code}: {}", report.message);
     }
     let received = to.message(ATTEMPT).await?;
     let sender = from.welcome().peer.as_str();

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use serde_json::value::RawValue;
-use switchboard_client::{Client, ConnectOptions, Outcome};
-use switchboard_protocol::{Event, MessageKind, ReceiptStatus, ServerFrame};
+use switchboard_client::{Client, ConnectOptions, SendReport};
+use switchboard_protocol::{Event, MessageKind, ReceiptStatus, SendOutcome, ServerFrame};
 
 use super::{
     peer::{token, with_advice},
@@ -27,21 +27,21 @@ pub(super) fn run(send: Send) -> anyhow::Result<()> {
             .send(kind(send.kind), &send.to, Some(id), &payload)
             .await
             .map_err(with_advice)?;
-        let outcome = loop {
+        let report = loop {
             let answer = client.expect(OUTCOME_TIMEOUT, |frame| answer_to(frame, id)).await;
             match answer.map_err(with_advice)? {
                 Answer::Queued => eprintln!("{} has lost its connection; the message waits for it", send.to),
-                Answer::Final(outcome) => break outcome,
+                Answer::Final(report) => break report,
             }
         };
         client.close().await;
-        match outcome {
-            Outcome::Delivered => {
+        match report.outcome {
+            SendOutcome::Delivered => {
                 println!("delivered to {}", send.to);
                 Ok(())
             }
-            Outcome::Failed { code, message } => {
-                anyhow::bail!("not delivered to {}: {code}: {message}", send.to)
+            SendOutcome::Error(code) => {
+                anyhow::bail!("not delivered to {}: {code}: {}", send.to, report.message)
             }
         }
     })
@@ -50,7 +50,7 @@ pub(super) fn run(send: Send) -> anyhow::Result<()> {
 /// What a node says of a send.
 enum Answer {
     Queued,
-    Final(Outcome),
+    Final(SendReport),
 }
 
 /// The answer in `frame`, if it is one to the send `id`.
@@ -58,17 +58,14 @@ fn answer_to(frame: &ServerFrame, id: u64) -> Option<Answer> {
     match frame {
         ServerFrame::Event(Event::Receipt { id: of, status }) if *of == id => Some(match status {
             ReceiptStatus::Queued => Answer::Queued,
-            ReceiptStatus::Delivered => Answer::Final(Outcome::Delivered),
+            ReceiptStatus::Delivered => Answer::Final(SendReport::delivered()),
         }),
         ServerFrame::Event(Event::Error {
             id: of,
             code,
             message,
             ..
-        }) if *of == Some(id) => Some(Answer::Final(Outcome::Failed {
-            code: *code,
-            message: message.to_string(),
-        })),
+        }) if *of == Some(id) => Some(Answer::Final(SendReport::failed(*code, message.to_string()))),
         ServerFrame::Event(_) | ServerFrame::Message(_) => None,
     }
 }

@@ -1,0 +1,105 @@
+// Headless Chromium, and queries of the demo page.
+import assert from 'node:assert/strict';
+import { accessSync, constants } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { chromium } from 'playwright-core';
+
+const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
+const SCREENSHOTS = fileURLToPath(new URL('../../../out/browser/', import.meta.url));
+const DEADLINE_MS = 20_000;
+const QUIET = [
+  '--no-sandbox',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--no-first-run',
+  '--disable-quic',
+];
+const VIEWPORT = { width: 1280, height: 800 };
+
+/** For `test(name, withTools, …)`: a missing tool skips the test with a message, or fails it in CI. */
+export const withTools = { timeout: 90_000, skip: process.env.CI === 'true' ? false : missingTool() };
+
+function missingTool() {
+  for (const [tool, places] of [
+    ['chromium', [CHROMIUM]],
+    ['redis-server', (process.env.PATH ?? '').split(path.delimiter).map((folder) => path.join(folder, 'redis-server'))],
+  ]) {
+    if (!places.some(isExecutable)) return `${tool} was not found`;
+  }
+  return false;
+}
+
+function isExecutable(file) {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * A browser with a fake camera. With `askForCamera` the permissions of the context decide.
+ * @param {import('node:test').TestContext} t closes it when the test is over
+ */
+export async function startBrowser(t, { askForCamera = false } = {}) {
+  const camera = ['--use-fake-device-for-media-stream', ...(askForCamera ? [] : ['--use-fake-ui-for-media-stream'])];
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: [...QUIET, ...camera] });
+  t.after(() => browser.close());
+  return browser;
+}
+
+/** A separate window that shares nothing with other windows. */
+export function newWindow(browser, options = {}) {
+  return browser.newContext({ viewport: VIEWPORT, ...options });
+}
+
+/** @typedef {import('playwright-core').Page & {errors: string[]}} DemoPage */
+
+/** Opens the demo page and collects its console errors (scripts, CSP, missing files). @returns {Promise<DemoPage>} */
+export async function openPage(context, url) {
+  const page = Object.assign(await context.newPage(), { errors: [] });
+  page.setDefaultTimeout(DEADLINE_MS);
+  page.on('pageerror', (error) => page.errors.push(String(error.stack)));
+  page.on('console', (message) => message.type() === 'error' && page.errors.push(message.text()));
+  await page.goto(url);
+  return page;
+}
+
+/** Waits until the page has this state, for example `{connection: 'connected'}`. */
+export async function waitForState(page, wanted) {
+  const selector = Object.entries(wanted).map(([name, value]) => `[data-${name}="${value}"]`).join('');
+  try {
+    await page.locator(`html${selector}`).waitFor({ state: 'attached' });
+  } catch {
+    const state = await page.evaluate(() => ({ ...document.documentElement.dataset }));
+    assert.fail(`waited for ${selector}, the page has ${JSON.stringify(state)}\n${await page.locator('#log').innerText()}`);
+  }
+}
+
+/** One value of the page's state. */
+export function stateOf(page, name) {
+  return page.evaluate((key) => document.documentElement.dataset[key] ?? '', name);
+}
+
+/** Waits until other peers can reach the page. Returns its peer ID. */
+export async function reachablePeer(page) {
+  await waitForState(page, { signaling: 'connected' });
+  return stateOf(page, 'peer');
+}
+
+/** Waits until the other side's picture has a size and `count` more frames were decoded. */
+export async function waitForMovingPicture(page, count = 10) {
+  const before = await page.evaluate(() => document.getElementById('remote').getVideoPlaybackQuality().totalVideoFrames);
+  const grown = (wanted) => {
+    const video = document.getElementById('remote');
+    return video.videoWidth > 0 && video.getVideoPlaybackQuality().totalVideoFrames >= wanted;
+  };
+  await page.waitForFunction(grown, before + count, { polling: 100 });
+}
+
+export function screenshot(page, name) {
+  return page.screenshot({ path: path.join(SCREENSHOTS, `${name}.png`) });
+}

@@ -1,0 +1,58 @@
+// The servers of a test: real switchboard nodes and a real Redis, on free ports of loopback.
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { startChild } from './child.mjs';
+
+const REPOSITORY = fileURLToPath(new URL('../../../', import.meta.url));
+const BINARY = process.env.SWITCHBOARD_BIN ?? path.join(REPOSITORY, 'target/debug/switchboard');
+const PAGE_URL = /http:\/\/127\.0\.0\.1:\d+\/(?=\s|$)/m;
+
+/**
+ * Starts one `switchboard dev`.
+ * @param {import('node:test').TestContext} t stops it when the test is over
+ * @param {string[]} [args]
+ * @returns {Promise<{url: string, stop: () => Promise<void>}>} the address of its page, and its stop function
+ */
+export async function startNode(t, args = []) {
+  const node = await startChild(BINARY, ['dev', '--listen', '127.0.0.1:0', '--ops-listen', '127.0.0.1:0', ...args], PAGE_URL);
+  t.after(node.stop);
+  return { url: node.match, stop: node.stop };
+}
+
+/**
+ * Starts two nodes, n1 and n2, which share only a Redis and a signing secret.
+ * @param {import('node:test').TestContext} t
+ * @returns {Promise<{url: string}[]>}
+ */
+export async function startTwoNodes(t) {
+  const folder = await mkdtemp(path.join(tmpdir(), 'switchboard-browser-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const secretFile = path.join(folder, 'signing-secret');
+  await writeFile(secretFile, randomBytes(32).toString('hex'), { mode: 0o600 });
+  const redisUrl = await startRedis(t, folder);
+  const shared = ['--redis-url', redisUrl, '--signing-secret-file', secretFile];
+  return Promise.all(['n1', 'n2'].map((id) => startNode(t, [...shared, '--node-id', id])));
+}
+
+async function startRedis(t, folder) {
+  const port = await freePort();
+  const args = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder];
+  const redis = await startChild('redis-server', args, /Ready to accept connections/);
+  t.after(redis.stop);
+  return `redis://127.0.0.1:${port}`;
+}
+
+/** redis-server cannot choose a free port itself. */
+async function freePort() {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address();
+  probe.close();
+  await once(probe, 'close');
+  return port;
+}

@@ -1,0 +1,192 @@
+"""The rendered chart as plain processes. Configuration, arguments and scripts come from the manifests; only addresses
+and folders are replaced. Not here: containers and their security settings (tests/pods)."""
+
+import base64
+import contextlib
+import pathlib
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import urllib.request
+
+from support import SWITCHBOARD, TIMEOUT_S, Skip, check, config_text, node, of_kind, pods, the
+
+START_S = 20
+STEP_S = 0.05
+DIR = "/etc/switchboard"
+
+
+def needed(name):
+    """The path of a program, or a skip."""
+    return shutil.which(name) or skip(f"{name} is missing; scripts/setup installs it")
+
+
+def skip(reason):
+    """Ends a check that cannot run here."""
+    raise Skip(reason)
+
+
+def free_port():
+    """A free port for UDP and TCP."""
+    with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+        tcp.bind(("127.0.0.1", 0))
+        udp.bind(tcp.getsockname())
+        return tcp.getsockname()[1]
+
+
+def wait_until(what, condition):
+    """Waits until the condition holds, for a bounded time."""
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            if condition():
+                return
+        time.sleep(STEP_S)
+    raise AssertionError(f"{what} did not start within {START_S} s")
+
+
+def listens(port):
+    """Whether a program accepts connections on the port; else an OSError."""
+    socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    return True
+
+
+def is_ready(port):
+    """Whether a node says that it is ready; else an OSError."""
+    return urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=1).status == 200
+
+
+@contextlib.contextmanager
+def process(command, log):
+    """A process that ends with the block."""
+    with open(log, "wb") as output:
+        running = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
+    try:
+        yield running
+    finally:
+        running.kill()
+        running.wait()
+
+
+def container(name, suffix, which=0):
+    """A container of the pod owner owner's name ends so."""
+    return next(spec for owner, _, spec in pods(name) if owner.endswith(suffix))["containers"][which]
+
+
+@contextlib.contextmanager
+def bundled_redis(folder):
+    """The bundled Redis with the manifest's own command and arguments; yields its port."""
+    needed("redis-server")
+    port = free_port()
+    redis = container("trial", "-redis")
+    command = [*redis["command"], *redis["args"], "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
+    with process(command, folder / "redis.log"):
+        wait_until("redis-server", lambda: listens(port))
+        yield port
+
+
+@contextlib.contextmanager
+def nodes_of_the_trial(folder, count):
+    """Nodes with the configuration and the secret that the trial renders; yields their public ports and processes."""
+    secret = base64.b64decode(the("trial", "Secret")["data"]["hs256-secret"])
+    (folder / "jwt").mkdir()
+    (folder / "jwt/hs256-secret").write_bytes(secret)
+    with contextlib.ExitStack() as stack:
+        redis = stack.enter_context(bundled_redis(folder))
+        running = []
+        for number in range(count):
+            public, ops = free_port(), free_port()
+            text = config_text("trial").replace(DIR, str(folder)).replace("sb-switchboard-redis:6379", f"127.0.0.1:{redis}")
+            text = text.replace("0.0.0.0:8080", f"127.0.0.1:{public}").replace("0.0.0.0:9090", f"127.0.0.1:{ops}")
+            (folder / f"{number}.toml").write_text(text)
+            arguments = [one.replace(f"{DIR}/config/switchboard.toml", str(folder / f"{number}.toml"))
+                         for one in node("trial")[1]["args"]]
+            log = folder / f"{number}.log"
+            running.append((public, stack.enter_context(process([SWITCHBOARD, *arguments], log))))
+            wait_until(f"node {number} ({log.read_text()[-300:]})", lambda port=ops: is_ready(port))
+        yield running
+
+
+def output_for_a_peer_in_the_cluster(port, secret):
+    """The output of coturn's client for a relay to a private address."""
+    client = needed("turnutils_uclient")
+    command = [client, "-W", secret, "-u", "ann", "-p", str(port), "-n", "1", "-m", "1", "-c", "-e", "10.1.1.1", "127.0.0.1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
+        # The client would retry for a long time.
+        stop = threading.Timer(START_S, running.kill)
+        stop.start()
+        lines = []
+        for line in running.stdout:
+            lines.append(line)
+            if "error" in line or "ERROR" in line:
+                break
+        stop.cancel()
+        running.kill()
+    return "".join(lines)
+
+
+@check
+def the_trial_runs_and_its_helm_test_passes_between_two_nodes():
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        with nodes_of_the_trial(folder, 2) as running:
+            addresses = ",".join(f"127.0.0.1:{port}" for port, _ in running)
+            arguments = [
+                f"--nodes={addresses}" if one.startswith("--nodes=") else one.replace(DIR, name)
+                for one in the("trial", "Pod", "-selftest")["spec"]["containers"][0]["args"]
+            ]
+            done = subprocess.run([SWITCHBOARD, *arguments], capture_output=True, text=True, timeout=TIMEOUT_S)
+            assert done.returncode == 0, done.stderr
+            assert "delivered and confirmed" in done.stdout, done.stdout
+            grace = node("trial")[0]["terminationGracePeriodSeconds"]
+            for _, one in running:
+                one.terminate()
+            assert [one.wait(timeout=grace) for _, one in running] == [0, 0]
+
+
+@check
+def the_bundled_redis_accepts_its_arguments_and_saves_nothing():
+    with tempfile.TemporaryDirectory() as name, bundled_redis(pathlib.Path(name)) as port:
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+            client.sendall(b"CONFIG GET save\r\nCONFIG GET client-output-buffer-limit\r\n")
+            answer = b""
+            while b"pubsub" not in answer:
+                answer += client.recv(4096) or skip("redis-server closed the connection")
+        assert answer.startswith(b"*2\r\n$4\r\nsave\r\n$0\r\n"), answer
+        assert b"pubsub 67108864 16777216 30" in answer, answer
+
+
+@check
+def coturn_runs_with_the_configuration_of_its_script():
+    needed("turnserver")
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        port = free_port()
+        for part in ("base", "secret", "run/coturn", "var/lib/coturn"):
+            (folder / part).mkdir(parents=True)
+        text = the("coturn-deployment", "ConfigMap", "-coturn")["data"]["turnserver.conf"]
+        text = text.replace("=/run/", f"={folder}/run/").replace("=/var/", f"={folder}/var/")
+        text = text.replace("listening-port=3478", f"listening-port={port}\nlistening-ip=127.0.0.1\nrelay-ip=127.0.0.1")
+        (folder / "base/turnserver.conf").write_text(text)
+        (folder / "secret/secret").write_text("shared with the nodes")
+        pod = next(spec for owner, _, spec in pods("coturn-deployment") if owner.endswith("-coturn"))
+        init = pod["initContainers"][0]
+        script = init["args"][0]
+        for part in ("/base/", "/secret/", "/run/coturn/"):
+            script = script.replace(part, f"{folder}{part}")
+        environment = {"EXTERNAL_IP": init["env"][0]["value"], "POD_IP": "127.0.0.1", "PATH": "/usr/bin:/bin"}
+        subprocess.run([*init["command"], script], env=environment, check=True, timeout=TIMEOUT_S)
+        made = folder / "run/coturn/turnserver.conf"
+        assert made.stat().st_mode & 0o077 == 0, "others could read the secret"
+        assert made.read_text().endswith("static-auth-secret=shared with the nodes\nexternal-ip=203.0.113.7/127.0.0.1\n")
+        with process([*pod["containers"][0]["command"], "-c", str(made)], folder / "log"):
+            wait_until("turnserver", lambda: listens(port))
+            # 403, not 401: coturn accepts credentials of the secret, and refuses addresses of the cluster.
+            output = output_for_a_peer_in_the_cluster(port, "shared with the nodes")
+            assert "403 (Forbidden IP)" in output, output
+            log = (folder / "log").read_text(errors="replace")
+        assert "Bad configuration" not in log and "Bad IP" not in log, log
+        assert not of_kind("coturn-deployment", "DaemonSet")

@@ -1,0 +1,127 @@
+"""Validity of the whole chart: lint, strict schemas, the node's check of its configuration, and snapshots."""
+
+import difflib
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+import config_schema
+import schemas
+from support import (
+    CHART, HERE, KUBERNETES, NAMESPACE, SWITCHBOARD, TIMEOUT_S, VALUES, check, config_text, helm, node, render, tool, value_sets,
+)
+
+SNAPSHOTS = ["minimal", "trial", "coturn-deployment"]
+EVERYWHERE = re.compile(
+    r"^\s+(app\.kubernetes\.io/(name|version|managed-by|part-of)|helm\.sh/chart): |^\s*$|^# Source"
+)
+LEAST_VALUE_SETS = 25
+DIR = "/etc/switchboard"
+PEM = """-----BEGIN PUBLIC KEY-----
+MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
+-----END PUBLIC KEY-----
+"""
+# Replacements of Secrets: path below the mounts → content.
+FILES = {
+    "jwt/hs256-secret": "0123456789abcdef0123456789abcdef",
+    "redis/url": "redis://:password@redis.data:6380/2",
+    "turn/secret": "shared",
+    "keys/a.pem": PEM,
+}
+
+
+@check
+def there_are_at_least_25_value_sets_each_with_its_purpose():
+    assert len(value_sets()) >= LEAST_VALUE_SETS
+    for name in value_sets():
+        assert (VALUES / f"{name}.yaml").read_text().startswith("# "), name
+
+
+@check
+def helm_lint_finds_nothing_in_any_value_set():
+    for name in value_sets():
+        code, text, errors = helm(
+            "lint", CHART, "--strict", "--quiet", "--namespace", NAMESPACE,
+            "--kube-version", KUBERNETES, "--values", VALUES / f"{name}.yaml",
+        )
+        assert code == 0, f"{name}: {text}{errors}"
+
+
+def invalid(text, version):
+    """The errors of kubeconform for these objects; empty if valid."""
+    locations = [f"{schemas.OUT}/{{{{.NormalizedKubernetesVersion}}}}", f"{schemas.OUT}/crds"]
+    command = [tool("kubeconform"), "-strict", "-kubernetes-version", version]
+    for location in locations:
+        command += ["-schema-location", location + "/{{.ResourceKind}}{{.KindSuffix}}.json"]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=TIMEOUT_S)
+    return (done.stdout + done.stderr).strip() if done.returncode else ""
+
+
+@check
+def every_object_is_valid_in_the_oldest_the_default_and_the_newest_kubernetes():
+    text = "\n---\n".join(render(name) for name in value_sets())
+    for version in schemas.VERSIONS:
+        assert not invalid(text, version), f"{version}: {invalid(text, version)}"
+
+
+@check
+def an_unknown_key_in_any_kind_of_object_is_found():
+    def errors_after(name, before, after):
+        assert before in render(name), before
+        return invalid(render(name).replace(before, after), KUBERNETES)
+
+    assert "maxSurgge" in errors_after("minimal", "maxSurge:", "maxSurgge:")
+    assert "intervall" in errors_after("pod-monitor", "interval:", "intervall:")
+    assert "timeoutts" in errors_after("gateway", "timeouts:", "timeoutts:")
+    assert "dnsNammes" in errors_after("gateway", "dnsNames:", "dnsNammes:")
+    assert "pollingIntervall" in errors_after("keda", "pollingInterval:", "pollingIntervall:")
+
+
+@check
+def every_rendered_configuration_passes_the_nodes_own_check():
+    with tempfile.TemporaryDirectory() as folder:
+        for path, content in FILES.items():
+            (pathlib.Path(folder) / path).parent.mkdir(exist_ok=True)
+            (pathlib.Path(folder) / path).write_text(content)
+        file = pathlib.Path(folder) / "switchboard.toml"
+        for name in value_sets():
+            file.write_text(config_text(name).replace(DIR, folder))
+            command = [SWITCHBOARD, "config", "check", "--config", str(file)]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S)
+            assert done.returncode == 0, f"{name}: {done.stderr}"
+
+
+@check
+def every_file_that_the_configuration_names_is_mounted():
+    for name in value_sets():
+        mounted = {one["mountPath"] for one in node(name)[1]["volumeMounts"]}
+        for line in config_text(name).splitlines():
+            if f'"{DIR}/' in line:
+                path = line.split('"')[1]
+                assert path in mounted or path.rsplit("/", 1)[0] in mounted, (name, line)
+
+
+@check
+def the_schema_of_the_values_knows_exactly_the_nodes_keys():
+    assert config_schema.is_current(), "tests/chart/config_schema.py --write"
+
+
+def snapshot(name):
+    """The rendered text of a value set, without labels that every object has or every release changes."""
+    return "".join(line for line in render(name).splitlines(keepends=True) if not EVERYWHERE.match(line))
+
+
+@check
+def the_snapshots_match_the_rendered_text():
+    for name in SNAPSHOTS:
+        file = HERE / f"snapshots/{name}.yaml"
+        if os.environ.get("UPDATE_SNAPSHOTS"):
+            file.write_text(snapshot(name))
+        difference = difflib.unified_diff(
+            file.read_text().splitlines(), snapshot(name).splitlines(), f"snapshots/{name}.yaml", "now", lineterm="", n=2
+        )
+        text = "\n".join(difference)
+        assert not text, f"{text}\nif that is right: {sys.argv[0]} --update"
