@@ -1,6 +1,6 @@
-//! What happens before a claim while another session owns the peer: its node is asked to detach it, or to
-//! probe its client, as the claim's policy says. The same for every backend; how the record is read and a
-//! node is asked belongs to the backend.
+//! Resolves a conflict before a claim: while another session owns the peer, its node is asked to detach it or to
+//! probe its client, as the claim's policy says. The same for every backend; each backend reads records and asks
+//! nodes in its own way.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub(crate) struct Owner {
     pub(crate) is_attached: bool,
     /// Whether it is this very run of this node.
     pub(crate) is_local: bool,
-    /// Changes whenever the owner touches its record because it heard its client.
+    /// Changes whenever the owner touches its record, because its client answered a probe.
     pub(crate) touches: Option<String>,
 }
 
@@ -71,3 +71,7 @@ pub(crate) async fn resolve<'a>(
         sleep(READ_EVERY).await;
     }
 }
+
+#[cfg(test)]
+#[path = "conflict_tests.rs"]
+mod tests;

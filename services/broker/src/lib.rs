@@ -1,5 +1,5 @@
 //! The memory and Redis backends of `switchboard_core::Broker`, which joins the nodes of a cluster. Both pass
-//! one contract suite (`tests/contract.rs`). Not here: what a node does with a message – that is
+//! one contract suite (`tests/contract.rs`). Not the node's reaction to events: that is
 //! `switchboard-core`.
 
 mod conflict;

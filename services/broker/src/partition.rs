@@ -38,6 +38,11 @@ impl Partition {
         Self(jump_hash(xxhash_rust::xxh3::xxh3_64(peer.as_bytes()), PARTITIONS) as u8)
     }
 
+    /// The partition of this number, which is less than [`PARTITIONS`].
+    pub(crate) fn from_index(index: usize) -> Self {
+        Self(index as u8)
+    }
+
     /// Its number, from 0.
     pub(crate) fn index(self) -> usize {
         usize::from(self.0)

@@ -1,5 +1,5 @@
-//! A queue bounded in count *and* bytes, whose writers never wait. Not a general channel: one reader, and
-//! what does not fit is refused at once.
+//! A queue bounded in count *and* bytes, whose writers never wait. Not a general channel: it has one reader, and
+//! an item that does not fit is refused at once.
 
 use std::sync::{
     Arc,
@@ -15,7 +15,7 @@ pub(crate) const MAX_QUEUED_COMMANDS: usize = 65_536;
 /// The most payload bytes a queue holds.
 pub(crate) const MAX_QUEUED_BYTES: usize = 64 * 1024 * 1024;
 
-/// What can be queued: it knows how many bytes of payload it keeps alive.
+/// An item of a queue: it knows how many bytes of payload it keeps alive.
 pub(crate) trait Weighed {
     /// Payload bytes, without the item's own size.
     fn bytes(&self) -> usize;
@@ -71,17 +71,17 @@ impl<T: Weighed> Sender<T> {
 }
 
 impl<T: Weighed> Receiver<T> {
-    /// Appends up to `most` waiting items to `into`, waiting for the first; 0 once the queue is closed and
+    /// Appends up to `limit` queued items to `into` and waits for the first; 0 once the queue is closed and
     /// empty. Cancel safe.
-    pub(crate) async fn receive(&mut self, into: &mut Vec<T>, most: usize) -> usize {
+    pub(crate) async fn receive(&mut self, into: &mut Vec<T>, limit: usize) -> usize {
         let before = into.len();
-        let received = self.items.recv_many(into, most).await;
+        let received = self.items.recv_many(into, limit).await;
         let bytes = into.iter().skip(before).map(Weighed::bytes).sum();
         self.bytes.fetch_sub(bytes, Ordering::Relaxed);
         received
     }
 
-    /// Refuses everything new; what is already queued can still be received.
+    /// Refuses new items; queued items can still be received.
     pub(crate) fn close(&mut self) {
         self.items.close();
     }
@@ -121,5 +121,33 @@ mod tests {
         while receiver.receive(&mut received, 1024).await > 0 {}
         assert_eq!(received.len(), MAX_QUEUED_COMMANDS);
         assert_eq!(sender.push(Vec::new()), Err(BrokerError::Unavailable));
+    }
+
+    #[tokio::test]
+    async fn an_item_that_was_refused_takes_no_bytes() {
+        let (sender, mut receiver) = bounded();
+        assert_eq!(
+            sender.push(vec![0; MAX_QUEUED_BYTES + 1]),
+            Err(BrokerError::QueueFull)
+        );
+        assert_eq!(sender.push(vec![0; MAX_QUEUED_BYTES]), Ok(()));
+        let mut received = Vec::new();
+        assert_eq!(receiver.receive(&mut received, 8).await, 1);
+        receiver.close();
+        assert_eq!(
+            sender.push(vec![0; MAX_QUEUED_BYTES]),
+            Err(BrokerError::Unavailable)
+        );
+        assert_eq!(sender.bytes.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn items_read_before_do_not_count_again() {
+        let (sender, mut receiver) = bounded();
+        let mut received = vec![vec![0; 100]];
+        sender.push(vec![0; 30]).unwrap();
+        sender.push(vec![0; 7]).unwrap();
+        assert_eq!(receiver.receive(&mut received, 1).await, 1);
+        assert_eq!(sender.bytes.load(Ordering::Relaxed), 7);
     }
 }

@@ -1,50 +1,47 @@
 //! What every backend of `trait Broker` owes its node; each test runs on the memory bus and on a real Redis.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test that panics has failed"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 #[macro_use]
 mod common;
 
 use common::{Cluster, PATIENCE, claim, key, next_mid, session_id, until};
+use switchboard_broker::RedisMode;
 use switchboard_core::{BrokerError, Presence, PreviousOwner};
 use switchboard_protocol::NodeMessage;
 
 contract!(
-    what_is_published_to_an_attached_peer_is_heard_on_its_node_byte_for_byte,
-    a_peer_that_nobody_holds_is_offline_and_nobody_hears_it,
+    a_message_to_an_attached_peer_reaches_its_node_byte_for_byte,
+    a_peer_without_an_owner_is_offline_and_receives_nothing,
     an_attached_peer_can_be_located_from_every_node,
-    a_detached_peer_is_offline_and_not_heard,
+    a_detached_peer_is_offline_and_receives_nothing,
     an_attach_elsewhere_names_the_previous_owner_and_has_a_higher_fence,
     the_detach_of_an_old_session_does_not_harm_the_new_one,
     an_attach_right_after_a_detach_ends_subscribed,
-    a_message_reaches_another_nodes_inbox,
+    a_message_reaches_another_nodes_channel,
     ten_thousand_messages_to_one_peer_arrive_in_order,
     a_full_queue_refuses_and_everything_accepted_is_reported_once,
     an_attach_that_is_given_up_leaves_nothing_behind,
     a_shutdown_detaches_its_peers,
     many_peers_attach_at_once,
-    nodes_know_how_many_connections_the_others_have_while_these_take_clients,
+    nodes_know_the_load_of_the_others_while_these_take_clients,
 );
 
-async fn what_is_published_to_an_attached_peer_is_heard_on_its_node_byte_for_byte(cluster: Cluster) {
+async fn a_message_to_an_attached_peer_reaches_its_node_byte_for_byte(cluster: Cluster) {
     let (n1, n2) = (cluster.node("n1").await, cluster.node("n2").await);
     let attached = n2.attach("bob", 1).await;
     assert!(attached.confirmed && attached.fence > 0 && attached.previous.is_none());
     let envelope: Vec<u8> = (0..=255).chain(*b"\r\n$-1\r\n").collect();
     // At once: the confirmation has been awaited, so nothing can be missed.
     assert_eq!(n1.publish("bob", &envelope).await, Ok(1));
-    until("n2 heard it", PATIENCE, || n2.heard(&envelope) == 1).await;
-    assert_eq!(n2.seen.heard.lock()[0].0, "acme/bob");
-    assert_eq!(n1.seen.heard.lock().len(), 0);
+    until("n2 received it", PATIENCE, || n2.received(&envelope) == 1).await;
+    assert_eq!(n2.seen.messages.lock()[0].0, "acme/bob");
+    assert_eq!(n1.seen.messages.lock().len(), 0);
     let status = n2.broker.status();
     assert_eq!((status.desired, status.confirmed), (1, 1));
 }
 
-async fn a_peer_that_nobody_holds_is_offline_and_nobody_hears_it(cluster: Cluster) {
+async fn a_peer_without_an_owner_is_offline_and_receives_nothing(cluster: Cluster) {
     let n1 = cluster.node("n1").await;
     assert_eq!(n1.publish("nobody", b"hello").await, Ok(0));
     assert_eq!(n1.locate("nobody").await, Ok(Presence::Offline));
@@ -58,7 +55,7 @@ async fn an_attached_peer_can_be_located_from_every_node(cluster: Cluster) {
     assert_eq!(n2.locate("bob").await, Ok(here));
 }
 
-async fn a_detached_peer_is_offline_and_not_heard(cluster: Cluster) {
+async fn a_detached_peer_is_offline_and_receives_nothing(cluster: Cluster) {
     let (n1, n2) = (cluster.node("n1").await, cluster.node("n2").await);
     n2.attach("bob", 1).await;
     n2.broker.detach(&key("bob"), session_id(1), 0, None);
@@ -67,9 +64,9 @@ async fn a_detached_peer_is_offline_and_not_heard(cluster: Cluster) {
     while n1.locate("bob").await != Ok(Presence::Offline) || n1.publish("bob", b"late").await != Ok(0) {
         assert!(std::time::Instant::now() < end, "bob stayed attached");
     }
-    let heard = n2.seen.heard.lock().len();
+    let received = n2.seen.messages.lock().len();
     assert_eq!(n1.publish("bob", b"later").await, Ok(0));
-    assert_eq!(n2.seen.heard.lock().len(), heard);
+    assert_eq!(n2.seen.messages.lock().len(), received);
 }
 
 async fn an_attach_elsewhere_names_the_previous_owner_and_has_a_higher_fence(cluster: Cluster) {
@@ -97,7 +94,7 @@ async fn the_detach_of_an_old_session_does_not_harm_the_new_one(cluster: Cluster
     n2.attach("bob", 3).await;
     n1.broker.detach(&key("bob"), session_id(1), 0, None);
     n2.broker.detach(&key("bob"), session_id(2), 0, None);
-    until("n1 has let go", PATIENCE, || n1.broker.status().desired == 0).await;
+    until("n1 has released it", PATIENCE, || n1.broker.status().desired == 0).await;
     // The detaches are queued before this locate, so it sees what they did.
     assert_eq!(
         n1.locate("bob").await,
@@ -110,9 +107,9 @@ async fn the_detach_of_an_old_session_does_not_harm_the_new_one(cluster: Cluster
     assert!(
         n1.publish("bob", b"still")
             .await
-            .is_ok_and(|heard_by| heard_by >= 1)
+            .is_ok_and(|receivers| receivers >= 1)
     );
-    until("n2 heard it", PATIENCE, || n2.heard(b"still") == 1).await;
+    until("n2 received it", PATIENCE, || n2.received(b"still") == 1).await;
 }
 
 async fn an_attach_right_after_a_detach_ends_subscribed(cluster: Cluster) {
@@ -122,12 +119,12 @@ async fn an_attach_right_after_a_detach_ends_subscribed(cluster: Cluster) {
         assert!(attached.confirmed && attached.previous.is_none());
         let envelope = [round; 4];
         assert_eq!(n1.publish("bob", &envelope).await, Ok(1), "round {round}");
-        until("n2 heard it", PATIENCE, || n2.heard(&envelope) == 1).await;
+        until("n2 received it", PATIENCE, || n2.received(&envelope) == 1).await;
         n2.broker.detach(&key("bob"), session_id(round), 0, None);
     }
 }
 
-async fn a_message_reaches_another_nodes_inbox(cluster: Cluster) {
+async fn a_message_reaches_another_nodes_channel(cluster: Cluster) {
     let (n1, n2) = (cluster.node("n1").await, cluster.node("n2").await);
     let takeover = NodeMessage::Takeover {
         key: key("bob"),
@@ -139,7 +136,7 @@ async fn a_message_reaches_another_nodes_inbox(cluster: Cluster) {
         n2.takeovers() == [(key("bob"), session_id(1))]
     })
     .await;
-    assert!(n1.seen.inbox.lock().is_empty());
+    assert!(n1.seen.node_messages.lock().is_empty());
 }
 
 async fn ten_thousand_messages_to_one_peer_arrive_in_order(cluster: Cluster) {
@@ -155,12 +152,12 @@ async fn ten_thousand_messages_to_one_peer_arrive_in_order(cluster: Cluster) {
         }
     }
     until("all arrived", PATIENCE, || {
-        n2.seen.heard.lock().len() == COUNT as usize
+        n2.seen.messages.lock().len() == COUNT as usize
     })
     .await;
     let numbers: Vec<_> = n2
         .seen
-        .heard
+        .messages
         .lock()
         .iter()
         .map(|(_, bytes)| bytes.clone())
@@ -211,7 +208,7 @@ async fn an_attach_that_is_given_up_leaves_nothing_behind(cluster: Cluster) {
         n2.broker.detach(&bob, session_id(1), 0, None);
     }
     assert_eq!(n2.broker.status().desired, 0);
-    // Commands of one node are carried out in order: once this is answered, so is whatever the attach left.
+    // Commands of one node are carried out in order: once this is answered, so are the commands that the attach left.
     n2.publish("bob", b"flush").await.unwrap();
     assert_eq!(n1.locate("bob").await, Ok(Presence::Offline));
 }
@@ -237,7 +234,7 @@ async fn many_peers_attach_at_once(cluster: Cluster) {
     assert_eq!((status.desired, status.confirmed), (PEERS, PEERS));
 }
 
-async fn nodes_know_how_many_connections_the_others_have_while_these_take_clients(cluster: Cluster) {
+async fn nodes_know_the_load_of_the_others_while_these_take_clients(cluster: Cluster) {
     let (n1, n2, n3) = (
         cluster.node("n1").await,
         cluster.node("n2").await,
@@ -245,10 +242,10 @@ async fn nodes_know_how_many_connections_the_others_have_while_these_take_client
     );
     let others = |own: &[Option<usize>; 3]| {
         let _ = (n2.broker.cluster_load(own[1]), n3.broker.cluster_load(own[2]));
-        n1.broker.cluster_load(own[0]).map(|crowd| {
-            let mut others = crowd.others;
+        n1.broker.cluster_load(own[0]).map(|load| {
+            let mut others = load.others;
             others.sort_unstable();
-            (crowd.own, others)
+            (load.own, others)
         })
     };
     until("all are known", PATIENCE, || {
@@ -260,7 +257,7 @@ async fn nodes_know_how_many_connections_the_others_have_while_these_take_client
     })
     .await;
     n3.broker.shutdown().await;
-    until("one that has gone is not counted", PATIENCE, || {
+    until("one that is gone is not counted", PATIENCE, || {
         others(&[Some(5), None, None]) == Some((5, Vec::new()))
     })
     .await;

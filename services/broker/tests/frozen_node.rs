@@ -1,11 +1,7 @@
 //! A node that is frozen for longer than its lease, as a real process stopped by SIGSTOP: another node takes
 //! its peer, and what had gathered for the frozen one must not be delivered when it thaws.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test that panics has failed"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod common;
 
@@ -29,13 +25,13 @@ async fn the_node_that_will_be_frozen() {
     node.is_up().await;
     assert!(node.attach("bob", 1).await.confirmed);
     println!("\nREADY");
-    let mut heard = 0;
+    let mut printed = 0;
     until("bob was taken over", Duration::from_secs(60), || {
-        let messages = node.seen.heard.lock();
-        for (_, message) in messages.iter().skip(heard) {
-            println!("\nHEARD {}", message.escape_ascii());
+        let messages = node.seen.messages.lock();
+        for (_, message) in messages.iter().skip(printed) {
+            println!("\nRECEIVED {}", message.escape_ascii());
         }
-        heard = messages.len();
+        printed = messages.len();
         node.takeovers() == [(key("bob"), session_id(1))]
     })
     .await;
@@ -82,7 +78,7 @@ async fn a_thawed_node_yields_and_delivers_nothing_of_what_had_gathered() {
     let n2 = start_node(&redis.url(), folder.path());
     prints(&n2, "READY").await;
     n1.publish("bob", b"before").await.unwrap();
-    prints(&n2, "HEARD before").await;
+    prints(&n2, "RECEIVED before").await;
 
     n2.freeze().unwrap();
     let taken = n1.attach("bob", 2).await;
@@ -97,8 +93,8 @@ async fn a_thawed_node_yields_and_delivers_nothing_of_what_had_gathered() {
             "Redis still counts the frozen node"
         );
     }
-    until("the new owner heard all", PATIENCE, || {
-        n1.heard(b"frozen") == WHILE_FROZEN
+    until("the new owner received all", PATIENCE, || {
+        n1.received(b"frozen") == WHILE_FROZEN
     })
     .await;
     // Longer than the lease.
@@ -106,8 +102,8 @@ async fn a_thawed_node_yields_and_delivers_nothing_of_what_had_gathered() {
     n2.thaw().unwrap();
     prints(&n2, "YIELDED").await;
     let log = n2.log();
-    let heard: Vec<_> = log.lines().filter(|line| line.starts_with("HEARD")).collect();
-    assert_eq!(heard, ["HEARD before"]);
+    let received: Vec<_> = log.lines().filter(|line| line.starts_with("RECEIVED")).collect();
+    assert_eq!(received, ["RECEIVED before"]);
     assert!(n1.takeovers().is_empty());
     assert_eq!(n1.publish("bob", b"after").await, Ok(1));
 }

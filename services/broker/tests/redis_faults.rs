@@ -1,11 +1,7 @@
 //! What a node on Redis does when Redis, or the way to it, fails – with a real redis-server. What holds for
 //! every backend is in `contract`.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test that panics has failed"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod common;
 
@@ -41,19 +37,19 @@ fn url_of(proxy: &FaultProxy) -> String {
     format!("redis://{}", proxy.address())
 }
 
-/// Publishes again and again until it was heard; how long that took.
-async fn heard_again(from: &Node, on: &Node, to: &str, limit: Duration) -> Duration {
+/// Publishes again and again until one message is received; how long that took.
+async fn receives_again(from: &Node, on: &Node, to: &str, limit: Duration) -> Duration {
     let start = Instant::now();
-    let before = on.heard(to.as_bytes());
-    until(&format!("{to} heard again"), limit, || {
+    let before = on.received(to.as_bytes());
+    until(&format!("{to} receives again"), limit, || {
         let _ = from.broker.publish(next_mid(), &key(to), to.as_bytes().to_vec());
-        on.heard(to.as_bytes()) > before
+        on.received(to.as_bytes()) > before
     })
     .await;
     start.elapsed()
 }
 
-/// Channels that Redis itself counts as subscribed, inboxes included.
+/// Channels that Redis itself counts as subscribed, node channels included.
 async fn channels(redis: &RedisServer) -> usize {
     redis
         .command::<Vec<String>>(&["PUBSUB", "CHANNELS", "sb:*"])
@@ -106,9 +102,9 @@ async fn after_a_crash_that_loses_all_data_the_nodes_repair_everything_within_tw
     tokio::time::sleep(Duration::from_secs(3)).await;
 
     redis.start().await.unwrap();
-    let took = heard_again(&n1, &n2, "bob", Duration::from_secs(2)).await;
-    println!("heard again {took:?} after Redis was back");
-    heard_again(&n1, &n2, "eve", Duration::from_secs(2)).await;
+    let took = receives_again(&n1, &n2, "bob", Duration::from_secs(2)).await;
+    println!("received again {took:?} after Redis was back");
+    receives_again(&n1, &n2, "eve", Duration::from_secs(2)).await;
     let unknown = n1.locate("nobody").await;
     assert_eq!(unknown, Err(BrokerError::Unsettled), "absence proves nothing yet");
     until_presence(&n1, "nobody", &Presence::Offline).await;
@@ -154,7 +150,7 @@ async fn a_killed_pubsub_connection_under_load_is_rebuilt_within_two_seconds() {
     is_over.store(true, std::sync::atomic::Ordering::Relaxed);
     load.await.unwrap();
     n2.is_up().await;
-    heard_again(&n1, &n2, "p7", Duration::from_secs(2)).await;
+    receives_again(&n1, &n2, "p7", Duration::from_secs(2)).await;
     assert!(n2.takeovers().is_empty());
 }
 
@@ -187,7 +183,7 @@ async fn a_frozen_redis_is_noticed_and_survived() {
     println!("noticed after {took:?}");
     assert_eq!(n1.publish("bob", b"frozen").await, Err(BrokerError::Unavailable));
     redis.thaw().unwrap();
-    heard_again(&n1, &n2, "bob", Duration::from_secs(2)).await;
+    receives_again(&n1, &n2, "bob", Duration::from_secs(2)).await;
     n1.is_up().await;
     n2.is_up().await;
 }
@@ -230,7 +226,7 @@ async fn a_node_whose_lease_ran_out_checks_its_claims_and_goes_on() {
     // Longer than a lease, by Redis's clock and by the nodes'.
     tokio::time::sleep(Duration::from_secs(11)).await;
     redis.thaw().unwrap();
-    heard_again(&n1, &n2, "bob", PATIENCE).await;
+    receives_again(&n1, &n2, "bob", PATIENCE).await;
     until_presence(&n1, "bob", &Presence::Attached { node: n2.id.clone() }).await;
     assert!(n2.attach("bob", 2).await.fence > fence);
 }
@@ -256,7 +252,7 @@ async fn a_deaf_pubsub_connection_is_noticed_within_four_seconds_and_replaced() 
     .await;
     println!("deafness noticed after {took:?}");
     assert!(was_deaf, "the state names the cause");
-    heard_again(&n1, &n2, "bob", Duration::from_secs(2)).await;
+    receives_again(&n1, &n2, "bob", Duration::from_secs(2)).await;
     n2.is_up().await;
 }
 
@@ -281,7 +277,7 @@ async fn a_node_that_was_cut_off_yields_to_a_higher_fence() {
     );
     n2.broker.detach(&key("eve"), session_id(2), 0, None);
     proxy.refuse(false);
-    until("n2 is told", PATIENCE, || {
+    until("n2 learns it", PATIENCE, || {
         n2.takeovers() == [(key("bob"), session_id(1))]
     })
     .await;
@@ -329,7 +325,7 @@ async fn a_node_starts_without_redis_and_is_up_once_it_comes() {
     let _proxy = FaultProxy::start_on(&port, redis.address()).await.unwrap();
     n1.is_up().await;
     let n2 = node(&redis, "n2").await;
-    heard_again(&n2, &n1, "bob", Duration::from_secs(2)).await;
+    receives_again(&n2, &n1, "bob", Duration::from_secs(2)).await;
     until_presence(&n2, "bob", &Presence::Attached { node: n1.id.clone() }).await;
 }
 
@@ -352,7 +348,7 @@ async fn records_of_a_nodes_earlier_run_are_void() {
 }
 
 #[tokio::test]
-async fn a_redis_that_forgot_the_scripts_is_told_them_again() {
+async fn a_redis_that_forgot_the_scripts_gets_them_again() {
     let redis = redis!();
     let n1 = node(&redis, "n1").await;
     let _: String = redis.command(&["SCRIPT", "FLUSH"]).await.unwrap();

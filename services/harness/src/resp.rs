@@ -1,5 +1,5 @@
 //! RESP2 and RESP3, as much as tests and the load generator need: commands out, replies in. The broker has a parser of
-//! its own (`broker/src/redis/subscriber/parser.rs`): it borrows each message from the receive buffer, knows the three
+//! its own (`broker/src/redis/shard/subscriber/parser.rs`): it borrows each message from the receive buffer, knows the three
 //! frames of a pub/sub connection only, and is part of a node, which must not link this crate.
 
 use std::net::Ipv4Addr;

@@ -19,7 +19,7 @@ const EVENTS_PER_TURN: usize = 128;
 #[derive(Debug, Clone, Default)]
 pub struct MemoryBus(Arc<Mutex<Hub>>);
 
-/// What all nodes share.
+/// The state that all nodes share.
 #[derive(Debug, Default)]
 pub(super) struct Hub {
     pub(super) records: Records,

@@ -30,7 +30,7 @@ const REBUILD_PATIENCE: Duration = Duration::from_secs(1);
 /// How often it checks the connection.
 const CHECK_EVERY: Duration = Duration::from_millis(10);
 
-/// What an attach has taken; dropping it unfinished gives it back.
+/// A peer that an attach has taken; dropping it unfinished returns the peer.
 struct Attach<'a> {
     shard: &'a Shard,
     key: &'a PeerKey,

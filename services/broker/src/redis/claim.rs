@@ -1,5 +1,4 @@
-//! Claims as values: what one session of this node owns, and the release of it. Not the table of all of them
-//! (`shard::tables`).
+//! A claim and a release as values. Not the table of all claims (`shard::tables`).
 
 use std::fmt;
 
@@ -40,6 +39,6 @@ pub(crate) struct Release {
     pub(crate) session: SessionId,
     /// The claim's fence; 0: any.
     pub(crate) fence: u64,
-    /// What stays for a resume; `None`: nothing.
+    /// The part of the session that stays for a resume; `None`: nothing.
     pub(crate) retention: Option<Retention>,
 }

@@ -1,5 +1,5 @@
 //! How many connections each node has. After each renewal of its lease, a node publishes its own number and reads
-//! those of the others, in one script. Not what follows from it (`switchboard_core::RebalancePolicy`).
+//! those of the others, in one script. Not the conclusions (`switchboard_core::RebalancePolicy`).
 //!
 //! All of it is one small hash: a field for each node, with its number and the end of its validity by Redis' own
 //! clock, so that no two nodes' clocks are compared. The script removes fields past their end.

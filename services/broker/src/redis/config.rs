@@ -6,7 +6,7 @@ use std::time::Duration;
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, io::tcp::TcpSettings};
 use switchboard_protocol::Secret;
 
-/// Which Redis servers there are, and how partitions lie on them.
+/// The topology of the Redis servers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum RedisMode {
     /// One server.
@@ -17,7 +17,7 @@ pub enum RedisMode {
 /// How to reach Redis.
 #[derive(Debug, Clone)]
 pub struct RedisConfig {
-    /// Which servers there are.
+    /// The topology.
     pub mode: RedisMode,
     /// `redis://[user][:password@]host[:port][/db]`. It may hold a password, so it is never shown.
     pub url: Secret,
@@ -36,7 +36,7 @@ pub enum RedisConfigError {
     /// TLS is asked for.
     #[error(
         "rediss:// (TLS) is not supported by this version; use redis:// inside a private network or through a \
-         TLS tunnel such as stunnel on the node's own host"
+         TLS tunnel (stunnel, for example) on the node's own host"
     )]
     Tls,
     /// A Unix socket is asked for.
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_supported_is_refused_with_the_fix() {
+    fn unsupported_urls_are_refused_with_the_fix() {
         let refused = |url: &str| RedisConfig::new(url).check().unwrap_err();
         assert_eq!(refused("rediss://host"), RedisConfigError::Tls);
         assert_eq!(refused("unix:///run/redis.sock"), RedisConfigError::Unix);

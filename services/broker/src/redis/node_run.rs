@@ -2,7 +2,7 @@
 
 use switchboard_protocol::NodeId;
 
-/// Which run of which node.
+/// A run of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct NodeRun {
     pub(crate) node: NodeId,

@@ -7,28 +7,33 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use switchboard_broker::{MemoryBroker, MemoryBus, RedisBroker, RedisConfig};
+use switchboard_broker::{MemoryBroker, MemoryBus, RedisBroker, RedisConfig, RedisMode};
 use switchboard_core::{
-    Broker, BrokerError, BrokerEvents, BusState, Claim, ConflictPolicy, Presence, StoreOutcome,
+    AcceptedRanges, Broker, BrokerError, BrokerEvents, BusState, Claim, ClaimOutcome, ConflictPolicy,
+    Presence, Retention, SessionSnapshot, StoreOutcome,
 };
 pub(crate) use switchboard_harness::PATIENCE;
 use switchboard_harness::{RedisOptions, RedisServer, find_program, or_skip, wait_until};
 use switchboard_protocol::{MessageId, Mid, NodeId, NodeMessage, PeerKey, ResumeToken, SessionId};
 use switchboard_telemetry::Telemetry;
 
-/// Makes of each function two tests: on the memory bus and on a real Redis.
+/// Makes of each function one test per bus: the memory bus, and every topology of Redis. One line each.
 macro_rules! contract {
     ($($name:ident),* $(,)?) => {
-        mod memory {
+        contract_on!(memory, Cluster::memory(), $($name),*);
+        contract_on!(redis, Cluster::redis(RedisMode::Standalone).await, $($name),*);
+    };
+}
+
+/// The tests on one bus, in a module of its name.
+macro_rules! contract_on {
+    ($bus:ident, $cluster:expr, $($name:ident),*) => {
+        mod $bus {
+            use super::*;
+
             $(#[tokio::test]
             async fn $name() {
-                super::$name(super::Cluster::memory()).await;
-            })*
-        }
-        mod redis {
-            $(#[tokio::test]
-            async fn $name() {
-                if let Some(cluster) = super::Cluster::redis().await {
+                if let Some(cluster) = $cluster {
                     super::$name(cluster).await;
                 }
             })*
@@ -39,21 +44,21 @@ macro_rules! contract {
 /// The events that a node received.
 #[derive(Default)]
 pub(crate) struct Seen {
-    pub(crate) heard: Mutex<Vec<(String, Bytes)>>,
-    pub(crate) inbox: Mutex<Vec<Bytes>>,
+    pub(crate) messages: Mutex<Vec<(String, Bytes)>>,
+    pub(crate) node_messages: Mutex<Vec<Bytes>>,
     pub(crate) published: Mutex<Vec<(Mid, Result<u64, BrokerError>)>>,
     pub(crate) located: Mutex<Vec<(Mid, Result<Presence, BrokerError>)>>,
-    pub(crate) left: Mutex<Vec<(Mid, Result<StoreOutcome, BrokerError>)>>,
-    pub(crate) mail: Mutex<Vec<Vec<Bytes>>>,
+    pub(crate) stored: Mutex<Vec<(Mid, Result<StoreOutcome, BrokerError>)>>,
+    pub(crate) offline_queues: Mutex<Vec<Vec<Bytes>>>,
 }
 
 impl BrokerEvents for Seen {
     fn on_message(&self, to: &str, envelope: Bytes) {
-        self.heard.lock().push((to.to_owned(), envelope));
+        self.messages.lock().push((to.to_owned(), envelope));
     }
 
     fn on_node_message(&self, message: Bytes) {
-        self.inbox.lock().push(message);
+        self.node_messages.lock().push(message);
     }
 
     fn on_published(&self, mid: Mid, _: &PeerKey, outcome: Result<u64, BrokerError>) {
@@ -65,11 +70,11 @@ impl BrokerEvents for Seen {
     }
 
     fn on_stored(&self, mid: Mid, _: &PeerKey, outcome: Result<StoreOutcome, BrokerError>) {
-        self.left.lock().push((mid, outcome));
+        self.stored.lock().push((mid, outcome));
     }
 
     fn on_offline_queue(&self, _: &PeerKey, _: SessionId, messages: Vec<Bytes>) {
-        self.mail.lock().push(messages);
+        self.offline_queues.lock().push(messages);
     }
 }
 
@@ -83,17 +88,19 @@ pub(crate) struct Node {
 /// A bus that nodes can join.
 pub(crate) enum Cluster {
     Memory(MemoryBus),
-    Redis(RedisServer),
+    Redis(RedisMode, Box<RedisServer>),
 }
 
 impl Cluster {
-    pub(crate) fn memory() -> Self {
-        Self::Memory(MemoryBus::default())
+    #[allow(clippy::unnecessary_wraps, reason = "as the other buses")]
+    pub(crate) fn memory() -> Option<Self> {
+        Some(Self::Memory(MemoryBus::default()))
     }
 
     /// `None` where there is no redis-server, which CI does not accept.
-    pub(crate) async fn redis() -> Option<Self> {
-        Some(Self::Redis(redis_server(RedisOptions::default()).await?))
+    pub(crate) async fn redis(mode: RedisMode) -> Option<Self> {
+        let server = redis_server(RedisOptions::default()).await?;
+        Some(Self::Redis(mode, Box::new(server)))
     }
 
     pub(crate) async fn node(&self, name: &str) -> Node {
@@ -103,8 +110,12 @@ impl Cluster {
                 let broker = MemoryBroker::join(bus, id.clone(), seen.clone(), Telemetry::new(name));
                 Node { broker, seen, id }
             }
-            Self::Redis(redis) => {
-                let node = redis_node(name, &redis.url());
+            Self::Redis(mode, redis) => {
+                let config = RedisConfig {
+                    mode: *mode,
+                    ..RedisConfig::new(redis.url())
+                };
+                let node = configured_node(name, &config);
                 node.is_up().await;
                 node
             }
@@ -120,9 +131,12 @@ pub(crate) async fn redis_server(options: RedisOptions) -> Option<RedisServer> {
 
 /// A node on the Redis at `url`, which need not be there.
 pub(crate) fn redis_node(name: &str, url: &str) -> Node {
+    configured_node(name, &RedisConfig::new(url))
+}
+
+fn configured_node(name: &str, config: &RedisConfig) -> Node {
     let (id, seen) = (NodeId::new(name).unwrap(), Arc::new(Seen::default()));
-    let config = RedisConfig::new(url);
-    let broker = RedisBroker::start(&config, id.clone(), seen.clone(), Telemetry::new(name)).unwrap();
+    let broker = RedisBroker::start(config, id.clone(), seen.clone(), Telemetry::new(name)).unwrap();
     Node { broker, seen, id }
 }
 
@@ -134,7 +148,7 @@ impl Node {
         .await;
     }
 
-    pub(crate) async fn attach(&self, peer: &str, session: u8) -> switchboard_core::ClaimOutcome {
+    pub(crate) async fn attach(&self, peer: &str, session: u8) -> ClaimOutcome {
         self.broker.attach(&key(peer), claim(session)).await.unwrap()
     }
 
@@ -152,14 +166,14 @@ impl Node {
         answer(&self.seen.located, mid).await
     }
 
-    pub(crate) fn heard(&self, envelope: &[u8]) -> usize {
-        let heard = self.seen.heard.lock();
-        heard.iter().filter(|(_, bytes)| bytes == envelope).count()
+    pub(crate) fn received(&self, envelope: &[u8]) -> usize {
+        let messages = self.seen.messages.lock();
+        messages.iter().filter(|(_, bytes)| bytes == envelope).count()
     }
 
     pub(crate) fn takeovers(&self) -> Vec<(PeerKey, SessionId)> {
-        let inbox = self.seen.inbox.lock();
-        let messages = inbox
+        let received = self.seen.node_messages.lock();
+        let messages = received
             .iter()
             .filter_map(|message| NodeMessage::decode(message).ok());
         messages
@@ -231,4 +245,49 @@ pub(crate) async fn until(what: &str, limit: Duration, mut condition: impl FnMut
     let holds = async || condition().then_some(());
     let ((), took) = wait_until(what, limit, holds).await.unwrap();
     took
+}
+
+/// Keeps a session with this snapshot for a resume.
+pub(crate) fn keep(saved: SessionSnapshot) -> Option<Retention> {
+    Some(Retention {
+        snapshot: Some(saved),
+        window: WINDOW,
+    })
+}
+
+/// A claim that resumes a session once its owner has detached it, or after `within`.
+pub(crate) fn resume(token: ResumeToken, within: Duration) -> Claim {
+    Claim {
+        token,
+        resume: true,
+        on_conflict: ConflictPolicy::DetachThenTakeOver(within),
+        window: WINDOW,
+    }
+}
+
+/// Resumes bob's session at once.
+pub(crate) async fn try_resume(node: &Node, token: ResumeToken) -> Result<ClaimOutcome, BrokerError> {
+    node.broker
+        .attach(&key("bob"), resume(token, Duration::ZERO))
+        .await
+}
+
+/// Bob's first session, attached and detached again with this snapshot.
+pub(crate) async fn detached(node: &Node, saved: SessionSnapshot) {
+    node.attach("bob", 1).await;
+    node.broker.detach(&key("bob"), session_id(1), 0, keep(saved));
+    // Commands of one node are carried out in order.
+    assert_eq!(node.locate("bob").await, Ok(Presence::Detached));
+}
+
+/// A snapshot with these ids of the sender 7.
+pub(crate) fn ranges(done: u64, ranges: &[(u64, u64)]) -> SessionSnapshot {
+    let accepted = AcceptedRanges {
+        done,
+        ranges: ranges.to_vec(),
+    };
+    SessionSnapshot {
+        accepted: vec![(session_id(7), accepted)],
+        ..SessionSnapshot::default()
+    }
 }

@@ -34,7 +34,7 @@ pub(crate) fn write_claim(
     command
 }
 
-/// What a claim found.
+/// Reads the answer of a claim.
 pub(crate) fn read_claimed(reply: &Value) -> Result<Claimed, BrokerError> {
     if matches!(reply, Value::Array(fields) if fields.len() == 1) {
         return Err(BrokerError::NotResumable);
@@ -65,7 +65,7 @@ pub(crate) fn write_reassert(caller: &Caller, claim: &LocalClaim, with_source: b
     command
 }
 
-/// The higher fence that stands, if one does.
+/// Reads the answer of a re-assertion: the higher fence, if there is one.
 pub(crate) fn read_reasserted(reply: &Value) -> Result<Option<u64>, BrokerError> {
     let fence: u64 = redis::from_redis_value_ref(reply).map_err(|_| BrokerError::Refused)?;
     Ok((fence > 0).then_some(fence))

@@ -58,3 +58,7 @@ fn script(call: &ScriptCall, caller: &Caller, with_source: bool) -> Cmd {
         ScriptCall::Touch(key, session) => offline_queue::write_touch(caller, key, *session, with_source),
     }
 }
+
+#[cfg(test)]
+#[path = "encode_tests.rs"]
+mod tests;

@@ -1,5 +1,5 @@
-//! What can be asked of Redis on the publisher's connection. Each child writes one kind of command and reads
-//! its reply; none knows what follows from it (`shard::interpret`) or when it is sent (`shard::publisher`).
+//! The commands on the publisher's connection. Each child writes one kind of command and reads its reply; none knows
+//! the consequences (`shard::interpret`) or the moment of sending (`shard::publisher`).
 
 pub(crate) mod caller;
 pub(crate) mod claims;
@@ -18,7 +18,7 @@ use super::record::Owner;
 use crate::{partition::Partition, queue::Weighed};
 use script_call::{Force, ScriptCall};
 
-/// Queued for the publisher. Each of them is interpreted exactly once, whatever happens.
+/// Queued for the publisher. Each command is interpreted exactly once, also when the connection is lost.
 #[derive(Debug)]
 pub(crate) enum Command {
     /// Publish an envelope on a peer's channel.

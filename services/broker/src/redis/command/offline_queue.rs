@@ -1,5 +1,5 @@
 //! The offline queue of a peer: arguments and answers of the scripts that store, read and remove messages, and
-//! of the one that notes that a client was heard.
+//! of the one that touches the record.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use super::{
     script_call::Force,
 };
 
-/// What the script that stores a message answers.
+/// The answer of the script that stores a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum StoreReply {
     /// There is no record.
@@ -25,7 +25,7 @@ pub(crate) enum StoreReply {
     Attached { node: NodeId, incarnation: String },
     /// Stored now or earlier, for this long; the record names this node.
     Queued { lasts: Duration, node: String },
-    /// Final, whatever else is known.
+    /// Nothing else has to be read.
     Final(StoreOutcome),
 }
 
@@ -99,7 +99,7 @@ pub(crate) fn write_remove(
     command
 }
 
-/// Notes that the client of `session` was heard.
+/// Touches the record: the client of `session` answered a probe.
 pub(crate) fn write_touch(caller: &Caller, key: &PeerKey, session: SessionId, with_source: bool) -> Cmd {
     let mut command = caller.on_record(Script::Touch, key, with_source);
     caller.identify(&mut command, session);

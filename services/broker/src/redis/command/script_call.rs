@@ -12,7 +12,7 @@ use super::super::{
     record::Claimed,
 };
 
-/// Which script, with what.
+/// A script with its values.
 #[derive(Debug)]
 pub(crate) enum ScriptCall {
     /// Claim a peer.
@@ -26,7 +26,7 @@ pub(crate) enum ScriptCall {
         epoch: u32,
         answer: oneshot::Sender<Result<Claimed, BrokerError>>,
     },
-    /// Write a claim again, after Redis may have lost it; the answer is the higher fence that stands, if any.
+    /// Write a claim again, after Redis may have lost it; the answer is the higher fence, if there is one.
     Reassert {
         claim: LocalClaim,
         answer: oneshot::Sender<Result<Option<u64>, BrokerError>>,
@@ -44,7 +44,7 @@ pub(crate) enum ScriptCall {
         messages: usize,
         bytes: usize,
     },
-    /// Note that a client was just heard.
+    /// Touch the record: the client has just answered a probe.
     Touch(PeerKey, SessionId),
 }
 

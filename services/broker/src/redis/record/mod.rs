@@ -1,4 +1,4 @@
-//! A peer's record as values: its owner, and what a claim found in it.
+//! The content of a peer's record as values: its owner, and the answer to a claim.
 
 pub(crate) mod snapshot_text;
 
@@ -13,7 +13,7 @@ pub(crate) struct Owner {
     pub(crate) incarnation: String,
     pub(crate) session: String,
     pub(crate) is_attached: bool,
-    /// Changes whenever the owner touches its record because it heard its client.
+    /// Changes whenever the owner touches its record, because its client answered a probe.
     pub(crate) touches: Option<String>,
 }
 

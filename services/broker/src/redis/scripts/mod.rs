@@ -1,9 +1,10 @@
-//! Loads the Lua scripts. Each touches only keys of one partition, or of one node, and says in its head what its
-//! keys, arguments and answer are. Not the arguments (`command`) or what follows from an answer (`interpret`).
+//! Loads the Lua scripts. Each touches only keys of one partition, or of one node, and names its
+//! keys, arguments and answer in its head. Not the values of arguments (`command`), not the consequences of answers
+//! (`interpret`).
 //!
 //! A peer's record is a hash: `v` (the fence), `session`, `node`, `inc` (incarnation of that node), `state`,
 //! `secret` (SHA-1 of the resume secret, which has 128 random bits), `b` (bytes in the offline queue),
-//! `touches` (how often the owner heard its client while it was probed), and of a detached session `q` (last
+//! `touches` (how often the owner's client answered a probe), and of a detached session `q` (last
 //! event number), `t` (unacknowledged tail) and `m:<sender>` (accepted ranges of each sender).
 //!
 //! The fence only grows: `max(v + 1, time in µs)` grows even when Redis has lost the record.
@@ -12,7 +13,7 @@ use redis::{Cmd, Pipeline};
 
 macro_rules! scripts {
     ($($(#[$doc:meta])* $name:ident = $file:literal;)*) => {
-        /// Which script.
+        /// One script.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(crate) enum Script {
             $($(#[$doc])* $name,)*
@@ -45,7 +46,7 @@ scripts! {
     ReadOfflineQueue = "read_offline_queue.lua";
     /// Removes the oldest messages from an offline queue.
     RemoveStored = "remove_stored.lua";
-    /// Notes that a client was heard.
+    /// Notes that a client answered a probe.
     Touch = "touch.lua";
     /// Ends a lease.
     EndLease = "end_lease.lua";

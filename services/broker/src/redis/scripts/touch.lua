@@ -1,4 +1,4 @@
--- Notes in the record that the client of this session was just heard.
+-- Notes in the record that the client of this session has just answered a probe.
 -- KEYS: 1 record
 -- ARGV: 1 session, 2 node, 3 incarnation
 -- Returns how often that was noted, or 0 if another session owns the peer.

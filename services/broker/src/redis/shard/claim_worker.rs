@@ -96,7 +96,7 @@ fn send(shard: &Shard, claim: LocalClaim) -> Result<(u32, Answer), BrokerError> 
         let (sender, answer) = oneshot::channel();
         let epoch = shard.send_claim(claim, |claim, epoch| ScriptCall::Claim {
             claim,
-            // The client was told that its session is new.
+            // The welcome said that the session is new.
             resume: false,
             window: STORED_WINDOW,
             epoch,

@@ -1,4 +1,4 @@
-//! The state of a shard's two connections, and what follows for the node: its state for people, and whether
+//! The state of a shard's two connections, and the conclusions: the node's state for people, and whether
 //! an absent record proves anything. Not the connections themselves (`publisher`, `subscriber`).
 
 use std::{
@@ -184,5 +184,45 @@ mod tests {
         health.set_publisher(ConnectionState::Up);
         assert_eq!(health.settled_for(settle), Err(BrokerError::Unsettled));
         assert_eq!(health.settled_for(Duration::ZERO), Ok(()));
+    }
+
+    #[test]
+    fn an_attach_can_be_confirmed_once_both_connections_are_there() {
+        let health = Health::new(Telemetry::new("n1"));
+        assert!(!health.is_publisher_up() && !health.is_connected());
+        health.set_subscriber_connected(true);
+        assert!(!health.is_connected());
+        health.set_publisher(ConnectionState::Up);
+        assert!(health.is_publisher_up() && health.is_connected());
+        health.set_subscriber_connected(false);
+        assert!(!health.is_connected());
+        health.set_publisher(ConnectionState::Down(String::new()));
+        assert!(!health.is_publisher_up());
+    }
+
+    #[test]
+    fn a_deaf_node_stays_deaf_while_its_connection_is_rebuilt() {
+        let health = Health::new(Telemetry::new("n1"));
+        health.set_publisher(ConnectionState::Up);
+        health.set_subscriber(ConnectionState::Deaf);
+        health.subscriber_rebuilding();
+        assert_eq!(health.status().0, BusState::Deaf);
+        health.set_subscriber(ConnectionState::Down("closed".into()));
+        assert_eq!(health.status(), (BusState::Down, "closed".into()));
+        health.subscriber_rebuilding();
+        assert_eq!(health.status(), (BusState::Connecting, "subscribing".into()));
+    }
+
+    #[test]
+    fn a_lost_publisher_is_not_reachable_and_a_long_connection_is() {
+        let health = Health::new(Telemetry::new("n1"));
+        health.set_publisher(ConnectionState::Up);
+        assert_eq!(health.reachable_for(Duration::ZERO), Ok(()));
+        health.set_publisher(ConnectionState::Down(String::new()));
+        assert_eq!(
+            health.reachable_for(Duration::ZERO),
+            Err(BrokerError::Unavailable)
+        );
+        assert_eq!(health.settled_for(Duration::ZERO), Err(BrokerError::Unavailable));
     }
 }

@@ -1,5 +1,5 @@
 //! This node's lease: proof to others that it is alive, and to itself that it was not frozen. Not its renewal
-//! (`lease_renewal`), nor the claims on peers, which stand as long as the lease does.
+//! (`lease_renewal`). Claims on peers stand as long as the lease does.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -87,7 +87,7 @@ impl Lease {
             .store(self.lapses.load(Ordering::Acquire), Ordering::Release);
     }
 
-    /// That check has ended; false if the lease lapsed during it, so that it proves nothing.
+    /// That check has ended; false if the lease lapsed during it, because then it proves nothing.
     pub(crate) fn check_ended(&self) -> bool {
         let checking = self.checking.load(Ordering::Acquire);
         if self.is_overdue() || self.lapses.load(Ordering::Acquire) != checking {
@@ -133,5 +133,48 @@ mod tests {
         lease.renewed(start + LEASE * 2);
         assert!(!lease.check_ended());
         assert!(lease.may_be_lost());
+    }
+
+    #[test]
+    fn a_renewal_is_late_once_the_lease_is_over() {
+        let lease = lease();
+        let start = Instant::now();
+        lease.renewed(start);
+        lease.renewed(start + LEASE);
+        assert!(!lease.may_be_lost(), "just in time");
+        lease.renewed(start + 2 * LEASE + Duration::from_millis(2));
+        assert!(lease.may_be_lost());
+    }
+
+    #[test]
+    fn an_earlier_renewal_that_is_answered_later_changes_nothing() {
+        let lease = lease();
+        let start = Instant::now();
+        lease.renewed(start + 3 * LEASE);
+        lease.renewed(start);
+        assert!(!lease.may_be_lost());
+        lease.renewed(start + 4 * LEASE);
+        assert!(!lease.may_be_lost());
+    }
+
+    #[test]
+    fn a_lease_is_asked_for_and_written_with_its_time_to_live() {
+        let lease = lease();
+        let mut pipeline = Pipeline::new();
+        lease.write(&mut pipeline);
+        let text = String::from_utf8(pipeline.get_packed_pipeline()).unwrap();
+        let incarnation = lease.incarnation();
+        assert_eq!(
+            text,
+            format!(
+                "*2\r\n$3\r\nGET\r\n$7\r\nsb:l:n1\r\n*5\r\n$3\r\nSET\r\n$7\r\nsb:l:n1\r\n$16\r\n\
+                 {incarnation}\r\n$2\r\nPX\r\n$5\r\n10000\r\n"
+            )
+        );
+    }
+
+    #[test]
+    fn a_lease_that_was_never_taken_is_not_overdue() {
+        assert!(!lease().is_overdue());
     }
 }

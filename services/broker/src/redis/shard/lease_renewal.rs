@@ -1,5 +1,5 @@
 //! Renews this node's lease, on a pooled connection of its own: no queue of publishes can make this node look
-//! dead. Not what a late renewal means (`lease`).
+//! dead. Not the meaning of a late renewal (`lease`).
 
 use std::{
     sync::Arc,

@@ -1,8 +1,10 @@
 //! A shard: one Redis server, with the tasks that use it. The publisher sends commands, the subscriber receives
-//! messages, the lease proves that the node is alive, and the claim worker repairs claims. Not which partition
-//! lies where (`topology`).
+//! messages, the lease proves that the node is alive, and the claim worker repairs claims. Not the
+//! map of partitions to shards (`topology`).
 
 mod claim_worker;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod health;
 pub(crate) mod interpret;
 mod lease;

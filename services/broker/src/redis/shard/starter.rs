@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// What every shard of a broker shares.
+/// The values that every shard of a broker shares.
 pub(crate) struct Starter {
     pub(crate) run: NodeRun,
     pub(crate) events: Arc<dyn BrokerEvents>,

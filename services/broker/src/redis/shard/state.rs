@@ -1,4 +1,4 @@
-//! What the tasks of one shard share. Not what only one of them needs: that lives in its task.
+//! The state that the tasks of one shard share. State that only one task needs stands in that task.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -150,7 +150,7 @@ impl Shard {
         self.window_ms.store(millis(window), Ordering::Relaxed);
     }
 
-    /// What stays of a session whose node ends before its connection; `None` where sessions cannot be resumed.
+    /// The retention of a session whose node ends before its connection; `None` where sessions cannot be resumed.
     pub(crate) fn retention_at_shutdown(&self) -> Option<Retention> {
         let window = Duration::from_millis(self.window_ms.load(Ordering::Relaxed));
         let snapshot = None;
@@ -186,3 +186,7 @@ impl Shard {
         self.telemetry.subscriptions(gauge(desired), gauge(confirmed));
     }
 }
+
+#[cfg(test)]
+#[path = "state_tests.rs"]
+mod tests;

@@ -1,5 +1,4 @@
-//! Topologies: which Redis servers there are, and which of them serves which partition. One file each, and one line
-//! in this list.
+//! Topologies. Each maps the partitions to Redis servers, in one file and one line of this list.
 
 mod standalone;
 mod table;

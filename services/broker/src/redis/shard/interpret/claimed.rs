@@ -1,4 +1,4 @@
-//! What follows from a claim that no attach waits for any more.
+//! The consequences of a claim whose attach has given up.
 
 use switchboard_core::BrokerEvents;
 use switchboard_protocol::NodeMessage;
@@ -41,6 +41,6 @@ pub(crate) fn adopt(
         message: message.encode(),
     };
     if let Err(error) = shard.send(command) {
-        tracing::warn!(%error, "a node was not told that it lost a session");
+        tracing::warn!(%error, "a node was not informed that it lost a session");
     }
 }

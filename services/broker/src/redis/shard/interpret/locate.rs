@@ -1,4 +1,4 @@
-//! What follows from a peer's record and from the lease of its owner.
+//! The consequences of a peer's record and of its owner's lease.
 
 use switchboard_core::{BrokerError, BrokerEvents, Presence, StoreOutcome};
 use switchboard_protocol::{Mid, PeerKey};

@@ -1,5 +1,5 @@
-//! What follows from the reply to a command: the one place. Every command ends here exactly once, also without a
-//! reply. Not how replies are read (`command`).
+//! The consequences of replies, in one place. Every command ends here exactly once, also without a reply. Not how
+//! replies are read (`command`).
 
 pub(crate) mod claimed;
 mod locate;
@@ -85,3 +85,6 @@ fn script(
     }
     None
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! What follows from the answer to a store.
+//! The consequences of the answer to a store.
 
 use switchboard_core::{BrokerError, BrokerEvents, StoreOutcome, StoredMessage};
 use switchboard_protocol::{NodeId, NodeMessage, PeerKey};

@@ -1,4 +1,4 @@
-//! Opens the connection that sends commands, and leaves Redis ready for them. Not what is sent on it afterwards
+//! Opens the connection that sends commands, and leaves Redis ready for them. Not the commands that follow
 //! (`pipelines`).
 
 use std::{

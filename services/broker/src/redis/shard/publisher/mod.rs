@@ -1,6 +1,6 @@
 //! The connection that sends commands: one task, one multiplexed connection of redis-rs, a few pipelines in
 //! flight. Nothing here waits for a reply before it sends the next pipeline. Every command is interpreted, also
-//! when the connection is lost. Not what replies mean (`interpret`).
+//! when the connection is lost. Not the consequences of replies (`interpret`).
 
 mod handshake;
 mod pipelines;

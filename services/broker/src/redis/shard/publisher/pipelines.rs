@@ -28,7 +28,7 @@ const MAX_BATCH_BYTES: usize = 256 * 1024;
 /// The most pipelines in flight.
 const MAX_PIPELINES: usize = 4;
 
-/// What is in flight and what goes next on one connection.
+/// The pipelines in flight and the commands that go next, on one connection.
 pub(super) struct Pipelines {
     connection: MultiplexedConnection,
     ready: VecDeque<Command>,

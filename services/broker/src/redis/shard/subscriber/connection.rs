@@ -1,4 +1,4 @@
-//! What reader, writer and prober of one pub/sub connection share.
+//! The state that reader, writer and prober of one pub/sub connection share.
 
 use std::sync::atomic::AtomicU64;
 

@@ -1,11 +1,11 @@
-//! The pub/sub connection: kept, and rebuilt whenever it is lost, deaf or speaks nonsense. Not a general pub/sub
-//! client, and not the table of what to subscribe (`tables`).
+//! The pub/sub connection. It is rebuilt when it is lost, when the node receives nothing, or when Redis breaks the
+//! protocol. Not a general pub/sub client, and not the table of subscriptions (`tables`).
 //!
 //! There is no queue between the reader and the node: `BrokerEvents` promises to return at once
 //! (its own queues are bounded per receiver), so a queue would only add a copy, a wake-up and one more place
 //! to overflow. The reader yields to other tasks after every few frames instead.
 //!
-//! A stale connection cannot speak: its socket, reader and writer are one future, dropped before the next
+//! An old connection delivers nothing: its socket, reader and writer are one future, dropped before the next
 //! connection is made.
 
 mod connection;

@@ -4,8 +4,8 @@
 /// The largest payload accepted, in bytes; node envelopes are far smaller.
 pub(crate) const MAX_PAYLOAD_BYTES: usize = 1024 * 1024;
 
-/// The most elements of one array: a message has three.
-const MAX_ELEMENTS: usize = 4;
+/// The elements of every array: kind, channel, and payload or count.
+const ELEMENTS: i64 = 3;
 
 /// The longest line without its payload: an error text, a length.
 const MAX_LINE_BYTES: usize = 1024;
@@ -65,7 +65,7 @@ impl<'a> Reader<'a> {
     }
 
     fn array(&mut self, elements: i64) -> Parsed<Frame<'a>> {
-        if !usize::try_from(elements).is_ok_and(|elements| elements == 3 && elements <= MAX_ELEMENTS) {
+        if elements != ELEMENTS {
             return Err(ProtocolError("an array of an unexpected length"));
         }
         let kind = complete!(self.bulk());
@@ -190,6 +190,44 @@ mod tests {
             assert!(parse(text).is_err(), "{}", text.escape_ascii());
         }
         assert!(parse(&[b'+'; MAX_LINE_BYTES]).is_err(), "a line without an end");
+    }
+
+    #[test]
+    fn a_payload_may_have_a_mebibyte_and_a_line_a_kibibyte() {
+        let head = |bytes: usize| format!("*3\r\n$7\r\nmessage\r\n$2\r\nch\r\n${bytes}\r\n");
+        assert_eq!(parse(head(1_048_576).as_bytes()), Ok(None));
+        assert!(parse(head(1_048_577).as_bytes()).is_err());
+        let line = |bytes: usize| format!("-{}\r\n", "x".repeat(bytes - 3));
+        assert_eq!(
+            parse(line(1_024).as_bytes()).map(|frame| frame.unwrap().1),
+            Ok(1_024)
+        );
+        assert!(parse(line(1_025).as_bytes()).is_err());
+        assert_eq!(parse(&[b'-'; 1_023]), Ok(None));
+        assert!(parse(&[b'-'; 1_024]).is_err());
+    }
+
+    #[test]
+    fn an_array_has_three_elements_and_a_bulk_string_ends_where_it_says() {
+        for text in [
+            &b"*2\r\n$7\r\nmessage\r\n$2\r\nch\r\n"[..],
+            b"*4\r\n$7\r\nmessage\r\n$2\r\nch\r\n$1\r\nx\r\n$1\r\nx\r\n",
+            b"*3\r\n$7\r\nmessage\r\n$2\r\nch\r\n$1\r\nxyz",
+            b"*3\r\n$7\r\nmessage\r\n$2\r\nch\r\n$-2\r\n",
+            b"*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:x\r\n",
+            b"*3\r\n$8\r\npmessage\r\n$1\r\nc\r\n$1\r\nx\r\n",
+        ] {
+            assert!(parse(text).is_err(), "{}", text.escape_ascii());
+        }
+        let not_yet = b"*3\r\n$7\r\nmessage\r\n$2\r\nch\r\n$1\r\nx\r";
+        assert_eq!(parse(not_yet), Ok(None), "the line break is not complete");
+    }
+
+    #[test]
+    fn a_frame_ends_where_the_next_begins() {
+        let two = b"+OK\r\n-no\r\n";
+        assert_eq!(parse(two), Ok(Some((Frame::Ok, 5))));
+        assert_eq!(parse(&two[5..]), Ok(Some((Frame::Error(b"no"), 5))));
     }
 
     proptest! {

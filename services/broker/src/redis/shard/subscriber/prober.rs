@@ -1,4 +1,4 @@
-//! Proves, every second, that the node receives on one pub/sub connection, and judges confirmations that are late.
+//! Proves, every second, that the node receives on one pub/sub connection, and ends a connection whose confirmations are late.
 
 use std::{
     sync::atomic::Ordering,
@@ -21,7 +21,7 @@ const PROBE_EVERY: Duration = Duration::from_millis(800);
 /// How long a probe may take. Shorter than [`PROBE_EVERY`], so that three misses are seen within 3 s.
 const PROBE_PATIENCE: Duration = Duration::from_millis(600);
 
-/// Probes missed in a row after which the node calls itself deaf; one may be a hiccup.
+/// Probes missed in a row after which the node calls itself deaf; a single miss proves nothing.
 const DEAF_AT_MISSES: u32 = 2;
 
 /// Probes missed in a row after which the connection is replaced.

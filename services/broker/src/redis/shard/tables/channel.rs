@@ -1,4 +1,4 @@
-//! What a subscription is for. Not the channel's name in Redis (`keys`).
+//! The channels of subscriptions. Not their names in Redis (`keys`).
 
 use std::hash::{Hash, Hasher};
 

@@ -7,7 +7,7 @@ use switchboard_protocol::{PeerKey, ResumeToken, SessionId};
 
 use crate::redis::claim::LocalClaim;
 
-/// The table. One per shard; about 64 bytes per peer besides the shared key.
+/// The table. One per shard; about 64 bytes per peer plus the shared key.
 #[derive(Debug, Default)]
 pub(crate) struct ClaimTable {
     claims: HashMap<PeerKey, Entry>,

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use super::channel::{Channel, ChannelRef};
 
-/// The table. One per shard; 24 bytes per channel besides the shared name.
+/// The table. One per shard; 24 bytes per channel plus the shared name.
 #[derive(Debug, Default)]
 pub(crate) struct SubscriptionTable {
     channels: HashMap<Channel, Entry>,
@@ -55,14 +55,14 @@ enum State {
     Unsubscribing,
 }
 
-/// What to send for one channel.
+/// The command to send for one channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Change {
     Subscribe,
     Unsubscribe,
 }
 
-/// Resolves when the subscription is confirmed; fails when the connection is lost or nobody is to wait any more.
+/// Resolves when the subscription is confirmed; fails when the connection is lost or the wait is over.
 pub(crate) type Confirmation = oneshot::Receiver<()>;
 
 impl Entry {
@@ -119,7 +119,7 @@ impl SubscriptionTable {
         Some(receiver)
     }
 
-    /// Nobody waits for the confirmation of `channel` any more.
+    /// Ends every wait for the confirmation of `channel`.
     pub(crate) fn stop_waiting(&mut self, channel: ChannelRef<'_>) {
         self.waiters.remove(&channel);
     }
