@@ -147,7 +147,7 @@ test('the page opens from a file, draws its charts, switches runs and reads valu
     await chart.hover({ position: { x: 200, y: 100 } });
     assert.match(await opened.locator('.readout').innerText(), /%[^]*(µs|ms|s)/);
     await screenshot(opened, `loadtest-report-${colorScheme}`);
-    assert.deepEqual(opened.complaints, []);
+    assert.deepEqual(opened.errors, []);
     await context.close();
   }
 });
