@@ -1,8 +1,5 @@
 //! Properties of the scenario files of the load generator.
 
-/// Every check of this file by the name of its fuzz target.
-pub const CHECKS: [(&str, fn(&[u8])); 1] = [("scenario", scenario)];
-
 use switchboard_loadtest::scenario::Scenario;
 
 /// A scenario that is read, once written, reads the same.

@@ -1,8 +1,5 @@
 //! Properties of the configuration file.
 
-/// Every check of this file by the name of its fuzz target.
-pub const CHECKS: [(&str, fn(&[u8])); 1] = [("config_file", config_file)];
-
 use std::collections::HashMap;
 
 use switchboard_node::config::{Config, parse};

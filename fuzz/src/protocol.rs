@@ -7,8 +7,11 @@ use switchboard_protocol::{
     encode_send, nests_deeper_than, write_message,
 };
 
+/// The name of a fuzz target, and its property.
+pub type Check = (&'static str, fn(&[u8]));
+
 /// Every check of this file by the name of its fuzz target.
-pub const CHECKS: [(&str, fn(&[u8])); 9] = [
+pub const CHECKS: [Check; 9] = [
     ("command", command),
     ("event", event),
     ("envelope", envelope),

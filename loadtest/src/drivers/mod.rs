@@ -1,5 +1,5 @@
 //! Servers of different kinds behind one trait, so that the same workload, oracle and statistics serve all. A
-//! driver speaks its server's protocol and nothing more: it neither checks nor measures.
+//! driver speaks its server's protocol and nothing more: it does not check or measure.
 
 pub(crate) mod peerjs;
 pub(crate) mod redis;
@@ -88,7 +88,7 @@ impl fmt::Display for Refusal {
 pub enum Outcome {
     /// The receiver has it.
     Delivered,
-    /// It failed; a short text such as the error's code.
+    /// It failed; a short text for example the error's code.
     Failed(String),
 }
 

@@ -49,22 +49,3 @@ pub(super) fn times(pair: &HistogramPair) -> anyhow::Result<Times> {
         uncorrected: summary(&pair.uncorrected)?,
     })
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::record::new_histogram;
-
-    #[test]
-    fn a_summary_is_in_microseconds() {
-        let mut histogram = new_histogram();
-        for value in 1..=100_u64 {
-            histogram.record(value * 1_000_000).unwrap();
-        }
-        let summary = summary(&histogram).unwrap();
-        assert_eq!(summary.count, 100);
-        assert!((summary.p50_us / 50_000.0 - 1.0).abs() < 0.01, "{summary:?}");
-        assert!((quantiles(&histogram).p99_us / 99_000.0 - 1.0).abs() < 0.01);
-        assert!(quantiles(&new_histogram()).max_us < f64::EPSILON);
-    }
-}

@@ -101,7 +101,7 @@ broken{label="
     }
 
     #[test]
-    fn only_counters_that_changed_are_told() {
+    fn only_counters_that_changed_are_kept() {
         let of = |text: &str| parse(text);
         let before = of("a_total 5\nb_total 7\nc_count 9\ngauge 1\nh_bucket{le=\"1\"} 1");
         let after = of("a_total 8\nb_total 7\nc_count 4\nd_sum 2.5\ngauge 9\nh_bucket{le=\"1\"} 3");

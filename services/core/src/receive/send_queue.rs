@@ -300,6 +300,12 @@ impl SendQueue {
         self.bytes
     }
 
+    /// Entries for which there is room.
+    #[cfg(test)]
+    pub(crate) fn capacity(&self) -> usize {
+        self.waiting.capacity()
+    }
+
     /// Entries that wait, of any kind.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.len()

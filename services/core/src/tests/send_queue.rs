@@ -372,3 +372,15 @@ fn a_delivery_has_a_span_only_when_it_is_traced() {
     assert!(delivery.span.context().is_none());
     assert_eq!((delivery.seq, delivery.is_stored), (0, false));
 }
+
+#[test]
+fn an_idle_queue_keeps_little_room() {
+    let mut queue = Queue::new(100, 1000);
+    for (messages, kept) in [(4, 4), (8, 8), (20, 0)] {
+        for _ in 0..messages {
+            assert!(queue.queue.push(Outgoing::Delivered(1)).is_none());
+        }
+        (0..messages).for_each(|_| assert!(queue.poll().is_ready()));
+        assert_eq!(queue.queue.capacity(), kept, "after {messages}");
+    }
+}

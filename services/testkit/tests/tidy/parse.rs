@@ -117,26 +117,28 @@ pub(crate) fn parse(code: &str) -> Module {
 }
 
 /// The type of an inherent `impl`; `None` where it is a trait's.
-fn own_type(tokens: &[&str], mut at: usize) -> Option<Vec<String>> {
-    let mut depth = 0_i32;
-    let skip = tokens.get(at) == Some(&"<");
-    while skip {
-        match *tokens.get(at)? {
+fn own_type(tokens: &[&str], at: usize) -> Option<Vec<String>> {
+    let mut at = at + generics(&tokens[at..]);
+    let mut head = tokens[at..].iter().take_while(|token| **token != "{");
+    let is_trait = head.any(|token| *token == "for");
+    (!is_trait && is_name(tokens.get(at)?)).then(|| path_at(tokens, &mut at))
+}
+
+/// How many tokens the `<…>` at the start takes; none if there is none.
+fn generics(tokens: &[&str]) -> usize {
+    let mut depth = 0;
+    for (place, token) in tokens.iter().enumerate() {
+        match *token {
             "<" => depth += 1,
             // `->` and `=>` are no brackets.
-            ">" if !matches!(tokens[at - 1], "-" | "=") => depth -= 1,
+            ">" if place > 0 && !matches!(tokens[place - 1], "-" | "=") => depth -= 1,
             _ => {}
         }
-        at += 1;
         if depth == 0 {
-            break;
+            return if place == 0 { 0 } else { place + 1 };
         }
     }
-    let is_trait = tokens[at..]
-        .iter()
-        .take_while(|token| **token != "{")
-        .any(|token| *token == "for");
-    (!is_trait && is_name(tokens.get(at)?)).then(|| path_at(tokens, &mut at))
+    0
 }
 
 fn is_name(token: &str) -> bool {
