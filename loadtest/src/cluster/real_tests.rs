@@ -93,19 +93,9 @@ async fn a_frozen_node_answers_no_request_until_it_is_thawed_and_ends_with_its_c
 }
 
 #[tokio::test]
-<<<<<<< HEAD
-async fn a_node_that_does_not_come_up_is_reported_with_its_log() {
-    let Some(cluster) = cluster(1).await else { return };
-    drop(cluster);
-    let spec = scenario::Cluster {
-        nodes: 1,
-        binary: None,
-        config: "[limits]\nmessage_bytes = 1\n".to_owned(),
-=======
 async fn a_node_that_does_not_start_is_reported_with_its_log() {
     let Some(outcome) = cluster(1, "[limits]\nmessage_bytes = 1\n").await else {
         return;
->>>>>>> main
     };
     let error = format!("{:#}", outcome.err().unwrap());
     assert!(error.contains("n1 ended instead of serving"), "{error}");
