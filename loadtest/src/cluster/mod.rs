@@ -15,7 +15,7 @@ pub(crate) use switchboard_harness::REDIS;
 use switchboard_protocol::Secret;
 use tempfile::TempDir;
 
-/// How much load will come. The nodes' own limits are set above it, because they are not what is measured.
+/// How much load will come. The nodes' own limits are set above it, because the measurement is not about them.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Lots {
     /// Connections over all nodes.

@@ -50,9 +50,6 @@ pub struct Who {
 
 impl Who {
     /// Its node's address.
-    ///
-    /// # Errors
-    /// When there is none at all.
     pub(crate) fn pick<'a>(&self, urls: &'a [String]) -> Result<&'a str, Refusal> {
         let url = urls.get(self.node % urls.len().max(1));
         url.map(String::as_str)

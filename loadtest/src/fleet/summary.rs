@@ -22,9 +22,6 @@ pub(super) fn quantiles(histogram: &Histogram<u64>) -> Quantiles {
 }
 
 /// All figures of a report, and the histogram itself as text.
-///
-/// # Errors
-/// When the histogram cannot be encoded; never seen.
 pub(super) fn summary(histogram: &Histogram<u64>) -> anyhow::Result<Summary> {
     Ok(Summary {
         count: histogram.len(),
@@ -40,9 +37,6 @@ pub(super) fn summary(histogram: &Histogram<u64>) -> anyhow::Result<Summary> {
 }
 
 /// Both histograms of a metric.
-///
-/// # Errors
-/// As [`summary`].
 pub(super) fn times(pair: &HistogramPair) -> anyhow::Result<Times> {
     Ok(Times {
         corrected: summary(&pair.corrected)?,

@@ -12,7 +12,7 @@ const MAX_READ: usize = 20_000;
 /// The most series of a difference, the first by name.
 const MAX_CHANGED: usize = 400;
 
-/// Name endings of what is counted up, by Prometheus' rules for names. Buckets are left out: they are many, and times
+/// Name endings of counters, by Prometheus' rules for names. Buckets are left out: they are many, and times
 /// are measured at the clients.
 const COUNTED: [&str; 3] = ["_total", "_count", "_sum"];
 
