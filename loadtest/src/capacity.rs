@@ -1,12 +1,12 @@
 //! The search for the highest rate that keeps the thresholds: doubling until a run fails, then halving the gap.
-//! Only the search; whoever uses it makes the runs.
+//! Only the search; the caller makes the runs.
 
 use crate::scenario::MAX_RATE;
 
-/// Runs of one search, so that it ends even if every run contradicts the one before.
+/// Runs of one search: it ends even if every run contradicts the one before.
 const MAX_RUNS: usize = 40;
 
-/// The smallest gap that is told apart, as a share of the rate: below it noise decides.
+/// The smallest gap, as a share of the rate: below it noise decides.
 const LEAST_PRECISION: f64 = 0.001;
 
 /// A search in progress. Ask [`next`](Self::next), run at that rate, [`tell`](Self::tell), until there is none.
@@ -39,7 +39,7 @@ impl Search {
         }
         if !(LEAST_PRECISION..1.0).contains(&precision) {
             anyhow::bail!(
-                "a precision of {precision} is none; say {LEAST_PRECISION} to 1, such as 0.05 for 5 %"
+                "a precision of {precision} is none; say {LEAST_PRECISION} to 1, for example 0.05 for 5 %"
             );
         }
         Ok(Self {
@@ -97,7 +97,7 @@ impl Search {
         self.failed.is_some()
     }
 
-    /// Runs told so far.
+    /// Runs so far.
     pub(crate) const fn runs(&self) -> usize {
         self.runs
     }

@@ -16,10 +16,10 @@ const MAX_PER_WORKER: u64 = 18_000;
 /// Worker processes of one machine.
 const MAX_WORKERS: u64 = 64;
 
-/// Files that a worker needs besides its connections.
+/// Files that a worker needs in addition to its connections.
 const WORKER_FILES: u64 = 64;
 
-/// Files that a node needs besides its clients: Redis, operations, logs, and clients that come while others go.
+/// Files that a node needs in addition to its clients: Redis, operations, logs, and clients that come while others go.
 const NODE_FILES: u64 = 256;
 
 /// Seconds for which a closed connection keeps its port (TIME_WAIT).
@@ -45,7 +45,7 @@ const SPREAD_FROM: u64 = 5_000;
 pub(crate) struct Need {
     /// The most connections at once, over all workers.
     pub(crate) connections: usize,
-    /// Connects a second that close again, such as calls and abuse; their ports stay taken for a minute.
+    /// Connects a second that close again, for example calls and abuse; their ports stay taken for a minute.
     pub(crate) churn_per_second: f64,
     /// Worker processes; as many as are needed if 0.
     pub(crate) workers: usize,
@@ -87,10 +87,10 @@ pub(crate) fn check(need: &Need) -> Preflight {
         ports: ephemeral_ports().unwrap_or((32_768, 60_999)),
         memory_kib: memory_kib("MemAvailable").unwrap_or(u64::MAX),
     };
-    judge(need, &machine)
+    assess(need, &machine)
 }
 
-fn judge(need: &Need, machine: &Machine) -> Preflight {
+fn assess(need: &Need, machine: &Machine) -> Preflight {
     let connections = wide(need.connections);
     let (workers, problem) = workers(need, machine);
     let mut problems: Vec<_> = problem.into_iter().collect();

@@ -4,10 +4,11 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use anyhow::Context as _;
+use switchboard_harness::Process;
 use switchboard_protocol::Secret;
 
 use crate::{
-    cluster::{Cluster, Lots, REDIS, Server},
+    cluster::{Cluster, Lots, Server},
     fleet::Key,
     observe::Ops,
     scenario::{Scenario, Target},
@@ -58,14 +59,10 @@ impl Servers {
             });
             return servers.collect();
         };
-        let mut servers = cluster.servers();
-        for redis in servers.iter_mut().filter(|server| server.name == REDIS) {
-            redis.ops_url = Some(format!("redis://127.0.0.1:{}", cluster.redis_port()));
-        }
-        servers
+        cluster.servers()
     }
 
-    /// The nodes that a `roll` takes in turn.
+    /// The nodes that a `roll` takes in turn; none where other people run the servers.
     pub(crate) fn nodes(&self) -> Vec<String> {
         self.cluster
             .as_ref()
@@ -73,13 +70,14 @@ impl Servers {
             .unwrap_or_default()
     }
 
-    /// The cluster, for faults that need control of the process.
+    /// The process of that server, for faults that need control of it.
     ///
     /// # Errors
-    /// When other people run the servers.
-    pub(crate) fn own(&self) -> anyhow::Result<&Cluster> {
+    /// When there is no such server, or this program has not started it.
+    pub(crate) fn process(&self, name: &str) -> anyhow::Result<&Process> {
         let own = self.cluster.as_deref();
-        own.context("these servers were not started by this program; use `run` with a command")
+        own.context("these servers were not started by this program; use `run` with a command")?
+            .process(name)
     }
 
     /// `drain` or `undrain` at the operations port of a node.

@@ -7,13 +7,14 @@ The last steps kill the nodes, so they come last. The test takes about two minut
 
 import contextlib
 import pathlib
+import subprocess
 import sys
 import tempfile
 import time
 
 import balancers
 from cluster import CONNECTIONS, Cluster
-from support import ROOT, tool, wait_until
+from support import ROOT, get, tool, wait_until
 from fast_prometheus import Prometheus
 from socket_client import Client, Refused
 
@@ -129,6 +130,13 @@ def dead_nodes(cluster, prometheus, running):
         print(f"  {balancer.name}: no secret in its log of unforwarded requests")
 
 
+def metrics_follow_the_conventions(node):
+    """Names, types and help texts of a running node, judged by promtool."""
+    _, text = get(f"http://127.0.0.1:{node.ops}/metrics")
+    found = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True)
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
 def run(folder, ask_dashboards=None):
     """Runs all steps in `folder`. `ask_dashboards` gets the Prometheus while the cluster is healthy."""
     with contextlib.ExitStack() as ends:
@@ -140,6 +148,8 @@ def run(folder, ask_dashboards=None):
         prometheus = Prometheus(folder / "prometheus", RULES, [f"127.0.0.1:{node.ops}" for node in cluster.nodes])
         ends.callback(prometheus.stop)
         prometheus.evaluated()
+        if tool("promtool"):
+            metrics_follow_the_conventions(cluster.nodes[0])
         for balancer in running:
             balancers.carries_a_call(cluster, balancer)
             print(f"  {balancer.name}: a call passed, and its log shows no secret", flush=True)

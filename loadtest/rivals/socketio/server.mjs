@@ -1,5 +1,5 @@
 // A signaling server as socket.io's users build it: a peer joins the room named by its ID, and `signal` goes to
-// another peer's room, on whichever node that peer is. For the load generator's comparison only: it trusts the ID
+// another peer's room, on any node. For the load generator's comparison only: it trusts the ID
 // that the client names.
 //
 // Environment: HOST, PORT, REDIS_PORT, NODE_NAME; ADAPTER=sharded takes the adapter over Redis' sharded pub/sub.
@@ -18,7 +18,7 @@ for (const client of [publisher, subscriber]) {
 const adapters = { classic: createAdapter, sharded: createShardedAdapter };
 if (!(ADAPTER in adapters)) throw new Error(`ADAPTER is ${ADAPTER}, not one of ${Object.keys(adapters)}`);
 
-// socket.io answers its own path; whoever waits for the start asks any other.
+// socket.io answers its own path; a caller that waits for the start asks any other.
 const server = createServer((_, response) => response.writeHead(404).end());
 const io = new Server(server, {
   transports: ["websocket"],

@@ -93,7 +93,7 @@ fn violations(results: &Results) -> String {
     };
     let mut text = format!("{found} of {}", total(Counter::Sent));
     if total(Counter::SendErrors) > 0 {
-        let _ = write!(text, "; {} told", total(Counter::SendErrors));
+        let _ = write!(text, "; {} errors", total(Counter::SendErrors));
     }
     let is_invalid = |run: &&crate::results::RunResult| run.verdict.exit_code == EXIT_INVALID;
     let invalid = results.runs.iter().filter(is_invalid).count();

@@ -1,5 +1,5 @@
-//! The benchmark: runs the scenarios of its plan, several times each. Rows that are compared alternate, because
-//! machines are noisy and shared. What is run stands in `plan`, what is written in `figures`, `comparison` and `page`.
+//! The benchmark: runs the scenarios of its `plan`, several times each. Rows that are compared alternate, because
+//! machines are noisy and shared. `figures`, `comparison` and `page` write the results.
 
 mod comparison;
 mod figures;
@@ -19,6 +19,7 @@ use crate::{
     report,
     results::{Results, RunResult},
     run::{self, Options},
+    scenario::DriverKind,
 };
 use figures::Figures;
 use plan::{Group, Plan, Row, Size};
@@ -100,7 +101,7 @@ impl Bench<'_> {
             for (row, results) in &mut measured {
                 let mut scenario = group.scenario(row, self.size, self.keys)?;
                 scenario.cluster.binary.clone_from(&self.args.binary);
-                let is_ours = Row::is_ours(&scenario);
+                let is_ours = scenario.target.driver == DriverKind::Switchboard;
                 if let Some(idle) = scenario.idle.as_mut().filter(|idle| !idle.ramp_in_load)
                     && let Some(connections) = self.args.connections
                 {

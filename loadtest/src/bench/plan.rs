@@ -1,5 +1,5 @@
-//! What the benchmark runs, as `presets/bench.toml` says it: groups of scenarios, their rows, what is read off each
-//! row, and what a figure may be at most. Only the plan; nothing runs here.
+//! The plan of the benchmark, from `presets/bench.toml`: groups of scenarios, their rows, the figures of each row, and
+//! the most that a figure may be. Nothing runs here.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 use crate::{
-    scenario::{self, DriverKind, Scenario},
+    scenario::{self, Scenario},
     thresholds::Figure,
 };
 
@@ -156,13 +156,6 @@ impl Group {
         let first = self.rows.first().context("a group without rows")?;
         let seconds = self.scenario(first, size, folder)?.length().as_secs();
         Ok(self.about.replace("{seconds}", &seconds.to_string()))
-    }
-}
-
-impl Row {
-    /// Whether it loads Switchboard.
-    pub(super) fn is_ours(scenario: &Scenario) -> bool {
-        scenario.target.driver == DriverKind::Switchboard
     }
 }
 

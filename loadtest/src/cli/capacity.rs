@@ -36,7 +36,7 @@ pub(super) async fn capacity(args: CapacityArgs) -> anyhow::Result<u8> {
     let scenario = args.scenario.load()?;
     anyhow::ensure!(
         !scenario.thresholds.is_empty(),
-        "a scenario without thresholds has no capacity; give some, such as --set 'thresholds=[\"p99(call_setup) < 100ms\"]'"
+        "a scenario without thresholds has no capacity; give some, for example --set 'thresholds=[\"p99(call_setup) < 100ms\"]'"
     );
     let options = args.manner.options()?;
     let mut search = Search::new(args.from, args.to, args.precision)?;

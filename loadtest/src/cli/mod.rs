@@ -74,9 +74,9 @@ struct CompareArgs {
     a: PathBuf,
     /// The results after.
     b: PathBuf,
-    /// Fail when this holds, such as `p99(call_setup) > +10%` or `rate(calls_set_up) < -5%`; may be given again.
+    /// Fail when this holds, for example `p99(call_setup) > +10%` or `rate(calls_set_up) < -5%`; may be given again.
     #[arg(long)]
-    fail_on: Vec<String>,
+    fail_on: Vec<compare::FailOn>,
     /// As Markdown.
     #[arg(long)]
     markdown: bool,
@@ -112,8 +112,8 @@ pub fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let outcome = match runtime {
         Ok(runtime) => {
-            let outcome = runtime.block_on(obey(command));
-            // What still runs then is nobody's any more; a thread in a blocking call must not keep us.
+            let outcome = runtime.block_on(run_command(command));
+            // A thread in a blocking call must not delay the end of the process.
             runtime.shutdown_background();
             outcome
         }
@@ -133,7 +133,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-async fn obey(command: Command) -> anyhow::Result<u8> {
+async fn run_command(command: Command) -> anyhow::Result<u8> {
     match command {
         Command::Run(args) => run::run(args).await,
         Command::List => Ok(scenarios::list()),
@@ -151,16 +151,9 @@ async fn obey(command: Command) -> anyhow::Result<u8> {
 }
 
 fn compare_results(args: &CompareArgs) -> anyhow::Result<u8> {
-    let gates = args
-        .fail_on
-        .iter()
-        .map(|text| text.parse().map_err(anyhow::Error::msg));
-    let gates = gates.collect::<anyhow::Result<Vec<compare::FailOn>>>()?;
-    let (a, b) = (
-        scenarios::read_results(&args.a)?,
-        scenarios::read_results(&args.b)?,
-    );
-    let comparison = compare::compare(&a, &b, &gates);
+    let a = scenarios::read_results(&args.a)?;
+    let b = scenarios::read_results(&args.b)?;
+    let comparison = compare::compare(&a, &b, &args.fail_on);
     if args.markdown {
         println!("{}", comparison.markdown());
     } else {

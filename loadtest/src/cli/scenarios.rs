@@ -15,16 +15,16 @@ use crate::{
 pub(super) struct ScenarioArgs {
     /// A scenario file, or the name of a preset (see `list`).
     scenario: String,
-    /// Change a key, such as `calls.placement=same-node` or `calls.stages.0.rate=50`; may be given again.
+    /// Change a key, for example `calls.placement=same-node` or `calls.stages.0.rate=50`; may be given again.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// Which kind of server.
     #[arg(long)]
     driver: Option<DriverKind>,
-    /// Load this address instead of starting a cluster, such as ws://127.0.0.1:8080/v1/ws; one for each node.
+    /// Load this address instead of starting a cluster, for example ws://127.0.0.1:8080/v1/ws; one for each node.
     #[arg(long = "url")]
     urls: Vec<String>,
-    /// The nodes' operations ports in the same order, such as http://127.0.0.1:9090.
+    /// The nodes' operations ports in the same order, for example http://127.0.0.1:9090.
     #[arg(long = "ops-url")]
     ops_urls: Vec<String>,
     /// A file with the HS256 secret that the servers trust.

@@ -5,7 +5,7 @@ mod config;
 mod start;
 
 #[cfg(test)]
-pub(crate) mod real_tests;
+mod real_tests;
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -15,7 +15,7 @@ pub(crate) use switchboard_harness::REDIS;
 use switchboard_protocol::Secret;
 use tempfile::TempDir;
 
-/// How much load will come. The nodes' own limits are set above it, because they are not what is measured.
+/// How much load will come. The nodes' own limits are set above it, because the measurement is not about them.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Lots {
     /// Connections over all nodes.
@@ -29,7 +29,7 @@ pub(crate) struct Server {
     pub(crate) name: String,
     /// Its process, while it runs on this machine; another one after each start.
     pub(crate) pid: Option<u32>,
-    /// The root of its operations port, for example `http://127.0.0.1:9090`.
+    /// Where its figures can be read: the root of its operations port (`http://127.0.0.1:9090`), or `redis://…`.
     pub(crate) ops_url: Option<String>,
     /// Its version, where it says.
     pub(crate) version: Option<String>,
@@ -49,7 +49,6 @@ struct Local {
 pub(crate) struct Cluster {
     /// The Redis first, then the nodes in the order of their names.
     servers: Vec<Local>,
-    redis_port: u16,
     urls: Vec<String>,
     secret: Secret,
     /// Logs and configuration. After the servers: it goes when they are gone.
@@ -60,18 +59,6 @@ impl Cluster {
     /// Where the nodes take clients, in the order of their names.
     pub(crate) fn urls(&self) -> Vec<String> {
         self.urls.clone()
-    }
-
-    /// The nodes' operations ports, in the same order; empty for servers that have none.
-    #[cfg(test)]
-    pub(crate) fn ops_urls(&self) -> Vec<String> {
-        let urls = self.servers.iter().filter_map(|server| server.ops_url.clone());
-        urls.collect()
-    }
-
-    /// Where its Redis listens, on 127.0.0.1.
-    pub(crate) const fn redis_port(&self) -> u16 {
-        self.redis_port
     }
 
     /// What the nodes trust: HS256, made for this cluster.
@@ -112,50 +99,14 @@ impl Cluster {
         folder.path().to_owned()
     }
 
-    /// Whether the process of `name` is there; a frozen one is.
+    /// The process of that server, to kill, stop, start, freeze or thaw it. A stopped node drains first, which takes as
+    /// long as its `[drain]` says. A Redis comes back empty.
     ///
     /// # Errors
-    /// When there is no such server; so with all that follow.
-    #[cfg(test)]
-    pub(crate) fn is_running(&self, name: &str) -> anyhow::Result<bool> {
-        Ok(self.named(name)?.process.pid().is_some())
-    }
-
-    /// SIGKILL; returns when the process is gone.
-    pub(crate) async fn kill(&self, name: &str) -> anyhow::Result<()> {
-        self.named(name)?.process.kill().await
-    }
-
-    /// SIGTERM; returns when the process has ended by itself, and fails when it does not in time. A node drains
-    /// first, which takes as long as its `[drain]` says.
-    pub(crate) async fn stop(&self, name: &str) -> anyhow::Result<()> {
-        self.named(name)?.process.stop().await.map(drop)
-    }
-
-    /// Starts what was killed or stopped, at its old address, and waits until it serves. A Redis comes back empty.
-    pub(crate) async fn start_again(&self, name: &str) -> anyhow::Result<()> {
-        self.named(name)?.process.start().await
-    }
-
-    /// SIGSTOP.
-    pub(crate) fn freeze(&self, name: &str) -> anyhow::Result<()> {
-        self.named(name)?.process.freeze()
-    }
-
-    /// SIGCONT.
-    pub(crate) fn thaw(&self, name: &str) -> anyhow::Result<()> {
-        self.named(name)?.process.thaw()
-    }
-
-    /// The root of a node's operations port.
-    #[cfg(test)]
-    pub(crate) fn ops_url(&self, name: &str) -> anyhow::Result<&str> {
-        let url = self.named(name)?.ops_url.as_deref();
-        url.ok_or_else(|| anyhow::anyhow!("{name} has no operations port"))
-    }
-
-    fn named(&self, name: &str) -> anyhow::Result<&Local> {
+    /// When there is no such server.
+    pub(crate) fn process(&self, name: &str) -> anyhow::Result<&Process> {
         let found = self.servers.iter().find(|local| local.process.name() == name);
+        let found = found.map(|local| &local.process);
         found.ok_or_else(|| {
             let names: Vec<_> = self.servers.iter().map(|local| local.process.name()).collect();
             anyhow::anyhow!("there is no server `{name}`; there are {}", names.join(", "))

@@ -38,14 +38,8 @@ impl Cluster {
         );
         let mut folder = TempDir::with_prefix("switchboard-loadtest-")?;
         match start(driver, spec, lots, folder.path()).await {
-            Ok(Started {
+            Ok((servers, urls, secret)) => Ok(Self {
                 servers,
-                redis_port,
-                urls,
-                secret,
-            }) => Ok(Self {
-                servers,
-                redis_port,
                 urls,
                 secret,
                 folder: Mutex::new(folder),
@@ -62,12 +56,8 @@ impl Cluster {
     }
 }
 
-struct Started {
-    servers: Vec<Local>,
-    redis_port: u16,
-    urls: Vec<String>,
-    secret: Secret,
-}
+/// The servers, the client URLs, and the secret of the nodes.
+type Started = (Vec<Local>, Vec<String>, Secret);
 
 async fn start(
     driver: DriverKind,
@@ -80,7 +70,7 @@ async fn start(
     let (redis_port, redis_url) = (redis.port(), redis.url());
     let redis = Local {
         process: redis.into_process(),
-        ops_url: None,
+        ops_url: Some(redis_url.clone()),
         program: REDIS.to_owned(),
         version: program_version(Path::new("redis-server"), "--version").await.ok(),
     };
@@ -98,12 +88,7 @@ async fn start(
         DriverKind::Socketio => rivals(Rival::Socketio, spec.nodes, redis_port, folder).await?,
         DriverKind::Spreed => rivals(Rival::Spreed, spec.nodes, redis_port, folder).await?,
     };
-    Ok(Started {
-        servers: [redis].into_iter().chain(started).collect(),
-        redis_port,
-        urls,
-        secret,
-    })
+    Ok(([redis].into_iter().chain(started).collect(), urls, secret))
 }
 
 /// A rival's servers and their client URLs.

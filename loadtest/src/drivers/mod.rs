@@ -1,5 +1,5 @@
 //! Servers of different kinds behind one trait, so that the same workload, oracle and statistics serve all. A
-//! driver speaks its server's protocol and nothing more: it neither checks nor measures.
+//! driver speaks its server's protocol and nothing more: it does not check or measure.
 
 pub(crate) mod peerjs;
 pub(crate) mod redis;
@@ -50,9 +50,6 @@ pub struct Who {
 
 impl Who {
     /// Its node's address.
-    ///
-    /// # Errors
-    /// When there is none at all.
     pub(crate) fn pick<'a>(&self, urls: &'a [String]) -> Result<&'a str, Refusal> {
         let url = urls.get(self.node % urls.len().max(1));
         url.map(String::as_str)
@@ -88,7 +85,7 @@ impl fmt::Display for Refusal {
 pub enum Outcome {
     /// The receiver has it.
     Delivered,
-    /// It failed; a short text such as the error's code.
+    /// It failed; a short text for example the error's code.
     Failed(String),
 }
 

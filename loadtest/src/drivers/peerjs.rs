@@ -25,7 +25,7 @@ const EXPIRY: Duration = Duration::from_millis(6500);
 /// Sends remembered for an EXPIRE; earlier ones get no outcome.
 const MAX_REMEMBERED: usize = 4096;
 
-/// The protocol of PeerServer, for addresses such as `ws://127.0.0.1:9000/peerjs`.
+/// The protocol of PeerServer, for addresses for example `ws://127.0.0.1:9000/peerjs`.
 pub(crate) struct PeerJs;
 
 /// A peer known to PeerServer.
@@ -76,7 +76,7 @@ impl Protocol for PeerJs {
 }
 
 async fn opened(wire: &mut Wire) -> Result<(), Refusal> {
-    let text = wire.hear().await.map_err(Refusal)?;
+    let text = wire.receive().await.map_err(Refusal)?;
     let envelope = serde_json::from_str::<Envelope<'_>>(&text);
     match envelope.map_or("", |envelope| envelope.kind) {
         "OPEN" => Ok(()),
@@ -158,7 +158,7 @@ impl Connection for PeerConnection {
             }
             tokio::select! {
                 _ = self.heartbeat.tick() => self.wire.owe(HEARTBEAT),
-                text = self.wire.hear() => if let Some(event) = self.meaning(&text?) {
+                text = self.wire.receive() => if let Some(event) = self.meaning(&text?) {
                     return Ok(event);
                 },
             }

@@ -1,5 +1,5 @@
 //! Raw Redis, the baseline: a peer is one RESP3 connection that has SUBSCRIBEd to the channel named by its ID and
-//! PUBLISHes to those of others. RESP3 lets one connection do both, so there are neither second connections nor a
+//! PUBLISHes to those of others. RESP3 lets one connection do both, so there are no second connections and no
 //! pool of publishers, and the bytes on the wire are the payload and its channel's name. It is not a signaling
 //! server: it authenticates no peer and names no sender.
 //!
@@ -28,7 +28,7 @@ use super::{
 /// Bytes that a connection's buffers start with; they grow with the messages.
 const BUFFER_BYTES: usize = 1024;
 
-/// The protocol of Redis, for addresses such as `redis://127.0.0.1:6379`.
+/// The protocol of Redis, for addresses for example `redis://127.0.0.1:6379`.
 pub(crate) struct RawRedis;
 
 /// A subscribed connection.
@@ -104,13 +104,13 @@ fn is_text(reply: Option<&Reply>, text: &str) -> bool {
     matches!(reply, Some(Reply::Text(found)) if found == text)
 }
 
-/// An error's code, such as `NOAUTH`; the rest may quote the command.
+/// An error's code, for example `NOAUTH`; the rest may quote the command.
 fn first_word(error: &str) -> String {
     error.split(' ').next().unwrap_or_default().to_owned()
 }
 
 impl RedisConnection {
-    /// Writes what is unsent. A dropped future leaves the rest for the next call.
+    /// Writes the unsent bytes. A dropped future leaves the rest for the next call.
     async fn write(&mut self) -> Result<(), Broken> {
         while !self.unsent.is_empty() {
             match self.tcp.write(&self.unsent).await {

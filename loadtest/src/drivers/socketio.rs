@@ -26,7 +26,7 @@ const CONNECT_ERROR: &str = "44";
 /// Milliseconds of silence at most, whatever the server announces.
 const MAX_SILENCE_MS: u64 = 600_000;
 
-/// The protocol of the socket.io server, for addresses such as `ws://127.0.0.1:3000/socket.io/`.
+/// The protocol of the socket.io server, for addresses for example `ws://127.0.0.1:3000/socket.io/`.
 pub(crate) struct SocketIo;
 
 /// A connected socket.
@@ -84,7 +84,7 @@ impl Protocol for SocketIo {
 
 /// Connects to the main namespace and waits for `ready`: only then is the peer in its room.
 async fn greet(wire: &mut Wire, peer: &str) -> Result<(Handshake, String), Refusal> {
-    let text = wire.hear().await.map_err(Refusal)?;
+    let text = wire.receive().await.map_err(Refusal)?;
     let handshake = text
         .strip_prefix(OPEN)
         .and_then(|text| serde_json::from_str(text).ok());
@@ -92,7 +92,7 @@ async fn greet(wire: &mut Wire, peer: &str) -> Result<(Handshake, String), Refus
     wire.ask(format!("{CONNECT}{}", serde_json::json!({ "peer": peer })))
         .await?;
     loop {
-        let text = wire.hear().await.map_err(Refusal)?;
+        let text = wire.receive().await.map_err(Refusal)?;
         if &*text == PING {
             wire.owe(PONG);
         } else if text.starts_with(CONNECT_ERROR) {
@@ -120,7 +120,7 @@ impl Connection for Socket {
     async fn next(&mut self) -> Result<LinkEvent, String> {
         loop {
             let text = tokio::select! {
-                text = self.wire.hear() => text?,
+                text = self.wire.receive() => text?,
                 () = &mut self.deadline => return Err("ping timeout".to_owned()),
             };
             if &*text == PING {

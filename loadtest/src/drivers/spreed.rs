@@ -16,7 +16,7 @@ use super::{
 /// Stands for the Nextcloud that a peer belongs to; the server compares it and asks it nothing.
 const BACKEND: &str = "http://127.0.0.1";
 
-/// The protocol of spreed servers, for addresses such as `ws://127.0.0.1:8080/spreed`. Peers of different addresses
+/// The protocol of spreed servers, for addresses for example `ws://127.0.0.1:8080/spreed`. Peers of different addresses
 /// reach each other if the servers share a NATS.
 pub(crate) struct Spreed(hmac::Key);
 
@@ -83,7 +83,7 @@ impl Protocol for Spreed {
 async fn greet(wire: &mut Wire, hello: String) -> Result<String, Refusal> {
     wire.ask(hello).await?;
     loop {
-        let text = wire.hear().await.map_err(Refusal)?;
+        let text = wire.receive().await.map_err(Refusal)?;
         let envelope = serde_json::from_str::<Envelope>(&text);
         let envelope = envelope.map_err(|_| Refusal("not the protocol".into()))?;
         if let Some(error) = envelope.error {
@@ -124,7 +124,7 @@ impl Connection for SpreedSession {
 
     async fn next(&mut self) -> Result<LinkEvent, String> {
         loop {
-            if let Some(event) = meaning(&self.0.hear().await?) {
+            if let Some(event) = meaning(&self.0.receive().await?) {
                 return Ok(event);
             }
         }

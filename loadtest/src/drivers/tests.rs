@@ -162,7 +162,7 @@ async fn raw_redis_carries_a_call_and_reports_a_missing_receiver() {
     let outcome = outcome_of_unknown(&mut ada, MAX_TIME).await;
     assert_eq!(outcome, Some(Outcome::Failed("no receiver".into())));
     leaves(bob).await;
-    cluster.kill(REDIS).await.unwrap();
+    cluster.process(REDIS).unwrap().kill().await.unwrap();
     ends(ada).await;
 }
 
@@ -187,7 +187,7 @@ async fn peerserver_carries_a_call_and_reports_an_absent_peer_after_five_seconds
     let refusal = driver.connect(&who("ada", 0)).await.err();
     assert_eq!(refusal.map(|refusal| refusal.0), Some("ID-TAKEN".into()));
     leaves(bob).await;
-    cluster.kill("peerjs").await.unwrap();
+    cluster.process("peerjs").unwrap().kill().await.unwrap();
     ends(ada).await;
 }
 
@@ -203,7 +203,7 @@ async fn socketio_carries_a_call_across_nodes_and_is_silent_on_an_absent_peer() 
     assert_eq!(driver.nodes(), 2);
     let (mut ada, mut bob) = call(&driver).await;
     assert_eq!(outcome_of_unknown(&mut ada, QUIET_TIME).await, None);
-    cluster.kill("socketio-1").await.unwrap();
+    cluster.process("socketio-1").unwrap().kill().await.unwrap();
     ends(ada).await;
     assert!(
         timeout(QUIET_TIME, bob.next()).await.is_err(),
@@ -230,7 +230,7 @@ async fn spreed_carries_a_call_and_is_silent_on_an_absent_session() {
     let refusal = stranger.connect(&who("eve", 0)).await.err();
     assert_eq!(refusal.map(|refusal| refusal.0), Some("invalid_token".into()));
     leaves(bob).await;
-    cluster.kill("spreed").await.unwrap();
+    cluster.process("spreed").unwrap().kill().await.unwrap();
     ends(ada).await;
 }
 

@@ -24,7 +24,7 @@ pub(crate) struct Tokens {
     audience: String,
 }
 
-/// What is wrong with a token.
+/// The fault of a bad token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Bad {
     /// It ended long ago.

@@ -1,5 +1,5 @@
 //! A WebSocket to a rival: opened from a chosen source address, then text in both ways. It knows no protocol and
-//! never reconnects. Plain `ws://` only: the rivals run beside the generator.
+//! never reconnects. Plain `ws://` only: the rivals run on the generator's machine.
 
 use std::{
     collections::VecDeque,
@@ -37,7 +37,7 @@ const MAX_MESSAGE_BYTES: usize = 4 << 20;
 /// An open WebSocket.
 pub(super) struct Wire {
     socket: WebSocketStream<TcpStream>,
-    /// What [`Wire::hear`] is to send first, such as the answer to a ping; at most one per message heard.
+    /// What [`Wire::receive`] is to send first, for example the answer to a ping; at most one per message received.
     owed: VecDeque<Utf8Bytes>,
     unflushed: bool,
 }
@@ -48,23 +48,19 @@ pub(super) struct Opened {
     pub(super) times: Times,
 }
 
-/// When the steps of opening were made.
+/// How long TCP took to connect, and when the upgrade was asked for.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Times {
-    /// TCP connected, after so long.
-    connect: Duration,
-    /// When the upgrade was asked for.
-    asked: Instant,
-}
+pub(super) struct Times(Duration, Instant);
 
 impl Times {
-    /// What came of connecting, if messages can come from now on.
+    /// The result of the connect, if messages can come from now on.
     pub(super) fn greeting(self, address: String, node: Option<String>) -> Greeting {
+        let (connect, authenticate) = (self.0, self.1.elapsed());
         Greeting {
             address,
             node,
-            connect: self.connect,
-            authenticate: self.asked.elapsed(),
+            connect,
+            authenticate,
         }
     }
 }
@@ -100,10 +96,7 @@ async fn upgrade(request: Request<()>, source: Option<IpAddr>) -> Result<Opened,
             owed: VecDeque::new(),
             unflushed: false,
         },
-        times: Times {
-            connect: asked - started,
-            asked,
-        },
+        times: Times(asked - started, asked),
     })
 }
 
@@ -139,13 +132,13 @@ impl Wire {
         asked.map_err(|Broken| Refusal("connection closed".into()))
     }
 
-    /// Has `text` sent by the next [`Wire::hear`]; so a dropped future loses neither it nor what was heard.
+    /// Has `text` sent by the next [`Wire::receive`]; so a dropped future loses no text.
     pub(super) fn owe(&mut self, text: impl Into<Utf8Bytes>) {
         self.owed.push_back(text.into());
     }
 
     /// The next text, or why there is none any more. Nothing is lost when the future is dropped.
-    pub(super) async fn hear(&mut self) -> Result<Utf8Bytes, String> {
+    pub(super) async fn receive(&mut self) -> Result<Utf8Bytes, String> {
         loop {
             self.settle().await.map_err(|error| reason(&error))?;
             match self.socket.next().await {

@@ -162,65 +162,25 @@ mod tests {
 
     #[test]
     fn loss_detection_and_recovery_are_read_from_the_timeline() {
-        type Case = (
-            &'static str,
-            &'static [(i64, u64)],
-            u64,
-            u64,
-            Option<f64>,
-            Option<f64>,
-        );
-        let cases: [Case; 6] = [
-            (
-                "a dip",
-                &[(-5_000, 100), (5_300, 50), (6_000, 80), (7_200, 100)],
-                20,
-                50,
-                Some(0.3),
-                Some(2.2),
-            ),
-            ("nothing lost", &[(-5_000, 100)], 20, 100, None, Some(0.0)),
-            (
-                "peers that leave with the load",
-                &[(-5_000, 100), (15_000, 0)],
-                15,
-                100,
-                None,
-                Some(0.0),
-            ),
-            (
-                "never back",
-                &[(-5_000, 100), (5_100, 60)],
-                20,
-                60,
-                Some(0.1),
-                None,
-            ),
-            (
-                "one lucky sample",
-                &[
-                    (-5_000, 100),
-                    (5_100, 60),
-                    (5_500, 100),
-                    (5_700, 90),
-                    (6_400, 101),
-                ],
-                20,
-                60,
-                Some(0.1),
-                Some(1.4),
-            ),
-            ("no samples", &[], 4, 0, None, Some(0.0)),
-        ];
-        for (name, steps, end_s, least, detected, reconnected) in cases {
-            let result = &heal(
-                &[fault(5_000, "kill n2")],
-                &timeline(steps),
-                &[],
-                Duration::from_secs(end_s),
-            )[0];
-            let found = (result.connected_min, result.detected_s, result.reconnected_s);
-            assert_eq!(found, (least, detected, reconnected), "{name}");
+        // What; connections from that millisecond on; the end in seconds; the fewest; detected; reconnected.
+        let table = "
+            a dip | -5000 100, 5300 50, 6000 80, 7200 100 | 20 | 50 | Some(0.3) | Some(2.2)
+            no loss | -5000 100 | 20 | 100 | None | Some(0.0)
+            peers that leave with the load | -5000 100, 15000 0 | 15 | 100 | None | Some(0.0)
+            never back | -5000 100, 5100 60 | 20 | 60 | Some(0.1) | None
+            one lucky sample | -5000 100, 5100 60, 5500 100, 5700 90, 6400 101 | 20 | 60 | Some(0.1) | Some(1.4)
+            no connections | -5000 0 | 4 | 0 | None | Some(0.0)";
+        for line in table.trim().lines() {
+            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+            let steps = cells[1].split(", ").map(|step| step.split_once(' ').unwrap());
+            let steps: Vec<_> = steps
+                .map(|(at, count)| (at.parse().unwrap(), count.parse().unwrap()))
+                .collect();
+            let end = Duration::from_secs(cells[2].parse().unwrap());
+            let result = &heal(&[fault(5_000, "kill n2")], &timeline(&steps), &[], end)[0];
+            let times = [result.detected_s, result.reconnected_s].map(|time| format!("{time:?}"));
+            assert_eq!(result.connected_min.to_string(), cells[3], "{line}");
+            assert_eq!(times, cells[4..], "{line}");
         }
     }
 

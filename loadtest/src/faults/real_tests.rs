@@ -88,7 +88,7 @@ async fn a_drain_reaches_the_node_and_is_taken_back() {
     }
     let error = servers.post("n2", "drain").await.unwrap_err().to_string();
     assert!(error.contains("`n2` has no address"), "{error}");
-    servers.own().unwrap().kill("n1").await.unwrap();
+    servers.process("n1").unwrap().kill().await.unwrap();
     let error = format!("{:#}", servers.post("n1", "drain").await.unwrap_err());
     assert!(error.contains("/drain fails"), "{error}");
 }

@@ -30,14 +30,14 @@ impl FaultsRun {
         let (server, what) = (fault.server.as_deref().unwrap_or_default(), fault.to_string());
         match fault.action {
             FaultAction::Kill => {
-                let kill = async { self.servers.own()?.kill(server).await };
+                let kill = async { self.servers.process(server)?.kill().await };
                 if self.report(what, false, kill).await && self.lasted(fault).await {
                     self.start_again(server).await;
                 }
             }
             FaultAction::Start => drop(self.start_again(server).await),
             FaultAction::Freeze => {
-                let freeze = async { self.servers.own()?.freeze(server) };
+                let freeze = async { self.servers.process(server)?.freeze() };
                 if self.report(what, false, freeze).await && self.lasted(fault).await {
                     self.thaw(server).await;
                 }
@@ -65,25 +65,26 @@ impl FaultsRun {
     }
 
     async fn start_again(&self, server: &str) -> bool {
-        let start = async { self.servers.own()?.start_again(server).await };
+        let start = async { self.servers.process(server)?.start().await };
         self.report(format!("{server} started again"), true, start).await
     }
 
     async fn thaw(&self, server: &str) {
-        let thaw = async { self.servers.own()?.thaw(server) };
+        let thaw = async { self.servers.process(server)?.thaw() };
         self.report(format!("{server} thawed"), true, thaw).await;
     }
 
     /// Rolls that node, or all of them one after the other. A node that does not come back ends it: a roll must not
     /// stop the whole cluster.
     async fn roll(&self, server: Option<String>) {
-        if self.servers.own().is_err() {
-            let refused = async { self.servers.own().map(drop) };
+        let nodes = server.map_or_else(|| self.servers.nodes(), |server| vec![server]);
+        if nodes.is_empty() {
+            let refused = async { self.servers.process("n1").map(drop) };
             self.report("roll".to_owned(), false, refused).await;
         }
-        for node in server.map_or_else(|| self.servers.nodes(), |server| vec![server]) {
+        for node in nodes {
             // It is reported when the node has ended, with the time at which it was asked to: clients move from then on.
-            let stop = async { self.servers.own()?.stop(&node).await };
+            let stop = async { self.servers.process(&node)?.stop().await.map(drop) };
             if !self.report(format!("roll {node}"), false, stop).await || !self.start_again(&node).await {
                 return;
             }

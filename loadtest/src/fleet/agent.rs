@@ -3,7 +3,6 @@
 //! decides which servers may be loaded from here.
 
 use std::{
-    fmt,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -55,14 +54,6 @@ pub(crate) struct Agent {
     pub(crate) check: Check,
     /// Ends when no coordinator was there for so long; never if `None`.
     pub(crate) leave_after: Option<Duration>,
-}
-
-impl fmt::Debug for Agent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Agent")
-            .field("program", &self.program)
-            .finish_non_exhaustive()
-    }
 }
 
 /// Serves one coordinator after the other, until none has come for [`Agent::leave_after`]. Dropping the future

@@ -16,7 +16,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{
     Assignment, Key, Order, Program,
     clock::unix_ms,
-    deadline,
+    deadline::deadline,
     handle::{Handle, Input, Output, WorkerProcess},
     handshake, lines,
     listener::{Listener, Milestone, Progress},
@@ -167,7 +167,6 @@ impl Fleet {
     /// When a worker fails, dies, or takes too long.
     pub(crate) async fn prepare(&mut self) -> anyhow::Result<()> {
         self.prepared = Instant::now();
-        let longest = self.longest(deadline::prepare);
         for (number, worker) in self.workers.iter_mut().enumerate() {
             let Some((output, process)) = worker.unheard.take() else {
                 bail!("a fleet is prepared once");
@@ -183,7 +182,7 @@ impl Fleet {
             let order = Order::Prepare(Box::new(worker.assignment.clone()));
             worker.give(&order).await?;
         }
-        self.await_all(Milestone::Ready, self.prepared + longest).await
+        self.await_all(Milestone::Ready, self.prepared).await
     }
 
     /// Starts the load, at the same moment everywhere, a little in the future.
@@ -209,8 +208,7 @@ impl Fleet {
     /// # Errors
     /// When a worker fails or dies (the run is invalid then), or takes far too long.
     pub(crate) async fn ended(&mut self) -> anyhow::Result<()> {
-        self.await_all(Milestone::Ended, self.start + self.longest(deadline::load))
-            .await
+        self.await_all(Milestone::Ended, self.start).await
     }
 
     /// Has all workers close their connections and end, and gives what they recorded.
@@ -221,8 +219,7 @@ impl Fleet {
         for worker in &mut self.workers {
             worker.give(&Order::Finish).await?;
         }
-        let until = Instant::now() + self.longest(deadline::finish);
-        self.await_all(Milestone::Done, until).await?;
+        self.await_all(Milestone::Done, Instant::now()).await?;
         for worker in self.workers.drain(..) {
             drop(worker.input);
             if let Some(listener) = worker.listener {
@@ -235,16 +232,11 @@ impl Fleet {
         Ok(merged)
     }
 
-    fn longest(&self, deadline: fn(&crate::scenario::Scenario) -> Duration) -> Duration {
-        let times = self
-            .workers
-            .iter()
-            .map(|worker| deadline(&worker.assignment.scenario));
-        times.max().unwrap_or_default()
-    }
-
     /// Waits until every worker has reached the milestone.
-    async fn await_all(&mut self, awaited: Milestone, until: Instant) -> anyhow::Result<()> {
+    async fn await_all(&mut self, awaited: Milestone, ordered: Instant) -> anyhow::Result<()> {
+        let workers = self.workers.iter();
+        let deadlines = workers.map(|worker| deadline(&worker.assignment.scenario, awaited));
+        let until = ordered + deadlines.max().unwrap_or_default();
         let mut missing: Vec<bool> = vec![true; self.workers.len()];
         while let Some(late) = missing.iter().position(|is_missing| *is_missing) {
             let Some((number, reached)) = timeout_at(until, self.progress.recv()).await.ok().flatten() else {

@@ -1,7 +1,7 @@
 //! A worker as its coordinator (or agent) sees it: a stream of lines each way, and the process behind it if that is on
 //! this machine.
 
-use std::{ffi::OsString, fmt, path::PathBuf, process::Stdio, sync::Arc, time::Duration};
+use std::{ffi::OsString, path::PathBuf, process::Stdio, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use parking_lot::Mutex;
@@ -22,10 +22,10 @@ const MAX_STDERR_BYTES: usize = 4096;
 /// A process that has closed its output gets this long to end.
 const END_TIME: Duration = Duration::from_secs(5);
 
-/// What is read from a worker.
+/// The lines of a worker.
 pub(super) type Output = Lines<Box<dyn AsyncRead + Send + Unpin>>;
 
-/// What is written to a worker.
+/// The lines for a worker.
 pub(super) type Input = Box<dyn AsyncWrite + Send + Unpin>;
 
 /// The program that a worker process runs.
@@ -61,14 +61,6 @@ pub(super) struct Handle {
     pub(super) process: Option<WorkerProcess>,
     /// How far its clock is ahead of this machine's, in milliseconds.
     pub(super) clock_ahead_ms: i64,
-}
-
-impl fmt::Debug for Handle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handle")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
-    }
 }
 
 /// A process of this machine; dropping it kills it.

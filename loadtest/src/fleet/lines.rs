@@ -55,7 +55,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
     /// The content of the next line; `None` at the end of the stream.
     ///
     /// # Errors
-    /// As [`Lines::read_text`], and when the line is not what is expected.
+    /// As [`Lines::read_text`], and when the line has other content than expected.
     pub(crate) async fn read<T: DeserializeOwned>(&mut self) -> anyhow::Result<Option<T>> {
         let Some(line) = self.read_text().await? else {
             return Ok(None);

@@ -57,9 +57,11 @@ impl DecodedTick {
 /// The sum of all workers.
 #[derive(Debug, Default)]
 pub(crate) struct Merged {
-    counts: Counts,
+    /// How often each thing happened so far.
+    pub(crate) counts: Counts,
     times: BTreeMap<Metric, HistogramPair>,
-    errors: ErrorTally,
+    /// Errors so far.
+    pub(crate) errors: ErrorTally,
     /// Times of the ramp count from `Prepare`.
     ramp: Timeline,
     load: Timeline,
@@ -139,22 +141,12 @@ impl Merged {
         newest
     }
 
-    /// How often each thing happened so far.
-    pub(crate) const fn counts(&self) -> &Counts {
-        &self.counts
-    }
-
     /// Corrected times so far.
     pub(crate) fn times(&self) -> BTreeMap<Metric, Quantiles> {
         let times = self.times.iter();
         times
             .map(|(metric, pair)| (*metric, summary::quantiles(&pair.corrected)))
             .collect()
-    }
-
-    /// Errors so far.
-    pub(crate) const fn errors(&self) -> &ErrorTally {
-        &self.errors
     }
 
     /// The samples of the connections over all workers so far, ten a second, oldest first. A worker that missed one
@@ -253,7 +245,7 @@ mod tests {
             merged.add(worker, &DecodedTick::new(tick, false).unwrap());
         }
         merged.ended(1, vec!["one".to_owned()]);
-        assert_eq!(merged.counts()[&Counter::Sent], 200);
+        assert_eq!(merged.counts[&Counter::Sent], 200);
         let result = merged.into_run_result().unwrap();
         let union = summary::times(&DecodedTick::new(all, false).unwrap().times[&Metric::OneWay]).unwrap();
         let times = &result.times["one_way"];

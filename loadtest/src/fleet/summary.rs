@@ -22,9 +22,6 @@ pub(super) fn quantiles(histogram: &Histogram<u64>) -> Quantiles {
 }
 
 /// All figures of a report, and the histogram itself as text.
-///
-/// # Errors
-/// When the histogram cannot be encoded; never seen.
 pub(super) fn summary(histogram: &Histogram<u64>) -> anyhow::Result<Summary> {
     Ok(Summary {
         count: histogram.len(),
@@ -40,31 +37,9 @@ pub(super) fn summary(histogram: &Histogram<u64>) -> anyhow::Result<Summary> {
 }
 
 /// Both histograms of a metric.
-///
-/// # Errors
-/// As [`summary`].
 pub(super) fn times(pair: &HistogramPair) -> anyhow::Result<Times> {
     Ok(Times {
         corrected: summary(&pair.corrected)?,
         uncorrected: summary(&pair.uncorrected)?,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::record::new_histogram;
-
-    #[test]
-    fn a_summary_is_in_microseconds() {
-        let mut histogram = new_histogram();
-        for value in 1..=100_u64 {
-            histogram.record(value * 1_000_000).unwrap();
-        }
-        let summary = summary(&histogram).unwrap();
-        assert_eq!(summary.count, 100);
-        assert!((summary.p50_us / 50_000.0 - 1.0).abs() < 0.01, "{summary:?}");
-        assert!((quantiles(&histogram).p99_us / 99_000.0 - 1.0).abs() < 0.01);
-        assert!(quantiles(&new_histogram()).max_us < f64::EPSILON);
-    }
 }

@@ -31,7 +31,7 @@ const SAMPLE: Duration = Duration::from_millis(100);
 /// then covers the time.
 const MAX_OUTBOX: usize = 16;
 
-/// What the work reports, or is told, in its life.
+/// Reports of the work in its life, and commands to it.
 const MAX_STEPS: usize = 4;
 
 /// The last lines may take so long to be written.
@@ -75,7 +75,7 @@ pub(crate) async fn serve_stdio(work: impl Work) -> anyhow::Result<()> {
 /// Follows the coordinator's orders, until it is done or the coordinator is gone: then everything is dropped.
 ///
 /// # Errors
-/// When the work fails or panics (the coordinator is told), or the coordinator gives a wrong order.
+/// When the work fails or panics (the coordinator gets a report), or the coordinator gives a wrong order.
 pub(crate) async fn serve<R, W>(read: R, mut write: W, work: impl Work) -> anyhow::Result<()>
 where
     R: AsyncRead + Unpin + Send,
@@ -184,7 +184,7 @@ async fn send(outbox: &mpsc::Sender<Report>, report: Report) -> anyhow::Result<(
     sent.map_err(|_| anyhow!("the coordinator cannot be written to"))
 }
 
-/// What the work is told after it has prepared.
+/// A command to work that has prepared.
 #[derive(Clone, Copy)]
 enum Command {
     Start(Instant),

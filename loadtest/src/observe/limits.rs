@@ -62,13 +62,4 @@ mod tests {
         assert_eq!(parse_open_files(text), Some((20_000, u64::MAX)));
         assert_eq!(parse_open_files("Max open files some"), None);
     }
-
-    #[test]
-    fn this_machine_has_limits() {
-        let (soft, hard) = open_files_limits().unwrap();
-        assert!(0 < soft && soft <= hard);
-        let (first, last) = ephemeral_ports().unwrap();
-        assert!(first < last);
-        assert!(memory_kib("MemAvailable").unwrap() <= memory_kib("MemTotal").unwrap());
-    }
 }

@@ -12,7 +12,7 @@ const MAX_READ: usize = 20_000;
 /// The most series of a difference, the first by name.
 const MAX_CHANGED: usize = 400;
 
-/// Name endings of what is counted up, by Prometheus' rules for names. Buckets are left out: they are many, and times
+/// Name endings of counters, by Prometheus' rules for names. Buckets are left out: they are many, and times
 /// are measured at the clients.
 const COUNTED: [&str; 3] = ["_total", "_count", "_sum"];
 
@@ -101,7 +101,7 @@ broken{label="
     }
 
     #[test]
-    fn only_counters_that_changed_are_told() {
+    fn only_counters_that_changed_are_kept() {
         let of = |text: &str| parse(text);
         let before = of("a_total 5\nb_total 7\nc_count 9\ngauge 1\nh_bucket{le=\"1\"} 1");
         let after = of("a_total 8\nb_total 7\nc_count 4\nd_sum 2.5\ngauge 9\nh_bucket{le=\"1\"} 3");

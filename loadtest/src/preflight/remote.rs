@@ -14,7 +14,7 @@ pub(crate) fn refuse_remote(urls: &[String], allow_remote: bool) -> anyhow::Resu
     for url in urls {
         let parsed: Url = url
             .parse()
-            .with_context(|| format!("`{url}` is no address such as ws://127.0.0.1:8080/v1/ws"))?;
+            .with_context(|| format!("`{url}` is no address like ws://127.0.0.1:8080/v1/ws"))?;
         let host = parsed.host_str().filter(|host| !host.is_empty());
         let host = host.with_context(|| format!("`{url}` names no host"))?;
         if allow_remote {

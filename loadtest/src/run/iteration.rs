@@ -57,7 +57,7 @@ pub(super) async fn run(
     let watch = Watch::begin(move || watched.list())?;
     let source = worker_source(scenario, options, plan.workers)?;
     let mut fleet = Fleet::start(source, |_| assignment.clone()).await?;
-    screen.follow(fleet.merged());
+    screen.merged = Some(fleet.merged());
     during(&mut screen, Phase::Connecting, fleet.prepare()).await?;
     let load = Load {
         scenario,
@@ -67,7 +67,7 @@ pub(super) async fn run(
     let ran = load.run(fleet, watch, &mut screen).await;
     let (merged, watched, faults) = ran.context(Invalid).inspect_err(|_| servers.keep_logs())?;
     let mut result = load.result(merged, watched, &faults)?;
-    verdict::judge(scenario, &mut result)?;
+    verdict::decide(scenario, &mut result)?;
     screen.done();
     Ok(Iteration {
         result,
@@ -118,7 +118,7 @@ impl Load<'_> {
             Arc::clone(&done),
         );
         let faults = AbortOnDropHandle::new(tokio::spawn(faults));
-        screen.starts(start, Arc::clone(&done));
+        (screen.start, screen.done_faults) = (Some(start), Arc::clone(&done));
         let end = async {
             sleep_until(start + self.length).await;
             Ok(())
@@ -195,7 +195,7 @@ async fn during<T>(
     phase: Phase,
     doing: impl Future<Output = anyhow::Result<T>>,
 ) -> anyhow::Result<T> {
-    screen.phase(phase);
+    screen.progress.phase = phase;
     tokio::pin!(doing);
     let mut ticks = interval(SHOW_EVERY);
     loop {

@@ -20,7 +20,7 @@ use crate::{
 
 pub(crate) use verdict::{EXIT_INVALID, EXIT_ORACLE, EXIT_THRESHOLD, worst};
 
-/// The load began and cannot be judged: a worker died, or a server was gone for good.
+/// The load began and has no valid figures: a worker died, or a server did not come back.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("the run is invalid")]
 pub(crate) struct Invalid;

@@ -18,11 +18,13 @@ const SECONDS: usize = 240;
 /// Feeds a view.
 pub(super) struct Screen<'a> {
     live: &'a mut Live,
-    progress: Progress,
+    pub(super) progress: Progress,
     planned: Vec<Fault>,
-    merged: Option<Arc<Mutex<Merged>>>,
-    done_faults: DoneFaults,
-    start: Option<Instant>,
+    /// The workers' records, once there are workers.
+    pub(super) merged: Option<Arc<Mutex<Merged>>>,
+    pub(super) done_faults: DoneFaults,
+    /// When the load starts, once that is known.
+    pub(super) start: Option<Instant>,
 }
 
 impl<'a> Screen<'a> {
@@ -53,29 +55,14 @@ impl<'a> Screen<'a> {
         }
     }
 
-    /// Workers are there; `merged` has what they recorded.
-    pub(super) fn follow(&mut self, merged: Arc<Mutex<Merged>>) {
-        self.merged = Some(merged);
-    }
-
-    /// The load begins then; `done_faults` grows during it.
-    pub(super) fn starts(&mut self, at: Instant, done_faults: DoneFaults) {
-        self.start = Some(at);
-        self.done_faults = done_faults;
-    }
-
-    pub(super) fn phase(&mut self, phase: Phase) {
-        self.progress.phase = phase;
-    }
-
     /// Shows the current state.
     pub(super) fn show(&mut self) -> UserRequest {
         if let Some(merged) = &self.merged {
             let merged = merged.lock();
             self.progress.series = merged.newest(SECONDS);
-            self.progress.counts.clone_from(merged.counts());
+            self.progress.counts.clone_from(&merged.counts);
             self.progress.times = merged.times();
-            self.progress.errors.clone_from(merged.errors());
+            self.progress.errors.clone_from(&merged.errors);
         }
         self.progress.elapsed = self.start.map_or(Duration::ZERO, |start| start.elapsed());
         self.progress.faults = self.faults();
@@ -83,7 +70,7 @@ impl<'a> Screen<'a> {
     }
 
     pub(super) fn done(&mut self) {
-        self.phase(Phase::Done);
+        self.progress.phase = Phase::Done;
         self.show();
     }
 

@@ -27,8 +27,8 @@ pub(crate) fn worst(codes: impl IntoIterator<Item = u8>) -> u8 {
         .unwrap_or_default()
 }
 
-/// Judges a repeat with complete figures.
-pub(super) fn judge(scenario: &Scenario, run: &mut RunResult) -> anyhow::Result<()> {
+/// Decides on a repeat with complete figures.
+pub(super) fn decide(scenario: &Scenario, run: &mut RunResult) -> anyhow::Result<()> {
     let mut found = validity(scenario, run);
     let violations = Counter::VIOLATIONS
         .iter()
@@ -99,50 +99,30 @@ mod tests {
 
     #[test]
     fn each_kind_of_failure_has_its_exit_code_and_the_worst_one_counts() {
-        type Case = (
-            &'static str,
-            &'static [(&'static str, u64)],
-            f64,
-            u8,
-            &'static [&'static str],
-        );
-        let cases: [Case; 4] = [
-            ("good", &[("connects", 10)], 0.0, 0, &[]),
-            (
-                "saturated",
-                &[("connects", 10)],
-                900_000.0,
-                EXIT_INVALID,
-                &["lower the rate"],
-            ),
-            (
-                "all at once",
-                &[("lost", 1)],
-                900_000.0,
-                EXIT_ORACLE,
-                &["lower the rate", "lost: 1", "connects >= 1"],
-            ),
-            ("a missed threshold", &[], 0.0, EXIT_THRESHOLD, &["connects >= 1"]),
-        ];
+        // What; counts; the start delay in seconds; the exit code; the reasons.
+        let table = "
+            good | connects 10 | 0 | 0 |
+            saturated | connects 10 | 0.9 | 97 | lower the rate
+            everything at once | lost 1 | 0.9 | 98 | lower the rate, lost: 1, connects >= 1
+            a missed threshold | sent 1 | 0 | 99 | connects >= 1";
         let text = "name = \"t\"\nthresholds = [\"connects >= 1\"]\n[idle]\nconnections = 2\n";
         let scenario = load(text, &[]).unwrap();
-        for (name, counts, start_delay_p99_us, exit_code, reasons) in cases {
+        for line in table.trim().lines() {
+            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
             let mut run = RunResult::default();
-            run.generator.start_delay_p99_us = start_delay_p99_us;
-            let counts = counts.iter().chain(&[("planned", 10)]);
-            run.counts = counts.map(|(name, count)| ((*name).to_owned(), *count)).collect();
-            judge(&scenario, &mut run).unwrap();
-            let verdict = run.verdict;
-            assert_eq!(
-                (verdict.exit_code, verdict.reasons.len()),
-                (exit_code, reasons.len()),
-                "{name}"
-            );
-            let mut pairs = verdict.reasons.iter().zip(reasons);
+            run.generator.start_delay_p99_us = cells[2].parse::<f64>().unwrap() * 1e6;
+            let (counter, count) = cells[1].split_once(' ').unwrap();
+            run.counts.insert(counter.to_owned(), count.parse().unwrap());
+            run.counts.insert("planned".to_owned(), 10);
+            decide(&scenario, &mut run).unwrap();
+            let RunVerdict { exit_code, reasons } = run.verdict;
+            assert_eq!(exit_code.to_string(), cells[3], "{line}");
+            let expected: Vec<_> = cells[4].split(", ").filter(|reason| !reason.is_empty()).collect();
+            assert_eq!(reasons.len(), expected.len(), "{line}: {reasons:?}");
+            let mut pairs = reasons.iter().zip(expected);
             assert!(
                 pairs.all(|(found, expected)| found.contains(expected)),
-                "{name}: {:?}",
-                verdict.reasons
+                "{line}: {reasons:?}"
             );
         }
     }

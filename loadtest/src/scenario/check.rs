@@ -21,7 +21,7 @@ const MAX_NODES: usize = 64;
 const MAX_WORKERS: usize = 1_000;
 /// Repeats of a run.
 const MAX_REPEATS: usize = 100;
-/// Letters of a name.
+/// Characters of a name.
 const MAX_NAME: usize = 64;
 
 /// Adds the problem `key: text` unless the condition holds. Key and text are format strings.
@@ -37,7 +37,7 @@ use require;
 /// Checks all of it.
 ///
 /// # Errors
-/// Every problem, a line each, such as `calls.stages: empty; say for example [{ rate = 20, for = "10s" }]`.
+/// Every problem, a line each, for example `calls.stages: empty; say for example [{ rate = 20, for = "10s" }]`.
 pub(crate) fn check(scenario: &Scenario) -> Result<(), Vec<String>> {
     let mut problems = Problems(Vec::new());
     general(scenario, &mut problems);
@@ -94,7 +94,7 @@ fn general(scenario: &Scenario, problems: &mut Problems) {
         (1..=MAX_NAME).contains(&name.len()) && name.chars().all(is_plain) && !name.starts_with('.');
     require!(
         problems, is_file_name => "name",
-        "`{name}` is no file name; use up to {MAX_NAME} letters, digits, `-`, `_` and `.`"
+        "`{name}` is no file name; use up to {MAX_NAME} ASCII letters, digits, `-`, `_` and `.`"
     );
     problems.within("repeats", scenario.repeats as usize, 1, MAX_REPEATS);
     problems.time("settle", scenario.settle);

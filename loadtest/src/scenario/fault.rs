@@ -1,4 +1,4 @@
-//! What is done to the cluster during the load.
+//! The faults of a scenario.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ pub struct Fault {
     /// What.
     #[serde(rename = "do")]
     pub action: FaultAction,
-    /// Whom: a server of the cluster, such as `n1` or `redis`. All nodes one after the other for `roll`; not for `run`.
+    /// Whom: a server of the cluster, for example `n1` or `redis`. All nodes one after the other for `roll`; not for `run`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<String>,
     /// How long a `freeze` lasts before the thaw, or a `kill` before the start, by itself; never if left out.

@@ -1,5 +1,5 @@
-//! A scenario: who is loaded, with what, what is broken meanwhile, and what must hold. The format of the TOML
-//! files and of the command line's overrides. It only says; nothing runs here.
+//! A scenario: the servers, the load, the faults, and the thresholds. The format of the TOML files and of the command
+//! line's overrides. Nothing runs here.
 
 mod check;
 mod fault;
@@ -43,7 +43,7 @@ pub struct Scenario {
     /// Who is loaded.
     #[serde(default)]
     pub target: Target,
-    /// What is started for the run when no target is named.
+    /// The cluster that is started for the run when no target is named.
     #[serde(default)]
     pub cluster: Cluster,
     /// Calls that come and go.
@@ -58,10 +58,10 @@ pub struct Scenario {
     /// Connects with tokens that must be refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub abuse: Option<Abuse>,
-    /// What is done to the cluster meanwhile, at times counted from the start of the load.
+    /// Faults, at times counted from the start of the load.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<Fault>,
-    /// What must hold, such as `p99(call_setup) < 50ms` or `lost == 0`.
+    /// What must hold, for example `p99(call_setup) < 50ms` or `lost == 0`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub thresholds: Vec<String>,
     /// The generator itself.

@@ -52,10 +52,4 @@ mod tests {
             }
         }
     }
-
-    #[test]
-    fn presets_are_found_by_name_only() {
-        assert_eq!(find("calls"), Some(ALL[0].1));
-        assert_eq!(find("call"), None);
-    }
 }

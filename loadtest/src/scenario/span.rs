@@ -35,7 +35,7 @@ impl FromStr for Span {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         humantime::parse_duration(text)
             .map(Self)
-            .map_err(|error| format!("`{text}` is no length of time such as 250ms, 10s or 2m: {error}"))
+            .map_err(|error| format!("`{text}` is no length of time like 250ms, 10s or 2m: {error}"))
     }
 }
 

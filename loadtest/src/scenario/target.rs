@@ -31,9 +31,9 @@ pub enum DriverKind {
 pub struct Target {
     /// What they are.
     pub driver: DriverKind,
-    /// One address a node, such as `ws://127.0.0.1:8080/v1/ws`. None: a cluster is started for the run.
+    /// One address a node, for example `ws://127.0.0.1:8080/v1/ws`. None: a cluster is started for the run.
     pub urls: Vec<String>,
-    /// The nodes' ops addresses in the same order, such as `http://127.0.0.1:9090`, for `/metrics` and `drain`.
+    /// The nodes' ops addresses in the same order, for example `http://127.0.0.1:9090`, for `/metrics` and `drain`.
     pub ops_urls: Vec<String>,
     /// The audience in the tokens; `switchboard` if left out.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -55,10 +55,10 @@ pub struct Target {
 pub struct Cluster {
     /// Nodes.
     pub nodes: usize,
-    /// The `switchboard` binary; the one beside this program if left out.
+    /// The `switchboard` binary; the one next to this program if left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub binary: Option<PathBuf>,
-    /// Lines added to each node's configuration (TOML), such as `[limits]\nmessage_bytes = 1024`.
+    /// Lines added to each node's configuration (TOML), for example `[limits]\nmessage_bytes = 1024`.
     pub config: String,
 }
 

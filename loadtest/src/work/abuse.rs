@@ -66,6 +66,6 @@ async fn attempt(tokens: &Tokens, oracle: &Oracle, url: String, how: Bad) {
             client.close().await;
         }
         Err(ConnectError::Refused { .. }) => recorder.count(Counter::AbuseRefused),
-        Err(_) => recorder.error("abuse: neither accepted nor refused"),
+        Err(_) => recorder.error("abuse: not accepted, not refused"),
     }
 }

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use crate::drivers::{Broken, Driver, Greeting, Link, LinkEvent, Outcome, Promises, Refusal, Who};
 
-/// What is done to the message of that number, counted over all of the server's from 1.
+/// The fault of one message; messages of the server are numbered from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wrong {
     Lose,
@@ -25,32 +25,30 @@ pub(super) enum Wrong {
     NoOutcome,
 }
 
-type Receivers = Arc<Mutex<HashMap<String, mpsc::Sender<LinkEvent>>>>;
-
 /// The server.
-#[derive(Debug)]
-pub(super) struct Fake {
-    receivers: Receivers,
-    state: Arc<Mutex<State>>,
-}
+#[derive(Debug, Clone, Default)]
+pub(super) struct Fake(Arc<Mutex<State>>);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct State {
     wrong: Option<(u64, Wrong)>,
     count: u64,
     held: Option<(String, LinkEvent)>,
+    receivers: HashMap<String, mpsc::Sender<LinkEvent>>,
 }
 
 impl Fake {
     pub(super) fn new(wrong: Option<(u64, Wrong)>) -> Self {
-        let state = State {
-            wrong,
-            count: 0,
-            held: None,
-        };
-        Self {
-            receivers: Receivers::default(),
-            state: Arc::new(Mutex::new(state)),
+        let fake = Self::default();
+        fake.0.lock().unwrap().wrong = wrong;
+        fake
+    }
+}
+
+impl State {
+    fn deliver(&self, to: &str, event: LinkEvent) {
+        if let Some(receiver) = self.receivers.get(to) {
+            receiver.try_send(event).unwrap();
         }
     }
 }
@@ -61,8 +59,7 @@ impl Driver for Fake {
     fn promises(&self) -> Promises {
         Promises {
             outcomes: true,
-            names_sender: true,
-            resumes: false,
+            ..Promises::RELAYS
         }
     }
 
@@ -72,84 +69,73 @@ impl Driver for Fake {
 
     async fn connect(&self, who: &Who) -> Result<(FakeLink, Greeting), Refusal> {
         let (sender, events) = mpsc::channel(1024);
-        self.receivers.lock().unwrap().insert(who.peer.clone(), sender);
-        let link = FakeLink {
-            name: who.peer.clone(),
-            receivers: Arc::clone(&self.receivers),
-            state: Arc::clone(&self.state),
-            events,
-            sent: 0,
-        };
+        self.0.lock().unwrap().receivers.insert(who.peer.clone(), sender);
+        let (name, address) = (who.peer.clone(), who.peer.clone());
+        let (connect, authenticate) = (Duration::ZERO, Duration::ZERO);
         let greeting = Greeting {
-            address: who.peer.clone(),
+            address,
             node: Some("n1".into()),
-            connect: Duration::ZERO,
-            authenticate: Duration::ZERO,
+            connect,
+            authenticate,
         };
-        Ok((link, greeting))
+        Ok((
+            FakeLink {
+                name,
+                fake: self.clone(),
+                events,
+                sent: 0,
+            },
+            greeting,
+        ))
     }
 }
 
 pub(super) struct FakeLink {
     name: String,
-    receivers: Receivers,
-    state: Arc<Mutex<State>>,
+    fake: Fake,
     events: mpsc::Receiver<LinkEvent>,
     sent: u64,
-}
-
-impl FakeLink {
-    fn deliver(&self, whom: &str, event: LinkEvent) {
-        if let Some(receivers) = self.receivers.lock().unwrap().get(whom) {
-            receivers.try_send(event).unwrap();
-        }
-    }
 }
 
 impl Link for FakeLink {
     async fn send(&mut self, _: MessageKind, to: &str, payload: &RawValue) -> Result<u64, Broken> {
         self.sent += 1;
-        let (wrong, held) = {
-            let mut state = self.state.lock().unwrap();
-            state.count += 1;
-            let wrong = state.wrong.filter(|(number, _)| *number == state.count);
-            (wrong.map(|(_, wrong)| wrong), state.held.take())
-        };
+        let (id, name) = (self.sent, &self.name);
+        let mut state = self.fake.0.lock().unwrap();
+        state.count += 1;
+        let wrong = state
+            .wrong
+            .filter(|(number, _)| *number == state.count)
+            .map(|(_, wrong)| wrong);
+        let held = state.held.take();
         let message = |payload: &RawValue| LinkEvent::Message {
-            from: Some(self.name.clone()),
+            from: Some(name.clone()),
             payload: payload.to_owned(),
-        };
-        let outcome = |outcome| LinkEvent::Outcome {
-            id: self.sent,
-            outcome,
         };
         match wrong {
             Some(Wrong::Lose | Wrong::LoseAndSayDelivered | Wrong::LoseAndReport) => {}
-            Some(Wrong::ToTheSender) => self.deliver(&self.name, message(payload)),
-            Some(Wrong::SwapWithNext) => {
-                self.state.lock().unwrap().held = Some((to.to_owned(), message(payload)));
-            }
+            Some(Wrong::ToTheSender) => state.deliver(name, message(payload)),
+            Some(Wrong::SwapWithNext) => state.held = Some((to.to_owned(), message(payload))),
             Some(Wrong::Corrupt) => {
                 let changed = payload.get().replacen("a=", "b=", 1);
-                self.deliver(to, message(&RawValue::from_string(changed).unwrap()));
+                state.deliver(to, message(&RawValue::from_string(changed).unwrap()));
             }
             Some(Wrong::Double) => {
-                self.deliver(to, message(payload));
-                self.deliver(to, message(payload));
+                state.deliver(to, message(payload));
+                state.deliver(to, message(payload));
             }
-            Some(Wrong::NoOutcome) | None => self.deliver(to, message(payload)),
+            Some(Wrong::NoOutcome) | None => state.deliver(to, message(payload)),
         }
         if let Some((to, message)) = held {
-            self.deliver(&to, message);
+            state.deliver(&to, message);
         }
-        match wrong {
-            Some(Wrong::Lose | Wrong::NoOutcome) => {}
-            Some(Wrong::LoseAndReport) => {
-                self.deliver(&self.name, outcome(Outcome::Failed("unreachable".into())))
-            }
-            _ => self.deliver(&self.name, outcome(Outcome::Delivered)),
-        }
-        Ok(self.sent)
+        let outcome = match wrong {
+            Some(Wrong::Lose | Wrong::NoOutcome) => return Ok(id),
+            Some(Wrong::LoseAndReport) => Outcome::Failed("unreachable".into()),
+            _ => Outcome::Delivered,
+        };
+        state.deliver(name, LinkEvent::Outcome { id, outcome });
+        Ok(id)
     }
 
     async fn next(&mut self) -> LinkEvent {

@@ -42,7 +42,7 @@ pub(crate) struct Flow {
     highest: u64,
     /// Whether its times count. They do not for receivers that are slow on purpose.
     pub(crate) is_timed: bool,
-    /// Sends up to this number may be missing: their sender or receiver was told so.
+    /// Sends up to this number may be missing: their sender or receiver knows it.
     excused_up_to: u64,
 }
 
@@ -144,13 +144,13 @@ impl Flow {
         Some(kind)
     }
 
-    /// The sender or the receiver was told that unfinished sends may be lost: its connection is over, or came back
-    /// with a gap.
+    /// The sender or the receiver knows that unfinished sends may be lost: its connection is over, or came back with a
+    /// gap.
     pub(crate) fn excuse_unfinished(&mut self) {
         self.excused_up_to = self.next_number().saturating_sub(1);
     }
 
-    /// Checks what is still unfinished; nothing more comes.
+    /// Checks the unfinished sends; no event follows.
     pub(crate) fn end(&mut self, oracle: &Oracle) {
         let (id, promises) = (self.id, self.promises);
         for (number, send) in (self.base..).zip(self.unfinished.drain(..)) {

@@ -31,7 +31,7 @@ const TRAFFIC_BYTES: usize = 1200;
 /// to the second.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
-/// What the tasks of all pairs are told.
+/// The phase for the tasks of all pairs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     /// Connect, then wait.

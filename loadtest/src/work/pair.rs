@@ -228,7 +228,7 @@ impl<D: Driver> Pair<D> {
                 self.next().await;
             }
         };
-        // The oracle checks what is still unfinished then.
+        // The oracle checks the sends that are unfinished then.
         let _ = timeout(within, settled).await;
         self.a.out.end(&self.oracle);
         self.b.out.end(&self.oracle);

@@ -1,5 +1,5 @@
-//! A connected peer of any driver, with what is noted about its connection: where it is, when it was lost, when it
-//! came back. Not what it sends.
+//! A connected peer of any driver, and the records of its connection: its node, its loss, its return. `pair` has its
+//! messages.
 
 use std::{
     sync::Arc,

@@ -41,13 +41,6 @@ pub(crate) struct Populations {
     length: Duration,
 }
 
-/// What every population needs.
-struct Context {
-    scenario: Scenario,
-    tokens: Arc<Tokens>,
-    names: Names,
-}
-
 impl Work for Populations {
     async fn prepare(&mut self, assignment: Assignment, recorder: Arc<Recorder>) -> anyhow::Result<()> {
         let Assignment {
@@ -68,11 +61,7 @@ impl Work for Populations {
             rotates: true,
         };
         let (kind, urls) = (scenario.target.driver, scenario.target.urls.clone());
-        let context = Context {
-            scenario,
-            tokens: Arc::clone(&tokens),
-            names,
-        };
+        let all = (scenario, Arc::clone(&tokens), names);
         match kind {
             DriverKind::Switchboard => {
                 let driver = |resume, outcomes| {
@@ -84,17 +73,17 @@ impl Work for Populations {
                         outcomes,
                     }
                 };
-                self.prepare_with(context, driver).await
+                self.prepare_with(all, driver).await
             }
             DriverKind::Peerjs => {
-                self.prepare_with(context, |_, _| Relay {
+                self.prepare_with(all, |_, _| Relay {
                     protocol: PeerJs,
                     urls: urls.clone(),
                 })
                 .await
             }
             DriverKind::Socketio => {
-                self.prepare_with(context, |_, _| Relay {
+                self.prepare_with(all, |_, _| Relay {
                     protocol: SocketIo,
                     urls: urls.clone(),
                 })
@@ -102,14 +91,14 @@ impl Work for Populations {
             }
             DriverKind::Spreed => {
                 let protocol = || Spreed::new(SPREED_SECRET.as_bytes());
-                self.prepare_with(context, |_, _| Relay {
+                self.prepare_with(all, |_, _| Relay {
                     protocol: protocol(),
                     urls: urls.clone(),
                 })
                 .await
             }
             DriverKind::Redis => {
-                self.prepare_with(context, |_, _| Relay {
+                self.prepare_with(all, |_, _| Relay {
                     protocol: RawRedis,
                     urls: urls.clone(),
                 })
@@ -148,14 +137,9 @@ impl Populations {
     /// `driver` makes a driver, given whether it resumes and whether its sends get outcomes.
     async fn prepare_with<D: Driver>(
         &mut self,
-        context: Context,
+        (scenario, tokens, names): (Scenario, Arc<Tokens>, Names),
         driver: impl Fn(bool, bool) -> D,
     ) -> anyhow::Result<()> {
-        let Context {
-            scenario,
-            tokens,
-            names,
-        } = context;
         let oracle = &self.oracle;
         let (share, seed, settle) = (names.share, scenario.seed, scenario.settle.get());
         if let Some(streams) = scenario.streams {

@@ -78,8 +78,8 @@ impl Names {
         }
     }
 
-    /// The number of the first flow of a pair; the second one's is one more. Kept below 2^53, which JSON readers
-    /// that know doubles only can tell apart.
+    /// The number of the first flow of a pair; the second one's is one more. Kept below 2^53, because some JSON readers
+    /// know doubles only.
     pub(crate) fn flow(&self, pair: &PairName) -> u64 {
         let population = u64::from(pair.population as u32) & 0x1F;
         let worker = (self.share.number as u64 % 512) << 5 | population;
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn pairs_are_placed_as_wanted_and_flows_are_told_apart() {
+    fn pairs_are_placed_as_wanted_and_flows_differ() {
         let names = Names {
             tag: "t".into(),
             share: share(1, 2),

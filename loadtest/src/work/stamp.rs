@@ -26,9 +26,6 @@ pub(crate) struct Stamp<'a> {
 }
 
 /// A payload of about `bytes`, never less than the stamp itself.
-///
-/// # Errors
-/// Never in practice: it is plain text and numbers.
 pub(crate) fn payload(flow: FlowId, number: u64, bytes: usize) -> serde_json::Result<Box<RawValue>> {
     let sdp = sdp::of_size(bytes, number);
     serde_json::value::to_raw_value(&Stamp {

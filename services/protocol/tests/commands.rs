@@ -77,7 +77,7 @@ fn bad_frames_get_a_code_and_their_id_if_it_is_readable() {
 }
 
 #[test]
-fn what_is_wrong_with_a_frame_is_said_in_words() {
+fn the_fault_of_a_frame_is_said_in_words() {
     let message = |text: &str| decode_command(text).unwrap_err().message;
     assert_eq!(
         message(r#"{"type":"teleport"}"#),

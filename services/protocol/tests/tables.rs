@@ -45,7 +45,7 @@ fn a_star_takes_nothing_back_from_the_text_before_it() {
 }
 
 #[test]
-fn an_empty_secret_is_told_from_any_other() {
+fn an_empty_secret_differs_from_any_other() {
     assert!(Secret::default().is_empty());
     assert!(!Secret::new("x").is_empty());
 }

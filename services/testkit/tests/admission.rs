@@ -1,4 +1,4 @@
-//! Who is let in, and what the others are told: over HTTP, before anything upgrades.
+//! Who is let in, and how the others are answered: over HTTP, before anything upgrades.
 
 #![allow(
     clippy::unwrap_used,
@@ -124,7 +124,7 @@ async fn only_listed_pages_and_the_own_host_are_let_in() {
 }
 
 #[tokio::test]
-async fn what_is_no_handshake_is_told_what_one_is() {
+async fn a_request_that_is_no_handshake_learns_how_one_looks() {
     let cluster = Cluster::start(1).await.unwrap();
     let node = &cluster.nodes[0];
     let url = node.url().replace("ws://", "http://");
@@ -166,7 +166,7 @@ async fn a_full_node_sends_newcomers_away_and_takes_them_when_there_is_room() {
 }
 
 #[tokio::test]
-async fn a_crowd_is_let_in_at_a_pace_and_those_without_a_token_take_no_turn() {
+async fn many_clients_are_let_in_at_a_pace_and_those_without_a_token_take_no_turn() {
     let cluster = Cluster::start_with(1, "[limits]\nconnects_per_second = 1\n")
         .await
         .unwrap();

@@ -275,7 +275,7 @@ async fn a_client_that_says_nothing_is_dropped_after_two_heartbeats_and_one_that
     let cluster = Cluster::start_with(1, "[session]\nheartbeat_ms = 300\n")
         .await
         .unwrap();
-    // A raw handshake whose client then neither reads nor answers.
+    // A raw handshake whose client then does not read or answer.
     let mut silent = TcpStream::connect(("127.0.0.1", cluster.nodes[0].public_port()))
         .await
         .unwrap();

@@ -46,11 +46,11 @@ async fn two_peers_on_the_command_line_reach_each_other_across_nodes() {
         "{}",
         text(&sent.stderr)
     );
-    let heard = listening.wait_with_output().await.unwrap();
+    let received = listening.wait_with_output().await.unwrap();
     assert!(
-        text(&heard.stdout).contains("{\"hello\": 1.0}"),
+        text(&received.stdout).contains("{\"hello\": 1.0}"),
         "{}",
-        text(&heard.stdout)
+        text(&received.stdout)
     );
     let lost = peer("alice", 0, &["send", "--to", "nobody", "1"])
         .wait_with_output()

@@ -127,7 +127,7 @@ async fn without_acknowledgements_a_resume_says_whether_something_was_missed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_resume_token_is_worth_nothing_to_another_peer_nor_after_a_good_bye() {
+async fn a_resume_token_is_worth_nothing_to_another_peer_or_after_a_good_bye() {
     let cluster = Cluster::start(2).await.unwrap();
     let bob = cluster.connect(0, "bob").await.unwrap();
     let eve = resume(&cluster.nodes[1], "eve", AcksBy::Socket, &bob, 0).await;

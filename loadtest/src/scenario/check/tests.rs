@@ -27,94 +27,71 @@ fn a_sound_scenario_has_no_problems() {
 
 #[test]
 fn every_problem_names_its_key_and_the_fix() {
-    for (set, key, fix) in [
-        ("name=a/b", "name:", "letters"),
-        ("repeats=0", "repeats:", "1 to 100"),
-        ("settle=48h", "settle:", "1day"),
-        ("cluster.nodes=1", "calls.placement:", "cluster.nodes"),
-        ("cluster.nodes=0", "cluster.nodes:", "1 to"),
-        ("cluster.config=\"[limits\"", "cluster.config:", "TOML"),
-        ("target.urls=[\"here\"]", "target.urls.0:", "ws://"),
-        (
-            "target.ops_urls=[\"http://127.0.0.1:1\"]",
-            "target.ops_urls:",
-            "as many",
-        ),
-        ("target.key_id=k", "target.key_id:", "key_file"),
-        ("generator.workers=2000", "generator.workers:", "1000"),
-        ("generator.agents=[\"here\"]", "generator.agents.0:", "host:port"),
-        ("generator.max_dropped=1.1", "generator.max_dropped:", "0 to 1"),
-        (
-            "generator.max_start_delay=0s",
-            "generator.max_start_delay:",
-            "10s",
-        ),
-        ("calls.stages=[]", "calls.stages:", "rate = 20"),
-        ("calls.stages.0.to=nan", "calls.stages.0.rate:", "above 0"),
-        ("calls.stages.0.to=-1", "calls.stages.0.rate:", "above 0"),
-        ("calls.stages.0.to=0", "calls.stages.0.rate:", "above 0"),
-        ("calls.stages.0.to=inf", "calls.stages.0.rate:", "at most"),
-        ("calls.stages.0.for=0s", "calls.stages.0.for:", "10s"),
-        ("calls.stages.0.for=25h", "calls.stages:", "at most"),
-        ("calls.offer_bytes=[9, 8]", "calls.offer_bytes:", "smallest"),
-        ("calls.offer_bytes=[0, 8]", "calls.offer_bytes:", "smallest"),
-        ("calls.offer_bytes=[8, 2000000]", "calls.offer_bytes:", "1048576"),
-        ("calls.candidates=0", "calls.candidates:", "1 to"),
-        ("calls.deadline=0s", "calls.deadline:", "10s"),
-        ("calls.max_at_once=0", "calls.max_at_once:", "1 to"),
-        (
-            "streams={model=\"closed\",outcomes=false}",
-            "streams.model:",
-            "outcomes",
-        ),
-        ("streams.pairs=0", "streams.pairs:", "1 to"),
-        (
-            "streams.payload_bytes=2000000",
-            "streams.payload_bytes:",
-            "1048576",
-        ),
-        (
-            "streams.slow={share=2.0,pause=\"1s\",reads=\"1s\"}",
-            "streams.slow.share:",
-            "0 to 1",
-        ),
-        ("idle.connections=1000001", "idle.connections:", "1000000"),
-        ("idle.connections=999999", "scenario:", "streams.pairs"),
-        ("idle.ramp_per_second=0", "idle.ramp_per_second:", "500"),
-        ("idle.storm_at=10s", "idle.storm_at:", "idle.hold"),
-        ("abuse.stages=[]", "abuse.stages:", "rate = 20"),
-        ("faults.0.at=10s", "faults.0.at:", "earlier"),
-        ("faults.0.server=n3", "faults.0.server:", "n1 to n2 or redis"),
-        ("faults.1.server=redis", "faults.1.server:", "n1 to n2"),
-        ("faults.1.for=1s", "faults.1.for:", "freeze"),
-        ("faults.1.command=[\"true\"]", "faults.1.command:", "run"),
-        ("faults=[{at=\"1s\",do=\"kill\"}]", "faults.0.server:", "n1"),
-        ("faults=[{at=\"1s\",do=\"run\"}]", "faults.0.command:", "true"),
-        (
-            "faults=[{at=\"1s\",do=\"drain\",server=\"redis\"}]",
-            "faults.0.server:",
-            "n1 to n2",
-        ),
-        ("thresholds=[\"lots == 0\"]", "thresholds.0:", "lost"),
-    ] {
+    let table = r#"
+        name=a/b | name: | letters
+        repeats=0 | repeats: | 1 to 100
+        settle=48h | settle: | 1day
+        cluster.nodes=1 | calls.placement: | cluster.nodes
+        cluster.nodes=0 | cluster.nodes: | 1 to
+        cluster.config="[limits" | cluster.config: | TOML
+        target.urls=["here"] | target.urls.0: | ws://
+        target.ops_urls=["http://127.0.0.1:1"] | target.ops_urls: | as many
+        target.key_id=k | target.key_id: | key_file
+        generator.workers=2000 | generator.workers: | 1000
+        generator.agents=["here"] | generator.agents.0: | host:port
+        generator.max_dropped=1.1 | generator.max_dropped: | 0 to 1
+        generator.max_start_delay=0s | generator.max_start_delay: | 10s
+        calls.stages=[] | calls.stages: | rate = 20
+        calls.stages.0.to=nan | calls.stages.0.rate: | above 0
+        calls.stages.0.to=-1 | calls.stages.0.rate: | above 0
+        calls.stages.0.to=0 | calls.stages.0.rate: | above 0
+        calls.stages.0.to=inf | calls.stages.0.rate: | at most
+        calls.stages.0.for=0s | calls.stages.0.for: | 10s
+        calls.stages.0.for=25h | calls.stages: | at most
+        calls.offer_bytes=[9, 8] | calls.offer_bytes: | smallest
+        calls.offer_bytes=[0, 8] | calls.offer_bytes: | smallest
+        calls.offer_bytes=[8, 2000000] | calls.offer_bytes: | 1048576
+        calls.candidates=0 | calls.candidates: | 1 to
+        calls.deadline=0s | calls.deadline: | 10s
+        calls.max_at_once=0 | calls.max_at_once: | 1 to
+        streams={model="closed",outcomes=false} | streams.model: | outcomes
+        streams.pairs=0 | streams.pairs: | 1 to
+        streams.payload_bytes=2000000 | streams.payload_bytes: | 1048576
+        streams.slow={share=2.0,pause="1s",reads="1s"} | streams.slow.share: | 0 to 1
+        idle.connections=1000001 | idle.connections: | 1000000
+        idle.connections=999999 | scenario: | streams.pairs
+        idle.ramp_per_second=0 | idle.ramp_per_second: | 500
+        idle.storm_at=10s | idle.storm_at: | idle.hold
+        abuse.stages=[] | abuse.stages: | rate = 20
+        faults.0.at=10s | faults.0.at: | earlier
+        faults.0.server=n3 | faults.0.server: | n1 to n2 or redis
+        faults.1.server=redis | faults.1.server: | n1 to n2
+        faults.1.for=1s | faults.1.for: | freeze
+        faults.1.command=["true"] | faults.1.command: | run
+        faults=[{at="1s",do="kill"}] | faults.0.server: | n1
+        faults=[{at="1s",do="run"}] | faults.0.command: | true
+        faults=[{at="1s",do="drain",server="redis"}] | faults.0.server: | n1 to n2
+        thresholds=["lots == 0"] | thresholds.0: | lost"#;
+    for line in table.trim().lines() {
+        let cells: Vec<&str> = line.trim().split(" | ").collect();
+        let [set, key, fix] = cells[..] else {
+            panic!("{line}")
+        };
         let problems = problems(&[set]);
-        assert!(
-            problems
-                .iter()
-                .any(|problem| problem.starts_with(key) && problem.contains(fix)),
-            "{set}: {problems:?}"
-        );
+        let is_it = |problem: &String| problem.starts_with(key) && problem.contains(fix);
+        assert!(problems.iter().any(is_it), "{line}: {problems:?}");
     }
 }
 
 #[test]
-fn all_problems_are_told_at_once() {
-    let problems = problems(&[
+fn all_problems_are_reported_at_once() {
+    let sets = [
         "target.secret_file=a",
         "target.key_file=b",
         "repeats=0",
         "calls.stages=[]",
-    ]);
+    ];
+    let problems = problems(&sets);
     assert_eq!(problems.len(), 3, "{problems:?}");
 }
 
@@ -123,12 +100,8 @@ fn servers_that_are_not_ours_cannot_be_killed_but_drained() {
     let urls = "target.urls=[\"ws://127.0.0.1:1/v1/ws\", \"ws://127.0.0.1:2/v1/ws\"]";
     let found = problems(&[urls]);
     assert_eq!(found.len(), 2, "{found:?}");
-    assert!(
-        found
-            .iter()
-            .all(|problem| problem.contains("leave target.urls out")),
-        "{found:?}"
-    );
+    let is_it = |problem: &String| problem.contains("leave target.urls out");
+    assert!(found.iter().all(is_it), "{found:?}");
     let drain = "faults=[{at=\"1s\",do=\"drain\",server=\"n2\"},{at=\"2s\",do=\"run\",command=[\"true\"]}]";
     assert!(problems(&[urls, drain])[0].contains("target.ops_urls"));
     let ops = "target.ops_urls=[\"http://127.0.0.1:3\", \"http://127.0.0.1:4\"]";

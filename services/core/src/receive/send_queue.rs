@@ -252,11 +252,6 @@ impl SendQueue {
         self.in_flight.front().filter(|_| is_full).map(|sent| sent.seq)
     }
 
-    /// The number of the newest message that was taken for the socket.
-    pub(crate) fn last_seq(&self) -> u64 {
-        self.last_seq
-    }
-
     /// Messages of the offline queue are on their way.
     pub(crate) fn begin_stored_batch(&mut self, batch: StoredBatch) {
         self.stored = Some(Box::new(batch));
@@ -298,6 +293,12 @@ impl SendQueue {
     /// Payload bytes that were accepted and are not done.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Entries for which there is room.
+    #[cfg(test)]
+    pub(crate) fn capacity(&self) -> usize {
+        self.waiting.capacity()
     }
 
     /// Entries that wait, of any kind.

@@ -79,6 +79,12 @@ impl Schedule {
         }
     }
 
+    /// When the first stream is due.
+    #[cfg(test)]
+    pub(crate) fn first(&self) -> Option<Instant> {
+        self.heap.lock().peek().map(|Reverse(first)| first.at)
+    }
+
     /// A stream that is due at `now`, or when the first one is.
     pub(crate) fn take_due(&self, now: Instant) -> Result<StreamRef, Option<Instant>> {
         let mut heap = self.heap.lock();

@@ -71,6 +71,12 @@ impl SenderSide {
         }
     }
 
+    /// When the next timer runs.
+    #[cfg(test)]
+    pub(crate) fn next_run(&self) -> Option<Instant> {
+        self.schedule.first()
+    }
+
     fn arm<S: Sender + 'static>(&self, at: Instant, sender: &Arc<S>, to: PeerKey) {
         let sender: Weak<S> = Arc::downgrade(sender);
         self.schedule.arm(at, StreamRef { sender, to });

@@ -111,12 +111,6 @@ impl Session {
         self.send_queue.lock().poll_next(cx)
     }
 
-    /// The number of the newest message that was taken for the socket.
-    #[must_use]
-    pub fn last_seq(&self) -> u64 {
-        self.send_queue.lock().last_seq()
-    }
-
     /// The oldest message that its client has not acknowledged, while its send queue is full.
     #[must_use]
     pub fn stuck_at(&self, limits: &Limits) -> Option<u64> {

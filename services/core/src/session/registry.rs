@@ -159,7 +159,8 @@ fn shards<K>() -> Box<[Shard<K>]> {
     (0..SHARDS).map(|_| Shard::default()).collect()
 }
 
-fn shrink<K: Eq + Hash>(shard: &mut HashMap<K, Arc<Session>>) {
+/// Gives memory back when a table is nearly empty.
+pub(crate) fn shrink<K: Eq + Hash>(shard: &mut HashMap<K, Arc<Session>>) {
     if shard.capacity() > MIN_SHARD_CAPACITY && shard.len() * 4 < shard.capacity() {
         shard.shrink_to((shard.len() * 2).max(MIN_SHARD_CAPACITY));
     }

@@ -94,7 +94,6 @@ fn a_first_attach_has_no_gap_and_its_session_has_the_clock_and_the_fence() {
     let bob = node.attach("bob");
     assert_eq!((bob.is_resumed(), bob.has_gap()), (false, false));
     assert_eq!((bob.session().fence(), bob.session().since_s()), (7, 11));
-    assert_eq!(bob.session().last_seq(), 0);
     assert_eq!(node.metric("switchboard_sessions"), 1.0);
     drop(bob);
     assert_eq!(node.metric("switchboard_sessions"), 0.0);
@@ -308,4 +307,43 @@ fn a_resume_continues_after_the_number_that_the_client_has_seen() {
     );
     node.send(&alice, "bob", 1, "1");
     assert_eq!(write(&bob), ["alice #5 1"]);
+}
+
+#[test]
+fn the_owners_node_is_asked_what_the_policy_says() {
+    let (bob, session) = (key("bob"), SessionId::from_bytes([1; 12]));
+    let question = |policy: ConflictPolicy| policy.question(&bob, session);
+    let key = || bob.clone();
+    assert_eq!(question(ConflictPolicy::TakeOver), None);
+    let detach = NodeMessage::DetachRequest { key: key(), session };
+    assert_eq!(
+        question(ConflictPolicy::DetachThenTakeOver(Duration::ZERO)),
+        Some(detach)
+    );
+    let probe = NodeMessage::Probe { key: key(), session };
+    assert_eq!(
+        question(ConflictPolicy::ProbeThenReject(Duration::ZERO)),
+        Some(probe)
+    );
+}
+
+#[test]
+fn a_stored_message_that_is_on_its_way_leaves_the_offline_queue_when_it_is_done() {
+    let (n1, n2) = (Node::new("n1"), Node::new("n2"));
+    let (alice, bob) = (n1.attach("alice"), n2.attach("bob"));
+    n1.send(&alice, "bob", 1, "1");
+    let asked = n1.asked();
+    let [Asked::Publish(_, _, envelope)] = &asked[..] else {
+        panic!("one publish")
+    };
+    let stored = vec![Bytes::from(envelope.clone())];
+    asked.into_iter().for_each(|asked| n1.carry(asked, &n2));
+    n2.router
+        .on_offline_queue(&key("bob"), bob.session().id(), stored);
+    assert!(n2.asked().is_empty(), "not before the socket has it");
+    assert_eq!(write(&bob), ["alice #1 1"]);
+    assert!(matches!(
+        n2.asked()[..],
+        [Asked::RemoveStored(1, _), Asked::ReadOfflineQueue]
+    ));
 }

@@ -50,10 +50,11 @@ fn nobody_is_asked_again_for_five_minutes_and_counts_as_recently_asked_for_ten_s
     let _all = ["ann", "bob"].map(|name| node.attach(name));
     assert_eq!(asked(&node, 9).len(), 2);
     assert_eq!(node.router.rebalance().recently_asked(), 2);
-    pass(&node, 11);
+    pass(&node, 10);
     assert_eq!(node.router.rebalance().recently_asked(), 0);
     assert_eq!(asked(&node, 9).len(), 0);
     pass(&node, 290);
+    assert_eq!(asked(&node, 0).len(), 0);
     assert_eq!(asked(&node, 9).len(), 2);
 }
 
@@ -75,7 +76,7 @@ fn a_connection_that_has_reached_its_age_is_asked_once_and_closed_a_minute_later
     assert_eq!(aged(&node, age, 9), 1);
     assert_eq!(aged(&node, age, 9), 0);
     assert_eq!(write(&ann), [GOAWAY, GOAWAY]);
-    pass(&node, 61);
+    pass(&node, 60);
     assert_eq!(aged(&node, age, 9), 0);
     assert_eq!(write(&ann), ["close 1012"]);
     assert_eq!(write(&bob), [""; 0]);
@@ -99,4 +100,44 @@ fn those_that_came_together_reach_their_age_one_by_one_and_none_later_than_the_b
     assert!((450..=550).contains(&half), "{half} after half of the jitter");
     pass(&node, 52);
     assert_eq!(at_first + half + aged(&node, age, all.len()), 1000);
+}
+
+fn names(sessions: &[std::sync::Arc<crate::Session>]) -> Vec<String> {
+    let mut names: Vec<_> = sessions
+        .iter()
+        .map(|session| session.key().peer().to_string())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn sessions_are_quiet_again_after_the_time_that_is_asked_for() {
+    let node = Node::new("n1");
+    let all = ["ann", "bob", "cid"].map(|name| node.attach(name));
+    node.send(&all[0], "bob", 1, "{}");
+    let (quiet, active) = node.router.rebalance().quiet_and_active(QUIET);
+    assert_eq!(
+        (names(&quiet), names(&active)),
+        (vec!["cid".into()], vec!["ann".into(), "bob".into()])
+    );
+    pass(&node, QUIET.as_secs());
+    let (quiet, active) = node.router.rebalance().quiet_and_active(QUIET);
+    assert_eq!((quiet.len(), active.len()), (3, 0));
+}
+
+#[test]
+fn as_many_as_there_are_can_be_asked_at_once() {
+    let node = Node::new("n1");
+    let _all = ["ann", "bob"].map(|name| node.attach(name));
+    assert_eq!(asked(&node, 2), ["ann", "bob"]);
+}
+
+#[test]
+fn the_load_of_the_cluster_comes_from_the_broker() {
+    let node = Node::new("n1");
+    let rebalance = node.router.rebalance();
+    let load = rebalance.cluster_load(Some(3));
+    assert_eq!(load.map(|load| (load.own, load.others)), Some((3, vec![7])));
+    assert_eq!(rebalance.cluster_load(None), None);
 }

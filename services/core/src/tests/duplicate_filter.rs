@@ -163,3 +163,17 @@ fn a_sender_with_a_message_in_the_send_queue_is_never_forgotten() {
         DedupVerdict::TooManySenders
     );
 }
+
+#[test]
+fn silent_senders_stay_known_while_there_is_room() {
+    let mut filter = DuplicateFilter::default();
+    let start = Instant::now();
+    filter.accept(ALICE, 1, start);
+    filter.complete(ALICE, 1);
+    let later = start + 2 * FORGET_AFTER;
+    assert_eq!(filter.classify(CAROL, 1, None, 8, later), DedupVerdict::Accept);
+    assert_eq!(
+        filter.classify(ALICE, 1, None, 8, later),
+        DedupVerdict::AlreadyDone
+    );
+}

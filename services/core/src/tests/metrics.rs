@@ -1,4 +1,4 @@
-//! What is counted on the way of a message: each counter moves exactly when it says so.
+//! The counters on the way of a message, and the outcome of each report of the broker.
 
 use std::time::Duration;
 

@@ -15,6 +15,7 @@ mod outbox;
 mod rebalance;
 mod records;
 mod registry;
+mod retries;
 mod schedule;
 mod send_queue;
 mod senders;

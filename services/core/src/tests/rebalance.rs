@@ -80,6 +80,25 @@ fn clients_that_are_sent_back_to_where_they_came_from_are_not_asked_for_ever() {
     assert_eq!(asked(&mut policy, 600..610), 300, "and then anew");
 }
 
+#[test]
+fn a_node_at_its_floor_does_not_begin_and_counts_nobody() {
+    let mut policy = RebalancePolicy::new(RULES);
+    let mut at = |own, others: [usize; 2], asked: fn() -> usize| {
+        let others = others.to_vec();
+        policy.decide(&ClusterLoad { own, others }, own, asked, 1000, Instant::now())
+    };
+    assert_eq!(
+        at(100, [0, 0], || panic!("to count costs a look at every session")),
+        0
+    );
+    assert_eq!(
+        at(104, [95, 95], || 0),
+        0,
+        "it could only continue here, not begin"
+    );
+    assert_eq!(at(1000, [1000, 1000], || panic!("not above the mark")), 0);
+}
+
 proptest! {
     #[test]
     fn no_node_ever_goes_below_the_mean_or_its_floor_or_over_its_budget(

@@ -251,6 +251,7 @@ fn what_was_stored_before_the_detach_stays_behind_what_was_done() {
     world.detach("n1", 1, 0, Some(accepted(3, &[(1, 3)])));
     assert_eq!(world.store(3, None, 1), StoreOutcome::Delivered);
     assert_eq!(world.store(5, None, 1), QUEUED, "it is there already");
+    assert_eq!(world.queue("n1", 1), 2);
     assert_eq!(world.store(4, None, 1), StoreOutcome::Late);
     let resumed = world.claim("n2", 1, true).unwrap();
     assert_eq!(resumed.snapshot, Some(accepted(3, &[(1, 3)])));
@@ -349,4 +350,9 @@ fn the_sessions_of_a_node_that_ends_can_be_resumed_for_their_window() {
     world.records.orphan(&name("n1"), world.now);
     world.now += MS;
     assert_eq!(world.owner(), None, "a detached session is not prolonged");
+}
+
+#[test]
+fn the_bounds_of_an_offline_queue_are_those_of_the_documents() {
+    assert_eq!((OFFLINE_QUEUE_MESSAGES, OFFLINE_QUEUE_BYTES), (256, 1_048_576));
 }

@@ -6,7 +6,7 @@ use switchboard_protocol::{PeerKey, SessionId};
 
 use crate::{
     Session,
-    session::registry::{MIN_SHARD_CAPACITY, Registry, SHARDS, Superseded},
+    session::registry::{MIN_SHARD_CAPACITY, Registry, SHARDS, Superseded, shrink},
 };
 
 fn session(name: &str, order: u32) -> Arc<Session> {
@@ -125,4 +125,30 @@ fn a_node_that_many_peers_left_is_small_again() {
     let after = registry.capacity();
     assert!(after <= SHARDS * MIN_SHARD_CAPACITY * 2, "room for {after}");
     assert!(after >= SHARDS * MIN_SHARD_CAPACITY, "room for {after}");
+}
+
+#[test]
+fn no_session_is_newer_than_itself() {
+    let (first, second) = (session("bob", 1), session("bob", 2));
+    assert!(second.is_newer_than(&first));
+    assert!(!first.is_newer_than(&second) && !first.is_newer_than(&first));
+}
+
+#[test]
+fn a_table_shrinks_below_a_quarter_to_twice_its_entries() {
+    let bob = session("bob", 1);
+    let mut table = hashbrown::HashMap::with_capacity(448);
+    let capacity = table.capacity();
+    let quarter = u32::try_from(capacity / 4).unwrap();
+    table.extend((0..quarter).map(|number| (number, Arc::clone(&bob))));
+    shrink(&mut table);
+    assert_eq!(table.capacity(), capacity, "exactly a quarter");
+    table.retain(|number, _| *number < 100);
+    shrink(&mut table);
+    assert!(
+        table.len() == 100 && table.capacity() >= 200,
+        "{}",
+        table.capacity()
+    );
+    assert!(table.capacity() < capacity, "{}", table.capacity());
 }

@@ -144,7 +144,6 @@ fn done_completes_all_up_to_its_number_and_none_after_it() {
         assert_eq!(queue.offer(id, 1), OfferOutcome::Queued);
         assert_eq!(queue.take(), id);
     }
-    assert_eq!(queue.queue.last_seq(), 4);
     assert_eq!(queue.done(0), 0);
     assert_eq!(queue.done(2), 2);
     assert_eq!(queue.done(2), 0);
@@ -371,4 +370,16 @@ fn a_delivery_has_a_span_only_when_it_is_traced() {
     );
     assert!(delivery.span.context().is_none());
     assert_eq!((delivery.seq, delivery.is_stored), (0, false));
+}
+
+#[test]
+fn an_idle_queue_keeps_little_room() {
+    let mut queue = Queue::new(100, 1000);
+    for (messages, kept) in [(4, 4), (8, 8), (20, 0)] {
+        for _ in 0..messages {
+            assert!(queue.queue.push(Outgoing::Delivered(1)).is_none());
+        }
+        (0..messages).for_each(|_| assert!(queue.poll().is_ready()));
+        assert_eq!(queue.queue.capacity(), kept, "after {messages}");
+    }
 }

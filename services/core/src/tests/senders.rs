@@ -81,6 +81,7 @@ fn a_backend_hears_that_a_peer_on_its_node_has_the_message() {
     let (backend, bob) = (Backend::on(&node), node.attach("bob"));
     node.router.send(&backend, offer("bob", 1, "1"));
     assert_eq!(backend.events(), [], "not before bob's socket has it");
+    assert!(!backend.is_gone(), "a backend does not go by itself");
     assert_eq!(write(&bob), ["@backend #1 1"]);
     assert_eq!(backend.events(), [delivered(1)]);
 }

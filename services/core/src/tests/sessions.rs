@@ -309,3 +309,20 @@ fn a_takeover_by_a_stale_claim_does_not_close_a_session_that_came_back() {
     node.router.on_node_message(takeover(3).encode().into());
     assert_eq!(write(&bob), ["close 4409"]);
 }
+
+#[tokio::test]
+async fn a_resume_starts_the_timers_of_the_sends_that_it_takes_over() {
+    let node = Node::new("n1");
+    let alice = node.attach("alice");
+    let before = Instant::now();
+    node.send(&alice, "bob", 1, "1");
+    let again = resuming(&alice, 0, true);
+    drop(alice);
+    finds(&node, kept(&node).unwrap(), Vec::new());
+    let _alice = node.attach_as("alice", again);
+    let first = node.router.sender_side().next_run();
+    assert!(first.is_some_and(|at| at >= before + Duration::from_millis(150)));
+    let run = tokio::time::timeout(Duration::from_millis(500), node.router.run());
+    assert!(run.await.is_err(), "it never completes");
+    assert!(!node.asked().is_empty(), "transmitted again");
+}

@@ -11,7 +11,7 @@ use crate::{QUICK_PINGS, alone, check_ok, draw, in_front_of, load_for, urls_of};
 /// The usual draw.
 const SEED: u64 = 0x5eed_0003;
 
-/// What is drawn from, in order; a draw ends with the cluster whole again.
+/// The faults to draw from, in order; a draw ends with the cluster whole again.
 const FAULTS: usize = 9;
 
 /// A time drawn between `least` and `most`, in milliseconds.

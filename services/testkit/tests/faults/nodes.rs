@@ -75,7 +75,7 @@ async fn a_session_goes_on_elsewhere_after_kill_9_of_its_node_with_nothing_lost_
             bob.send(from, "alice", 0).await.unwrap();
         }
         if round == 20 {
-            // In the midst of what is under way.
+            // While messages are under way.
             let under_way = async || (oracle.arrived(from, to) > 100).then_some(());
             wait_until("messages flow", PATIENCE, under_way).await.unwrap();
             oracle.fault("bob's node killed");

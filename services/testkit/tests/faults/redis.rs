@@ -92,7 +92,7 @@ async fn a_redis_that_is_slow_or_stands_still_for_a_while_loses_nothing() {
     check_ok(load, &oracle, &cluster).await;
 }
 
-/// What is written to Redis at one step of a send or a move: a publish or a stored message to a peer of the load, a batch
+/// The writes to Redis at one step of a send or a move: a publish or a stored message to a peer of the load, a batch
 /// of acknowledgements, a claim or a detach.
 const STEPS: [&[u8]; 3] = [b"/b1", b"sb:n:", b"}:s:"];
 
@@ -112,7 +112,7 @@ async fn ways_to_redis_lost_at_the_moment_of_a_publish_an_acknowledgement_or_a_c
             cluster.proxies[which].drop_next_matching(step);
             load_for(0.3).await;
         }
-        // Whoever is here claims its session elsewhere, while the way is lost that detaches it.
+        // A peer of this node claims its session elsewhere, while the way that detaches it is lost.
         cluster.proxies[which].drop_next_matching(STEPS[2]);
         clients[which].cut_all();
         load_for(0.3).await;

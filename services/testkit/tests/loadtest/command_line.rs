@@ -1,4 +1,4 @@
-//! What is refused before anything is loaded, and in which words.
+//! Refusals before anything is loaded, and their words.
 
 use std::net::{IpAddr, TcpListener, UdpSocket};
 

@@ -6,7 +6,7 @@
 //! calls its child and defines what the child needs is a circle.
 //!
 //! A method is seen where it is the only function of its name in the crate and stands in an `impl` of another module's
-//! type: whoever calls it needs the module of that `impl`. Other methods come with their type.
+//! type: a caller needs the module of that `impl`. Other methods come with their type.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn modules_tests_and_comments_are_told_apart() {
+    fn modules_tests_and_comments_are_distinguished() {
         assert_eq!(
             needs(
                 "mod a; mod b;",

@@ -39,18 +39,18 @@ fn no_channel_is_without_a_bound() {
 
 #[test]
 fn no_task_is_without_an_owner() {
-    let mut troubles = Vec::new();
+    let mut violations = Vec::new();
     let mut tasks = 0;
     for (path, text, code) in sources() {
         tasks += starts(&code).count();
         for at in starts(&code).filter(|at| is_dropped(&code, *at) && !names_an_owner(&text, *at)) {
-            troubles.push(format!("{path}:{}", source::line_of(&code, at)));
+            violations.push(format!("{path}:{}", source::line_of(&code, at)));
         }
     }
     assert!(tasks > 10, "the check finds the tasks");
     assert!(
-        troubles.is_empty(),
-        "nobody holds the handles of these tasks: {troubles:#?}"
+        violations.is_empty(),
+        "nobody holds the handles of these tasks: {violations:#?}"
     );
 }
 
@@ -156,7 +156,7 @@ fn names_an_owner(text: &str, at: usize) -> bool {
 }
 
 #[test]
-fn handles_that_are_held_are_told_from_dropped_ones() {
+fn handles_that_are_held_differ_from_dropped_ones() {
     let dropped = [
         "fn f() { tokio::spawn(a()); }",
         "let _ = tokio::spawn(a());",
