@@ -4,7 +4,7 @@ use switchboard_protocol::{Ack, AckOutcome, MessageId};
 
 use super::{
     delivery::AckTo,
-    send_queue::{InFlight, StoredBatch},
+    in_flight::{InFlight, StoredBatch},
     side::ReceiverSide,
 };
 use crate::{send::outcome, session::handle::Session};

@@ -7,6 +7,7 @@ pub(crate) mod delivery;
 pub(crate) mod done;
 pub(crate) mod duplicate_filter;
 pub(crate) mod envelope;
+pub(crate) mod in_flight;
 pub(crate) mod offline_queue;
 pub(crate) mod on_message;
 pub(crate) mod send_queue;

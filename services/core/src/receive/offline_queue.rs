@@ -7,7 +7,8 @@ use switchboard_protocol::{AckOutcome, MessageId, NodeId, PeerKey, SessionId};
 use super::{
     delivery::{AckTo, Delivery},
     envelope::Checked,
-    send_queue::{OfferOutcome, StoredBatch},
+    in_flight::StoredBatch,
+    send_queue::OfferOutcome,
     side::ReceiverSide,
 };
 use crate::session::handle::Session;

@@ -15,6 +15,7 @@ use switchboard_protocol::{CloseCode, MessageId, Mid};
 use super::{
     delivery::{AckTo, Delivery, Outgoing},
     duplicate_filter::{DedupVerdict, DuplicateFilter},
+    in_flight::{InFlight, StoredBatch, Undelivered},
 };
 use crate::{
     limits::Limits,
@@ -41,33 +42,6 @@ pub(crate) enum OfferOutcome {
     Busy,
     /// The connection is closing.
     Closed,
-}
-
-/// A message that was taken for the socket and is not done.
-#[derive(Debug)]
-pub(crate) struct InFlight {
-    seq: u64,
-    pub(crate) mid: Mid,
-    pub(crate) ack: AckTo,
-    bytes: usize,
-    is_stored: bool,
-}
-
-/// Messages of the offline queue on their way to the client.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct StoredBatch {
-    /// Messages of the batch that are not done.
-    pub(crate) open: usize,
-    pub(crate) messages: usize,
-    pub(crate) bytes: usize,
-}
-
-/// What a send queue leaves behind when its connection is gone.
-#[derive(Debug, Default)]
-pub(crate) struct Undelivered {
-    pub(crate) snapshot: SessionSnapshot,
-    /// Messages that were accepted and are not done; their senders must transmit them again.
-    pub(crate) undone: Vec<(Mid, AckTo)>,
 }
 
 #[derive(Debug, Default)]

@@ -7,7 +7,7 @@ use super::{handle::Session, lifecycle::Lifecycle, request::OnDisconnect, snapsh
 use crate::{
     broker::claim::Retention,
     observer::NodeEvent,
-    receive::{delivery::AckTo, send_queue::Undelivered},
+    receive::{delivery::AckTo, in_flight::Undelivered},
     send::{outcome, sender::Sender as _},
 };
 

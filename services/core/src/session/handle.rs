@@ -20,7 +20,8 @@ use crate::{
     limits::Limits,
     receive::{
         delivery::{AckTo, Delivery, Outgoing},
-        send_queue::{InFlight, OfferOutcome, SendQueue, StoredBatch, Undelivered},
+        in_flight::{InFlight, StoredBatch, Undelivered},
+        send_queue::{OfferOutcome, SendQueue},
     },
     send::{outbox::OutboxSlot, sender::Sender},
 };

@@ -17,12 +17,14 @@ fn ack(id: u64) -> Ack {
 
 /// The batches that `node` has sent since the last call: to which node, and how many.
 fn sent(node: &Node) -> Vec<(String, usize)> {
-    let batches = node.asked().into_iter().map(|asked| match asked {
-        Asked::ToNode(to, message) => match NodeMessage::decode(&message) {
-            Ok(NodeMessage::Acks(acks)) => (to.to_string(), acks.len()),
-            other => panic!("not acknowledgements: {other:?}"),
-        },
-        other => panic!("not to a node: {other:?}"),
+    let batches = node.asked().into_iter().map(|asked| {
+        let Asked::ToNode(to, message) = asked else {
+            panic!("not to a node: {asked:?}")
+        };
+        let Ok(NodeMessage::Acks(acks)) = NodeMessage::decode(&message) else {
+            panic!("not acknowledgements: {message:?}")
+        };
+        (to.to_string(), acks.len())
     });
     batches.collect()
 }

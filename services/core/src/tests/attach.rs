@@ -106,9 +106,11 @@ fn a_new_session_knows_what_was_delivered_to_the_last_one_but_not_its_numbers() 
     n1.send(&alice, "bob", 1, "1");
     assert_eq!(write(&bob), ["alice #1 1"]);
     drop(bob);
-    let snapshot = n1.asked().into_iter().find_map(|asked| match asked {
-        Asked::Detach(retention) => retention?.snapshot,
-        _ => None,
+    let snapshot = n1.asked().into_iter().find_map(|asked| {
+        let Asked::Detach(retention) = asked else {
+            return None;
+        };
+        retention?.snapshot
     });
     assert_eq!(snapshot.as_ref().map(|snapshot| snapshot.last_seq), Some(1));
     *n2.bus.record.lock() = Some(ClaimOutcome {

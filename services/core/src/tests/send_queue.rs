@@ -17,7 +17,10 @@ use switchboard_telemetry::{MessageSpan, Telemetry};
 use super::harness::key;
 use crate::{
     AckTo, Delivery, Limits, Outgoing, SessionSnapshot, Unacked,
-    receive::send_queue::{OfferOutcome, SendQueue, StoredBatch},
+    receive::{
+        in_flight::StoredBatch,
+        send_queue::{OfferOutcome, SendQueue},
+    },
 };
 
 const ALICE: SessionId = SessionId::from_bytes([1; 12]);
@@ -77,7 +80,7 @@ impl Queue {
     fn take(&mut self) -> u64 {
         match self.poll() {
             Poll::Ready(Outgoing::Delivery(delivery)) => delivery.seq,
-            other => panic!("not a message: {other:?}"),
+            other @ (Poll::Ready(_) | Poll::Pending) => panic!("not a message: {other:?}"),
         }
     }
 

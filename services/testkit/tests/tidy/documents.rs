@@ -1,10 +1,10 @@
-//! Documents in step with the code, and links that lead somewhere.
+//! Documents in step with the code. Links are checked by `scripts/references`, figures by `scripts/figures`.
 
-use std::{collections::BTreeSet, path::Path};
+use std::collections::BTreeSet;
 
 use switchboard_protocol::{CloseCode, ErrorCode, MessageKind};
 
-use crate::{files_in, root, shown, source};
+use crate::{files_in, root, source};
 
 #[test]
 fn the_protocol_page_lists_every_code_and_type_of_the_protocol_crate() {
@@ -48,52 +48,4 @@ fn variants(head: &str) -> BTreeSet<String> {
         }));
     }
     found
-}
-
-#[test]
-fn links_between_documents_lead_somewhere() {
-    let mut broken = Vec::new();
-    for path in files_in(&root(), &[".md"]) {
-        let text = std::fs::read_to_string(&path).unwrap();
-        for target in targets(&text) {
-            if !leads_somewhere(&path, target) {
-                broken.push(format!("{}: {target}", shown(&path)));
-            }
-        }
-    }
-    assert!(broken.is_empty(), "{broken:#?}");
-}
-
-/// The targets of links, without those outside of the repository.
-fn targets(text: &str) -> impl Iterator<Item = &str> {
-    let links = text
-        .split("](")
-        .skip(1)
-        .filter_map(|rest| rest.split([')', ' ']).next());
-    links.filter(|target| !target.is_empty() && !target.contains("://") && !target.starts_with("mailto:"))
-}
-
-fn leads_somewhere(from: &Path, target: &str) -> bool {
-    let (file, heading) = target.split_once('#').unwrap_or((target, ""));
-    let file = if file.is_empty() {
-        from.to_owned()
-    } else {
-        from.parent().unwrap().join(file)
-    };
-    if heading.is_empty() || file.extension().is_none_or(|ending| ending != "md") {
-        return file.exists();
-    }
-    let text = std::fs::read_to_string(&file).unwrap_or_default();
-    let headings = text.lines().filter(|line| line.starts_with('#'));
-    headings.map(anchor).any(|anchor| anchor == heading)
-}
-
-/// A heading's name in links, as GitHub makes it.
-fn anchor(heading: &str) -> String {
-    let text = heading.trim_start_matches('#').trim().to_lowercase();
-    let kept = text
-        .chars()
-        .filter(|symbol| symbol.is_alphanumeric() || " -_".contains(*symbol));
-    kept.map(|symbol| if symbol == ' ' { '-' } else { symbol })
-        .collect()
 }

@@ -1,5 +1,5 @@
 //! The order of the project, held by a machine: layers and fences, circles of modules, bounds, owners of tasks, file
-//! sizes, documents in step with the code. Words are checked by `scripts/words`.
+//! sizes, documents in step with the code. Words and references are checked by scripts.
 
 #![allow(
     clippy::unwrap_used,
