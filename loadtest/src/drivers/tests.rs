@@ -154,10 +154,7 @@ async fn raw_redis_carries_a_call_and_reports_a_missing_receiver() {
     let Some(cluster) = cluster(DriverKind::Redis, true).await else {
         return;
     };
-    let driver = Relay {
-        protocol: RawRedis,
-        urls: cluster.urls(),
-    };
+    let driver = Relay::new(RawRedis, cluster.urls());
     let (mut ada, bob) = call(&driver).await;
     let outcome = outcome_of_unknown(&mut ada, MAX_TIME).await;
     assert_eq!(outcome, Some(Outcome::Failed("no receiver".into())));
@@ -171,19 +168,13 @@ async fn peerserver_carries_a_call_and_reports_an_absent_peer_after_five_seconds
     let Some(cluster) = cluster(DriverKind::Peerjs, true).await else {
         return;
     };
-    let driver = Relay {
-        protocol: PeerJs,
-        urls: cluster.urls(),
-    };
+    let driver = Relay::new(PeerJs, cluster.urls());
     let (mut ada, bob) = call(&driver).await;
     let started = Instant::now();
     let outcome = outcome_of_unknown(&mut ada, MAX_TIME).await;
     assert_eq!(outcome, Some(Outcome::Failed("expired".into())));
-    assert!(
-        started.elapsed() >= Duration::from_secs(4),
-        "{:?}",
-        started.elapsed()
-    );
+    let took = started.elapsed();
+    assert!(took >= Duration::from_secs(4), "{took:?}");
     let refusal = driver.connect(&who("ada", 0)).await.err();
     assert_eq!(refusal.map(|refusal| refusal.0), Some("ID-TAKEN".into()));
     leaves(bob).await;
@@ -196,10 +187,7 @@ async fn socketio_carries_a_call_across_nodes_and_is_silent_on_an_absent_peer() 
     let Some(cluster) = cluster(DriverKind::Socketio, true).await else {
         return;
     };
-    let driver = Relay {
-        protocol: SocketIo,
-        urls: cluster.urls(),
-    };
+    let driver = Relay::new(SocketIo, cluster.urls());
     assert_eq!(driver.nodes(), 2);
     let (mut ada, mut bob) = call(&driver).await;
     assert_eq!(outcome_of_unknown(&mut ada, QUIET_TIME).await, None);
@@ -217,16 +205,10 @@ async fn spreed_carries_a_call_and_is_silent_on_an_absent_session() {
     let Some(cluster) = cluster(DriverKind::Spreed, false).await else {
         return;
     };
-    let driver = Relay {
-        protocol: Spreed::new(SPREED_SECRET.as_bytes()),
-        urls: cluster.urls(),
-    };
+    let driver = Relay::new(Spreed::new(SPREED_SECRET.as_bytes()), cluster.urls());
     let (mut ada, bob) = call(&driver).await;
     assert_eq!(outcome_of_unknown(&mut ada, QUIET_TIME).await, None);
-    let stranger = Relay {
-        protocol: Spreed::new(b"another"),
-        urls: cluster.urls(),
-    };
+    let stranger = Relay::new(Spreed::new(b"another"), cluster.urls());
     let refusal = stranger.connect(&who("eve", 0)).await.err();
     assert_eq!(refusal.map(|refusal| refusal.0), Some("invalid_token".into()));
     leaves(bob).await;
