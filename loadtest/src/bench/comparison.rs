@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use switchboard_harness::stats::{median, range};
 
 use super::{
-    Measured, count,
+    measured::{Measured, count},
     plan::{Column, Group},
 };
 use crate::{record::Counter, results::Results, run::EXIT_INVALID};

@@ -8,7 +8,7 @@ use serde_json::json;
 use switchboard_harness::stats::{median, range};
 
 use super::{
-    Measured,
+    measured::Measured,
     plan::{Budget, Group},
 };
 use crate::{

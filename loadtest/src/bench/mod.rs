@@ -1,8 +1,10 @@
 //! The benchmark: runs the scenarios of its `plan`, several times each. Rows that are compared alternate, because
 //! machines are noisy and shared. `figures`, `comparison` and `page` write the results.
 
+mod args;
 mod comparison;
 mod figures;
+mod measured;
 mod page;
 mod plan;
 
@@ -11,21 +13,19 @@ use std::{collections::BTreeMap, path::Path};
 use anyhow::Context as _;
 
 use crate::{
-    cli::BenchArgs,
     fleet::Program,
     live::Live,
     observe,
     record::Counter,
     report,
-    results::{Results, RunResult},
+    results::RunResult,
     run::{self, Options},
     scenario::DriverKind,
 };
+pub(crate) use args::BenchArgs;
 use figures::Figures;
-use plan::{Group, Plan, Row, Size};
-
-/// What was measured in a group, row by row; `None` for a server that is not installed.
-type Measured<'a> = Vec<(&'a Row, Option<Results>)>;
+use measured::{Measured, count};
+use plan::{Group, Plan, Size};
 
 /// Runs it; `false` when Switchboard violated the contract.
 pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<bool> {
@@ -136,10 +136,6 @@ impl Bench<'_> {
         }
         Ok(measured)
     }
-}
-
-fn count(run: &RunResult, counter: Counter) -> u64 {
-    run.counts.get(counter.name()).copied().unwrap_or_default()
 }
 
 fn violations_of(run: &RunResult) -> u64 {

@@ -61,7 +61,7 @@ enum Command {
     /// Starts its own servers on free ports of 127.0.0.1 and stops them. CPU is the servers' run time as the scheduler
     /// counts it, not wall time, and is always given with its rate. Every message is checked: one lost, duplicated, out
     /// of order or changed by Switchboard ends the run with exit code 98.
-    Bench(BenchArgs),
+    Bench(bench::BenchArgs),
     /// Make load for this machine's coordinator; started by it.
     #[command(hide = true)]
     Worker,
@@ -80,29 +80,6 @@ struct CompareArgs {
     /// As Markdown.
     #[arg(long)]
     markdown: bool,
-}
-
-/// `bench`.
-#[derive(Debug, Args)]
-pub(crate) struct BenchArgs {
-    /// The node binary; by default the one next to this program.
-    #[arg(long, env = "SWITCHBOARD_BIN")]
-    pub(crate) binary: Option<PathBuf>,
-    /// Everything once and tiny, in a minute: does it still run?
-    #[arg(long, conflicts_with = "quick")]
-    pub(crate) smoke: bool,
-    /// Fewer repeats and connections.
-    #[arg(long)]
-    pub(crate) quick: bool,
-    /// Idle connections; a process holds at most 20,000 files, so the generator uses several.
-    #[arg(long)]
-    pub(crate) connections: Option<usize>,
-    /// Where the figures go, as JSON.
-    #[arg(long, default_value = "out/bench.json")]
-    pub(crate) out: PathBuf,
-    /// Also write a page for the documentation.
-    #[arg(long)]
-    pub(crate) page: Option<PathBuf>,
 }
 
 /// Runs what the command line says.

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::{GateResult, MIN_RUNS, SIGNIFICANT, Side, change, p_value};
+use super::side::{MIN_RUNS, SIGNIFICANT, Side, change, p_value};
 use crate::{
     results::Results,
     thresholds::{Figure, Operator, split},
@@ -17,6 +17,14 @@ pub(crate) struct FailOn {
     is_increase: bool,
     /// As a share of the median of `a`.
     change: f64,
+}
+
+/// The result of a `--fail-on`.
+#[derive(Debug)]
+pub(super) struct GateResult {
+    pub(super) text: String,
+    pub(super) outcome: String,
+    pub(super) is_failed: bool,
 }
 
 impl FailOn {

@@ -5,24 +5,17 @@ mod differences;
 mod fail_on;
 mod figures;
 mod show;
+mod side;
 mod stats;
 
 pub(crate) use fail_on::FailOn;
-use switchboard_harness::stats::median;
+use fail_on::GateResult;
+use side::{SIGNIFICANT, Side, change, p_value};
 
-use crate::{
-    results::{Results, RunResult},
-    thresholds::Figure,
-};
+use crate::{results::Results, thresholds::Figure};
 
 /// Exit code when a comparison fails, as with a missed threshold.
 pub(crate) const EXIT_WORSE: u8 = 99;
-
-/// A difference is significant if chance alone makes it less often than this.
-const SIGNIFICANT: f64 = 0.05;
-
-/// With fewer runs on a side no difference can be significant (of three and three the least p is 0.1).
-const MIN_RUNS: usize = 4;
 
 /// A comparison of results `a` and `b`.
 #[derive(Debug)]
@@ -44,12 +37,6 @@ struct Row {
     difference: Difference,
 }
 
-/// The values of a figure over the repeats.
-#[derive(Debug, Clone, Default, PartialEq)]
-struct Side {
-    values: Vec<f64>,
-}
-
 /// How `b` compares with `a`, with the p value of the test.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Difference {
@@ -65,50 +52,11 @@ enum Difference {
     OneSided,
 }
 
-/// The result of a `--fail-on`.
-#[derive(Debug)]
-struct GateResult {
-    text: String,
-    outcome: String,
-    is_failed: bool,
-}
-
 impl Comparison {
     /// Whether a `--fail-on` failed.
     pub(crate) fn is_failed(&self) -> bool {
         self.gates.iter().any(|gate| gate.is_failed)
     }
-}
-
-impl Side {
-    fn of(results: &Results, figure: &Figure) -> Self {
-        let value = |run: &RunResult| figure.of(run).ok().filter(|value| value.is_finite());
-        Self {
-            values: results.runs.iter().filter_map(value).collect(),
-        }
-    }
-
-    fn median(&self) -> Option<f64> {
-        median(&self.values)
-    }
-}
-
-/// The change from the median of `a` to that of `b`, as a share of the former; infinite if that is 0.
-fn change(a: &Side, b: &Side) -> Option<f64> {
-    let (a, b) = (a.median()?, b.median()?);
-    if a == b {
-        Some(0.0)
-    } else {
-        Some((b - a) / a.abs())
-    }
-}
-
-/// The p value of the test, if there are enough runs.
-fn p_value(a: &Side, b: &Side) -> Option<f64> {
-    if a.values.len().min(b.values.len()) < MIN_RUNS {
-        return None;
-    }
-    stats::mann_whitney(&a.values, &b.values)
 }
 
 /// Compares `b` with `a`, the older one.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::results::{Environment, SCHEMA, Summary, Times};
+use crate::results::{Environment, RunResult, SCHEMA, Summary, Times};
 
 /// Results whose runs have these p99s of call_setup, in ms, and these costs.
 fn results(p99s: &[f64]) -> Results {

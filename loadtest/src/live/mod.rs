@@ -9,7 +9,7 @@ mod terminal;
 use std::io::IsTerminal as _;
 
 use plain::Plain;
-pub(crate) use progress::{FaultMark, FaultState, Phase, Progress};
+pub(crate) use progress::{FaultMark, FaultState, Phase, Progress, UserRequest};
 use terminal::Terminal;
 
 /// A view of a load. Dropping it restores the terminal; so does a panic.
@@ -21,15 +21,6 @@ pub(crate) enum Live {
     Plain(Plain),
     /// Nothing.
     Silent,
-}
-
-/// The request of the user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum UserRequest {
-    /// Continue the load.
-    Continue,
-    /// Stop the load early.
-    Stop,
 }
 
 impl Live {

@@ -147,3 +147,12 @@ impl Progress {
         share.clamp(0.0, 1.0)
     }
 }
+
+/// The request of the user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum UserRequest {
+    /// Continue the load.
+    Continue,
+    /// Stop the load early.
+    Stop,
+}

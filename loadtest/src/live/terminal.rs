@@ -7,7 +7,10 @@ use ratatui::{
     crossterm::event::{self, Event, KeyCode, KeyModifiers},
 };
 
-use super::{Progress, UserRequest, screen};
+use super::{
+    progress::{Progress, UserRequest},
+    screen,
+};
 
 /// Events per call, at most, so that a held key cannot block the load.
 const MAX_EVENTS: usize = 100;

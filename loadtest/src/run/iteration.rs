@@ -6,7 +6,12 @@ use anyhow::{Context as _, bail};
 use tokio::time::{interval, sleep_until};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Invalid, Options, plan, screen::Screen, verdict};
+use super::{
+    options::{Invalid, Options},
+    plan,
+    screen::Screen,
+    verdict,
+};
 use crate::{
     cluster::REDIS,
     faults::{self, DoneFaults},

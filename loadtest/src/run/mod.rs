@@ -2,39 +2,22 @@
 //! document of results. One repeat is in `iteration`, its verdict in `verdict`.
 
 mod iteration;
+mod options;
 mod plan;
 mod screen;
 mod verdict;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use switchboard_protocol::Secret;
-
 use crate::{
-    fleet::Program,
     live::Live,
     observe,
     results::{Results, SCHEMA},
     scenario::Scenario,
 };
 
+pub(crate) use options::{Invalid, Options};
 pub(crate) use verdict::{EXIT_INVALID, EXIT_ORACLE, EXIT_THRESHOLD, worst};
-
-/// The load began and has no valid figures: a worker died, or a server did not come back.
-#[derive(Debug, Clone, Copy, thiserror::Error)]
-#[error("the run is invalid")]
-pub(crate) struct Invalid;
-
-/// What a run needs in addition to its scenario.
-#[derive(Debug)]
-pub(crate) struct Options {
-    /// What a worker process runs.
-    pub(crate) program: Program,
-    /// The secret that it shares with agents, where the scenario names some.
-    pub(crate) agent_secret: Option<Secret>,
-    /// Whether servers on other machines may be loaded.
-    pub(crate) allow_remote: bool,
-}
 
 /// Runs all repeats of a scenario.
 ///

@@ -3,18 +3,12 @@
 
 mod faults;
 mod load;
+pub(super) mod problems;
 
-use super::{Scenario, Span, Target};
+use super::{Scenario, Target};
 use crate::thresholds::Threshold;
+use problems::{Problems, require};
 
-/// The longest any one time in a scenario may be.
-const MAX_TIME: Span = Span::from_secs(24 * 60 * 60);
-/// Connections, over all populations.
-const MAX_CONNECTIONS: usize = 1_000_000;
-/// Bytes of an offer or a payload.
-const MAX_BYTES: usize = 1 << 20;
-/// Starts a second.
-pub(crate) const MAX_RATE: f64 = 1_000_000.0;
 /// Nodes that are started for a run.
 const MAX_NODES: usize = 64;
 /// Worker processes, or agents.
@@ -23,16 +17,6 @@ const MAX_WORKERS: usize = 1_000;
 const MAX_REPEATS: usize = 100;
 /// Characters of a name.
 const MAX_NAME: usize = 64;
-
-/// Adds the problem `key: text` unless the condition holds. Key and text are format strings.
-macro_rules! require {
-    ($problems:expr, $is_fine:expr => $key:literal, $($text:tt)+) => {
-        if !$is_fine {
-            $problems.add(&format!($key), &format!($($text)+));
-        }
-    };
-}
-use require;
 
 /// Checks all of it.
 ///
@@ -54,36 +38,6 @@ pub(crate) fn check(scenario: &Scenario) -> Result<(), Vec<String>> {
         Ok(())
     } else {
         Err(problems.0)
-    }
-}
-
-/// The problems found so far.
-struct Problems(Vec<String>);
-
-impl Problems {
-    fn add(&mut self, key: &str, problem: &str) {
-        self.0.push(format!("{key}: {problem}"));
-    }
-
-    /// A time that may be zero.
-    fn time(&mut self, key: &str, span: Span) {
-        require!(self, span <= MAX_TIME => "{key}", "{span} is too long; at most {MAX_TIME}");
-    }
-
-    /// A time that must not be zero.
-    fn time_above_zero(&mut self, key: &str, span: Span) {
-        require!(self, !span.get().is_zero() => "{key}", "is zero; say for example 10s");
-        self.time(key, span);
-    }
-
-    /// A share of a whole.
-    fn share(&mut self, key: &str, share: f64) {
-        require!(self, (0.0..=1.0).contains(&share) => "{key}", "{share} is no share; say 0 to 1");
-    }
-
-    /// A whole number between two.
-    fn within(&mut self, key: &str, value: usize, min: usize, max: usize) {
-        require!(self, (min..=max).contains(&value) => "{key}", "{value} is out of range; say {min} to {max}");
     }
 }
 
@@ -141,14 +95,6 @@ fn generator(scenario: &Scenario, problems: &mut Problems) {
     }
     problems.time_above_zero("generator.max_start_delay", generator.max_start_delay);
     problems.share("generator.max_dropped", generator.max_dropped);
-}
-
-/// How many nodes there are.
-fn nodes(scenario: &Scenario) -> usize {
-    match scenario.target.urls.len() {
-        0 => scenario.cluster.nodes,
-        named => named,
-    }
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use check::{MAX_RATE, check};
+pub(crate) use check::{check, problems::MAX_RATE};
 pub use fault::{Fault, FaultAction};
 pub use load::{
     Abuse, Arrivals, Calls, Idle, Model, Placement, Slow, Stage, Streams, highest_rate, length_of,

@@ -9,9 +9,9 @@ use ratatui::{
     widgets::{Axis, Chart, Dataset, GraphType},
 };
 
-use super::section;
+use super::section::section;
 use crate::{
-    live::{FaultState, Progress},
+    live::progress::{FaultState, Progress},
     results::{Quantiles, Second},
     thresholds::Unit,
 };

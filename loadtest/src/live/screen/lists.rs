@@ -2,8 +2,8 @@
 
 use ratatui::{Frame, layout::Rect, style::Stylize as _, text::Line, widgets::Paragraph};
 
-use super::section;
-use crate::live::{FaultState, Progress};
+use super::section::section;
+use crate::live::progress::{FaultState, Progress};
 
 /// Faults by time, then thresholds, missed ones first.
 pub(super) fn requirements(frame: &mut Frame<'_>, area: Rect, progress: &Progress) {

@@ -3,6 +3,7 @@
 
 mod charts;
 mod lists;
+mod section;
 mod tables;
 
 use ratatui::{
@@ -10,10 +11,10 @@ use ratatui::{
     layout::{Constraint, Layout, Rect},
     style::{Color, Style, Stylize as _},
     text::{Line, Span},
-    widgets::{Block, Borders, LineGauge, Paragraph, Wrap},
+    widgets::{LineGauge, Paragraph, Wrap},
 };
 
-use super::{Progress, plain};
+use super::{plain, progress::Progress};
 
 /// Minimum size of the whole view, in columns and rows.
 const MIN_SIZE: (u16, u16) = (60, 16);
@@ -86,12 +87,4 @@ fn small(frame: &mut Frame<'_>, area: Rect, progress: &Progress) {
     lines.push(Line::from(plain::title(progress)).dark_gray());
     lines.push(Line::from("q to stop").dark_gray());
     frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: true }), area);
-}
-
-/// A section of the screen: a rule with its title.
-fn section<'a>(title: impl Into<Line<'a>>) -> Block<'a> {
-    Block::new()
-        .borders(Borders::TOP)
-        .border_style(Style::new().fg(Color::DarkGray))
-        .title(title.into().bold())
 }

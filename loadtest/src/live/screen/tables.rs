@@ -8,9 +8,9 @@ use ratatui::{
     widgets::{Bar, BarChart, BarGroup, Paragraph, Row, Table},
 };
 
-use super::section;
+use super::section::section;
 use crate::{
-    live::Progress,
+    live::progress::Progress,
     record::{Counter, Metric},
     thresholds::Unit,
 };

@@ -1,6 +1,6 @@
 //! The faults of a scenario, checked: each must be possible for its server, and start before the end.
 
-use super::{Problems, nodes, require};
+use super::problems::{Problems, nodes, require};
 use crate::{
     cluster::REDIS,
     scenario::{Fault, FaultAction, Scenario},

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{MAX_BYTES, MAX_CONNECTIONS, MAX_RATE, Problems, nodes, require};
+use super::problems::{MAX_BYTES, MAX_CONNECTIONS, MAX_RATE, Problems, nodes, require};
 use crate::scenario::{Abuse, Calls, Idle, Model, Placement, Scenario, Span, Stage, Streams};
 
 /// Candidates that a side sends, or renegotiations.
