@@ -137,10 +137,8 @@ async fn ends<L: Link>(mut link: L) {
         timeout(MAX_TIME, link.next()).await,
         Ok(LinkEvent::Ended(_))
     ));
-    assert!(
-        timeout(QUIET_TIME, link.next()).await.is_err(),
-        "an event after the end"
-    );
+    let next = timeout(QUIET_TIME, link.next()).await;
+    assert!(next.is_err(), "an event after the end");
     let sent = link.send(MessageKind::Offer, "bob", &payload("late", 0)).await;
     assert_eq!(sent, Err(Broken));
 }
@@ -193,10 +191,8 @@ async fn socketio_carries_a_call_across_nodes_and_is_silent_on_an_absent_peer() 
     assert_eq!(outcome_of_unknown(&mut ada, QUIET_TIME).await, None);
     cluster.process("socketio-1").unwrap().kill().await.unwrap();
     ends(ada).await;
-    assert!(
-        timeout(QUIET_TIME, bob.next()).await.is_err(),
-        "the other node is untouched"
-    );
+    let next = timeout(QUIET_TIME, bob.next()).await;
+    assert!(next.is_err(), "the other node is untouched");
     leaves(bob).await;
 }
 
@@ -222,15 +218,7 @@ async fn a_dead_address_is_a_refusal_in_few_words() {
     let port = listener.local_addr().unwrap().port();
     drop(listener);
     let urls = vec![format!("ws://127.0.0.1:{port}/socket.io/")];
-    let refusal = Relay {
-        protocol: SocketIo,
-        urls,
-    }
-    .connect(&who("ada", 0))
-    .await
-    .err();
-    assert_eq!(
-        refusal.map(|refusal| refusal.0),
-        Some("tcp: connection refused".into())
-    );
+    let refusal = Relay::new(SocketIo, urls).connect(&who("ada", 0)).await.err();
+    let reason = refusal.map(|refusal| refusal.0);
+    assert_eq!(reason, Some("tcp: connection refused".into()));
 }
