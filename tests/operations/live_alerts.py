@@ -131,7 +131,7 @@ def dead_nodes(cluster, prometheus, running):
 
 
 def metrics_follow_the_conventions(node):
-    """Names, types and help texts of a running node, evaluated by promtool."""
+    """Names, types and help texts of a running node, checked by promtool."""
     _, text = get(f"http://127.0.0.1:{node.ops}/metrics")
     found = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True)
     assert found.returncode == 0, found.stdout + found.stderr
