@@ -57,7 +57,7 @@ pub(super) async fn capacity(args: CapacityArgs) -> anyhow::Result<u8> {
             best = Some(results);
         }
     }
-    live.end();
+    drop(live);
     for (rate, is_met, reasons) in &tried {
         let mark = if *is_met { "kept  " } else { "missed" };
         println!(

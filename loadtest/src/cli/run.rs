@@ -65,7 +65,7 @@ pub(super) async fn run(args: RunArgs) -> anyhow::Result<u8> {
         results = run::run(&scenario, &options, &mut live) => results,
         _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("stopped by the user; nothing is written")),
     };
-    live.end();
+    drop(live);
     let results = results?;
     let written = report::write(&results, &args.manner.folder(&scenario))?;
     print_end(&results);

@@ -57,12 +57,8 @@ async fn nodes_and_redis_are_killed_and_come_back_at_their_addresses() {
     let error = cluster.process("n3").err().unwrap().to_string();
     assert!(error.contains("redis, n1, n2"), "{error}");
     let versions = cluster.versions();
-    assert!(
-        [REDIS, "switchboard"]
-            .iter()
-            .all(|name| versions.contains_key(*name)),
-        "{versions:?}"
-    );
+    let has = |name: &str| versions.contains_key(name);
+    assert!(has(REDIS) && has("switchboard"), "{versions:?}");
 }
 
 #[tokio::test]
@@ -85,10 +81,8 @@ async fn a_frozen_node_answers_no_request_until_it_is_thawed_and_ends_with_its_c
     let pids: Vec<_> = cluster.servers().iter().filter_map(|server| server.pid).collect();
     drop(cluster);
     for pid in pids {
-        assert!(
-            !Path::new(&format!("/proc/{pid}")).exists(),
-            "{pid} outlived its cluster"
-        );
+        let process = format!("/proc/{pid}");
+        assert!(!Path::new(&process).exists(), "{pid} outlived its cluster");
     }
 }
 

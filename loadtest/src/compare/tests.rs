@@ -74,10 +74,8 @@ fn columns_are_aligned() {
         Some(line[..start].chars().count())
     };
     let starts: Vec<_> = text.lines().filter_map(start).collect();
-    assert!(
-        starts.len() > 5 && starts.windows(2).all(|pair| pair[0] == pair[1]),
-        "{text}"
-    );
+    let are_equal = starts.windows(2).all(|pair| pair[0] == pair[1]);
+    assert!(starts.len() > 5 && are_equal, "{text}");
 }
 
 #[test]

@@ -43,8 +43,14 @@ pub(crate) trait Connection: Send + 'static {
 
 /// A driver for servers of one protocol, one address each.
 pub(crate) struct Relay<P> {
-    pub(crate) protocol: P,
-    pub(crate) urls: Vec<String>,
+    protocol: P,
+    urls: Vec<String>,
+}
+
+impl<P> Relay<P> {
+    pub(crate) const fn new(protocol: P, urls: Vec<String>) -> Self {
+        Self { protocol, urls }
+    }
 }
 
 /// A connected peer.

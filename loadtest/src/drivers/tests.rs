@@ -137,10 +137,8 @@ async fn ends<L: Link>(mut link: L) {
         timeout(MAX_TIME, link.next()).await,
         Ok(LinkEvent::Ended(_))
     ));
-    assert!(
-        timeout(QUIET_TIME, link.next()).await.is_err(),
-        "an event after the end"
-    );
+    let next = timeout(QUIET_TIME, link.next()).await;
+    assert!(next.is_err(), "an event after the end");
     let sent = link.send(MessageKind::Offer, "bob", &payload("late", 0)).await;
     assert_eq!(sent, Err(Broken));
 }
@@ -154,10 +152,7 @@ async fn raw_redis_carries_a_call_and_reports_a_missing_receiver() {
     let Some(cluster) = cluster(DriverKind::Redis, true).await else {
         return;
     };
-    let driver = Relay {
-        protocol: RawRedis,
-        urls: cluster.urls(),
-    };
+    let driver = Relay::new(RawRedis, cluster.urls());
     let (mut ada, bob) = call(&driver).await;
     let outcome = outcome_of_unknown(&mut ada, MAX_TIME).await;
     assert_eq!(outcome, Some(Outcome::Failed("no receiver".into())));
@@ -171,19 +166,13 @@ async fn peerserver_carries_a_call_and_reports_an_absent_peer_after_five_seconds
     let Some(cluster) = cluster(DriverKind::Peerjs, true).await else {
         return;
     };
-    let driver = Relay {
-        protocol: PeerJs,
-        urls: cluster.urls(),
-    };
+    let driver = Relay::new(PeerJs, cluster.urls());
     let (mut ada, bob) = call(&driver).await;
     let started = Instant::now();
     let outcome = outcome_of_unknown(&mut ada, MAX_TIME).await;
     assert_eq!(outcome, Some(Outcome::Failed("expired".into())));
-    assert!(
-        started.elapsed() >= Duration::from_secs(4),
-        "{:?}",
-        started.elapsed()
-    );
+    let took = started.elapsed();
+    assert!(took >= Duration::from_secs(4), "{took:?}");
     let refusal = driver.connect(&who("ada", 0)).await.err();
     assert_eq!(refusal.map(|refusal| refusal.0), Some("ID-TAKEN".into()));
     leaves(bob).await;
@@ -196,19 +185,14 @@ async fn socketio_carries_a_call_across_nodes_and_is_silent_on_an_absent_peer() 
     let Some(cluster) = cluster(DriverKind::Socketio, true).await else {
         return;
     };
-    let driver = Relay {
-        protocol: SocketIo,
-        urls: cluster.urls(),
-    };
+    let driver = Relay::new(SocketIo, cluster.urls());
     assert_eq!(driver.nodes(), 2);
     let (mut ada, mut bob) = call(&driver).await;
     assert_eq!(outcome_of_unknown(&mut ada, QUIET_TIME).await, None);
     cluster.process("socketio-1").unwrap().kill().await.unwrap();
     ends(ada).await;
-    assert!(
-        timeout(QUIET_TIME, bob.next()).await.is_err(),
-        "the other node is untouched"
-    );
+    let next = timeout(QUIET_TIME, bob.next()).await;
+    assert!(next.is_err(), "the other node is untouched");
     leaves(bob).await;
 }
 
@@ -217,16 +201,10 @@ async fn spreed_carries_a_call_and_is_silent_on_an_absent_session() {
     let Some(cluster) = cluster(DriverKind::Spreed, false).await else {
         return;
     };
-    let driver = Relay {
-        protocol: Spreed::new(SPREED_SECRET.as_bytes()),
-        urls: cluster.urls(),
-    };
+    let driver = Relay::new(Spreed::new(SPREED_SECRET.as_bytes()), cluster.urls());
     let (mut ada, bob) = call(&driver).await;
     assert_eq!(outcome_of_unknown(&mut ada, QUIET_TIME).await, None);
-    let stranger = Relay {
-        protocol: Spreed::new(b"another"),
-        urls: cluster.urls(),
-    };
+    let stranger = Relay::new(Spreed::new(b"another"), cluster.urls());
     let refusal = stranger.connect(&who("eve", 0)).await.err();
     assert_eq!(refusal.map(|refusal| refusal.0), Some("invalid_token".into()));
     leaves(bob).await;
@@ -240,15 +218,7 @@ async fn a_dead_address_is_a_refusal_in_few_words() {
     let port = listener.local_addr().unwrap().port();
     drop(listener);
     let urls = vec![format!("ws://127.0.0.1:{port}/socket.io/")];
-    let refusal = Relay {
-        protocol: SocketIo,
-        urls,
-    }
-    .connect(&who("ada", 0))
-    .await
-    .err();
-    assert_eq!(
-        refusal.map(|refusal| refusal.0),
-        Some("tcp: connection refused".into())
-    );
+    let refusal = Relay::new(SocketIo, urls).connect(&who("ada", 0)).await.err();
+    let reason = refusal.map(|refusal| refusal.0);
+    assert_eq!(reason, Some("tcp: connection refused".into()));
 }

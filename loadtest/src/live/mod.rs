@@ -65,11 +65,6 @@ impl Live {
             },
         }
     }
-
-    /// Ends the view and restores the terminal.
-    pub(crate) fn end(self) {
-        drop(self);
-    }
 }
 
 #[cfg(test)]

@@ -136,16 +136,12 @@ mod tests {
     #[test]
     fn the_script_has_a_text_for_every_metric_and_every_violation() {
         for metric in Metric::ALL {
-            assert!(
-                SCRIPT.contains(&format!("\n  {}: [", metric.name())),
-                "{metric:?}"
-            );
+            let line = format!("\n  {}: [", metric.name());
+            assert!(SCRIPT.contains(&line), "{metric:?}");
         }
         for violation in Counter::VIOLATIONS {
-            assert!(
-                SCRIPT.contains(&format!("\n  [\"{}\", ", violation.name())),
-                "{violation:?}"
-            );
+            let line = format!("\n  [\"{}\", ", violation.name());
+            assert!(SCRIPT.contains(&line), "{violation:?}");
         }
     }
 

@@ -34,14 +34,12 @@ impl Starts {
             .map(|_| {
                 let (sender, moments) = mpsc::channel(backlog.max(1));
                 let recorder = Arc::clone(recorder);
-                (
-                    sender,
-                    Self {
-                        moments,
-                        load_start,
-                        recorder,
-                    },
-                )
+                let starts = Self {
+                    moments,
+                    load_start,
+                    recorder,
+                };
+                (sender, starts)
             })
             .unzip();
         let recorder = Arc::clone(recorder);

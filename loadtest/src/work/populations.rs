@@ -76,33 +76,22 @@ impl Work for Populations {
                 self.prepare_with(all, driver).await
             }
             DriverKind::Peerjs => {
-                self.prepare_with(all, |_, _| Relay {
-                    protocol: PeerJs,
-                    urls: urls.clone(),
-                })
-                .await
+                self.prepare_with(all, |_, _| Relay::new(PeerJs, urls.clone()))
+                    .await
             }
             DriverKind::Socketio => {
-                self.prepare_with(all, |_, _| Relay {
-                    protocol: SocketIo,
-                    urls: urls.clone(),
-                })
-                .await
+                self.prepare_with(all, |_, _| Relay::new(SocketIo, urls.clone()))
+                    .await
             }
             DriverKind::Spreed => {
-                let protocol = || Spreed::new(SPREED_SECRET.as_bytes());
-                self.prepare_with(all, |_, _| Relay {
-                    protocol: protocol(),
-                    urls: urls.clone(),
+                self.prepare_with(all, |_, _| {
+                    Relay::new(Spreed::new(SPREED_SECRET.as_bytes()), urls.clone())
                 })
                 .await
             }
             DriverKind::Redis => {
-                self.prepare_with(all, |_, _| Relay {
-                    protocol: RawRedis,
-                    urls: urls.clone(),
-                })
-                .await
+                self.prepare_with(all, |_, _| Relay::new(RawRedis, urls.clone()))
+                    .await
             }
         }
     }

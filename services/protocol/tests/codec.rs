@@ -1,5 +1,7 @@
 //! What every codec owes its connection: commands are read, and what the node writes is what a client of the codec reads.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 use switchboard_protocol::{
     Codec, Command, Event, MessageHead, MessageId, MessageKind, Mid, ReceiptStatus, ServerFrame, SessionId,
     codec::native::Native, decode_event,

@@ -1,4 +1,4 @@
-//! The seeds of the fuzz targets, as tests: the same properties, without a fuzzer.
+//! The seeds of the fuzz targets of this crate, as tests: the same properties, without a fuzzer.
 
 #![allow(
     clippy::panic,
@@ -10,19 +10,11 @@
 #[path = "../../../fuzz/src/protocol.rs"]
 mod properties;
 
-use std::path::Path;
+#[allow(unreachable_pub, reason = "the fuzz targets need it public")]
+#[path = "../../../fuzz/src/seeds.rs"]
+mod seeds;
 
 #[test]
 fn the_seeds_of_each_fuzz_target_have_its_property() {
-    for (name, property) in properties::CHECKS {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../../fuzz/corpus")
-            .join(name);
-        let mut seeds = 0;
-        for seed in std::fs::read_dir(&folder).expect("each target has seeds") {
-            property(&std::fs::read(seed.expect("a readable folder").path()).expect("a readable seed"));
-            seeds += 1;
-        }
-        assert!(seeds > 0, "{name} has no seeds");
-    }
+    seeds::have_properties(&properties::CHECKS);
 }

@@ -73,8 +73,9 @@ async fn a_wrong_secret_and_a_second_run_are_refused() {
         .await
         .unwrap_err();
     let error = format!("{error:#}");
+    let has = |part: &str| error.contains(part);
     assert!(
-        error.contains(&address.to_string()) && error.contains("secret is not the agent's"),
+        has(&address.to_string()) && has("secret is not the agent's"),
         "{error}"
     );
     let _first = fleet(&[address], 1, SECRET, "tiny").await.unwrap();
