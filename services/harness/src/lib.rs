@@ -15,6 +15,7 @@ mod redis;
 pub mod resp;
 pub mod rivals;
 pub mod stats;
+mod stopped;
 mod wait;
 
 pub use coturn::Coturn;

@@ -7,23 +7,26 @@ use std::{
     io::{Read as _, Seek as _, SeekFrom},
     path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
 use parking_lot::Mutex;
 
-use crate::{Port, Ready, wait::Wait};
+use crate::{Port, Ready, stopped::is_stopped, wait::Wait};
 
 /// How long the kernel may take to end a killed process, which has to free its memory and sockets.
 const KILLED_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long a process may take to end by itself. A node drains first: 30 s with its defaults.
 const STOPPED_WITHIN: Duration = Duration::from_secs(60);
+
+/// How long a process may take to freeze.
+const FROZEN_WITHIN: Duration = Duration::from_secs(5);
 
 /// How long a server may take until it serves; far more than it needs on a busy machine.
 const READY_WITHIN: Duration = Duration::from_secs(30);
@@ -172,15 +175,26 @@ impl Process {
     /// # Errors
     /// When it does not run.
     pub fn terminate(&self) -> anyhow::Result<()> {
-        self.signal(Signal::SIGTERM)
+        self.signal(Signal::SIGTERM).map(drop)
     }
 
-    /// SIGSTOP.
+    /// SIGSTOP. Returns when every thread has stopped, which takes microseconds, or milliseconds on a busy machine; this
+    /// thread waits without sleeping.
     ///
     /// # Errors
-    /// When it does not run.
+    /// When it does not run, or has not stopped in time.
     pub fn freeze(&self) -> anyhow::Result<()> {
-        self.signal(Signal::SIGSTOP)
+        let pid = self.signal(Signal::SIGSTOP)?;
+        let deadline = Instant::now() + FROZEN_WITHIN;
+        while !is_stopped(pid.as_raw()) {
+            ensure!(
+                Instant::now() < deadline,
+                "{} did not stop within {FROZEN_WITHIN:?}",
+                self.name
+            );
+            std::thread::yield_now();
+        }
+        Ok(())
     }
 
     /// SIGCONT.
@@ -188,7 +202,7 @@ impl Process {
     /// # Errors
     /// When it does not run.
     pub fn thaw(&self) -> anyhow::Result<()> {
-        self.signal(Signal::SIGCONT)
+        self.signal(Signal::SIGCONT).map(drop)
     }
 
     /// Waits until it has ended, and returns how.
@@ -228,13 +242,14 @@ impl Process {
         }
     }
 
-    fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+    fn signal(&self, signal: Signal) -> anyhow::Result<Pid> {
         let name = &self.name;
         let mut state = self.state.lock();
         let child = state.running().with_context(|| format!("{name} does not run"))?;
         // Nobody has waited for this child yet, so the number is still its own.
         let pid = Pid::from_raw(i32::try_from(child.id())?);
-        kill(pid, signal).with_context(|| format!("{name} does not take {signal}"))
+        kill(pid, signal).with_context(|| format!("{name} does not take {signal}"))?;
+        Ok(pid)
     }
 }
 
