@@ -16,7 +16,7 @@ pub(crate) fn is_stopped(pid: i32) -> bool {
     })
 }
 
-/// The state letter. The name before it stands in parentheses and may contain anything.
+/// The state, one character. The name before it stands in parentheses and may contain anything.
 fn state(stat: &str) -> Option<char> {
     let (_, rest) = stat.rsplit_once(')')?;
     rest.trim_start().chars().next()
