@@ -9,8 +9,8 @@ mod common;
 use std::time::Duration;
 
 use common::{
-    Cluster, PATIENCE, claim, detached, keep, key, ranges, resume, session_id, token, try_resume, until,
-    until_presence,
+    Cluster, Node, PATIENCE, claim, detached, keep, key, ranges, resume, session_id, token, try_resume,
+    until, until_presence,
 };
 use switchboard_broker::RedisMode;
 use switchboard_core::{BrokerError, Claim, ConflictPolicy, Presence, Retention, SessionSnapshot, Unacked};
@@ -100,6 +100,16 @@ async fn a_session_whose_node_shut_down_is_resumed_without_a_snapshot(cluster: C
     assert_eq!((attached.snapshot, attached.previous), (None, None));
 }
 
+/// Waits until `node` has received `question`.
+async fn receives(node: &Node, question: &NodeMessage) {
+    let asked = question.encode();
+    until("the owner's node is asked", PATIENCE, || {
+        let messages = node.seen.node_messages.lock();
+        messages.iter().any(|message| *message == asked)
+    })
+    .await;
+}
+
 async fn a_resume_asks_the_node_that_still_owns_the_session_and_waits_for_it(cluster: Cluster) {
     let (n1, n2) = (cluster.node("n1").await, cluster.node("n2").await);
     n1.attach("bob", 1).await;
@@ -110,15 +120,7 @@ async fn a_resume_asks_the_node_that_still_owns_the_session_and_waits_for_it(clu
             key: key("bob"),
             session: session_id(1),
         };
-        let asked = question.encode();
-        until("n1 is asked", PATIENCE, || {
-            n1.seen
-                .node_messages
-                .lock()
-                .iter()
-                .any(|message| *message == asked)
-        })
-        .await;
+        receives(&n1, &question).await;
         n1.broker
             .detach(&key("bob"), session_id(1), 0, keep(ranges(3, &[(1, 3)])));
     };
@@ -154,15 +156,7 @@ async fn a_probing_claim_is_refused_once_the_owner_was_touched(cluster: Cluster)
             key: key("bob"),
             session: session_id(1),
         };
-        let asked = question.encode();
-        until("n1 is asked", PATIENCE, || {
-            n1.seen
-                .node_messages
-                .lock()
-                .iter()
-                .any(|message| *message == asked)
-        })
-        .await;
+        receives(&n1, &question).await;
         n1.broker.touch(&key("bob"), session_id(1));
     };
     let (refused, ()) = tokio::join!(claiming, answering);

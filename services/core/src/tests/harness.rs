@@ -2,8 +2,11 @@
 //! or reorder it. No clock is waited for; moments are arguments.
 
 use std::{
-    sync::Arc,
-    task::{Context, Poll},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll, Wake},
     time::{Duration, Instant},
 };
 
@@ -301,4 +304,20 @@ fn written(session: &Session, router: &Router, outgoing: &Outgoing) -> String {
 
 pub(super) fn error(id: u64, code: ErrorCode) -> Vec<String> {
     vec![format!("{id} {code}")]
+}
+
+/// Counts how often it is woken.
+#[derive(Default)]
+pub(super) struct CountingWaker(AtomicUsize);
+
+impl CountingWaker {
+    pub(super) fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Wake for CountingWaker {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }

@@ -1,11 +1,8 @@
 //! When a stream's timer runs again, how much it transmits in one run, and what it holds back.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    task::{Context, Wake, Waker},
+    sync::Arc,
+    task::{Context, Waker},
     time::{Duration, Instant},
 };
 
@@ -148,15 +145,6 @@ fn a_session_says_which_message_is_stuck_and_when_its_answers_pile_up() {
     assert!(!bob.session().may_send_more(&limits), "two answers wait");
 }
 
-#[derive(Default)]
-struct CountingWaker(AtomicUsize);
-
-impl Wake for CountingWaker {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
 #[test]
 fn the_connection_is_woken_by_a_message_an_event_a_probe_and_a_close() {
     let node = Node::new("n1");
@@ -173,6 +161,6 @@ fn the_connection_is_woken_by_a_message_an_event_a_probe_and_a_close() {
     for (number, cause) in causes.iter().enumerate() {
         while session.poll_next(&mut Context::from_waker(&waker)).is_ready() {}
         cause();
-        assert_eq!(counter.0.load(Ordering::Relaxed), number + 1);
+        assert_eq!(counter.count(), number + 1);
     }
 }

@@ -1,11 +1,8 @@
 //! The send queue: its bounds in messages and bytes, its messages in flight, and its snapshot.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    task::{Context, Poll, Wake, Waker},
+    sync::Arc,
+    task::{Context, Poll, Waker},
     time::Instant,
 };
 
@@ -14,7 +11,7 @@ use futures_util::task::noop_waker_ref;
 use switchboard_protocol::{CloseCode, Event, MessageId, MessageKind, Mid, NodeId, SessionId};
 use switchboard_telemetry::{MessageSpan, Telemetry};
 
-use super::harness::key;
+use super::harness::{CountingWaker, key};
 use crate::{
     AckTo, Delivery, Limits, Outgoing, SessionSnapshot, Unacked,
     receive::{
@@ -323,15 +320,6 @@ fn a_message_on_its_way_is_marked_as_stored_once_and_acknowledged_to_the_last_no
     }
 }
 
-#[derive(Default)]
-struct CountingWaker(AtomicUsize);
-
-impl Wake for CountingWaker {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
 #[test]
 fn the_connection_is_woken_once_by_the_first_thing_that_comes() {
     let mut queue = Queue::new(100, 1000);
@@ -351,7 +339,7 @@ fn the_connection_is_woken_once_by_the_first_thing_that_comes() {
         .queue
         .offer(delivery(MessageId::Client(1), 1), None, &limits, now);
     woken.unwrap().wake();
-    let woken = [&first, &second].map(|counter| counter.0.load(Ordering::Relaxed));
+    let woken = [&first, &second].map(|counter| counter.count());
     assert_eq!(woken, [0, 1], "the task that polled last");
     let event = Outgoing::Event(Box::new(Event::Pong { id: None, time_ms: 1 }));
     assert!(queue.queue.push(event).is_none(), "woken already");
