@@ -3,12 +3,13 @@
  * question to a plain request. A node without it answers 404, and nothing is known.
  */
 import { SwitchboardError } from './error.js';
+import type { Request } from './transport.js';
 
 const ANSWER_WITHIN_MS = 5_000;
 
-export async function whyRefused(base: string, token: string): Promise<SwitchboardError | undefined> {
+export async function whyRefused({ base, token, query }: Request): Promise<SwitchboardError | undefined> {
   try {
-    const answer = await fetch(`${base}/v1/ready`, {
+    const answer = await fetch(`${base}/v1/ready?${query}`, {
       headers: { authorization: `Bearer ${token}` },
       signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
     });

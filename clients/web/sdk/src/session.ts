@@ -12,8 +12,8 @@ import { type Delivered, Outbox } from './outbox.js';
 import { watchPage } from './page.js';
 import { whyRefused } from './refusal.js';
 import { save, type SnapshotStorage, storageOf, take } from './snapshot.js';
-import { baseOf, type Transport } from './transport.js';
-import { AT_ONCE_CODES, backoffMs, MAX_ASKED_WAIT_MS, now, STOP_CODES, within } from './wait.js';
+import { baseOf, type Request, type Transport } from './transport.js';
+import { AT_ONCE_CODES, backoffMs, now, STOP_CODES, within } from './wait.js';
 import { webSocket } from './websocket.js';
 
 const TOKEN_WITHIN_MS = 30_000;
@@ -80,12 +80,9 @@ export class Session extends Emitter<SessionEvents> {
       if (this.#link) this.#link.probe();
       else if (navigator.onLine !== false) void this.#attempt();
     },
-    hide: (mayReturn) => {
-      if (this.#resume) {
-        this.#saved = save(this.#storage, this.#key, [this.#resume, this.#seen, this.#filter.snapshot(), ...this.#outbox.snapshot()]);
-      }
-      if (!mayReturn) return; // the browser closes the connection with 1001
-      // A page with an open connection does not get into the cache.
+    hide: () => {
+      this.#saved = save(this.#storage, this.#key, [this.#resume, this.#seen, this.#filter.snapshot(), ...this.#outbox.snapshot()]);
+      // So that the session can be resumed. A page with an open connection does not get into the cache either.
       this.#isHidden = true;
       this.#disconnect();
     },
@@ -183,20 +180,21 @@ export class Session extends Emitter<SessionEvents> {
     this.#attempting = true;
     clearTimeout(this.#timer);
     const base = this.#bases[this.#tries++ % this.#bases.length] as string;
-    let token = '';
+    let request: Request | undefined;
     try {
-      token = await this.#token();
+      const token = await this.#token();
       if (this.#isOver) return;
       const seen = this.#seen;
       const query = new URLSearchParams({ acks: 'client', ...(this.#resume && { resume: this.#resume, seen: String(seen) }) });
-      const link = (this.#opening = new Link(this.#transport, { base, token, query }));
+      request = { base, token, query };
+      const link = (this.#opening = new Link(this.#transport, request));
       const welcome = await link.welcomed;
       // The old connection's messages precede those of the new one.
       if (this.#link) await within(OLD_CONNECTION_WITHIN_MS, this.#link.ended, 'close').catch(() => {});
       if (this.#opening !== link) throw new Error('closed');
       this.#adopt(link, welcome, seen);
     } catch (error) {
-      const waitMs = await this.#failed(error as Error, base, token);
+      const waitMs = await this.#failed(error as Error, request);
       this.#attempting = false;
       if (waitMs !== undefined) this.#retry(waitMs);
     }
@@ -248,32 +246,29 @@ export class Session extends Emitter<SessionEvents> {
   }
 
   /** Returns how long to wait at least before another attempt, if there is one. */
-  async #failed({ message }: Error, base: string, token: string): Promise<number | undefined> {
-    if (token) this.#doubtUntil = now() + UNANSWERED_WINDOW_MS;
+  async #failed({ message }: Error, request?: Request): Promise<number | undefined> {
+    if (request) this.#doubtUntil = now() + UNANSWERED_WINDOW_MS;
     this.#opening = undefined;
     if (this.#isOver || this.#isHidden) return undefined;
     // A client that is asked to rebalance tries once: its node would keep it, and asks again.
     if (this.#link) return this.#mayStay ? undefined : 0;
     this.#setState('reconnecting', message);
     // Not after each failure: many clients may be coming back.
-    const hasQuestion = token && (this.#failures & (this.#failures - 1)) === 0;
-    const refusal = hasQuestion ? await whyRefused(base, token) : undefined;
+    const hasQuestion = request && !(this.#failures & (this.#failures - 1));
+    const refusal = hasQuestion && (await whyRefused(request));
     if (refusal) {
       this.emit('refused', refusal);
       const { status, message } = refusal;
+      if (status === 400) this.#resume = ''; // it may be what the node does not understand
       // A token may have ended on its way, so a second one is tried.
       if (status === 403 || (status === 401 && this.#tokensRefused++)) this.#end({ code: status, reason: message });
     }
-    return refusal?.retryAfterMs ?? 0;
+    return refusal ? refusal.retryAfterMs : 0;
   }
 
   #retry(atLeastMs?: number): void {
-    this.#attemptAfter(backoffMs(this.#failures++, atLeastMs));
-  }
-
-  #attemptAfter(ms: number): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#attempt(), ms);
+    this.#timer = setTimeout(() => void this.#attempt(), backoffMs(this.#failures++, atLeastMs));
   }
 
   // Frames.
@@ -290,14 +285,12 @@ export class Session extends Emitter<SessionEvents> {
         if (!this.#settle(frame.id ?? 0, error)) this.emit('error', error);
         break;
       }
-      case 'goaway': {
+      case 'goaway':
         this.#mayStay = frame.reason === 'rebalancing';
-        const askedMs = Math.min(frame.reconnect_after_ms, MAX_ASKED_WAIT_MS);
-        // Nodes that send their clients to each other must not cause a loop of connects.
-        if (link.isStable) this.#attemptAfter(askedMs);
-        else this.#retry(askedMs);
+        // Nodes that send their clients to each other must not cause a loop of connects, so the waits grow.
+        if (link.isStable) this.#failures = 0;
+        this.#retry(frame.reconnect_after_ms);
         break;
-      }
       case 'expiring':
         void this.#renew(link);
         break;

@@ -4,7 +4,7 @@
 const BACKOFF_BASE_MS = 100;
 const BACKOFF_CAP_MS = 10_000;
 /** The longest wait that a node can ask for, in milliseconds. */
-export const MAX_ASKED_WAIT_MS = 60_000;
+const MAX_ASKED_WAIT_MS = 60_000;
 
 /** A random wait up to a bound that doubles: the clients of a failed node return at different times. */
 export const backoffMs = (failures: number, atLeastMs?: number): number =>

@@ -6,8 +6,8 @@ import type { Kind } from '../frames.js';
 
 const ID = /^[\w-]{1,64}$/;
 const REASON = /^[a-z-]{1,40}$/;
-/** The longest candidate, in characters. */
-const MAX_CANDIDATE_CHARS = 2048;
+const CANDIDATE = /^.{0,2048}$/;
+const SDP = /^v=0/;
 
 /** What only one kind of message has. */
 export interface Body {
@@ -28,18 +28,21 @@ export interface Payload extends Body {
   to_leg?: string;
 }
 
+const isText = (value: unknown, form: RegExp): boolean => typeof value === 'string' && form.test(value);
+
 /** Returns nothing for a payload of another form. */
 export function readPayload(type: Kind, value: unknown): Payload | undefined {
-  const payload = value as Payload | null;
-  if (!ID.test(String(payload?.call)) || !ID.test(String(payload?.leg))) return undefined;
-  const { n, description, candidate, reason } = payload as Payload;
+  const { call, leg, to_leg, n, description, candidate, reason } = (value ?? {}) as Payload;
   const isWellFormed =
-    type === 'candidate'
-      ? candidate === null || String(candidate?.candidate ?? '-'.repeat(MAX_CANDIDATE_CHARS + 1)).length <= MAX_CANDIDATE_CHARS
+    isText(call, ID) &&
+    isText(leg, ID) &&
+    (to_leg === undefined || isText(to_leg, ID)) &&
+    (type === 'candidate'
+      ? candidate === null || isText(candidate?.candidate, CANDIDATE)
       : type === 'bye'
-        ? REASON.test(String(reason))
-        : Number.isInteger(n) && description?.type === type && typeof description.sdp === 'string';
-  return isWellFormed ? (payload as Payload) : undefined;
+        ? isText(reason, REASON)
+        : Number.isInteger(n) && description?.type === type && isText(description.sdp, SDP));
+  return isWellFormed ? (value as Payload) : undefined;
 }
 
 /** A new id, unguessable. `randomUUID` is missing in pages without TLS. */

@@ -13,7 +13,8 @@ function watch(call) {
   sdk.call = call;
   call.on('state', ({ state, reason }) => log.push(reason ? `${state}: ${reason}` : state));
   call.on('track', ({ streams: [stream], track }) => {
-    if (track.kind === 'video') document.getElementById('remote').srcObject = stream ?? new MediaStream([track]);
+    const video = document.getElementById('remote');
+    if (track.kind === 'video' && !video.srcObject?.active) video.srcObject = stream ?? new MediaStream([track]);
   });
   call.on('error', (error) => log.push(`error: ${error.message}`));
   call.on('channel', (channel) => (channel.onmessage = ({ data }) => log.push(`channel: ${data}`)));
@@ -26,6 +27,9 @@ const sdk = (window.sdk = {
   log,
   messages: [],
   others: [],
+  /** Messages of calls, and offers that came while an own one was open. */
+  received: 0,
+  collisions: 0,
   call: undefined,
   /** How an incoming call is answered: `accept`, `decline`, or `ring` for not at all. */
   answer: query.get('answer') ?? 'accept',
@@ -36,7 +40,11 @@ const sdk = (window.sdk = {
   switchDevice,
   stats,
 });
-session.on('message', ({ type, payload }) => type === 'message' && sdk.messages.push(payload));
+session.on('message', ({ type, payload }) => {
+  if (type === 'message') sdk.messages.push(payload);
+  else sdk.received++;
+  if (type === 'offer' && sdk.call?.pc.signalingState === 'have-local-offer') sdk.collisions++;
+});
 phone.on('other', ({ why, message }) => sdk.others.push([why, message.payload]));
 phone.on('incoming', async (call) => {
   watch(call);

@@ -7,26 +7,25 @@ export { startBrowser, withTools };
 const file = (name) => readFileSync(new URL(`../../${name}`, import.meta.url));
 const PAGE = '<!doctype html><title>SDK</title><video id="remote" autoplay muted playsinline></video><script type="module" src="/sdk/tests/support/page.js"></script>';
 
-/** A window whose pages load the package. Each window is a device of its own. */
-export async function openWindow(browser, { secret, balancer }, options = {}) {
-  const window = await newWindow(browser, { permissions: ['camera', 'microphone'], ...options });
-  await window.route(`${balancer.url}/**`, (route) => {
-    const { pathname } = new URL(route.request().url());
-    if (pathname.startsWith('/v1/')) return route.continue();
-    if (pathname === '/token') {
-      const { peer, ttl_s } = Object.fromEntries(new URL(route.request().url()).searchParams);
-      return route.fulfill({ body: mint(secret, peer, ttl_s ? { ttl_s: Number(ttl_s) } : {}) });
-    }
-    if (pathname.startsWith('/sdk/')) return route.fulfill({ contentType: 'text/javascript', body: file(pathname.slice('/sdk/'.length)) });
-    return route.fulfill({ contentType: 'text/html', body: PAGE });
-  });
-  return window;
+/** Serves the test's page, the package and tokens under the balancer's address. */
+export function servePages({ balancer, secret }) {
+  balancer.page = ({ pathname, searchParams }) => {
+    if (pathname === '/token') return { type: 'text/plain', body: mint(secret, searchParams.get('peer'), { ttl_s: Number(searchParams.get('ttl_s') ?? 3600) }) };
+    if (pathname.startsWith('/sdk/')) return { type: 'text/javascript', body: file(pathname.slice('/sdk/'.length)) };
+    return { type: 'text/html', body: PAGE };
+  };
+}
+
+/** A window that shares nothing with other windows, like another device. */
+export function openWindow(browser, nodes) {
+  servePages(nodes);
+  return newWindow(browser, { permissions: ['camera', 'microphone'] });
 }
 
 /** A page of `peer`. `window.sdk` has what a test calls. */
 export async function openPeer(window, { balancer }, peer, query = '') {
   const page = Object.assign(await window.newPage(), { errors: [] });
-  page.setDefaultTimeout(30_000);
+  page.setDefaultTimeout(15_000);
   page.on('pageerror', (error) => page.errors.push(String(error.stack)));
   await page.goto(`${balancer.url}/page?peer=${peer}${query}`);
   await page.waitForFunction(() => window.sdk?.session.state === 'connected');
