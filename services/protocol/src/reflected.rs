@@ -28,7 +28,7 @@ impl fmt::Display for Reflected<'_> {
     }
 }
 
-/// Neither a control nor one of the invisible characters that change how their neighbours are shown.
+/// Not so: controls, and invisible characters that change how their neighbours are shown.
 fn is_printable(char: char) -> bool {
     char == ' ' || char.is_ascii_graphic() || char.is_alphanumeric()
 }

@@ -31,7 +31,7 @@ fn is_id(quoted: &[u8]) -> bool {
         || (quoted.contains(&b'\\') && serde_json::from_slice(quoted).is_ok_and(|key: String| key == "id"))
 }
 
-/// What is left to read.
+/// The rest of the text.
 struct Scan<'a>(&'a [u8]);
 
 impl<'a> Scan<'a> {

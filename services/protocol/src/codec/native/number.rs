@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_whole_number_of_the_range_is_refused() {
+    fn any_other_text_is_refused() {
         for text in [
             "",
             "-",
