@@ -1,6 +1,6 @@
 //! The command line, which scripts depend on. Only its form; each command is a module of `command`.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, sync::LazyLock};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -8,11 +8,20 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 ///
 /// Start with `switchboard dev` and open the printed address in two tabs.
 #[derive(Debug, Parser)]
-#[command(version, about, max_term_width = 100, propagate_version = true)]
+#[command(name = "switchboard", version = version(), about, max_term_width = 100, propagate_version = true)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// Version and commit, for people and for reports of errors.
+fn version() -> &'static str {
+    static VERSION: LazyLock<String> = LazyLock::new(|| {
+        let commit = option_env!("SWITCHBOARD_COMMIT").unwrap_or("unknown");
+        format!("{} (commit {commit})", env!("CARGO_PKG_VERSION"))
+    });
+    &VERSION
 }
 
 /// The commands.
@@ -158,6 +167,9 @@ pub struct Connect {
     /// A file that holds the token.
     #[arg(long, conflicts_with = "token")]
     pub token_file: Option<PathBuf>,
+    /// A PEM file of authorities that may certify a wss:// node, in addition to those of the system.
+    #[arg(long, env = "SWITCHBOARD_CA_FILE")]
+    pub ca_file: Option<PathBuf>,
 }
 
 /// `switchboard listen`.

@@ -1,4 +1,8 @@
-//! The operations port: liveness, readiness, metrics, drain and undrain. Never on the public address.
+//! The operations port: liveness, readiness, metrics, drain and undrain. Never on the public address. Not here: who may
+//! ask (`guard`), and how connections are accepted (`listener`).
+
+mod guard;
+mod listener;
 
 use std::sync::Arc;
 
@@ -6,6 +10,7 @@ use axum::{
     Json, Router as Routes,
     extract::State,
     http::{StatusCode, header},
+    middleware,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -18,6 +23,9 @@ use crate::{
     wanted::{AlreadyStopping, Wanted, want},
 };
 
+pub use guard::OpsAccess;
+pub(crate) use listener::serve;
+
 /// What the handlers of the operations port share.
 pub(crate) struct Ops {
     pub(crate) readiness: Arc<Readiness>,
@@ -25,16 +33,20 @@ pub(crate) struct Ops {
     pub(crate) telemetry: Telemetry,
     /// The state in which the operator wants the node.
     pub(crate) wanted: watch::Sender<Wanted>,
+    pub(crate) access: OpsAccess,
 }
 
 pub(crate) fn routes(ops: Ops) -> Routes {
+    let ops = Arc::new(ops);
+    let guard = middleware::from_fn_with_state(Arc::clone(&ops), guard::check);
     Routes::new()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/drain", post(drain))
         .route("/undrain", post(undrain))
-        .with_state(Arc::new(ops))
+        .layer(guard)
+        .with_state(ops)
 }
 
 async fn readyz(State(ops): State<Arc<Ops>>) -> Response {
