@@ -242,3 +242,39 @@ impl Dropped {
         self.text
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+    use super::*;
+
+    const GOOD: &str =
+        r#"{"kty":"OKP","crv":"Ed25519","kid":"good","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+
+    #[test]
+    fn a_key_that_cannot_be_used_is_named_with_its_reason_and_costs_no_other() {
+        let set = format!(
+            r#"{{"keys":[{{"kty":"oct","kid":"shared","k":"MDEy"}},{{"kty":"AKP","kid":"new"}},7,{GOOD}]}}"#
+        );
+        let (keys, dropped) = parse(set.as_bytes()).unwrap();
+        assert_eq!(keys.len(), 1);
+        for part in [
+            r#"key 0 (kid "shared") is a shared secret"#,
+            r#"key 1 (kid "new")"#,
+            "key 2",
+        ] {
+            assert!(dropped.contains(part), "{part}: {dropped}");
+        }
+        let (_, none) = parse(format!(r#"{{"keys":[{GOOD}]}}"#).as_bytes()).unwrap();
+        assert_eq!(none, "");
+    }
+
+    #[test]
+    fn the_log_line_about_unusable_keys_is_bounded() {
+        let bad = format!(r#"{{"kid":"{}"}}"#, "k".repeat(10_000));
+        let set = format!(r#"{{"keys":[{}]}}"#, vec![bad; 20].join(","));
+        let error = parse(set.as_bytes()).err().unwrap().to_string();
+        assert!(error.len() < 3_000 && error.ends_with("and 12 more"), "{error}");
+    }
+}

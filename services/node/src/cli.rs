@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 ///
 /// Start with `switchboard dev` and open the printed address in two tabs.
 #[derive(Debug, Parser)]
-#[command(name = "switchboard", version = version(), about, max_term_width = 100, propagate_version = true)]
+#[command(name = "switchboard", version = version(), max_term_width = 100, propagate_version = true)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -120,6 +120,9 @@ pub enum TokenCommand {
     },
 }
 
+/// The longest life of a minted token, in seconds: 100 years.
+const MAX_TTL_S: u64 = 3_155_760_000;
+
 /// `switchboard token mint`.
 #[derive(Debug, Args)]
 pub struct Mint {
@@ -139,7 +142,7 @@ pub struct Mint {
     #[arg(long, requires = "key_file")]
     pub kid: Option<String>,
     /// How long the token is valid, in seconds.
-    #[arg(long, default_value_t = 3600)]
+    #[arg(long, default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..=MAX_TTL_S))]
     pub ttl_s: u64,
     /// The tenant.
     #[arg(long)]

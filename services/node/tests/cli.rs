@@ -159,6 +159,23 @@ fn an_error_of_the_configuration_names_where_it_stands_and_an_example() {
 }
 
 #[test]
+fn a_mode_that_is_not_served_is_refused_with_those_that_are() {
+    let file = config_file(&format!(
+        "[auth]\nhs256_secret = \"{SECRET}\"\n[broker]\nredis_mode = \"sentinel\"\n"
+    ));
+    let refusal = said(&run(&["config", "check", "--config", path(&file)], &[]));
+    for part in ["broker.redis_mode", "in this version", "`standalone`"] {
+        assert!(refusal.contains(part), "{part}: {refusal}");
+    }
+    let file = config_file("[auth\n");
+    let refusal = said(&run(&["config", "check", "--config", path(&file)], &[]));
+    assert!(
+        refusal.contains("line 1") && refusal.contains(path(&file)),
+        "{refusal}"
+    );
+}
+
+#[test]
 fn a_variable_with_one_underscore_is_named_with_the_right_one() {
     let output = run(
         &["config", "check"],

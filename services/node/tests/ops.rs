@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::process::Command;
+
 use common::{ALONE, Node};
 use switchboard_harness::{OPS_TOKEN, PATIENCE, find_program, or_skip, wait_until};
 use tokio::{
@@ -74,7 +76,7 @@ async fn promtool_finds_nothing_wrong_with_the_metrics() {
     let node = Node::start(ALONE).await;
     let file = node.folder.path().join("metrics");
     std::fs::write(&file, node.process.get("/metrics").await.unwrap().body).unwrap();
-    let checked = std::process::Command::new(promtool)
+    let checked = Command::new(promtool)
         .args(["check", "metrics"])
         .stdin(std::fs::File::open(&file).unwrap())
         .output()
@@ -112,8 +114,22 @@ async fn silent_connections_do_not_keep_probes_from_their_answer() {
 }
 
 #[tokio::test]
+async fn a_node_raises_its_soft_limit_of_open_files() {
+    let node = Node::start_with_files("-S -n 64", ALONE).await;
+    let limits = format!("/proc/{}/limits", node.process.pid().unwrap());
+    let limits = std::fs::read_to_string(limits).unwrap();
+    let files = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"))
+        .unwrap();
+    let mut numbers = files.split_whitespace();
+    let (soft, hard) = (numbers.next().unwrap(), numbers.next().unwrap());
+    assert!(soft == hard && soft != "64", "{files}");
+}
+
+#[tokio::test]
 async fn a_node_whose_clients_have_all_files_still_answers_probes() {
-    let node = Node::start_with_files(100, ALONE).await;
+    let node = Node::start_with_files("-n 100", ALONE).await;
     let log = node.process.log();
     assert!(log.contains("limits.connections = 100000"), "{log}");
     let mut clients = Vec::new();
@@ -137,6 +153,11 @@ async fn a_node_whose_clients_have_all_files_still_answers_probes() {
     for path in ["/livez", "/readyz", "/metrics"] {
         assert_eq!(node.process.status(path).await, Some(200), "{path}");
     }
+    let ops = format!("{}/livez", node.process.ops_url());
+    let health = Command::new(env!("CARGO_BIN_EXE_switchboard"))
+        .args(["healthcheck", "--url", &ops])
+        .status();
+    assert!(health.unwrap().success());
     // The refusal is an answer, not only a closed connection.
     let mut last = clients.pop().unwrap();
     let mut answer = String::new();

@@ -4,7 +4,13 @@ use std::{collections::HashMap, path::Path};
 
 use config::{Environment, File, FileFormat};
 
-use super::{error::ConfigError, keys::Config, print::default_of, settings::Settings, variables::misspelt};
+use super::{
+    error::ConfigError,
+    keys::Config,
+    print::{default_of, values_of},
+    settings::Settings,
+    variables::misspelt,
+};
 
 /// Keys that hold lists; the environment separates their entries with commas.
 const LISTS: [&str; 5] = [
@@ -76,9 +82,17 @@ fn from_library(error: &config::ConfigError) -> ConfigError {
         // In all other messages the key is in backquotes, if it is there.
         _ => None,
     };
-    let key = named.or_else(|| problem.split('`').nth(1).map(str::to_owned));
+    let is_syntax = problem.starts_with("TOML parse error");
+    let quoted = problem.split('`').nth(1).filter(|_| !is_syntax);
+    let key = named.or_else(|| quoted.map(str::to_owned));
     let key = key.unwrap_or_else(|| "configuration".into());
     let hint = match default_of(&key) {
+        Some(_) if problem.contains("variant constructor") => {
+            format!(
+                "has no such value in this version; it can be {}",
+                values_of(&key).join(", ")
+            )
+        }
         Some(default) if problem.contains("socket address") => {
             format!("{problem}; write an IP address and a port: {default}")
         }

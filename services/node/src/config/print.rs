@@ -66,6 +66,21 @@ pub(super) fn default_of(key: &str) -> Option<String> {
     Some(format!("{name} = {value}"))
 }
 
+/// The values that `section.key` can have, where they are a closed set.
+pub(super) fn values_of(key: &str) -> Vec<String> {
+    let schema = schema_value();
+    let (section, name) = key.split_once('.').unwrap_or_default();
+    let reference = keys(&schema, section)[name]["$ref"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    let definition = &schema["$defs"][reference.rsplit('/').next().unwrap_or_default()];
+    let values = definition["oneOf"].as_array().into_iter().flatten();
+    values
+        .filter_map(|value| Some(format!("`{}`", value["const"].as_str()?)))
+        .collect()
+}
+
 /// Every key, as `section.key`.
 pub(super) fn all_keys() -> Vec<String> {
     let schema = schema_value();

@@ -39,13 +39,13 @@ impl Node {
         node
     }
 
-    /// As [`Node::start`], under a limit of open files.
-    pub async fn start_with_files(files: u32, more: &str) -> Self {
+    /// As [`Node::start`], under a limit of open files, as `ulimit` takes it.
+    pub async fn start_with_files(limit: &str, more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let script = folder.path().join("node");
         let binary = env!("CARGO_BIN_EXE_switchboard");
         let mut file = std::fs::File::create(&script).unwrap();
-        writeln!(file, "#!/bin/sh\nulimit -n {files}\nexec {binary} \"$@\"").unwrap();
+        writeln!(file, "#!/bin/sh\nulimit {limit}\nexec {binary} \"$@\"").unwrap();
         file.set_permissions(std::fs::Permissions::from_mode(0o700))
             .unwrap();
         drop(file);
