@@ -120,13 +120,13 @@ impl Node {
     pub async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<DrainReport> {
         tracing::info!(public = %self.public_address()?, ops = %self.ops_address()?, "listening");
         let (wanted, changes) = watch::channel(Wanted::Serving);
-        let ops_routes = ops::routes(Ops {
+        let ops = Ops {
             readiness: Arc::clone(&self.readiness),
             router: Arc::clone(&self.router),
             telemetry: self.telemetry.clone(),
             wanted: wanted.clone(),
-            access: self.ops_access,
-        });
+        };
+        let ops_routes = ops::routes(ops, self.ops_access);
         let drain = DrainControl {
             edge: Arc::clone(&self.edge),
             readiness: Arc::clone(&self.readiness),

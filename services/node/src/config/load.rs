@@ -9,7 +9,7 @@ use super::{
     keys::Config,
     print::{default_of, values_of},
     settings::Settings,
-    variables::misspelt,
+    variables::{misspelt, variable_of},
 };
 
 /// Keys that hold lists; the environment separates their entries with commas.
@@ -48,7 +48,18 @@ pub fn load(file: Option<&Path>) -> Result<Config, ConfigError> {
 pub fn settings(file: Option<&Path>) -> Result<Settings, ConfigError> {
     load(file)
         .and_then(Settings::check)
-        .map_err(|error| error.with_place(file))
+        .map_err(|error| with_place(error, file))
+}
+
+/// Adds where the value stands: the variable, if there is one, or else the file.
+fn with_place(error: ConfigError, file: Option<&Path>) -> ConfigError {
+    let variable = variable_of(&error.key);
+    let place = match file {
+        _ if std::env::var_os(&variable).is_some() => variable,
+        Some(file) => file.display().to_string(),
+        None => return error,
+    };
+    ConfigError::new(error.key, format!("{} (in {place})", error.problem))
 }
 
 /// Reads TOML text and then the variables `SWITCHBOARD__SECTION__KEY` of `environment`.

@@ -11,8 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use switchboard_protocol::Secret;
-
-use super::Ops;
+use switchboard_telemetry::Telemetry;
 
 /// Who may ask, from `[ops]`.
 #[derive(Debug, Clone, Default)]
@@ -23,20 +22,26 @@ pub struct OpsAccess {
     pub allowed_hosts: Vec<String>,
 }
 
+/// The access, and where a refusal is counted.
+pub(super) struct Guard {
+    pub(super) access: OpsAccess,
+    pub(super) telemetry: Telemetry,
+}
+
 /// Refuses a request that may not be answered.
-pub(super) async fn check(State(ops): State<Arc<Ops>>, request: Request, next: Next) -> Response {
+pub(super) async fn check(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
     let headers = request.headers();
-    let refusal = ops
+    let refusal = guard
         .access
         .check_source(headers)
         .and_then(|()| match *request.method() {
             Method::GET | Method::HEAD => Ok(()),
-            _ => ops.access.check_token(headers),
+            _ => guard.access.check_token(headers),
         });
     match refusal {
         Ok(()) => next.run(request).await,
         Err(refusal) => {
-            ops.telemetry.ops_refused(refusal.why);
+            guard.telemetry.ops_refused(refusal.why);
             refusal.into_response()
         }
     }

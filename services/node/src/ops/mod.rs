@@ -33,20 +33,20 @@ pub(crate) struct Ops {
     pub(crate) telemetry: Telemetry,
     /// The state in which the operator wants the node.
     pub(crate) wanted: watch::Sender<Wanted>,
-    pub(crate) access: OpsAccess,
 }
 
-pub(crate) fn routes(ops: Ops) -> Routes {
-    let ops = Arc::new(ops);
-    let guard = middleware::from_fn_with_state(Arc::clone(&ops), guard::check);
+/// The routes of the port, for those whom `access` lets in.
+pub(crate) fn routes(ops: Ops, access: OpsAccess) -> Routes {
+    let telemetry = ops.telemetry.clone();
+    let guard = Arc::new(guard::Guard { access, telemetry });
     Routes::new()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/drain", post(drain))
         .route("/undrain", post(undrain))
-        .layer(guard)
-        .with_state(ops)
+        .layer(middleware::from_fn_with_state(guard, guard::check))
+        .with_state(Arc::new(ops))
 }
 
 async fn readyz(State(ops): State<Arc<Ops>>) -> Response {
