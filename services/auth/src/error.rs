@@ -3,8 +3,6 @@
 
 use std::borrow::Cow;
 
-use crate::MAX_TRIED_KEYS;
-
 /// Why a token was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
@@ -31,9 +29,7 @@ pub enum TokenError {
     #[error("the token's key (kid) is not known here")]
     UnknownKey,
     /// More keys fit than are tried.
-    #[error(
-        "more than {MAX_TRIED_KEYS} of the keys here could have signed the token; it must name its key (kid)"
-    )]
+    #[error("too many of the keys here could have signed the token; it must name its key (kid)")]
     AmbiguousKey,
     /// The signature is not valid.
     #[error("the token's signature is not valid")]
