@@ -41,7 +41,7 @@ export class Negotiation {
     this.useServers(await this.#options.iceServers().catch(() => []));
   }
 
-  /** Takes servers for what is gathered from now on, also when the other side asks for it. */
+  /** Takes servers for every path that is looked for from now on, also when the other side asks for one. */
   useServers(iceServers: RTCIceServer[]): void {
     const { rtc } = this.#options;
     if (!this.#isClosed) this.pc.setConfiguration({ ...rtc, iceServers: [...(rtc?.iceServers ?? []), ...iceServers] });
