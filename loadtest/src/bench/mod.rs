@@ -11,6 +11,7 @@ mod plan;
 use std::{collections::BTreeMap, path::Path};
 
 use anyhow::Context as _;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     fleet::Program,
@@ -115,6 +116,8 @@ impl Bench<'_> {
                     program: Program::this()?,
                     agent_secret: None,
                     allow_remote: false,
+                    stop: CancellationToken::new(),
+                    exposition: None,
                 };
                 let found = run::run(&scenario, &options, &mut Live::silent()).await;
                 match found.with_context(|| scenario.about.clone()) {

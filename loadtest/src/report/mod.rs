@@ -6,6 +6,7 @@ mod curves;
 #[cfg(test)]
 mod example;
 mod hlog;
+mod junit;
 mod page;
 #[cfg(test)]
 mod schema_test;
@@ -60,6 +61,14 @@ pub(crate) fn write(results: &Results, folder: &Path) -> anyhow::Result<Written>
         page: folder.join("report.html"),
         files,
     })
+}
+
+/// Writes the verdicts as JUnit XML.
+///
+/// # Errors
+/// When the file cannot be written; the error names it.
+pub(crate) fn write_junit(results: &Results, file: &Path) -> anyhow::Result<()> {
+    fs::write(file, junit::junit(results)).with_context(|| format!("{} cannot be written", file.display()))
 }
 
 #[cfg(test)]

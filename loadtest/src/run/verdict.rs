@@ -27,9 +27,14 @@ pub(crate) fn worst(codes: impl IntoIterator<Item = u8>) -> u8 {
         .unwrap_or_default()
 }
 
-/// Decides on a repeat with complete figures.
-pub(super) fn decide(scenario: &Scenario, run: &mut RunResult) -> anyhow::Result<()> {
+/// Decides on a repeat with complete figures, or with those until the user `stopped` it.
+pub(super) fn decide(
+    scenario: &Scenario,
+    run: &mut RunResult,
+    stopped: Option<String>,
+) -> anyhow::Result<()> {
     let mut found = validity(scenario, run);
+    found.extend(stopped.map(|reason| (EXIT_INVALID, reason)));
     let violations = Counter::VIOLATIONS
         .iter()
         .filter(|counter| count(run, **counter) > 0);
@@ -114,7 +119,7 @@ mod tests {
             let (counter, count) = cells[1].split_once(' ').unwrap();
             run.counts.insert(counter.to_owned(), count.parse().unwrap());
             run.counts.insert("planned".to_owned(), 10);
-            decide(&scenario, &mut run).unwrap();
+            decide(&scenario, &mut run, None).unwrap();
             let RunVerdict { exit_code, reasons } = run.verdict;
             assert_eq!(exit_code.to_string(), cells[3], "{line}");
             let expected: Vec<_> = cells[4].split(", ").filter(|reason| !reason.is_empty()).collect();

@@ -31,6 +31,20 @@ async fn a_wrong_scenario_is_2_and_names_the_key() {
             assert!(ended.stderr.contains(key), "{key}: {}", ended.stderr);
         }
     }
+    let folder = Folder::new();
+    let text = "name = \"mine\"\n[calls]\nstages = 5\nplacment = 1\n[cluster]\nnodes = 0\n";
+    let file = folder.file("mine.toml", text);
+    let ended = folder.run(&["check", &file, "--set", "sed=1"]).await.expect(2);
+    let all = [
+        "mine.toml:",
+        "line 3: calls.stages: ",
+        "line 4: calls.placment: ",
+        "cluster.nodes: ",
+        "--set sed=1: ",
+    ];
+    for word in all {
+        assert!(ended.stderr.contains(word), "{word}: {}", ended.stderr);
+    }
     let wrong = ["run", "calls", "--set", "calls.stages.0.rat=5"];
     let ended = Folder::new().run(&wrong).await.expect(2);
     assert!(ended.stderr.contains("calls.stages.0.rat=5"), "{}", ended.stderr);
@@ -91,7 +105,7 @@ fn own_address() -> Option<IpAddr> {
 #[tokio::test]
 async fn a_target_elsewhere_is_refused_without_allow_remote() {
     let refused = async |target: &[&str], address: &str| {
-        let arguments = [&["run", "idle", "--plain"], target].concat();
+        let arguments = [&["run", "idle", "--plain", "--secret-file", "none"], target].concat();
         let ended = Folder::new().run(&arguments).await.expect(2);
         for word in [address, "--allow-remote"] {
             assert!(ended.stderr.contains(word), "{}", ended.stderr);
