@@ -189,26 +189,4 @@ mod tests {
             assert!(text.lines().any(|found| found == line), "{line}: {text}");
         }
     }
-
-    #[tokio::test]
-    async fn the_address_answers_again_after_a_reader_that_breaks_off() {
-        let listening = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listening.local_addr().unwrap();
-        assert!(
-            Exposition::listen(&address.to_string()).await.is_err(),
-            "the address is taken"
-        );
-        drop(listening);
-        let exposition = Exposition::listen(&address.to_string()).await.unwrap();
-        exposition.show(&Progress {
-            name: "calls".into(),
-            ..Progress::default()
-        });
-        drop(TcpStream::connect(address).await.unwrap());
-        for (path, expected) in [("metrics", "scenario=\"calls\""), ("", "GET /metrics")] {
-            let answer = reqwest::get(format!("http://{address}/{path}")).await.unwrap();
-            let text = answer.text().await.unwrap();
-            assert!(text.contains(expected), "{text}");
-        }
-    }
 }

@@ -16,16 +16,14 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     fleet::Program,
     live::Live,
-    observe,
-    record::Counter,
-    report,
+    observe, report,
     results::RunResult,
     run::{self, Options},
     scenario::DriverKind,
 };
 pub(crate) use args::BenchArgs;
 use figures::Figures;
-use measured::{Measured, count};
+use measured::Measured;
 use plan::{Group, Plan, Size};
 
 /// Runs it; `false` when Switchboard violated the contract.
@@ -123,7 +121,8 @@ impl Bench<'_> {
                 match found.with_context(|| scenario.about.clone()) {
                     Ok(found) => {
                         if is_ours {
-                            *violations += found.runs.iter().map(violations_of).sum::<u64>();
+                            let counts = found.runs.iter().flat_map(RunResult::violated);
+                            *violations += counts.map(|(_, count)| count).sum::<u64>();
                         }
                         match results {
                             Some(results) => results.runs.extend(found.runs),
@@ -139,11 +138,4 @@ impl Bench<'_> {
         }
         Ok(measured)
     }
-}
-
-fn violations_of(run: &RunResult) -> u64 {
-    Counter::VIOLATIONS
-        .iter()
-        .map(|counter| count(run, *counter))
-        .sum()
 }

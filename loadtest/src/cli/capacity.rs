@@ -40,6 +40,7 @@ pub(super) async fn capacity(args: CapacityArgs) -> anyhow::Result<u8> {
         "a scenario without thresholds has no capacity; give some, for example --set 'thresholds=[\"p99(call_setup) < 100ms\"]'"
     );
     let options = args.manner.options().await?;
+    let folder = args.manner.folder(&scenario)?;
     let mut search = Search::new(args.from, args.to, args.precision)?;
     let mut live = Live::start(args.manner.plain);
     let mut tried = Vec::new();
@@ -79,7 +80,7 @@ pub(super) async fn capacity(args: CapacityArgs) -> anyhow::Result<u8> {
         println!("not even {}/s keeps the thresholds", args.from);
         return Ok(run::EXIT_THRESHOLD);
     };
-    let written = report::write(&best, &args.manner.folder(&scenario))?;
+    let written = report::write(&best, &folder)?;
     print_end(&best);
     let is_stopped = options.stop.is_cancelled();
     let at_least = if search.is_bounded() && !is_stopped {

@@ -52,9 +52,12 @@ impl Manner {
         })
     }
 
-    pub(super) fn folder(&self, scenario: &Scenario) -> PathBuf {
+    /// Makes the folder of the report: before the run, because afterwards its figures would be lost.
+    pub(super) fn folder(&self, scenario: &Scenario) -> anyhow::Result<PathBuf> {
         let default = || Path::new("out/loadtest").join(&scenario.name);
-        self.out.clone().unwrap_or_else(default)
+        let folder = self.out.clone().unwrap_or_else(default);
+        report::make_folder(&folder)?;
+        Ok(folder)
     }
 }
 
@@ -74,11 +77,15 @@ pub(super) struct RunArgs {
 pub(super) async fn run(args: RunArgs) -> anyhow::Result<u8> {
     let scenario = args.scenario.load()?;
     let options = args.manner.options().await?;
+    let folder = args.manner.folder(&scenario)?;
+    if let Some(parent) = args.junit.as_deref().and_then(Path::parent) {
+        report::make_folder(parent)?;
+    }
     let mut live = Live::start(args.manner.plain);
     let results = until_second(&options.stop, run::run(&scenario, &options, &mut live)).await;
     drop(live);
     let results = results?;
-    let written = report::write(&results, &args.manner.folder(&scenario))?;
+    let written = report::write(&results, &folder)?;
     if let Some(file) = &args.junit {
         report::write_junit(&results, file)?;
     }
@@ -138,7 +145,6 @@ pub(super) fn print_end(results: &Results) {
 }
 
 fn summary(run: &RunResult) -> String {
-    let count = |counter: &Counter| run.counts.get(counter.name()).copied().unwrap_or_default();
     let verdict = if run.verdict.exit_code == 0 {
         "ok"
     } else {
@@ -147,7 +153,7 @@ fn summary(run: &RunResult) -> String {
     let counters = [Counter::Sent, Counter::Arrived, Counter::SendErrors];
     let counters = counters.iter().chain(Counter::VIOLATIONS);
     let counts: Vec<_> = counters
-        .map(|counter| format!("{} {}", counter.name(), count(counter)))
+        .map(|counter| format!("{} {}", counter.name(), run.count(*counter)))
         .collect();
     format!("{verdict} – {}", counts.join(", "))
 }

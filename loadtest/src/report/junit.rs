@@ -2,10 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::{
-    record::Counter,
-    results::{Results, RunResult},
-};
+use crate::results::{Results, RunResult};
 
 /// The whole file.
 pub(super) fn junit(results: &Results) -> String {
@@ -41,11 +38,10 @@ pub(super) fn junit(results: &Results) -> String {
 
 /// Each requirement, and why it is not met.
 fn cases(run: &RunResult) -> Vec<(String, Option<String>)> {
-    let count = |counter: &Counter| run.counts.get(counter.name()).copied().unwrap_or_default();
-    let violations = Counter::VIOLATIONS.iter().filter(|counter| count(counter) > 0);
-    let violations: Vec<_> = violations
-        .map(|counter| format!("{}: {}", counter.name(), count(counter)))
-        .collect();
+    let violations = run
+        .violated()
+        .map(|(counter, count)| format!("{}: {count}", counter.name()));
+    let violations: Vec<_> = violations.collect();
     let missed = |reason: &String| {
         run.thresholds
             .iter()

@@ -35,15 +35,8 @@ pub(super) fn decide(
 ) -> anyhow::Result<()> {
     let mut found = validity(scenario, run);
     found.extend(stopped.map(|reason| (EXIT_INVALID, reason)));
-    let violations = Counter::VIOLATIONS
-        .iter()
-        .filter(|counter| count(run, **counter) > 0);
-    found.extend(violations.map(|counter| {
-        (
-            EXIT_ORACLE,
-            format!("{}: {}", counter.name(), count(run, *counter)),
-        )
-    }));
+    let violations = run.violated();
+    found.extend(violations.map(|(counter, count)| (EXIT_ORACLE, format!("{}: {count}", counter.name()))));
     for text in &scenario.thresholds {
         let threshold: Threshold = text.parse().map_err(anyhow::Error::msg)?;
         let result = threshold.evaluate(run);
@@ -57,10 +50,6 @@ pub(super) fn decide(
         reasons: found.into_iter().map(|(_, reason)| reason).collect(),
     };
     Ok(())
-}
-
-fn count(run: &RunResult, counter: Counter) -> u64 {
-    run.counts.get(counter.name()).copied().unwrap_or_default()
 }
 
 /// Reasons why the figures say nothing.
@@ -85,11 +74,11 @@ fn validity(scenario: &Scenario, run: &RunResult) -> Vec<(u8, String)> {
             ),
         ),
         (
-            count(run, Counter::OracleFull) > 0,
+            run.count(Counter::OracleFull) > 0,
             "the oracle could not follow: too many unfinished sends; lower the rate".to_owned(),
         ),
         (
-            count(run, Counter::Planned) == 0,
+            run.count(Counter::Planned) == 0,
             "nothing was started: the stages are empty or too short for their rate".to_owned(),
         ),
     ];

@@ -84,15 +84,16 @@ fn every_problem_names_its_key_and_the_fix() {
 }
 
 #[test]
-fn all_problems_are_reported_at_once() {
+fn mistakes_and_problems_are_reported_at_once() {
     let sets = [
         "target.secret_file=a",
         "target.key_file=b",
-        "repeats=0",
         "calls.stages=[]",
-    ];
-    let problems = problems(&sets);
-    assert_eq!(problems.len(), 3, "{problems:?}");
+        "sed=1",
+    ]
+    .map(str::to_owned);
+    let found = load_and_check(SOUND, &sets, |scenario| scenario.repeats = 0).unwrap_err();
+    assert_eq!(found.len(), 4, "{found:?}");
 }
 
 #[test]

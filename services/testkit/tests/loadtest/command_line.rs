@@ -54,6 +54,24 @@ async fn a_wrong_scenario_is_2_and_names_the_key() {
 }
 
 #[tokio::test]
+async fn a_report_that_cannot_be_written_is_refused_before_the_run() {
+    for option in ["--out", "--junit"] {
+        let folder = Folder::new();
+        let file = folder.file("file", "");
+        let inside = format!("{file}/in/it");
+        let ended = folder
+            .run(&["run", "calls", "--plain", option, &inside])
+            .await
+            .expect(2);
+        assert!(
+            ended.stderr.contains(&file) && !ended.stderr.contains("starting"),
+            "{}",
+            ended.stderr
+        );
+    }
+}
+
+#[tokio::test]
 async fn unknown_presets_list_the_known_ones() {
     for verb in ["run", "show", "check", "capacity"] {
         let ended = Folder::new().run(&[verb, "cals"]).await.expect(2);

@@ -3,6 +3,7 @@
 use switchboard_testkit::PATIENCE;
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader, Lines},
+    net::TcpStream,
     process::{ChildStderr, Command},
     time::timeout,
 };
@@ -54,6 +55,8 @@ async fn ctrl_c_ends_a_run_early_with_the_report_of_the_measured_part() {
     assert!(line.contains("of 600s"), "{line}");
     line_with(&mut lines, "calls_set_up").await;
     let url = metrics.strip_prefix("metrics: ").unwrap();
+    let address = url.trim_start_matches("http://").trim_end_matches("/metrics");
+    drop(TcpStream::connect(address).await.unwrap());
     let text = reqwest::get(url).await.unwrap().text().await.unwrap();
     for part in [
         "loadtest_events_total{event=\"sent\"}",

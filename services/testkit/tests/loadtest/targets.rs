@@ -9,6 +9,16 @@ use crate::{place, program::Folder};
 /// Starting the program, and at most two seconds for the answers; with room for a busy machine.
 const SOON: Duration = Duration::from_secs(15);
 
+#[tokio::test]
+async fn a_server_of_another_kind_that_is_not_there_is_named() {
+    let nowhere = "ws://127.0.0.1:1/peerjs";
+    let target = ["--driver", "peerjs", "--url", nowhere];
+    let ended = Folder::new().load("idle", &target).await.expect(2);
+    for word in [nowhere, "start the server, or correct the address"] {
+        assert!(ended.stderr.contains(word), "{word}: {}", ended.stderr);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_secret_or_target_is_named_with_its_fix_before_anything_starts() {
     let _place = place().await;
