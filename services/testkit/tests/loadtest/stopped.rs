@@ -18,12 +18,14 @@ async fn line_with(lines: &mut Lines<BufReader<ChildStderr>>, part: &str) -> Str
     let found = async {
         while let Some(line) = lines.next_line().await.unwrap() {
             if line.contains(part) {
-                return line;
+                return Some(line);
             }
         }
-        panic!("the program ended without a line with {part}");
+        None
     };
-    timeout(PATIENCE, found).await.unwrap()
+    let line = timeout(PATIENCE, found).await.unwrap();
+    assert!(line.is_some(), "the program ended without a line with {part}");
+    line.unwrap()
 }
 
 #[tokio::test]
