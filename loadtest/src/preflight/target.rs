@@ -107,6 +107,7 @@ fn explain(error: &ConnectError, target: &Target) -> String {
         ConnectError::Refused {
             status,
             problem: None,
+            ..
         } => format!("HTTP {status}; {NO_NODE}"),
         ConnectError::Refused {
             problem: Some(problem),
