@@ -51,7 +51,7 @@ async fn run(scene: Scene) -> anyhow::Result<Findings> {
         held.retain(is_open);
     }
     Ok(Findings::of(format!(
-        "{opened} connections opened, {} held at the end",
+        "{opened} connections opened, {} open when the time was over",
         held.len()
     )))
 }
