@@ -7,8 +7,9 @@ use config::{Environment, File, FileFormat};
 use super::{error::ConfigError, keys::Config};
 
 /// Keys that hold lists; the environment separates their entries with commas.
-const LISTS: [&str; 4] = [
+const LISTS: [&str; 5] = [
     "server.allowed_origins",
+    "server.trusted_proxies",
     "broker.redis_urls",
     "ice.stun_urls",
     "ice.turn_urls",
