@@ -18,7 +18,7 @@ use socket2::SockRef;
 use switchboard_telemetry::HttpRefusal;
 use tokio::{
     net::{TcpListener, TcpStream},
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use crate::{
@@ -26,7 +26,7 @@ use crate::{
     http_connection::{self, HttpConnection},
     limits::places::{HandshakePlace, PlaceOutcome},
     state::Edge,
-    stream::Stream,
+    stream::{self, Stream},
 };
 
 /// hyper reads this much more than `server.request_head_bytes`, so that a head over the limit can be refused in words.
@@ -38,13 +38,23 @@ const PARSED_HEADERS: usize = 256;
 /// How long to wait before accepting again when the process has no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// How often a lasting failure to accept is logged.
+const WARN_EVERY: Duration = Duration::from_secs(60);
+
 /// Accepts connections and serves `routes` on them until the future is dropped.
 pub async fn serve(edge: Arc<Edge>, listener: TcpListener, routes: Routes) {
+    if let Err(error) = stream::bound_kernel_buffers(&listener) {
+        tracing::warn!(%error, "the kernel's buffers of connections cannot be bounded");
+    }
+    let mut warned: Option<Instant> = None;
     loop {
         match listener.accept().await {
             Ok((tcp, peer)) => accepted(&edge, tcp, peer, &routes),
             Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted; is the limit of open files too low?");
+                if warned.is_none_or(|at| at.elapsed() >= WARN_EVERY) {
+                    warned = Some(Instant::now());
+                    tracing::warn!(%error, "connections cannot be accepted; is the limit of open files too low?");
+                }
                 sleep(ACCEPT_PAUSE).await;
             }
         }

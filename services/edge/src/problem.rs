@@ -14,8 +14,6 @@ const RETRY_AFTER_S: u64 = 2;
 /// One refusal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
-    /// A URN that names the kind of problem.
-    r#type: String,
     /// The kind in words.
     title: &'static str,
     /// The HTTP status.
@@ -32,6 +30,15 @@ pub struct Problem {
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
+/// A refusal as it is written.
+#[derive(Serialize)]
+struct Document<'a> {
+    /// A URN that names the kind of problem.
+    r#type: String,
+    #[serde(flatten)]
+    problem: &'a Problem,
+}
+
 impl Problem {
     /// A problem of the kind `code`.
     pub fn new(
@@ -40,9 +47,7 @@ impl Problem {
         title: &'static str,
         detail: impl Into<String>,
     ) -> Self {
-        let r#type = format!("urn:switchboard:problem:{code}");
         Self {
-            r#type,
             title,
             status: status.as_u16(),
             detail: detail.into(),
@@ -91,7 +96,11 @@ impl From<&TokenError> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let document = Document {
+            r#type: format!("urn:switchboard:problem:{}", self.code),
+            problem: &self,
+        };
+        let body = serde_json::to_vec(&document).unwrap_or_default();
         let mut response = (status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use switchboard_core::{
     Attachment, CommandEffect, CommandGate, Limits, Outgoing, Router, SendRequest, Session,
 };
-use switchboard_protocol::{CloseCode, Event, Grant, MessageHead, codec::Codec};
+use switchboard_protocol::{CloseCode, ErrorCode, Event, Grant, MessageHead, codec::Codec};
 
 use super::{
     end::ConnectionEnd,
@@ -132,6 +132,25 @@ impl<C: Codec> Client<C> {
             return None;
         }
         self.carry_out(effect)
+    }
+
+    /// Answers a text frame over the limit, of which only the beginning was kept; returns the code to close with, if any.
+    pub(super) fn on_oversized(&mut self, beginning: &[u8]) -> Option<CloseCode> {
+        let refused = Err(self.codec.too_large(beginning));
+        let effect = self
+            .gate
+            .on_command(refused, 0, self.attachment.router().limits());
+        self.carry_out(effect)
+    }
+
+    /// Informs the client that it sends too many frames.
+    pub(super) fn warn_of_rate(&mut self) {
+        self.carry_out(CommandEffect::Reply(Event::Error {
+            id: None,
+            code: ErrorCode::RateLimited,
+            message: "too many pings, pongs or small fragments".into(),
+            retry_after_ms: Some(1000),
+        }));
     }
 
     /// Decides what the time alone brings; returns the code to close with, if any.

@@ -6,6 +6,7 @@
 
 pub(crate) mod client;
 pub(crate) mod end;
+mod frame_rate;
 mod heartbeat;
 mod renewal;
 mod stall;
@@ -21,6 +22,7 @@ use std::{
 
 use client::Client;
 use end::ConnectionEnd;
+use frame_rate::{FrameOutcome, FrameRate};
 use heartbeat::{Beat, Heartbeat};
 use stall::StallDetector;
 use switchboard_protocol::{CloseCode, codec::Codec};
@@ -29,10 +31,13 @@ use tokio::time::Sleep;
 use transport::{Frame, Transport};
 use writer::Writer;
 
-use crate::clock::unix_now;
+use crate::{clock::unix_now, stream::buffered::BytesMoved};
 
 /// Frames read, or written, before the other direction gets its turn.
 const TURN_FRAMES: usize = 64;
+
+/// A fragment of a message with as many bytes costs the client enough; smaller ones are charged as frames.
+const FREE_FRAGMENT_BYTES: u64 = 1024;
 
 /// The timer is never set closer than this, so that a clock that stands still cannot spin it …
 const SHORTEST_TICK: Duration = Duration::from_millis(1);
@@ -46,17 +51,22 @@ pub(crate) struct Connection<C> {
     writer: Writer,
     stall: StallDetector,
     heartbeat: Heartbeat,
+    frame_rate: FrameRate,
+    moved: BytesMoved,
     _gauge: ConnectionGuard,
 }
 
 impl<C: Codec> Connection<C> {
     pub(crate) fn new(client: Client<C>, gauge: ConnectionGuard) -> Self {
         let heartbeat = Heartbeat::new(client.limits().heartbeat, rand::random(), Instant::now());
+        let frame_rate = FrameRate::new(client.limits(), Instant::now());
         Self {
             client,
             writer: Writer::default(),
             stall: StallDetector::default(),
             heartbeat,
+            frame_rate,
+            moved: BytesMoved::default(),
             _gauge: gauge,
         }
     }
@@ -105,12 +115,14 @@ impl<C: Codec> Connection<C> {
                 }
                 Poll::Pending => {}
             }
+            self.note_moved(transport.bytes_moved(), was_blocked);
             let was_renewing = self.client.is_renewing();
             match self.poll_read(cx, transport) {
                 Poll::Ready(Ok(())) => is_idle = false,
                 Poll::Ready(Err(end)) => return Poll::Ready(end),
                 Poll::Pending => {}
             }
+            self.note_moved(transport.bytes_moved(), false);
             // A renewal that has just begun must be polled once; before that, nothing wakes it.
             is_idle &= was_renewing || !self.client.is_renewing();
             if is_idle {
@@ -131,22 +143,57 @@ impl<C: Codec> Connection<C> {
                 return Poll::Pending;
             }
             let frame = ready!(transport.poll_frame(cx))?;
-            if self.heartbeat.on_frame(Instant::now()) {
-                self.client.touch();
-            }
             match frame {
                 Frame::Text(text) => {
                     if let Some(code) = self.client.on_text(text) {
                         return Poll::Ready(Err(ConnectionEnd::ByNode(code)));
                     }
                 }
-                Frame::Binary => return Poll::Ready(Err(ConnectionEnd::ByNode(CloseCode::BinaryFrame))),
-                Frame::Ping => self.writer.needs_flush(),
-                Frame::Pong => {}
+                Frame::Oversized(beginning) => {
+                    if let Some(code) = self.client.on_oversized(&beginning) {
+                        return Poll::Ready(Err(ConnectionEnd::ByNode(code)));
+                    }
+                }
+                Frame::Binary(_) => return Poll::Ready(Err(ConnectionEnd::ByNode(CloseCode::BinaryFrame))),
+                Frame::Fragment(bytes) if bytes >= FREE_FRAGMENT_BYTES => {}
+                Frame::Ping => {
+                    self.writer.needs_flush();
+                    self.charge_frame()?;
+                }
+                Frame::Pong | Frame::Fragment(_) => self.charge_frame()?,
                 Frame::Close(close) => return Poll::Ready(Err(ConnectionEnd::ByClient(close))),
             }
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Bytes that moved are signs of life: all that the client sent, and those that a blocked transport took.
+    fn note_moved(&mut self, moved: BytesMoved, was_blocked: bool) {
+        if moved == self.moved {
+            return;
+        }
+        let now = Instant::now();
+        let has_read = moved.reads != self.moved.reads;
+        let has_unblocked = was_blocked && moved.writes != self.moved.writes;
+        self.moved = moved;
+        if has_unblocked {
+            self.stall.progressed(now);
+        }
+        if (has_read || has_unblocked) && self.heartbeat.on_sign(now) {
+            self.client.touch();
+        }
+    }
+
+    /// Charges a frame that is no command. The error: the client has sent too many.
+    fn charge_frame(&mut self) -> Result<(), ConnectionEnd> {
+        match self.frame_rate.charge(self.client.limits(), Instant::now()) {
+            FrameOutcome::Within => Ok(()),
+            FrameOutcome::Warn => {
+                self.client.warn_of_rate();
+                Ok(())
+            }
+            FrameOutcome::Close => Err(ConnectionEnd::ByNode(CloseCode::RateLimited)),
+        }
     }
 
     /// Does everything that is due; returns the code to close with, if any.
@@ -154,6 +201,7 @@ impl<C: Codec> Connection<C> {
         if let Some(code) = self.client.on_time() {
             return Some(code);
         }
+        self.frame_rate.forgive();
         let limits = self.client.limits();
         let limit = limits.write_stall;
         let oldest_unacked = self.client.session().stuck_at(limits);

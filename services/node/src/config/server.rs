@@ -57,3 +57,28 @@ impl ServerSection {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_that_can_never_match_name_their_key_and_the_right_spelling() {
+        let origins = ServerSection {
+            allowed_origins: vec!["https://app.example/".into()],
+            ..ServerSection::default()
+        };
+        let proxies = ServerSection {
+            trusted_proxies: vec!["10.1.0.0/8".into()],
+            ..ServerSection::default()
+        };
+        for (section, key, spelling) in [
+            (origins, "server.allowed_origins", "`https://app.example`"),
+            (proxies, "server.trusted_proxies", "`10.0.0.0/8`"),
+        ] {
+            let error = section.check(&LimitsSection::default()).unwrap_err();
+            assert_eq!(error.key, key);
+            assert!(error.problem.contains(spelling), "{}", error.problem);
+        }
+    }
+}
