@@ -39,6 +39,9 @@ const TURN_FRAMES: usize = 64;
 /// A fragment of a message with as many bytes costs the client enough; smaller ones are charged as frames.
 const FREE_FRAGMENT_BYTES: u64 = 1024;
 
+/// A skipped text costs as much as so many frames.
+const OVERSIZED_FRAMES: usize = 16;
+
 /// The timer is never set closer than this, so that a clock that stands still cannot spin it …
 const SHORTEST_TICK: Duration = Duration::from_millis(1);
 
@@ -150,6 +153,9 @@ impl<C: Codec> Connection<C> {
                     }
                 }
                 Frame::Oversized(beginning) => {
+                    for _ in 0..OVERSIZED_FRAMES {
+                        self.charge_frame()?;
+                    }
                     if let Some(code) = self.client.on_oversized(&beginning) {
                         return Poll::Ready(Err(ConnectionEnd::ByNode(code)));
                     }

@@ -22,11 +22,13 @@ async fn a_large_frame_that_arrives_slowly_is_delivered() {
         "x".repeat(60_000)
     );
     let bytes = frame(0x81, text.as_bytes());
-    for slice in bytes.chunks(bytes.len() / 40) {
+    let (slices, last) = bytes.split_at(bytes.len() - 10);
+    for slice in slices.chunks(bytes.len() / 40) {
         alice.stream.write_all(slice).await.unwrap();
         // Bob answers the pings meanwhile.
         let _ = bob.next_within(Duration::from_millis(50)).await;
     }
+    alice.stream.write_all(last).await.unwrap();
     let message = bob.message(PATIENCE).await.unwrap();
     assert_eq!(
         (message.from.as_str(), message.payload.get().len()),
@@ -47,13 +49,16 @@ async fn a_receiver_that_reads_slowly_and_steadily_stays() {
             .await
             .unwrap();
     }
+    // Alice answers her pings meanwhile.
+    let alice = tokio::spawn(async move { while alice.next_within(PATIENCE).await.is_ok() {} });
     // 18 KB a second: one message takes longer than a stall may, and the pings wait behind it.
     let mut read = 0;
     let mut scratch = [0; 900];
     while read < 140_000 {
         read += slow.stream.read(&mut scratch).await.unwrap();
-        let _ = alice.next_within(Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
+    alice.abort();
     let closes = cluster.nodes[0].get("/metrics").await.unwrap().body;
     for code in ["4508", "4408"] {
         assert!(
