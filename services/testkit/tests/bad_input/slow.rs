@@ -38,7 +38,7 @@ async fn a_large_frame_that_arrives_slowly_is_delivered() {
 
 #[tokio::test]
 async fn a_receiver_that_reads_slowly_and_steadily_stays() {
-    let config = "[session]\nheartbeat_ms = 1000\nwrite_stall_ms = 3000\nsend_deadline_ms = 60000\n";
+    let config = "[session]\nheartbeat_ms = 2500\nwrite_stall_ms = 3000\nsend_deadline_ms = 60000\n";
     let cluster = Cluster::start_with(1, config).await.unwrap();
     let mut slow = RawClient::connect(&cluster.nodes[0], "slow", Some(8192)).await;
     let mut alice = cluster.connect(0, "alice").await.unwrap();
