@@ -91,6 +91,8 @@ labels! {
         SendQueue = "send-queue",
         /// Messages for a peer that is not connected.
         OfflineQueue = "offline-queue",
+        /// Receipts, errors and answers for one client that reads none.
+        Answers = "answers",
         /// Sends without an outcome.
         Pending = "pending",
         /// Commands for the bus.

@@ -6,7 +6,6 @@
 
 pub(crate) mod client;
 pub(crate) mod end;
-mod frame_rate;
 mod heartbeat;
 mod renewal;
 mod stall;
@@ -22,7 +21,6 @@ use std::{
 
 use client::Client;
 use end::ConnectionEnd;
-use frame_rate::{FrameOutcome, FrameRate};
 use heartbeat::{Beat, Heartbeat};
 use stall::StallDetector;
 use switchboard_protocol::{CloseCode, codec::Codec};
@@ -54,22 +52,22 @@ pub(crate) struct Connection<C> {
     writer: Writer,
     stall: StallDetector,
     heartbeat: Heartbeat,
-    frame_rate: FrameRate,
     moved: BytesMoved,
+    /// Whether reading stops while the client's own sends or answers pile up.
+    is_paused: bool,
     _gauge: ConnectionGuard,
 }
 
 impl<C: Codec> Connection<C> {
     pub(crate) fn new(client: Client<C>, gauge: ConnectionGuard) -> Self {
         let heartbeat = Heartbeat::new(client.limits().heartbeat, rand::random(), Instant::now());
-        let frame_rate = FrameRate::new(client.limits(), Instant::now());
         Self {
             client,
             writer: Writer::default(),
             stall: StallDetector::default(),
             heartbeat,
-            frame_rate,
             moved: BytesMoved::default(),
+            is_paused: false,
             _gauge: gauge,
         }
     }
@@ -95,7 +93,10 @@ impl<C: Codec> Connection<C> {
                 }
                 timer.as_mut().reset(self.next_tick().into());
             }
-            self.client.poll_renewal(cx);
+            if self.client.poll_renewal(cx).is_ready() {
+                timer.as_mut().reset(self.next_tick().into());
+                continue;
+            }
             if self.client.session().has_probe() {
                 self.client.session().clear_probe();
                 self.heartbeat.ask(Instant::now());
@@ -142,9 +143,13 @@ impl<C: Codec> Connection<C> {
     ) -> Poll<Result<(), ConnectionEnd>> {
         for _ in 0..TURN_FRAMES {
             if !self.client.session().may_send_more(self.client.limits()) {
-                // An outcome makes room, and the send queue wakes this task with it.
+                // An outcome makes room, and the send queue wakes this task with it; or the client reads on.
+                if !std::mem::replace(&mut self.is_paused, true) {
+                    self.client.paused();
+                }
                 return Poll::Pending;
             }
+            self.is_paused = false;
             let frame = ready!(transport.poll_frame(cx))?;
             match frame {
                 Frame::Text(text) => {
@@ -192,14 +197,8 @@ impl<C: Codec> Connection<C> {
 
     /// Charges a frame that is no command. The error: the client has sent too many.
     fn charge_frame(&mut self) -> Result<(), ConnectionEnd> {
-        match self.frame_rate.charge(self.client.limits(), Instant::now()) {
-            FrameOutcome::Within => Ok(()),
-            FrameOutcome::Warn => {
-                self.client.warn_of_rate();
-                Ok(())
-            }
-            FrameOutcome::Close => Err(ConnectionEnd::ByNode(CloseCode::RateLimited)),
-        }
+        let code = self.client.on_control_frame();
+        code.map_or(Ok(()), |code| Err(ConnectionEnd::ByNode(code)))
     }
 
     /// Does everything that is due; returns the code to close with, if any.
@@ -207,7 +206,6 @@ impl<C: Codec> Connection<C> {
         if let Some(code) = self.client.on_time() {
             return Some(code);
         }
-        self.frame_rate.forgive();
         let limits = self.client.limits();
         let limit = limits.write_stall;
         let oldest_unacked = self.client.session().stuck_at(limits);

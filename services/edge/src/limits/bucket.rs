@@ -4,27 +4,27 @@ use std::time::{Duration, Instant};
 
 /// How fast a bucket fills, and how much it holds.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Rate {
-    pub(crate) per_second: f64,
-    pub(crate) burst: f64,
+pub(super) struct Rate {
+    pub(super) per_second: f64,
+    pub(super) burst: f64,
 }
 
 impl Rate {
     /// After this time an untouched bucket is full again, whatever was taken.
-    pub(crate) fn time_to_fill(self) -> Duration {
+    pub(super) fn time_to_fill(self) -> Duration {
         Duration::from_secs_f64(self.burst / self.per_second)
     }
 }
 
 /// One bucket.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Bucket {
+pub(super) struct Bucket {
     level: f64,
     at: Instant,
 }
 
 impl Bucket {
-    pub(crate) const fn full(rate: Rate, now: Instant) -> Self {
+    pub(super) const fn full(rate: Rate, now: Instant) -> Self {
         Self {
             level: rate.burst,
             at: now,
@@ -32,7 +32,7 @@ impl Bucket {
     }
 
     /// Takes one if more than `keep` then remains; the error is the time to wait.
-    pub(crate) fn take(&mut self, rate: Rate, keep: f64, now: Instant) -> Result<(), Duration> {
+    pub(super) fn take(&mut self, rate: Rate, keep: f64, now: Instant) -> Result<(), Duration> {
         let elapsed = now.saturating_duration_since(self.at).as_secs_f64();
         self.level = elapsed.mul_add(rate.per_second, self.level).min(rate.burst);
         self.at = self.at.max(now);
@@ -45,12 +45,12 @@ impl Bucket {
     }
 
     /// Puts one back that was taken for nothing.
-    pub(crate) fn put_back(&mut self, rate: Rate) {
+    pub(super) fn put_back(&mut self, rate: Rate) {
         self.level = (self.level + 1.0).min(rate.burst);
     }
 
     /// Whether it is full, so that a new bucket is the same.
-    pub(crate) fn is_full(&self, rate: Rate, now: Instant) -> bool {
+    pub(super) fn is_full(&self, rate: Rate, now: Instant) -> bool {
         now.saturating_duration_since(self.at) >= rate.time_to_fill()
     }
 }

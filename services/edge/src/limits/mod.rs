@@ -1,7 +1,7 @@
 //! What bounds admission on this node: connections at the same time, handshakes (`places`), connects per second (`pace`),
 //! and whether it takes any. Not the bounds of one session (`switchboard_core::Limits`).
 
-pub(crate) mod bucket;
+mod bucket;
 mod keyed;
 pub(crate) mod pace;
 pub(crate) mod places;
