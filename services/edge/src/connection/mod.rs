@@ -35,7 +35,7 @@ use crate::{clock::unix_now, stream::buffered::BytesMoved};
 const TURN_FRAMES: usize = 64;
 
 /// A fragment of a message with as many bytes costs the client enough; smaller ones are charged as frames.
-const FREE_FRAGMENT_BYTES: u64 = 1024;
+const FREE_FRAGMENT_BYTES: u64 = 128;
 
 /// A skipped text costs as much as so many frames.
 const OVERSIZED_FRAMES: usize = 16;
