@@ -1,6 +1,6 @@
 //! The settings of the public port. The node fills them from `[server]` and `[limits]`.
 
-use std::time::Duration;
+use std::{os::fd::RawFd, time::Duration};
 
 use crate::admission::{network::Network, origin_list::Origins};
 
@@ -28,4 +28,7 @@ pub struct EdgeConfig {
     /// How long a client may take to send the head of a request, to stay idle between two requests, and to show a valid
     /// token.
     pub handshake_timeout: Duration,
+    /// The first number of a file that a client's connection may not have; the files from there on are kept for the
+    /// operations port and the bus.
+    pub first_reserved_file: RawFd,
 }

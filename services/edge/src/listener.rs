@@ -23,6 +23,7 @@ use tokio::{
 
 use crate::{
     admission::{network::AddressGroup, visitor},
+    files,
     http_connection::{self, HttpConnection},
     limits::places::{HandshakePlace, PlaceOutcome},
     state::Edge,
@@ -49,6 +50,7 @@ pub async fn serve(edge: Arc<Edge>, listener: TcpListener, routes: Routes) {
     let mut warned: Option<Instant> = None;
     loop {
         match listener.accept().await {
+            Ok((tcp, _)) if files::is_reserved(&tcp, &edge) => files::refuse(tcp, &edge),
             Ok((tcp, peer)) => accepted(&edge, tcp, peer, &routes),
             Err(error) => {
                 if warned.is_none_or(|at| at.elapsed() >= WARN_EVERY) {

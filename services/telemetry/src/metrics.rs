@@ -29,6 +29,8 @@ pub(crate) struct Metrics {
     pub(crate) sessions: IntGauge,
     pub(crate) refusals: Vec<IntCounter>,
     pub(crate) http_refusals: Vec<IntCounter>,
+    pub(crate) ops_refusals: IntCounter,
+    pub(crate) ops_cut: IntCounter,
     pub(crate) handshake_timeouts: IntCounter,
     pub(crate) connect_seconds: Histogram,
     pub(crate) takeovers: IntCounter,
@@ -63,6 +65,7 @@ pub(crate) struct Metrics {
     pub(crate) draining: IntGauge,
     pub(crate) goaways: Vec<IntCounter>,
     pub(crate) cluster_mean: IntGauge,
+    pub(crate) trace_export_failures: IntCounter,
 }
 
 impl Metrics {
@@ -90,6 +93,8 @@ impl Metrics {
                 &c::HTTP_REFUSALS_TOTAL,
                 &HttpRefusal::ALL.map(HttpRefusal::as_str),
             )?,
+            ops_refusals: counter(r, &c::OPS_REFUSALS_TOTAL)?,
+            ops_cut: counter(r, &c::OPS_CUT_TOTAL)?,
             handshake_timeouts: counter(r, &c::HANDSHAKE_TIMEOUTS_TOTAL)?,
             connect_seconds: histogram(r, &c::CONNECT_SECONDS)?,
             takeovers: counter(r, &c::TAKEOVERS_TOTAL)?,
@@ -135,6 +140,7 @@ impl Metrics {
             draining: gauge(r, &c::DRAINING)?,
             goaways: counters(r, &c::GOAWAYS_TOTAL, &Goaway::ALL.map(Goaway::as_str))?,
             cluster_mean: gauge(r, &c::CLUSTER_MEAN)?,
+            trace_export_failures: counter(r, &c::TRACE_EXPORT_FAILURES_TOTAL)?,
             registry,
         })
     }

@@ -4,6 +4,7 @@
 pub(crate) mod network;
 pub(crate) mod origin;
 pub(crate) mod origin_list;
+mod page_origin;
 mod query;
 mod refusal;
 pub(crate) mod refused_origins;

@@ -3,7 +3,7 @@
 
 use url::Url;
 
-use super::origin::{Origin, default_port};
+use super::page_origin::{Origin, default_port};
 
 /// The origins whose pages may connect.
 #[derive(Debug, Clone, Default)]

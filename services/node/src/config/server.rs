@@ -11,8 +11,8 @@ section! {
     ServerSection {
         /// Address of the public port.
         listen: SocketAddr = SocketAddr::from(([0, 0, 0, 0], 8080)),
-        /// Address of the operations port.
-        ops_listen: SocketAddr = SocketAddr::from(([0, 0, 0, 0], 9090)),
+        /// Address of the operations port; other machines reach it only where this is not a loopback address.
+        ops_listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 9090)),
         /// Origins whose pages may connect: `https://app.example`, `https://*.app.example`, `null`; `*` allows all. The
         /// node's own host is always allowed.
         allowed_origins: Vec<String> = Vec::new(),
@@ -54,6 +54,8 @@ impl ServerSection {
             connects_per_second: limits.connects_per_second,
             peer_connects_per_second: limits.peer_connects_per_second,
             handshake_timeout: Duration::from_millis(timeout_ms),
+            // The node sets it when it knows its limit of open files.
+            first_reserved_file: i32::MAX,
         })
     }
 }
