@@ -38,7 +38,7 @@ pub(crate) const fn is_foreign(error: &TokenError) -> bool {
         TokenError::Expired { .. }
         | TokenError::NotYetValid { .. }
         | TokenError::Claims(_)
-        | TokenError::KeysUnavailable => false,
+        | TokenError::KeysUnavailable { .. } => false,
     }
 }
 
