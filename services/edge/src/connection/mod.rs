@@ -55,11 +55,13 @@ pub(crate) struct Connection<C> {
     moved: BytesMoved,
     /// Whether reading stops while the client's own sends or answers pile up.
     is_paused: bool,
+    /// A frame that came before `welcome`.
+    early: Option<Box<Frame>>,
     _gauge: ConnectionGuard,
 }
 
 impl<C: Codec> Connection<C> {
-    pub(crate) fn new(client: Client<C>, gauge: ConnectionGuard) -> Self {
+    pub(crate) fn new(client: Client<C>, early: Option<Box<Frame>>, gauge: ConnectionGuard) -> Self {
         let heartbeat = Heartbeat::new(client.limits().heartbeat, rand::random(), Instant::now());
         Self {
             client,
@@ -68,6 +70,7 @@ impl<C: Codec> Connection<C> {
             heartbeat,
             moved: BytesMoved::default(),
             is_paused: false,
+            early,
             _gauge: gauge,
         }
     }
@@ -150,7 +153,10 @@ impl<C: Codec> Connection<C> {
                 return Poll::Pending;
             }
             self.is_paused = false;
-            let frame = ready!(transport.poll_frame(cx))?;
+            let frame = match self.early.take() {
+                Some(frame) => *frame,
+                None => ready!(transport.poll_frame(cx))?,
+            };
             match frame {
                 Frame::Text(text) => {
                     if let Some(code) = self.client.on_text(text) {

@@ -48,8 +48,9 @@ pub(super) fn code_of(payload: &[u8]) -> Result<Option<u16>, ReadError> {
 /// What a client's close frame means.
 pub(super) const fn client_close(code: Option<u16>) -> ClientClose {
     match code {
-        None | Some(1000 | 1001) => ClientClose::Done,
-        Some(_) => ClientClose::Failed,
+        Some(1000) => ClientClose::Done,
+        Some(1001) => ClientClose::Left,
+        Some(_) | None => ClientClose::Failed,
     }
 }
 
