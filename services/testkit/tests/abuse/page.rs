@@ -23,11 +23,16 @@ fn text(outcomes: &[Outcome]) -> anyhow::Result<String> {
          An attack is held if no bystander meets an error and no newcomer is refused. A newcomer that waits 2 s for `welcome` \
          counts as refused. The bystanders' p99, from the moment a message is due until its outcome, may double, or grow by \
          {} ms. A node may grow by {NODE_GROWTH_MIB} MiB, and Redis by {REDIS_GROWTH_MIB} MiB. *Before* is what the attack did \
-         to the release build of November 2026, before its rule existed.\n\n## Figures\n\nArrows lead from the time alone to \
+         to the release build of November 2026, before its rule existed.\n\n## Figures\n\nFigures of a {} build. Arrows lead from the time alone to \
          the time since the attack began; for memory, to the most since.\n\n\
          | attack | p50, ms | p99, ms | slowest connect, ms | errors, refusals | node, MiB | Redis, MiB | |\n\
          | --- | --- | --- | --- | --- | --- | --- | --- |\n",
-        ms(P99_GROWTH)
+        ms(P99_GROWTH),
+        if cfg!(debug_assertions) {
+            "debug"
+        } else {
+            "release"
+        },
     );
     for outcome in outcomes {
         let [before, since] = outcome.noticed.messages;

@@ -21,7 +21,7 @@ pub(crate) const ATTACK: Attack = Attack {
     title: "Another client of Redis publishes ten messages of 1.1 MB and 40,000 malformed ones on a peer's channel",
     before: "each large one cost both connections of the bus; 34,384 lines were logged",
     rule: "A hostile message on the bus is dropped and counted, and costs no connection; the log names it once a minute.",
-    is_quick: false,
+    is_quick: true,
     config: "",
     run: |scene| run(scene).boxed_local(),
 };

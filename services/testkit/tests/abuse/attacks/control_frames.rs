@@ -14,7 +14,7 @@ pub(crate) const ATTACK: Attack = Attack {
     title: "One client sends pings at full speed, another one empty continuation frames",
     before: "one core was used up; the bystanders' p99 went from 11 to 63 ms",
     rule: "All frames count, also pings and empty fragments; too many close the connection with 4429.",
-    is_quick: false,
+    is_quick: true,
     config: "",
     run: |scene| run(scene).boxed_local(),
 };

@@ -15,7 +15,7 @@ pub(crate) const ATTACK: Attack = Attack {
     before: "Redis grew by 990 MiB in 31 s; with `maxmemory 64mb` leases ended and 399 sends of bystanders failed",
     rule: "What a peer, a tenant and a node put into offline queues is bounded, and stored messages never take the \
            memory that leases need.",
-    is_quick: false,
+    is_quick: true,
     config: "",
     run: |scene| run(scene).boxed_local(),
 };
