@@ -6,6 +6,7 @@
 
 mod broker;
 mod catalogue;
+mod coalesced;
 mod connections;
 mod labels;
 mod logging;
@@ -19,6 +20,7 @@ mod spans;
 use std::sync::Arc;
 
 pub use catalogue::{CATALOGUE, Kind, Metric};
+pub use coalesced::Coalesced;
 pub use connections::{ConnectionGuard, SessionGuard};
 pub use labels::{BusRebuild, Goaway, Path, Queue, RedisOp, RefusalReason, ResumeOutcome, Transport};
 pub use logging::{LogFormat, TelemetryError, init_logging};

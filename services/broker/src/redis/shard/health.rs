@@ -83,6 +83,11 @@ impl Health {
             .store(is_connected, Ordering::Release);
     }
 
+    /// Whether this node's own channel is subscribed.
+    pub(crate) fn is_subscriber_connected(&self) -> bool {
+        self.is_subscriber_connected.load(Ordering::Acquire)
+    }
+
     fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.state.lock();
         change(&mut state);
@@ -105,7 +110,7 @@ impl Health {
 
     /// Whether an attach can be confirmed now.
     pub(crate) fn is_connected(&self) -> bool {
-        self.is_publisher_up() && self.is_subscriber_connected.load(Ordering::Acquire)
+        self.is_publisher_up() && self.is_subscriber_connected()
     }
 
     /// The state for programs, and the cause for people.

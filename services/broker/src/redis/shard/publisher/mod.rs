@@ -65,7 +65,7 @@ impl Publisher {
                     self.shard.claim_work.notify_one();
                     let why = self.serve(connection).await;
                     self.shard.health.set_publisher(ConnectionState::Down(why));
-                    backoff.after_connection(since)
+                    backoff.after_connection(Some(since))
                 }
             };
         }

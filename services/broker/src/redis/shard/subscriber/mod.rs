@@ -48,7 +48,8 @@ pub(crate) async fn run(shard: Arc<Shard>, events: Arc<dyn BrokerEvents>) {
                 let since = Instant::now();
                 shard.health.subscriber_rebuilding();
                 let ended = run_one(&shard, events.as_ref(), generation, stream).await;
-                (ended, backoff.after_connection(since))
+                let worked_since = shard.health.is_subscriber_connected().then_some(since);
+                (ended, backoff.after_connection(worked_since))
             }
         };
         wait = next;
