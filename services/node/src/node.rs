@@ -142,6 +142,11 @@ impl Node {
                 outcome.context("the operations port failed")?;
                 anyhow::bail!("the operations port stopped by itself")
             }
+            why = self.broker.until_unusable() => {
+                // The clients' sessions can be resumed on other nodes.
+                self.broker.shutdown().await;
+                anyhow::bail!("{why}")
+            }
             report = drain.run(changes) => {
                 self.broker.shutdown().await;
                 self.telemetry.shutdown_traces().await;

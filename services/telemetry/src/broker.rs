@@ -27,13 +27,13 @@ impl Telemetry {
     /// The node did not receive its probe in time.
     pub fn bus_probe_missed(&self) {
         self.metrics.bus_probes_missed.inc();
-        tracing::warn!("the node did not receive its own probe");
+        tracing::debug!("the node did not receive its own probe");
     }
 
     /// The node rebuilds its pub/sub connection.
     pub fn bus_rebuilt(&self, reason: BusRebuild) {
         self.metrics.bus_rebuilds[reason.index()].inc();
-        tracing::info!(reason = reason.as_str(), "rebuilding the pub/sub connection");
+        tracing::debug!(reason = reason.as_str(), "rebuilding the pub/sub connection");
     }
 
     /// How many channels are desired, and how many are confirmed.

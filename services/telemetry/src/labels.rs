@@ -11,7 +11,9 @@ macro_rules! labels {
         impl $name {
             pub(crate) const ALL: [Self; [$($text),*].len()] = [$(Self::$value),*];
 
-            pub(crate) const fn as_str(self) -> &'static str {
+            /// The label's value.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$value => $text,)*
                 }
@@ -131,5 +133,7 @@ labels! {
         Overflow = "overflow",
         /// Data arrived that is not valid RESP.
         Protocol = "protocol",
+        /// Redis has become a replica: another connection may lead to its master.
+        Replica = "replica",
     }
 }

@@ -14,6 +14,7 @@ mod periods;
 mod pool;
 pub(crate) mod probe_payload;
 mod record;
+mod refusal;
 mod scripts;
 mod shard;
 mod status;

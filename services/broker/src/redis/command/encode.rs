@@ -26,6 +26,7 @@ pub(crate) fn write(command: &Command, caller: &Caller, channel: &mut Vec<u8>, p
         Command::Probe { nonce } => publish_to_node(&caller.run.node, &probe_payload::encode(*nonce)),
         Command::Locate { to: key, .. } | Command::ReadOwner { key, .. } => owner::write(key),
         Command::CheckLease { owner, .. } => owner::write_lease(&owner.node),
+        Command::RenewLease { call, .. } => Cmd::clone(call),
         Command::Flush(_) => redis::cmd("PING"),
         Command::Script { call, with_source } => script(call, caller, *with_source),
     });

@@ -137,7 +137,7 @@ fn a_claim_names_session_run_secret_and_window() {
         epoch: 1,
         answer: oneshot::channel().0,
     };
-    let secret = claim(0).secret();
+    let secret = claim(0).secret_hash();
     assert_eq!(
         script_words(Script::Claim, call),
         [
@@ -147,7 +147,7 @@ fn a_claim_names_session_run_secret_and_window() {
             &session(),
             "n1",
             "run",
-            secret.expose(),
+            &secret,
             "1",
             "1500"
         ]
@@ -158,7 +158,7 @@ fn a_claim_names_session_run_secret_and_window() {
     };
     assert_eq!(
         script_words(Script::Reassert, call),
-        ["1", &key("s"), &session(), "n1", "run", secret.expose(), "9"]
+        ["1", &key("s"), &session(), "n1", "run", &secret, "9"]
     );
 }
 

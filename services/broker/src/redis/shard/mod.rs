@@ -6,6 +6,7 @@ mod claim_worker;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod health;
+mod health_log;
 pub(crate) mod interpret;
 mod lease;
 mod lease_renewal;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use switchboard_core::BrokerEvents;
 use switchboard_telemetry::Telemetry;
+use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{claim_worker, lease_renewal, publisher::Publisher, state::Shard, subscriber};
@@ -21,6 +22,8 @@ pub(crate) struct Starter {
     pub(crate) run: NodeRun,
     pub(crate) events: Arc<dyn BrokerEvents>,
     pub(crate) telemetry: Telemetry,
+    /// Why the node must stop, once it must.
+    pub(crate) unusable: watch::Sender<Option<String>>,
     /// Ends the shards' tasks.
     pub(crate) end: CancellationToken,
     pub(crate) tasks: TaskTracker,
@@ -40,6 +43,7 @@ impl Starter {
             self.telemetry.clone(),
             sender,
             pool,
+            self.unusable.clone(),
             self.end.clone(),
         ));
         let events = || Arc::clone(&self.events);
