@@ -2,9 +2,9 @@
 
 use serde_json::{Value, value::RawValue};
 use switchboard_protocol::{
-    Claims, Command, Envelope, Event, MAX_FRAME_DEPTH, MAX_ID_BYTES, MessageHead, Mid, NodeId, NodeMessage,
-    Patterns, PeerId, PeerKey, ResumeToken, ServerFrame, SessionId, TenantId, decode_command, decode_event,
-    encode_send, nests_deeper_than, write_message,
+    Claims, Codec as _, Command, Envelope, Event, MAX_FRAME_DEPTH, MAX_ID_BYTES, MessageHead, Mid, NodeId,
+    NodeMessage, Patterns, PeerId, PeerKey, ResumeToken, ServerFrame, SessionId, TenantId,
+    codec::native::Native, decode_command, decode_event, encode_send, nests_deeper_than, write_message,
 };
 
 /// The name of a fuzz target, and its property.
@@ -28,6 +28,7 @@ pub fn command(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
     };
+    let id_of_head = Native.too_large(data).id;
     let Ok(command) = decode_command(text) else { return };
     assert!(!nests_deeper_than(data, MAX_FRAME_DEPTH));
     let Command::Send(send) = command else { return };
@@ -36,6 +37,7 @@ pub fn command(data: &[u8]) {
         "the payload is a slice of the frame"
     );
     assert_ne!(send.id, Some(0));
+    assert_eq!(send.id, id_of_head, "the head of a whole frame has its id");
     let again = encode_send(send.kind, &send.to, send.id, send.payload);
     let Ok(Command::Send(read)) = decode_command(&again) else {
         panic!("{again} does not read back")

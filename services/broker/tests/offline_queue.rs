@@ -42,6 +42,7 @@ fn message(sender: u8, id: u64, prev: Option<u64>, envelope: &str) -> StoredMess
     StoredMessage {
         mid,
         id,
+        from: key(&format!("sender{sender}")),
         to: key("bob"),
         prev,
         is_urgent: false,

@@ -12,3 +12,7 @@ pub const MAX_INFO_BYTES: usize = 1024;
 /// The deepest nesting of objects and arrays in a frame, payload included. Nodes do not parse payloads. The bound
 /// protects the *receiver*, whose JSON parser may recurse.
 pub const MAX_FRAME_DEPTH: usize = 128;
+
+/// The first bytes of a frame over the limit that are kept to read its `id`. The members before the payload have at
+/// most about a third of that.
+pub const MAX_HEAD_BYTES: usize = 1024;

@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use proptest::prelude::*;
-use switchboard_protocol::{Command, ErrorCode, MessageKind, decode_command, encode_send};
+use switchboard_protocol::{
+    Codec as _, Command, ErrorCode, MAX_HEAD_BYTES, MessageKind, codec::native::Native, decode_command,
+    encode_send,
+};
 
 fn refused(text: &str) -> (ErrorCode, Option<u64>) {
     let error = decode_command(text).unwrap_err();
@@ -91,11 +94,141 @@ fn the_fault_of_a_frame_is_said_in_words() {
         message(r#"{"type":"offer","room":"r","payload":1}"#),
         "messages to a `room` are not served by this version; use `to`"
     );
-    let long = "x".repeat(100);
-    assert!(
-        message(&format!(r#"{{"type":"{long}"}}"#)).len() < 80,
-        "a long name is cut"
+}
+
+#[test]
+fn an_answer_repeats_at_most_64_printable_characters_of_a_frame() {
+    let message = |name: &str| {
+        let text = serde_json::json!({ "type": name }).to_string();
+        decode_command(&text).unwrap_err().message
+    };
+    let expected = format!("there is no command of type `{}…`", "é".repeat(64));
+    assert_eq!(message(&"é".repeat(60_000)), expected);
+    assert_eq!(
+        message("a\u{200b}\nb"),
+        "there is no command of type `a\u{fffd}\u{fffd}b`"
     );
+    let invisible = "\u{200b}".repeat(20_000);
+    for text in [
+        format!(r#"{{"type":"ping","id":"{invisible}"}}"#),
+        format!(r#"{{"type":["{invisible}"]}}"#),
+        format!(r#"{{"type":"ack","seq":"{invisible}"}}"#),
+        format!(r#"{{"type":"ack","seq":1,"late":"{invisible}"}}"#),
+        format!(r#"{{"type":"offer","to":["{invisible}"],"payload":1}}"#),
+        format!(r#"{{"type":"{invisible}","type":1}}"#),
+        format!(r#"{{"type":"ping" "{invisible}"}}"#),
+        format!("\"{invisible}\""),
+        format!("{{{invisible}"),
+    ] {
+        let message = decode_command(&text).unwrap_err().message;
+        assert!(message.chars().count() <= 64 + 64, "{message}");
+    }
+}
+
+#[test]
+fn a_number_means_the_same_however_it_is_written() {
+    for one in ["1", "1.0", "1e0", "10E-1", "0.1e+1"] {
+        let ping = format!(r#"{{"type":"ping","id":{one}}}"#);
+        assert!(
+            matches!(decode_command(&ping), Ok(Command::Ping { id: Some(1) })),
+            "{one}"
+        );
+        let ack = format!(r#"{{"type":"ack","seq":{one}}}"#);
+        assert!(
+            matches!(decode_command(&ack), Ok(Command::Ack { seq: 1, late: false })),
+            "{one}"
+        );
+        let send = format!(r#"{{"type":"message","id":{one},"to":"bob","payload":1}}"#);
+        assert!(matches!(decode_command(&send), Ok(Command::Send(send)) if send.id == Some(1)));
+        assert_eq!(
+            refused(&format!(r#"{{"type":"renew","id":{one}}}"#)),
+            (ErrorCode::MissingField, Some(1))
+        );
+    }
+    for none in [
+        "0",
+        "0.0",
+        "-1",
+        "1.5",
+        "18446744073709551616",
+        "1e20",
+        "\"1\"",
+        "true",
+        "[1]",
+    ] {
+        let ping = format!(r#"{{"type":"ping","id":{none}}}"#);
+        assert_eq!(refused(&ping), (ErrorCode::BadFrame, None), "{none}");
+    }
+}
+
+#[test]
+fn a_frame_that_is_no_object_is_bad() {
+    for text in [
+        r#"["ping"]"#,
+        r#"["message",1,null,false,"bob",null,5]"#,
+        "[1]",
+        "[]",
+        "\"ping\"",
+        "1",
+        "true",
+        "null",
+        " [1]",
+        "",
+        "\u{feff}{\"type\":\"ping\"}",
+    ] {
+        assert_eq!(refused(text), (ErrorCode::BadFrame, None), "{text}");
+    }
+    assert!(decode_command("\r\n\t {\"type\":\"ping\"} ").is_ok());
+}
+
+#[test]
+fn an_unknown_type_is_unknown_whatever_its_other_members_are() {
+    for text in [
+        r#"{"type":"watch-x","id":9}"#,
+        r#"{"id":9,"to":["bob"],"payload":1,"seq":"x","late":0,"token":{},"type":"watch-x"}"#,
+        r#"{"type":"watch","peers":["bob"],"id":9.0}"#,
+        r#"{"type":"","id":9}"#,
+        r#"{"type":"PING","id":9}"#,
+    ] {
+        assert_eq!(refused(text), (ErrorCode::UnknownType, Some(9)), "{text}");
+    }
+    assert_eq!(
+        refused(r#"{"type":"watch-x","id":"nine"}"#),
+        (ErrorCode::UnknownType, None)
+    );
+    let ping = decode_command(r#"{"type":"ping","to":7,"seq":"x","token":[]}"#);
+    assert!(
+        matches!(ping, Ok(Command::Ping { id: None })),
+        "members of other commands"
+    );
+}
+
+#[test]
+fn a_bad_frame_keeps_its_id_wherever_its_head_can_be_read() {
+    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    for text in [
+        r#"{"type":"offer","id":4,"to":"#.to_owned(),
+        r#"{"type":"offer","id":4,"payload":{"a":1}} trailing"#.to_owned(),
+        r#"{"type":"offer","id":4,"to":"a","to":"b","payload":1}"#.to_owned(),
+        r#"{"type":7,"id":4}"#.to_owned(),
+        format!(r#"{{"type":"offer","id":4,"to":"bob","payload":{deep}}}"#),
+    ] {
+        assert_eq!(refused(&text), (ErrorCode::BadFrame, Some(4)), "{text}");
+    }
+}
+
+#[test]
+fn the_answer_to_a_frame_over_the_limit_has_the_id_of_its_beginning() {
+    let text = format!(
+        r#"{{"type":"offer","to":"bob","id":3,"payload":"{}"}}"#,
+        "é".repeat(40_000)
+    );
+    for cut in [MAX_HEAD_BYTES, MAX_HEAD_BYTES + 1] {
+        let error = Native.too_large(&text.as_bytes()[..cut]);
+        assert_eq!((error.code, error.id), (ErrorCode::PayloadTooLarge, Some(3)));
+    }
+    let last = format!(r#"{{"payload":"{}","id":3}}"#, "x".repeat(70_000));
+    assert_eq!(Native.too_large(&last.as_bytes()[..MAX_HEAD_BYTES]).id, None);
 }
 
 #[test]

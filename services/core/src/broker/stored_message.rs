@@ -11,6 +11,8 @@ pub struct StoredMessage {
     pub mid: Mid,
     /// That id.
     pub id: u64,
+    /// The sender: one peer has one share of an offline queue, whatever the number of its sessions.
+    pub from: PeerKey,
     /// The receiver.
     pub to: PeerKey,
     /// The id before it that must have been accepted.

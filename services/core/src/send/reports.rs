@@ -94,6 +94,7 @@ impl SenderSide {
         broker.store(StoredMessage {
             mid,
             id,
+            from: sender.key().clone(),
             to: to.clone(),
             prev,
             is_urgent: pending.is_urgent(),

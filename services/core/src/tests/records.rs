@@ -80,6 +80,7 @@ impl World {
                 id: MessageId::Client(id),
             },
             id,
+            from: key("alice"),
             to: self.bob.clone(),
             prev,
             is_urgent,

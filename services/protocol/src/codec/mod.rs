@@ -36,6 +36,12 @@ pub trait Codec: Default + Send + 'static {
     /// [`CommandError`] when the frame is not a command; it becomes the answer to the client.
     fn decode<'a>(&mut self, text: &'a str) -> Result<Command<'a>, CommandError>;
 
+    /// The answer to a text frame over the limit in bytes. `prefix` is its beginning: [`MAX_HEAD_BYTES`] are enough.
+    /// The prefix may end inside of a character.
+    ///
+    /// [`MAX_HEAD_BYTES`]: crate::MAX_HEAD_BYTES
+    fn too_large(&mut self, prefix: &[u8]) -> CommandError;
+
     /// Appends the frame of another peer's message to `out`. `payload` is a valid JSON value and must not be altered.
     fn write_message(&mut self, out: &mut Vec<u8>, head: &MessageHead<'_>, payload: &[u8]);
 

@@ -205,6 +205,7 @@ fn store(force: Force, prev: Option<u64>) -> ScriptCall {
     let message = StoredMessage {
         mid: mid(),
         id: 7,
+        from: PeerKey::parse("acme/alice").unwrap(),
         to: bob(),
         prev,
         is_urgent: false,

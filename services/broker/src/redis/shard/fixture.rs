@@ -164,6 +164,7 @@ pub(crate) fn message() -> StoredMessage {
     StoredMessage {
         mid: mid(),
         id: 1,
+        from: PeerKey::parse("acme/alice").unwrap(),
         to: bob(),
         prev: None,
         is_urgent: false,

@@ -1,12 +1,14 @@
 //! The codec of Switchboard's own protocol: one JSON object per text frame (protocol.md). `decode` is the node's
-//! reading side, `encode` its writing side, `client` both sides of a Rust client.
+//! reading side with `head` and `number`, `encode` its writing side, `client` both sides of a Rust client.
 
 mod client;
 mod decode;
 mod encode;
+mod head;
+mod number;
 
 pub use client::{FrameError, ServerFrame, ServerMessage, decode_event, encode_send};
-pub use decode::decode_command;
+pub use decode::{decode_command, too_large};
 pub use encode::{write_delivered, write_message};
 
 use crate::{
@@ -25,6 +27,10 @@ impl Codec for Native {
 
     fn decode<'a>(&mut self, text: &'a str) -> Result<Command<'a>, CommandError> {
         decode_command(text)
+    }
+
+    fn too_large(&mut self, prefix: &[u8]) -> CommandError {
+        too_large(prefix)
     }
 
     fn write_message(&mut self, out: &mut Vec<u8>, head: &MessageHead<'_>, payload: &[u8]) {
