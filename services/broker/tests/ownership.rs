@@ -78,7 +78,10 @@ async fn after_redis_lost_everything_a_peer_that_connects_elsewhere_has_one_owne
     n1.is_up().await;
     assert_eq!(receivers(&n1, &[&n1, &n2], b"after the flush").await, 1);
     assert_eq!((n1.broker.status().desired, n2.takeovers().len()), (1, 0));
-    assert_eq!(n1.locate("bob").await, Ok(Presence::Attached { node: n2.id.clone() }));
+    assert_eq!(
+        n1.locate("bob").await,
+        Ok(Presence::Attached { node: n2.id.clone() })
+    );
 }
 
 #[tokio::test]
@@ -134,14 +137,20 @@ async fn a_second_node_with_the_same_id_never_serves_and_stops_with_the_reason()
     let first = node(&redis, "n1").await;
     first.attach("bob", 1).await;
     let second = redis_node("n1", &redis.url());
-    let why = timeout(Duration::from_secs(20), second.broker.until_unusable()).await.unwrap();
+    let why = timeout(Duration::from_secs(20), second.broker.until_unusable())
+        .await
+        .unwrap();
     assert!(why.contains("`n1`") && why.contains("node.id"), "{why}");
     assert_eq!(second.broker.status().desired, 0);
     assert_eq!(first.broker.status().state, BusState::Up);
     assert_eq!(receivers(&first, &[&first, &second], b"to the first").await, 1);
     second.broker.shutdown().await;
     let lease: String = redis.command(&["GET", "sb:l:n1"]).await.unwrap();
-    assert_eq!(lease, field(&redis, "bob", "inc").await, "the lease of the first stays");
+    assert_eq!(
+        lease,
+        field(&redis, "bob", "inc").await,
+        "the lease of the first stays"
+    );
 }
 
 #[tokio::test]

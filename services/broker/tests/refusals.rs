@@ -87,7 +87,11 @@ async fn after_a_failover_behind_one_name_the_nodes_dial_the_new_master_within_f
         channels.len()
     };
     while channels().await < 3 {
-        assert!(promoted.elapsed() < Duration::from_secs(5), "{:?}", n2.broker.status());
+        assert!(
+            promoted.elapsed() < Duration::from_secs(5),
+            "{:?}",
+            n2.broker.status()
+        );
     }
     until("bob receives", Duration::from_secs(5), || {
         let _ = n1.broker.publish(next_mid(), &key("bob"), b"over b".to_vec());
@@ -119,7 +123,10 @@ async fn a_lease_without_a_connection_of_its_own_is_renewed_by_the_publisher() {
                 proxy.cut(one.id);
             }
         }
-        let left: i64 = redis.command::<String>(&["GET", "sb:l:n1"]).await.map_or(0, |_| 1);
+        let left: i64 = redis
+            .command::<String>(&["GET", "sb:l:n1"])
+            .await
+            .map_or(0, |_| 1);
         assert_eq!(left, 1, "the lease lasts");
         assert_eq!(n1.broker.status().state, BusState::Up);
         tokio::time::sleep(Duration::from_millis(100)).await;

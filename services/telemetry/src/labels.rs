@@ -121,6 +121,14 @@ labels! {
         Age = "age",
     }
 
+    /// Why a message from the bus was dropped.
+    BusDrop {
+        /// It is larger than any message of a node.
+        Oversized = "oversized",
+        /// It cannot be read.
+        Malformed = "malformed",
+    }
+
     /// Why a pub/sub connection was rebuilt.
     BusRebuild {
         /// The first connection, or one after a failed attempt.

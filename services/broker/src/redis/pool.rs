@@ -6,7 +6,7 @@ use redis::{AsyncConnectionConfig, FromRedisValue, Value};
 
 use super::config::{Endpoint, RedisConfigError};
 
-/// One for the lease, one for the cluster's load. At shutdown both are free.
+/// One for the lease, one for the cluster's load and for questions about memory. At shutdown both are free.
 const CONNECTIONS: usize = 2;
 
 /// A pool that connects when it is first used.

@@ -55,7 +55,7 @@ impl Settings {
             node: config.node.check()?,
             listen: config.server.listen,
             ops_listen: config.server.ops_listen,
-            broker: config.broker.check()?,
+            broker: config.broker.check(config.limits.message_bytes)?,
             limits: config.session.check(&config.limits)?,
             edge: config.server.check(&config.limits)?,
             ice,

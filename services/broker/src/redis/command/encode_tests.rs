@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use super::{super::script_call::Force, *};
 use crate::{
+    keys::Names,
     partition::Partition,
     redis::{
         claim::{LocalClaim, Release},
@@ -32,10 +33,11 @@ fn mid() -> Mid {
 }
 
 fn caller() -> Caller {
-    Caller::new(NodeRun {
+    let run = NodeRun {
         node: NodeId::new("n1").unwrap(),
         incarnation: "run".to_owned(),
-    })
+    };
+    Caller::new(run, Names::default(), 0.75)
 }
 
 /// The words of `command`; the name of a script instead of its hash.
@@ -219,7 +221,7 @@ fn store(force: Force, prev: Option<u64>) -> ScriptCall {
 fn a_store_names_the_bounds_and_the_force() {
     let (none, six, seven) = ("0".repeat(20), format!("{:020}", 6), format!("{:020}", 7));
     let tail = |force, run| {
-        ["hello", "256", "1048576", "30000", run]
+        ["hello", "256", "1048576", "30000", run, "acme/alice", "64", "262144"]
             .map(str::to_owned)
             .into_iter()
             .fold(vec![str::to_owned(force)], |mut words, word| {

@@ -4,6 +4,7 @@
 //!
 //! A peer's record is a hash: `v` (the fence), `session`, `node`, `inc` (incarnation of that node), `state`,
 //! `secret` (SHA-256 of the resume secret, which never leaves the node), `b` (bytes in the offline queue),
+//! `c:<peer>` (messages and bytes that this peer has stored since the claim),
 //! `touches` (how often the owner's client answered a probe), and of a detached session `q` (last
 //! event number), `t` (unacknowledged tail) and `m:<sender>` (accepted ranges of each sender).
 //!

@@ -11,7 +11,7 @@ use switchboard_core::BrokerError;
 use tokio::sync::Notify;
 
 use crate::{
-    keys,
+    keys::Names,
     redis::{
         node_run::NodeRun,
         periods::{LEASE, millis},
@@ -50,11 +50,11 @@ pub(crate) enum Renewal {
 }
 
 impl Lease {
-    pub(crate) fn new(run: &NodeRun) -> Self {
+    pub(crate) fn new(run: &NodeRun, names: &Names) -> Self {
         Self {
-            key: keys::lease(run.node.as_str()),
+            key: names.lease(run.node.as_str()),
             incarnation: run.incarnation.clone(),
-            channel: keys::node_channel(run.node.as_str()),
+            channel: names.node_channel(run.node.as_str()),
             first_held: Notify::new(),
             origin: Instant::now(),
             renewed_ms: AtomicU64::new(0),
@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     fn lease() -> Lease {
-        Lease::new(&NodeRun::begin(NodeId::new("n1").unwrap()))
+        Lease::new(&NodeRun::begin(NodeId::new("n1").unwrap()), &Names::default())
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod health_log;
 pub(crate) mod interpret;
 mod lease;
 mod lease_renewal;
+mod memory_probe;
 mod pending;
 mod probe;
 mod publisher;

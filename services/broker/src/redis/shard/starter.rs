@@ -7,7 +7,7 @@ use switchboard_telemetry::Telemetry;
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{claim_worker, lease_renewal, publisher::Publisher, state::Shard, subscriber};
+use super::{claim_worker, lease_renewal, memory_probe, publisher::Publisher, state::Shard, subscriber};
 use crate::{
     queue,
     redis::{
@@ -53,6 +53,7 @@ impl Starter {
         self.spawn(subscriber::run(Arc::clone(&shard), events()));
         self.spawn(claim_worker::run(Arc::clone(&shard), events()));
         self.spawn(lease_renewal::run(Arc::clone(&shard)));
+        self.spawn(memory_probe::run(Arc::clone(&shard)));
         Ok(shard)
     }
 

@@ -73,13 +73,14 @@ impl Shard {
         unusable: watch::Sender<Option<String>>,
         end: CancellationToken,
     ) -> Self {
+        let (names, memory_watermark) = (endpoint.names.clone(), endpoint.memory_watermark);
         let server = format!("{}:{}", endpoint.host, endpoint.port);
         Self {
             endpoint,
             queue,
             pool,
             health: Health::new(telemetry.clone(), run.node.as_str(), server),
-            lease: Lease::new(&run),
+            lease: Lease::new(&run, &names),
             probe: Probe::new(),
             tables: Mutex::default(),
             pending: PendingWork::new(telemetry.clone()),
@@ -94,7 +95,7 @@ impl Shard {
             refusals: Coalesced::new(),
             unusable,
             end,
-            caller: Caller::new(run),
+            caller: Caller::new(run, names, memory_watermark),
             telemetry,
         }
     }
