@@ -34,6 +34,26 @@ impl Names {
         format!("{}:load", self.prefix)
     }
 
+    /// The hash of the runs of nodes that have not ended in order: the node of each incarnation.
+    pub(crate) fn runs(&self) -> String {
+        format!("{}:runs", self.prefix)
+    }
+
+    /// The lock of the node that looks for records of dead runs.
+    pub(crate) fn sweep(&self) -> String {
+        format!("{}:sweep", self.prefix)
+    }
+
+    /// The pattern of all records, for SCAN.
+    pub(crate) fn record_pattern(&self) -> String {
+        format!("{}:{{*}}:s:*", self.prefix)
+    }
+
+    /// The offline queue next to a record.
+    pub(crate) fn offline_queue_of(record: &str) -> String {
+        record.replacen("}:s:", "}:m:", 1)
+    }
+
     /// Appends the channel on which messages for `peer` (`tenant/peer`) are published.
     pub(crate) fn write_channel(&self, partition: Partition, peer: &str, out: &mut Vec<u8>) {
         self.write(partition, b"}:p:", peer, out);
@@ -107,6 +127,9 @@ mod tests {
             ("sb:n:n1".into(), "sb:l:n1".into())
         );
         assert_eq!(names.cluster_load(), "sb:load");
+        let record = String::from_utf8(names.record(partition, peer)).unwrap();
+        let queue = Names::offline_queue_of(&record).into_bytes();
+        assert_eq!(queue, names.offline_queue(partition, peer));
     }
 
     #[test]

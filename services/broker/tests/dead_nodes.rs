@@ -36,10 +36,15 @@ async fn the_records_of_a_killed_node_are_gone_within_the_resume_window_of_its_l
         (keys.len() == 1).then_some(())
     };
     // The lease, a sweep, the window.
-    let (_, took) = wait_until("only alice's record is left", PATIENCE * 3, records).await.unwrap();
+    let (_, took) = wait_until("only alice's record is left", PATIENCE * 3, records)
+        .await
+        .unwrap();
     println!("gone after {took:?}");
     assert_eq!(n1.locate("p7").await, Ok(Presence::Offline));
-    assert_eq!(n1.locate("alice").await, Ok(Presence::Attached { node: n1.id.clone() }));
+    assert_eq!(
+        n1.locate("alice").await,
+        Ok(Presence::Attached { node: n1.id.clone() })
+    );
     let runs = async || {
         let runs: Vec<String> = redis.command(&["HVALS", "sb:runs"]).await.ok()?;
         (runs == ["n1"]).then_some(())

@@ -25,8 +25,13 @@ async fn an_oversized_message_on_a_channel_is_skipped_and_the_next_one_is_receiv
         assert_eq!(receivers, 1);
     }
     let largest = vec![b'1'; MAX_MESSAGE_BYTES];
-    n1.broker.publish(next_mid(), &key("bob"), largest.clone()).unwrap();
-    until("the largest message comes", PATIENCE, || n1.received(&largest) == 1).await;
+    n1.broker
+        .publish(next_mid(), &key("bob"), largest.clone())
+        .unwrap();
+    until("the largest message comes", PATIENCE, || {
+        n1.received(&largest) == 1
+    })
+    .await;
     let after: String = redis.command(&pubsub).await.unwrap();
     let id = |clients: &str| clients.split_whitespace().next().map(str::to_owned);
     assert_eq!(id(&before), id(&after), "the connection is the same");
@@ -56,7 +61,10 @@ async fn clusters_in_two_databases_or_with_two_prefixes_of_one_redis_do_not_meet
         assert_eq!(node.publish("bob", &[number as u8]).await, Ok(1));
     }
     for (number, node) in clusters.iter().enumerate() {
-        until("its own message comes", PATIENCE, || node.received(&[number as u8]) == 1).await;
+        until("its own message comes", PATIENCE, || {
+            node.received(&[number as u8]) == 1
+        })
+        .await;
         assert_eq!(node.seen.messages.lock().len(), 1);
         assert!(node.takeovers().is_empty());
     }

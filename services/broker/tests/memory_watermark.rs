@@ -27,7 +27,9 @@ async fn stored_messages_stop_at_the_watermark_while_claims_and_leases_go_on() {
     n2.is_up().await;
     let full = || {
         let stored = n1.seen.stored.lock();
-        let full = stored.iter().filter(|(_, outcome)| *outcome == Ok(StoreOutcome::Full));
+        let full = stored
+            .iter()
+            .filter(|(_, outcome)| *outcome == Ok(StoreOutcome::Full));
         full.count()
     };
     let mut sent = 0;
@@ -58,10 +60,16 @@ async fn stored_messages_stop_at_the_watermark_while_claims_and_leases_go_on() {
                 tokio::task::yield_now().await;
             }
         }
-        until("they are answered", PATIENCE, || n1.seen.stored.lock().len() == sent).await;
+        until("they are answered", PATIENCE, || {
+            n1.seen.stored.lock().len() == sent
+        })
+        .await;
     }
     let memory: String = redis.command(&["INFO", "memory"]).await.unwrap();
-    let used = memory.lines().find_map(|line| line.strip_prefix("used_memory:")).unwrap();
+    let used = memory
+        .lines()
+        .find_map(|line| line.strip_prefix("used_memory:"))
+        .unwrap();
     let used: u64 = used.trim().parse().unwrap();
     println!("{used} bytes used, {} of {sent} refused", full());
     assert!(used < MOST_BYTES * 9 / 10, "{used}");
@@ -75,6 +83,8 @@ async fn stored_messages_stop_at_the_watermark_while_claims_and_leases_go_on() {
             let left_ms: u64 = redis.command(&["PTTL", lease]).await.ok()?;
             (left_ms > 9_000).then_some(())
         };
-        wait_until("the lease is renewed", PATIENCE, is_fresh).await.unwrap();
+        wait_until("the lease is renewed", PATIENCE, is_fresh)
+            .await
+            .unwrap();
     }
 }

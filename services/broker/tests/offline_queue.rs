@@ -14,8 +14,8 @@ use common::{
 };
 use switchboard_broker::RedisMode;
 use switchboard_core::{
-    BrokerError, OFFLINE_QUEUE_BYTES, OFFLINE_QUEUE_BYTES_PER_SENDER, OFFLINE_QUEUE_MESSAGES, OFFLINE_QUEUE_MESSAGES_PER_SENDER, Presence, Retention, SessionSnapshot,
-    StoreOutcome, StoredMessage,
+    BrokerError, OFFLINE_QUEUE_BYTES, OFFLINE_QUEUE_BYTES_PER_SENDER, OFFLINE_QUEUE_MESSAGES,
+    OFFLINE_QUEUE_MESSAGES_PER_SENDER, Presence, Retention, SessionSnapshot, StoreOutcome, StoredMessage,
 };
 use switchboard_protocol::{MessageId, Mid, NodeMessage};
 
@@ -205,7 +205,10 @@ async fn a_sender_fills_no_more_than_its_share_and_a_call_of_another_one_is_queu
         .remove_stored(&key("bob"), session_id(1), stored.len(), bytes);
     node.broker
         .detach(&key("bob"), session_id(1), 0, keep(SessionSnapshot::default()));
-    assert!(is_queued(&node, message(7, 100, None, "x")).await, "its share is whole again");
+    assert!(
+        is_queued(&node, message(7, 100, None, "x")).await,
+        "its share is whole again"
+    );
 }
 
 async fn an_offline_queue_is_bounded_in_bytes_and_its_first_message_may_be_larger(cluster: Cluster) {

@@ -221,13 +221,22 @@ fn store(force: Force, prev: Option<u64>) -> ScriptCall {
 fn a_store_names_the_bounds_and_the_force() {
     let (none, six, seven) = ("0".repeat(20), format!("{:020}", 6), format!("{:020}", 7));
     let tail = |force, run| {
-        ["hello", "256", "1048576", "30000", run, "acme/alice", "64", "262144"]
-            .map(str::to_owned)
-            .into_iter()
-            .fold(vec![str::to_owned(force)], |mut words, word| {
-                words.push(word);
-                words
-            })
+        [
+            "hello",
+            "256",
+            "1048576",
+            "30000",
+            run,
+            "acme/alice",
+            "64",
+            "262144",
+        ]
+        .map(str::to_owned)
+        .into_iter()
+        .fold(vec![str::to_owned(force)], |mut words, word| {
+            words.push(word);
+            words
+        })
     };
     for (force, code, run) in [
         (Force::No, "0", ""),

@@ -53,6 +53,8 @@ scripts! {
     TakeLease = "take_lease.lua";
     /// Ends a lease.
     EndLease = "end_lease.lua";
+    /// Ends a record whose owner is dead.
+    Orphan = "orphan.lua";
     /// Exchanges the nodes' numbers of connections.
     ExchangeLoad = "exchange_load.lua";
 }

@@ -24,6 +24,8 @@ use crate::{
 pub(crate) struct Lease {
     key: String,
     incarnation: String,
+    runs: String,
+    node: String,
     /// The node's own channel: a living run of the node subscribes to it.
     channel: String,
     /// The lease is this run's for the first time.
@@ -54,6 +56,8 @@ impl Lease {
         Self {
             key: names.lease(run.node.as_str()),
             incarnation: run.incarnation.clone(),
+            runs: names.runs(),
+            node: run.node.to_string(),
             channel: names.node_channel(run.node.as_str()),
             first_held: Notify::new(),
             origin: Instant::now(),
@@ -64,23 +68,28 @@ impl Lease {
         }
     }
 
-    pub(crate) fn key(&self) -> &str {
-        &self.key
-    }
-
     pub(crate) fn incarnation(&self) -> &str {
         &self.incarnation
     }
 
+    /// Ends the lease.
+    pub(crate) fn write_end(&self, scripts: &Scripts) -> Cmd {
+        let mut command = scripts.call(Script::EndLease, 2, true);
+        command.arg(&self.key).arg(&self.runs).arg(&self.incarnation);
+        command
+    }
+
     /// Takes or renews the lease.
     pub(crate) fn write(&self, scripts: &Scripts) -> Cmd {
-        let mut command = scripts.call(Script::TakeLease, 1, true);
+        let mut command = scripts.call(Script::TakeLease, 2, true);
         let channel = if self.was_held() { "" } else { &self.channel };
         command
             .arg(&self.key)
+            .arg(&self.runs)
             .arg(&self.incarnation)
             .arg(millis(LEASE))
-            .arg(channel);
+            .arg(channel)
+            .arg(&self.node);
         command
     }
 
@@ -222,13 +231,16 @@ mod tests {
             words.collect::<Vec<_>>()
         };
         let incarnation = lease.incarnation();
-        assert_eq!(words(), ["sb:l:n1", incarnation, "10000", "sb:n:n1"]);
+        assert_eq!(
+            words(),
+            ["sb:l:n1", "sb:runs", incarnation, "10000", "sb:n:n1", "n1"]
+        );
         let answer = |text: &str| lease.read(&Value::BulkString(text.into()), Instant::now());
         assert_eq!(answer("foreign"), Ok(Renewal::Foreign));
         assert!(!lease.was_held());
         assert_eq!(answer("new"), Ok(Renewal::New));
         assert!(lease.was_held());
-        assert_eq!(words(), ["sb:l:n1", incarnation, "10000", ""]);
+        assert_eq!(words(), ["sb:l:n1", "sb:runs", incarnation, "10000", "", "n1"]);
         assert_eq!(answer("kept"), Ok(Renewal::Kept));
         assert_eq!(answer("x"), Err(BrokerError::Refused));
     }

@@ -18,4 +18,5 @@ pub(crate) mod shutdown;
 pub(crate) mod starter;
 pub(crate) mod state;
 pub(crate) mod subscriber;
+mod sweep;
 pub(crate) mod tables;

@@ -7,7 +7,9 @@ use switchboard_telemetry::Telemetry;
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{claim_worker, lease_renewal, memory_probe, publisher::Publisher, state::Shard, subscriber};
+use super::{
+    claim_worker, lease_renewal, memory_probe, publisher::Publisher, state::Shard, subscriber, sweep,
+};
 use crate::{
     queue,
     redis::{
@@ -54,6 +56,7 @@ impl Starter {
         self.spawn(claim_worker::run(Arc::clone(&shard), events()));
         self.spawn(lease_renewal::run(Arc::clone(&shard)));
         self.spawn(memory_probe::run(Arc::clone(&shard)));
+        self.spawn(sweep::run(Arc::clone(&shard)));
         Ok(shard)
     }
 

@@ -167,9 +167,15 @@ impl Shard {
 
     /// The retention of a session whose node ends before its connection; `None` where sessions cannot be resumed.
     pub(crate) fn retention_at_shutdown(&self) -> Option<Retention> {
-        let window = Duration::from_millis(self.window_ms.load(Ordering::Relaxed));
         let snapshot = None;
-        (!window.is_zero()).then_some(Retention { snapshot, window })
+        let window = self.resume_window()?;
+        Some(Retention { snapshot, window })
+    }
+
+    /// How long this node's sessions can be resumed, as far as one of them has said.
+    pub(crate) fn resume_window(&self) -> Option<Duration> {
+        let window = Duration::from_millis(self.window_ms.load(Ordering::Relaxed));
+        (!window.is_zero()).then_some(window)
     }
 
     /// Whether an absent record proves that nobody owns the peer.
