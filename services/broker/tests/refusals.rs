@@ -6,8 +6,8 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use common::{Node, PATIENCE, claim, key, next_mid, redis_node, redis_server, until};
-use switchboard_core::{BrokerError, BusState};
+use common::{Node, PATIENCE, claim, key, next_mid, redis_node, redis_server, until, until_presence};
+use switchboard_core::{BrokerError, BusState, Presence, SessionSnapshot};
 use switchboard_harness::{FaultProxy, RedisOptions, RedisServer};
 
 /// Starts a Redis, or ends the test where there is none.
@@ -68,6 +68,39 @@ async fn a_right_that_the_nodes_user_lacks_is_named() {
     ok(&redis, &["ACL", "SETUSER", "default", "+hset"]).await;
     assert!(n1.attach("bob", 1).await.confirmed);
     n1.is_up().await;
+}
+
+#[tokio::test]
+async fn the_documented_user_of_redis_has_every_right_that_nodes_need() {
+    let redis = redis!();
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/operating.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let line = page
+        .lines()
+        .find(|line| line.starts_with("ACL SETUSER switchboard"))
+        .unwrap();
+    ok(&redis, &line.split_whitespace().collect::<Vec<_>>()).await;
+    let url = format!("redis://switchboard:PASSWORD@127.0.0.1:{}", redis.port());
+    let (n1, n2) = (redis_node("n1", &url), redis_node("n2", &url));
+    n1.is_up().await;
+    n2.is_up().await;
+    common::detached(&n1, SessionSnapshot::default()).await;
+    assert_eq!(n2.locate("bob").await, Ok(Presence::Detached));
+    assert!(common::try_resume(&n2, common::token(1)).await.unwrap().confirmed);
+    n2.broker.touch(&key("bob"), common::session_id(1));
+    n2.broker.remove_stored(&key("bob"), common::session_id(1), 1, 1);
+    assert_eq!(n1.publish("bob", b"hello").await, Ok(1));
+    n2.broker.shutdown().await;
+    until_presence(&n1, "bob", &Presence::Detached).await;
+    let denied: String = redis.command(&["INFO", "stats"]).await.unwrap();
+    let denied = denied
+        .lines()
+        .filter(|line| line.starts_with("acl_access_denied"));
+    let denied: Vec<_> = denied
+        .map(str::trim)
+        .filter(|line| !line.ends_with(":0"))
+        .collect();
+    assert_eq!(denied, [""; 0]);
 }
 
 #[tokio::test]

@@ -79,11 +79,13 @@ async fn send(shard: &Shard, failures: &Coalesced) -> Result<Value, BrokerError>
     match pool::send(&shard.pool, &pipeline).await {
         Ok(mut replies) => replies.pop().ok_or(BrokerError::Refused),
         Err(why) => {
+            let reply = send_by_publisher(shard, call).await?;
+            // Without both connections the bus is down, and that has its own lines.
             failures.note(|count| {
                 let node = shard.node();
                 tracing::warn!(%node, count, why, "the connection that renews the lease failed; the publisher's serves");
             });
-            send_by_publisher(shard, call).await
+            Ok(reply)
         }
     }
 }
