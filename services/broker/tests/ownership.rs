@@ -7,7 +7,9 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Node, PATIENCE, key, next_mid, redis_node, redis_server, session_id, token, until};
+use common::{
+    Node, PATIENCE, key, next_mid, redis_node, redis_server, session_id, token, until, until_presence,
+};
 use switchboard_core::{BusState, Presence};
 use switchboard_harness::{RedisOptions, RedisServer, wait_until};
 use tokio::time::timeout;
@@ -78,10 +80,7 @@ async fn after_redis_lost_everything_a_peer_that_connects_elsewhere_has_one_owne
     n1.is_up().await;
     assert_eq!(receivers(&n1, &[&n1, &n2], b"after the flush").await, 1);
     assert_eq!((n1.broker.status().desired, n2.takeovers().len()), (1, 0));
-    assert_eq!(
-        n1.locate("bob").await,
-        Ok(Presence::Attached { node: n2.id.clone() })
-    );
+    until_presence(&n1, "bob", &Presence::Attached { node: n2.id.clone() }).await;
 }
 
 #[tokio::test]

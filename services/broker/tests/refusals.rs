@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use common::{Node, PATIENCE, claim, key, next_mid, redis_node, redis_server, until, until_presence};
 use switchboard_core::{BrokerError, BusState, Presence, SessionSnapshot};
-use switchboard_harness::{FaultProxy, RedisOptions, RedisServer};
+use switchboard_harness::{FaultProxy, RedisOptions, RedisServer, wait_until};
 
 /// Starts a Redis, or ends the test where there is none.
 macro_rules! redis {
@@ -43,8 +43,14 @@ async fn a_redis_that_takes_no_writes_is_named_and_clients_are_refused_until_it_
         ("maxmemory", "1", "0", "OOM"),
     ] {
         ok(&redis, &["CONFIG", "SET", key_, wrong]).await;
-        let newcomer = n1.broker.attach(&key("bob"), claim(1)).await;
-        assert_eq!(newcomer.map(|_| ()), Err(BrokerError::Refused), "{code}");
+        // Redis notices a full memory with the first command after it.
+        let refused = async || {
+            let newcomer = n1.broker.attach(&key("bob"), claim(1)).await;
+            (newcomer == Err(BrokerError::Refused)).then_some(())
+        };
+        wait_until("newcomers are refused", PATIENCE, refused)
+            .await
+            .unwrap();
         until_refusing(&n1, code).await;
         ok(&redis, &["CONFIG", "SET", key_, right]).await;
         let took = until("it is up again", Duration::from_secs(2), || {

@@ -13,6 +13,9 @@ const CODES: [(&str, &str); 9] = [
     ("BUSY", "it is busy with a script"),
 ];
 
+/// How the text of a missing right begins.
+const SCRIPT_NOPERM: &str = "The user executing the script can't";
+
 /// One reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
@@ -26,6 +29,12 @@ impl Refusal {
     /// command in a script into the text.
     pub(crate) fn find(code: &str, details: Option<&str>) -> Option<Self> {
         let details = details.unwrap_or_default();
+        // Redis 7.0 has no code for a right that is missing within a script.
+        let code = if details.starts_with(SCRIPT_NOPERM) {
+            "NOPERM"
+        } else {
+            code
+        };
         let mut words = details
             .split_whitespace()
             .map(|word| word.trim_start_matches('-'));
@@ -60,6 +69,8 @@ mod tests {
         let nested =
             "Error running script (call to f_1): @user_script:5: -MISCONF Redis is configured to save";
         assert_eq!(code("ERR", Some(nested)), Some("MISCONF"));
+        let noperm = "The user executing the script can't run this command or subcommand script: 1";
+        assert_eq!(code("ERR", Some(noperm)), Some("NOPERM"));
         assert_eq!(code("ERR", Some("wrong number of arguments")), None);
         assert_eq!(code("WRONGTYPE", Some("OOM is only a word here")), None);
     }

@@ -21,18 +21,18 @@ use crate::redis::{
 /// Renews the lease until it is dropped.
 pub(crate) async fn run(shard: Arc<Shard>) {
     let failures = Coalesced::new();
-    let mut wait = RENEW_EVERY;
+    let mut renewed_at = Instant::now();
     loop {
-        sleep(wait).await;
+        sleep(RETRY_RENEWAL_EVERY).await;
         shard.health.remind();
-        wait = if !shard.lease.was_held() {
-            // The publisher's handshake takes it.
-            RENEW_EVERY
-        } else if renew(&shard, &failures).await {
-            RENEW_EVERY
-        } else {
-            RETRY_RENEWAL_EVERY
-        };
+        // The publisher's handshake takes it first. While Redis refuses writes, each renewal asks whether it still does.
+        let is_due = renewed_at.elapsed() >= RENEW_EVERY || shard.health.is_refused();
+        if is_due && shard.lease.was_held() {
+            let at = Instant::now();
+            if renew(&shard, &failures).await {
+                renewed_at = at;
+            }
+        }
     }
 }
 
@@ -58,6 +58,8 @@ async fn renew(shard: &Shard, failures: &Coalesced) -> bool {
         Ok(Renewal::New) => {
             tracing::warn!(node = %shard.node(), "Redis lost the node's lease: its claims are checked and written again");
             shard.records_lost();
+            // The name may lead to another server now, while the publisher is still connected to the old one.
+            shard.publisher_redial.notify_one();
         }
         Ok(Renewal::Kept) => {}
         Err(_) => return false,
