@@ -38,28 +38,45 @@ async fn a_redis_that_takes_no_writes_is_named_and_clients_are_refused_until_it_
     let redis = redis!();
     let n1 = redis_node("n1", &redis.url());
     n1.is_up().await;
-    for (key_, wrong, right, code) in [
-        ("min-replicas-to-write", "1", "0", "NOREPLICAS"),
-        ("maxmemory", "1", "0", "OOM"),
-    ] {
-        ok(&redis, &["CONFIG", "SET", key_, wrong]).await;
-        // Redis notices a full memory with the first command after it.
-        let refused = async || {
-            let newcomer = n1.broker.attach(&key("bob"), claim(1)).await;
-            (newcomer == Err(BrokerError::Refused)).then_some(())
-        };
-        wait_until("newcomers are refused", PATIENCE, refused)
+    ok(&redis, &["CONFIG", "SET", "min-replicas-to-write", "1"]).await;
+    let newcomer = n1.broker.attach(&key("bob"), claim(1)).await;
+    assert_eq!(newcomer.map(|_| ()), Err(BrokerError::Refused));
+    until_refusing(&n1, "NOREPLICAS").await;
+    ok(&redis, &["CONFIG", "SET", "min-replicas-to-write", "0"]).await;
+    up_again(&n1).await;
+    assert!(n1.attach("bob", 1).await.confirmed);
+}
+
+#[tokio::test]
+async fn a_full_redis_is_named_and_keeps_the_lease() {
+    let redis = redis!();
+    let n1 = redis_node("n1", &redis.url());
+    n1.is_up().await;
+    ok(&redis, &["CONFIG", "SET", "maxmemory", "1"]).await;
+    until_refusing(&n1, "OOM").await;
+    for _ in 0..2 {
+        // A renewal sets the time to live anew.
+        let left_ms = async || redis.command::<u64>(&["PTTL", "sb:l:n1"]).await.ok();
+        let is_fresh = async || left_ms().await.filter(|left| *left > 9_500);
+        wait_until("the lease is renewed", PATIENCE, is_fresh)
             .await
             .unwrap();
-        until_refusing(&n1, code).await;
-        ok(&redis, &["CONFIG", "SET", key_, right]).await;
-        let took = until("it is up again", Duration::from_secs(2), || {
-            n1.broker.status().state == BusState::Up
-        })
-        .await;
-        println!("up again after {took:?}");
-        assert!(n1.attach("bob", 1).await.confirmed);
+        let is_older = async || left_ms().await.filter(|left| *left <= 9_500);
+        wait_until("the lease gets older", PATIENCE, is_older)
+            .await
+            .unwrap();
+        assert_eq!(n1.broker.status().state, BusState::Refusing);
     }
+    ok(&redis, &["CONFIG", "SET", "maxmemory", "0"]).await;
+    up_again(&n1).await;
+}
+
+async fn up_again(node: &Node) {
+    let took = until("it is up again", Duration::from_secs(2), || {
+        node.broker.status().state == BusState::Up
+    })
+    .await;
+    println!("up again after {took:?}");
 }
 
 #[tokio::test]

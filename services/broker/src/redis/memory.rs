@@ -9,12 +9,16 @@ use redis::Value;
 /// time.
 const GROWTH: u64 = 4;
 
+/// What may be stored before Redis has told its memory, in bytes.
+const FIRST_ROOM_BYTES: u64 = 1024 * 1024;
+
 /// What INFO says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct MemoryInfo {
     pub(crate) used: u64,
     /// `maxmemory`, or the memory of the host if there is none.
     pub(crate) most: u64,
+    pub(crate) is_limited: bool,
     pub(crate) policy: String,
 }
 
@@ -31,8 +35,14 @@ impl MemoryInfo {
         Some(Self {
             used: number("used_memory")?,
             most: limit.or_else(|| number("total_system_memory"))?,
+            is_limited: limit.is_some(),
             policy: field("maxmemory_policy").unwrap_or_default().trim().to_owned(),
         })
+    }
+
+    /// Whether Redis refuses whatever needs memory.
+    pub(crate) fn is_full(&self) -> bool {
+        self.is_limited && !self.may_evict() && self.used >= self.most
     }
 
     /// Whether Redis may throw records away that are in use.
@@ -56,7 +66,7 @@ impl MemoryWatermark {
     pub(crate) fn new(watermark: f64) -> Self {
         Self {
             watermark_permille: (watermark.clamp(0.0, 1.0) * 1_000.0) as u64,
-            room: AtomicU64::new(u64::MAX),
+            room: AtomicU64::new(FIRST_ROOM_BYTES),
             is_short: AtomicBool::new(false),
         }
     }
@@ -68,6 +78,11 @@ impl MemoryWatermark {
         self.room.store(room / GROWTH, Ordering::Relaxed);
         let is_short = room == 0;
         (self.is_short.swap(is_short, Ordering::Relaxed) != is_short).then_some(is_short)
+    }
+
+    /// Redis does not tell its memory: nothing is known of any limit.
+    pub(crate) fn give_up(&self) {
+        self.room.store(u64::MAX, Ordering::Relaxed);
     }
 
     /// Takes room for `bytes`; false if there is none.
@@ -103,6 +118,11 @@ mod tests {
         );
         let unlimited = unlimited.unwrap();
         assert_eq!((unlimited.most, unlimited.may_evict()), (999, false));
+        let full = info("used_memory:100\r\nmaxmemory:100\r\nmaxmemory_policy:noeviction\r\n").unwrap();
+        assert_eq!(
+            (limited.is_full(), unlimited.is_full(), full.is_full()),
+            (false, false, true)
+        );
         assert_eq!(info("used_memory:x"), None);
         assert_eq!(MemoryInfo::read(&Value::Nil), None);
     }
@@ -110,7 +130,12 @@ mod tests {
     #[test]
     fn nothing_is_stored_above_the_watermark_and_little_below_it_until_redis_is_asked_again() {
         let watermark = MemoryWatermark::new(0.75);
-        assert!(watermark.take(1 << 40), "as long as nothing is known");
+        assert!(
+            watermark.take(1 << 20) && !watermark.take(1),
+            "nothing is known yet"
+        );
+        watermark.give_up();
+        assert!(watermark.take(1 << 40), "nothing will be known");
         let mut info = info("used_memory:0\r\nmaxmemory:4000\r\n").unwrap();
         assert_eq!(watermark.note(&info), None);
         assert!(watermark.take(700) && !watermark.take(100) && watermark.take(50));

@@ -6,9 +6,9 @@ local old = redis.call('HMGET', KEYS[1], 'state', 'inc')
 if old[1] ~= 'attached' then return 0 end
 for i = 2, #ARGV do
   if old[2] == ARGV[i] then
-    redis.call('HSET', KEYS[1], 'state', 'detached')
     redis.call('PEXPIRE', KEYS[1], ARGV[1])
     redis.call('PEXPIRE', KEYS[2], ARGV[1])
+    redis.call('HSET', KEYS[1], 'state', 'detached')
     return 1
   end
 end

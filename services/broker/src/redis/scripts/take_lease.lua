@@ -7,6 +7,8 @@ local holder = redis.call('GET', KEYS[1])
 if holder and holder ~= ARGV[1] and (ARGV[3] == '' or redis.call('PUBSUB', 'NUMSUB', ARGV[3])[2] > 0) then
   return 'foreign'
 end
+-- After a write that needs no memory, a script may also write into a full Redis: leases outlive clients' data.
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[4])
 return holder == ARGV[1] and 'kept' or 'new'

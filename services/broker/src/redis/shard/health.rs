@@ -118,14 +118,15 @@ impl Health {
     }
 
     /// Redis carried out a command of this kind. A renewed lease is a write like any other, so it proves that Redis
-    /// takes writes; a right that the node's user lacks for another kind of command counts for a while longer.
+    /// takes writes. It proves nothing of a right that another kind of command needs, and nothing of memory: leases are
+    /// written into a full Redis, too. Those refusals count for a while longer.
     pub(crate) fn accepted(&self, op: RedisOp) {
         if !self.is_refused.load(Ordering::Acquire) {
             return;
         }
         let counts = |(refused, since, text): &mut (RedisOp, Instant, String)| {
-            let is_over =
-                op == RedisOp::Lease && (!text.contains("NOPERM") || since.elapsed() >= REFUSAL_COUNTS_FOR);
+            let is_of_all = !text.contains("NOPERM") && !text.contains("OOM");
+            let is_over = op == RedisOp::Lease && (is_of_all || since.elapsed() >= REFUSAL_COUNTS_FOR);
             *refused != op && !is_over
         };
         self.change(|state| {

@@ -58,8 +58,9 @@ async fn renew(shard: &Shard, failures: &Coalesced) -> bool {
         Ok(Renewal::New) => {
             tracing::warn!(node = %shard.node(), "Redis lost the node's lease: its claims are checked and written again");
             shard.records_lost();
-            // The name may lead to another server now, while the publisher is still connected to the old one.
+            // The name may lead to another server now, while both connections lead to the old one.
             shard.publisher_redial.notify_one();
+            shard.subscriber_redial.notify_one();
         }
         Ok(Renewal::Kept) => {}
         Err(_) => return false,
