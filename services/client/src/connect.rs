@@ -2,14 +2,12 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
-    sync::Arc,
     time::{Duration, Instant},
 };
 
 use http::{HeaderValue, Request, header};
 #[cfg(target_os = "linux")]
 use nix::sys::socket::{setsockopt, sockopt::IpBindAddressNoPort};
-use rustls::{ClientConfig, RootCertStore};
 use switchboard_protocol::SUBPROTOCOL;
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio_tungstenite::{
@@ -39,7 +37,7 @@ pub(crate) async fn open(options: &ConnectOptions) -> Result<(Socket, Duration),
         .max_frame_size(Some(options.message_bytes));
     let is_tls = request.uri().scheme_str() == Some("wss");
     let connector = if is_tls {
-        Connector::Rustls(tls())
+        Connector::Rustls(options.trust.config())
     } else {
         Connector::Plain
     };
@@ -131,22 +129,6 @@ pub async fn dial(address: SocketAddr, from: Option<IpAddr>) -> std::io::Result<
     socket.connect(address).await
 }
 
-fn tls() -> Arc<ClientConfig> {
-    let roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    #[expect(
-        clippy::expect_used,
-        reason = "the provider supports the versions it calls its defaults"
-    )]
-    Arc::new(
-        builder
-            .expect("default versions")
-            .with_root_certificates(roots)
-            .with_no_client_auth(),
-    )
-}
-
 #[expect(
     clippy::wildcard_enum_match_arm,
     reason = "a foreign enum; the rest is passed on as it is"
@@ -156,9 +138,12 @@ fn refused(error: Error) -> ConnectError {
         Error::Http(response) => {
             let body = response.body().as_deref().unwrap_or_default();
             let problem = serde_json::from_slice::<Problem>(body).ok();
+            let retry_after = response.headers().get(header::RETRY_AFTER);
+            let seconds = retry_after.and_then(|value| value.to_str().ok()?.parse().ok());
             ConnectError::Refused {
                 status: response.status().as_u16(),
                 problem,
+                retry_after: seconds.map(Duration::from_secs),
             }
         }
         Error::Io(error) => ConnectError::Io(error),

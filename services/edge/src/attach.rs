@@ -1,7 +1,7 @@
 //! From an admitted client to its end, over any transport: opened, attached, welcomed, served, closed. Not who is
 //! admitted (`admission`), not the loop (`connection`).
 
-use std::{future::poll_fn, sync::Arc, time::Duration};
+use std::{future::poll_fn, time::Duration};
 
 use switchboard_core::{Attachment, BrokerError};
 use switchboard_protocol::{
@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use crate::{
     admission::Admitted,
     connection::{Connection, client::Client, end::ConnectionEnd, transport::Transport},
-    ice,
+    ice::{self, IceAnswer},
     limits::ConnectionPermit,
     state::Edge,
 };
@@ -72,10 +72,12 @@ async fn attach<T: Transport, C: Codec>(
             return None;
         }
     };
-    let welcome = Event::Welcome(Box::new(welcome(&edge, &grant, &attachment)));
+    let ice = ice::servers(&edge, &grant.peer);
+    let ice_refresh_at_s = ice.refresh_at_s;
+    let welcome = Event::Welcome(Box::new(welcome(&edge, &grant, &attachment, ice)));
     say(&mut transport, &mut codec, &welcome).await?;
     edge.telemetry.connect_seconds(started.elapsed());
-    let client = Client::new(edge, attachment, grant, codec, acks);
+    let client = Client::new(edge, attachment, grant, codec, acks, ice_refresh_at_s);
     let connection = Connection::new(client, gauge);
     Some(Attached {
         transport,
@@ -133,7 +135,7 @@ const fn close_code(error: BrokerError) -> CloseCode {
     }
 }
 
-fn welcome(edge: &Arc<Edge>, grant: &Grant, attachment: &Attachment) -> Welcome {
+fn welcome(edge: &Edge, grant: &Grant, attachment: &Attachment, ice: IceAnswer) -> Welcome {
     let limits = edge.router.limits();
     let is_resumable = !limits.resume_window.is_zero();
     Welcome {
@@ -154,8 +156,12 @@ fn welcome(edge: &Arc<Edge>, grant: &Grant, attachment: &Attachment) -> Welcome 
         limits: WelcomeLimits {
             message_bytes: limits.message_bytes,
             pending_messages: limits.pending_messages,
+            pending_bytes: limits.pending_bytes,
             messages_per_second: limits.messages_per_second,
+            message_burst: limits.message_burst,
+            send_deadline_ms: u64::try_from(limits.send_deadline.as_millis()).unwrap_or(u64::MAX),
         },
-        ice_servers: ice::servers(edge, &grant.peer).ice_servers,
+        ice_servers: ice.ice_servers,
+        ice_expires_at: ice.expires_at,
     }
 }

@@ -6,6 +6,8 @@ pub mod command;
 pub mod config;
 mod demo;
 mod drain;
+mod files;
+mod loopback;
 mod node;
 mod ops;
 mod readiness;
@@ -13,3 +15,4 @@ mod turn_server;
 mod wanted;
 
 pub use node::Node;
+pub use ops::OpsAccess;

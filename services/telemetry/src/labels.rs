@@ -41,6 +41,8 @@ labels! {
         Origin = "origin",
         /// The node has its maximum number of connections.
         Limit = "limit",
+        /// The files that are left are kept for the operations port and the bus.
+        Files = "files",
         /// More clients connect per second than the node accepts.
         ConnectRate = "connect-rate",
         /// The node is draining.
@@ -77,6 +79,8 @@ labels! {
         SendQueue = "send-queue",
         /// Messages for a peer that is not connected.
         OfflineQueue = "offline-queue",
+        /// Receipts, errors and answers for one client that reads none.
+        Answers = "answers",
         /// Sends without an outcome.
         Pending = "pending",
         /// Commands for the bus.

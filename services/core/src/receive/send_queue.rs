@@ -2,7 +2,8 @@
 //! node's own events. Not the socket: its task takes from here when it can write.
 //!
 //! The node's own events (receipts, errors, answers) do not count against the bound. Each answers one command
-//! of this very client, and the node stops reading from it while too many of its sends or answers wait.
+//! of this very client, and the node stops reading from it while too many of its sends or answers wait, or too many
+//! bytes of answers.
 
 use std::{
     collections::VecDeque,
@@ -21,6 +22,10 @@ use crate::{
     limits::Limits,
     session::snapshot::{SessionSnapshot, Unacked},
 };
+
+/// Bytes of answers that wait for one socket before the node stops reading from its client. Sized for the receipts of
+/// a full outbox.
+const MAX_ANSWER_BYTES: usize = 128 * 1024;
 
 /// An idle queue keeps no more room than this many entries.
 const IDLE_CAPACITY: usize = 8;
@@ -53,6 +58,8 @@ pub(crate) struct SendQueue {
     messages: usize,
     /// Their payload bytes.
     bytes: usize,
+    /// Bytes of the waiting answers.
+    answer_bytes: usize,
     last_seq: u64,
     /// Boxed: most sessions never have one.
     stored: Option<Box<StoredBatch>>,
@@ -111,6 +118,7 @@ impl SendQueue {
         if self.closed {
             return None;
         }
+        self.answer_bytes += outgoing.answer_bytes();
         self.waiting.push_back(outgoing);
         self.waker.take()
     }
@@ -168,6 +176,7 @@ impl SendQueue {
 
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Outgoing> {
         if let Some(mut outgoing) = self.waiting.pop_front() {
+            self.answer_bytes -= outgoing.answer_bytes();
             if let Outgoing::Delivery(delivery) = &mut outgoing {
                 self.last_seq += 1;
                 delivery.seq = self.last_seq;
@@ -276,7 +285,13 @@ impl SendQueue {
     }
 
     /// Entries that wait, of any kind.
+    #[cfg(test)]
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.len()
+    }
+
+    /// Whether the client may ask for more: it reads the answers that it has.
+    pub(crate) fn has_room_for_answers(&self, limits: &Limits) -> bool {
+        self.waiting.len() < limits.pending_messages && self.answer_bytes < MAX_ANSWER_BYTES
     }
 }

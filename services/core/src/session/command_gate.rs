@@ -1,5 +1,8 @@
-//! What one client may do, decided for each frame: its grant, its rate, its ids, the end of its token. A state
+//! What one client may do, decided for each frame: its grant, its rates, its ids, the end of its token. A state
 //! machine: text and the time go in, one effect comes out; no IO and no clock of its own.
+//!
+//! The message rate counts commands that a client chose to send. Acknowledgements of messages that were written to it
+//! are free, because other peers decide how many come. Pings and other acknowledgements have a rate of their own.
 
 use governor::{
     Quota, RateLimiter,
@@ -17,14 +20,23 @@ use crate::limits::Limits;
 /// A token that ends within this many seconds is announced with `expiring`.
 const EXPIRING_NOTICE_S: u64 = 60;
 
+/// Pings and idle acknowledgements of one connection in the long run: far above any heartbeat.
+const CONTROL_FRAMES_PER_SECOND: NonZeroU32 = NonZeroU32::new(100).unwrap();
+
+/// The same at once.
+const CONTROL_BURST_FRAMES: NonZeroU32 = NonZeroU32::new(400).unwrap();
+
 type Bucket = RateLimiter<NotKeyed, InMemoryState, MonotonicClock, NoOpMiddleware<std::time::Instant>>;
 
 /// One client's state between frames.
 #[derive(Debug)]
 pub struct CommandGate {
     grant: Grant,
-    bucket: Bucket,
+    messages: Bucket,
+    control: Bucket,
     last_id: u64,
+    /// Everything up to this number was acknowledged.
+    acked_seq: u64,
     unnumbered: u64,
     bad_frames: u32,
     strikes: u32,
@@ -79,12 +91,12 @@ impl CommandGate {
         // A rate of zero would lock everybody out; the smallest rate is one.
         let rate = NonZeroU32::new(limits.messages_per_second).unwrap_or(NonZeroU32::MIN);
         let burst = NonZeroU32::new(limits.message_burst).unwrap_or(NonZeroU32::MIN);
-        let bucket =
-            RateLimiter::direct_with_clock(Quota::per_second(rate).allow_burst(burst), MonotonicClock);
         Self {
             grant,
-            bucket,
+            messages: bucket(rate, burst),
+            control: bucket(CONTROL_FRAMES_PER_SECOND, CONTROL_BURST_FRAMES),
             last_id: 0,
+            acked_seq: 0,
             unnumbered: 0,
             bad_frames: 0,
             strikes: 0,
@@ -98,36 +110,56 @@ impl CommandGate {
         &self.grant
     }
 
-    /// Decides on one decoded frame. `now_ms` is the wall clock, in milliseconds since the Unix epoch.
+    /// Decides on one decoded frame. `written_seq` is the number of the newest message that was written to the client;
+    /// `now_ms` is the wall clock, in milliseconds since the Unix epoch.
     pub fn on_command<'a>(
         &mut self,
         decoded: Result<Command<'a>, CommandError>,
+        written_seq: u64,
         now_ms: u64,
         limits: &Limits,
     ) -> CommandEffect<'a> {
-        if let Err(not_until) = self.bucket.check() {
-            let wait = not_until.wait_time_from(MonotonicClock.now());
-            return self.over_rate(
-                id_of(&decoded),
-                u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
-                limits,
-            );
+        let bucket = match &decoded {
+            Ok(Command::Ack { seq, .. }) if self.is_first_ack((*seq).min(written_seq)) => None,
+            Ok(Command::Ack { .. } | Command::Ping { .. }) => Some(&self.control),
+            Ok(Command::Send(_) | Command::Ice { .. } | Command::Renew { .. }) | Err(_) => {
+                Some(&self.messages)
+            }
+        };
+        if let Some(retry_after_ms) = bucket.and_then(excess) {
+            return self.over_rate(id_of(&decoded), retry_after_ms, limits);
         }
         let command = match decoded {
             Ok(command) => command,
-            Err(error) => return self.bad_frame(error, limits),
+            Err(error) => return self.refuse_frame(error, limits),
         };
         self.bad_frames = 0;
         match command {
             Command::Send(send) => self.on_send(&send),
             Command::Ice { id } => CommandEffect::Ice { id },
-            Command::Ack { seq, late } => CommandEffect::Ack { seq, late },
+            Command::Ack { seq, late } => {
+                self.acked_seq = self.acked_seq.max(seq.min(written_seq));
+                CommandEffect::Ack { seq, late }
+            }
             Command::Renew { token, id } => CommandEffect::Renew {
                 token: token.into_owned(),
                 id,
             },
             Command::Ping { id } => CommandEffect::Reply(Event::Pong { id, time_ms: now_ms }),
         }
+    }
+
+    /// Decides on one control frame of the transport, which has no answer of its own.
+    pub fn on_control_frame(&mut self, limits: &Limits) -> CommandEffect<'static> {
+        match excess(&self.control) {
+            Some(retry_after_ms) => self.over_rate(None, retry_after_ms, limits),
+            None => CommandEffect::Nothing,
+        }
+    }
+
+    /// Whether an acknowledgement up to `seq` says something new.
+    const fn is_first_ack(&self, seq: u64) -> bool {
+        seq > self.acked_seq
     }
 
     fn on_send<'a>(&mut self, send: &SendCommand<'a>) -> CommandEffect<'a> {
@@ -167,8 +199,13 @@ impl CommandGate {
         }
     }
 
-    fn bad_frame<'a>(&mut self, error: CommandError, limits: &Limits) -> CommandEffect<'a> {
-        self.bad_frames += 1;
+    /// A command of an unknown type is no bad frame: its client may be newer than this node.
+    fn refuse_frame<'a>(&mut self, error: CommandError, limits: &Limits) -> CommandEffect<'a> {
+        self.bad_frames = if error.code == ErrorCode::UnknownType {
+            0
+        } else {
+            self.bad_frames + 1
+        };
         if self.bad_frames >= limits.bad_frames_in_a_row {
             return CommandEffect::Close(CloseCode::ProtocolViolation);
         }
@@ -197,6 +234,9 @@ impl CommandGate {
                 message: "the token is for another peer or tenant".into(),
                 retry_after_ms: None,
             };
+        }
+        if let Err(reason) = grant.check_renewal(&self.grant) {
+            return Self::not_renewed(id, reason.into());
         }
         let token_expires_at = grant.expires_at;
         self.grant = grant;
@@ -240,6 +280,17 @@ impl CommandGate {
             expires_at.saturating_sub(EXPIRING_NOTICE_S)
         }
     }
+}
+
+fn bucket(rate: NonZeroU32, burst: NonZeroU32) -> Bucket {
+    RateLimiter::direct_with_clock(Quota::per_second(rate).allow_burst(burst), MonotonicClock)
+}
+
+/// How long to wait, in milliseconds, if the bucket has no room for one more.
+fn excess(bucket: &Bucket) -> Option<u64> {
+    let not_until = bucket.check().err()?;
+    let wait = not_until.wait_time_from(MonotonicClock.now());
+    Some(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX))
 }
 
 fn refuse<'a>(id: Option<u64>, code: ErrorCode, message: String) -> CommandEffect<'a> {

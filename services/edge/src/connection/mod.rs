@@ -46,6 +46,8 @@ pub(crate) struct Connection<C> {
     writer: Writer,
     stall: StallDetector,
     heartbeat: Heartbeat,
+    /// Whether reading stops while the client's own sends or answers pile up.
+    is_paused: bool,
     _gauge: ConnectionGuard,
 }
 
@@ -57,6 +59,7 @@ impl<C: Codec> Connection<C> {
             writer: Writer::default(),
             stall: StallDetector::default(),
             heartbeat,
+            is_paused: false,
             _gauge: gauge,
         }
     }
@@ -82,7 +85,10 @@ impl<C: Codec> Connection<C> {
                 }
                 timer.as_mut().reset(self.next_tick().into());
             }
-            self.client.poll_renewal(cx);
+            if self.client.poll_renewal(cx).is_ready() {
+                timer.as_mut().reset(self.next_tick().into());
+                continue;
+            }
             if self.client.session().has_probe() {
                 self.client.session().clear_probe();
                 self.heartbeat.ask(Instant::now());
@@ -127,9 +133,13 @@ impl<C: Codec> Connection<C> {
     ) -> Poll<Result<(), ConnectionEnd>> {
         for _ in 0..TURN_FRAMES {
             if !self.client.session().may_send_more(self.client.limits()) {
-                // An outcome makes room, and the send queue wakes this task with it.
+                // An outcome makes room, and the send queue wakes this task with it; or the client reads on.
+                if !std::mem::replace(&mut self.is_paused, true) {
+                    self.client.paused();
+                }
                 return Poll::Pending;
             }
+            self.is_paused = false;
             let frame = ready!(transport.poll_frame(cx))?;
             if self.heartbeat.on_frame(Instant::now()) {
                 self.client.touch();
@@ -141,8 +151,17 @@ impl<C: Codec> Connection<C> {
                     }
                 }
                 Frame::Binary => return Poll::Ready(Err(ConnectionEnd::ByNode(CloseCode::BinaryFrame))),
-                Frame::Ping => self.writer.needs_flush(),
-                Frame::Pong => {}
+                Frame::Ping => {
+                    self.writer.needs_flush();
+                    if let Some(code) = self.client.on_control_frame() {
+                        return Poll::Ready(Err(ConnectionEnd::ByNode(code)));
+                    }
+                }
+                Frame::Pong => {
+                    if let Some(code) = self.client.on_control_frame() {
+                        return Poll::Ready(Err(ConnectionEnd::ByNode(code)));
+                    }
+                }
                 Frame::Close(close) => return Poll::Ready(Err(ConnectionEnd::ByClient(close))),
             }
         }
