@@ -10,7 +10,7 @@ use redis::Value;
 const GROWTH: u64 = 4;
 
 /// What may be stored before Redis has told its memory, in bytes.
-const FIRST_ROOM_BYTES: u64 = 1024 * 1024;
+const FIRST_ROOM_BYTES: u64 = 8 * 1024 * 1024;
 
 /// What INFO says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,7 +131,7 @@ mod tests {
     fn nothing_is_stored_above_the_watermark_and_little_below_it_until_redis_is_asked_again() {
         let watermark = MemoryWatermark::new(0.75);
         assert!(
-            watermark.take(1 << 20) && !watermark.take(1),
+            watermark.take(8 << 20) && !watermark.take(1),
             "nothing is known yet"
         );
         watermark.give_up();

@@ -179,12 +179,15 @@ impl Publisher {
         let took = batch.sent_at.elapsed();
         for (command, reply) in batch.commands.into_iter().zip(replies) {
             let op = command.operation();
-            match &reply {
-                Value::ServerError(error) if error.code() == "NOSCRIPT" => {}
-                Value::ServerError(error) => self.shard.on_server_error(op, error),
-                _ => self.shard.health.accepted(op),
-            }
-            let is_ok = !matches!(reply, Value::ServerError(_));
+            let is_ok = if let Value::ServerError(error) = &reply {
+                if error.code() != "NOSCRIPT" {
+                    self.shard.on_server_error(op, error);
+                }
+                false
+            } else {
+                self.shard.health.accepted(op);
+                true
+            };
             self.shard.telemetry.redis_command(op, took, is_ok);
             pipelines.extend(self.finish_one(command, reply));
         }
