@@ -24,7 +24,7 @@ pub use catalogue::{CATALOGUE, Kind, Metric};
 pub use coalesced::Coalesced;
 pub use connections::{ConnectionGuard, SessionGuard};
 pub use labels::{
-    BusDrop, BusRebuild, Goaway, Path, Queue, RedisOp, RefusalReason, ResumeOutcome, Transport,
+    BusDrop, BusRebuild, Goaway, HttpRefusal, Path, Queue, RedisOp, RefusalReason, ResumeOutcome, Transport,
 };
 pub use logging::{LogFormat, TelemetryError, check_filter, init_logging};
 pub use otlp::OtlpConfig;

@@ -80,9 +80,10 @@ export class Session extends Emitter<SessionEvents> {
       if (this.#link) this.#link.probe();
       else if (navigator.onLine !== false) void this.#attempt();
     },
-    hide: () => {
+    hide: (mayReturn) => {
       this.#saved = save(this.#storage, this.#key, [this.#resume, this.#seen, this.#filter.snapshot(), ...this.#outbox.snapshot()]);
-      // So that the session can be resumed. A page with an open connection does not get into the cache either.
+      if (!mayReturn) return; // the browser closes with 1001, and the node keeps the session a while
+      // A page with an open connection does not get into the cache.
       this.#isHidden = true;
       this.#disconnect();
     },
@@ -218,7 +219,6 @@ export class Session extends Emitter<SessionEvents> {
     this.#resume = welcome.resume_token;
     this.#seen = welcome.resumed ? seen : 0;
     if (!welcome.resumed) this.#outbox.fail(sessionLost());
-    this.#outbox.rewind();
     this.#setState('connected', welcome.node);
     this.emit('welcome', welcome);
     this.#flush();
@@ -241,7 +241,7 @@ export class Session extends Emitter<SessionEvents> {
       this.#doubtUntil = 0;
       this.#setState('reconnecting', reason);
       if (AT_ONCE_CODES.includes(code) && !this.#failures++) void this.#attempt();
-      else this.#retry(Number(/\d+/.exec(reason)?.[0]));
+      else this.#retry(Number(/ms=(\d+)/.exec(reason)?.[1]));
     }
   }
 
@@ -295,7 +295,7 @@ export class Session extends Emitter<SessionEvents> {
         void this.#renew(link);
         break;
       case 'ice':
-        (this.#welcome as Welcome).ice_servers = frame.ice_servers;
+        this.#welcome = { ...(this.#welcome as Welcome), ice_servers: frame.ice_servers, ice_expires_at: frame.expires_at };
       // The application may wait for it.
       default:
         this.emit(frame.type, frame as never);

@@ -51,6 +51,9 @@ export interface MediaOptions {
   receive?: ('audio' | 'video')[];
 }
 
+/** A call of a page that is left: peer, id, state, whether this side called, and what came while it rings. */
+export type CallLeft = [peer: string, id: string, state: CallState, isCaller: boolean, early: Payload[]];
+
 interface Setup {
   session: Session;
   rtc: RTCConfiguration | undefined;
@@ -77,6 +80,7 @@ export class Call extends Emitter<CallEvents> {
   readonly #tracks = new Map<MediaStreamTrack, MediaStream[]>();
   #deadline: ReturnType<typeof setTimeout> | undefined;
   #restart: ReturnType<typeof setTimeout> | undefined;
+  readonly #offIce: () => void;
 
   /** @internal */
   constructor(setup: Setup) {
@@ -84,6 +88,7 @@ export class Call extends Emitter<CallEvents> {
     this.#setup = setup;
     ({ peer: this.peer, id: this.#id, isCaller: this.isCaller, state: this.#state } = setup);
     this.#negotiation = this.#negotiate();
+    this.#offIce = setup.session.on('ice', ({ ice_servers }) => this.#negotiation.useServers(ice_servers));
     if (this.#state === 'accepted') this.#expect('connection-lost', RECONNECT_WITHIN_MS);
     else this.#expect('no-answer', RING_MS);
   }
@@ -107,6 +112,11 @@ export class Call extends Emitter<CallEvents> {
   /** The connection, for data channels and all else that it offers. */
   get pc(): RTCPeerConnection {
     return this.#negotiation.pc;
+  }
+
+  /** @internal What the next page of this tab needs to continue the call. */
+  get left(): CallLeft {
+    return [this.peer, this.#id, this.#state, this.isCaller, this.#early];
   }
 
   /** Accepts an incoming call, or continues a restored one. */
@@ -266,6 +276,7 @@ export class Call extends Emitter<CallEvents> {
     this.#expect();
     clearTimeout(this.#restart);
     this.#early = [];
+    this.#offIce();
     this.#negotiation.close();
     this.#setup.onEnd(this);
     this.#setState(OWN_STATES.includes(reason) ? (reason as CallState) : 'ended');

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { startNodes } from '../support/nodes.mjs';
-import { inCall, movingPicture, openPeer, openWindow, startBrowser, withTools } from '../support/pages.mjs';
+import { callState, inCall, movingPicture, openPeer, openWindow, startBrowser, withTools } from '../support/pages.mjs';
 
 const SET_UPS_WITH_A_KILL = 5;
 const GLARES = 200;
@@ -48,6 +48,17 @@ test('media goes on while a node is killed', withTools, async (t) => {
   await nodes.nodes.get(victim).kill();
   await movingPicture(bob, 10);
   await alice.waitForFunction((node) => sdk.session.state === 'connected' && sdk.session.welcome.node !== node, victim);
+  assert.deepEqual(await bob.evaluate(() => sdk.log), ['accepted']);
+});
+
+test('a call goes on while tokens end, and is on a session with a new one', withTools, async (t) => {
+  const { alice, bob } = await twoPages(t, ['&ttl_s=2', '&answer=data']);
+  const ends = await alice.evaluate(() => sdk.session.welcome.token_expires_at);
+  await alice.evaluate(() => void sdk.dialData('bob'));
+  await Promise.all([alice, bob].map(inCall));
+  await alice.waitForFunction((end) => Date.now() / 1000 > end + 1 && sdk.session.state === 'connected', ends);
+  await alice.evaluate(() => sdk.session.send('bob', 'after the end of the first token'));
+  assert.equal(await alice.evaluate(() => sdk.call.pc.connectionState), 'connected');
   assert.deepEqual(await bob.evaluate(() => sdk.log), ['accepted']);
 });
 
@@ -104,6 +115,30 @@ test('a page that is reloaded in a call continues its session and the call', wit
   assert.deepEqual(await bob.evaluate(() => sdk.log.filter((line) => line !== 'accepted')), []);
 });
 
+test('both pages are reloaded in a call at once, and the call continues', withTools, async (t) => {
+  const { alice, bob } = await twoPages(t);
+  await alice.evaluate(() => sdk.dial('bob'));
+  await Promise.all([alice, bob].map(inCall));
+  await Promise.all([alice, bob].map((page) => page.reload()));
+  await Promise.all([alice, bob].map(inCall));
+  await Promise.all([alice, bob].map((page) => movingPicture(page)));
+});
+
+test('a page that is reloaded while it rings rings again, and a caller that is reloaded cancels', withTools, async (t) => {
+  const { alice, bob } = await twoPages(t, ['', '&answer=ring']);
+  await alice.evaluate(() => void sdk.dialData('bob'));
+  await callState(bob, 'ringing');
+  await bob.reload();
+  await callState(bob, 'ringing');
+  await bob.evaluate(() => sdk.call.accept({ receive: [] }));
+  await Promise.all([alice, bob].map(inCall));
+  await hangUp(alice, bob);
+  await alice.evaluate(() => void sdk.dialData('bob'));
+  await callState(bob, 'ringing');
+  await alice.reload();
+  await callState(bob, 'cancelled');
+});
+
 test('a send that a reload interrupts is repeated, and a duplicated tab resumes nothing', withTools, async (t) => {
   const { nodes, alice, bob } = await twoPages(t);
   nodes.balancer.freeze(1);
@@ -111,6 +146,7 @@ test('a send that a reload interrupts is repeated, and a duplicated tab resumes 
   await alice.reload();
   await alice.waitForFunction(() => window.sdk?.session.state === 'connected');
   await bob.waitForFunction(() => sdk.messages.length === 1);
+  await alice.waitForFunction(() => String(sdk.outcomes) === 'delivered');
   const [copy] = await Promise.all([alice.context().waitForEvent('page'), alice.evaluate(() => void window.open(location.href))]);
   await copy.waitForFunction(() => window.sdk?.session.state === 'connected');
   assert.equal(await copy.evaluate(() => sdk.session.welcome.resumed), false);

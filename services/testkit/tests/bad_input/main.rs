@@ -2,11 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod floods;
+mod raw;
+mod slow;
+
 use std::time::Duration;
 
+use raw::RawClient;
 use switchboard_client::{Client, SendReport};
 use switchboard_protocol::{ErrorCode, Event, MessageKind, ServerFrame};
-use switchboard_testkit::{Cluster, PATIENCE, payload, token};
+use switchboard_testkit::{Cluster, PATIENCE, payload};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -143,17 +148,6 @@ async fn ten_bad_frames_in_a_row_close_the_connection() {
 }
 
 #[tokio::test]
-async fn a_message_over_the_limit_closes_with_1009() {
-    let mut scene = Scene::set("").await;
-    let huge = format!(
-        "{{\"type\":\"offer\",\"to\":\"dave\",\"payload\":\"{}\"}}",
-        "x".repeat(70_000)
-    );
-    scene.rogue.send_text(huge).await.unwrap();
-    scene.closed_with(1009).await;
-}
-
-#[tokio::test]
 async fn a_binary_frame_closes_with_1003() {
     let mut scene = Scene::set("").await;
     scene
@@ -275,16 +269,8 @@ async fn a_client_that_says_nothing_is_dropped_after_two_heartbeats_and_one_that
     let cluster = Cluster::start_with(1, "[session]\nheartbeat_ms = 300\n")
         .await
         .unwrap();
-    // A raw handshake whose client then does not read or answer.
-    let mut silent = TcpStream::connect(("127.0.0.1", cluster.nodes[0].public_port()))
-        .await
-        .unwrap();
-    let head = format!(
-        "GET /v1/ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nAuthorization: Bearer {}\r\n\r\n",
-        token("silent").unwrap().expose()
-    );
-    silent.write_all(head.as_bytes()).await.unwrap();
+    // Does not read or answer.
+    let _silent = RawClient::connect(&cluster.nodes[0], "silent", None).await;
     let mut alive = cluster.connect(0, "alive").await.unwrap();
     let dropped = async || {
         let _ = alive.next_within(Duration::from_millis(20)).await;
@@ -300,4 +286,73 @@ async fn a_client_that_says_nothing_is_dropped_after_two_heartbeats_and_one_that
         .send_and_confirm(MessageKind::Bye, "alive", &payload("1").unwrap(), PATIENCE)
         .await;
     assert_eq!(outcome.unwrap(), SendReport::delivered());
+}
+
+#[tokio::test]
+async fn numbers_are_numbers_in_every_spelling() {
+    let mut scene = Scene::set("").await;
+    for _ in 0..10 {
+        scene
+            .rogue
+            .send_text(r#"{"type":"ack","seq":1.0}"#)
+            .await
+            .unwrap();
+    }
+    for (id, spelling) in [(1, "1.0"), (2, "2e0"), (3, "30E-1")] {
+        let text = format!(r#"{{"type":"message","id":{spelling},"to":"dave","payload":1}}"#);
+        scene.rogue.send_text(text).await.unwrap();
+        assert_eq!(
+            scene.rogue.outcome_of(id, PATIENCE).await.unwrap(),
+            SendReport::delivered(),
+            "{spelling}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn commands_of_a_newer_client_are_answered_and_cost_nothing_else() {
+    let mut scene = Scene::set("").await;
+    for id in 1..=30 {
+        let text = format!(r#"{{"type":"watch-x","id":{id},"to":["dave"]}}"#);
+        scene.rogue.send_text(text).await.unwrap();
+    }
+    for id in 1..=30 {
+        assert_eq!(scene.error().await, (Some(id), ErrorCode::UnknownType));
+    }
+    scene.nobody_noticed().await;
+}
+
+#[tokio::test]
+async fn frames_that_are_no_objects_are_bad() {
+    let mut scene = Scene::set("").await;
+    for text in [r#"["ping"]"#, "[1]", r#""ping""#, "1"] {
+        scene.rogue.send_text(text).await.unwrap();
+        assert_eq!(scene.error().await, (None, ErrorCode::BadFrame), "{text}");
+    }
+    scene.nobody_noticed().await;
+}
+
+#[tokio::test]
+async fn answers_that_a_client_does_not_read_hold_little_of_its_text() {
+    const FRAMES: usize = 600;
+    const MEMORY: &str = "process_resident_memory_bytes";
+    let mut scene = Scene::set("").await;
+    let before = scene.cluster.nodes[0].metric(MEMORY).await.unwrap();
+    let bad = format!(r#"{{"type":"ping","id":"{}"}}"#, "\u{200b}".repeat(21_000));
+    for _ in 0..FRAMES {
+        scene.rogue.send_text(bad.as_str()).await.unwrap();
+        // A good frame between: bad ones in a row close the connection.
+        scene.rogue.send_text(r#"{"type":"ack","seq":0}"#).await.unwrap();
+    }
+    // The last of the answers says that the node has read all frames.
+    for _ in 0..FRAMES {
+        let message = scene.rogue.expect(PATIENCE, |frame| match frame {
+            ServerFrame::Event(Event::Error { message, .. }) => Some(message.to_string()),
+            ServerFrame::Event(_) | ServerFrame::Message(_) => None,
+        });
+        assert!(message.await.unwrap().chars().count() <= 128);
+    }
+    let grown = scene.cluster.nodes[0].metric(MEMORY).await.unwrap() - before;
+    assert!(grown < 16e6, "{grown} bytes for {FRAMES} answers");
+    scene.nobody_noticed().await;
 }
