@@ -52,6 +52,8 @@ async fn five_seconds_without_redis_cost_no_socket_no_local_message_and_two_seco
             SendReport::delivered(),
             "peers of one node go on talking"
         );
+        // Nobody waits in the kernel for a client that does not read.
+        near.message(PATIENCE).await.unwrap();
         local += 1;
         assert_eq!(cluster.nodes[0].status("/livez").await, Some(200));
         if cluster.nodes[0].status("/readyz").await == Some(503) {
