@@ -9,7 +9,7 @@ use redis::Value;
 /// time.
 const GROWTH: u64 = 4;
 
-/// What may be stored before Redis has told its memory, in bytes.
+/// What may be stored before the memory of Redis is known, in bytes.
 const FIRST_ROOM_BYTES: u64 = 8 * 1024 * 1024;
 
 /// What INFO says.
