@@ -33,7 +33,7 @@ pub use broker::{
     Broker, BrokerError, BrokerEvents, BusState, BusStatus, Claim, ClaimOutcome, ClusterLoad, ConflictPolicy,
     Presence, PreviousOwner, Retention, StoreOutcome, StoredMessage,
 };
-pub use limits::Limits;
+pub use limits::{ConnectionPlace, Limits, PeerAccount};
 pub use observer::{NodeEvent, Observer};
 pub use rebalance::{MaxAge, Rebalance, RebalancePolicy, RebalanceRate, RebalanceRules};
 pub use receive::{AcceptedRanges, AckTo, Delivery, MAX_RANGES, Outgoing};

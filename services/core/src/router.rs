@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use switchboard_protocol::{NodeId, SessionId};
+use switchboard_protocol::{NodeId, PeerKey, SessionId};
 use switchboard_telemetry::Telemetry;
 
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
         status::{BusState, BusStatus},
     },
     context::Context,
-    limits::Limits,
+    limits::{Limits, PeerAccount},
     observer::Observer,
     rebalance::candidates::Rebalance,
     receive::side::ReceiverSide,
@@ -115,14 +115,21 @@ impl Router {
     }
 
     /// Everything up to `seq` has reached the client of `session`: the socket has it or, with `acks=client`, the
-    /// client says so.
-    pub fn done(&self, session: &Session, seq: u64) {
-        self.receiver.done(session, seq);
+    /// client says so. Returns whether that is news.
+    pub fn done(&self, session: &Session, seq: u64) -> bool {
+        self.receiver.done(session, seq)
     }
 
-    /// The client of `session` has processed everything before `seq` and refuses `seq` as late.
-    pub fn refused(&self, session: &Session, seq: u64) {
-        self.receiver.refused(session, seq);
+    /// The client of `session` has processed everything before `seq` and refuses `seq` as late. Returns whether
+    /// that is news.
+    pub fn refused(&self, session: &Session, seq: u64) -> bool {
+        self.receiver.refused(session, seq)
+    }
+
+    /// What `key` has of this node, over all its sessions.
+    #[must_use]
+    pub fn account(&self, key: &PeerKey) -> Arc<PeerAccount> {
+        self.cx.budgets.account(key, self.cx.now())
     }
 
     /// Sets the gauges that are computed only when somebody reads the metrics: it visits every session.

@@ -87,6 +87,34 @@ labels! {
         BusHandOff = "bus-hand-off",
     }
 
+    /// What a budget bounds.
+    Budget {
+        /// Bytes and number of the sends without an outcome.
+        Pending = "pending",
+        /// Bytes put into offline queues.
+        Stored = "stored",
+        /// Open connections.
+        Connections = "connections",
+    }
+
+    /// Whose budget it is.
+    BudgetScope {
+        /// One peer's, over all its sessions.
+        Peer = "peer",
+        /// One tenant's.
+        Tenant = "tenant",
+        /// The node's.
+        Node = "node",
+    }
+
+    /// What a node gives up to stay within its memory.
+    MemoryShed {
+        /// A send that had no outcome yet.
+        Send = "send",
+        /// A connection with a full send queue.
+        Connection = "connection",
+    }
+
     /// A command to Redis.
     RedisOp {
         /// PUBLISH.

@@ -20,7 +20,10 @@ use std::sync::Arc;
 
 pub use catalogue::{CATALOGUE, Kind, Metric};
 pub use connections::{ConnectionGuard, SessionGuard};
-pub use labels::{BusRebuild, Goaway, Path, Queue, RedisOp, RefusalReason, ResumeOutcome, Transport};
+pub use labels::{
+    Budget, BudgetScope, BusRebuild, Goaway, MemoryShed, Path, Queue, RedisOp, RefusalReason, ResumeOutcome,
+    Transport,
+};
 pub use logging::{LogFormat, TelemetryError, init_logging};
 pub use otlp::OtlpConfig;
 pub use spans::MessageSpan;

@@ -1,12 +1,15 @@
 //! One send without an outcome: how far it has come and when it is due. Plain state.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use switchboard_protocol::{ErrorCode, MessageKind, TraceContext};
 use switchboard_telemetry::Path;
 
-use crate::limits::Limits;
+use crate::limits::{Limits, PeerAccount, charge::PendingCharge};
 
 /// The longest wait between two transmissions: the backoff must not keep a receiver waiting that comes back.
 const MAX_RETRY_DELAY: Duration = Duration::from_secs(1);
@@ -40,6 +43,10 @@ pub(crate) struct Pending {
     attempts: u32,
     /// Its sender got `queued`.
     pub(crate) was_queued: bool,
+    /// Gives its bytes back when it ends; none for a sender without an account.
+    charge: Option<PendingCharge>,
+    /// The bytes charged for its place in an offline queue. They stay charged when it ends: they leak out.
+    stored_bytes: Option<usize>,
 }
 
 /// How far a pending send has come.
@@ -66,6 +73,7 @@ impl Pending {
         kind: MessageKind,
         payload: Bytes,
         trace: Option<TraceContext>,
+        charge: Option<PendingCharge>,
         now: Instant,
         limits: &Limits,
     ) -> Self {
@@ -81,6 +89,8 @@ impl Pending {
             at_deadline: ErrorCode::Timeout,
             attempts: 0,
             was_queued: false,
+            charge,
+            stored_bytes: None,
         }
     }
 
@@ -97,6 +107,30 @@ impl Pending {
         self.progress = Progress::Transmitted {
             retry_at: now + delay,
         };
+    }
+
+    /// Charges `bytes` for its place in an offline queue, unless that was done before; `false` if a budget is used
+    /// up.
+    pub(crate) fn charge_stored(
+        &mut self,
+        account: Option<&Arc<PeerAccount>>,
+        bytes: usize,
+        now: Instant,
+    ) -> bool {
+        let Some(account) = account.filter(|_| self.stored_bytes.is_none()) else {
+            return true;
+        };
+        let is_granted = account.charge_stored(bytes, now).is_ok();
+        self.stored_bytes = is_granted.then_some(bytes);
+        is_granted
+    }
+
+    /// It is in no offline queue. One that ever was has cost its place.
+    pub(crate) fn give_back_stored(&mut self, account: Option<&Arc<PeerAccount>>) {
+        let bytes = self.stored_bytes.take_if(|_| !self.was_queued);
+        if let (Some(account), Some(bytes)) = (account, bytes) {
+            account.give_back_stored(bytes);
+        }
     }
 
     /// Notes that it could not be transmitted, or was refused.
@@ -117,6 +151,7 @@ impl Pending {
         let bytes = self.payload.len();
         if is_news && bytes > room {
             self.payload = Bytes::new();
+            self.charge.iter_mut().for_each(PendingCharge::drop_payload);
         }
         let kept = self.payload.len();
         self.progress = Progress::Queued {

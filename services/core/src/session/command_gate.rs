@@ -1,29 +1,23 @@
 //! What one client may do, decided for each frame: its grant, its rate, its ids, the end of its token. A state
 //! machine: text and the time go in, one effect comes out; no IO and no clock of its own.
 
-use governor::{
-    Quota, RateLimiter,
-    clock::{Clock, MonotonicClock},
-    middleware::NoOpMiddleware,
-    state::{InMemoryState, NotKeyed},
-};
-use std::num::NonZeroU32;
+use std::{sync::Arc, time::Duration};
+
 use switchboard_protocol::{
     CloseCode, Command, CommandError, ErrorCode, Event, Grant, MessageId, MessageKind, PeerKey, SendCommand,
 };
 
-use crate::limits::Limits;
+use crate::limits::{Limits, PeerAccount};
 
 /// A token that ends within this many seconds is announced with `expiring`.
 const EXPIRING_NOTICE_S: u64 = 60;
-
-type Bucket = RateLimiter<NotKeyed, InMemoryState, MonotonicClock, NoOpMiddleware<std::time::Instant>>;
 
 /// One client's state between frames.
 #[derive(Debug)]
 pub struct CommandGate {
     grant: Grant,
-    bucket: Bucket,
+    /// The rates of the peer, which all its sessions share.
+    account: Arc<PeerAccount>,
     last_id: u64,
     unnumbered: u64,
     bad_frames: u32,
@@ -73,17 +67,12 @@ pub enum CommandEffect<'a> {
 }
 
 impl CommandGate {
-    /// A gate for the bearer of `grant`.
+    /// A gate for the bearer of `grant`, whose commands are charged to `account`.
     #[must_use]
-    pub fn new(grant: Grant, limits: &Limits) -> Self {
-        // A rate of zero would lock everybody out; the smallest rate is one.
-        let rate = NonZeroU32::new(limits.messages_per_second).unwrap_or(NonZeroU32::MIN);
-        let burst = NonZeroU32::new(limits.message_burst).unwrap_or(NonZeroU32::MIN);
-        let bucket =
-            RateLimiter::direct_with_clock(Quota::per_second(rate).allow_burst(burst), MonotonicClock);
+    pub const fn new(grant: Grant, account: Arc<PeerAccount>) -> Self {
         Self {
             grant,
-            bucket,
+            account,
             last_id: 0,
             unnumbered: 0,
             bad_frames: 0,
@@ -105,13 +94,16 @@ impl CommandGate {
         now_ms: u64,
         limits: &Limits,
     ) -> CommandEffect<'a> {
-        if let Err(not_until) = self.bucket.check() {
-            let wait = not_until.wait_time_from(MonotonicClock.now());
-            return self.over_rate(
-                id_of(&decoded),
-                u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
-                limits,
-            );
+        let granted = match &decoded {
+            // It answers what others sent. Its connection charges one that acknowledges nothing.
+            Ok(Command::Ack { .. }) => Ok(()),
+            Ok(Command::Ping { .. }) => self.account.take_control(),
+            Ok(Command::Send(_) | Command::Ice { .. } | Command::Renew { .. }) | Err(_) => {
+                self.account.take_command()
+            }
+        };
+        if let Err(wait) = granted {
+            return self.over_rate(id_of(&decoded), wait, limits);
         }
         let command = match decoded {
             Ok(command) => command,
@@ -175,7 +167,18 @@ impl CommandGate {
         refuse(error.id, error.code, error.message)
     }
 
-    fn over_rate<'a>(&mut self, id: Option<u64>, retry_after_ms: u64, limits: &Limits) -> CommandEffect<'a> {
+    /// A frame without a command, or an acknowledgement that acknowledges nothing. Over the rate it is a strike;
+    /// returns the code to close with, if any.
+    pub fn on_control_frame(&mut self, limits: &Limits) -> Option<CloseCode> {
+        let wait = self.account.take_control().err()?;
+        // Without an answer: that would be a frame for a frame.
+        if let CommandEffect::Close(code) = self.over_rate(None, wait, limits) {
+            return Some(code);
+        }
+        None
+    }
+
+    fn over_rate<'a>(&mut self, id: Option<u64>, wait: Duration, limits: &Limits) -> CommandEffect<'a> {
         self.strikes += 1;
         if self.strikes >= limits.rate_strikes {
             return CommandEffect::Close(CloseCode::RateLimited);
@@ -184,7 +187,7 @@ impl CommandGate {
             id,
             code: ErrorCode::RateLimited,
             message: ErrorCode::RateLimited.meaning().into(),
-            retry_after_ms: Some(retry_after_ms.max(1)),
+            retry_after_ms: Some(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1)),
         })
     }
 

@@ -21,8 +21,9 @@ impl Lifecycle {
         order: u64,
         claimed: &ClaimOutcome,
     ) -> Arc<Session> {
-        let since_s = self.cx.second(self.cx.now());
-        Session::new(key.clone(), token.session, order, claimed.fence, since_s)
+        let now = self.cx.now();
+        let (since_s, account) = (self.cx.second(now), self.cx.budgets.account(key, now));
+        Session::new(key.clone(), token.session, order, claimed.fence, since_s, account)
     }
 
     /// The claim of an earlier session succeeded: continues it.

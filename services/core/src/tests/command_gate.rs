@@ -4,7 +4,7 @@ use switchboard_protocol::{
     CloseCode, DuplicatePolicy, ErrorCode, Event, Grant, MessageId, Patterns, Role, decode_command,
 };
 
-use super::harness::key;
+use super::harness::{account_with, key};
 use crate::{CommandEffect, CommandGate, Limits};
 
 const EXPIRES_AT: u64 = 1_000;
@@ -35,7 +35,7 @@ impl Gate {
     }
 
     fn with(limits: Limits) -> Self {
-        let gate = CommandGate::new(grant("alice", EXPIRES_AT), &limits);
+        let gate = CommandGate::new(grant("alice", EXPIRES_AT), account_with("alice", limits.clone()));
         Self { gate, limits }
     }
 
@@ -156,13 +156,12 @@ fn commands_over_the_rate_are_refused_by_their_id_and_then_close() {
         gate.on_text(r#"{"type":"renew","token":"t","id":5}"#),
         "error rate-limited 5"
     );
-    assert_eq!(gate.on_text(r#"{"type":"ping","id":6}"#), "error rate-limited 6");
-    assert_eq!(gate.on_text(r#"{"type":"ack","seq":1}"#), "error rate-limited -");
     assert_eq!(
         gate.on_text(r#"{"type":"nonsense","id":7}"#),
         "error rate-limited 7"
     );
     assert_eq!(gate.on_text("{"), "error rate-limited -");
+    (0..2).for_each(|_| assert_eq!(gate.send("bob", 7), "error rate-limited 7"));
     assert_eq!(gate.send("bob", 8), "close 4429");
 }
 
@@ -170,7 +169,7 @@ fn commands_over_the_rate_are_refused_by_their_id_and_then_close() {
 fn a_refusal_says_when_to_try_again() {
     let mut gate = slow(1, 8);
     gate.send("bob", 1);
-    let text = r#"{"type":"ping"}"#;
+    let text = r#"{"type":"ice"}"#;
     let CommandEffect::Reply(Event::Error { retry_after_ms, .. }) =
         gate.gate.on_command(decode_command(text), 7, &gate.limits)
     else {
@@ -255,4 +254,58 @@ fn a_token_of_another_peer_or_a_bad_one_changes_nothing() {
         ));
     }
     assert_eq!(gate.gate.grant().expires_at, EXPIRES_AT);
+}
+
+#[test]
+fn acknowledgements_and_pings_are_not_charged_to_the_rate_of_messages() {
+    let mut gate = slow(1, 3);
+    assert!(gate.send("bob", 1).starts_with("send"));
+    for seq in 1..1000 {
+        assert_eq!(
+            gate.on_text(&format!(r#"{{"type":"ack","seq":{seq}}}"#)),
+            format!("ack {seq} false")
+        );
+    }
+    assert!(gate.on_text(r#"{"type":"ping"}"#).contains("pong"));
+    assert_eq!(gate.send("bob", 2), "error rate-limited 2");
+}
+
+#[test]
+fn frames_without_a_command_have_a_rate_of_their_own_and_close_when_they_flood() {
+    let limits = Limits {
+        control_frames_per_second: 1,
+        control_burst: 5,
+        rate_strikes: 3,
+        ..Limits::default()
+    };
+    let mut gate = Gate::with(limits.clone());
+    let closes: Vec<_> = (0..8).map(|_| gate.gate.on_control_frame(&limits)).collect();
+    assert_eq!(closes[..7], [None; 7]);
+    assert_eq!(closes[7], Some(CloseCode::RateLimited));
+    let mut gate = Gate::with(limits);
+    (0..5).for_each(|_| assert!(gate.on_text(r#"{"type":"ping"}"#).contains("pong")));
+    assert_eq!(gate.on_text(r#"{"type":"ping","id":6}"#), "error rate-limited 6");
+    assert!(
+        gate.send("bob", 1).starts_with("send"),
+        "messages have another rate"
+    );
+}
+
+#[test]
+fn all_sessions_of_a_peer_share_one_rate() {
+    let account = account_with(
+        "alice",
+        Limits {
+            messages_per_second: 1,
+            message_burst: 3,
+            ..Limits::default()
+        },
+    );
+    let taken = (0..11).filter(|_| {
+        let mut gate = CommandGate::new(grant("alice", EXPIRES_AT), std::sync::Arc::clone(&account));
+        let send = r#"{"type":"offer","to":"bob","id":1,"payload":1}"#;
+        let effect = gate.on_command(decode_command(send), 7, &Limits::default());
+        said(&effect).starts_with("send")
+    });
+    assert_eq!(taken.count(), 3);
 }

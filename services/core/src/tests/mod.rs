@@ -2,6 +2,7 @@
 
 mod acks;
 mod attach;
+mod budgets;
 mod candidates;
 mod command_gate;
 mod delivery;

@@ -34,7 +34,7 @@ pub(crate) struct Client<C> {
 
 impl<C: Codec> Client<C> {
     pub(crate) fn new(edge: Arc<Edge>, attachment: Attachment, grant: Grant, codec: C, acks: bool) -> Self {
-        let gate = CommandGate::new(grant, edge.router.limits());
+        let gate = CommandGate::new(grant, Arc::clone(attachment.session().account()));
         Self {
             edge,
             attachment,
@@ -116,10 +116,7 @@ impl<C: Codec> Client<C> {
         } = effect
         {
             self.edge.telemetry.message_in(kind, text.len());
-            // A slice of the frame: the payload is not copied.
-            let start = payload.as_ptr() as usize - text.as_str().as_ptr() as usize;
-            let end = start + payload.len();
-            let payload = Bytes::from(text).slice(start..end);
+            let payload = payload_of(&text, payload);
             router.send(
                 self.attachment.session(),
                 SendRequest {
@@ -132,6 +129,11 @@ impl<C: Codec> Client<C> {
             return None;
         }
         self.carry_out(effect)
+    }
+
+    /// Charges a frame without a command; returns the code to close with, if any.
+    pub(super) fn on_control_frame(&mut self) -> Option<CloseCode> {
+        self.gate.on_control_frame(self.attachment.router().limits())
     }
 
     /// Decides what the time alone brings; returns the code to close with, if any.
@@ -152,14 +154,17 @@ impl<C: Codec> Client<C> {
             CommandEffect::Close(code) => return Some(code),
             CommandEffect::Ack { seq, late } if self.acks => {
                 let (router, seq) = (self.attachment.router(), seq.min(self.written_seq));
-                if late {
-                    router.refused(session, seq);
+                let is_news = if late {
+                    router.refused(session, seq)
                 } else {
-                    router.done(session, seq);
+                    router.done(session, seq)
+                };
+                if !is_news {
+                    return self.on_control_frame();
                 }
             }
             // Without `acks=client` the node has counted the message as done already.
-            CommandEffect::Ack { .. } => {}
+            CommandEffect::Ack { .. } => return self.on_control_frame(),
             CommandEffect::Reply(event) => {
                 if let Event::Error { code, .. } = &event {
                     self.edge.telemetry.command_error(*code);
@@ -199,5 +204,41 @@ impl<C: Codec> Client<C> {
             Err(reason) => CommandGate::not_renewed(id, reason),
         };
         self.attachment.session().push_event(answer);
+    }
+}
+
+/// Bytes of a frame besides its payload above which the payload is copied. A slice holds the whole frame, and the
+/// sender is charged for the payload alone.
+const MAX_HELD_SLACK_BYTES: usize = 512;
+
+/// The payload of the frame `text`: mostly a slice of it.
+fn payload_of(text: &Text, payload: &str) -> Bytes {
+    if text.len() - payload.len() > MAX_HELD_SLACK_BYTES {
+        return Bytes::copy_from_slice(payload.as_bytes());
+    }
+    let start = payload.as_ptr() as usize - text.as_str().as_ptr() as usize;
+    Bytes::from(text.clone()).slice(start..start + payload.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_payload_that_is_small_beside_its_frame_does_not_hold_the_frame() {
+        let text = Text::from(format!("{}payload", " ".repeat(60_000)));
+        let payload = payload_of(&text, text.split_at(60_000).1);
+        assert_eq!(&payload[..], b"payload");
+        let frame = text.as_str().as_bytes().as_ptr_range();
+        assert!(!frame.contains(&payload.as_ptr()));
+        let text = Text::from("head payload");
+        let payload = payload_of(&text, text.split_at(5).1);
+        assert!(
+            text.as_str()
+                .as_bytes()
+                .as_ptr_range()
+                .contains(&payload.as_ptr()),
+            "no copy"
+        );
     }
 }

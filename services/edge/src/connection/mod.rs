@@ -141,8 +141,12 @@ impl<C: Codec> Connection<C> {
                     }
                 }
                 Frame::Binary => return Poll::Ready(Err(ConnectionEnd::ByNode(CloseCode::BinaryFrame))),
-                Frame::Ping => self.writer.needs_flush(),
-                Frame::Pong => {}
+                Frame::Ping | Frame::Pong => {
+                    self.writer.needs_flush();
+                    if let Some(code) = self.client.on_control_frame() {
+                        return Poll::Ready(Err(ConnectionEnd::ByNode(code)));
+                    }
+                }
                 Frame::Close(close) => return Poll::Ready(Err(ConnectionEnd::ByClient(close))),
             }
         }
