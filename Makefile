@@ -1,6 +1,6 @@
 # Each target is one line that calls the real tool.
 
-.PHONY: help run dev test check fmt bench fuzz mutants coverage setup cluster-up cluster-down
+.PHONY: help run dev test check fmt bench abuse fuzz mutants coverage setup cluster-up cluster-down
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -24,6 +24,9 @@ bench: ## the benchmark: what it costs, and other servers in the same run; twent
 	cargo build --locked --release -p switchboard-node -p switchboard-loadtest && target/release/switchboard-loadtest bench --page docs/benchmarks.md
 	node loadtest/picture.mjs out/bench/calls-switchboard-2/report.html docs/img/benchmarks.svg
 	scripts/figures
+
+abuse: ## attacks on a cluster, and what its other clients notice; six minutes; writes docs/abuse.md
+	cargo build --locked --release -p switchboard-node && cargo test --locked --release -p switchboard-testkit --test abuse -- --all --page docs/abuse.md
 
 fuzz: ## every decoder for ten minutes
 	scripts/fuzz

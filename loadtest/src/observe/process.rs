@@ -4,21 +4,9 @@ use std::{fs, time::Duration};
 
 use anyhow::Context as _;
 use nix::{time::ClockId, unistd::Pid};
+pub(crate) use switchboard_harness::resident_kib;
 
 use crate::record::WorkerUsage;
-
-/// Resident memory, in KiB (proc(5), `VmRSS`).
-///
-/// # Errors
-/// When the process is gone.
-pub(crate) fn resident_kib(pid: u32) -> anyhow::Result<f64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"));
-    let status = status.with_context(|| format!("process {pid} is gone"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    // A process that has ended and was not waited for has no memory.
-    let line = line.with_context(|| format!("process {pid} has ended"))?;
-    Ok(line.trim().trim_end_matches(" kB").trim_end().parse()?)
-}
 
 /// CPU time of the whole process so far, user and system, as the scheduler counts it: exact, where the ticks of
 /// `/proc/<pid>/stat` are 10 ms, and with the threads that have ended, which `/proc/<pid>/task/*/schedstat` forgets

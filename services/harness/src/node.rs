@@ -126,6 +126,12 @@ impl NodeProcess {
         self.public
     }
 
+    /// The operations port.
+    #[must_use]
+    pub const fn ops_port(&self) -> u16 {
+        self.ops
+    }
+
     /// The answer to a GET on the operations port.
     ///
     /// # Errors

@@ -25,6 +25,8 @@ pub struct Cluster {
     pub nodes: Vec<NodeProcess>,
     /// The proxy between each node and the Redis, in the order of the nodes; empty without proxies.
     pub proxies: Vec<FaultProxy>,
+    /// The configuration of all nodes, without the section `[broker]`.
+    config: String,
 }
 
 impl Cluster {
@@ -70,12 +72,10 @@ impl Cluster {
         more: &str,
     ) -> anyhow::Result<Self> {
         let drain = if more.contains("[drain]") { "" } else { QUICK_DRAIN };
+        let config = format!("[auth]\nhs256_secret = \"{SECRET}\"\n{drain}{more}");
         let mut nodes = Vec::with_capacity(urls.len());
         for (number, url) in (1..).zip(urls) {
-            let config = format!(
-                "[auth]\nhs256_secret = \"{SECRET}\"\n[broker]\nredis_urls = [\"{url}\"]\n{drain}{more}"
-            );
-            nodes.push(NodeProcess::spawn_new(&format!("n{number}"), &config)?);
+            nodes.push(spawn(&format!("n{number}"), url, &config)?);
         }
         for node in &nodes {
             node.wait_ready().await?;
@@ -84,7 +84,18 @@ impl Cluster {
             redis,
             nodes,
             proxies,
+            config,
         })
+    }
+
+    /// Starts one more node of this cluster, without a proxy, and waits until it is ready.
+    ///
+    /// # Errors
+    /// As [`Cluster::start`].
+    pub async fn start_another(&self, id: &str) -> anyhow::Result<NodeProcess> {
+        let node = spawn(id, &self.redis.url(), &self.config)?;
+        node.wait_ready().await?;
+        Ok(node)
     }
 
     /// The URLs of all nodes, beginning with the one at `first`.
@@ -103,6 +114,10 @@ impl Cluster {
         let options = ConnectOptions::new(self.nodes[index].url(), token(peer)?);
         Ok(Client::connect(&options).await?)
     }
+}
+
+fn spawn(id: &str, redis_url: &str, config: &str) -> anyhow::Result<NodeProcess> {
+    NodeProcess::spawn_new(id, &format!("[broker]\nredis_urls = [\"{redis_url}\"]\n{config}"))
 }
 
 /// Claims of a valid token for `peer`.
@@ -124,7 +139,15 @@ pub fn claims(peer: &str) -> Claims {
 /// # Errors
 /// When it cannot be signed.
 pub fn token(peer: &str) -> anyhow::Result<Secret> {
-    Ok(Minter::hs256(&Secret::new(SECRET))?.mint(&claims(peer), Some("switchboard"))?)
+    sign(&claims(peer))
+}
+
+/// A token with these claims.
+///
+/// # Errors
+/// When it cannot be signed.
+pub fn sign(claims: &Claims) -> anyhow::Result<Secret> {
+    Ok(Minter::hs256(&Secret::new(SECRET))?.mint(claims, Some("switchboard"))?)
 }
 
 /// A payload with exactly this JSON text.

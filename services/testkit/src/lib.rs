@@ -4,7 +4,7 @@
 mod cluster;
 mod load;
 
-pub use cluster::{Cluster, SECRET, claims, payload, token};
+pub use cluster::{Cluster, SECRET, claims, payload, sign, token};
 pub use load::{Load, LoadPlan, TestPeer};
 pub use switchboard_harness::{
     ClientNo, ConnectionInfo, FaultProxy, NodeProcess, Oracle, OracleReport, PATIENCE, RedisServer, Side,
