@@ -1,4 +1,4 @@
-//! A leaking bucket in one number: what is in it, as the moment at which it will be empty (GCRA). Rates and the
+//! A leaking bucket in one number: its level, as the moment at which it will be empty (GCRA). Rates and the
 //! store budget are such buckets. Not a clock: moments are arguments, in nanoseconds of the node's clock.
 
 use std::{
@@ -78,7 +78,7 @@ impl Bucket {
     }
 
     /// Takes `units` out again that were put in for nothing.
-    pub(crate) fn give_back(&self, units: usize, size: BucketSize) {
+    pub(crate) fn refund(&self, units: usize, size: BucketSize) {
         let cost = size.cost_ns(units);
         // It always succeeds: the closure never refuses.
         let _ = self
@@ -126,12 +126,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_back_can_be_taken_again() {
+    fn refunded_units_can_be_taken_again() {
         let size = BucketSize::per_window(100, Duration::from_secs(10));
         let bucket = Bucket::default();
         assert_eq!(bucket.take(100, size, 0), Ok(()));
         assert!(bucket.take(40, size, 0).is_err());
-        bucket.give_back(40, size);
+        bucket.refund(40, size);
         assert_eq!(bucket.take(40, size, 0), Ok(()));
         assert!(bucket.take(1, size, 0).is_err());
     }

@@ -8,33 +8,10 @@ use parking_lot::Mutex;
 use switchboard_protocol::PeerKey;
 use switchboard_telemetry::Telemetry;
 
-use super::{
-    account::{PeerAccount, Scope},
-    bounds::Limits,
-    bucket::{BucketSize, whole_ns},
-};
+use super::{account::PeerAccount, bounds::Limits, rules::Rules, scope::Scope};
 
 /// Accounts that are kept without looking for empty ones.
 const SWEEP_FROM: usize = 1024;
-
-/// What all accounts of a node share.
-#[derive(Debug)]
-pub(crate) struct Rules {
-    pub(super) limits: Arc<Limits>,
-    pub(super) telemetry: Telemetry,
-    pub(super) node: Scope,
-    pub(super) commands: BucketSize,
-    pub(super) control: BucketSize,
-    /// For a peer, a tenant, the node.
-    pub(super) stored: [BucketSize; 3],
-    started_at: Instant,
-}
-
-impl Rules {
-    pub(super) fn ns(&self, now: Instant) -> u64 {
-        whole_ns(now.saturating_duration_since(self.started_at))
-    }
-}
 
 /// All accounts of a node. Bounded: an account without sessions leaves when its buckets have leaked, and what was
 /// put into them is bounded for the node.
@@ -54,22 +31,8 @@ struct Accounts {
 
 impl Budgets {
     pub(crate) fn new(limits: &Arc<Limits>, telemetry: &Telemetry) -> Self {
-        let stored = [
-            limits.peer_stored_bytes,
-            limits.tenant_stored_bytes,
-            limits.node_stored_bytes,
-        ];
-        let rules = Rules {
-            limits: Arc::clone(limits),
-            telemetry: telemetry.clone(),
-            node: Scope::default(),
-            commands: BucketSize::per_second(limits.messages_per_second, limits.message_burst),
-            control: BucketSize::per_second(limits.control_frames_per_second, limits.control_burst),
-            stored: stored.map(|bytes| BucketSize::per_window(bytes, limits.resume_window)),
-            started_at: Instant::now(),
-        };
         Self {
-            rules: Arc::new(rules),
+            rules: Arc::new(Rules::new(limits, telemetry)),
             accounts: Mutex::default(),
         }
     }

@@ -7,6 +7,8 @@ pub(crate) mod bounds;
 pub(crate) mod bucket;
 pub(crate) mod budgets;
 pub(crate) mod charge;
+pub(crate) mod rules;
+pub(crate) mod scope;
 
 pub use account::PeerAccount;
 pub use bounds::Limits;

@@ -43,7 +43,7 @@ pub(crate) struct Pending {
     attempts: u32,
     /// Its sender got `queued`.
     pub(crate) was_queued: bool,
-    /// Gives its bytes back when it ends; none for a sender without an account.
+    /// Returns its bytes when it ends; none for a sender without an account.
     charge: Option<PendingCharge>,
     /// The bytes charged for its place in an offline queue. They stay charged when it ends: they leak out.
     stored_bytes: Option<usize>,
@@ -126,10 +126,10 @@ impl Pending {
     }
 
     /// It is in no offline queue. One that ever was has cost its place.
-    pub(crate) fn give_back_stored(&mut self, account: Option<&Arc<PeerAccount>>) {
+    pub(crate) fn refund_stored(&mut self, account: Option<&Arc<PeerAccount>>) {
         let bytes = self.stored_bytes.take_if(|_| !self.was_queued);
         if let (Some(account), Some(bytes)) = (account, bytes) {
-            account.give_back_stored(bytes);
+            account.refund_stored(bytes);
         }
     }
 

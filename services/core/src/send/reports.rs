@@ -36,7 +36,7 @@ impl SenderSide {
         let MessageId::Client(id) = mid.id else { return };
         let (cx, sender) = (&*self.cx, mid.session);
         if outcome.is_ok_and(|outcome| !matches!(outcome, StoreOutcome::Queued(_))) {
-            self.give_back_stored(sender, id);
+            self.refund_stored(sender, id);
         }
         match outcome {
             Ok(StoreOutcome::Offline) if cx.registry.attached(to.as_str()).is_none() => {
@@ -116,18 +116,18 @@ impl SenderSide {
         }
         broker
             .store(message)
-            .inspect_err(|_| pending.give_back_stored(sender.account()))
+            .inspect_err(|_| pending.refund_stored(sender.account()))
     }
 
-    /// Send `id` is in no offline queue: what was charged for it is given back.
-    fn give_back_stored(&self, sender: SessionId, id: u64) {
+    /// Send `id` is in no offline queue: what was charged for it is returned.
+    fn refund_stored(&self, sender: SessionId, id: u64) {
         let Some(sender) = self.cx.registry.sender(sender) else {
             return;
         };
         let mut slot = sender.outbox().lock();
         let stream = slot.as_mut().and_then(|outbox| outbox.stream_of(id));
         if let Some(pending) = stream.and_then(|stream| stream.get_mut(id)) {
-            pending.give_back_stored(sender.account());
+            pending.refund_stored(sender.account());
         }
     }
 

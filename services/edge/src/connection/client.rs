@@ -207,7 +207,7 @@ impl<C: Codec> Client<C> {
     }
 }
 
-/// Bytes of a frame besides its payload above which the payload is copied. A slice holds the whole frame, and the
+/// Bytes of a frame without its payload, above which the payload is copied. A slice holds the whole frame, and the
 /// sender is charged for the payload alone.
 const MAX_HELD_SLACK_BYTES: usize = 512;
 
@@ -225,7 +225,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_payload_that_is_small_beside_its_frame_does_not_hold_the_frame() {
+    fn a_small_payload_in_a_large_frame_does_not_hold_the_frame() {
         let text = Text::from(format!("{}payload", " ".repeat(60_000)));
         let payload = payload_of(&text, text.split_at(60_000).1);
         assert_eq!(&payload[..], b"payload");
