@@ -99,12 +99,7 @@ pub fn envelope(data: &[u8]) {
     let Ok(envelope) = Envelope::decode(data) else {
         return;
     };
-    let bytes = envelope.encode();
-    assert_eq!(Envelope::decode(&bytes), Ok(envelope));
-    // Unknown flag bits are ignored, everything else has one form.
-    assert_eq!(bytes.len(), data.len());
-    assert_eq!(bytes[..2], data[..2]);
-    assert_eq!(bytes[3..], data[3..]);
+    assert_eq!(envelope.encode(), data, "an envelope has one form");
 }
 
 /// A message on a node's own channel.
@@ -112,9 +107,7 @@ pub fn node_message(data: &[u8]) {
     let Ok(message) = NodeMessage::decode(data) else {
         return;
     };
-    let bytes = message.encode();
-    assert_eq!(bytes.len(), data.len());
-    assert_eq!(NodeMessage::decode(&bytes), Ok(message));
+    assert_eq!(message.encode(), data, "a node message has one form");
 }
 
 /// Session ids, message ids and resume tokens.
@@ -133,7 +126,7 @@ pub fn session_text(data: &[u8]) {
     }
     if let Ok(mid) = Mid::parse(text) {
         let written = mid.to_string();
-        assert_eq!(Mid::parse(&written), Ok(mid));
+        assert_eq!(written, text);
         let mut out = Vec::new();
         mid.write(&mut out);
         assert_eq!(out, written.as_bytes());

@@ -254,7 +254,7 @@ fn session_event(event: SessionEvent) -> Option<LinkEvent> {
 /// A short text that is the same for all connects that fail alike.
 fn refusal(error: &ConnectError) -> Refusal {
     Refusal(match error {
-        ConnectError::Refused { status, problem } => {
+        ConnectError::Refused { status, problem, .. } => {
             let code = problem.as_ref().map_or("", |problem| problem.code.as_str());
             format!("{status} {code}").trim_end().to_owned()
         }

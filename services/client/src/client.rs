@@ -6,10 +6,11 @@ use std::{collections::VecDeque, time::Duration};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::value::RawValue;
 use switchboard_protocol::{
-    Event, MessageKind, ReceiptStatus, Secret, ServerFrame, ServerMessage, Welcome, decode_event, encode_send,
+    CloseCode, Event, MessageKind, ReceiptStatus, Secret, ServerFrame, ServerMessage, Welcome, decode_event,
+    encode_send,
 };
 use tokio::time::{Instant, timeout, timeout_at};
-use tokio_tungstenite::tungstenite::{Error, Message, protocol::CloseFrame};
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes, protocol::CloseFrame};
 
 use crate::{
     ClientError, ConnectError, ConnectOptions, SendReport,
@@ -270,14 +271,22 @@ impl Client {
             .map_err(|_| ClientError::Timeout)
     }
 
-    /// Closes the connection with a complete close handshake.
+    /// Closes the connection with a complete close handshake. That ends the session.
     pub async fn close(mut self) {
         let handshake = async {
-            self.socket.close(None).await?;
+            self.socket.close(Some(good_bye())).await?;
             while self.socket.next().await.transpose()?.is_some() {}
             Ok::<(), Error>(())
         };
         let _ = timeout(CLOSE_TIMEOUT, handshake).await;
+    }
+}
+
+/// The close frame that ends a session. Any other end of a connection keeps the session for a while.
+pub(crate) fn good_bye() -> CloseFrame {
+    CloseFrame {
+        code: CloseCode::Normal.code().into(),
+        reason: Utf8Bytes::default(),
     }
 }
 

@@ -156,9 +156,12 @@ fn refused(error: Error) -> ConnectError {
         Error::Http(response) => {
             let body = response.body().as_deref().unwrap_or_default();
             let problem = serde_json::from_slice::<Problem>(body).ok();
+            let retry_after = response.headers().get(header::RETRY_AFTER);
+            let seconds = retry_after.and_then(|value| value.to_str().ok()?.parse().ok());
             ConnectError::Refused {
                 status: response.status().as_u16(),
                 problem,
+                retry_after: seconds.map(Duration::from_secs),
             }
         }
         Error::Io(error) => ConnectError::Io(error),

@@ -1,6 +1,6 @@
 //! The errors of a client, one variant for each different reaction of a caller.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use serde::Deserialize;
 use switchboard_protocol::FrameError;
@@ -35,6 +35,8 @@ pub enum ConnectError {
         status: u16,
         /// The problem document, if it was one.
         problem: Option<Problem>,
+        /// How long to wait before the next attempt, if the node said so (`Retry-After`).
+        retry_after: Option<Duration>,
     },
     /// No answer in time.
     #[error("the node did not answer in time")]

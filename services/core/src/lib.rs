@@ -20,6 +20,7 @@ mod broker_events;
 mod clock;
 mod context;
 mod limits;
+mod memory;
 mod observer;
 mod rebalance;
 mod receive;
@@ -41,7 +42,8 @@ pub use records::{OFFLINE_QUEUE_BYTES, OFFLINE_QUEUE_MESSAGES, RecordOwner, Reco
 pub use router::Router;
 pub use send::{OutboxSlot, SendRequest, Sender};
 pub use session::{
-    AttachRequest, CommandEffect, CommandGate, OnDisconnect, Session, SessionSnapshot, Unacked,
+    AttachRequest, CommandEffect, CommandGate, OnDisconnect, SNAPSHOT_BYTES, Session, SessionSnapshot,
+    Unacked,
 };
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! From an admitted client to its end, over any transport: opened, attached, welcomed, served, closed. Not who is
 //! admitted (`admission`), not the loop (`connection`).
 
-use std::{future::poll_fn, sync::Arc, time::Duration};
+use std::{future::poll_fn, task::Poll, time::Duration};
 
 use switchboard_core::{Attachment, BrokerError};
 use switchboard_protocol::{
@@ -11,8 +11,13 @@ use tokio::time::timeout;
 
 use crate::{
     admission::Admitted,
-    connection::{Connection, client::Client, end::ConnectionEnd, transport::Transport},
-    ice,
+    connection::{
+        Connection,
+        client::Client,
+        end::ConnectionEnd,
+        transport::{Frame, Transport},
+    },
+    ice::{self, IceAnswer},
     limits::ConnectionPermit,
     state::Edge,
 };
@@ -55,10 +60,13 @@ async fn attach<T: Transport, C: Codec>(
         grant,
         request,
         permit,
+        place,
         started,
     } = *admitted;
     let gauge = edge.telemetry.connection_opened(T::LABEL);
     let mut transport = T::open(opening).await?;
+    // A client that has given up must not displace its own session, and takes nothing out of its offline queue.
+    let mut early = early_frame(&mut transport).await?;
     let mut codec = C::default();
     let acks = request.acks;
     let attachment = match edge.router.attach(&grant.peer, request).await {
@@ -72,16 +80,31 @@ async fn attach<T: Transport, C: Codec>(
             return None;
         }
     };
-    let welcome = Event::Welcome(Box::new(welcome(&edge, &grant, &attachment)));
+    let ice = ice::servers(&edge, &grant.peer);
+    let ice_refresh_at_s = ice.refresh_at_s;
+    if early.is_none() {
+        early = early_frame(&mut transport).await?;
+    }
+    let welcome = Event::Welcome(Box::new(welcome(&edge, &grant, &attachment, ice)));
     say(&mut transport, &mut codec, &welcome).await?;
     edge.telemetry.connect_seconds(started.elapsed());
-    let client = Client::new(edge, attachment, grant, codec, acks);
-    let connection = Connection::new(client, gauge);
+    let client = Client::new(edge, attachment, grant, codec, acks, ice_refresh_at_s);
+    let connection = Connection::new(client, early, place, gauge);
     Some(Attached {
         transport,
         connection,
         permit,
     })
+}
+
+/// The frame that the client has sent already, if any; `None` if it has closed the connection.
+async fn early_frame<T: Transport>(transport: &mut T) -> Option<Option<Frame>> {
+    let polled = poll_fn(|cx| Poll::Ready(transport.poll_frame(cx))).await;
+    match polled {
+        Poll::Pending => Some(None),
+        Poll::Ready(Ok(Frame::Close(_)) | Err(_)) => None,
+        Poll::Ready(Ok(frame)) => Some(Some(frame)),
+    }
 }
 
 /// Sends one event; `None` if the client does not take it.
@@ -112,7 +135,7 @@ const fn close_code(error: BrokerError) -> CloseCode {
     }
 }
 
-fn welcome(edge: &Arc<Edge>, grant: &Grant, attachment: &Attachment) -> Welcome {
+fn welcome(edge: &Edge, grant: &Grant, attachment: &Attachment, ice: IceAnswer) -> Welcome {
     let limits = edge.router.limits();
     let is_resumable = !limits.resume_window.is_zero();
     Welcome {
@@ -133,8 +156,12 @@ fn welcome(edge: &Arc<Edge>, grant: &Grant, attachment: &Attachment) -> Welcome 
         limits: WelcomeLimits {
             message_bytes: limits.message_bytes,
             pending_messages: limits.pending_messages,
+            pending_bytes: limits.pending_bytes,
             messages_per_second: limits.messages_per_second,
+            message_burst: limits.message_burst,
+            send_deadline_ms: u64::try_from(limits.send_deadline.as_millis()).unwrap_or(u64::MAX),
         },
-        ice_servers: ice::servers(edge, &grant.peer).ice_servers,
+        ice_servers: ice.ice_servers,
+        ice_expires_at: ice.expires_at,
     }
 }

@@ -6,6 +6,7 @@ pub mod command;
 pub mod config;
 mod demo;
 mod drain;
+mod memory;
 mod node;
 mod ops;
 mod readiness;

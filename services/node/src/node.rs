@@ -16,6 +16,7 @@ use crate::{
     config::{BrokerSettings, DrainSettings, Settings},
     demo,
     drain::DrainControl,
+    memory,
     ops::{self, Ops},
     readiness::Readiness,
     wanted::Wanted,
@@ -134,6 +135,9 @@ impl Node {
             // While it serves, not before: a node whose key server is away still takes the keys that it has.
             never = async { self.verifier.prefetch_keys().await; std::future::pending().await } => match never {},
             never = stopping => match never {},
+            () = memory::watch(&self.router, &self.telemetry) => {
+                anyhow::bail!("the watch of the memory stopped by itself")
+            }
             () = self.router.run() => anyhow::bail!("the router stopped by itself"),
             () = switchboard_edge::serve(Arc::clone(&self.edge), self.public, self.public_routes) => {
                 anyhow::bail!("the public port stopped by itself")

@@ -9,7 +9,8 @@ pub enum ClientShould {
     Stop,
     /// Stop until the client is fixed. The same connect would end the same way.
     StopAndFix,
-    /// Connect again with the resume token, after a backoff with full jitter.
+    /// Connect again with the resume token, after a backoff with full jitter, and not before the wait that the close's
+    /// reason names ([`retry_after_ms`]).
     Resume,
     /// Connect again at once with the resume token. Another node accepts it.
     ResumeAtOnce,
@@ -64,15 +65,15 @@ close_codes! {
     GoingAway = 1001, Stop, "the page was left";
     BinaryFrame = 1003, StopAndFix, "binary frames are not part of this protocol; send JSON text";
     BadUtf8 = 1007, StopAndFix, "a text frame was not valid UTF-8";
-    TooLarge = 1009, StopAndFix, "a message was over the limit that welcome states";
+    TooLarge = 1009, StopAndFix, "a message was far over the limit that welcome states";
     Restarting = 1012, ResumeAtOnce, "this node restarts; connect again";
-    Overloaded = 1013, Resume, "this node is overloaded; connect again later";
+    Overloaded = 1013, Resume, "this node cannot serve you now; retry_after_ms=2000";
     ProtocolViolation = 4400, StopAndFix, "ten bad frames in a row";
     TokenEnded = 4401, RenewToken, "the token expired or was revoked; get a new one";
     Kicked = 4403, Stop, "removed by the backend";
     HeartbeatMissed = 4408, Resume, "no sign of life within two heartbeats";
     Replaced = 4409, Stop, "replaced by a newer connection of the same peer";
-    RateLimited = 4429, Resume, "over the rate limit again and again";
+    RateLimited = 4429, Resume, "over the rate limit again and again; retry_after_ms=5000";
     TooSlow = 4508, Resume, "too slow: the outgoing queue made no progress";
 }
 
@@ -90,9 +91,32 @@ impl fmt::Display for CloseCode {
     }
 }
 
+/// The wait in milliseconds that the reason of a close frame names, as in `busy; retry_after_ms=2000`.
+#[must_use]
+pub fn retry_after_ms(reason: &str) -> Option<u64> {
+    let (_, wait) = reason.split_once("retry_after_ms=")?;
+    let digits = wait.bytes().take_while(u8::is_ascii_digit).count();
+    wait[..digits].parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_client_that_should_come_back_later_reads_when_in_the_reason() {
+        assert_eq!(retry_after_ms(CloseCode::Overloaded.reason()), Some(2_000));
+        assert_eq!(retry_after_ms(CloseCode::RateLimited.reason()), Some(5_000));
+        assert_eq!(retry_after_ms("retry_after_ms=7 (of 9)"), Some(7));
+        for none in [
+            "",
+            "retry_after_ms=",
+            "retry_after_ms=soon",
+            "retry_after_ms=99999999999999999999",
+        ] {
+            assert_eq!(retry_after_ms(none), None, "{none}");
+        }
+    }
 
     #[test]
     fn codes_are_sorted_and_their_reasons_fit_a_close_frame() {

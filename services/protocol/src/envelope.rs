@@ -11,6 +11,7 @@ const VERSION: u8 = 1;
 const FLAG_CLIENT_ID: u8 = 1;
 const FLAG_PREV: u8 = 1 << 1;
 const FLAG_TRACE: u8 = 1 << 2;
+const KNOWN_FLAGS: u8 = FLAG_CLIENT_ID | FLAG_PREV | FLAG_TRACE;
 
 /// One message between two nodes, borrowed from its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +44,9 @@ pub enum EnvelopeError {
     /// An unknown kind code.
     #[error("message kind {0} is not known here")]
     Kind(u8),
+    /// A flag of another version: what it means for the bytes after it is unknown.
+    #[error("envelope flags {0:#010b} are not known here")]
+    Flags(u8),
     /// A name or the payload is not valid UTF-8.
     #[error("a text in the envelope is not valid UTF-8")]
     Utf8,
@@ -89,6 +93,9 @@ impl<'a> Envelope<'a> {
             return Err(EnvelopeError::Version(version));
         }
         let kind = MessageKind::from_code(kind).ok_or(EnvelopeError::Kind(kind))?;
+        if flags & !KNOWN_FLAGS != 0 {
+            return Err(EnvelopeError::Flags(flags));
+        }
         let session = SessionId::from_bytes(reader.array().ok_or(EnvelopeError::Short)?);
         let id = reader.u64().ok_or(EnvelopeError::Short)?;
         let id = if flags & FLAG_CLIENT_ID == 0 {

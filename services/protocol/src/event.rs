@@ -32,7 +32,7 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_after_ms: Option<u64>,
     },
-    /// The answer to `ice`.
+    /// The answer to `ice`. It also comes unasked, without an `id`, before the credentials end.
     Ice {
         /// The command's `id`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -119,6 +119,10 @@ pub struct Welcome {
     pub limits: WelcomeLimits,
     /// As in `RTCConfiguration.iceServers`.
     pub ice_servers: Vec<IceServer>,
+    /// When the credentials in `ice_servers` end, in seconds since the Unix epoch; 0 without credentials. An `ice` with
+    /// new ones comes before.
+    #[serde(default)]
+    pub ice_expires_at: u64,
 }
 
 /// Bounds for the client.
@@ -128,8 +132,17 @@ pub struct WelcomeLimits {
     pub message_bytes: usize,
     /// Sends of one connection that may have no outcome yet.
     pub pending_messages: usize,
-    /// Sustained commands per second of one connection.
+    /// Payload bytes of those sends.
+    #[serde(default)]
+    pub pending_bytes: usize,
+    /// Sustained commands per second of one connection, without acknowledgements and pings.
     pub messages_per_second: u32,
+    /// Commands of one connection at once, likewise.
+    #[serde(default)]
+    pub message_burst: u32,
+    /// How long a send may wait for its outcome, in milliseconds, without the time in an offline queue.
+    #[serde(default)]
+    pub send_deadline_ms: u64,
 }
 
 /// One entry of `RTCConfiguration.iceServers` (W3C WebRTC, section 4.2.2).
@@ -145,6 +158,14 @@ pub struct IceServer {
     pub credential: Option<Secret>,
 }
 
+impl IceServer {
+    fn held_bytes(&self) -> usize {
+        let urls = self.urls.iter().map(|url| size_of::<String>() + url.len());
+        let credential = self.credential.as_ref().map_or(0, |secret| secret.expose().len());
+        size_of::<Self>() + urls.sum::<usize>() + self.username.as_ref().map_or(0, String::len) + credential
+    }
+}
+
 impl Event {
     /// The JSON text of one frame, `type` first.
     #[must_use]
@@ -154,6 +175,25 @@ impl Event {
             reason = "no map with non-string keys, no fallible Serialize inside"
         )]
         serde_json::to_string(self).expect("events serialise")
+    }
+
+    /// Bytes of memory that it holds, about.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        let more = match self {
+            Self::Error { message, .. } => match message {
+                Cow::Owned(text) => text.capacity(),
+                Cow::Borrowed(_) => 0,
+            },
+            Self::Ice { ice_servers, .. } => ice_servers.iter().map(IceServer::held_bytes).sum(),
+            Self::Welcome(_)
+            | Self::Receipt { .. }
+            | Self::Expiring { .. }
+            | Self::Renewed { .. }
+            | Self::Goaway { .. }
+            | Self::Pong { .. } => 0,
+        };
+        size_of::<Self>() + more
     }
 
     /// An error whose message is the code's meaning.

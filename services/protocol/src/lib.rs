@@ -25,7 +25,7 @@ mod token_claims;
 mod trace;
 mod wire;
 
-pub use close::{ClientShould, CloseCode};
+pub use close::{ClientShould, CloseCode, retry_after_ms};
 pub use codec::{
     Codec, MessageHead,
     native::{

@@ -92,8 +92,8 @@ impl Mid {
     pub fn parse(text: &str) -> Result<Self, MidError> {
         let (session, id) = text.split_once('/').ok_or(MidError)?;
         let id = match id.strip_prefix('~') {
-            Some(number) => MessageId::Node(number.parse().map_err(|_| MidError)?),
-            None => MessageId::Client(id.parse().map_err(|_| MidError)?),
+            Some(id) => MessageId::Node(number(id)?),
+            None => MessageId::Client(number(id)?),
         };
         Ok(Self {
             session: SessionId::parse(session)?,
@@ -111,6 +111,14 @@ impl Mid {
             MessageId::Node(number) => write!(out, "/~{number}"),
         };
     }
+}
+
+/// A number as a node writes it, at least 1: one message has one text.
+fn number(text: &str) -> Result<u64, MidError> {
+    if text.starts_with(['0', '+']) {
+        return Err(MidError);
+    }
+    text.parse().map_err(|_| MidError)
 }
 
 impl fmt::Display for Mid {
@@ -151,6 +159,13 @@ mod tests {
             "YWJjZGVmZ2hpamts/",
             "YWJjZGVmZ2hpamts/x",
             "YWJjZGVmZ2hpamts/-1",
+            "YWJjZGVmZ2hpamts/+1",
+            "YWJjZGVmZ2hpamts/007",
+            "YWJjZGVmZ2hpamts/0",
+            "YWJjZGVmZ2hpamts/~0",
+            "YWJjZGVmZ2hpamts/~+1",
+            "YWJjZGVmZ2hpamts/1 ",
+            "YWJjZGVmZ2hpamts/18446744073709551616",
         ] {
             assert_eq!(Mid::parse(text), Err(MidError), "{text}");
         }

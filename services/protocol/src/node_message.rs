@@ -70,6 +70,9 @@ pub enum NodeMessage {
     },
 }
 
+/// The session of a message that is about none.
+const NO_SESSION: SessionId = SessionId::from_bytes([0; SessionId::BYTES]);
+
 /// Bytes on a node channel that are not a message of this version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a node message of this version")]
@@ -101,13 +104,9 @@ impl NodeMessage {
                 write_session_message(TAG_DETACH_REQUEST, key, *session, 0, &mut out)
             }
             Self::Probe { key, session } => write_session_message(TAG_PROBE, key, *session, 0, &mut out),
-            Self::OfflineQueueHint { key } => write_session_message(
-                TAG_OFFLINE_QUEUE_HINT,
-                key,
-                SessionId::from_bytes([0; 12]),
-                0,
-                &mut out,
-            ),
+            Self::OfflineQueueHint { key } => {
+                write_session_message(TAG_OFFLINE_QUEUE_HINT, key, NO_SESSION, 0, &mut out)
+            }
         }
         out
     }
@@ -159,9 +158,11 @@ fn read_session_message(tag: u8, mut reader: Reader<'_>) -> Option<NodeMessage> 
     let key = PeerKey::parse(std::str::from_utf8(reader.rest()).ok()?).ok()?;
     match tag {
         TAG_TAKEOVER => Some(NodeMessage::Takeover { key, session, fence }),
-        TAG_DETACH_REQUEST => Some(NodeMessage::DetachRequest { key, session }),
-        TAG_PROBE => Some(NodeMessage::Probe { key, session }),
-        TAG_OFFLINE_QUEUE_HINT => Some(NodeMessage::OfflineQueueHint { key }),
+        TAG_DETACH_REQUEST if fence == 0 => Some(NodeMessage::DetachRequest { key, session }),
+        TAG_PROBE if fence == 0 => Some(NodeMessage::Probe { key, session }),
+        TAG_OFFLINE_QUEUE_HINT if fence == 0 && session == NO_SESSION => {
+            Some(NodeMessage::OfflineQueueHint { key })
+        }
         _ => None,
     }
 }

@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 use switchboard_protocol::{
-    Ack, AckOutcome, Envelope, MessageId, MessageKind, Mid, NodeMessage, PeerKey, SessionId, TraceContext,
+    Ack, AckOutcome, Envelope, EnvelopeError, MessageId, MessageKind, Mid, NodeMessage, PeerKey, SessionId,
+    TraceContext,
 };
 
 fn kinds() -> impl Strategy<Value = MessageKind> {
@@ -17,6 +18,29 @@ fn traces() -> impl Strategy<Value = Option<TraceContext>> {
             flags,
         }),
     )
+}
+
+#[test]
+fn an_envelope_with_a_flag_of_another_version_is_refused() {
+    let envelope = Envelope {
+        kind: MessageKind::Offer,
+        mid: Mid {
+            session: SessionId::from_bytes([1; 12]),
+            id: MessageId::Client(1),
+        },
+        prev: None,
+        trace: None,
+        origin: "n1",
+        from: "default/alice",
+        payload: "1",
+    };
+    let mut bytes = envelope.encode();
+    assert_eq!(Envelope::decode(&bytes), Ok(envelope));
+    for bit in 3..8 {
+        bytes[2] |= 1 << bit;
+        assert_eq!(Envelope::decode(&bytes), Err(EnvelopeError::Flags(bytes[2])));
+        bytes[2] &= !(1 << bit);
+    }
 }
 
 proptest! {

@@ -49,6 +49,8 @@ labels! {
         NotAllowed = "not-allowed",
         /// The signing keys cannot be fetched.
         Keys = "keys",
+        /// The memory of the node is nearly used up.
+        Memory = "memory",
     }
 
     /// The outcome of a resume request.
@@ -75,6 +77,8 @@ labels! {
         SendQueue = "send-queue",
         /// Messages for a peer that is not connected.
         OfflineQueue = "offline-queue",
+        /// Receipts, errors and answers for one client that reads none.
+        Answers = "answers",
         /// Sends without an outcome.
         Pending = "pending",
         /// Commands for the bus.

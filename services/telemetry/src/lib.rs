@@ -26,6 +26,7 @@ pub use labels::{
 };
 pub use logging::{LogFormat, TelemetryError, init_logging};
 pub use otlp::OtlpConfig;
+pub use process::resident_bytes;
 pub use spans::MessageSpan;
 
 use metrics::Metrics;

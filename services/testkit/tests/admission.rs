@@ -22,7 +22,7 @@ fn signed(claims: &Claims, secret: &str, audience: &str) -> Secret {
 
 async fn refusal(options: &ConnectOptions) -> (u16, String) {
     match Client::connect(options).await {
-        Err(ConnectError::Refused { status, problem }) => {
+        Err(ConnectError::Refused { status, problem, .. }) => {
             (status, problem.map_or_else(String::new, |problem| problem.code))
         }
         other => panic!("expected a refusal, got {other:?}"),

@@ -15,6 +15,11 @@ use switchboard_protocol::{
 use switchboard_testkit::{
     Cluster, FaultProxy, NodeProcess, PATIENCE, SECRET, claims, payload, token, wait_until,
 };
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+use tokio_tungstenite::tungstenite::{Message, protocol::CloseFrame};
 
 fn options(node: &NodeProcess, peer: &str, acks: AcksBy) -> ConnectOptions {
     ConnectOptions {
@@ -244,4 +249,108 @@ async fn a_drain_moves_clients_to_another_node_before_it_closes_anything_and_can
         carol.outcome_of(id, Duration::from_secs(5)).await.unwrap(),
         SendReport::delivered()
     );
+}
+
+/// Connects bob, ends his connection with `close`, and says whether his session can be resumed.
+async fn is_resumable_after(cluster: &Cluster, close: Message) -> bool {
+    let mut bob = cluster.connect(0, "bob").await.unwrap();
+    bob.send_frame(close).await.unwrap();
+    bob.closed(PATIENCE).await.unwrap();
+    let again = resume(&cluster.nodes[0], "bob", AcksBy::Socket, &bob, 0).await;
+    again.welcome().resumed
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_good_bye_ends_a_session_and_a_reload_or_a_failure_does_not() {
+    let cluster = Cluster::start(1).await.unwrap();
+    let close = |code: u16| {
+        Message::Close(Some(CloseFrame {
+            code: code.into(),
+            reason: "".into(),
+        }))
+    };
+    for (frame, is_kept) in [
+        (Message::Close(None), true),
+        (close(1001), true),
+        (close(3000), true),
+        (close(4999), true),
+        (close(1000), false),
+    ] {
+        let text = format!("{frame:?}");
+        assert_eq!(is_resumable_after(&cluster, frame).await, is_kept, "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attempt_that_its_client_gives_up_before_the_welcome_changes_nothing_of_the_session() {
+    let cluster = Cluster::start(1).await.unwrap();
+    let mut alice = cluster.connect(0, "alice").await.unwrap();
+    let mut bob = cluster.connect(0, "bob").await.unwrap();
+    bob.send_frame(Message::Close(None)).await.unwrap();
+    bob.closed(PATIENCE).await.unwrap();
+    let id = send(&mut alice, "bob", r#""offer""#).await;
+    is_queued(&mut alice, id).await;
+    let url = cluster.nodes[0].url();
+    let address = url.trim_start_matches("ws://").split('/').next().unwrap();
+    let request = format!(
+        "GET /v1/ws?seen=0&resume={} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+         Authorization: Bearer {}\r\n\r\n",
+        bob.welcome().resume_token.expose(),
+        token("bob").unwrap().expose(),
+    );
+    let mut attempt = TcpStream::connect(address).await.unwrap();
+    // The close frame without a code comes with the request, so it is there before any welcome.
+    let close_frame = [0x88, 0x80, 1, 2, 3, 4];
+    attempt
+        .write_all(&[request.as_bytes(), &close_frame].concat())
+        .await
+        .unwrap();
+    let mut answer = Vec::new();
+    attempt.read_to_end(&mut answer).await.unwrap();
+    assert!(
+        answer.starts_with(b"HTTP/1.1 101 "),
+        "{}",
+        String::from_utf8_lossy(&answer)
+    );
+    let mut again = resume(&cluster.nodes[0], "bob", AcksBy::Socket, &bob, 0).await;
+    assert!(again.welcome().resumed);
+    assert_eq!(text(&mut again).await, r#""offer""#);
+    assert!(alice.outcome_of(id, PATIENCE).await.unwrap().is_delivered());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_send_before_a_violation_has_its_outcome_after_the_resume() {
+    let cluster = Cluster::start(1).await.unwrap();
+    let mut bob = cluster.connect(0, "bob").await.unwrap();
+    bob.send_frame(Message::Close(None)).await.unwrap();
+    bob.closed(PATIENCE).await.unwrap();
+    let mut alice = cluster.connect(0, "alice").await.unwrap();
+    let id = send(&mut alice, "bob", "1").await;
+    is_queued(&mut alice, id).await;
+    for _ in 0..10 {
+        alice.send_text("{").await.unwrap();
+    }
+    assert_eq!(alice.closed(PATIENCE).await.unwrap().0, 4400);
+    let mut again = resume(&cluster.nodes[0], "alice", AcksBy::Socket, &alice, 0).await;
+    assert!(again.welcome().resumed);
+    again
+        .send(MessageKind::Message, "bob", Some(id), &payload("1").unwrap())
+        .await
+        .unwrap();
+    let _bob = resume(&cluster.nodes[0], "bob", AcksBy::Socket, &bob, 0).await;
+    assert!(again.outcome_of(id, PATIENCE).await.unwrap().is_delivered());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_has_a_bounded_number_of_connections_and_a_replaced_one_returns_its_place() {
+    let cluster = Cluster::start_with(1, "[limits]\nconnections_per_peer = 2\n")
+        .await
+        .unwrap();
+    let mut latest = cluster.connect(0, "bob").await.unwrap();
+    for _ in 0..20 {
+        let newer = cluster.connect(0, "bob").await.unwrap();
+        assert_eq!(latest.closed(PATIENCE).await.unwrap().0, 4409);
+        latest = newer;
+    }
 }

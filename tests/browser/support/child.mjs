@@ -15,7 +15,7 @@ process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
  * @param {string} program
  * @param {string[]} args
  * @param {RegExp} ready
- * @returns {Promise<{match: string, stop: () => Promise<void>}>}
+ * @returns {Promise<{match: string, stop: () => Promise<void>, kill: () => Promise<void>}>} `kill` is a crash
  */
 export async function startChild(program, args, ready) {
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
@@ -33,6 +33,11 @@ export async function startChild(program, args, ready) {
     clearTimeout(hard);
   };
 
+  const kill = async () => {
+    child.kill('SIGKILL');
+    await ended;
+  };
+
   let output = '';
   let deadline;
   const match = new Promise((resolve, reject) => {
@@ -48,7 +53,7 @@ export async function startChild(program, args, ready) {
     deadline = setTimeout(() => fail(`was not ready within ${READY_DEADLINE_MS} ms`), READY_DEADLINE_MS);
   });
   try {
-    return { match: await match, stop };
+    return { match: await match, stop, kill };
   } catch (error) {
     await stop();
     throw error;

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { startChild } from './child.mjs';
 
 const REPOSITORY = fileURLToPath(new URL('../../../', import.meta.url));
-const BINARY = process.env.SWITCHBOARD_BIN ?? path.join(REPOSITORY, 'target/debug/switchboard');
+export const BINARY = process.env.SWITCHBOARD_BIN ?? path.join(REPOSITORY, 'target/debug/switchboard');
 const PAGE_URL = /http:\/\/127\.0\.0\.1:\d+\/(?=\s|$)/m;
 
 /**
@@ -39,7 +39,8 @@ export async function startTwoNodes(t) {
   return Promise.all(['n1', 'n2'].map((id) => startNode(t, [...shared, '--node-id', id])));
 }
 
-async function startRedis(t, folder) {
+/** A Redis with its files in `folder`. Returns its URL. */
+export async function startRedis(t, folder) {
   const port = await freePort();
   const args = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder];
   const redis = await startChild('redis-server', args, /Ready to accept connections/);

@@ -10,7 +10,6 @@ use tokio::time::{Instant, timeout};
 
 use super::{
     SessionEvent,
-    connecting::Retry,
     connection::{Connection, ConnectionLoss},
     duplicate_filter::DedupVerdict,
     event_queue::FollowUp,
@@ -225,12 +224,8 @@ impl Task {
         }
         let retry = self.retry_after_loss(&loss, attempted)?;
         self.push_disconnected(&loss);
-        let wait = match retry {
-            Retry::AtOnce => Duration::ZERO,
-            Retry::AfterBackoff => self.backoff.next_wait(),
-        };
         Ok(Interruption {
-            reconnect: Reconnect::after(wait),
+            reconnect: self.reconnect(retry),
             unreported_loss: None,
         })
     }

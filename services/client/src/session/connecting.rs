@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use switchboard_protocol::{ClientShould, CloseCode};
+use switchboard_protocol::{ClientShould, CloseCode, Secret};
 use tokio::time::Instant;
 
 use super::{
@@ -19,11 +19,15 @@ use crate::{AcksBy, ConnectError, ConnectOptions, Resume, client::NO_CLOSE_FRAME
 /// lease, and the resume windows of its sessions have ended.
 const UNANSWERED_WINDOW: Duration = Duration::from_secs(60);
 
+/// The longest wait before an attempt that a node can ask for.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
+
 /// When to connect again after a connection was lost.
 #[derive(Debug)]
 pub(super) enum Retry {
     AtOnce,
-    AfterBackoff,
+    /// After the wait that the node asks for, and a backoff: its clients must not all come back together.
+    After(Duration),
 }
 
 impl Task {
@@ -70,7 +74,7 @@ impl Task {
                     end_if_refused(&error)?;
                     self.note_failed_attempt(&error);
                     self.push_disconnected(&error);
-                    Reconnect::after(self.backoff.next_wait())
+                    self.reconnect(Retry::After(retry_after(&error)))
                 }
             };
         }
@@ -125,9 +129,19 @@ impl Task {
         Connection::new(socket, self.connection_count, heartbeat)
     }
 
-    /// Notes an attempt that failed without an answer: its node may still have the request.
+    /// The next attempt.
+    pub(super) fn reconnect(&mut self, retry: Retry) -> Reconnect {
+        Reconnect::after(match retry {
+            Retry::AtOnce => Duration::ZERO,
+            Retry::After(wait) => wait.min(MAX_RETRY_AFTER) + self.backoff.next_wait(),
+        })
+    }
+
+    /// Notes an attempt that failed without an answer: its node may still have the request. A request that no node can
+    /// read is not repeated: the next attempt asks for a new session.
     pub(super) fn note_failed_attempt(&mut self, error: &ConnectError) {
         match error {
+            ConnectError::Refused { status: 400, .. } => self.resume_token = Secret::default(),
             ConnectError::Timeout | ConnectError::WebSocket(_) | ConnectError::NoWelcome(_) => {
                 self.unanswered_at = Some(Instant::now());
             }
@@ -147,7 +161,7 @@ impl Task {
             .unanswered_at
             .is_some_and(|at| at.elapsed() < UNANSWERED_WINDOW);
         if (attempted || had_unanswered) && matches!(known, Some(CloseCode::Replaced | CloseCode::Normal)) {
-            return Ok(Retry::AfterBackoff);
+            return Ok(Retry::After(Duration::ZERO));
         }
         match known.map(CloseCode::client_should) {
             Some(ClientShould::Stop | ClientShould::StopAndFix) => {
@@ -158,9 +172,21 @@ impl Task {
                 Ok(Retry::AtOnce)
             }
             Some(ClientShould::ResumeAtOnce | ClientShould::RenewToken | ClientShould::Resume) | None => {
-                Ok(Retry::AfterBackoff)
+                Ok(Retry::After(loss.retry_after()))
             }
         }
+    }
+}
+
+/// The wait that the node asks for.
+fn retry_after(error: &ConnectError) -> Duration {
+    match error {
+        ConnectError::Refused { retry_after, .. } => retry_after.unwrap_or_default(),
+        ConnectError::Url(_)
+        | ConnectError::Timeout
+        | ConnectError::Io(_)
+        | ConnectError::WebSocket(_)
+        | ConnectError::NoWelcome(_) => Duration::ZERO,
     }
 }
 

@@ -10,12 +10,15 @@ use std::{
 };
 
 use futures_util::{Sink, SinkExt as _, StreamExt as _};
-use switchboard_protocol::{ServerFrame, decode_event};
+use switchboard_protocol::{ServerFrame, decode_event, retry_after_ms};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::{Error, Message, protocol::CloseFrame};
 
 use super::{acks::Acks, outbox::Outbox};
-use crate::{client::NO_CLOSE_FRAME, connect::Socket};
+use crate::{
+    client::{NO_CLOSE_FRAME, good_bye},
+    connect::Socket,
+};
 
 /// How many heartbeats of the node may be missing before the connection counts as lost. A node drops a connection
 /// after two, so this bound is for networks that fail without closing connections.
@@ -43,6 +46,11 @@ impl ConnectionLoss {
             code: NO_CLOSE_FRAME,
             reason: reason.to_string(),
         }
+    }
+
+    /// The wait that the node asks for.
+    pub(super) fn retry_after(&self) -> Duration {
+        retry_after_ms(&self.reason).map_or(Duration::ZERO, Duration::from_millis)
     }
 
     fn closed(frame: Option<CloseFrame>) -> Self {
@@ -201,10 +209,10 @@ impl Connection {
         }
     }
 
-    /// Writes acknowledgements and sends, then the close frame. [`Connection::drive`] reads the node's answer.
+    /// Writes acknowledgements and sends, then the close frame that ends the session. [`Connection::drive`] reads the node's answer.
     pub(super) async fn send_close(&mut self, outbox: &mut Outbox) -> Result<(), Error> {
         self.acks.make_ready();
         poll_fn(|cx| self.poll_write(cx, Some(outbox))).await;
-        self.socket.close(None).await
+        self.socket.close(Some(good_bye())).await
     }
 }

@@ -57,6 +57,7 @@ async fn a_refusal_carries_its_status_and_problem_document() {
     let ConnectError::Refused {
         status,
         problem: Some(problem),
+        retry_after: None,
     } = refused
     else {
         panic!("{refused:?} is not a refusal with its problem")
@@ -103,4 +104,14 @@ async fn a_token_that_would_break_the_header_is_refused_before_the_request() {
     let options = ConnectOptions::new("ws://127.0.0.1:9/v1/ws", Secret::new("a\r\nX-Evil: 1"));
     let refused = Client::connect(&options).await.unwrap_err();
     assert!(matches!(refused, ConnectError::Url(_)), "{refused:?}");
+}
+
+#[tokio::test]
+async fn an_attempt_that_is_given_up_sends_no_close_frame_that_could_end_the_session() {
+    let (listener, mut options) = listen().await;
+    options.timeout = Duration::from_millis(100);
+    let server = tokio::spawn(async move { Peer::accept(&listener).await.close_code().await });
+    let given_up = Client::connect(&options).await;
+    assert!(matches!(given_up, Err(ConnectError::Timeout)), "{given_up:?}");
+    assert_eq!(finished(server).await, None);
 }

@@ -1,5 +1,7 @@
 //! The promises of a session: one outcome for each send, and each message once.
 
+use std::time::{Duration, Instant};
+
 use futures_util::{FutureExt as _, SinkExt as _};
 use serde_json::value::RawValue;
 use switchboard_client::SessionError;
@@ -7,7 +9,7 @@ use switchboard_protocol::MessageKind;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
-    server::{Peer, delivered, message},
+    server::{Peer, delivered, message, refuse},
     stage::{Stage, frame, nodes, payload, soon},
 };
 
@@ -238,7 +240,7 @@ async fn closing_writes_accepted_sends_and_ends_with_a_complete_handshake() {
         peer.close_code().await
     };
     let (code, ()) = soon(async { tokio::join!(node, stage.session.close()) }).await;
-    assert_eq!(code, Some(1005), "a close frame without a code");
+    assert_eq!(code, Some(1000), "the session ends");
     let mut events = Vec::new();
     while let Some(event) = stage.events.recv().await {
         events.push(format!("{event:?}"));
@@ -255,7 +257,7 @@ async fn closing_writes_accepted_sends_and_ends_with_a_complete_handshake() {
 
 #[tokio::test]
 async fn a_close_code_that_says_stop_ends_the_session_and_finishes_every_send() {
-    for code in [1000, 1003, 4400, 4403, 4409] {
+    for code in [1000, 1001, 1003, 1007, 1009, 4400, 4403, 4409] {
         let ([listener], options) = nodes().await;
         let (mut stage, mut peer) = Stage::connected(options, &listener).await;
         stage.send().await;
@@ -268,6 +270,65 @@ async fn a_close_code_that_says_stop_ends_the_session_and_finishes_every_send() 
         let late = soon(stage.session.send(MessageKind::Message, "bob", payload())).await;
         assert_eq!(late, Err(SessionError::Ended));
     }
+}
+
+#[tokio::test]
+async fn a_close_code_that_says_resume_keeps_the_session_and_its_unfinished_sends() {
+    for code in [1002, 1006, 1011, 1012, 1013, 4401, 4408, 4429, 4508, 4999] {
+        let ([listener], options) = nodes().await;
+        let (mut stage, mut peer) = Stage::connected(options, &listener).await;
+        stage.send().await;
+        assert_eq!(frame(&mut peer).await, "send 1");
+        match code {
+            // No close frame has this code: the connection is lost.
+            1006 => drop(peer),
+            code => peer.close(code, "come back").await,
+        }
+        assert_eq!(stage.event().await, "disconnected", "{code}");
+        let mut peer = soon(Peer::accept(&listener)).await;
+        let query = peer.uri.query().unwrap().to_owned();
+        assert!(query.contains("resume=t1"), "{code}: {query}");
+        peer.welcome("n1", true, "t2").await;
+        assert_eq!(stage.event().await, "connected n1 resumed:true");
+        assert_eq!(frame(&mut peer).await, "send 1", "{code}");
+        peer.text(&delivered(1)).await;
+        assert_eq!(stage.event().await, "delivered 1");
+    }
+}
+
+#[tokio::test]
+async fn the_wait_that_a_close_or_a_refusal_names_passes_before_the_next_attempt() {
+    const WAIT: Duration = Duration::from_millis(300);
+    let ([listener], options) = nodes().await;
+    let (mut stage, mut peer) = Stage::connected(options, &listener).await;
+    peer.close(4429, "too fast; retry_after_ms=300").await;
+    assert_eq!(stage.event().await, "disconnected");
+    let start = Instant::now();
+    soon(refuse(
+        &listener,
+        "503 Service Unavailable\r\nRetry-After: 1",
+        "{}",
+    ))
+    .await;
+    assert!(start.elapsed() >= WAIT, "{:?}", start.elapsed());
+    assert_eq!(stage.event().await, "disconnected");
+    let start = Instant::now();
+    soon(Peer::accept(&listener)).await;
+    assert!(start.elapsed() >= Duration::from_secs(1), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn a_resume_that_no_node_can_read_is_not_asked_for_again() {
+    let ([listener], options) = nodes().await;
+    let (mut stage, peer) = Stage::connected(options, &listener).await;
+    drop(peer);
+    assert_eq!(stage.event().await, "disconnected");
+    soon(refuse(&listener, "400 Bad Request", "{}")).await;
+    assert_eq!(stage.event().await, "disconnected");
+    let mut peer = soon(Peer::accept(&listener)).await;
+    assert_eq!(peer.uri.query(), Some("acks=client"));
+    peer.welcome("n1", false, "t2").await;
+    assert_eq!(stage.event().await, "connected n1 resumed:false");
 }
 
 #[tokio::test]
@@ -288,5 +349,5 @@ async fn dropping_the_receiver_closes_the_session() {
     let ([listener], options) = nodes().await;
     let (stage, mut peer) = Stage::connected(options, &listener).await;
     drop(stage.events);
-    assert_eq!(soon(peer.close_code()).await, Some(1005));
+    assert_eq!(soon(peer.close_code()).await, Some(1000));
 }

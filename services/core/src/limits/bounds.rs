@@ -19,6 +19,8 @@ pub struct Limits {
     pub pending_messages: usize,
     /// Payload bytes of those sends.
     pub pending_bytes: usize,
+    /// Resident memory of the node in bytes, above which it refuses connections and gives up sends; 0: no bound.
+    pub memory_bytes: u64,
     /// Bytes that all pending sends of one tenant hold on this node; 0: no bound.
     pub tenant_pending_bytes: usize,
     /// Bytes that all pending sends of this node hold; 0: no bound.
@@ -52,6 +54,8 @@ pub struct Limits {
     pub send_deadline: Duration,
     /// How long a detached session can be resumed; zero: not at all.
     pub resume_window: Duration,
+    /// How long the session of a page that went away (close code 1001) can be resumed, at most `resume_window`.
+    pub away_window: Duration,
     /// How often a node pings its clients.
     pub heartbeat: Duration,
     /// How long a receiver's queue may make no progress before the connection is closed (4508).
@@ -66,6 +70,7 @@ impl Default for Limits {
             send_queue_bytes: 256 * 1024,
             pending_messages: 4096,
             pending_bytes: 1024 * 1024,
+            memory_bytes: 0,
             tenant_pending_bytes: 128 * MIB,
             node_pending_bytes: 256 * MIB,
             peer_stored_bytes: 4 * MIB,
@@ -82,6 +87,7 @@ impl Default for Limits {
             bad_frames_in_a_row: 10,
             send_deadline: Duration::from_secs(5),
             resume_window: Duration::from_secs(60),
+            away_window: Duration::from_secs(5),
             heartbeat: Duration::from_secs(25),
             write_stall: Duration::from_secs(10),
         }

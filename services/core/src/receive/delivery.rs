@@ -74,3 +74,14 @@ pub enum Outgoing {
     /// Nothing more comes; close with this code.
     Close(CloseCode),
 }
+
+impl Outgoing {
+    /// Bytes held by an answer to its receiver. Messages of others count by their payload.
+    pub(crate) fn answer_bytes(&self) -> usize {
+        match self {
+            Self::Delivery(_) | Self::Close(_) => 0,
+            Self::Delivered(_) => size_of::<Self>(),
+            Self::Event(event) => size_of::<Self>() + event.held_bytes(),
+        }
+    }
+}

@@ -11,25 +11,20 @@ use crate::{send::outcome, session::handle::Session};
 
 impl ReceiverSide {
     /// Everything up to `seq` has reached the client of `session`: the socket has it or, with `acks=client`, the
-    /// client says so. Returns whether that is news.
-    pub(crate) fn done(&self, session: &Session, seq: u64) -> bool {
-        let mut is_news = false;
+    /// client says so.
+    pub(crate) fn done(&self, session: &Session, seq: u64) {
         while let Some((sent, batch)) = session.take_done(seq) {
-            is_news = true;
             self.answer(session, &sent, AckOutcome::Delivered, batch);
         }
-        is_news
     }
 
     /// The client of `session` has processed everything before `seq` and refuses `seq`: it had a later message of
-    /// the same sender, on a connection whose node left no snapshot. Returns whether that is news.
-    pub(crate) fn refused(&self, session: &Session, seq: u64) -> bool {
-        let is_news = self.done(session, seq.saturating_sub(1));
-        let Some((sent, batch)) = session.take_refused(seq) else {
-            return is_news;
-        };
-        self.answer(session, &sent, AckOutcome::Late, batch);
-        true
+    /// the same sender, on a connection whose node left no snapshot.
+    pub(crate) fn refused(&self, session: &Session, seq: u64) {
+        self.done(session, seq.saturating_sub(1));
+        if let Some((sent, batch)) = session.take_refused(seq) {
+            self.answer(session, &sent, AckOutcome::Late, batch);
+        }
     }
 
     fn answer(&self, session: &Session, sent: &InFlight, outcome: AckOutcome, batch: Option<StoredBatch>) {

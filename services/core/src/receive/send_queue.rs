@@ -2,7 +2,8 @@
 //! node's own events. Not the socket: its task takes from here when it can write.
 //!
 //! The node's own events (receipts, errors, answers) do not count against the bound. Each answers one command
-//! of this very client, and the node stops reading from it while too many of its sends or answers wait.
+//! of this very client, and the node stops reading from it while too many of its sends or answers wait, or too many
+//! bytes of answers.
 
 use std::{
     collections::VecDeque,
@@ -21,6 +22,10 @@ use crate::{
     limits::Limits,
     session::snapshot::{SessionSnapshot, Unacked},
 };
+
+/// Bytes of answers that wait for one socket before the node stops reading from its client. Sized for the receipts of
+/// a full outbox.
+const MAX_ANSWER_BYTES: usize = 128 * 1024;
 
 /// An idle queue keeps no more room than this many entries.
 const IDLE_CAPACITY: usize = 8;
@@ -53,6 +58,8 @@ pub(crate) struct SendQueue {
     messages: usize,
     /// Their payload bytes.
     bytes: usize,
+    /// Bytes of the waiting answers.
+    answer_bytes: usize,
     last_seq: u64,
     /// Boxed: most sessions never have one.
     stored: Option<Box<StoredBatch>>,
@@ -77,7 +84,7 @@ impl SendQueue {
             let sender = delivery.mid.session;
             let verdict = self
                 .filter
-                .classify(sender, id, prev, limits.senders_per_receiver, now);
+                .classify((sender, &delivery.from), id, prev, limits, now);
             match verdict {
                 DedupVerdict::Accept => {}
                 DedupVerdict::AlreadyQueued => return (OfferOutcome::AlreadyQueued, None),
@@ -92,7 +99,8 @@ impl SendQueue {
             return (OfferOutcome::Busy, None);
         }
         if let MessageId::Client(id) = delivery.mid.id {
-            self.filter.accept(delivery.mid.session, id, now);
+            self.filter
+                .accept(delivery.mid.session, Some(&delivery.from), id, now);
         }
         self.messages += 1;
         self.bytes += delivery.payload.len();
@@ -111,6 +119,7 @@ impl SendQueue {
         if self.closed {
             return None;
         }
+        self.answer_bytes += outgoing.answer_bytes();
         self.waiting.push_back(outgoing);
         self.waker.take()
     }
@@ -124,6 +133,21 @@ impl SendQueue {
     /// The waker of the connection's task, if it waits for the next entry.
     pub(crate) fn take_waker(&mut self) -> Option<Waker> {
         self.waker.take()
+    }
+
+    /// Closes, and gives up what waits without writing it: the node has no memory for it. Returns the messages that
+    /// go back to their senders.
+    pub(crate) fn shed(&mut self) -> (Vec<(Mid, AckTo)>, Option<Waker>) {
+        self.closing.get_or_insert(CloseCode::TooSlow);
+        let mut undone = Vec::new();
+        for outgoing in std::mem::take(&mut self.waiting) {
+            if let Outgoing::Delivery(delivery) = outgoing {
+                self.messages -= 1;
+                self.bytes -= delivery.payload.len();
+                undone.push((delivery.mid, delivery.ack));
+            }
+        }
+        (undone, self.waker.take())
     }
 
     /// The connection is gone: accepts nothing more and returns the messages that are not done.
@@ -141,11 +165,12 @@ impl SendQueue {
             }),
             MessageId::Node(_) => None,
         });
-        let snapshot = SessionSnapshot {
+        let mut snapshot = SessionSnapshot {
             last_seq: self.last_seq,
             tail: tail.collect(),
             accepted: self.filter.take_done(),
         };
+        snapshot.shorten();
         let waiting = waiting.into_iter().filter_map(|outgoing| match outgoing {
             Outgoing::Delivery(delivery) => Some((delivery.mid, delivery.ack)),
             Outgoing::Delivered(_) | Outgoing::Event(_) | Outgoing::Close(_) => None,
@@ -168,6 +193,7 @@ impl SendQueue {
 
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Outgoing> {
         if let Some(mut outgoing) = self.waiting.pop_front() {
+            self.answer_bytes -= outgoing.answer_bytes();
             if let Outgoing::Delivery(delivery) = &mut outgoing {
                 self.last_seq += 1;
                 delivery.seq = self.last_seq;
@@ -276,7 +302,13 @@ impl SendQueue {
     }
 
     /// Entries that wait, of any kind.
+    #[cfg(test)]
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.len()
+    }
+
+    /// Whether the client may ask for more: it reads the answers that it has.
+    pub(crate) fn has_room_for_answers(&self, limits: &Limits) -> bool {
+        self.waiting.len() < limits.pending_messages && self.answer_bytes < MAX_ANSWER_BYTES
     }
 }

@@ -24,6 +24,13 @@ impl OutboxSlot {
         self.lock().as_ref().is_some_and(|outbox| outbox.is_full(limits))
     }
 
+    /// The payload bytes of these sends.
+    pub(crate) fn bytes(&self) -> usize {
+        let slot = self.lock();
+        slot.as_ref()
+            .map_or(0, |outbox| outbox.bytes + outbox.queued_bytes)
+    }
+
     /// Whether the stream to `to` is the one of that number.
     pub(crate) fn has_stream(&self, to: &PeerKey, number: u64) -> bool {
         let slot = self.lock();
@@ -116,6 +123,13 @@ impl Outbox {
             .map(|pending| pending.id)
             .collect();
         queued.into_iter().filter_map(|id| self.finish(id)).count()
+    }
+
+    /// The ids of all sends, in order.
+    pub(crate) fn ids(&self) -> Vec<u64> {
+        let mut ids: Vec<_> = self.receivers.keys().copied().collect();
+        ids.sort_unstable();
+        ids
     }
 
     /// Takes out the send whose outcome is known; `None` if it was known before.

@@ -40,6 +40,8 @@ pub(crate) struct Pending {
     pub(crate) path: Path,
     /// The outcome if the deadline comes first.
     pub(crate) at_deadline: ErrorCode,
+    /// No report of an offline queue moves the deadline beyond this.
+    last_deadline: Instant,
     attempts: u32,
     /// Its sender got `queued`.
     pub(crate) was_queued: bool,
@@ -84,6 +86,7 @@ impl Pending {
             trace,
             accepted_at: now,
             deadline: now + limits.send_deadline,
+            last_deadline: now + limits.send_deadline + limits.resume_window + QUEUED_MARGIN,
             progress: Progress::Held,
             path: Path::Remote,
             at_deadline: ErrorCode::Timeout,
@@ -135,7 +138,10 @@ impl Pending {
 
     /// Notes that it could not be transmitted, or was refused.
     pub(crate) fn hold(&mut self, at_deadline: ErrorCode) {
-        self.at_deadline = at_deadline;
+        // Its sender got `queued`: whatever fails afterwards, it has expired.
+        if !self.was_queued {
+            self.at_deadline = at_deadline;
+        }
         self.progress = Progress::Held;
     }
 
@@ -159,7 +165,7 @@ impl Pending {
         };
         self.attempts = 1;
         self.at_deadline = ErrorCode::Expired;
-        self.deadline = now + kept_for + QUEUED_MARGIN;
+        self.deadline = (now + kept_for + QUEUED_MARGIN).min(self.last_deadline);
         is_news.then_some((bytes, kept))
     }
 

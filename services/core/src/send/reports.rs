@@ -51,7 +51,7 @@ impl SenderSide {
             }
             Ok(StoreOutcome::Gap) => outcome::hold(cx, sender, id, ErrorCode::Timeout),
             Ok(StoreOutcome::Full) => {
-                cx.telemetry.queue_overflow(Queue::SendQueue);
+                cx.telemetry.queue_overflow(Queue::OfflineQueue);
                 outcome::hold(cx, sender, id, ErrorCode::QueueFull);
             }
             Err(_) => self.bus_failed(mid),

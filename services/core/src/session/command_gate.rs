@@ -1,5 +1,8 @@
-//! What one client may do, decided for each frame: its grant, its rate, its ids, the end of its token. A state
+//! What one client may do, decided for each frame: its grant, its rates, its ids, the end of its token. A state
 //! machine: text and the time go in, one effect comes out; no IO and no clock of its own.
+//!
+//! The message rate counts commands that a client chose to send. Acknowledgements of messages that were written to it
+//! are free, because other peers decide how many come. Pings and other acknowledgements have a rate of their own.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,6 +22,8 @@ pub struct CommandGate {
     /// The rates of the peer, which all its sessions share.
     account: Arc<PeerAccount>,
     last_id: u64,
+    /// Everything up to this number was acknowledged.
+    acked_seq: u64,
     unnumbered: u64,
     bad_frames: u32,
     strikes: u32,
@@ -74,6 +79,7 @@ impl CommandGate {
             grant,
             account,
             last_id: 0,
+            acked_seq: 0,
             unnumbered: 0,
             bad_frames: 0,
             strikes: 0,
@@ -87,17 +93,18 @@ impl CommandGate {
         &self.grant
     }
 
-    /// Decides on one decoded frame. `now_ms` is the wall clock, in milliseconds since the Unix epoch.
+    /// Decides on one decoded frame. `written_seq` is the number of the newest message that was written to the client;
+    /// `now_ms` is the wall clock, in milliseconds since the Unix epoch.
     pub fn on_command<'a>(
         &mut self,
         decoded: Result<Command<'a>, CommandError>,
+        written_seq: u64,
         now_ms: u64,
         limits: &Limits,
     ) -> CommandEffect<'a> {
         let granted = match &decoded {
-            // It answers what others sent. Its connection charges one that acknowledges nothing.
-            Ok(Command::Ack { .. }) => Ok(()),
-            Ok(Command::Ping { .. }) => self.account.take_control(),
+            Ok(Command::Ack { seq, .. }) if self.is_first_ack((*seq).min(written_seq)) => Ok(()),
+            Ok(Command::Ack { .. } | Command::Ping { .. }) => self.account.take_control(),
             Ok(Command::Send(_) | Command::Ice { .. } | Command::Renew { .. }) | Err(_) => {
                 self.account.take_command()
             }
@@ -107,19 +114,35 @@ impl CommandGate {
         }
         let command = match decoded {
             Ok(command) => command,
-            Err(error) => return self.bad_frame(error, limits),
+            Err(error) => return self.refuse_frame(error, limits),
         };
         self.bad_frames = 0;
         match command {
             Command::Send(send) => self.on_send(&send),
             Command::Ice { id } => CommandEffect::Ice { id },
-            Command::Ack { seq, late } => CommandEffect::Ack { seq, late },
+            Command::Ack { seq, late } => {
+                self.acked_seq = self.acked_seq.max(seq.min(written_seq));
+                CommandEffect::Ack { seq, late }
+            }
             Command::Renew { token, id } => CommandEffect::Renew {
                 token: token.into_owned(),
                 id,
             },
             Command::Ping { id } => CommandEffect::Reply(Event::Pong { id, time_ms: now_ms }),
         }
+    }
+
+    /// Decides on one control frame of the transport, which has no answer of its own.
+    pub fn on_control_frame(&mut self, limits: &Limits) -> CommandEffect<'static> {
+        match self.account.take_control() {
+            Err(wait) => self.over_rate(None, wait, limits),
+            Ok(()) => CommandEffect::Nothing,
+        }
+    }
+
+    /// Whether an acknowledgement up to `seq` says something new.
+    const fn is_first_ack(&self, seq: u64) -> bool {
+        seq > self.acked_seq
     }
 
     fn on_send<'a>(&mut self, send: &SendCommand<'a>) -> CommandEffect<'a> {
@@ -159,23 +182,17 @@ impl CommandGate {
         }
     }
 
-    fn bad_frame<'a>(&mut self, error: CommandError, limits: &Limits) -> CommandEffect<'a> {
-        self.bad_frames += 1;
+    /// A command of an unknown type is no bad frame: its client may be newer than this node.
+    fn refuse_frame<'a>(&mut self, error: CommandError, limits: &Limits) -> CommandEffect<'a> {
+        self.bad_frames = if error.code == ErrorCode::UnknownType {
+            0
+        } else {
+            self.bad_frames + 1
+        };
         if self.bad_frames >= limits.bad_frames_in_a_row {
             return CommandEffect::Close(CloseCode::ProtocolViolation);
         }
         refuse(error.id, error.code, error.message)
-    }
-
-    /// A frame without a command, or an acknowledgement that acknowledges nothing. Over the rate it is a strike;
-    /// returns the code to close with, if any.
-    pub fn on_control_frame(&mut self, limits: &Limits) -> Option<CloseCode> {
-        let wait = self.account.take_control().err()?;
-        // Without an answer: that would be a frame for a frame.
-        if let CommandEffect::Close(code) = self.over_rate(None, wait, limits) {
-            return Some(code);
-        }
-        None
     }
 
     fn over_rate<'a>(&mut self, id: Option<u64>, wait: Duration, limits: &Limits) -> CommandEffect<'a> {

@@ -1,7 +1,9 @@
 //! Detaching: the connection of a session is gone. Its senders transmit again what it has not done, and the
 //! shared record keeps the rest for a resume.
 
-use switchboard_protocol::{AckOutcome, ErrorCode, MessageId};
+use std::time::Duration;
+
+use switchboard_protocol::{AckOutcome, ErrorCode, MessageId, Mid};
 
 use super::{handle::Session, lifecycle::Lifecycle, request::OnDisconnect, snapshot::SessionSnapshot};
 use crate::{
@@ -19,8 +21,12 @@ impl Lifecycle {
         let is_continued = session.is_gone();
         let is_current = cx.registry.remove(session);
         let snapshot = Some(self.return_undelivered(session));
-        let window = cx.limits.resume_window;
-        let is_kept = is_current && on_disconnect == OnDisconnect::Detach && !window.is_zero();
+        let window = match on_disconnect {
+            OnDisconnect::Detach => cx.limits.resume_window,
+            OnDisconnect::Away => cx.limits.away_window.min(cx.limits.resume_window),
+            OnDisconnect::End => Duration::ZERO,
+        };
+        let is_kept = is_current && !window.is_zero();
         if is_current && let Ok(broker) = cx.broker() {
             let retention = is_kept.then_some(Retention { snapshot, window });
             broker.detach(session.key(), session.id(), session.fence(), retention);
@@ -43,6 +49,12 @@ impl Lifecycle {
     /// Takes from a connection that ends what it has not done: the senders transmit it again.
     pub(super) fn return_undelivered(&self, session: &Session) -> SessionSnapshot {
         let Undelivered { snapshot, undone } = session.abandon();
+        self.return_to_senders(undone);
+        snapshot
+    }
+
+    /// Their senders transmit these messages again, at once.
+    fn return_to_senders(&self, undone: Vec<(Mid, AckTo)>) {
         for (mid, ack) in undone {
             let MessageId::Client(id) = mid.id else { continue };
             match ack {
@@ -54,6 +66,10 @@ impl Lifecycle {
                 }
             }
         }
-        snapshot
+    }
+
+    /// Closes the connection of `session` and gives up what waits for it: the node has no memory for it.
+    pub(crate) fn shed(&self, session: &Session) {
+        self.return_to_senders(session.shed());
     }
 }

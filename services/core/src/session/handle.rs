@@ -152,6 +152,13 @@ impl Session {
         wake(waker);
     }
 
+    /// Closes its connection without writing what waits; returns the messages that go back to their senders.
+    pub(crate) fn shed(&self) -> Vec<(Mid, AckTo)> {
+        let (undone, waker) = self.send_queue.lock().shed();
+        wake(waker);
+        undone
+    }
+
     /// Asks its connection to find out whether the client is alive.
     pub(crate) fn probe(&self) {
         self.has_probe.store(true, Ordering::Release);
@@ -185,7 +192,13 @@ impl Session {
     /// Whether its connection may read on: its sends and answers do not pile up.
     #[must_use]
     pub fn may_send_more(&self, limits: &Limits) -> bool {
-        !self.outbox.is_full(limits) && self.send_queue.lock().waiting() < limits.pending_messages
+        !self.outbox.is_full(limits) && self.has_room_for_answers(limits)
+    }
+
+    /// Whether its client reads the answers that it gets.
+    #[must_use]
+    pub fn has_room_for_answers(&self, limits: &Limits) -> bool {
+        self.send_queue.lock().has_room_for_answers(limits)
     }
 
     fn push(&self, outgoing: Outgoing) {

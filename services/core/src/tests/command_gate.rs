@@ -41,7 +41,17 @@ impl Gate {
 
     /// The effect of one frame as text.
     fn on_text(&mut self, text: &str) -> String {
-        said(&self.gate.on_command(decode_command(text), 7, &self.limits))
+        self.on_text_after(text, 0)
+    }
+
+    /// The same after the message `written_seq` was written to the client.
+    fn on_text_after(&mut self, text: &str, written_seq: u64) -> String {
+        let decoded = decode_command(text);
+        said(&self.gate.on_command(decoded, written_seq, 7, &self.limits))
+    }
+
+    fn ack(&mut self, seq: u64, written_seq: u64) -> String {
+        self.on_text_after(&format!(r#"{{"type":"ack","seq":{seq}}}"#), written_seq)
     }
 
     fn send(&mut self, to: &str, id: u64) -> String {
@@ -126,13 +136,67 @@ fn bad_frames_in_a_row_close_the_connection_and_a_good_one_forgives_them() {
     for _ in 0..2 {
         assert_eq!(gate.on_text("{"), "error bad-frame -");
         assert_eq!(
-            gate.on_text(r#"{"type":"nonsense","id":8}"#),
-            "error unknown-type 8"
+            gate.on_text(r#"{"type":"offer","id":8}"#),
+            "error missing-field 8"
         );
         assert_eq!(gate.on_text(r#"{"type":"ack","seq":1}"#), "ack 1 false");
     }
     (0..2).for_each(|_| assert_eq!(gate.on_text("{"), "error bad-frame -"));
     assert_eq!(gate.on_text("{"), "close 4400");
+}
+
+#[test]
+fn a_command_of_an_unknown_type_is_answered_and_never_counts_as_a_bad_frame() {
+    let mut gate = Gate::new();
+    for id in 1..=100 {
+        let newer = format!(r#"{{"type":"watch-x","id":{id},"to":["bob"]}}"#);
+        assert_eq!(gate.on_text(&newer), format!("error unknown-type {id}"));
+    }
+    for _ in 0..9 {
+        assert_eq!(gate.on_text("{"), "error bad-frame -");
+    }
+    assert_eq!(gate.on_text(r#"{"type":"watch-x"}"#), "error unknown-type -");
+    assert_eq!(gate.on_text("{"), "error bad-frame -");
+}
+
+#[test]
+fn acknowledgements_of_what_was_written_are_charged_to_no_rate() {
+    let mut gate = slow(1, 2);
+    for seq in 1..=10_000 {
+        assert_eq!(gate.ack(seq, 10_000), format!("ack {seq} false"));
+    }
+    assert!(
+        gate.send("bob", 1).starts_with("send"),
+        "the message rate is untouched"
+    );
+}
+
+#[test]
+fn acknowledgements_of_nothing_new_have_a_rate_of_their_own() {
+    let mut gate = slow(1, 2);
+    assert_eq!(gate.ack(5, 5), "ack 5 false");
+    let passed = (0..10_000)
+        .take_while(|_| gate.ack(9, 5) == "ack 9 false")
+        .count();
+    assert!((400..1_000).contains(&passed), "{passed}");
+    assert!(
+        gate.send("bob", 1).starts_with("send"),
+        "the message rate is untouched"
+    );
+    assert_eq!(gate.ack(6, 6), "ack 6 false", "a new one passes all the same");
+    assert_eq!(gate.ack(6, 6), "close 4429");
+}
+
+#[test]
+fn pings_have_a_rate_of_their_own_and_close_the_connection_when_they_do_not_stop() {
+    let mut gate = slow(1, 100);
+    assert!(gate.send("bob", 1).starts_with("send"));
+    let pings = (0..400).filter(|_| gate.on_text(r#"{"type":"ping"}"#).contains("pong"));
+    assert_eq!(pings.count(), 400);
+    let mut control = (0..10_000).map(|_| said(&gate.gate.on_control_frame(&gate.limits)));
+    let refused = control.find(|effect| effect != "nothing");
+    assert_eq!(refused.as_deref(), Some("error rate-limited -"));
+    assert!(control.any(|effect| effect == "close 4429"));
 }
 
 /// A gate that lets `burst` commands pass, then nearly none.
@@ -147,7 +211,7 @@ fn slow(burst: u32, strikes: u32) -> Gate {
 
 #[test]
 fn commands_over_the_rate_are_refused_by_their_id_and_then_close() {
-    let mut gate = slow(2, 8);
+    let mut gate = slow(2, 6);
     assert!(gate.send("bob", 1).starts_with("send"));
     assert!(gate.send("bob", 2).starts_with("send"));
     assert_eq!(gate.send("bob", 3), "error rate-limited 3");
@@ -161,7 +225,6 @@ fn commands_over_the_rate_are_refused_by_their_id_and_then_close() {
         "error rate-limited 7"
     );
     assert_eq!(gate.on_text("{"), "error rate-limited -");
-    (0..2).for_each(|_| assert_eq!(gate.send("bob", 7), "error rate-limited 7"));
     assert_eq!(gate.send("bob", 8), "close 4429");
 }
 
@@ -171,7 +234,7 @@ fn a_refusal_says_when_to_try_again() {
     gate.send("bob", 1);
     let text = r#"{"type":"ice"}"#;
     let CommandEffect::Reply(Event::Error { retry_after_ms, .. }) =
-        gate.gate.on_command(decode_command(text), 7, &gate.limits)
+        gate.gate.on_command(decode_command(text), 0, 7, &gate.limits)
     else {
         panic!("not refused")
     };
@@ -239,6 +302,18 @@ fn a_newer_token_of_the_same_peer_replaces_the_grant_and_is_announced_anew() {
 }
 
 #[test]
+fn a_renewal_to_a_shorter_token_is_announced_and_ends_by_the_new_one() {
+    let mut gate = Gate::new();
+    let (now, expires_at) = (100, 106);
+    gate.gate.renewed(grant("alice", expires_at), None);
+    assert!(gate.gate.next_time_s() <= now, "due at once");
+    assert_eq!(gate.on_time(now), Event::Expiring { expires_at }.to_json());
+    assert_eq!(gate.gate.next_time_s(), expires_at);
+    assert_eq!(gate.on_time(105), "nothing");
+    assert_eq!(gate.on_time(106), "close 4401");
+}
+
+#[test]
 fn a_token_of_another_peer_or_a_bad_one_changes_nothing() {
     let mut gate = Gate::new();
     let refused = gate.gate.renewed(grant("bob", 2_000), Some(9));
@@ -257,41 +332,6 @@ fn a_token_of_another_peer_or_a_bad_one_changes_nothing() {
 }
 
 #[test]
-fn acknowledgements_and_pings_are_not_charged_to_the_rate_of_messages() {
-    let mut gate = slow(1, 3);
-    assert!(gate.send("bob", 1).starts_with("send"));
-    for seq in 1..1000 {
-        assert_eq!(
-            gate.on_text(&format!(r#"{{"type":"ack","seq":{seq}}}"#)),
-            format!("ack {seq} false")
-        );
-    }
-    assert!(gate.on_text(r#"{"type":"ping"}"#).contains("pong"));
-    assert_eq!(gate.send("bob", 2), "error rate-limited 2");
-}
-
-#[test]
-fn frames_without_a_command_have_a_rate_of_their_own_and_close_when_they_flood() {
-    let limits = Limits {
-        control_frames_per_second: 1,
-        control_burst: 5,
-        rate_strikes: 3,
-        ..Limits::default()
-    };
-    let mut gate = Gate::with(limits.clone());
-    let closes: Vec<_> = (0..8).map(|_| gate.gate.on_control_frame(&limits)).collect();
-    assert_eq!(closes[..7], [None; 7]);
-    assert_eq!(closes[7], Some(CloseCode::RateLimited));
-    let mut gate = Gate::with(limits);
-    (0..5).for_each(|_| assert!(gate.on_text(r#"{"type":"ping"}"#).contains("pong")));
-    assert_eq!(gate.on_text(r#"{"type":"ping","id":6}"#), "error rate-limited 6");
-    assert!(
-        gate.send("bob", 1).starts_with("send"),
-        "messages have another rate"
-    );
-}
-
-#[test]
 fn all_sessions_of_a_peer_share_one_rate() {
     let account = account_with(
         "alice",
@@ -304,7 +344,7 @@ fn all_sessions_of_a_peer_share_one_rate() {
     let taken = (0..11).filter(|_| {
         let mut gate = CommandGate::new(grant("alice", EXPIRES_AT), std::sync::Arc::clone(&account));
         let send = r#"{"type":"offer","to":"bob","id":1,"payload":1}"#;
-        let effect = gate.on_command(decode_command(send), 7, &Limits::default());
+        let effect = gate.on_command(decode_command(send), 0, 7, &Limits::default());
         said(&effect).starts_with("send")
     });
     assert_eq!(taken.count(), 3);

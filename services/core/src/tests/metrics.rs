@@ -241,3 +241,15 @@ fn an_event_of_the_bus_for_no_sender_harms_nobody() {
         .on_located(unnumbered, &to, Err(crate::BrokerError::Refused));
     assert_eq!(write(&alice), [format!("- {}", ErrorCode::BusUnavailable)]);
 }
+
+#[test]
+fn a_full_offline_queue_is_counted_as_one() {
+    let node = Node::new("n1");
+    let alice = node.attach("alice");
+    let overflows =
+        |queue: &str| node.metric(&format!("switchboard_queue_overflows_total{{queue=\"{queue}\"}}"));
+    node.send(&alice, "bob", 1, "1");
+    let (mid, to) = node.published();
+    node.router.on_stored(mid, &to, Ok(StoreOutcome::Full));
+    assert_eq!((overflows("offline-queue"), overflows("send-queue")), (1.0, 0.0));
+}

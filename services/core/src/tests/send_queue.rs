@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::task::noop_waker_ref;
-use switchboard_protocol::{CloseCode, Event, MessageId, MessageKind, Mid, NodeId, SessionId};
+use switchboard_protocol::{CloseCode, ErrorCode, Event, MessageId, MessageKind, Mid, NodeId, SessionId};
 use switchboard_telemetry::{MessageSpan, Telemetry};
 
 use super::harness::{CountingWaker, key};
@@ -40,6 +40,37 @@ fn delivery(id: MessageId, bytes: usize) -> Delivery {
         is_stored: false,
         span: MessageSpan::default(),
     }
+}
+
+#[test]
+fn a_client_that_reads_none_of_its_answers_may_not_ask_for_more() {
+    let limits = Limits::default();
+    let mut queue = SendQueue::default();
+    let mut cx = Context::from_waker(noop_waker_ref());
+    let error = || Event::Error {
+        id: None,
+        code: ErrorCode::BadFrame,
+        message: "x".repeat(200).into(),
+        retry_after_ms: None,
+    };
+    let mut answers = 0;
+    while queue.has_room_for_answers(&limits) {
+        queue.push(Outgoing::Event(Box::new(error())));
+        answers += 1;
+    }
+    assert!((100..1_000).contains(&answers), "{answers}");
+    assert!(queue.poll_next(&mut cx).is_ready());
+    assert!(queue.has_room_for_answers(&limits), "it reads on");
+    while queue.poll_next(&mut cx).is_ready() {}
+    let receipts = (0..).take_while(|id| {
+        queue.push(Outgoing::Delivered(*id));
+        queue.has_room_for_answers(&limits)
+    });
+    assert_eq!(
+        receipts.count() + 1,
+        limits.pending_messages,
+        "receipts of a full outbox"
+    );
 }
 
 /// A queue and its bounds.

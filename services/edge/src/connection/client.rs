@@ -3,7 +3,7 @@
 
 use std::{
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
@@ -11,6 +11,7 @@ use switchboard_core::{
     Attachment, CommandEffect, CommandGate, Limits, Outgoing, Router, SendRequest, Session,
 };
 use switchboard_protocol::{CloseCode, Event, Grant, MessageHead, codec::Codec};
+use switchboard_telemetry::Queue;
 
 use super::{
     end::ConnectionEnd,
@@ -30,10 +31,19 @@ pub(crate) struct Client<C> {
     /// The number of the newest message that was written.
     written_seq: u64,
     renewal: Renewal,
+    /// When the client gets new ICE credentials, in seconds since the Unix epoch.
+    ice_refresh_at_s: u64,
 }
 
 impl<C: Codec> Client<C> {
-    pub(crate) fn new(edge: Arc<Edge>, attachment: Attachment, grant: Grant, codec: C, acks: bool) -> Self {
+    pub(crate) fn new(
+        edge: Arc<Edge>,
+        attachment: Attachment,
+        grant: Grant,
+        codec: C,
+        acks: bool,
+        ice_refresh_at_s: u64,
+    ) -> Self {
         let gate = CommandGate::new(grant, Arc::clone(attachment.session().account()));
         Self {
             edge,
@@ -43,6 +53,7 @@ impl<C: Codec> Client<C> {
             acks,
             written_seq: 0,
             renewal: Renewal::default(),
+            ice_refresh_at_s,
         }
     }
 
@@ -102,12 +113,21 @@ impl<C: Codec> Client<C> {
         }
     }
 
+    /// Reading stops: the client's own sends or answers pile up.
+    pub(super) fn paused(&self) {
+        if !self.session().has_room_for_answers(self.limits()) {
+            self.edge.telemetry.queue_overflow(Queue::Answers);
+        }
+    }
+
     /// Decides on one text frame and carries the decision out; returns the code to close with, if any.
     pub(super) fn on_text(&mut self, text: Text) -> Option<CloseCode> {
         let now_ms = u64::try_from(unix_now().as_millis()).unwrap_or(u64::MAX);
         let router = self.attachment.router();
         let decoded = self.codec.decode(&text);
-        let effect = self.gate.on_command(decoded, now_ms, router.limits());
+        let effect = self
+            .gate
+            .on_command(decoded, self.written_seq, now_ms, router.limits());
         if let CommandEffect::Send {
             to,
             kind,
@@ -131,20 +151,25 @@ impl<C: Codec> Client<C> {
         self.carry_out(effect)
     }
 
-    /// Charges a frame without a command; returns the code to close with, if any.
-    pub(super) fn on_control_frame(&mut self) -> Option<CloseCode> {
-        self.gate.on_control_frame(self.attachment.router().limits())
-    }
-
     /// Decides what the time alone brings; returns the code to close with, if any.
     pub(super) fn on_time(&mut self) -> Option<CloseCode> {
-        let effect = self.gate.on_time(unix_now().as_secs());
+        let now_s = unix_now().as_secs();
+        if self.ice_refresh_at_s <= now_s {
+            self.push_ice(None);
+        }
+        let effect = self.gate.on_time(now_s);
+        self.carry_out(effect)
+    }
+
+    /// Decides on one control frame of the transport; returns the code to close with, if any.
+    pub(super) fn on_control_frame(&mut self) -> Option<CloseCode> {
+        let effect = self.gate.on_control_frame(self.attachment.router().limits());
         self.carry_out(effect)
     }
 
     /// When [`Client::on_time`] next has something to do, in seconds since the Unix epoch.
     pub(super) fn next_time_s(&self) -> u64 {
-        self.gate.next_time_s()
+        self.gate.next_time_s().min(self.ice_refresh_at_s)
     }
 
     fn carry_out(&mut self, effect: CommandEffect<'_>) -> Option<CloseCode> {
@@ -154,31 +179,21 @@ impl<C: Codec> Client<C> {
             CommandEffect::Close(code) => return Some(code),
             CommandEffect::Ack { seq, late } if self.acks => {
                 let (router, seq) = (self.attachment.router(), seq.min(self.written_seq));
-                let is_news = if late {
-                    router.refused(session, seq)
+                if late {
+                    router.refused(session, seq);
                 } else {
-                    router.done(session, seq)
-                };
-                if !is_news {
-                    return self.on_control_frame();
+                    router.done(session, seq);
                 }
             }
             // Without `acks=client` the node has counted the message as done already.
-            CommandEffect::Ack { .. } => return self.on_control_frame(),
+            CommandEffect::Ack { .. } => {}
             CommandEffect::Reply(event) => {
                 if let Event::Error { code, .. } = &event {
                     self.edge.telemetry.command_error(*code);
                 }
                 session.push_event(event);
             }
-            CommandEffect::Ice { id } => {
-                let answer = ice::servers(&self.edge, session.key());
-                session.push_event(Event::Ice {
-                    id,
-                    ice_servers: answer.ice_servers,
-                    expires_at: answer.expires_at,
-                });
-            }
+            CommandEffect::Ice { id } => self.push_ice(id),
             CommandEffect::Renew { token, id } => {
                 let verifier = self.edge.verifier.clone();
                 if let Err(refused) = self.renewal.start(verifier, token, id) {
@@ -189,21 +204,32 @@ impl<C: Codec> Client<C> {
         None
     }
 
+    /// Sends ICE servers with new credentials, asked for or not.
+    fn push_ice(&mut self, id: Option<u64>) {
+        let session = self.attachment.session();
+        let answer = ice::servers(&self.edge, session.key());
+        self.ice_refresh_at_s = answer.refresh_at_s;
+        session.push_event(Event::Ice {
+            id,
+            ice_servers: answer.ice_servers,
+            expires_at: answer.expires_at,
+        });
+    }
+
     /// Whether a renewal is under way.
     pub(super) fn is_renewing(&self) -> bool {
         self.renewal.is_running()
     }
 
-    /// Applies a renewal that has ended.
-    pub(super) fn poll_renewal(&mut self, cx: &mut Context<'_>) {
-        let Poll::Ready((id, outcome)) = self.renewal.poll(cx) else {
-            return;
-        };
+    /// Applies a renewal that has ended; ready when there was one, because the token's end may have moved.
+    pub(super) fn poll_renewal(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let (id, outcome) = ready!(self.renewal.poll(cx));
         let answer = match outcome {
             Ok(grant) => self.gate.renewed(grant, id),
             Err(reason) => CommandGate::not_renewed(id, reason),
         };
         self.attachment.session().push_event(answer);
+        Poll::Ready(())
     }
 }
 

@@ -23,6 +23,7 @@ use client::Client;
 use end::ConnectionEnd;
 use heartbeat::{Beat, Heartbeat};
 use stall::StallDetector;
+use switchboard_core::ConnectionPlace;
 use switchboard_protocol::{CloseCode, codec::Codec};
 use switchboard_telemetry::ConnectionGuard;
 use tokio::time::Sleep;
@@ -46,17 +47,31 @@ pub(crate) struct Connection<C> {
     writer: Writer,
     stall: StallDetector,
     heartbeat: Heartbeat,
+    /// Whether reading stops while the client's own sends or answers pile up.
+    is_paused: bool,
+    /// What the client sent before it was welcomed.
+    early: Option<Box<Frame>>,
+    /// Given back with the connection, before the close handshake.
+    _place: ConnectionPlace,
     _gauge: ConnectionGuard,
 }
 
 impl<C: Codec> Connection<C> {
-    pub(crate) fn new(client: Client<C>, gauge: ConnectionGuard) -> Self {
+    pub(crate) fn new(
+        client: Client<C>,
+        early: Option<Frame>,
+        place: ConnectionPlace,
+        gauge: ConnectionGuard,
+    ) -> Self {
         let heartbeat = Heartbeat::new(client.limits().heartbeat, rand::random(), Instant::now());
         Self {
             client,
             writer: Writer::default(),
             stall: StallDetector::default(),
             heartbeat,
+            is_paused: false,
+            early: early.map(Box::new),
+            _place: place,
             _gauge: gauge,
         }
     }
@@ -82,7 +97,10 @@ impl<C: Codec> Connection<C> {
                 }
                 timer.as_mut().reset(self.next_tick().into());
             }
-            self.client.poll_renewal(cx);
+            if self.client.poll_renewal(cx).is_ready() {
+                timer.as_mut().reset(self.next_tick().into());
+                continue;
+            }
             if self.client.session().has_probe() {
                 self.client.session().clear_probe();
                 self.heartbeat.ask(Instant::now());
@@ -127,10 +145,17 @@ impl<C: Codec> Connection<C> {
     ) -> Poll<Result<(), ConnectionEnd>> {
         for _ in 0..TURN_FRAMES {
             if !self.client.session().may_send_more(self.client.limits()) {
-                // An outcome makes room, and the send queue wakes this task with it.
+                // An outcome makes room, and the send queue wakes this task with it; or the client reads on.
+                if !std::mem::replace(&mut self.is_paused, true) {
+                    self.client.paused();
+                }
                 return Poll::Pending;
             }
-            let frame = ready!(transport.poll_frame(cx))?;
+            self.is_paused = false;
+            let frame = match self.early.take() {
+                Some(frame) => *frame,
+                None => ready!(transport.poll_frame(cx))?,
+            };
             if self.heartbeat.on_frame(Instant::now()) {
                 self.client.touch();
             }
@@ -141,8 +166,13 @@ impl<C: Codec> Connection<C> {
                     }
                 }
                 Frame::Binary => return Poll::Ready(Err(ConnectionEnd::ByNode(CloseCode::BinaryFrame))),
-                Frame::Ping | Frame::Pong => {
+                Frame::Ping => {
                     self.writer.needs_flush();
+                    if let Some(code) = self.client.on_control_frame() {
+                        return Poll::Ready(Err(ConnectionEnd::ByNode(code)));
+                    }
+                }
+                Frame::Pong => {
                     if let Some(code) = self.client.on_control_frame() {
                         return Poll::Ready(Err(ConnectionEnd::ByNode(code)));
                     }

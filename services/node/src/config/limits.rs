@@ -2,6 +2,8 @@
 
 use switchboard_core::Limits;
 
+use crate::memory;
+
 use super::{check::in_range, error::ConfigError, section::section};
 
 section! {
@@ -31,6 +33,8 @@ section! {
         pending_messages: usize = 4_096,
         /// Payload bytes of those sends.
         pending_bytes: usize = 1_048_576,
+        /// Memory that the node may use, in bytes; 0: four fifths of its cgroup's limit, if it has one.
+        memory_bytes: u64 = 0,
         /// Bytes that the waiting sends of one tenant hold on this node; 0: no bound.
         tenant_pending_bytes: usize = 134_217_728,
         /// Bytes that the waiting sends of this node hold; 0: no bound.
@@ -80,6 +84,7 @@ impl LimitsSection {
             pending_bytes: self.pending_bytes,
             control_frames_per_second: self.control_frames_per_second,
             control_burst: self.control_burst,
+            memory_bytes: memory::budget(self.memory_bytes),
             tenant_pending_bytes: self.tenant_pending_bytes,
             node_pending_bytes: self.node_pending_bytes,
             peer_stored_bytes: self.peer_stored_bytes,

@@ -28,7 +28,7 @@ fn root() -> PathBuf {
 }
 
 /// Folders with what tools have made.
-const MADE: [&str; 5] = ["target", "node_modules", ".git", ".tools", "out"];
+const MADE: [&str; 6] = ["target", "node_modules", ".git", ".tools", "out", "dist"];
 
 /// Files under `folder` with one of these endings, without what tools have made.
 fn files_in(folder: &Path, endings: &[&str]) -> Vec<PathBuf> {

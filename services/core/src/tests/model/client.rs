@@ -211,12 +211,8 @@ impl Client {
         };
         match connection.up.pop_front() {
             None => {}
-            Some(Up::Ack(seq)) => {
-                attachment.router().done(attachment.session(), seq);
-            }
-            Some(Up::Refuse(seq)) => {
-                attachment.router().refused(attachment.session(), seq);
-            }
+            Some(Up::Ack(seq)) => attachment.router().done(attachment.session(), seq),
+            Some(Up::Refuse(seq)) => attachment.router().refused(attachment.session(), seq),
             Some(Up::Send(id, to)) => {
                 let request = SendRequest {
                     to: key(&format!("p{to}")),

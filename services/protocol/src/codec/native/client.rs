@@ -45,6 +45,10 @@ pub fn decode_event(text: &str) -> Result<ServerFrame, FrameError> {
         #[serde(rename = "type", borrow)]
         kind: std::borrow::Cow<'a, str>,
     }
+    // The derived reader would also take an array of the members.
+    if !text.trim_ascii_start().starts_with('{') {
+        return Err(FrameError(serde::de::Error::custom("a frame is one JSON object")));
+    }
     let head: OnlyType<'_> = serde_json::from_str(text)?;
     match MessageKind::from_name(&head.kind) {
         Some(_) => Ok(ServerFrame::Message(serde_json::from_str(text)?)),

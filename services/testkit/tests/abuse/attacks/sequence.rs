@@ -35,7 +35,7 @@ async fn run(scene: Scene) -> anyhow::Result<Findings> {
     });
     let mut resumed = match Client::connect(&options).await {
         Ok(resumed) => resumed,
-        Err(ConnectError::Refused { status, problem }) => {
+        Err(ConnectError::Refused { status, problem, .. }) => {
             let words = problem.map(|problem| problem.to_string()).unwrap_or_default();
             let mut findings = Findings::of(format!("refused with {status} {words}"));
             findings.check(status == 400, format!("refused with {status}"));

@@ -1,0 +1,32 @@
+// Builds the package: modules with esbuild, types with tsc, and the sizes of what a page loads.
+import { execFileSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
+import { gzipSync } from 'node:zlib';
+import { build } from 'esbuild';
+
+const SHARED = { bundle: true, format: 'esm', target: 'es2022', minify: true, absWorkingDir: import.meta.dirname };
+
+/** Size of one bundle, minified and compressed, in bytes. */
+async function gzippedBytes(entry) {
+  const { outputFiles } = await build({ ...SHARED, stdin: { contents: entry, resolveDir: import.meta.dirname }, write: false });
+  return gzipSync(outputFiles[0].contents, { level: 9 }).length;
+}
+
+/** What a page loads, by what it uses. */
+export const sizes = async () => ({
+  core: await gzippedBytes("export { connect } from './src/index.ts'"),
+  'core with calls': await gzippedBytes("export { connect } from './src/index.ts'; export * from './src/call/index.ts'"),
+});
+
+if (import.meta.filename === process.argv[1]) {
+  rmSync(new URL('dist', import.meta.url), { recursive: true, force: true });
+  await build({
+    ...SHARED,
+    entryPoints: { index: 'src/index.ts', call: 'src/call/index.ts' },
+    splitting: true,
+    sourcemap: true,
+    outdir: 'dist',
+  });
+  execFileSync('node_modules/.bin/tsc', ['-p', '.'], { cwd: import.meta.dirname, stdio: 'inherit' });
+  for (const [what, bytes] of Object.entries(await sizes())) console.log(`${what}: ${bytes} bytes (minified, gzip)`);
+}

@@ -1,0 +1,273 @@
+/**
+ * One call: its states from ringing to its end, its deadlines, its tracks, and how it outlives lost paths and reloads of the
+ * other page. Not here: the descriptions (`negotiation`), and which calls there are (`calls`).
+ */
+import { Emitter } from '../emitter.js';
+import type { SwitchboardError } from '../error.js';
+import type { Kind } from '../frames.js';
+import type { Session } from '../session.js';
+import { backoffMs } from '../wait.js';
+import { freshIceServers } from './ice.js';
+import { Negotiation } from './negotiation.js';
+import { type Body, newId, type Payload } from './payload.js';
+
+/** How long a caller waits for an answer. */
+const RING_MS = 45_000;
+/** An accepted call without any path. */
+const CONNECT_WITHIN_MS = 30_000;
+/** A call that lost its path. */
+const RECONNECT_WITHIN_MS = 30_000;
+/** A path often comes back by itself. */
+const RESTART_AFTER_MS = 2_000;
+/** How often a message without an outcome is sent again. */
+const MAX_TRIES = 6;
+/** Messages of the caller before the call is accepted. */
+const MAX_EARLY = 64;
+const TRANSIENT = ['timeout', 'bus-unavailable', 'queue-full', 'rate-limited'];
+const AWAY = ['peer-offline', 'expired'];
+const OWN_STATES = ['declined', 'busy', 'cancelled', 'no-answer'];
+
+/** `calling`: the other side does not have the call yet. `accepted`: both sides want it; see `connection` for media. */
+export type CallState = 'calling' | 'ringing' | 'accepted' | 'declined' | 'busy' | 'cancelled' | 'no-answer' | 'ended';
+
+export interface CallEvents {
+  /** `reason` says why a call ended: `hung-up`, `no-path`, `connection-lost`, `gone`, `replaced`, or an error code. */
+  state: { state: CallState; reason: string };
+  /** The other side is away for a moment. The call waits for it. */
+  queued: Call;
+  track: RTCTrackEvent;
+  channel: RTCDataChannel;
+  connection: RTCPeerConnectionState;
+  /** The other page was reloaded, so `pc` is a new connection. Tracks are sent again, data channels are not. */
+  pc: RTCPeerConnection;
+  /** What went wrong, and did not end the call. */
+  error: Error;
+}
+
+export interface MediaOptions {
+  /** What this side sends. */
+  stream?: MediaStream | undefined;
+  /** What this side receives without sending it: `['audio', 'video']` by default. */
+  receive?: ('audio' | 'video')[];
+}
+
+interface Setup {
+  session: Session;
+  rtc: RTCConfiguration | undefined;
+  peer: string;
+  id: string;
+  state: CallState;
+  isCaller: boolean;
+  onEnd: (call: Call) => void;
+}
+
+export class Call extends Emitter<CallEvents> {
+  readonly peer: string;
+  readonly isCaller: boolean;
+  readonly #setup: Setup;
+  readonly #leg = newId();
+  #id: string;
+  #theirLeg: string | undefined;
+  /** The id of their call, which crossed this one and lost. */
+  #crossed: string | undefined;
+  #state: CallState;
+  #reason = '';
+  #negotiation: Negotiation;
+  #early: Payload[] = [];
+  readonly #tracks = new Map<MediaStreamTrack, MediaStream[]>();
+  #deadline: ReturnType<typeof setTimeout> | undefined;
+  #restart: ReturnType<typeof setTimeout> | undefined;
+
+  /** @internal */
+  constructor(setup: Setup) {
+    super();
+    this.#setup = setup;
+    ({ peer: this.peer, id: this.#id, isCaller: this.isCaller, state: this.#state } = setup);
+    this.#negotiation = this.#negotiate();
+    if (this.#state === 'accepted') this.#expect('connection-lost', RECONNECT_WITHIN_MS);
+    else this.#expect('no-answer', RING_MS);
+  }
+
+  get id(): string {
+    return this.#id;
+  }
+
+  get state(): CallState {
+    return this.#state;
+  }
+
+  get reason(): string {
+    return this.#reason;
+  }
+
+  get isOver(): boolean {
+    return this.#state === 'ended' || OWN_STATES.includes(this.#state);
+  }
+
+  /** The connection, for data channels and all else that it offers. */
+  get pc(): RTCPeerConnection {
+    return this.#negotiation.pc;
+  }
+
+  /** Accepts an incoming call, or continues a restored one. */
+  accept({ stream, receive = ['audio', 'video'] }: MediaOptions = {}): this {
+    const isIncoming = this.#state === 'ringing' && !this.isCaller;
+    for (const track of stream?.getTracks() ?? []) this.addTrack(track, stream as MediaStream);
+    if (!isIncoming) {
+      const isSent = (kind: string) => stream?.getTracks().some((track) => track.kind === kind);
+      for (const kind of receive) if (!isSent(kind)) this.pc.addTransceiver(kind, { direction: 'recvonly' });
+      return this;
+    }
+    this.#accepted();
+    for (const payload of this.#early.splice(0)) this.#negotiation.receive(payload);
+    return this;
+  }
+
+  decline(): void {
+    this.end('declined');
+  }
+
+  /** Ends the call on both sides. */
+  end(reason = this.#state === 'accepted' ? 'hung-up' : this.isCaller ? 'cancelled' : 'declined'): void {
+    if (this.isOver) return;
+    void this.#send('bye', { reason }).catch(() => {});
+    if (this.#crossed) void this.#setup.session.send(this.peer, { call: this.#crossed, leg: this.#leg, reason }, { kind: 'bye' });
+    this.#finish(reason);
+  }
+
+  addTrack(track: MediaStreamTrack, ...streams: MediaStream[]): RTCRtpSender {
+    this.#tracks.set(track, streams);
+    return this.pc.addTrack(track, ...streams);
+  }
+
+  removeTrack(track: MediaStreamTrack): void {
+    this.#tracks.delete(track);
+    const sender = this.#senderOf(track);
+    if (sender) this.pc.removeTrack(sender);
+  }
+
+  /** Sends another track of the same kind instead. The other side notices nothing. */
+  async replaceTrack(old: MediaStreamTrack, track: MediaStreamTrack): Promise<void> {
+    await this.#senderOf(old)?.replaceTrack(track);
+    this.#tracks.set(track, this.#tracks.get(old) ?? []);
+    this.#tracks.delete(old);
+  }
+
+  #senderOf(track: MediaStreamTrack): RTCRtpSender | undefined {
+    return this.pc.getSenders().find((sender) => sender.track === track);
+  }
+
+  // Messages.
+
+  /** @internal Of two calls that cross, the polite side gives its own up and continues as a part of the other. */
+  cross(payload: Payload): boolean {
+    if (!this.isCaller || this.isOver || this.#state === 'accepted') return false;
+    if (this.#isPolite()) {
+      this.#id = payload.call;
+      this.receive('offer', payload);
+    } else this.#crossed = payload.call;
+    return true;
+  }
+
+  #isPolite(): boolean {
+    return (this.#setup.session.welcome?.peer ?? '') < this.peer;
+  }
+
+  /** @internal */
+  receive(type: Kind, payload: Payload): void {
+    const { leg, to_leg } = payload;
+    if (to_leg && to_leg !== this.#leg) return; // for this page before its reload
+    if (type === 'bye') return this.#finish(payload.reason as string);
+    const isOther = this.#theirLeg !== undefined && leg !== this.#theirLeg;
+    if (isOther && type === 'candidate') return; // of their page before its reload
+    this.#theirLeg = leg;
+    if (!this.isCaller && this.#state === 'ringing') {
+      if (isOther) this.#early = [];
+      if (this.#early.length < MAX_EARLY) this.#early.push(payload);
+      return;
+    }
+    if (this.#state !== 'accepted' && type !== 'candidate') this.#accepted();
+    if (isOther && type === 'offer' && this.pc.remoteDescription) {
+      this.#negotiation.close();
+      this.#negotiation = this.#negotiate();
+      for (const [track, streams] of this.#tracks) this.pc.addTrack(track, ...streams);
+      this.emit('pc', this.pc);
+    }
+    this.#negotiation.receive(payload);
+  }
+
+  async #send(kind: Kind, body: Body, isCurrent = () => true): Promise<void> {
+    const payload: Payload = { call: this.#id, leg: this.#leg, ...body };
+    if (this.#theirLeg) payload.to_leg = this.#theirLeg;
+    for (let tries = 1; ; tries++) {
+      try {
+        await this.#setup.session.send(this.peer, payload, { kind, onQueued: () => void this.emit('queued', this) });
+        if (kind === 'offer' && this.#state === 'calling') this.#setState('ringing');
+        return;
+      } catch (error) {
+        const { code } = error as SwitchboardError;
+        const mayPass = TRANSIENT.includes(code) || (AWAY.includes(code) && this.#state === 'accepted');
+        if (this.isOver || !mayPass || tries === MAX_TRIES || !isCurrent()) {
+          if (kind === 'offer' && this.#state !== 'accepted') this.end(code);
+          throw error;
+        }
+        await new Promise((resolve) => setTimeout(resolve, backoffMs(tries + 2)));
+      }
+    }
+  }
+
+  // States.
+
+  #negotiate(): Negotiation {
+    const { session, rtc } = this.#setup;
+    const negotiation = new Negotiation({
+      rtc,
+      iceServers: () => freshIceServers(session),
+      isPolite: () => this.#isPolite(),
+      send: (kind, body, isCurrent) => this.#send(kind, body, isCurrent),
+      onError: (error) => void this.emit('error', error),
+    });
+    const { pc } = negotiation;
+    pc.ontrack = (event) => void this.emit('track', event);
+    pc.ondatachannel = ({ channel }) => void this.emit('channel', channel);
+    pc.onconnectionstatechange = () => this.#onConnection(pc.connectionState);
+    return negotiation;
+  }
+
+  #onConnection(state: RTCPeerConnectionState): void {
+    clearTimeout(this.#restart);
+    if (state === 'connected') this.#expect();
+    const isLost = state === 'disconnected' || state === 'failed';
+    if (isLost) {
+      if (!this.#deadline) this.#expect('connection-lost', RECONNECT_WITHIN_MS);
+      this.#restart = setTimeout(() => void this.#negotiation.restart(), state === 'failed' ? 0 : RESTART_AFTER_MS);
+    }
+    this.emit('connection', state);
+  }
+
+  /** Ends the call unless its next step happens in time. */
+  #expect(reason?: string, ms?: number): void {
+    clearTimeout(this.#deadline);
+    this.#deadline = reason ? setTimeout(() => this.end(reason), ms) : undefined;
+  }
+
+  #accepted(): void {
+    this.#expect('no-path', CONNECT_WITHIN_MS);
+    this.#setState('accepted');
+  }
+
+  #setState(state: CallState): void {
+    this.#state = state;
+    this.emit('state', { state, reason: this.#reason });
+  }
+
+  #finish(reason: string): void {
+    this.#reason = reason;
+    this.#expect();
+    clearTimeout(this.#restart);
+    this.#early = [];
+    this.#negotiation.close();
+    this.#setup.onEnd(this);
+    this.#setState(OWN_STATES.includes(reason) ? (reason as CallState) : 'ended');
+  }
+}

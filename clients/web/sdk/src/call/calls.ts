@@ -1,0 +1,113 @@
+/**
+ * The calls of one session: places them, lets them ring, refuses those over the limit with `busy`, resolves calls that cross,
+ * and continues them after a reload. Not here: a call itself.
+ */
+import { Emitter } from '../emitter.js';
+import type { Message } from '../frames.js';
+import { readJson } from '../json.js';
+import { watchPage } from '../page.js';
+import type { Session } from '../session.js';
+import { save, type SnapshotStorage, storageOf, take } from '../snapshot.js';
+import { Call, type CallState, type MediaOptions } from './call.js';
+import { newId, type Payload, readPayload } from './payload.js';
+
+export interface CallsOptions {
+  /** How many calls there may be at a time: 1 by default. Another caller gets `busy`. */
+  limit?: number;
+  /** For each `RTCPeerConnection`. The ICE servers of the node are added. */
+  rtc?: RTCConfiguration;
+  /** Where calls wait during a reload: the tab's `sessionStorage` by default, `null` for nowhere. */
+  storage?: SnapshotStorage | null;
+}
+
+export interface CallsEvents {
+  /** A call rings. Add handlers and `accept` or `decline` it. */
+  incoming: Call;
+  /** A call of this page before its reload. Continue it with `accept`; without a handler it ends. */
+  restored: Call;
+  /** A message that belongs to no call: its payload has another form, or its call is over. */
+  other: { message: Message; why: 'form' | 'no-call' };
+}
+
+const STORAGE_KEY = 'switchboard1-calls:';
+
+export class Calls extends Emitter<CallsEvents> {
+  readonly #session: Session;
+  readonly #options: CallsOptions;
+  readonly #calls = new Set<Call>();
+
+  constructor(session: Session, options: CallsOptions = {}) {
+    super();
+    this.#session = session;
+    this.#options = options;
+    const off = session.on('message', (message) => this.#onMessage(message));
+    const storage = storageOf(options.storage);
+    const key = STORAGE_KEY + location.pathname;
+    const left = take(storage, key);
+    const unwatch = watchPage({
+      wake() {},
+      hide: () => void (this.#calls.size && save(storage, key, [...this.#calls].map(({ peer, id, state, isCaller }) => [peer, id, state, isCaller]))),
+      show: () => void take(storage, key),
+    });
+    session.on('closed', () => {
+      off();
+      unwatch();
+    });
+    // Handlers are added first.
+    queueMicrotask(() => this.#restore(left));
+  }
+
+  /** The calls that are not over. */
+  get all(): Call[] {
+    return [...this.#calls];
+  }
+
+  /** Calls a peer. */
+  call(peer: string, media?: MediaOptions): Call {
+    return this.#add(peer, newId(), 'calling', true).accept(media);
+  }
+
+  #add(peer: string, id: string, state: CallState, isCaller: boolean): Call {
+    const { rtc } = this.#options;
+    const call = new Call({ session: this.#session, rtc, peer, id, state, isCaller, onEnd: (ended) => void this.#calls.delete(ended) });
+    this.#calls.add(call);
+    return call;
+  }
+
+  #onMessage(message: Message): void {
+    const { type, from } = message;
+    if (type === 'message') return; // of the application
+    const payload = readPayload(type, message.payload);
+    if (!payload) return void this.emit('other', { message, why: 'form' });
+    const theirs = this.all.filter(({ peer }) => peer === from);
+    const call = theirs.find(({ id }) => id === payload.call);
+    if (call) call.receive(type, payload);
+    else if (type !== 'offer') this.emit('other', { message, why: 'no-call' });
+    else if (payload.to_leg) this.#refuse(from, payload, 'gone');
+    else if (!theirs.some((mine) => mine.cross(payload))) this.#ring(from, payload, theirs);
+  }
+
+  #ring(from: string, payload: Payload, theirs: Call[]): void {
+    // Their page was reloaded and knows nothing of the call before.
+    for (const old of theirs) old.end('replaced');
+    if (this.#calls.size >= (this.#options.limit ?? 1)) return this.#refuse(from, payload, 'busy');
+    const call = this.#add(from, payload.call, 'ringing', false);
+    call.receive('offer', payload);
+    if (!this.emit('incoming', call)) call.end('declined');
+  }
+
+  #refuse(peer: string, { call, leg }: Payload, reason: string): void {
+    void this.#session.send(peer, { call, leg: newId(), to_leg: leg, reason }, { kind: 'bye' });
+  }
+
+  #restore(left: string | undefined): void {
+    for (const [peer, id, state, isCaller] of (readJson(left) ?? []) as [string, string, CallState, boolean][]) {
+      const call = this.#add(peer, id, state, isCaller);
+      if (state !== 'accepted') call.end();
+      else if (!this.emit('restored', call)) call.end('gone');
+    }
+  }
+}
+
+/** Starts to take and place calls over a session. */
+export const calls = (session: Session, options?: CallsOptions): Calls => new Calls(session, options);

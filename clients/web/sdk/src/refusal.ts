@@ -1,0 +1,22 @@
+/**
+ * Why a node refused a connection. A browser shows every refused handshake as close code 1006, so a node answers the same
+ * question to a plain request. A node without it answers 404, and nothing is known.
+ */
+import { SwitchboardError } from './error.js';
+import type { Request } from './transport.js';
+
+const ANSWER_WITHIN_MS = 5_000;
+
+export async function whyRefused({ base, token, query }: Request): Promise<SwitchboardError | undefined> {
+  try {
+    const answer = await fetch(`${base}/v1/ready?${query}`, {
+      headers: { authorization: `Bearer ${token}` },
+      signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
+    });
+    if (answer.ok || answer.status === 404) return undefined;
+    const { code, detail } = await answer.json();
+    return new SwitchboardError(code, detail, Number(answer.headers.get('retry-after')) * 1000, answer.status);
+  } catch {
+    return undefined; // no node answers
+  }
+}

@@ -1,0 +1,138 @@
+// Calls and sessions of real pages through killed nodes, cut networks, reloads, glares and ending tokens.
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { startNodes } from '../support/nodes.mjs';
+import { inCall, movingPicture, openPeer, openWindow, startBrowser, withTools } from '../support/pages.mjs';
+
+const SET_UPS_WITH_A_KILL = 5;
+const GLARES = 200;
+
+async function twoPages(t, queries = ['', '']) {
+  const nodes = await startNodes(t);
+  const browser = await startBrowser(t);
+  const pages = [];
+  for (const [index, peer] of ['alice', 'bob'].entries()) {
+    pages.push(await openPeer(await openWindow(browser, nodes), nodes, peer, queries[index]));
+  }
+  return { nodes, browser, alice: pages[0], bob: pages[1] };
+}
+
+/** Ends the call on both pages. */
+async function hangUp(alice, bob) {
+  await alice.evaluate(() => sdk.call.end());
+  await Promise.all([alice, bob].map((page) => page.waitForFunction(() => sdk.phone.all.length === 0)));
+}
+
+test('a node that is killed during the set-up of a call does not stop the call', withTools, async (t) => {
+  const { nodes, alice, bob } = await twoPages(t, ['', '&answer=data']);
+  for (let round = 0; round < SET_UPS_WITH_A_KILL; round++) {
+    const victim = await alice.evaluate(() => sdk.session.welcome.node);
+    await alice.evaluate(() => void sdk.dialData('bob'));
+    nodes.balancer.targets.delete(victim);
+    // At another step of the set-up each time.
+    if (round) await bob.waitForFunction((count) => sdk.received >= count, round);
+    await nodes.nodes.get(victim).kill();
+    await Promise.all([alice, bob].map(inCall));
+    await nodes.start(victim);
+    await bob.evaluate(() => (sdk.received = 0));
+    await hangUp(alice, bob);
+  }
+});
+
+test('media goes on while a node is killed', withTools, async (t) => {
+  const { nodes, alice, bob } = await twoPages(t);
+  await alice.evaluate(() => sdk.dial('bob'));
+  await Promise.all([alice, bob].map(inCall));
+  const victim = await alice.evaluate(() => sdk.session.welcome.node);
+  nodes.balancer.targets.delete(victim);
+  await nodes.nodes.get(victim).kill();
+  await movingPicture(bob, 10);
+  await alice.waitForFunction((node) => sdk.session.state === 'connected' && sdk.session.welcome.node !== node, victim);
+  assert.deepEqual(await bob.evaluate(() => sdk.log), ['accepted']);
+});
+
+test('no call is stuck when both sides change it at the same time, again and again', withTools, async (t) => {
+  const { alice, bob } = await twoPages(t, ['', '&answer=data']);
+  await alice.evaluate(() => void sdk.dialData('bob'));
+  await Promise.all([alice, bob].map(inCall));
+  // Each page changes the call whenever it likes, so their offers cross.
+  const changes = async (glares) => {
+    while (sdk.collisions < glares) {
+      sdk.call.pc.restartIce();
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * 20));
+    }
+    return true;
+  };
+  await Promise.race([alice, bob].map((page) => page.evaluate(changes, GLARES)));
+  await Promise.all([alice, bob].map((page) => page.evaluate(() => (sdk.collisions = Infinity))));
+  await Promise.all([alice, bob].map((page) => page.waitForFunction(() => sdk.call.pc.signalingState === 'stable' && sdk.call.pc.iceGatheringState === 'complete')));
+  // It still takes changes, from both sides.
+  for (const [from, to] of [[alice, bob], [bob, alice]]) {
+    await from.evaluate(() => {
+      const channel = sdk.call.pc.createDataChannel('after');
+      channel.onopen = () => channel.send('not stuck');
+    });
+    await to.waitForFunction(() => sdk.log.includes('channel: not stuck'));
+  }
+  await Promise.all([alice, bob].map(inCall));
+  const ends = await Promise.all([alice, bob].map((page) => page.evaluate(() => sdk.log.filter((line) => line.startsWith('error')))));
+  assert.deepEqual(ends, [[], []]);
+});
+
+test('two peers that call each other at the same time are in one call', withTools, async (t) => {
+  const { alice, bob } = await twoPages(t, ['&answer=data', '&answer=data']);
+  for (let crossing = 0; crossing < 10; crossing++) {
+    await Promise.all([alice.evaluate(() => void sdk.dialData('bob')), bob.evaluate(() => void sdk.dialData('alice'))]);
+    await Promise.all([alice, bob].map(inCall));
+    const [first, second] = await Promise.all([alice, bob].map((page) => page.evaluate(() => [sdk.call.id, sdk.phone.all.length])));
+    assert.deepEqual(first, second);
+    await hangUp(alice, bob);
+  }
+});
+
+test('a page that is reloaded in a call continues its session and the call', withTools, async (t) => {
+  const { alice, bob } = await twoPages(t);
+  await alice.evaluate(() => sdk.dial('bob'));
+  await Promise.all([alice, bob].map(inCall));
+  const before = await alice.evaluate(() => [sdk.session.welcome.session, sdk.call.id]);
+  await alice.reload();
+  await alice.waitForFunction(() => window.sdk?.session.state === 'connected');
+  await Promise.all([alice, bob].map(inCall));
+  await Promise.all([alice, bob].map((page) => movingPicture(page)));
+  assert.deepEqual(await alice.evaluate(() => [sdk.session.welcome.session, sdk.call.id]), before);
+  assert.equal(await alice.evaluate(() => sdk.session.welcome.resumed), true);
+  assert.deepEqual(await bob.evaluate(() => sdk.log.filter((line) => line !== 'accepted')), []);
+});
+
+test('a send that a reload interrupts is repeated, and a duplicated tab resumes nothing', withTools, async (t) => {
+  const { nodes, alice, bob } = await twoPages(t);
+  nodes.balancer.freeze(1);
+  await alice.evaluate(() => void sdk.session.send('bob', 'before the reload'));
+  await alice.reload();
+  await alice.waitForFunction(() => window.sdk?.session.state === 'connected');
+  await bob.waitForFunction(() => sdk.messages.length === 1);
+  const [copy] = await Promise.all([alice.context().waitForEvent('page'), alice.evaluate(() => void window.open(location.href))]);
+  await copy.waitForFunction(() => window.sdk?.session.state === 'connected');
+  assert.equal(await copy.evaluate(() => sdk.session.welcome.resumed), false);
+  await alice.waitForFunction(() => sdk.session.state === 'closed');
+});
+
+test('a dead connection is found when the page becomes active, and replaced', withTools, async (t) => {
+  const { nodes, alice, bob } = await twoPages(t);
+  nodes.balancer.freeze();
+  for (const page of [alice, bob]) await page.evaluate(() => dispatchEvent(new Event('online')));
+  await alice.evaluate(() => sdk.session.send('bob', 'over the new connection'));
+  assert.deepEqual(await bob.evaluate(() => sdk.messages), ['over the new connection']);
+  assert.equal(await alice.evaluate(() => sdk.session.welcome.resumed), true);
+});
+
+test('a page that comes back from the back/forward cache continues', withTools, async (t) => {
+  const { alice, bob } = await twoPages(t);
+  const { session } = await alice.evaluate(() => sdk.session.welcome);
+  // A headless browser has no such cache, so the events come from the test.
+  await alice.evaluate(() => dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true })));
+  await bob.evaluate(() => new Promise((onQueued) => sdk.session.send('alice', 'while away', { onQueued })));
+  await alice.evaluate(() => dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true })));
+  await alice.waitForFunction(() => sdk.messages.length === 1);
+  assert.equal(await alice.evaluate(() => sdk.session.welcome.session), session);
+});

@@ -1,0 +1,58 @@
+// What a test page runs: one session, its calls, and a record of their events.
+import { calls, shareScreen, stats, switchDevice } from '/sdk/dist/call.js';
+import { connect } from '/sdk/dist/index.js';
+
+const query = new URLSearchParams(location.search);
+const getToken = async () => (await fetch(`/token?${query}`)).text();
+const session = connect({ url: location.href.replace('/page', ''), getToken });
+const phone = calls(session, { rtc: {} });
+const log = [];
+const media = () => navigator.mediaDevices.getUserMedia({ audio: true, video: { width: 160, height: 120, frameRate: 10 } });
+
+function watch(call) {
+  sdk.call = call;
+  call.on('state', ({ state, reason }) => log.push(reason ? `${state}: ${reason}` : state));
+  call.on('track', ({ streams: [stream], track }) => {
+    const video = document.getElementById('remote');
+    if (track.kind === 'video' && !video.srcObject?.active) video.srcObject = stream ?? new MediaStream([track]);
+  });
+  call.on('error', (error) => log.push(`error: ${error.message}`));
+  call.on('channel', (channel) => (channel.onmessage = ({ data }) => log.push(`channel: ${data}`)));
+  return call;
+}
+
+const sdk = (window.sdk = {
+  session,
+  phone,
+  log,
+  messages: [],
+  others: [],
+  /** Messages of calls, and offers that came while an own one was open. */
+  received: 0,
+  collisions: 0,
+  call: undefined,
+  /** How an incoming call is answered: `accept`, `decline`, or `ring` for not at all. */
+  answer: query.get('answer') ?? 'accept',
+  media,
+  dial: async (peer) => watch(phone.call(peer, { stream: await media() })),
+  dialData: (peer) => watch(phone.call(peer, { receive: ['audio'] })),
+  shareScreen,
+  switchDevice,
+  stats,
+});
+session.on('message', ({ type, payload }) => {
+  if (type === 'message') sdk.messages.push(payload);
+  else sdk.received++;
+  if (type === 'offer' && sdk.call?.pc.signalingState === 'have-local-offer') sdk.collisions++;
+});
+phone.on('other', ({ why, message }) => sdk.others.push([why, message.payload]));
+phone.on('incoming', async (call) => {
+  watch(call);
+  if (sdk.answer === 'accept') call.accept({ stream: await media() });
+  if (sdk.answer === 'data') call.accept({ receive: [] });
+  if (sdk.answer === 'decline') call.decline();
+});
+phone.on('restored', async (call) => {
+  watch(call);
+  call.accept({ stream: await media() });
+});

@@ -1,0 +1,44 @@
+// Pages of a real browser that load the built package, served under the balancer's address.
+import { readFileSync } from 'node:fs';
+import { newWindow, startBrowser, withTools } from '../../../../../tests/browser/support/browser.mjs';
+import { mint } from './tokens.mjs';
+
+export { startBrowser, withTools };
+const file = (name) => readFileSync(new URL(`../../${name}`, import.meta.url));
+const PAGE = '<!doctype html><title>SDK</title><video id="remote" autoplay muted playsinline></video><script type="module" src="/sdk/tests/support/page.js"></script>';
+
+/** Serves the test's page, the package and tokens under the balancer's address. */
+export function servePages({ balancer, secret }) {
+  balancer.page = ({ pathname, searchParams }) => {
+    if (pathname === '/token') return { type: 'text/plain', body: mint(secret, searchParams.get('peer'), { ttl_s: Number(searchParams.get('ttl_s') ?? 3600) }) };
+    if (pathname.startsWith('/sdk/')) return { type: 'text/javascript', body: file(pathname.slice('/sdk/'.length)) };
+    return { type: 'text/html', body: PAGE };
+  };
+}
+
+/** A window that shares nothing with other windows, like another device. */
+export function openWindow(browser, nodes) {
+  servePages(nodes);
+  return newWindow(browser, { permissions: ['camera', 'microphone'] });
+}
+
+/** A page of `peer`. `window.sdk` has what a test calls. */
+export async function openPeer(window, { balancer }, peer, query = '') {
+  const page = Object.assign(await window.newPage(), { errors: [] });
+  page.setDefaultTimeout(15_000);
+  page.on('pageerror', (error) => page.errors.push(String(error.stack)));
+  await page.goto(`${balancer.url}/page?peer=${peer}${query}`);
+  await page.waitForFunction(() => window.sdk?.session.state === 'connected');
+  return page;
+}
+
+/** Waits until the page has a current call in this state and with media. */
+export const inCall = (page) => page.waitForFunction(() => window.sdk.call?.state === 'accepted' && window.sdk.call.pc.connectionState === 'connected');
+export const callState = (page, state) => page.waitForFunction((wanted) => window.sdk.call?.state === wanted, state);
+
+/** Waits until more frames of the other side were decoded. */
+export async function movingPicture(page, count = 5) {
+  const frames = () => document.getElementById('remote').getVideoPlaybackQuality().totalVideoFrames;
+  const before = await page.evaluate(frames);
+  await page.waitForFunction((wanted) => document.getElementById('remote').getVideoPlaybackQuality().totalVideoFrames >= wanted, before + count, { polling: 50 });
+}
