@@ -19,6 +19,7 @@ OWNED = {
     "auth": None,
     "broker": None,
     "demo": None,
+    "ops": {"token", "token_file"},
     "server": {"listen", "ops_listen"},
     "ice": {"stun_urls", "turn_urls", "turn_secret", "turn_secret_file"},
 }

@@ -10,12 +10,15 @@ from deaf_proxy import DeafProxy
 from support import Process, binary, free_port, get, wait_until
 
 CONNECTIONS = 10
+OPS_TOKEN = "of-the-nodes-of-this-test"
 NODE = """
 [node]
 id = "{name}"
 [server]
 listen = "127.0.0.1:{public}"
 ops_listen = "127.0.0.1:{ops}"
+[ops]
+token = "{token}"
 [auth]
 hs256_secret_file = "{folder}/secret"
 [broker]
@@ -41,13 +44,14 @@ class Node:
         self.config = folder / f"{name}.toml"
         self.config.write_text(
             NODE.format(
-                name=name, public=self.public, ops=self.ops, folder=folder, redis=redis_port, connections=CONNECTIONS
+                name=name, public=self.public, ops=self.ops, folder=folder, redis=redis_port, connections=CONNECTIONS,
+                token=OPS_TOKEN,
             )
         )
         self.process = Process([binary(), "serve", "--config", self.config], folder / f"{name}.log")
 
     def post(self, path):
-        status, text = get(f"http://127.0.0.1:{self.ops}{path}", method="POST")
+        status, text = get(f"http://127.0.0.1:{self.ops}{path}", method="POST", token=OPS_TOKEN)
         assert status == 202, (path, status, text)
 
     def is_ready(self):

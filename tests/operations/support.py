@@ -47,10 +47,12 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def get(url, method="GET", within_s=2):
+def get(url, method="GET", within_s=2, token=None):
     """Status and text of an answer; status 0 without an answer."""
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=within_s) as answer:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        request = urllib.request.Request(url, method=method, headers=headers)
+        with urllib.request.urlopen(request, timeout=within_s) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()

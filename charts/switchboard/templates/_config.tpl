@@ -35,6 +35,10 @@ turn: ["turn:{{ .host }}:{{ .port }}?transport=udp", "turn:{{ .host }}:{{ .port 
 server:
   listen: {{ printf "%s:%d" .Values.ports.address (int .Values.ports.public) | quote }}
   ops_listen: {{ printf "%s:%d" .Values.ports.address (int .Values.ports.ops) | quote }}
+{{- with .Values.ops.existingSecret }}
+ops:
+  token_file: {{ $dir }}/ops/token
+{{- end }}
 auth:
   audience: {{ .Values.auth.audience | quote }}
   issuer: {{ .Values.auth.issuer | quote }}

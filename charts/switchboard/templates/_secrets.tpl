@@ -58,6 +58,15 @@
           name: {{ include "switchboard.fullname" . }}-keys
       {{- end }}
 {{- end }}
+{{- with .Values.ops.existingSecret }}
+- name: ops
+  secret:
+    secretName: {{ . }}
+    defaultMode: 0440
+    items:
+      - key: {{ $.Values.ops.key }}
+        path: token
+{{- end }}
 {{- if and (eq .Values.broker "redis") .Values.redis.external.existingSecret (not .Values.redis.bundled.enabled) }}
 - name: redis
   secret:
@@ -90,7 +99,7 @@
        which works in `helm upgrade` but not in `helm template`. */ -}}
 {{- define "switchboard.secretChecksum" -}}
 {{- $seen := list .Values.auth.hs256.inlineSecret .Values.turn.inlineSecret .Values.auth.publicKeys.pem -}}
-{{- range list .Values.auth.hs256.existingSecret .Values.auth.publicKeys.existingSecret .Values.redis.external.existingSecret .Values.turn.existingSecret -}}
+{{- range list .Values.auth.hs256.existingSecret .Values.auth.publicKeys.existingSecret .Values.redis.external.existingSecret .Values.turn.existingSecret .Values.ops.existingSecret -}}
 {{- if . -}}{{- $seen = append $seen (lookup "v1" "Secret" $.Release.Namespace .).data -}}{{- end -}}
 {{- end -}}
 {{- with .Values.auth.publicKeys.existingConfigMap -}}

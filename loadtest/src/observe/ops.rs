@@ -1,14 +1,20 @@
 //! The operations port of a node, as a client: readiness, metrics, drain and undrain.
 
-use std::time::Duration;
+use std::{env, time::Duration};
 
 use anyhow::Context as _;
 use reqwest::{Client, redirect};
-use switchboard_harness::resp::{self, Reply};
+use switchboard_harness::{
+    OPS_TOKEN,
+    resp::{self, Reply},
+};
 use tokio::time::timeout;
 
 /// How long an answer may take. Nodes under full load answer late, dead ones never.
 const ANSWER_TIME: Duration = Duration::from_secs(3);
+
+/// The variable with the token of the operations ports, where other people run the nodes.
+const TOKEN_VARIABLE: &str = "SWITCHBOARD_OPS_TOKEN";
 
 /// The longest body that is read, in bytes; a node's metrics are some 50 KiB.
 const MAX_BODY: usize = 4 << 20;
@@ -75,7 +81,8 @@ impl Ops {
     /// When it does not.
     pub(crate) async fn post(&self, root: &str, what: &str) -> anyhow::Result<()> {
         let url = address(root, what);
-        let answer = self.0.post(&url).send().await;
+        let token = env::var(TOKEN_VARIABLE).unwrap_or_else(|_| OPS_TOKEN.to_owned());
+        let answer = self.0.post(&url).bearer_auth(token).send().await;
         answer
             .and_then(reqwest::Response::error_for_status)
             .map(drop)

@@ -6,15 +6,22 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use switchboard_protocol::{
-    DuplicatePolicy, Grant, MAX_INFO_BYTES, MAX_PATTERNS, Patterns, PeerId, PeerKey, Role, TenantId,
+    DuplicatePolicy, Grant, MAX_INFO_BYTES, MAX_PATTERNS, Patterns, PeerKey, Role, TenantId,
 };
 
-use crate::{TokenError, jws::is_object};
+use crate::{SubjectMapping, TokenError, jws::is_object};
+
+/// The latest time that a token may name, in seconds since 1970: the year 5138. A present time in milliseconds is later.
+const MAX_TIME_S: f64 = 100_000_000_000.0;
+
+/// Characters of an unknown member that its refusal shows.
+const MAX_NAME_CHARS: usize = 64;
 
 /// The operator's rules for every token.
 pub(crate) struct Rules {
     pub(crate) issuer: Option<Box<str>>,
     pub(crate) audience: Option<Box<str>>,
+    pub(crate) subject_mapping: SubjectMapping,
     pub(crate) leeway_s: u64,
 }
 
@@ -34,6 +41,7 @@ struct Claims<'a> {
 }
 
 #[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Switchboard<'a> {
     #[serde(borrow)]
     role: Option<&'a RawValue>,
@@ -62,7 +70,10 @@ impl Rules {
         self.parties(&claims)?;
 
         let sub = string("sub", claims.sub)?.ok_or(refused("`sub`, the peer ID, is missing"))?;
-        let peer = PeerId::new(&sub).map_err(|why| TokenError::Claims(format!("`sub`: {why}").into()))?;
+        let peer = self
+            .subject_mapping
+            .peer(&sub)
+            .map_err(|why| TokenError::Claims(format!("`sub`: {why}").into()))?;
         let tenant = match string("tenant", claims.tenant)? {
             Some(name) => {
                 TenantId::new(&name).map_err(|why| TokenError::Claims(format!("`tenant`: {why}").into()))?
@@ -70,8 +81,9 @@ impl Rules {
             None => TenantId::default(),
         };
         let own = match claims.switchboard {
-            Some(json) if is_object(json.get().as_bytes()) => serde_json::from_str(json.get())
-                .map_err(|_| refused("`switchboard` has the same member twice"))?,
+            Some(json) if is_object(json.get().as_bytes()) => {
+                serde_json::from_str(json.get()).map_err(|error| bad_member(&error.to_string()))?
+            }
             Some(_) => return Err(refused("`switchboard` must be an object")),
             None => Switchboard::default(),
         };
@@ -138,14 +150,35 @@ fn string(claim: &'static str, json: Option<&RawValue>) -> Result<Option<String>
         .map_err(|_| TokenError::Claims(format!("`{claim}` must be a string").into()))
 }
 
+/// Why `switchboard` cannot be read, from the message of the JSON library: a member is unknown, or there twice.
+fn bad_member(message: &str) -> TokenError {
+    let unknown = message
+        .strip_prefix("unknown field `")
+        .and_then(|rest| rest.split_once("`, expected "));
+    let Some((name, _)) = unknown else {
+        return refused("`switchboard` has the same member twice");
+    };
+    let name: String = name
+        .chars()
+        .take(MAX_NAME_CHARS)
+        .flat_map(char::escape_debug)
+        .collect();
+    let why = format!("`switchboard.{name}` is not known; role, send, rooms, info and duplicate are");
+    TokenError::Claims(why.into())
+}
+
 /// A NumericDate may have a fraction (RFC 7519, section 2). The fraction is ignored.
 fn date(claim: &'static str, json: Option<&RawValue>) -> Result<Option<u64>, TokenError> {
     let Some(json) = json else { return Ok(None) };
-    if let Ok(whole) = serde_json::from_str::<u64>(json.get()) {
-        return Ok(Some(whole));
-    }
-    match serde_json::from_str::<f64>(json.get()) {
-        // Casting a float saturates, so a huge value is a valid date.
+    let seconds = match serde_json::from_str::<u64>(json.get()) {
+        Ok(whole) => Ok(whole as f64),
+        Err(_) => serde_json::from_str(json.get()),
+    };
+    match seconds {
+        Ok(seconds) if seconds > MAX_TIME_S => Err(TokenError::Claims(
+            format!("`{claim}` is too large for a time in seconds; is it in milliseconds?").into(),
+        )),
+        // The bound above is exact in a float, and so is each whole second below it.
         Ok(seconds) if seconds >= 0.0 => Ok(Some(seconds as u64)),
         Ok(_) | Err(_) => Err(TokenError::Claims(
             format!("`{claim}` must be a time in seconds since 1970").into(),

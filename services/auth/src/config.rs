@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use switchboard_protocol::Secret;
 
-use crate::{KeyError, claims::Rules};
+use crate::{KeyError, SubjectMapping, claims::Rules};
 
 /// The shortest shared secret accepted, in bytes (RFC 7518, section 3.2: as long as the hash of HS256).
 pub const MIN_SECRET_BYTES: usize = 32;
@@ -28,10 +28,14 @@ pub struct AuthConfig {
     pub public_keys_dir: Option<PathBuf>,
     /// Where the identity provider publishes its keys (RFC 7517).
     pub jwks_url: Option<String>,
+    /// A PEM file of authorities that may certify the JWKS server, in addition to those of the system.
+    pub ca_file: Option<PathBuf>,
     /// The required `iss`; `None` accepts any.
     pub issuer: Option<String>,
     /// The required `aud`; `None` does not check it.
     pub audience: Option<String>,
+    /// How `sub` becomes the peer ID.
+    pub subject_mapping: SubjectMapping,
     /// How far `nbf` and `iat` may lie in the future, in seconds.
     pub leeway_s: u64,
     /// The longest token accepted, in bytes.
@@ -44,8 +48,10 @@ impl Default for AuthConfig {
             hs256_secrets: Vec::new(),
             public_keys_dir: None,
             jwks_url: None,
+            ca_file: None,
             issuer: None,
             audience: Some("switchboard".into()),
+            subject_mapping: SubjectMapping::None,
             leeway_s: 30,
             max_token_bytes: 8192,
         }
@@ -121,6 +127,14 @@ pub enum AuthConfigError {
         /// Why.
         source: KeyError,
     },
+    /// The file of authorities cannot be used.
+    #[error("tls.ca_file: {path}: {problem}; it must hold certificates in PEM form")]
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        problem: String,
+    },
     /// The JWKS URL is not valid.
     #[error("auth.jwks_url: {0}; it must be an https:// URL (http:// only inside a trusted network)")]
     JwksUrl(String),
@@ -164,6 +178,7 @@ impl AuthConfig {
         Rules {
             issuer: self.issuer.clone().map(String::into_boxed_str),
             audience: self.audience.clone().map(String::into_boxed_str),
+            subject_mapping: self.subject_mapping,
             leeway_s: self.leeway_s,
         }
     }

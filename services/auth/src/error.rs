@@ -28,8 +28,8 @@ pub enum TokenError {
     /// No key has its `kid`.
     #[error("the token's key (kid) is not known here")]
     UnknownKey,
-    /// It has no `kid`, and more than one key fits.
-    #[error("the token names no key (kid), and more than one of the keys here could have signed it")]
+    /// More keys fit than are tried.
+    #[error("too many of the keys here could have signed the token; it must name its key (kid)")]
     AmbiguousKey,
     /// The signature is not valid.
     #[error("the token's signature is not valid")]
@@ -55,9 +55,14 @@ pub enum TokenError {
     /// The signature is valid, but a claim is not acceptable.
     #[error("the token's claims are not acceptable: {0}")]
     Claims(Cow<'static, str>),
-    /// The key may exist, but the JWKS URL does not answer.
-    #[error("the keys that could verify the token cannot be fetched now; try again shortly")]
-    KeysUnavailable,
+    /// The key may exist: the JWKS URL does not answer, or was asked a moment ago and is not asked again yet.
+    #[error(
+        "the token's key is not known here now; try again in {retry_after_s} s, when the keys are fetched again"
+    )]
+    KeysUnavailable {
+        /// Seconds until then.
+        retry_after_s: u64,
+    },
 }
 
 impl TokenError {
@@ -76,7 +81,7 @@ impl TokenError {
             Self::Issuer => "token-issuer",
             Self::Audience => "token-audience",
             Self::Claims(_) => "token-claims",
-            Self::KeysUnavailable => "keys-unavailable",
+            Self::KeysUnavailable { .. } => "keys-unavailable",
         }
     }
 
@@ -96,7 +101,7 @@ impl TokenError {
             | Self::Issuer
             | Self::Audience => 401,
             Self::Claims(_) => 403,
-            Self::KeysUnavailable => 503,
+            Self::KeysUnavailable { .. } => 503,
         }
     }
 }

@@ -6,6 +6,7 @@
 //! [`MIN_REFRESH_INTERVAL_S`] apart, whatever tokens arrive.
 
 use std::{
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -64,9 +65,9 @@ struct RefreshState {
 }
 
 impl Jwks {
-    pub(crate) fn new(url: &str, clock: Clock) -> Result<Arc<Self>, AuthConfigError> {
+    pub(crate) fn new(url: &str, ca_file: Option<&Path>, clock: Clock) -> Result<Arc<Self>, AuthConfigError> {
         Ok(Arc::new(Self {
-            source: JwksSource::new(url)?,
+            source: JwksSource::new(url, ca_file)?,
             clock,
             known: RwLock::new(KnownKeys {
                 keys: Arc::default(),
@@ -100,17 +101,35 @@ impl Jwks {
         }
     }
 
-    /// Starts a request or waits for the running one, unless the last one started too recently. Returns whether the last
-    /// answer was good: only then is a missing key really unknown.
-    pub(crate) async fn refresh(self: &Arc<Self>) -> bool {
-        if let Some(mut finished) = self.start_or_join() {
-            // The request has its own timeout. The margin covers a runtime that is too busy to poll it.
-            let bound = Duration::from_millis(FETCH_TIMEOUT_MS + 1_000);
-            if !matches!(timeout(bound, finished.changed()).await, Ok(Ok(()))) {
-                return false;
-            }
+    /// Starts a request or waits for the running one, unless the last one started too recently. Returns whether there
+    /// are keys of this moment: only then is a missing key really unknown.
+    ///
+    /// # Errors
+    /// Otherwise, with the seconds until the next request may start.
+    pub(crate) async fn refresh(self: &Arc<Self>) -> Result<(), u64> {
+        let Some(mut finished) = self.start_or_join() else {
+            return Err(self.next_request_in_s());
+        };
+        // The request has its own timeout. The margin covers a runtime that is too busy to poll it.
+        let bound = Duration::from_millis(FETCH_TIMEOUT_MS + 1_000);
+        let has_ended = matches!(timeout(bound, finished.changed()).await, Ok(Ok(())));
+        if has_ended && !self.refresh.lock().last_failed {
+            Ok(())
+        } else {
+            Err(self.next_request_in_s())
         }
-        !self.refresh.lock().last_failed && self.known.read().generation > 0
+    }
+
+    /// Seconds until a new request may start; at least one.
+    fn next_request_in_s(&self) -> u64 {
+        let since_s = self
+            .refresh
+            .lock()
+            .last_start_s
+            .map(|last| (self.clock)().abs_diff(last));
+        MIN_REFRESH_INTERVAL_S
+            .saturating_sub(since_s.unwrap_or_default())
+            .max(1)
     }
 
     /// A receiver for the end of the running request; `None` if it is too early for a new one.
@@ -166,10 +185,13 @@ impl Request {
             .unwrap_or(Err(JwksError::Timeout));
         match outcome {
             Ok(fetched) => {
-                let keys = fetched.keys.len();
+                let (keys, dropped) = (fetched.keys.len(), fetched.dropped.clone());
                 self.jwks.apply(fetched);
                 self.failed = false;
-                tracing::debug!(keys, "JWKS read");
+                match dropped.as_str() {
+                    "" => tracing::debug!(keys, "JWKS read"),
+                    _ => tracing::warn!(keys, dropped, "JWKS read; some of its keys cannot be used"),
+                }
             }
             Err(reason) => {
                 let kept = self.jwks.known().keys.len();

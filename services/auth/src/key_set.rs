@@ -4,7 +4,10 @@
 use crate::{jws::Jws, key::VerifyingKey};
 
 /// The most public keys of one source. A look-up is linear.
-pub const MAX_KEYS: usize = 64;
+pub const MAX_KEYS: usize = 256;
+
+/// The most keys that one token is tried with: those with its name, or those without a name. Each costs a verification.
+pub const MAX_TRIED_KEYS: usize = 16;
 
 /// Public keys with their names.
 #[derive(Default)]
@@ -14,12 +17,12 @@ pub(crate) struct KeySet {
 
 /// The result of a look-up.
 pub(crate) enum Lookup<'k> {
-    /// The key, which allows the header's algorithm.
-    Key(&'k VerifyingKey),
-    /// The named key does not allow the header's algorithm.
+    /// The keys that may have signed it; at least one, at most [`MAX_TRIED_KEYS`].
+    Keys(Vec<&'k VerifyingKey>),
+    /// The named keys do not allow the header's algorithm.
     WrongAlgorithm,
-    /// More than one key fits.
-    Ambiguous,
+    /// More keys fit than are tried.
+    TooMany,
     /// No such key.
     Unknown,
 }
@@ -33,26 +36,30 @@ impl KeySet {
         self.keys.len()
     }
 
-    /// The key for `jws` among `sets`, earlier sets first.
-    ///
-    /// Without a `kid`, exactly one key may allow the algorithm. Otherwise a bad token would cost many verifications.
+    /// The keys for `jws` among `sets`, earlier sets first: those with its `kid` (RFC 7517, section 4.5, allows several), or
+    /// else those without a name. For a token without a `kid`: all.
     pub(crate) fn find<'k>(sets: [&'k Self; 2], jws: &Jws<'_>) -> Lookup<'k> {
         let all = || sets.into_iter().flat_map(|set| &set.keys);
-        let Some(kid) = &jws.kid else {
-            let mut fitting = all().filter(|(_, key)| key.allows(jws.algorithm));
-            return match (fitting.next(), fitting.next()) {
-                (Some((_, key)), None) => Lookup::Key(key),
-                (Some(_), Some(_)) => Lookup::Ambiguous,
-                (None, _) => Lookup::Unknown,
-            };
-        };
-        let mut named = all().filter(|(name, _)| name.as_ref() == Some(kid)).peekable();
-        if named.peek().is_none() {
-            return Lookup::Unknown;
+        let is_named = |name: &Option<Box<str>>| jws.kid.is_some() && *name == jws.kid;
+        let is_known = all().any(|(name, _)| is_named(name));
+        let candidates = all().filter(|(name, _)| match jws.kid {
+            None => true,
+            Some(_) if is_known => is_named(name),
+            Some(_) => name.is_none(),
+        });
+        let fitting = candidates.filter(|(_, key)| key.allows(jws.algorithm));
+        let keys: Vec<_> = fitting.map(|(_, key)| key).take(MAX_TRIED_KEYS + 1).collect();
+        match keys.len() {
+            0 if is_known => Lookup::WrongAlgorithm,
+            0 => Lookup::Unknown,
+            1..=MAX_TRIED_KEYS => Lookup::Keys(keys),
+            _ => Lookup::TooMany,
         }
-        // RFC 7517, section 4.5: keys of different types may share a name.
-        named
-            .find(|(_, key)| key.allows(jws.algorithm))
-            .map_or(Lookup::WrongAlgorithm, |(_, key)| Lookup::Key(key))
+    }
+
+    /// Whether a key has the name that `jws` names.
+    pub(crate) fn has_name(sets: [&Self; 2], jws: &Jws<'_>) -> bool {
+        let mut all = sets.into_iter().flat_map(|set| &set.keys);
+        jws.kid.is_some() && all.any(|(name, _)| *name == jws.kid)
     }
 }

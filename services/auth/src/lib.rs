@@ -21,6 +21,7 @@ mod key;
 mod key_files;
 mod key_set;
 mod mint;
+mod subject;
 mod turn;
 mod utc;
 mod verified_tokens;
@@ -35,8 +36,9 @@ pub use jwks::{DEFAULT_FRESH_S, MAX_FRESH_S, MIN_FRESH_S, MIN_REFRESH_INTERVAL_S
 pub use jwks_fetch::{FETCH_TIMEOUT_MS, JwksError, MAX_JWKS_BYTES};
 pub use key::{KeyError, MAX_RSA_BITS, MIN_RSA_BITS};
 pub use key_files::MAX_KEY_FILE_BYTES;
-pub use key_set::MAX_KEYS;
+pub use key_set::{MAX_KEYS, MAX_TRIED_KEYS};
 pub use mint::{MintError, Minter};
+pub use subject::SubjectMapping;
 pub use turn::{TurnCredentials, TurnMinter};
 pub use verified_tokens::{MAX_VERIFIED, VERIFIED_FOR_S};
 pub use verifier::{Verifier, VerifierStats};

@@ -67,7 +67,7 @@ impl Verifier {
         let jwks = config
             .jwks_url
             .as_ref()
-            .map(|url| Jwks::new(url, Arc::clone(&clock)))
+            .map(|url| Jwks::new(url, config.ca_file.as_deref(), Arc::clone(&clock)))
             .transpose()?;
         Ok(Self(Arc::new(Inner {
             secrets: config.hs256_secrets.iter().map(VerifyingKey::shared).collect(),
@@ -84,7 +84,7 @@ impl Verifier {
     /// also starts without them, and requests them again for a token.
     pub async fn prefetch_keys(&self) -> bool {
         match &self.0.jwks {
-            Some(jwks) => jwks.refresh().await,
+            Some(jwks) => jwks.refresh().await.is_ok(),
             None => true,
         }
     }
@@ -96,25 +96,18 @@ impl Verifier {
     /// [`TokenError`], whose text may be shown to the client.
     pub async fn verify(&self, token: &str) -> Result<Grant, TokenError> {
         let jws = Jws::parse(token, self.0.max_token_bytes)?;
-        if let Some(outcome) = self.0.verify_now(&jws) {
-            return outcome;
-        }
+        let missing = match self.0.verify_now(&jws) {
+            Ok(outcome) => return outcome,
+            Err(missing) => missing,
+        };
         let Some(jwks) = &self.0.jwks else {
-            let named = jws.kid.is_some();
-            return Err(if named {
-                TokenError::UnknownKey
-            } else {
-                TokenError::Algorithm
-            });
+            return Err(missing);
         };
         // Boxed: this branch is rare, and its state would enlarge the future of every handshake.
-        let is_current = Box::pin(jwks.refresh()).await;
-        let missing = if is_current {
-            TokenError::UnknownKey
-        } else {
-            TokenError::KeysUnavailable
-        };
-        self.0.verify_now(&jws).unwrap_or(Err(missing))
+        Box::pin(jwks.refresh())
+            .await
+            .map_err(|retry_after_s| TokenError::KeysUnavailable { retry_after_s })?;
+        self.0.verify_now(&jws).unwrap_or_else(Err)
     }
 
     /// The counters so far.
@@ -139,8 +132,8 @@ impl fmt::Debug for Verifier {
 }
 
 impl Inner {
-    /// The verification with the known keys; `None` if none of them is the token's key.
-    fn verify_now(&self, jws: &Jws<'_>) -> Option<Result<Grant, TokenError>> {
+    /// The verification with the known keys; the outer error is the refusal if no newer key set has the token's key.
+    fn verify_now(&self, jws: &Jws<'_>) -> Result<Result<Grant, TokenError>, TokenError> {
         let now_s = (self.clock)();
         let signed = match jws.algorithm.family() {
             AlgorithmFamily::Hmac => self.check_secrets(jws),
@@ -148,7 +141,7 @@ impl Inner {
                 self.check_public(jws, now_s)?
             }
         };
-        Some(signed.and_then(|()| self.rules.grant(&jws.payload()?, now_s)))
+        Ok(signed.and_then(|()| self.rules.grant(&jws.payload()?, now_s)))
     }
 
     fn check_secrets(&self, jws: &Jws<'_>) -> Result<(), TokenError> {
@@ -161,9 +154,9 @@ impl Inner {
         }
     }
 
-    fn check_public(&self, jws: &Jws<'_>, now_s: u64) -> Option<Result<(), TokenError>> {
+    fn check_public(&self, jws: &Jws<'_>, now_s: u64) -> Result<Result<(), TokenError>, TokenError> {
         if self.files.len() == 0 && self.jwks.is_none() {
-            return Some(Err(TokenError::Algorithm));
+            return Ok(Err(TokenError::Algorithm));
         }
         let known = self.jwks.as_ref().map(|jwks| {
             let known = jwks.known();
@@ -172,21 +165,27 @@ impl Inner {
         });
         let none = KeySet::default();
         let published = known.as_ref().map_or(&none, |known| &known.keys);
-        let key = match KeySet::find([&self.files, published], jws) {
-            Lookup::Key(key) => key,
-            Lookup::WrongAlgorithm => return Some(Err(TokenError::Algorithm)),
-            Lookup::Ambiguous => return Some(Err(TokenError::AmbiguousKey)),
-            Lookup::Unknown => return None,
+        let sets = [&self.files, published];
+        let keys = match KeySet::find(sets, jws) {
+            Lookup::Keys(keys) => keys,
+            Lookup::WrongAlgorithm => return Ok(Err(TokenError::Algorithm)),
+            Lookup::TooMany => return Ok(Err(TokenError::AmbiguousKey)),
+            Lookup::Unknown if jws.kid.is_some() => return Err(TokenError::UnknownKey),
+            Lookup::Unknown => return Err(TokenError::Algorithm),
         };
         let generation = known.as_ref().map_or(0, |known| known.generation);
         let fingerprint = VerifiedTokens::fingerprint(jws.token);
         if self.verified.look_up(&fingerprint, now_s, generation) {
-            return Some(Ok(()));
+            return Ok(Ok(()));
         }
-        if !key.has_signed(jws) {
-            return Some(Err(TokenError::Signature));
+        if keys.iter().any(|key| key.has_signed(jws)) {
+            self.verified.remember(fingerprint, now_s, generation);
+            return Ok(Ok(()));
         }
-        self.verified.remember(fingerprint, now_s, generation);
-        Some(Ok(()))
+        // A key with the token's name settles it. Without one, a newer key may have signed it.
+        match KeySet::has_name(sets, jws) {
+            true => Ok(Err(TokenError::Signature)),
+            false => Err(TokenError::Signature),
+        }
     }
 }

@@ -12,7 +12,7 @@ use common::{NOW, SECRET, claims, claims_with, hs_token, secret_config, verifier
 use jsonwebtoken::Algorithm;
 use proptest::prelude::{any, prop, prop_assert, proptest};
 use serde_json::{Value, json};
-use switchboard_auth::{AuthConfig, TokenError};
+use switchboard_auth::{AuthConfig, SubjectMapping, TokenError};
 use switchboard_protocol::{DuplicatePolicy, Grant, Role};
 
 async fn verify_with(config: AuthConfig, claims: &Value) -> Result<Grant, TokenError> {
@@ -37,7 +37,7 @@ async fn all_claims_reach_the_grant() {
         "jti": "t-1", "tenant": "acme", "unknown": {"is": "ignored"},
         "switchboard": {
             "role": "backend", "send": ["team-*"], "rooms": [], "duplicate": "reject",
-            "info": {"name": "Alice"}, "unknown": 1,
+            "info": {"name": "Alice"},
         },
     }))
     .await
@@ -167,6 +167,25 @@ async fn a_claim_of_the_wrong_form_is_named_in_the_refusal() {
         (claims_with("switchboard", json!("x")), "`switchboard`"),
         (switchboard("role", json!("admin")), "`switchboard.role`"),
         (switchboard("duplicate", json!(true)), "`switchboard.duplicate`"),
+        (
+            switchboard("sendd", json!(["bob"])),
+            "`switchboard.sendd` is not known",
+        ),
+        (
+            switchboard("Role", json!("peer")),
+            "`switchboard.Role` is not known",
+        ),
+        (
+            claims_with("exp", json!((NOW + 600) * 1_000)),
+            "`exp` is too large for a time in seconds",
+        ),
+        (claims_with("iat", json!(NOW * 1_000)), "milliseconds"),
+        (claims_with("nbf", json!(NOW as f64 * 1_000.0)), "milliseconds"),
+        (claims_with("exp", json!(1e300)), "milliseconds"),
+        (
+            claims_with("sub", json!("auth0|507f1f77")),
+            "auth.subject_mapping",
+        ),
         (switchboard("send", json!("*")), "`switchboard.send`"),
         (switchboard("send", json!([1])), "`switchboard.send`"),
         (
@@ -284,6 +303,18 @@ async fn a_token_over_the_limit_is_refused_by_its_length_alone() {
         }
     );
     assert_eq!((error.code(), error.http_status()), ("token-too-large", 401));
+}
+
+#[tokio::test]
+async fn a_subject_with_other_characters_is_a_peer_where_the_mapping_says_how() {
+    let mapped = AuthConfig {
+        subject_mapping: SubjectMapping::Escape,
+        ..secret_config()
+    };
+    let grant = verify_with(mapped, &claims_with("sub", json!("auth0|507f1f77")))
+        .await
+        .unwrap();
+    assert_eq!(grant.peer.as_str(), "default/auth0=7C507f1f77");
 }
 
 #[tokio::test]

@@ -2,14 +2,12 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
-    sync::Arc,
     time::{Duration, Instant},
 };
 
 use http::{HeaderValue, Request, header};
 #[cfg(target_os = "linux")]
 use nix::sys::socket::{setsockopt, sockopt::IpBindAddressNoPort};
-use rustls::{ClientConfig, RootCertStore};
 use switchboard_protocol::SUBPROTOCOL;
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio_tungstenite::{
@@ -39,7 +37,7 @@ pub(crate) async fn open(options: &ConnectOptions) -> Result<(Socket, Duration),
         .max_frame_size(Some(options.message_bytes));
     let is_tls = request.uri().scheme_str() == Some("wss");
     let connector = if is_tls {
-        Connector::Rustls(tls())
+        Connector::Rustls(options.trust.config())
     } else {
         Connector::Plain
     };
@@ -129,22 +127,6 @@ pub async fn dial(address: SocketAddr, from: Option<IpAddr>) -> std::io::Result<
     setsockopt(&socket, IpBindAddressNoPort, &true)?;
     socket.bind(SocketAddr::new(from, 0))?;
     socket.connect(address).await
-}
-
-fn tls() -> Arc<ClientConfig> {
-    let roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    #[expect(
-        clippy::expect_used,
-        reason = "the provider supports the versions it calls its defaults"
-    )]
-    Arc::new(
-        builder
-            .expect("default versions")
-            .with_root_certificates(roots)
-            .with_no_client_auth(),
-    )
 }
 
 #[expect(

@@ -9,6 +9,7 @@ mod error;
 mod options;
 mod report;
 mod session;
+mod trust;
 
 pub use backoff::Backoff;
 pub use client::{Client, Handshake};
@@ -17,3 +18,4 @@ pub use error::{ClientError, ConnectError, Problem};
 pub use options::{AcksBy, ConnectOptions, Resume, TokenVia};
 pub use report::SendReport;
 pub use session::{Session, SessionError, SessionEvent, SessionOptions, TokenSource};
+pub use trust::Trust;

@@ -4,6 +4,8 @@ use std::{net::IpAddr, time::Duration};
 
 use switchboard_protocol::Secret;
 
+use crate::Trust;
+
 /// Which part of the handshake carries the token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TokenVia {
@@ -52,6 +54,8 @@ pub struct ConnectOptions {
     pub origin: Option<String>,
     /// The source address; a load generator needs several for many connections.
     pub bind_address: Option<IpAddr>,
+    /// Whom the client trusts behind `wss://`.
+    pub trust: Trust,
     /// How long connecting may take, up to and including `welcome`.
     pub timeout: Duration,
     /// Bytes of the read buffer.
@@ -73,6 +77,7 @@ impl ConnectOptions {
             resume: None,
             origin: None,
             bind_address: None,
+            trust: Trust::default(),
             timeout: Duration::from_secs(10),
             read_buffer_bytes: 1024,
             message_bytes: 1024 * 1024,

@@ -1,9 +1,9 @@
 //! From an admitted client to its end, over any transport: opened, attached, welcomed, served, closed. Not who is
 //! admitted (`admission`), not the loop (`connection`).
 
-use std::{future::poll_fn, task::Poll, time::Duration};
+use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
 
-use switchboard_core::{Attachment, BrokerError};
+use switchboard_core::{Attachment, BrokerError, OnDisconnect};
 use switchboard_protocol::{
     CloseCode, ErrorCode, Event, Grant, Secret, Welcome, WelcomeLimits, codec::Codec,
 };
@@ -65,11 +65,11 @@ async fn attach<T: Transport, C: Codec>(
     } = *admitted;
     let gauge = edge.telemetry.connection_opened(T::LABEL);
     let mut transport = T::open(opening).await?;
-    // A client that has given up must not displace its own session, and takes nothing out of its offline queue.
-    let mut early = early_frame(&mut transport).await?;
     let mut codec = C::default();
     let acks = request.acks;
-    let attachment = match edge.router.attach(&grant.peer, request).await {
+    let attaching = edge.router.attach(&grant.peer, request);
+    let (attached, first) = with_first_frame(&mut transport, attaching).await;
+    let attachment = match attached {
         Ok(attachment) => attachment,
         Err(error) => {
             tracing::debug!(%error, "a peer could not be attached");
@@ -80,11 +80,20 @@ async fn attach<T: Transport, C: Codec>(
             return None;
         }
     };
+    let early = match first {
+        None => None,
+        Some(Ok(Frame::Close(close))) => {
+            give_up(attachment, transport, ConnectionEnd::ByClient(close)).await;
+            return None;
+        }
+        Some(Err(end)) => {
+            give_up(attachment, transport, end).await;
+            return None;
+        }
+        Some(Ok(frame)) => Some(Box::new(frame)),
+    };
     let ice = ice::servers(&edge, &grant.peer);
     let ice_refresh_at_s = ice.refresh_at_s;
-    if early.is_none() {
-        early = early_frame(&mut transport).await?;
-    }
     let welcome = Event::Welcome(Box::new(welcome(&edge, &grant, &attachment, ice)));
     say(&mut transport, &mut codec, &welcome).await?;
     edge.telemetry.connect_seconds(started.elapsed());
@@ -97,14 +106,33 @@ async fn attach<T: Transport, C: Codec>(
     })
 }
 
-/// The frame that the client has sent already, if any; `None` if it has closed the connection.
-async fn early_frame<T: Transport>(transport: &mut T) -> Option<Option<Frame>> {
-    let polled = poll_fn(|cx| Poll::Ready(transport.poll_frame(cx))).await;
-    match polled {
-        Poll::Pending => Some(None),
-        Poll::Ready(Ok(Frame::Close(_)) | Err(_)) => None,
-        Poll::Ready(Ok(frame)) => Some(Some(frame)),
+/// The output of `attaching`, and the client's first frame if it came meanwhile. A client waits for `welcome`, so most
+/// often this is a client that gives up.
+async fn with_first_frame<T: Transport, O>(
+    transport: &mut T,
+    attaching: impl Future<Output = O>,
+) -> (O, Option<Result<Frame, ConnectionEnd>>) {
+    let mut first = None;
+    let mut attaching = pin!(attaching);
+    let output = poll_fn(|cx| {
+        if first.is_none()
+            && let Poll::Ready(frame) = transport.poll_frame(cx)
+        {
+            first = Some(frame);
+        }
+        attaching.as_mut().poll(cx)
+    });
+    (output.await, first)
+}
+
+/// Ends an attempt whose client gave up before `welcome`, however it did so. A session that it wanted to resume stays as
+/// it was. Nobody can resume a new one.
+async fn give_up<T: Transport>(mut attachment: Attachment, transport: T, end: ConnectionEnd) {
+    if !attachment.is_resumed() {
+        attachment.on_disconnect(OnDisconnect::End);
     }
+    drop(attachment);
+    transport.close(end).await;
 }
 
 /// Sends one event; `None` if the client does not take it.

@@ -1,6 +1,6 @@
 //! The settings of the public port. The node fills them from `[server]` and `[limits]`.
 
-use std::time::Duration;
+use std::{os::fd::RawFd, time::Duration};
 
 /// Settings of the public port.
 #[derive(Debug, Clone)]
@@ -19,6 +19,9 @@ pub struct EdgeConfig {
     pub connects_per_second: u32,
     /// How long a client may take to send the head of a request, and to stay idle between two requests.
     pub handshake_timeout: Duration,
+    /// The first number of a file that a client's connection may not have; the files from there on are kept for the
+    /// operations port and the bus.
+    pub first_reserved_file: RawFd,
 }
 
 impl Default for EdgeConfig {
@@ -30,6 +33,7 @@ impl Default for EdgeConfig {
             max_handshakes: 4096,
             connects_per_second: 4000,
             handshake_timeout: Duration::from_secs(10),
+            first_reserved_file: RawFd::MAX,
         }
     }
 }

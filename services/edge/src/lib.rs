@@ -16,6 +16,7 @@ mod config;
 pub mod conformance;
 mod connection;
 mod drain;
+mod files;
 mod ice;
 mod limits;
 mod listener;

@@ -11,7 +11,7 @@ use hyper_util::{
 };
 use tokio::{net::TcpListener, sync::Semaphore};
 
-use crate::{state::Edge, stream::Stream};
+use crate::{files, state::Edge, stream::Stream};
 
 /// hyper's buffer for the head of a request; a token of the largest size fits.
 const HEAD_BYTES: usize = 16 * 1024;
@@ -28,6 +28,7 @@ pub async fn serve(edge: Arc<Edge>, listener: TcpListener, routes: Routes) {
             return;
         };
         match listener.accept().await {
+            Ok((tcp, _)) if files::is_reserved(&tcp, &edge) => files::refuse(tcp, &edge),
             Ok((tcp, _)) => {
                 let (edge, routes) = (Arc::clone(&edge), routes.clone());
                 let tracker = edge.connections.clone();

@@ -73,7 +73,11 @@ impl Problem {
 impl From<&TokenError> for Problem {
     fn from(error: &TokenError) -> Self {
         let status = StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::UNAUTHORIZED);
-        Self::new(status, error.code(), "The token was refused", error.to_string())
+        let problem = Self::new(status, error.code(), "The token was refused", error.to_string());
+        if let TokenError::KeysUnavailable { retry_after_s } = error {
+            return problem.retry_after(Duration::from_secs(*retry_after_s));
+        }
+        problem
     }
 }
 

@@ -1,5 +1,5 @@
 //! One HTTP request to a server on 127.0.0.1, as much as readiness checks and operations ports need. Not an HTTP
-//! client: HTTP/1.0, no headers of the caller's, one connection per request.
+//! client: HTTP/1.0, no headers of the caller's but a token, one connection per request.
 
 use std::{io, net::Ipv4Addr, time::Duration};
 
@@ -24,15 +24,18 @@ pub struct Answer {
     pub body: String,
 }
 
-/// Sends `method` for `path` to `port` without a body.
+/// Sends `method` for `path` to `port` without a body, with a bearer token where one is given.
 ///
 /// # Errors
 /// When there is no answer within 3 seconds, or it is not HTTP.
-pub async fn request(method: &str, port: u16, path: &str) -> io::Result<Answer> {
+pub async fn request(method: &str, port: u16, path: &str, token: Option<&str>) -> io::Result<Answer> {
     let exchange = async {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
         // With HTTP/1.0 the body is as it is, and the server closes the connection behind it.
-        let request = format!("{method} {path} HTTP/1.0\r\nhost: 127.0.0.1\r\ncontent-length: 0\r\n\r\n");
+        let token = token.map(|token| format!("authorization: Bearer {token}\r\n"));
+        let token = token.unwrap_or_default();
+        let request =
+            format!("{method} {path} HTTP/1.0\r\nhost: 127.0.0.1\r\n{token}content-length: 0\r\n\r\n");
         stream.write_all(request.as_bytes()).await?;
         let mut text = String::new();
         stream.take(MAX_ANSWER_BYTES).read_to_string(&mut text).await?;

@@ -17,10 +17,11 @@ pub mod resp;
 pub mod rivals;
 pub mod stats;
 mod stopped;
+mod tls_server;
 mod wait;
 
 pub use coturn::Coturn;
-pub use node::{NodeProcess, binary};
+pub use node::{NodeProcess, OPS_TOKEN, binary};
 pub use oracle::{ClientNo, Oracle, OracleReport, Recovery};
 pub use ports::Port;
 pub use process::{Process, Recipe};
@@ -29,4 +30,5 @@ pub use proxy::{ConnectionInfo, FaultProxy, Side};
 pub use ready::Ready;
 pub use redis::{REDIS, RedisOptions, RedisServer};
 pub use resident::resident_kib;
+pub use tls_server::TlsServer;
 pub use wait::{PATIENCE, wait_until};

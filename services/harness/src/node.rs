@@ -18,6 +18,9 @@ use crate::{
 /// The variable that names the node's binary.
 const BINARY_VARIABLE: &str = "SWITCHBOARD_BIN";
 
+/// The token of the operations ports of nodes that are started here; they listen on loopback.
+pub const OPS_TOKEN: &str = "of-nodes-started-by-the-harness";
+
 /// The `switchboard` binary: the `named` one, or that in `SWITCHBOARD_BIN`, or the one in the folder of this program.
 ///
 /// # Errors
@@ -84,6 +87,7 @@ impl NodeProcess {
             program: binary.to_owned(),
             arguments: vec!["serve".into(), "--config".into(), file.into()],
             environment: vec![
+                ("SWITCHBOARD__OPS__TOKEN", OPS_TOKEN.to_owned()),
                 ("SWITCHBOARD__NODE__ID", id.to_owned()),
                 ("SWITCHBOARD__SERVER__LISTEN", listen(&public)),
                 ("SWITCHBOARD__SERVER__OPS_LISTEN", listen(&ops)),
@@ -137,7 +141,7 @@ impl NodeProcess {
     /// # Errors
     /// When there is none.
     pub async fn get(&self, path: &str) -> io::Result<Answer> {
-        http::request("GET", self.ops, path).await
+        http::request("GET", self.ops, path, None).await
     }
 
     /// The status of a GET on the operations port; `None` when there is no answer.
@@ -147,7 +151,7 @@ impl NodeProcess {
 
     /// The status of a POST on the operations port; `None` when there is no answer.
     pub async fn post(&self, path: &str) -> Option<u16> {
-        let answer = http::request("POST", self.ops, path).await;
+        let answer = http::request("POST", self.ops, path, Some(OPS_TOKEN)).await;
         answer.ok().map(|answer| answer.status)
     }
 

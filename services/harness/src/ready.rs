@@ -44,12 +44,12 @@ impl Ready {
                     .map_err(|error| format!("port {port}: {error}"))
             }
             Self::Answers(port) => {
-                let answer = http::request("GET", *port, "/").await;
+                let answer = http::request("GET", *port, "/", None).await;
                 answer
                     .map(drop)
                     .map_err(|error| format!("GET / on port {port}: {error}"))
             }
-            Self::Readyz(port) => match http::request("GET", *port, "/readyz").await {
+            Self::Readyz(port) => match http::request("GET", *port, "/readyz", None).await {
                 Ok(answer) if answer.status == 200 => Ok(()),
                 Ok(answer) => Err(format!(
                     "GET /readyz is {}: {}",

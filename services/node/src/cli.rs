@@ -1,6 +1,6 @@
 //! The command line, which scripts depend on. Only its form; each command is a module of `command`.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, sync::LazyLock};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -8,11 +8,20 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 ///
 /// Start with `switchboard dev` and open the printed address in two tabs.
 #[derive(Debug, Parser)]
-#[command(version, about, max_term_width = 100, propagate_version = true)]
+#[command(name = "switchboard", version = version(), max_term_width = 100, propagate_version = true)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// Version and commit, for people and for reports of errors.
+fn version() -> &'static str {
+    static VERSION: LazyLock<String> = LazyLock::new(|| {
+        let commit = option_env!("SWITCHBOARD_COMMIT").unwrap_or("unknown");
+        format!("{} (commit {commit})", env!("CARGO_PKG_VERSION"))
+    });
+    &VERSION
 }
 
 /// The commands.
@@ -111,6 +120,9 @@ pub enum TokenCommand {
     },
 }
 
+/// The longest life of a minted token, in seconds: 100 years.
+const MAX_TTL_S: u64 = 3_155_760_000;
+
 /// `switchboard token mint`.
 #[derive(Debug, Args)]
 pub struct Mint {
@@ -130,7 +142,7 @@ pub struct Mint {
     #[arg(long, requires = "key_file")]
     pub kid: Option<String>,
     /// How long the token is valid, in seconds.
-    #[arg(long, default_value_t = 3600)]
+    #[arg(long, default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..=MAX_TTL_S))]
     pub ttl_s: u64,
     /// The tenant.
     #[arg(long)]
@@ -158,6 +170,9 @@ pub struct Connect {
     /// A file that holds the token.
     #[arg(long, conflicts_with = "token")]
     pub token_file: Option<PathBuf>,
+    /// A PEM file of authorities that may certify a wss:// node, in addition to those of the system.
+    #[arg(long, env = "SWITCHBOARD_CA_FILE")]
+    pub ca_file: Option<PathBuf>,
 }
 
 /// `switchboard listen`.

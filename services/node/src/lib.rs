@@ -6,6 +6,8 @@ pub mod command;
 pub mod config;
 mod demo;
 mod drain;
+mod files;
+mod loopback;
 mod memory;
 mod node;
 mod ops;
@@ -14,3 +16,4 @@ mod turn_server;
 mod wanted;
 
 pub use node::Node;
+pub use ops::OpsAccess;

@@ -4,7 +4,7 @@
 use std::{convert::Infallible, net::SocketAddr, sync::Arc};
 
 use anyhow::Context as _;
-use axum::Router as Routes;
+use axum::{Router as Routes, middleware};
 use switchboard_auth::{IceServers, Minter, Verifier};
 use switchboard_broker::{MemoryBroker, MemoryBus, RedisBroker};
 use switchboard_core::{Broker, Router};
@@ -16,8 +16,9 @@ use crate::{
     config::{BrokerSettings, DrainSettings, Settings},
     demo,
     drain::DrainControl,
-    memory,
-    ops::{self, Ops},
+    files::FileLimit,
+    loopback, memory,
+    ops::{self, Ops, OpsAccess},
     readiness::Readiness,
     wanted::Wanted,
 };
@@ -33,6 +34,7 @@ pub struct Node {
     public: TcpListener,
     public_routes: Routes,
     ops: TcpListener,
+    ops_access: OpsAccess,
     drain: DrainSettings,
     rebalance: RebalancePlan,
 }
@@ -42,7 +44,10 @@ impl Node {
     ///
     /// # Errors
     /// When a key cannot be used or a port is taken; the message names it.
-    pub async fn bind(settings: Settings) -> anyhow::Result<Self> {
+    pub async fn bind(mut settings: Settings) -> anyhow::Result<Self> {
+        let files = FileLimit::raise();
+        files.warn_below(settings.edge.max_connections);
+        settings.edge.first_reserved_file = files.first_reserved();
         let telemetry = match settings.otlp() {
             Some(otlp) => Telemetry::traced(settings.node.as_str(), &otlp)?,
             None => Telemetry::new(settings.node.as_str()),
@@ -73,6 +78,7 @@ impl Node {
         let mut public_routes = switchboard_edge::routes(&edge);
         if let Some(secret) = settings.demo_secret {
             public_routes = public_routes.merge(demo::routes(Minter::hs256(&secret)?, audience));
+            public_routes = public_routes.layer(middleware::from_fn(loopback::refuse_other_hosts));
         }
         let readiness = Arc::new(Readiness::new(Arc::clone(&router)));
         Ok(Self {
@@ -85,6 +91,7 @@ impl Node {
             public,
             public_routes,
             ops,
+            ops_access: settings.ops,
             drain: settings.drain,
             rebalance: settings.rebalance,
         })
@@ -111,14 +118,15 @@ impl Node {
     /// # Errors
     /// When the operations port fails.
     pub async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<DrainReport> {
+        tracing::info!(public = %self.public_address()?, ops = %self.ops_address()?, "listening");
         let (wanted, changes) = watch::channel(Wanted::Serving);
-        let ops_routes = ops::routes(Ops {
+        let ops = Ops {
             readiness: Arc::clone(&self.readiness),
             router: Arc::clone(&self.router),
             telemetry: self.telemetry.clone(),
             wanted: wanted.clone(),
-        });
-        tracing::info!(public = %self.public_address()?, ops = %self.ops_address()?, "listening");
+        };
+        let ops_routes = ops::routes(ops, self.ops_access);
         let drain = DrainControl {
             edge: Arc::clone(&self.edge),
             readiness: Arc::clone(&self.readiness),
@@ -142,13 +150,10 @@ impl Node {
             () = switchboard_edge::serve(Arc::clone(&self.edge), self.public, self.public_routes) => {
                 anyhow::bail!("the public port stopped by itself")
             }
-            outcome = async { axum::serve(self.ops, ops_routes).await } => {
-                outcome.context("the operations port failed")?;
-                anyhow::bail!("the operations port stopped by itself")
-            }
+            never = ops::serve(self.ops, ops_routes, self.telemetry.clone()) => match never {},
             report = drain.run(changes) => {
-                self.broker.shutdown().await;
-                self.telemetry.shutdown_traces().await;
+                // Each has a bound of its own; a collector that hangs costs the claims no time.
+                tokio::join!(self.broker.shutdown(), self.telemetry.shutdown_traces());
                 Ok(report)
             }
         }

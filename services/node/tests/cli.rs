@@ -65,6 +65,27 @@ fn a_wrong_key_ends_with_64_and_names_the_key_before_any_port_opens() {
             format!("{secret}[rebalance]\nmax_connection_age_jitter = 1.5\n"),
             "rebalance.max_connection_age_jitter",
         ),
+        (
+            format!("{secret}[telemetry]\notlp_endpoint = \"https://collector:4317\"\n"),
+            "telemetry.otlp_endpoint",
+        ),
+        (
+            format!("{secret}[telemetry]\notlp_endpoint = \"collector:4317\"\n"),
+            "telemetry.otlp_endpoint",
+        ),
+        (
+            format!("{secret}[telemetry]\nlog_filter = \"a=b=c\"\n"),
+            "telemetry.log_filter",
+        ),
+        (
+            format!("{secret}[server]\nlisten = \"127.0.0.1:9090\"\n"),
+            "server.ops_listen",
+        ),
+        (format!("{secret}[ops]\ntoken = \"short\"\n"), "ops.token"),
+        (
+            format!("{secret}[ops]\nallowed_hosts = [\"http://n1.example\"]\n"),
+            "ops.allowed_hosts",
+        ),
         ("[auth]\nhs256_secret = \"short\"\n".to_owned(), "auth"),
         (String::new(), "auth"),
     ];
@@ -102,6 +123,111 @@ fn the_printed_defaults_are_a_valid_file_once_there_is_a_key() {
     );
     let schema: serde_json::Value = serde_json::from_slice(&run(&["config", "schema"], &[]).stdout).unwrap();
     assert!(schema["properties"]["broker"].is_object());
+}
+
+#[test]
+fn an_error_of_the_configuration_names_where_it_stands_and_an_example() {
+    let file = config_file(&format!(
+        "[auth]\nhs256_secret = \"{SECRET}\"\n[server]\nlisten = \"localhost:7951\"\n[limits]\nconnections = \"many\"\n"
+    ));
+    let check = ["config", "check", "--config", path(&file)];
+    let output = run(&check, &[]);
+    let address = said(&output);
+    assert!(address.contains(path(&file)), "{address}");
+    let output = run(
+        &check,
+        &[
+            ("SWITCHBOARD__SERVER__LISTEN", "localhost:7951"),
+            ("SWITCHBOARD__LIMITS__CONNECTIONS", "9"),
+        ],
+    );
+    let variable = said(&output);
+    assert_eq!(output.status.code(), Some(64));
+    for part in [
+        "server.listen",
+        "SWITCHBOARD__SERVER__LISTEN",
+        "IP address",
+        "0.0.0.0:8080",
+    ] {
+        assert!(variable.contains(part), "{part}: {variable}");
+    }
+    let output = run(&check, &[("SWITCHBOARD__SERVER__LISTEN", "127.0.0.1:0")]);
+    let number = said(&output);
+    for part in ["limits.connections", path(&file), "connections = 100000"] {
+        assert!(number.contains(part), "{part}: {number}");
+    }
+}
+
+#[test]
+fn a_mode_that_is_not_served_is_refused_with_those_that_are() {
+    let file = config_file(&format!(
+        "[auth]\nhs256_secret = \"{SECRET}\"\n[broker]\nredis_mode = \"sentinel\"\n"
+    ));
+    let refusal = said(&run(&["config", "check", "--config", path(&file)], &[]));
+    for part in ["broker.redis_mode", "in this version", "`standalone`"] {
+        assert!(refusal.contains(part), "{part}: {refusal}");
+    }
+    let file = config_file("[auth\n");
+    let refusal = said(&run(&["config", "check", "--config", path(&file)], &[]));
+    assert!(
+        refusal.contains("line 1") && refusal.contains(path(&file)),
+        "{refusal}"
+    );
+}
+
+#[test]
+fn a_variable_with_one_underscore_is_named_with_the_right_one() {
+    let output = run(
+        &["config", "check"],
+        &[
+            ("SWITCHBOARD_REDIS_URL", "redis://a"),
+            ("SWITCHBOARD__AUTH__HS256_SECRET", SECRET),
+        ],
+    );
+    assert!(output.status.success(), "{}", said(&output));
+    let sentence = "SWITCHBOARD_REDIS_URL is not read; the variable of broker.redis_urls is SWITCHBOARD__BROKER__REDIS_URLS";
+    assert!(text(&output.stderr).contains(sentence), "{}", said(&output));
+}
+
+#[test]
+fn every_key_is_printed_with_its_meaning_also_those_without_a_default() {
+    let defaults = text(&run(&["config", "default"], &[]).stdout);
+    for key in [
+        "# hs256_secret_file =",
+        "# public_keys_dir =",
+        "# redis_url_file =",
+        "# turn_secret_file =",
+        "# ca_file =",
+    ] {
+        assert!(defaults.contains(key), "{key}\n{defaults}");
+    }
+    assert!(
+        defaults.contains("# Address of the public port.\nlisten ="),
+        "{defaults}"
+    );
+}
+
+#[test]
+fn the_version_names_the_program_and_its_commit() {
+    let version = text(&run(&["--version"], &[]).stdout);
+    assert!(
+        version.starts_with("switchboard ") && version.contains("commit"),
+        "{version}"
+    );
+}
+
+#[test]
+fn an_authority_file_that_cannot_be_used_is_named() {
+    let config = config_file(&format!(
+        "[auth]\nhs256_secret = \"{SECRET}\"\njwks_url = \"https://a.example/\"\n[tls]\nca_file = \"/nowhere.pem\"\n"
+    ));
+    let output = run(&["config", "check", "--config", path(&config)], &[]);
+    assert_eq!(output.status.code(), Some(64));
+    assert!(
+        said(&output).contains("tls.ca_file: /nowhere.pem"),
+        "{}",
+        said(&output)
+    );
 }
 
 #[test]

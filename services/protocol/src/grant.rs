@@ -1,7 +1,7 @@
 //! What a verified token allows, as plain data, with patterns of the peer IDs that the peer may send to. Not here:
 //! verification (crate `auth`) and the end of a grant (crate `core`).
 
-use std::fmt;
+use std::{cmp::Ordering, fmt};
 
 use serde_json::value::RawValue;
 
@@ -28,6 +28,28 @@ pub struct Grant {
     pub issued_at: Option<u64>,
     /// The token's `jti`, for revocation.
     pub token_id: Option<Box<str>>,
+}
+
+impl Grant {
+    /// Whether this grant may take the place of `current` on a connection. A token that was issued earlier may not, and one
+    /// that grants more must have been issued later: a token that leaked once cannot undo what a later one took away.
+    ///
+    /// # Errors
+    /// Otherwise, a sentence for the client.
+    pub fn check_renewal(&self, current: &Self) -> Result<(), &'static str> {
+        match self.issued_at.cmp(&current.issued_at) {
+            Ordering::Greater => Ok(()),
+            Ordering::Less => Err("the token was issued (iat) before the one in use"),
+            Ordering::Equal if self.is_within(current) => Ok(()),
+            Ordering::Equal => Err("the token grants more than the one in use; it needs a later `iat`"),
+        }
+    }
+
+    /// Whether this grant allows nothing that `other` does not. Its end is no part of that.
+    fn is_within(&self, other: &Self) -> bool {
+        let has_role = self.role == other.role || self.role == Role::Peer;
+        has_role && self.send.is_within(&other.send) && self.rooms.is_within(&other.rooms)
+    }
 }
 
 /// The claim `switchboard.role`.
@@ -87,6 +109,20 @@ impl Patterns {
         match &self.0 {
             None => true,
             Some(patterns) => patterns.iter().any(|pattern| matches(pattern, name)),
+        }
+    }
+}
+
+impl Patterns {
+    /// Whether each name that these allow is allowed by `other`, as far as single patterns show it: a pattern of `other`
+    /// must cover each one here.
+    #[must_use]
+    fn is_within(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (_, None) => true,
+            (None, Some(_)) => false,
+            // A star of the outer pattern also covers a star, whatever that stands for.
+            (Some(own), Some(_)) => own.iter().all(|pattern| other.allow(pattern)),
         }
     }
 }
@@ -152,6 +188,51 @@ mod tests {
         assert!(Patterns::default().allow("anyone"));
         assert!(patterns(&["x", "*"]).allow("anyone"));
         assert!(!patterns(&[]).allow("anyone"));
+    }
+
+    fn grant(issued_at: Option<u64>, send: &[&str]) -> Grant {
+        Grant {
+            peer: PeerKey::parse("default/alice").unwrap(),
+            role: Role::Peer,
+            send: patterns(send),
+            rooms: Patterns::any(),
+            info: None,
+            duplicate: DuplicatePolicy::Replace,
+            expires_at: 9,
+            issued_at,
+            token_id: None,
+        }
+    }
+
+    #[test]
+    fn an_older_token_renews_nothing_and_a_wider_one_must_be_newer() {
+        let current = grant(Some(100), &["team-*", "bob"]);
+        for (issued_at, send, may) in [
+            (Some(99), &["bob"][..], false),
+            (None, &["bob"], false),
+            (Some(100), &["bob"], true),
+            (Some(100), &["team-a*", "team-*"], true),
+            (Some(100), &["team*"], false),
+            (Some(100), &["*"], false),
+            (Some(100), &["carol"], false),
+            (Some(101), &["*"], true),
+        ] {
+            let outcome = grant(issued_at, send).check_renewal(&current);
+            assert_eq!(outcome.is_ok(), may, "{issued_at:?} {send:?}");
+        }
+        let backend = Grant {
+            role: Role::Backend,
+            ..grant(Some(100), &["bob"])
+        };
+        assert!(backend.check_renewal(&current).is_err());
+        assert!(grant(Some(100), &["bob"]).check_renewal(&backend).is_ok());
+        let undated = grant(None, &["bob"]);
+        assert!(
+            undated.check_renewal(&undated).is_ok(),
+            "tokens without `iat` may renew"
+        );
+        assert!(grant(None, &["*"]).check_renewal(&undated).is_err());
+        assert!(grant(Some(1), &["*"]).check_renewal(&undated).is_ok());
     }
 
     #[test]

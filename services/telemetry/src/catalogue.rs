@@ -50,6 +50,8 @@ catalogue! {
     CLOSES_TOTAL = Kind::Counter, "switchboard_closes_total", ["code"], "Client connections that have closed, by close code.";
     SESSIONS = Kind::Gauge, "switchboard_sessions", [], "Sessions attached to a connection of the node.";
     REFUSALS_TOTAL = Kind::Counter, "switchboard_connect_refusals_total", ["reason"], "Handshakes that the node refused, by reason.";
+    OPS_REFUSALS_TOTAL = Kind::Counter, "switchboard_ops_refusals_total", [], "Requests that the operations port refused because of their Host, origin or token.";
+    OPS_CUT_TOTAL = Kind::Counter, "switchboard_ops_connections_cut_total", [], "Connections to the operations port that gave their place to a newer connection.";
     HANDSHAKE_TIMEOUTS_TOTAL = Kind::Counter, "switchboard_handshake_timeouts_total", [], "Handshakes whose request head did not arrive in time.";
     CONNECT_SECONDS = Kind::Histogram(SECONDS), "switchboard_connect_duration_seconds", [], "Seconds from the handshake request to welcome.";
     TAKEOVERS_TOTAL = Kind::Counter, "switchboard_takeovers_total", [], "Sessions replaced by a newer connection of the same peer.";
@@ -87,5 +89,6 @@ catalogue! {
     DRAINING = Kind::Gauge, "switchboard_draining", [], "1 while the node drains, else 0.";
     GOAWAYS_TOTAL = Kind::Counter, "switchboard_goaways_total", ["reason"], "Clients that the node asked to move, by reason.";
     CLUSTER_MEAN = Kind::Gauge, "switchboard_cluster_mean_connections", [], "Mean number of open connections per node, over the nodes that accept clients; 0 while unknown.";
+    TRACE_EXPORT_FAILURES_TOTAL = Kind::Counter, "switchboard_trace_export_failures_total", [], "Batches of spans that the collector did not take.";
     BUILD_INFO = Kind::Gauge, "switchboard_build_info", ["version", "commit"], "Always 1; the labels name the version and the commit of the node.";
 }

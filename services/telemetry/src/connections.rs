@@ -70,6 +70,17 @@ impl Telemetry {
         tracing::debug!(reason = reason.as_str(), "handshake refused");
     }
 
+    /// The operations port refused a request.
+    pub fn ops_refused(&self, why: &str) {
+        self.metrics.ops_refusals.inc();
+        tracing::debug!(why, "a request to the operations port was refused");
+    }
+
+    /// A connection to the operations port gave its place to a newer one.
+    pub fn ops_connection_cut(&self) {
+        self.metrics.ops_cut.inc();
+    }
+
     /// A request head did not arrive in time.
     pub fn handshake_timeout(&self) {
         self.metrics.handshake_timeouts.inc();

@@ -39,6 +39,8 @@ labels! {
         Origin = "origin",
         /// The node has its maximum number of connections.
         Limit = "limit",
+        /// The files that are left are kept for the operations port and the bus.
+        Files = "files",
         /// More clients connect per second than the node accepts.
         ConnectRate = "connect-rate",
         /// The node is draining.

@@ -7,6 +7,7 @@
 mod broker;
 mod catalogue;
 mod connections;
+mod export;
 mod labels;
 mod logging;
 mod message_spans;
@@ -24,7 +25,7 @@ pub use labels::{
     Budget, BudgetScope, BusRebuild, Goaway, MemoryShed, Path, Queue, RedisOp, RefusalReason, ResumeOutcome,
     Transport,
 };
-pub use logging::{LogFormat, TelemetryError, init_logging};
+pub use logging::{LogFormat, TelemetryError, check_filter, init_logging};
 pub use otlp::OtlpConfig;
 pub use process::resident_bytes;
 pub use spans::MessageSpan;
@@ -65,14 +66,15 @@ impl Telemetry {
     /// [`TelemetryError`] when the endpoint is not an address. An unreachable collector is no error.
     pub fn traced(node: &str, otlp: &OtlpConfig) -> Result<Self, TelemetryError> {
         let telemetry = Self::new(node);
-        let traces = Traces::new(otlp::provider(otlp)?, Arc::clone(&telemetry.node));
+        let failures = telemetry.metrics.trace_export_failures.clone();
+        let traces = Traces::new(otlp::provider(otlp, failures)?, Arc::clone(&telemetry.node));
         Ok(Self {
             traces: Some(Arc::new(traces)),
             ..telemetry
         })
     }
 
-    /// Exports the remaining spans, for a few seconds at most. Afterwards nothing is traced.
+    /// Exports the remaining spans, for a second at most. Afterwards nothing is traced.
     pub async fn shutdown_traces(&self) {
         if let Some(traces) = self.traces.clone() {
             // The library blocks until the collector has answered.

@@ -22,13 +22,28 @@ impl TelemetryError {
     }
 }
 
+/// Checks a filter of log lines.
+///
+/// # Errors
+/// [`TelemetryError`] when it is not a valid `EnvFilter`.
+pub fn check_filter(filter: &str) -> Result<(), TelemetryError> {
+    parse(filter).map(drop)
+}
+
+fn parse(filter: &str) -> Result<EnvFilter, TelemetryError> {
+    EnvFilter::try_new(filter).map_err(|error| {
+        TelemetryError::new(format!(
+            "`{filter}` is not valid: {error}; write `info` or `switchboard_broker=debug,info`"
+        ))
+    })
+}
+
 /// Starts writing log lines. Call it once per process.
 ///
 /// # Errors
 /// [`TelemetryError`] when `filter` is not a valid `EnvFilter`, or logging was set up before.
 pub fn init_logging(format: LogFormat, filter: &str) -> Result<(), TelemetryError> {
-    let filter = EnvFilter::try_new(filter)
-        .map_err(|error| TelemetryError::new(format!("log_filter `{filter}` is not valid: {error}")))?;
+    let filter = parse(filter)?;
     let registry = tracing_subscriber::registry().with(filter);
     let outcome = match format {
         LogFormat::Json => registry

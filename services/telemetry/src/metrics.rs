@@ -29,6 +29,8 @@ pub(crate) struct Metrics {
     pub(crate) closes_other: IntCounter,
     pub(crate) sessions: IntGauge,
     pub(crate) refusals: Vec<IntCounter>,
+    pub(crate) ops_refusals: IntCounter,
+    pub(crate) ops_cut: IntCounter,
     pub(crate) handshake_timeouts: IntCounter,
     pub(crate) connect_seconds: Histogram,
     pub(crate) takeovers: IntCounter,
@@ -68,6 +70,7 @@ pub(crate) struct Metrics {
     pub(crate) draining: IntGauge,
     pub(crate) goaways: Vec<IntCounter>,
     pub(crate) cluster_mean: IntGauge,
+    pub(crate) trace_export_failures: IntCounter,
 }
 
 impl Metrics {
@@ -90,6 +93,8 @@ impl Metrics {
                 &c::REFUSALS_TOTAL,
                 &RefusalReason::ALL.map(RefusalReason::as_str),
             )?,
+            ops_refusals: counter(r, &c::OPS_REFUSALS_TOTAL)?,
+            ops_cut: counter(r, &c::OPS_CUT_TOTAL)?,
             handshake_timeouts: counter(r, &c::HANDSHAKE_TIMEOUTS_TOTAL)?,
             connect_seconds: histogram(r, &c::CONNECT_SECONDS)?,
             takeovers: counter(r, &c::TAKEOVERS_TOTAL)?,
@@ -139,6 +144,7 @@ impl Metrics {
             draining: gauge(r, &c::DRAINING)?,
             goaways: counters(r, &c::GOAWAYS_TOTAL, &Goaway::ALL.map(Goaway::as_str))?,
             cluster_mean: gauge(r, &c::CLUSTER_MEAN)?,
+            trace_export_failures: counter(r, &c::TRACE_EXPORT_FAILURES_TOTAL)?,
             registry,
         })
     }

@@ -1,6 +1,8 @@
 //! Export of traces to an OTLP collector over gRPC, in batches from a bounded queue. An unreachable collector loses
 //! spans and has no other effect.
 
+use std::time::Duration;
+
 use opentelemetry::KeyValue;
 use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
 use opentelemetry_sdk::{
@@ -8,10 +10,15 @@ use opentelemetry_sdk::{
     trace::{BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracerProvider},
 };
 
-use crate::TelemetryError;
+use prometheus::IntCounter;
+
+use crate::{TelemetryError, export::WatchedExporter};
 
 /// Spans that wait for the collector. The library drops and logs spans beyond this number.
 const QUEUED_SPANS: usize = 4096;
+
+/// How long the collector may take for one batch.
+const EXPORT_TIME: Duration = Duration::from_secs(3);
 
 /// Where traces go, and which share of them.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,10 +32,14 @@ pub struct OtlpConfig {
 }
 
 /// A provider that exports to the collector. Call it inside a tokio runtime.
-pub(crate) fn provider(config: &OtlpConfig) -> Result<SdkTracerProvider, TelemetryError> {
+pub(crate) fn provider(
+    config: &OtlpConfig,
+    failures: IntCounter,
+) -> Result<SdkTracerProvider, TelemetryError> {
     let exporter = SpanExporter::builder()
         .with_tonic()
         .with_endpoint(&config.endpoint)
+        .with_timeout(EXPORT_TIME)
         .build()
         .map_err(|error| {
             TelemetryError::new(format!("otlp_endpoint {} is not valid: {error}", config.endpoint))
@@ -45,7 +56,7 @@ pub(crate) fn provider(config: &OtlpConfig) -> Result<SdkTracerProvider, Telemet
         .build();
     Ok(SdkTracerProvider::builder()
         .with_span_processor(
-            BatchSpanProcessor::builder(exporter)
+            BatchSpanProcessor::builder(WatchedExporter::new(exporter, failures))
                 .with_batch_config(batch)
                 .build(),
         )

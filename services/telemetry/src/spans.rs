@@ -1,6 +1,6 @@
 //! Creation and export of spans. Not here: the spans of a message (`message_spans`).
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use opentelemetry::{
     Context, KeyValue,
@@ -8,6 +8,9 @@ use opentelemetry::{
 };
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider, Span};
 use switchboard_protocol::{MessageKind, TraceContext};
+
+/// How long the collector may take for the last spans. A stopping node has a grace period to keep.
+const LAST_SPANS: Duration = Duration::from_secs(1);
 
 /// A span of a message. Dropping it ends the span.
 #[derive(Debug, Default)]
@@ -43,9 +46,9 @@ impl Traces {
         }
     }
 
-    /// Exports the remaining spans. Blocks until the collector has them, or until the timeout.
+    /// Exports the remaining spans. Blocks until the collector has them, or for [`LAST_SPANS`].
     pub(crate) fn shutdown(&self) {
-        if let Err(error) = self.provider.shutdown() {
+        if let Err(error) = self.provider.shutdown_with_timeout(LAST_SPANS) {
             tracing::warn!(%error, "cannot export the last spans");
         }
     }

@@ -251,72 +251,118 @@ async fn a_drain_moves_clients_to_another_node_before_it_closes_anything_and_can
     );
 }
 
-/// Connects bob, ends his connection with `close`, and says whether his session can be resumed.
-async fn is_resumable_after(cluster: &Cluster, close: Message) -> bool {
-    let mut bob = cluster.connect(0, "bob").await.unwrap();
-    bob.send_frame(close).await.unwrap();
-    bob.closed(PATIENCE).await.unwrap();
-    let again = resume(&cluster.nodes[0], "bob", AcksBy::Socket, &bob, 0).await;
-    again.welcome().resumed
+/// Leaves a connection with a close frame of this code, or without one.
+async fn leave(mut client: Client, code: Option<u16>) {
+    let frame = code.map(|code| CloseFrame {
+        code: code.into(),
+        reason: "".into(),
+    });
+    client.send_frame(Message::Close(frame)).await.unwrap();
+    client.closed(PATIENCE).await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn only_a_good_bye_ends_a_session_and_a_reload_or_a_failure_does_not() {
+#[tokio::test]
+async fn only_close_code_1000_ends_a_session() {
     let cluster = Cluster::start(1).await.unwrap();
-    let close = |code: u16| {
-        Message::Close(Some(CloseFrame {
-            code: code.into(),
-            reason: "".into(),
-        }))
-    };
-    for (frame, is_kept) in [
-        (Message::Close(None), true),
-        (close(1001), true),
-        (close(3000), true),
-        (close(4999), true),
-        (close(1000), false),
+    let node = &cluster.nodes[0];
+    for (code, is_kept) in [
+        (None, true),
+        (Some(1001), true),
+        (Some(1011), true),
+        (Some(3000), true),
+        (Some(4999), true),
+        (Some(1000), false),
     ] {
-        let text = format!("{frame:?}");
-        assert_eq!(is_resumable_after(&cluster, frame).await, is_kept, "{text}");
+        let bob = Client::connect(&options(node, "bob", AcksBy::Client))
+            .await
+            .unwrap();
+        let resume_token = bob.welcome().resume_token.clone();
+        leave(bob, code).await;
+        let again = ConnectOptions {
+            resume: Some(Resume {
+                token: resume_token,
+                seen: 0,
+            }),
+            ..options(node, "bob", AcksBy::Client)
+        };
+        let again = Client::connect(&again).await.unwrap();
+        assert_eq!(again.welcome().resumed, is_kept, "{code:?}");
+        again.close().await;
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_attempt_that_its_client_gives_up_before_the_welcome_changes_nothing_of_the_session() {
-    let cluster = Cluster::start(1).await.unwrap();
-    let mut alice = cluster.connect(0, "alice").await.unwrap();
-    let mut bob = cluster.connect(0, "bob").await.unwrap();
-    bob.send_frame(Message::Close(None)).await.unwrap();
-    bob.closed(PATIENCE).await.unwrap();
-    let id = send(&mut alice, "bob", r#""offer""#).await;
-    is_queued(&mut alice, id).await;
-    let url = cluster.nodes[0].url();
-    let address = url.trim_start_matches("ws://").split('/').next().unwrap();
-    let request = format!(
-        "GET /v1/ws?seen=0&resume={} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-         Authorization: Bearer {}\r\n\r\n",
-        bob.welcome().resume_token.expose(),
-        token("bob").unwrap().expose(),
-    );
-    let mut attempt = TcpStream::connect(address).await.unwrap();
-    // The close frame without a code comes with the request, so it is there before any welcome.
-    let close_frame = [0x88, 0x80, 1, 2, 3, 4];
-    attempt
-        .write_all(&[request.as_bytes(), &close_frame].concat())
+#[tokio::test]
+async fn the_session_of_a_page_that_was_left_ends_after_the_away_window() {
+    let cluster = Cluster::start_with(1, "[session]\naway_window_s = 1\n")
         .await
         .unwrap();
-    let mut answer = Vec::new();
-    attempt.read_to_end(&mut answer).await.unwrap();
-    assert!(
-        answer.starts_with(b"HTTP/1.1 101 "),
-        "{}",
-        String::from_utf8_lossy(&answer)
+    let mut alice = cluster.connect(0, "alice").await.unwrap();
+    let bob = cluster.connect(0, "bob").await.unwrap();
+    leave(bob, Some(1001)).await;
+    let id = send(&mut alice, "bob", "1").await;
+    is_queued(&mut alice, id).await;
+    let outcome = alice.outcome_of(id, PATIENCE).await.unwrap().outcome;
+    assert_eq!(outcome, SendOutcome::Error(ErrorCode::Expired));
+}
+
+#[tokio::test]
+async fn an_attempt_given_up_before_welcome_changes_nothing_of_the_session_it_wanted() {
+    // A client's close frame without a code, and with 1000 and 1001, masked with zeros.
+    let closes: [&[u8]; 3] = [
+        &[0x88, 0x80, 0, 0, 0, 0],
+        &[0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8],
+        &[0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe9],
+    ];
+    let cluster = Cluster::start(1).await.unwrap();
+    let node = &cluster.nodes[0];
+    let mut alice = cluster.connect(0, "alice").await.unwrap();
+    let first = cluster.connect(0, "bob").await.unwrap();
+    let resume_token = first.welcome().resume_token.clone();
+    drop(first);
+    let detached = async || (node.metric("switchboard_sessions").await == Some(1.0)).then_some(());
+    wait_until("bob is detached", PATIENCE, detached).await.unwrap();
+    let id = send(&mut alice, "bob", "1").await;
+    is_queued(&mut alice, id).await;
+    for close in closes {
+        // The close frame is there before the node can say welcome.
+        let head = format!(
+            "GET /v1/ws?resume={}&seen=0 HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+             Sec-WebSocket-Protocol: switchboard.v1\r\nAuthorization: Bearer {token}\r\n\r\n",
+            resume_token.expose(),
+            port = node.public_port(),
+            token = token("bob").unwrap().expose(),
+        );
+        let mut given_up = TcpStream::connect(("127.0.0.1", node.public_port()))
+            .await
+            .unwrap();
+        given_up
+            .write_all(&[head.as_bytes(), close].concat())
+            .await
+            .unwrap();
+        let mut answer = Vec::new();
+        let hung_up = given_up.read_to_end(&mut answer);
+        tokio::time::timeout(PATIENCE, hung_up).await.unwrap().unwrap();
+        assert!(
+            answer.starts_with(b"HTTP/1.1 101"),
+            "{}",
+            String::from_utf8_lossy(&answer)
+        );
+    }
+    let again = ConnectOptions {
+        resume: Some(Resume {
+            token: resume_token,
+            seen: 0,
+        }),
+        ..options(node, "bob", AcksBy::Socket)
+    };
+    let mut again = Client::connect(&again).await.unwrap();
+    assert!(again.welcome().resumed && !again.welcome().gap);
+    assert_eq!(text(&mut again).await, "1");
+    assert_eq!(
+        alice.outcome_of(id, PATIENCE).await.unwrap(),
+        SendReport::delivered()
     );
-    let mut again = resume(&cluster.nodes[0], "bob", AcksBy::Socket, &bob, 0).await;
-    assert!(again.welcome().resumed);
-    assert_eq!(text(&mut again).await, r#""offer""#);
-    assert!(alice.outcome_of(id, PATIENCE).await.unwrap().is_delivered());
 }
 
 #[tokio::test(flavor = "multi_thread")]

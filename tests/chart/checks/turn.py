@@ -44,6 +44,16 @@ def the_secret_of_coturn_is_in_memory_and_in_no_manifest():
 
 
 @check
+def no_user_takes_all_relays_and_no_relay_leads_into_private_networks():
+    text = the("coturn-deployment", "ConfigMap", "-coturn")["data"]["turnserver.conf"].splitlines()
+    assert "user-quota=12" in text and "total-quota=4" in text and "no-tcp-relay" in text
+    ports = [int(line.split("=")[1]) for line in text if line.split("=")[0] in ("min-port", "max-port")]
+    assert ports[1] - ports[0] + 1 == 4, "one relay for each port"
+    for network in ("10.0.0.0-10.255.255.255", "172.16.0.0-172.31.255.255", "192.168.0.0-192.168.255.255"):
+        assert f"denied-peer-ip={network}" in text, network
+
+
+@check
 def over_tls_coturn_has_its_certificate_and_clients_the_address():
     assert config("coturn-tls")["ice"]["turn_urls"][2] == "turns:turn.example:5443?transport=tcp"
     text = the("coturn-tls", "ConfigMap", "-coturn")["data"]["turnserver.conf"]

@@ -4,8 +4,11 @@
     dead_code,
     unreachable_pub,
     missing_docs,
+    clippy::unwrap_used,
     reason = "each test file uses a part of it"
 )]
+
+pub mod issuer;
 
 use std::{
     path::Path,

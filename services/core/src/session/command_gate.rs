@@ -218,6 +218,9 @@ impl CommandGate {
                 retry_after_ms: None,
             };
         }
+        if let Err(reason) = grant.check_renewal(&self.grant) {
+            return Self::not_renewed(id, reason.into());
+        }
         let token_expires_at = grant.expires_at;
         self.grant = grant;
         self.is_expiry_announced = false;

@@ -19,7 +19,7 @@ pub enum OnDisconnect {
     /// The client may come back: the session can be resumed for the resume window.
     #[default]
     Detach,
-    /// The page went away and may be back in a moment: the session can be resumed for the away window.
+    /// The page of the client goes away, and a reload brings it back at once: resumable for the away window.
     Away,
     /// The client said good-bye, or must not come back: the session ends.
     End,

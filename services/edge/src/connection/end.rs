@@ -29,8 +29,8 @@ pub(crate) enum ConnectionEnd {
 pub(crate) enum ClientClose {
     /// The client is done: 1000.
     Done,
-    /// The page goes away: 1001. A reload is back in a moment.
-    Away,
+    /// The page of the client goes away: 1001.
+    Left,
     /// Any other code, or none: the client failed and may come back.
     Failed,
 }
@@ -43,14 +43,14 @@ impl ConnectionEnd {
             Self::ByNode(CloseCode::Normal) => OnDisconnect::Detach,
             Self::ByNode(code) => match code.client_should() {
                 ClientShould::Stop => OnDisconnect::End,
-                // A mistake costs the connection: what was sent before it still has its outcome.
+                // A mistake of the client does not cost what it sent before.
                 ClientShould::StopAndFix
                 | ClientShould::Resume
                 | ClientShould::ResumeAtOnce
                 | ClientShould::RenewToken => OnDisconnect::Detach,
             },
             Self::ByClient(ClientClose::Done) => OnDisconnect::End,
-            Self::ByClient(ClientClose::Away) => OnDisconnect::Away,
+            Self::ByClient(ClientClose::Left) => OnDisconnect::Away,
             Self::ByClient(ClientClose::Failed) | Self::ProtocolError | Self::Lost => OnDisconnect::Detach,
         }
     }
@@ -71,12 +71,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_session_ends_with_a_good_bye_and_outlives_every_failure() {
+    fn a_session_ends_only_when_its_client_says_so_or_must_not_come_back() {
         for (end, expected) in [
             (ConnectionEnd::Lost, OnDisconnect::Detach),
             (ConnectionEnd::ByClient(ClientClose::Failed), OnDisconnect::Detach),
             (ConnectionEnd::ByClient(ClientClose::Done), OnDisconnect::End),
-            (ConnectionEnd::ByClient(ClientClose::Away), OnDisconnect::Away),
+            (ConnectionEnd::ByClient(ClientClose::Left), OnDisconnect::Away),
             (ConnectionEnd::ProtocolError, OnDisconnect::Detach),
             (ConnectionEnd::ByNode(CloseCode::Normal), OnDisconnect::Detach),
             (ConnectionEnd::ByNode(CloseCode::TooSlow), OnDisconnect::Detach),
@@ -85,6 +85,10 @@ mod tests {
             (ConnectionEnd::ByNode(CloseCode::TooLarge), OnDisconnect::Detach),
             (
                 ConnectionEnd::ByNode(CloseCode::ProtocolViolation),
+                OnDisconnect::Detach,
+            ),
+            (
+                ConnectionEnd::ByNode(CloseCode::BinaryFrame),
                 OnDisconnect::Detach,
             ),
         ] {

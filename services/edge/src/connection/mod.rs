@@ -49,9 +49,9 @@ pub(crate) struct Connection<C> {
     heartbeat: Heartbeat,
     /// Whether reading stops while the client's own sends or answers pile up.
     is_paused: bool,
-    /// What the client sent before it was welcomed.
+    /// A frame that came before `welcome`.
     early: Option<Box<Frame>>,
-    /// Given back with the connection, before the close handshake.
+    /// Returned with the connection, before the close handshake.
     _place: ConnectionPlace,
     _gauge: ConnectionGuard,
 }
@@ -59,7 +59,7 @@ pub(crate) struct Connection<C> {
 impl<C: Codec> Connection<C> {
     pub(crate) fn new(
         client: Client<C>,
-        early: Option<Frame>,
+        early: Option<Box<Frame>>,
         place: ConnectionPlace,
         gauge: ConnectionGuard,
     ) -> Self {
@@ -70,7 +70,7 @@ impl<C: Codec> Connection<C> {
             stall: StallDetector::default(),
             heartbeat,
             is_paused: false,
-            early: early.map(Box::new),
+            early,
             _place: place,
             _gauge: gauge,
         }

@@ -1,14 +1,11 @@
 //! `switchboard config check|default|schema`.
 
-use crate::{
-    cli::ConfigCommand,
-    config::{self, Settings},
-};
+use crate::{cli::ConfigCommand, config};
 
 pub(super) fn run(command: ConfigCommand) -> anyhow::Result<()> {
     match command {
         ConfigCommand::Check(serve) => {
-            let settings = Settings::check(config::load(serve.config.as_deref())?)?;
+            let settings = config::settings(serve.config.as_deref())?;
             super::serve::check_keys(&settings)?;
             println!(
                 "configuration is valid; the node would be called {}",

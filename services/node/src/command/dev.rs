@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use anyhow::Context as _;
 use switchboard_protocol::Secret;
 
-use super::{runtime::runtime, serve};
+use super::{runtime, serve};
 use crate::{
     cli::Dev,
     config::{BrokerKind, Config, ConfigError, LogFormat, Settings},
@@ -16,8 +16,11 @@ use crate::{
 /// How long a development node waits for its clients when it is stopped, in milliseconds.
 const DRAIN_MS: u64 = 500;
 
+/// Clients of a development node; fewer than any machine has files.
+const CONNECTIONS: usize = 500;
+
 pub(super) fn run(dev: Dev) -> anyhow::Result<()> {
-    runtime()?.block_on(async move {
+    runtime::run(async move {
         let wants_turn = !dev.no_turn;
         let mut config = config(dev)?;
         let turn_secret = random_secret();
@@ -47,6 +50,7 @@ fn config(dev: Dev) -> anyhow::Result<Config> {
     config.demo.enabled = true;
     config.telemetry.log_format = LogFormat::Text;
     config.telemetry.log_filter = "warn".into();
+    config.limits.connections = CONNECTIONS;
     config.drain.settle_ms = 0;
     config.drain.window_ms = 0;
     config.drain.grace_ms = 0;

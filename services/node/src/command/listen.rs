@@ -8,8 +8,8 @@ use switchboard_client::{Session, SessionEvent, SessionOptions};
 use switchboard_protocol::{MessageKind, ServerMessage};
 
 use super::{
-    peer::{advice, token},
-    runtime::runtime,
+    peer::{advice, token, trust},
+    runtime,
 };
 use crate::cli::Listen;
 
@@ -36,12 +36,14 @@ impl<'a> From<&'a ServerMessage> for Line<'a> {
 
 /// Listens until `count` messages came or the session ends; a lost connection does not end it.
 pub(super) fn run(listen: Listen) -> anyhow::Result<()> {
-    runtime()?.block_on(async move {
+    runtime::run(async move {
         let token = token(&listen.connect)?;
-        let options = SessionOptions {
+        let trust = trust(&listen.connect)?;
+        let mut options = SessionOptions {
             give_up_after: Some(GIVE_UP_AFTER),
             ..SessionOptions::new(vec![listen.connect.url])
         };
+        options.connect.trust = trust;
         let (session, mut events) = Session::start(options, Arc::new(move || token.clone()));
         let mut left = listen.count;
         while left != Some(0) {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context as _;
-use switchboard_client::ClientError;
+use switchboard_client::{ClientError, Trust};
 use switchboard_protocol::{ClientShould, CloseCode, Secret};
 
 use crate::cli::Connect;
@@ -17,6 +17,12 @@ pub(super) fn token(connect: &Connect) -> anyhow::Result<Secret> {
             anyhow::bail!("a token is needed: --token-file, or SWITCHBOARD_TOKEN in the environment")
         }
     }
+}
+
+/// Whom the command trusts behind `wss://`.
+pub(super) fn trust(connect: &Connect) -> anyhow::Result<Trust> {
+    let trust = connect.ca_file.as_deref().map(Trust::with_ca_file).transpose();
+    Ok(trust.context("--ca-file")?.unwrap_or_default())
 }
 
 pub(super) fn token_from_file(file: &Path) -> anyhow::Result<Secret> {

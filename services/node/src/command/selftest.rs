@@ -14,7 +14,7 @@ use switchboard_client::{Client, ConnectOptions};
 use switchboard_protocol::{MessageKind, PeerId, Secret, SendOutcome};
 use tokio::time::{sleep, timeout};
 
-use super::{peer::token_from_file, runtime::runtime, token::mint};
+use super::{peer::token_from_file, runtime, token::mint};
 use crate::cli::{Mint, Selftest};
 
 /// The time between two attempts; each looks up the nodes again.
@@ -29,7 +29,7 @@ const TOKEN_MARGIN_S: u64 = 60;
 pub(super) fn run(selftest: &Selftest) -> anyhow::Result<()> {
     let tokens = tokens(selftest)?;
     let until = Instant::now() + Duration::from_secs(selftest.within_s);
-    runtime()?.block_on(async {
+    runtime::run(async {
         loop {
             let attempt = timeout(ATTEMPT, attempt(selftest, &tokens)).await;
             let error = match attempt {

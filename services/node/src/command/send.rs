@@ -8,8 +8,8 @@ use switchboard_client::{Client, ConnectOptions, SendReport};
 use switchboard_protocol::{Event, MessageKind, ReceiptStatus, SendOutcome, ServerFrame};
 
 use super::{
-    peer::{token, with_advice},
-    runtime::runtime,
+    peer::{token, trust, with_advice},
+    runtime,
 };
 use crate::cli::{Kind, Send};
 
@@ -19,9 +19,14 @@ const OUTCOME_TIMEOUT: Duration = Duration::from_secs(70);
 pub(super) fn run(send: Send) -> anyhow::Result<()> {
     let payload = RawValue::from_string(send.payload)
         .context("the payload is not JSON; text needs quotes of its own, as in '\"hello\"'")?;
-    runtime()?.block_on(async move {
+    runtime::run(async move {
         let token = token(&send.connect)?;
-        let mut client = Client::connect(&ConnectOptions::new(send.connect.url, token)).await?;
+        let trust = trust(&send.connect)?;
+        let options = ConnectOptions {
+            trust,
+            ..ConnectOptions::new(send.connect.url, token)
+        };
+        let mut client = Client::connect(&options).await?;
         let id = client.next_id();
         client
             .send(kind(send.kind), &send.to, Some(id), &payload)

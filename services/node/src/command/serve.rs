@@ -9,7 +9,7 @@ use tokio::{
     sync::Notify,
 };
 
-use super::runtime::runtime;
+use super::runtime;
 use crate::{
     cli::Serve,
     config::{self, ConfigError, Settings},
@@ -17,9 +17,16 @@ use crate::{
 };
 
 pub(super) fn run(serve: &Serve) -> anyhow::Result<()> {
-    let settings = Settings::check(config::load(serve.config.as_deref())?)?;
+    let settings = config::settings(serve.config.as_deref())?;
     check_keys(&settings)?;
-    runtime()?.block_on(node(settings, |_| Ok(())))
+    runtime::run(async {
+        // Registering the signal replaces its default action, which ends the process.
+        let hangups = signal(SignalKind::hangup())?;
+        tokio::select! {
+            outcome = node(settings, |_| Ok(())) => outcome,
+            never = note_hangups(hangups) => match never {},
+        }
+    })
 }
 
 /// Reads the keys once before any port opens, so that a bad one is an error of the configuration.
@@ -47,6 +54,16 @@ pub(super) async fn node(
     tokio::select! {
         report = node.run(stop.notified()) => report.map(|_| ()),
         never = signals.handle(&stop) => match never {},
+    }
+}
+
+/// SIGHUP asks many servers to read their files again. A node reads them at its start, and goes on.
+async fn note_hangups(mut hangups: Signal) -> Infallible {
+    loop {
+        hangups.recv().await;
+        tracing::warn!(
+            "SIGHUP changes nothing: a node reads its configuration once; restart it for another one"
+        );
     }
 }
 

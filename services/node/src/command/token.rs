@@ -12,7 +12,7 @@ use switchboard_protocol::{Claims, PeerId, Secret, SwitchboardClaims};
 
 use crate::{
     cli::{Mint, TokenCommand},
-    config::{self, ConfigError, Settings},
+    config::{self, ConfigError},
 };
 
 /// The longest text read as a token, in bytes.
@@ -70,7 +70,7 @@ fn minter(mint: &Mint) -> anyhow::Result<(Minter, Option<String>)> {
 }
 
 fn from_config(file: Option<&Path>, audience: Option<String>) -> anyhow::Result<(Minter, Option<String>)> {
-    let settings = Settings::check(config::load(file)?)?;
+    let settings = config::settings(file)?;
     let problem = "no shared secret to sign with; give --secret-file or --key-file";
     let secret = settings
         .auth

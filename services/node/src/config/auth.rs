@@ -2,10 +2,22 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use switchboard_auth::AuthConfig;
 use switchboard_protocol::Secret;
 
-use super::{check, error::ConfigError, section::section};
+use super::{check, error::ConfigError, section::section, tls::TlsSection};
+
+/// How `sub` becomes the peer ID.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SubjectMapping {
+    /// It is the peer ID.
+    None,
+    /// Bytes that no peer ID may have, and `=`, become `=XX`.
+    Escape,
+}
 
 section! {
     /// `[auth]`.
@@ -19,6 +31,8 @@ section! {
         public_keys_dir: Option<PathBuf> = None,
         /// The URL of a JSON Web Key Set; empty: none.
         jwks_url: String = String::new(),
+        /// How `sub` becomes the peer ID: `none`, or `escape`, which writes characters that no peer ID has as `=XX`.
+        subject_mapping: SubjectMapping = SubjectMapping::None,
         /// The `iss` that tokens must carry; empty: any.
         issuer: String = String::new(),
         /// The `aud` that tokens must carry; empty: any.
@@ -34,11 +48,16 @@ impl AuthSection {
     }
 
     /// `secret` is the one of [`AuthSection::secret`].
-    pub(super) fn check(&self, secret: Option<Secret>) -> Result<AuthConfig, ConfigError> {
+    pub(super) fn check(&self, secret: Option<Secret>, tls: &TlsSection) -> Result<AuthConfig, ConfigError> {
         let auth = AuthConfig {
             hs256_secrets: secret.into_iter().collect(),
             public_keys_dir: self.public_keys_dir.clone(),
             jwks_url: not_empty(&self.jwks_url),
+            ca_file: tls.ca_file.clone(),
+            subject_mapping: match self.subject_mapping {
+                SubjectMapping::None => switchboard_auth::SubjectMapping::None,
+                SubjectMapping::Escape => switchboard_auth::SubjectMapping::Escape,
+            },
             issuer: not_empty(&self.issuer),
             audience: not_empty(&self.audience),
             ..AuthConfig::default()

@@ -2,8 +2,8 @@
 
 use super::{
     auth::AuthSection, broker::BrokerSection, demo::DemoSection, drain::DrainSection, ice::IceSection,
-    limits::LimitsSection, node::NodeSection, rebalance::RebalanceSection, section::section,
-    server::ServerSection, session::SessionSection, telemetry::TelemetrySection,
+    limits::LimitsSection, node::NodeSection, ops::OpsSection, rebalance::RebalanceSection, section::section,
+    server::ServerSection, session::SessionSection, telemetry::TelemetrySection, tls::TlsSection,
 };
 
 section! {
@@ -13,8 +13,12 @@ section! {
         node: NodeSection = NodeSection::default(),
         /// Its ports.
         server: ServerSection = ServerSection::default(),
+        /// Who may use its operations port.
+        ops: OpsSection = OpsSection::default(),
         /// The tokens that it accepts.
         auth: AuthSection = AuthSection::default(),
+        /// Whom the node trusts as a TLS client.
+        tls: TlsSection = TlsSection::default(),
         /// The bus that joins the nodes.
         broker: BrokerSection = BrokerSection::default(),
         /// How sessions behave.

@@ -1,13 +1,20 @@
-//! Reading configuration: a TOML file, then the environment. Also printing it: the defaults and the JSON schema.
+//! Reading configuration: a TOML file, then the environment. Not what its values mean (`settings`).
 
-use std::path::Path;
+use std::{collections::HashMap, path::Path};
 
 use config::{Environment, File, FileFormat};
 
-use super::{error::ConfigError, keys::Config};
+use super::{
+    error::ConfigError,
+    keys::Config,
+    print::{default_of, values_of},
+    settings::Settings,
+    variables::{misspelt, variable_of},
+};
 
 /// Keys that hold lists; the environment separates their entries with commas.
-const LISTS: [&str; 4] = [
+const LISTS: [&str; 5] = [
+    "ops.allowed_hosts",
     "server.allowed_origins",
     "broker.redis_urls",
     "ice.stun_urls",
@@ -25,17 +32,41 @@ pub fn load(file: Option<&Path>) -> Result<Config, ConfigError> {
             ConfigError::new("--config", format!("{} cannot be read: {error}", path.display()))
         })?,
     };
-    parse(&text, std::env::vars().collect())
+    let environment: HashMap<String, String> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    for sentence in misspelt(environment.keys().map(String::as_str)) {
+        eprintln!("switchboard: {sentence}");
+    }
+    parse(&text, environment)
+}
+
+/// Reads `file` and the environment, and checks all of it. An error names where the wrong value stands.
+///
+/// # Errors
+/// [`ConfigError`] for the first key that cannot be used.
+pub fn settings(file: Option<&Path>) -> Result<Settings, ConfigError> {
+    load(file)
+        .and_then(Settings::check)
+        .map_err(|error| with_place(error, file))
+}
+
+/// Adds where the value stands: the variable, if there is one, or else the file.
+fn with_place(error: ConfigError, file: Option<&Path>) -> ConfigError {
+    let variable = variable_of(&error.key);
+    let place = match file {
+        _ if std::env::var_os(&variable).is_some() => variable,
+        Some(file) => file.display().to_string(),
+        None => return error,
+    };
+    ConfigError::new(error.key, format!("{} (in {place})", error.problem))
 }
 
 /// Reads TOML text and then the variables `SWITCHBOARD__SECTION__KEY` of `environment`.
 ///
 /// # Errors
 /// As [`load`].
-pub fn parse(
-    text: &str,
-    environment: std::collections::HashMap<String, String>,
-) -> Result<Config, ConfigError> {
+pub fn parse(text: &str, environment: HashMap<String, String>) -> Result<Config, ConfigError> {
     let mut variables = Environment::with_prefix("SWITCHBOARD")
         .prefix_separator("__")
         .separator("__")
@@ -62,24 +93,22 @@ fn from_library(error: &config::ConfigError) -> ConfigError {
         // In all other messages the key is in backquotes, if it is there.
         _ => None,
     };
-    let key = named.or_else(|| problem.split('`').nth(1).map(str::to_owned));
+    let is_syntax = problem.starts_with("TOML parse error");
+    let quoted = problem.split('`').nth(1).filter(|_| !is_syntax);
+    let key = named.or_else(|| quoted.map(str::to_owned));
     let key = key.unwrap_or_else(|| "configuration".into());
-    ConfigError::new(key, problem)
-}
-
-/// Every key with its default, as TOML.
-///
-/// # Panics
-/// Never: the defaults are plain values.
-#[must_use]
-#[expect(clippy::expect_used, reason = "the defaults are plain values, tested")]
-pub fn default_toml() -> String {
-    toml::to_string_pretty(&Config::default()).expect("defaults serialise")
-}
-
-/// The JSON schema of the configuration.
-#[must_use]
-pub fn schema() -> String {
-    let schema = schemars::schema_for!(Config);
-    serde_json::to_string_pretty(&schema).unwrap_or_default()
+    let hint = match default_of(&key) {
+        Some(_) if problem.contains("variant constructor") => {
+            format!(
+                "has no such value in this version; it can be {}",
+                values_of(&key).join(", ")
+            )
+        }
+        Some(default) if problem.contains("socket address") => {
+            format!("{problem}; write an IP address and a port: {default}")
+        }
+        Some(default) => format!("{problem}; its default is {default}"),
+        None => problem,
+    };
+    ConfigError::new(key, hint)
 }

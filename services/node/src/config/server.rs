@@ -11,8 +11,8 @@ section! {
     ServerSection {
         /// Address of the public port.
         listen: SocketAddr = SocketAddr::from(([0, 0, 0, 0], 8080)),
-        /// Address of the operations port.
-        ops_listen: SocketAddr = SocketAddr::from(([0, 0, 0, 0], 9090)),
+        /// Address of the operations port; other machines reach it only where this is not a loopback address.
+        ops_listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 9090)),
         /// Origins whose pages may connect; `*` allows all. The node's own host is always allowed.
         allowed_origins: Vec<String> = Vec::new(),
         /// Whether a token may be in the query, as EventSource needs it.
@@ -41,6 +41,7 @@ impl ServerSection {
             max_handshakes: limits.handshakes,
             connects_per_second: limits.connects_per_second,
             handshake_timeout: Duration::from_millis(timeout_ms),
+            ..EdgeConfig::default()
         })
     }
 }

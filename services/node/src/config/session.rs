@@ -15,7 +15,7 @@ section! {
         heartbeat_ms: u64 = 25_000,
         /// How long the session of a lost connection can be resumed, in seconds; 0: not at all.
         resume_window_s: u64 = 60,
-        /// How long the session of a page that went away (close code 1001) can be resumed, in seconds; 0: not at all.
+        /// The same after close code 1001 (the page was left), in seconds; at most the resume window.
         away_window_s: u64 = 5,
     }
 }

@@ -13,6 +13,7 @@ use super::{
     broker::BrokerSettings, drain::DrainSettings, error::ConfigError, keys::Config,
     telemetry::TelemetrySection,
 };
+use crate::ops::OpsAccess;
 
 /// Everything a node needs, checked.
 #[derive(Debug, Clone)]
@@ -23,6 +24,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Address of the operations port.
     pub ops_listen: SocketAddr,
+    /// Who may use the operations port.
+    pub ops: OpsAccess,
     /// For the token verifier.
     pub auth: AuthConfig,
     /// For the bus.
@@ -51,10 +54,15 @@ impl Settings {
     pub fn check(config: Config) -> Result<Self, ConfigError> {
         let secret = config.auth.secret()?;
         let ice = config.ice.check()?;
+        if config.server.listen == config.server.ops_listen && config.server.listen.port() != 0 {
+            let problem = "is the address of server.listen too; the operations port needs one of its own";
+            return Err(ConfigError::new("server.ops_listen", problem));
+        }
         Ok(Self {
             node: config.node.check()?,
             listen: config.server.listen,
             ops_listen: config.server.ops_listen,
+            ops: config.ops.check()?,
             broker: config.broker.check()?,
             limits: config.session.check(&config.limits)?,
             edge: config.server.check(&config.limits)?,
@@ -62,7 +70,7 @@ impl Settings {
             drain: config.drain.check()?,
             rebalance: config.rebalance.check()?,
             demo_secret: config.demo.check(config.server.listen, secret.as_ref())?,
-            auth: config.auth.check(secret)?,
+            auth: config.auth.check(secret, &config.tls)?,
             telemetry: config.telemetry.check()?,
         })
     }

@@ -31,8 +31,8 @@ const MAX_SCRATCH_BYTES: usize = 1 << 20;
 pub(super) fn client_close(frame: Option<&CloseFrame>) -> ClientClose {
     match frame.map(|frame| frame.code) {
         Some(WireCode::Normal) => ClientClose::Done,
-        Some(WireCode::Away) => ClientClose::Away,
-        None | Some(_) => ClientClose::Failed,
+        Some(WireCode::Away) => ClientClose::Left,
+        Some(_) | None => ClientClose::Failed,
     }
 }
 

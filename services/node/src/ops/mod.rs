@@ -1,4 +1,8 @@
-//! The operations port: liveness, readiness, metrics, drain and undrain. Never on the public address.
+//! The operations port: liveness, readiness, metrics, drain and undrain. Never on the public address. Not here: who may
+//! ask (`guard`), and how connections are accepted (`listener`).
+
+mod guard;
+mod listener;
 
 use std::sync::Arc;
 
@@ -6,6 +10,7 @@ use axum::{
     Json, Router as Routes,
     extract::State,
     http::{StatusCode, header},
+    middleware,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -18,6 +23,9 @@ use crate::{
     wanted::{AlreadyStopping, Wanted, want},
 };
 
+pub use guard::OpsAccess;
+pub(crate) use listener::serve;
+
 /// What the handlers of the operations port share.
 pub(crate) struct Ops {
     pub(crate) readiness: Arc<Readiness>,
@@ -27,13 +35,17 @@ pub(crate) struct Ops {
     pub(crate) wanted: watch::Sender<Wanted>,
 }
 
-pub(crate) fn routes(ops: Ops) -> Routes {
+/// The routes of the port, for those whom `access` lets in.
+pub(crate) fn routes(ops: Ops, access: OpsAccess) -> Routes {
+    let telemetry = ops.telemetry.clone();
+    let guard = Arc::new(guard::Guard { access, telemetry });
     Routes::new()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/drain", post(drain))
         .route("/undrain", post(undrain))
+        .layer(middleware::from_fn_with_state(guard, guard::check))
         .with_state(Arc::new(ops))
 }
 

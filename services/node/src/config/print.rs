@@ -1,0 +1,95 @@
+//! Printing the configuration: every key with its default and what it means, and the JSON schema. Not reading it (`load`).
+
+use serde_json::{Map, Value};
+
+use super::keys::Config;
+
+/// Every key with its default, as TOML, each below its meaning. Keys without a default stand there as comments.
+///
+/// # Panics
+/// Never: the defaults are plain values.
+#[must_use]
+#[expect(clippy::expect_used, reason = "the defaults are plain values, tested")]
+pub fn default_toml() -> String {
+    let toml = toml::to_string_pretty(&Config::default()).expect("defaults serialise");
+    let schema = schema_value();
+    let mut text = String::new();
+    for section in toml.split("\n[") {
+        let section = section.trim_start_matches('[').trim_end();
+        let (name, lines) = section.split_once(']').unwrap_or((section, ""));
+        let mut keys = keys(&schema, name);
+        text += &format!("[{name}]\n");
+        for line in lines.trim_start().lines() {
+            let key = line.split(" =").next().unwrap_or_default();
+            if let Some(about) = keys.remove(key) {
+                text += &comment(&about);
+            }
+            text += &format!("{line}\n");
+        }
+        for (key, about) in keys {
+            text += &format!("{}# {key} = \"\"\n", comment(&about));
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn comment(about: &Value) -> String {
+    let about = about["description"].as_str().unwrap_or_default();
+    format!("# {about}\n")
+}
+
+/// The keys of the section `name`, each with its schema.
+fn keys(schema: &Value, name: &str) -> Map<String, Value> {
+    let reference = schema["properties"][name]["$ref"].as_str().unwrap_or_default();
+    let definition = reference.rsplit('/').next().unwrap_or_default();
+    let keys = schema["$defs"][definition]["properties"].as_object();
+    keys.cloned().unwrap_or_default()
+}
+
+fn schema_value() -> Value {
+    schemars::schema_for!(Config).to_value()
+}
+
+/// The JSON schema of the configuration.
+#[must_use]
+pub fn schema() -> String {
+    serde_json::to_string_pretty(&schema_value()).unwrap_or_default()
+}
+
+/// The default of `section.key` as TOML, for the message of a wrong value; `None` for a key that has none or that does
+/// not exist.
+pub(super) fn default_of(key: &str) -> Option<String> {
+    let (section, name) = key.split_once('.')?;
+    let defaults = toml::Table::try_from(Config::default()).ok()?;
+    let value = defaults.get(section)?.get(name)?;
+    Some(format!("{name} = {value}"))
+}
+
+/// The values that `section.key` can have, where they are a closed set.
+pub(super) fn values_of(key: &str) -> Vec<String> {
+    let schema = schema_value();
+    let (section, name) = key.split_once('.').unwrap_or_default();
+    let reference = keys(&schema, section)[name]["$ref"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    let definition = &schema["$defs"][reference.rsplit('/').next().unwrap_or_default()];
+    let values = definition["oneOf"].as_array().into_iter().flatten();
+    values
+        .filter_map(|value| Some(format!("`{}`", value["const"].as_str()?)))
+        .collect()
+}
+
+/// Every key, as `section.key`.
+pub(super) fn all_keys() -> Vec<String> {
+    let schema = schema_value();
+    let sections = schema["properties"].as_object().cloned().unwrap_or_default();
+    let sections = sections.into_iter().map(|(name, _)| name);
+    sections
+        .flat_map(|section| {
+            let keys = keys(&schema, &section);
+            keys.into_iter().map(move |(key, _)| format!("{section}.{key}"))
+        })
+        .collect()
+}

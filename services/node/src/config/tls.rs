@@ -1,0 +1,13 @@
+//! `[tls]`: whom the node trusts as a TLS client. Its own ports have no TLS: the balancer has it.
+
+use std::path::PathBuf;
+
+use super::section::section;
+
+section! {
+    /// `[tls]`.
+    TlsSection {
+        /// A PEM file of authorities that the node trusts in addition to those of the system, for `auth.jwks_url`.
+        ca_file: Option<PathBuf> = None,
+    }
+}

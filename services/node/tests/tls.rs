@@ -1,0 +1,55 @@
+//! TLS clients of this project behind an authority that the system does not know.
+
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use std::process::Command;
+
+use switchboard_auth::{AuthConfig, Verifier};
+use switchboard_harness::{TlsServer, or_skip};
+
+const KEYS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k1","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+
+#[tokio::test]
+async fn keys_are_fetched_behind_an_own_authority_where_its_file_is_configured() {
+    let Some(server) = or_skip(TlsServer::start(&[("jwks.json", KEYS)])) else {
+        return;
+    };
+    let verifier = |ca_file| {
+        let config = AuthConfig {
+            jwks_url: Some(format!("https://{}/jwks.json", server.address())),
+            ca_file,
+            ..AuthConfig::default()
+        };
+        Verifier::new(config).unwrap()
+    };
+    assert!(verifier(Some(server.ca_file())).prefetch_keys().await);
+    assert!(
+        !verifier(None).prefetch_keys().await,
+        "nobody knows the authority"
+    );
+}
+
+#[test]
+fn a_peer_on_the_command_line_trusts_the_authority_that_it_is_given() {
+    let Some(server) = or_skip(TlsServer::start(&[])) else {
+        return;
+    };
+    let send = |more: &[&str]| {
+        let url = format!("wss://{}/v1/ws", server.address());
+        let output = Command::new(env!("CARGO_BIN_EXE_switchboard"))
+            .args(["send", "--url", &url, "--token", "a.b.c", "--to", "bob", "1"])
+            .args(more)
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let refused = send(&[]);
+    assert!(refused.contains("certificate"), "{refused}");
+    let answered = send(&["--ca-file", server.ca_file().to_str().unwrap()]);
+    assert!(
+        answered.contains("HTTP") && !answered.contains("certificate"),
+        "{answered}"
+    );
+    let missing = send(&["--ca-file", "/nowhere.pem"]);
+    assert!(missing.contains("--ca-file: /nowhere.pem"), "{missing}");
+}
