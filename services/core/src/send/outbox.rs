@@ -53,7 +53,7 @@ pub(crate) struct Outbox {
     receivers: HashMap<u64, PeerKey>,
     bytes: usize,
     /// Sends that are, or were, in offline queues.
-    queued: usize,
+    queued_messages: usize,
     /// Their payload bytes.
     queued_bytes: usize,
 }
@@ -65,7 +65,8 @@ impl Outbox {
     /// Only sends that end at their own deadline count: reading must go on within it. Sends in offline queues wait
     /// much longer, and the peer's budget bounds them.
     fn is_full(&self, limits: &Limits) -> bool {
-        self.receivers.len() - self.queued >= limits.pending_messages || self.bytes >= limits.pending_bytes
+        self.receivers.len() - self.queued_messages >= limits.pending_messages
+            || self.bytes >= limits.pending_bytes
     }
 
     /// Adds a send to its stream: where, and the stream's number if it is new and needs a timer.
@@ -109,7 +110,7 @@ impl Outbox {
             return false;
         };
         self.bytes -= bytes;
-        self.queued += 1;
+        self.queued_messages += 1;
         self.queued_bytes += kept;
         true
     }
@@ -140,7 +141,7 @@ impl Outbox {
         let pending = stream.pending.remove(index)?;
         let bytes = pending.payload.len();
         if pending.was_queued {
-            self.queued -= 1;
+            self.queued_messages -= 1;
             self.queued_bytes -= bytes;
         } else {
             self.bytes -= bytes;
