@@ -22,8 +22,8 @@ use std::sync::Arc;
 pub use catalogue::{CATALOGUE, Kind, Metric};
 pub use connections::{ConnectionGuard, SessionGuard};
 pub use labels::{
-    Budget, BudgetScope, BusRebuild, Goaway, MemoryShed, Path, Queue, RedisOp, RefusalReason, ResumeOutcome,
-    Transport,
+    Budget, BudgetScope, BusRebuild, Goaway, HttpRefusal, MemoryShed, Path, Queue, RedisOp, RefusalReason,
+    ResumeOutcome, Transport,
 };
 pub use logging::{LogFormat, TelemetryError, check_filter, init_logging};
 pub use otlp::OtlpConfig;

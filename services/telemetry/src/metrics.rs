@@ -10,8 +10,8 @@ use switchboard_protocol::{CloseCode, ErrorCode, MessageKind, SendOutcome};
 use crate::{
     catalogue::{self as c, Kind, Metric},
     labels::{
-        Budget, BudgetScope, BusRebuild, Goaway, MemoryShed, Path, Queue, RedisOp, RefusalReason,
-        ResumeOutcome, Transport,
+        Budget, BudgetScope, BusRebuild, Goaway, HttpRefusal, MemoryShed, Path, Queue, RedisOp,
+        RefusalReason, ResumeOutcome, Transport,
     },
     process::Process,
 };
@@ -29,6 +29,7 @@ pub(crate) struct Metrics {
     pub(crate) closes_other: IntCounter,
     pub(crate) sessions: IntGauge,
     pub(crate) refusals: Vec<IntCounter>,
+    pub(crate) http_refusals: Vec<IntCounter>,
     pub(crate) ops_refusals: IntCounter,
     pub(crate) ops_cut: IntCounter,
     pub(crate) handshake_timeouts: IntCounter,
@@ -92,6 +93,11 @@ impl Metrics {
                 r,
                 &c::REFUSALS_TOTAL,
                 &RefusalReason::ALL.map(RefusalReason::as_str),
+            )?,
+            http_refusals: counters(
+                r,
+                &c::HTTP_REFUSALS_TOTAL,
+                &HttpRefusal::ALL.map(HttpRefusal::as_str),
             )?,
             ops_refusals: counter(r, &c::OPS_REFUSALS_TOTAL)?,
             ops_cut: counter(r, &c::OPS_CUT_TOTAL)?,
