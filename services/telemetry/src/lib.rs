@@ -6,6 +6,7 @@
 
 mod broker;
 mod catalogue;
+mod coalesced;
 mod connections;
 mod export;
 mod labels;
@@ -20,10 +21,11 @@ mod spans;
 use std::sync::Arc;
 
 pub use catalogue::{CATALOGUE, Kind, Metric};
+pub use coalesced::Coalesced;
 pub use connections::{ConnectionGuard, SessionGuard};
 pub use labels::{
-    Budget, BudgetScope, BusRebuild, Goaway, HttpRefusal, MemoryShed, Path, Queue, RedisOp, RefusalReason,
-    ResumeOutcome, Transport,
+    Budget, BudgetScope, BusDrop, BusRebuild, Goaway, HttpRefusal, MemoryShed, Path, Queue, RedisOp,
+    RefusalReason, ResumeOutcome, Transport,
 };
 pub use logging::{LogFormat, TelemetryError, check_filter, init_logging};
 pub use otlp::OtlpConfig;
