@@ -6,7 +6,7 @@ use std::{
 };
 
 use switchboard_client::{Client, ConnectError, ConnectOptions, dial};
-use switchboard_testkit::{Cluster, token};
+use switchboard_testkit::{Cluster, PATIENCE, token, wait_until};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -152,4 +152,40 @@ async fn a_client_behind_a_trusted_proxy_has_its_own_address_and_sees_its_own_ho
     };
     assert!(from([127, 0, 0, 3]).await.starts_with("HTTP/1.1 200"));
     assert!(from([127, 0, 0, 4]).await.starts_with("HTTP/1.1 403"));
+}
+
+#[tokio::test]
+async fn a_replaced_connection_gives_its_place_back_at_once() {
+    let cluster = Cluster::start_with(1, "[limits]\nconnections = 2\n")
+        .await
+        .unwrap();
+    let node = &cluster.nodes[0];
+    // Never answers a close frame, so its close handshake takes seconds.
+    let mut old = TcpStream::connect(("127.0.0.1", node.public_port()))
+        .await
+        .unwrap();
+    let head = format!(
+        "GET /v1/ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+         Authorization: Bearer {}\r\n\r\n",
+        token("alice").unwrap().expose()
+    );
+    old.write_all(head.as_bytes()).await.unwrap();
+    let attached = async || {
+        node.metric("switchboard_sessions")
+            .await
+            .filter(|count| *count == 1.0)
+    };
+    wait_until("the old connection is attached", PATIENCE, attached)
+        .await
+        .unwrap();
+    let _new = cluster.connect(0, "alice").await.unwrap();
+    let replaced = Instant::now();
+    let room = async || cluster.connect(0, "bob").await.ok();
+    let _bob = wait_until("bob has a place", PATIENCE, room).await.unwrap();
+    assert!(
+        replaced.elapsed() < Duration::from_millis(1500),
+        "{:?}",
+        replaced.elapsed()
+    );
 }
