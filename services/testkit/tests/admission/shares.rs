@@ -65,7 +65,7 @@ async fn a_refused_request_ends_its_connection_and_so_do_many_without_a_token() 
             "{answer}"
         );
     }
-    let files = "GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(100);
+    let files = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".repeat(100);
     let answers = raw(port, &files).await;
     assert_eq!(answers.matches("http/1.1 200").count(), 32);
 }
@@ -85,7 +85,7 @@ async fn a_connection_that_never_shows_a_token_ends_in_time_although_it_is_busy(
     let mut requests = 0;
     while requests < 30
         && stream
-            .write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            .write_all(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
             .await
             .is_ok()
     {
