@@ -12,6 +12,7 @@ pub mod cli;
 mod cluster;
 mod compare;
 pub mod drivers;
+mod exposition;
 mod faults;
 pub mod fleet;
 mod live;

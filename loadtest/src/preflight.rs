@@ -1,11 +1,13 @@
-//! Whether this machine can make the load, with the fix where it cannot; and whether the targets may be loaded. It only
-//! reads: it changes nothing and connects to nothing.
+//! Whether this machine can make the load, with the fix where it cannot; whether the targets may be loaded, and whether
+//! they answer. It changes nothing.
 
 mod remote;
 mod sources;
+mod target;
 
 pub(crate) use remote::refuse_remote;
 pub(crate) use sources::source;
+pub(crate) use target::check_target;
 
 use crate::observe::{ephemeral_ports, memory_kib, open_files_limits};
 use sources::PER_SOURCE;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::record::ErrorTally;
+use crate::record::{Counter, ErrorTally};
 
 /// The version of the document.
 pub const SCHEMA: u32 = 1;
@@ -81,6 +81,22 @@ pub struct RunResult {
     pub thresholds: Vec<ThresholdResult>,
     /// The outcome of the run.
     pub verdict: RunVerdict,
+}
+
+impl RunResult {
+    /// How often that was counted; a missing counter is 0.
+    #[must_use]
+    pub fn count(&self, counter: Counter) -> u64 {
+        self.counts.get(counter.name()).copied().unwrap_or_default()
+    }
+
+    /// The kinds of violations that occurred, and how often each did.
+    pub fn violated(&self) -> impl Iterator<Item = (Counter, u64)> {
+        let counts = Counter::VIOLATIONS
+            .iter()
+            .map(|counter| (*counter, self.count(*counter)));
+        counts.filter(|(_, count)| *count > 0)
+    }
 }
 
 /// One metric's times.

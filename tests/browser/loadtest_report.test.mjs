@@ -75,6 +75,16 @@ test('long runs keep a bounded number of points, and their peaks', () => {
   assert.ok(recovery.xs.length <= 600 && recovery.lines[0].ys.includes(7));
 });
 
+test('a second without a measurement is a hole and no zero, and the end of the load is shown', () => {
+  const { results: { runs: [run] } } = exampleData();
+  run.series.at(-1).server_cores = {};
+  const lines = linesByName(run, piecesOf(run), (second) => second.server_cores, null);
+  assert.ok(lines.length > 0 && lines.every(({ ys }) => ys.at(-1) === null && ys.at(-2) !== null));
+  run.load_s = run.series.at(-1).at_s - 3;
+  const chart = timesOverRun(run, 'one_way', { width: 560, height: 260 });
+  assert.deepEqual({ ...chart.marks.at(-1) }, { at: run.load_s, label: 'load ends' });
+});
+
 test('the smaller of many nodes are summed up, on top of the others', () => {
   const { results: { runs: [run] } } = exampleData();
   for (const second of run.series) second.connected = Object.fromEntries(Array.from({ length: 20 }, (_, node) => [`n${node}`, node + 1]));

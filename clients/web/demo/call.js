@@ -6,11 +6,15 @@
  */
 
 /** @typedef {import('./protocol.js').Delivery} Delivery */
-/** @typedef {{call: string, again?: boolean, description?: RTCSessionDescriptionInit, candidate?: RTCIceCandidateInit, reason?: string}} Payload */
+/** @typedef {{microphone: boolean, camera: boolean}} Devices which devices of a side are on */
+/** @typedef {{call: string, again?: boolean, description?: RTCSessionDescriptionInit, candidate?: RTCIceCandidateInit, devices?: Devices, reason?: string}} Payload */
 /**
  * @typedef {object} Report the callbacks of a call
  * @property {(pc: RTCPeerConnection) => void} onChange one of the connection's states changed
+ * @property {() => void} onConnected the media connection works, for the first time or again
  * @property {(stream: MediaStream) => void} onRemote
+ * @property {(devices: Devices) => void} onDevices the other side switched its devices
+ * @property {(from: string, kind: string) => void} onStrange a payload that this page does not understand
  * @property {(kind: string, ms: number) => void} onReceipt
  * @property {(reason: string, detail: string) => void} onEnd called once, for an end by either side
  * @property {(text: string) => void} onLog
@@ -28,6 +32,7 @@ export class Call {
   #ignoringOffer = false;
   #settingAnswer = false;
   #iceRestarts = 0;
+  #wasConnected = false;
   #setupTimer = 0;
   #ended = false;
 
@@ -78,6 +83,8 @@ export class Call {
       if (pc.connectionState === 'connected') {
         clearTimeout(this.#setupTimer);
         this.#iceRestarts = 0;
+        this.#wasConnected = true;
+        report.onConnected();
       }
       if (pc.connectionState !== 'failed') return;
       if (this.#iceRestarts++ < MAX_ICE_RESTARTS) pc.restartIce();
@@ -115,6 +122,8 @@ export class Call {
     try {
       if (payload.description) await this.#describe(payload.description);
       else if (payload.candidate) await this.#addCandidate(payload.candidate);
+      else if (isDevices(payload.devices)) this.report.onDevices(payload.devices);
+      else this.report.onStrange(this.peer, type);
     } catch (error) {
       this.#fail(error);
     }
@@ -128,8 +137,14 @@ export class Call {
     this.#ignoringOffer = collision && !this.polite;
     if (this.#ignoringOffer) return;
     this.#settingAnswer = description.type === 'answer';
-    await pc.setRemoteDescription(description); // rolls back our own offer if necessary
-    this.#settingAnswer = false;
+    try {
+      await pc.setRemoteDescription(description); // rolls back our own offer if necessary
+    } catch (error) {
+      if (!this.#ended) this.report.onLog(`description: ${error}`);
+      return this.end('not-understood');
+    } finally {
+      this.#settingAnswer = false;
+    }
     if (pc.connectionState === 'new') this.#expect('no-path', CONNECT_DEADLINE_MS);
     if (description.type !== 'offer') return;
     await pc.setLocalDescription();
@@ -140,9 +155,15 @@ export class Call {
   async #addCandidate(candidate) {
     try {
       await this.pc.addIceCandidate(candidate);
-    } catch (error) {
-      if (!this.#ignoringOffer) throw error;
+    } catch {
+      // The call may have other paths.
+      if (!this.#ignoringOffer && !this.#ended) this.report.onStrange(this.peer, 'candidate');
     }
+  }
+
+  /** @param {Devices} devices of this side */
+  sendDevices(devices) {
+    this.#send('message', { devices });
   }
 
   /** @param {import('./protocol.js').Kind} kind @param {Omit<Payload, 'call'>} payload */
@@ -153,7 +174,9 @@ export class Call {
         this.report.onLog(`${kind}: ${error.code}`);
         // A call needs its offer and its answer. A connected call, or one that lost a candidate, can continue.
         const isRequired = kind === 'offer' || kind === 'answer';
-        if (isRequired && this.pc.connectionState !== 'connected') this.end(error.code, error.message, false);
+        if (!isRequired || this.pc.connectionState === 'connected') return;
+        const isGone = this.#wasConnected && (error.code === 'peer-offline' || error.code === 'expired');
+        this.end(isGone ? 'vanished' : error.code, error.message, false);
       },
     );
   }
@@ -175,4 +198,9 @@ export class Call {
     this.pc.close();
     this.report.onEnd(reason, detail);
   }
+}
+
+/** @param {any} devices @returns {devices is Devices} */
+function isDevices(devices) {
+  return typeof devices?.microphone === 'boolean' && typeof devices.camera === 'boolean';
 }

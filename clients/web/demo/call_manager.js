@@ -13,6 +13,8 @@ import { Call } from './call.js';
  * @property {(text: string) => void} onLog
  * @property {(pc: RTCPeerConnection) => void} onChange
  * @property {(stream: MediaStream) => void} onRemote
+ * @property {(devices: import('./call.js').Devices) => void} onDevices
+ * @property {(from: string, kind: string) => void} onStrange
  * @property {(kind: string, ms: number) => void} onReceipt
  */
 
@@ -45,6 +47,14 @@ export class CallManager {
   setStream(stream) {
     this.#stream = stream;
     this.call?.addStream(stream);
+    this.announceDevices();
+  }
+
+  /** Says to the other side which devices of this side are on: WebRTC sends black and silence for those that are off. */
+  announceDevices() {
+    /** @param {string} kind */
+    const isOn = (kind) => this.#stream?.getTracks().some((track) => track.kind === kind && track.enabled) ?? false;
+    if (this.call?.pc.connectionState === 'connected') this.call.sendDevices({ microphone: isOn('audio'), camera: isOn('video') });
   }
 
   /** @param {Delivery} delivery */
@@ -53,6 +63,7 @@ export class CallManager {
     const isCurrent = this.call?.peer === from && this.call.id === payload?.call;
     if (isCurrent) void this.call?.receive(delivery);
     else if (type === 'offer' && typeof payload?.call === 'string') this.#onOffer(delivery);
+    else if (typeof payload?.call !== 'string') this.report.onStrange(from, type);
     // All other messages belong to a call that has ended.
   }
 
@@ -77,6 +88,7 @@ export class CallManager {
     const { report, self, iceServers } = this;
     const call = new Call({ id, self, peer, caller, iceServers, stream: this.#stream }, this.signaling, {
       ...report,
+      onConnected: () => this.announceDevices(),
       onEnd: (reason, detail) => {
         this.call = null;
         report.onEnd(call, reason, detail);

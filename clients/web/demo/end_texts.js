@@ -1,5 +1,5 @@
 // @ts-check
-/** The texts for the end of a call. The reasons are error codes and `bye` reasons. */
+/** The texts for the end of a call, and for what this page does not understand. Reasons are error codes and `bye` reasons. */
 
 /** @typedef {[title: string, help: string]} Text */
 
@@ -27,6 +27,12 @@ export function endText(reason, peer, detail) {
     case 'they-connection-lost':
     case 'they-gone':
       return ['Connection lost', `The media connection with ${peer} broke and did not come back.`];
+    case 'vanished':
+      return [`${peer} has vanished`, 'Their page, browser or network is gone, without a hang-up. Call again when they are back.'];
+    case 'not-understood':
+      return [`This page does not understand ${peer}`, 'Their call has another format. Their page may be another program or version.'];
+    case 'they-not-understood':
+      return [`${peer} does not understand this call`, 'Their page may be another program or version.'];
     case 'timeout':
     case 'bus-unavailable':
       return ['The call did not get through', `The nodes of the cluster cannot reach each other right now (${reason}).`];
@@ -35,4 +41,9 @@ export function endText(reason, peer, detail) {
     default:
       return ['The call could not be set up', detail || `Reason: ${reason}`];
   }
+}
+
+/** @param {string} from @param {string} kind @returns {Text} */
+export function strangeText(from, kind) {
+  return ['A message was not understood', `${from} sent a message of the kind “${kind}” in another format. Their page may be another program or version.`];
 }

@@ -5,6 +5,7 @@ import { CallManager } from './call_manager.js';
 import { MediaProblem, openCamera } from './media.js';
 import { discoverTabs } from './tab_discovery.js';
 import { clearStates, log, milliseconds, showFact, showMeasured, showStates } from './panel.js';
+import { strangeText } from './end_texts.js';
 import { Signaling } from './signaling.js';
 import { observe } from './stats.js';
 import { bind, render, showIdentity, showLocal, showRemote } from './ui.js';
@@ -16,7 +17,7 @@ const invited = new URLSearchParams(location.search).get('call');
 const identity = new Identity();
 
 /** @type {import('./ui.js').View} */
-const view = { signaling: 'connecting', why: '', phase: 'idle', peer: '', reason: '', detail: '', media: 'pending' };
+const view = { signaling: 'connecting', why: '', phase: 'idle', peer: '', reason: '', detail: '', media: 'pending', theirs: null, isInterrupted: false, notice: null };
 
 /** @param {Partial<import('./ui.js').View>} change */
 function show(change) {
@@ -49,7 +50,7 @@ const calls = new CallManager(signaling, {
   onStart(call) {
     receipts.delivered = 0;
     log(call.caller ? `calling ${call.peer}` : `answering ${call.peer}`);
-    show({ phase: call.caller ? 'calling' : 'connecting', peer: call.peer });
+    show({ phase: call.caller ? 'calling' : 'connecting', peer: call.peer, theirs: null, isInterrupted: false, notice: null });
     this.onChange(call.pc);
   },
   onChange(pc) {
@@ -58,12 +59,20 @@ const calls = new CallManager(signaling, {
     if (root.dataset.connection !== state) log(`connection: ${state}`);
     root.dataset.connection = state;
     if (state === 'connected') {
-      show({ phase: 'connected' });
+      show({ phase: 'connected', isInterrupted: false });
       void measure();
-    }
+    } else if (view.phase === 'connected') show({ isInterrupted: true });
     if (state === 'connecting' && view.phase === 'calling') show({ phase: 'connecting' });
   },
   onRemote: showRemote,
+  onDevices(theirs) {
+    log(`the other side: microphone ${theirs.microphone ? 'on' : 'off'}, camera ${theirs.camera ? 'on' : 'off'}`);
+    show({ theirs });
+  },
+  onStrange(from, kind) {
+    log(`${from}: ${kind} that this page does not understand`);
+    show({ notice: strangeText(from, kind) });
+  },
   onReceipt(kind, ms) {
     receipts.delivered += 1;
     const text = `${kind}: delivered in ${milliseconds(ms)}`;
@@ -98,7 +107,7 @@ async function startCamera() {
   show({ media: 'pending' });
   try {
     const stream = await openCamera();
-    showLocal(stream);
+    showLocal(stream, () => calls.announceDevices());
     calls.setStream(stream);
     show({ media: 'live' });
   } catch (error) {

@@ -14,6 +14,9 @@ import { endText } from './end_texts.js';
  * @property {Phase} phase
  * @property {string} peer the other side of the latest call
  * @property {string} reason @property {string} detail how that call ended
+ * @property {import('./call.js').Devices | null} theirs which devices of the other side are on; unknown at first
+ * @property {boolean} isInterrupted whether the media connection of the call is interrupted
+ * @property {import('./end_texts.js').Text | null} notice what this page did not understand
  * @property {'pending' | 'live' | 'without' | import('./media.js').MediaProblem} media
  */
 /** @typedef {Record<'again' | 'hangUp' | 'retryCamera' | 'noCamera', () => void> & {dial: (peer: string) => void}} Actions */
@@ -37,23 +40,34 @@ export function render(view) {
   byId('retry-camera').hidden = !choosing || isInsecure;
   byId('invite').hidden = phase === 'connected';
   byId('remote-tag').hidden = phase !== 'connected';
-  byId('remote-tag').textContent = view.peer;
+  byId('remote-tag').textContent = tag(view);
+  root.dataset.theirCamera = phase !== 'connected' || view.theirs?.camera !== false ? 'on' : 'off';
+  root.dataset.interrupted = String(phase === 'connected' && view.isInterrupted);
   const [title, text] = curtain(view);
   byId('curtain-title').textContent = title;
   byId('curtain-text').textContent = text;
   const problem = bannerText(view, choosing);
   byId('banner').hidden = !problem;
-  byId('retry-in-call').hidden = signaling !== 'connected' || isInsecure;
+  byId('retry-in-call').hidden = signaling !== 'connected' || isInsecure || view.notice !== null;
   byId('banner-title').textContent = problem?.[0] ?? '';
   byId('banner-help').textContent = problem?.[1] ?? '';
   byId('signaling-text').textContent =
     signaling === 'connected' ? `Connected to node ${view.why}` : { connecting: 'Connecting …', reconnecting: 'Reconnecting …', closed: 'Closed' }[signaling];
 }
 
+/** The other side in a few words. @param {View} view */
+function tag({ peer, theirs, isInterrupted }) {
+  if (isInterrupted) return `${peer} · does not respond`;
+  const off = [theirs?.microphone === false && 'microphone off', theirs?.camera === false && 'camera off'];
+  return [peer, ...off.filter(Boolean)].join(' · ');
+}
+
 /** @param {View} view @returns {import('./end_texts.js').Text} */
-function curtain({ phase, peer, reason, detail, media, signaling }) {
+function curtain({ phase, peer, reason, detail, media, signaling, theirs, isInterrupted }) {
   if (phase === 'ended') return endText(reason, peer, detail);
   if (phase === 'calling') return [`Calling ${peer} …`, 'Their page answers by itself when it is open.'];
+  if (phase === 'connected' && isInterrupted) return [`${peer} does not respond`, 'Their page may be closed, or a network is down. The call waits for them.'];
+  if (phase === 'connected' && theirs?.camera === false) return [`${peer} has no camera on`, theirs.microphone ? 'You can hear them.' : 'Their microphone is off too.'];
   if (phase === 'connected') return ['Connected', `No picture from ${peer} yet; they may have no camera.`];
   if (phase === 'connecting') return [`Connecting with ${peer} …`, 'Looking for a way between the two browsers.'];
   if (media === 'pending') return ['May this page use your camera?', 'Answer your browser’s question to begin.'];
@@ -64,9 +78,10 @@ function curtain({ phase, peer, reason, detail, media, signaling }) {
 }
 
 /** @param {View} view @param {boolean} choosing @returns {import('./end_texts.js').Text | null} */
-function bannerText({ signaling, why, media }, choosing) {
+function bannerText({ signaling, why, media, notice }, choosing) {
   if (signaling === 'reconnecting') return ['The signaling node is unreachable', `${capital(why)}. The page tries again. A running call continues.`];
   if (signaling === 'closed') return ['Signaling has ended', `${capital(why)}. Reload the page to come back.`];
+  if (notice) return notice;
   return typeof media === 'string' || choosing ? null : [media.message, `${media.help} You see the other side, but they do not see you.`];
 }
 
@@ -84,8 +99,8 @@ export function showIdentity(peer) {
   byId('other-side').removeAttribute('aria-disabled');
 }
 
-/** @param {MediaStream} stream */
-export function showLocal(stream) {
+/** @param {MediaStream} stream @param {() => void} onToggle the user switched a device */
+export function showLocal(stream, onToggle) {
   local.srcObject = stream;
   byId('mic', 'button').disabled = !stream.getAudioTracks().length;
   byId('camera', 'button').disabled = !stream.getVideoTracks().length;
@@ -99,6 +114,7 @@ export function showLocal(stream) {
       button.title = labels[Number(off)] ?? '';
       button.setAttribute('aria-label', labels[0]); // aria-pressed says the rest
       if (id === 'camera') byId('self').classList.toggle('dark', off);
+      onToggle();
     };
   };
   toggle('mic', stream.getAudioTracks(), ['Mute microphone', 'Unmute microphone']);

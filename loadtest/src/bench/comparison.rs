@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use switchboard_harness::stats::{median, range};
 
 use super::{
-    measured::{Measured, count},
+    measured::Measured,
     plan::{Column, Group},
 };
 use crate::{record::Counter, results::Results, run::EXIT_INVALID};
@@ -81,7 +81,7 @@ fn short(value: f64) -> String {
 }
 
 fn violations(results: &Results) -> String {
-    let total = |counter: Counter| results.runs.iter().map(|run| count(run, counter)).sum::<u64>();
+    let total = |counter: Counter| results.runs.iter().map(|run| run.count(counter)).sum::<u64>();
     let found = Counter::VIOLATIONS.iter().filter(|counter| total(**counter) > 0);
     let found: Vec<String> = found
         .map(|counter| format!("{} {}", total(*counter), counter.name()))

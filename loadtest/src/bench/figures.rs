@@ -12,7 +12,7 @@ use super::{
     plan::{Budget, Group},
 };
 use crate::{
-    record::{decode, new_histogram},
+    record::{Counter, decode, new_histogram},
     results::{Results, RunResult},
     thresholds::Figure,
 };
@@ -144,7 +144,7 @@ fn load(results: &Results) -> String {
         median(&results.runs.iter().map(of).collect::<Vec<_>>()).unwrap_or_default()
     };
     let cost = |name: &str| middle(&|run| run.costs.get(name).copied().unwrap_or_default());
-    let sent = |run: &RunResult| run.counts.get("sent").copied().unwrap_or_default() as f64;
+    let sent = |run: &RunResult| run.count(Counter::Sent) as f64;
     format!(
         "{:.0} messages/s, {:.2} Redis commands a message; Redis used {:.1} and the generator {:.1} µs CPU a message ({:.0} messages in a repeat)",
         middle(&|run| sent(run) / run.load_s),

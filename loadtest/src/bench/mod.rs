@@ -11,20 +11,19 @@ mod plan;
 use std::{collections::BTreeMap, path::Path};
 
 use anyhow::Context as _;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     fleet::Program,
     live::Live,
-    observe,
-    record::Counter,
-    report,
+    observe, report,
     results::RunResult,
     run::{self, Options},
     scenario::DriverKind,
 };
 pub(crate) use args::BenchArgs;
 use figures::Figures;
-use measured::{Measured, count};
+use measured::Measured;
 use plan::{Group, Plan, Size};
 
 /// Runs it; `false` when Switchboard violated the contract.
@@ -115,12 +114,15 @@ impl Bench<'_> {
                     program: Program::this()?,
                     agent_secret: None,
                     allow_remote: false,
+                    stop: CancellationToken::new(),
+                    exposition: None,
                 };
                 let found = run::run(&scenario, &options, &mut Live::silent()).await;
                 match found.with_context(|| scenario.about.clone()) {
                     Ok(found) => {
                         if is_ours {
-                            *violations += found.runs.iter().map(violations_of).sum::<u64>();
+                            let counts = found.runs.iter().flat_map(RunResult::violated);
+                            *violations += counts.map(|(_, count)| count).sum::<u64>();
                         }
                         match results {
                             Some(results) => results.runs.extend(found.runs),
@@ -136,11 +138,4 @@ impl Bench<'_> {
         }
         Ok(measured)
     }
-}
-
-fn violations_of(run: &RunResult) -> u64 {
-    Counter::VIOLATIONS
-        .iter()
-        .map(|counter| count(run, *counter))
-        .sum()
 }

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::{
+    interrupt::until_second,
     run::{Manner, print_end},
     scenarios::ScenarioArgs,
 };
@@ -38,13 +39,19 @@ pub(super) async fn capacity(args: CapacityArgs) -> anyhow::Result<u8> {
         !scenario.thresholds.is_empty(),
         "a scenario without thresholds has no capacity; give some, for example --set 'thresholds=[\"p99(call_setup) < 100ms\"]'"
     );
-    let options = args.manner.options()?;
+    let options = args.manner.options().await?;
+    let folder = args.manner.folder(&scenario)?;
     let mut search = Search::new(args.from, args.to, args.precision)?;
     let mut live = Live::start(args.manner.plain);
     let mut tried = Vec::new();
     let mut best = None;
     while let Some(rate) = search.next() {
-        let results = run::run(&at_rate(&scenario, rate), &options, &mut live).await?;
+        let scenario = at_rate(&scenario, rate);
+        let results = until_second(&options.stop, run::run(&scenario, &options, &mut live)).await?;
+        if options.stop.is_cancelled() {
+            // A part of a run says nothing about the rate.
+            break;
+        }
         let codes: Vec<u8> = results.runs.iter().map(|run| run.verdict.exit_code).collect();
         let is_met = codes.iter().all(|code| *code == 0);
         search.tell(rate, is_met);
@@ -66,17 +73,30 @@ pub(super) async fn capacity(args: CapacityArgs) -> anyhow::Result<u8> {
         );
     }
     let (Some(found), Some(best)) = (search.found(), best) else {
+        anyhow::ensure!(
+            !options.stop.is_cancelled(),
+            "stopped by the user before a rate was found"
+        );
         println!("not even {}/s keeps the thresholds", args.from);
         return Ok(run::EXIT_THRESHOLD);
     };
-    let written = report::write(&best, &args.manner.folder(&scenario))?;
+    let written = report::write(&best, &folder)?;
     print_end(&best);
-    let at_least = if search.is_bounded() { "" } else { "at least " };
+    let is_stopped = options.stop.is_cancelled();
+    let at_least = if search.is_bounded() && !is_stopped {
+        ""
+    } else {
+        "at least "
+    };
     println!(
         "\ncapacity: {at_least}{found:.1} a second, after {} runs; report of the best: {}",
         search.runs(),
         written.page.display()
     );
+    if is_stopped {
+        println!("stopped by the user before the end of the search");
+        return Ok(run::EXIT_INVALID);
+    }
     Ok(0)
 }
 

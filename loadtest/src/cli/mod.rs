@@ -2,6 +2,7 @@
 
 mod agent;
 mod capacity;
+mod interrupt;
 mod run;
 mod scenarios;
 
@@ -22,11 +23,13 @@ const EXIT_CONFIGURATION: u8 = 2;
 const EXIT_CODES: &str = "Exit codes:
   0   success
   2   the command line, the scenario or this machine is not as it must be
-  97  the generator was saturated, or the run is invalid for another reason
+  97  the run is invalid: the generator was saturated, a worker died, or you stopped it (its report is written)
   98  the oracle: a message was lost without an error, duplicated, reordered, changed or got no outcome
   99  a threshold was missed, or `compare --fail-on` found something worse
 
-Begin with `switchboard-loadtest list`, then `switchboard-loadtest run calls`.";
+Begin with `switchboard-loadtest list`, then `switchboard-loadtest run calls`. Your own servers:
+  switchboard-loadtest run calls --url ws://127.0.0.1:8080/v1/ws --secret-file tokens.secret --set calls.placement=random
+`show NAME > mine.toml` begins a scenario of your own, `check mine.toml` lists all its mistakes.";
 
 /// Loads Switchboard, or another signaling server, with many peers that set up calls; checks every message; breaks
 /// servers on cue; says how fast and how reliable it all was.

@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use tokio_util::sync::CancellationToken;
 
-use super::scenarios::ScenarioArgs;
+use super::{interrupt::until_second, scenarios::ScenarioArgs};
 use crate::{
+    exposition::Exposition,
     fleet::{Program, handshake::read_secret},
     live::Live,
     record::Counter,
@@ -30,20 +32,32 @@ pub(super) struct Manner {
     /// Load servers that are not on this machine. Only ever your own.
     #[arg(long)]
     pub(super) allow_remote: bool,
+    /// Serve the progress for Prometheus at http://ADDRESS/metrics, for example 127.0.0.1:9464.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) metrics_listen: Option<String>,
 }
 
 impl Manner {
-    pub(super) fn options(&self) -> anyhow::Result<Options> {
+    pub(super) async fn options(&self) -> anyhow::Result<Options> {
+        let exposition = match &self.metrics_listen {
+            Some(address) => Some(Exposition::listen(address).await?),
+            None => None,
+        };
         Ok(Options {
+            stop: CancellationToken::new(),
+            exposition,
             program: Program::this()?,
             agent_secret: self.agents_secret_file.as_deref().map(read_secret).transpose()?,
             allow_remote: self.allow_remote,
         })
     }
 
-    pub(super) fn folder(&self, scenario: &Scenario) -> PathBuf {
+    /// Makes the folder of the report: before the run, because afterwards its figures would be lost.
+    pub(super) fn folder(&self, scenario: &Scenario) -> anyhow::Result<PathBuf> {
         let default = || Path::new("out/loadtest").join(&scenario.name);
-        self.out.clone().unwrap_or_else(default)
+        let folder = self.out.clone().unwrap_or_else(default);
+        report::make_folder(&folder)?;
+        Ok(folder)
     }
 }
 
@@ -54,20 +68,27 @@ pub(super) struct RunArgs {
     scenario: ScenarioArgs,
     #[command(flatten)]
     manner: Manner,
+    /// Also write the thresholds and checks as JUnit XML, for CI.
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
 }
 
 /// Runs it; the exit code.
 pub(super) async fn run(args: RunArgs) -> anyhow::Result<u8> {
     let scenario = args.scenario.load()?;
-    let options = args.manner.options()?;
+    let options = args.manner.options().await?;
+    let folder = args.manner.folder(&scenario)?;
+    if let Some(parent) = args.junit.as_deref().and_then(Path::parent) {
+        report::make_folder(parent)?;
+    }
     let mut live = Live::start(args.manner.plain);
-    let results = tokio::select! {
-        results = run::run(&scenario, &options, &mut live) => results,
-        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("stopped by the user; nothing is written")),
-    };
+    let results = until_second(&options.stop, run::run(&scenario, &options, &mut live)).await;
     drop(live);
     let results = results?;
-    let written = report::write(&results, &args.manner.folder(&scenario))?;
+    let written = report::write(&results, &folder)?;
+    if let Some(file) = &args.junit {
+        report::write_junit(&results, file)?;
+    }
     print_end(&results);
     println!(
         "report: {}; its folder has {} files",
@@ -124,7 +145,6 @@ pub(super) fn print_end(results: &Results) {
 }
 
 fn summary(run: &RunResult) -> String {
-    let count = |counter: &Counter| run.counts.get(counter.name()).copied().unwrap_or_default();
     let verdict = if run.verdict.exit_code == 0 {
         "ok"
     } else {
@@ -133,7 +153,7 @@ fn summary(run: &RunResult) -> String {
     let counters = [Counter::Sent, Counter::Arrived, Counter::SendErrors];
     let counters = counters.iter().chain(Counter::VIOLATIONS);
     let counts: Vec<_> = counters
-        .map(|counter| format!("{} {}", counter.name(), count(counter)))
+        .map(|counter| format!("{} {}", counter.name(), run.count(*counter)))
         .collect();
     format!("{verdict} – {}", counts.join(", "))
 }

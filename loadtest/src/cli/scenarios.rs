@@ -18,7 +18,8 @@ pub(super) struct ScenarioArgs {
     /// Change a key, for example `calls.placement=same-node` or `calls.stages.0.rate=50`; may be given again.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Which kind of server.
+    /// Which kind of server. peerjs and socketio need Node.js and `npm ci --prefix loadtest/rivals`, spreed needs
+    /// nextcloud-spreed-signaling-server on PATH, redis needs redis-server.
     #[arg(long)]
     driver: Option<DriverKind>,
     /// Load this address instead of starting a cluster, for example ws://127.0.0.1:8080/v1/ws; one for each node.
@@ -27,7 +28,8 @@ pub(super) struct ScenarioArgs {
     /// The nodes' operations ports in the same order, for example http://127.0.0.1:9090.
     #[arg(long = "ops-url")]
     ops_urls: Vec<String>,
-    /// A file with the HS256 secret that the servers trust.
+    /// A file with the HS256 secret that the servers trust (`[auth]` in their configuration). It is tried on every --url
+    /// before anything starts.
     #[arg(long, env = "LOADTEST_SECRET_FILE")]
     secret_file: Option<PathBuf>,
     /// A private key (PEM) to sign tokens with instead.
@@ -39,7 +41,7 @@ pub(super) struct ScenarioArgs {
     /// The `switchboard` binary of that cluster; by default the one next to this program.
     #[arg(long, env = "SWITCHBOARD_BIN")]
     binary: Option<PathBuf>,
-    /// Run it so often; figures are then medians.
+    /// Run it so often; figures are then medians. `compare` needs at least 4 runs on each side.
     #[arg(long)]
     repeats: Option<u32>,
     /// Worker processes; as many as the connections need if left out.
@@ -54,12 +56,8 @@ impl ScenarioArgs {
     /// When there is no scenario of that name, or it makes no sense: all problems at once.
     pub(super) fn load(&self) -> anyhow::Result<Scenario> {
         let text = self.text()?;
-        let mut scenario = scenario::load(&text, &self.set).with_context(|| self.scenario.clone())?;
-        self.change(&mut scenario);
-        if let Err(problems) = scenario::check(&scenario) {
-            bail!("{}:\n  - {}", self.scenario, problems.join("\n  - "));
-        }
-        Ok(scenario)
+        let found = scenario::load_and_check(&text, &self.set, |scenario| self.change(scenario));
+        found.map_err(|problems| anyhow::anyhow!("{}:\n  - {}", self.scenario, problems.join("\n  - ")))
     }
 
     fn text(&self) -> anyhow::Result<String> {

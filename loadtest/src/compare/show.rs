@@ -4,11 +4,28 @@ use std::fmt;
 
 use switchboard_harness::stats::range;
 
-use super::{Comparison, Difference, Row, SIGNIFICANT, Side};
+use super::{Comparison, Difference, Row, SIGNIFICANT, Side, side::MIN_RUNS};
 
 const HEAD: [&str; 5] = ["figure", "a: median [range]", "b: median [range]", "b/a", "b is"];
 
 impl Comparison {
+    /// What the last column says of all figures at once, and whether there is such a column.
+    fn note(&self) -> (String, bool) {
+        let too_few = |row: &Row| matches!(row.difference, Difference::TooFew | Difference::OneSided);
+        if self.rows.iter().all(too_few) {
+            let note = format!(
+                "medians only: with fewer than {MIN_RUNS} runs on a side, chance alone explains any difference; run both with \
+                 --repeats 5"
+            );
+            return (note, false);
+        }
+        let note = format!(
+            "same: chance alone makes such a difference in more than {:.0} % of all cases (Mann-Whitney, two-sided)",
+            SIGNIFICANT * 100.0
+        );
+        (note, true)
+    }
+
     /// As Markdown.
     pub(crate) fn markdown(&self) -> String {
         let [a, b] = &self.heads;
@@ -18,13 +35,16 @@ impl Comparison {
                 .iter()
                 .map(|warning| format!("> **Warning:** {warning}\n")),
         );
-        lines.push(format!("| {} |", HEAD.join(" | ")));
-        lines.push("| --- | --- | --- | ---: | --- |".into());
+        let (note, has_last) = self.note();
+        let columns = HEAD.len() - usize::from(!has_last);
+        let line = |cells: &[&str]| format!("| {} |", cells.get(..columns).unwrap_or(cells).join(" | "));
+        lines.extend([line(&HEAD), line(&["---", "---", "---", "---:", "---"])]);
         lines.extend(
             self.rows
                 .iter()
-                .map(|row| format!("| {} |", row.cells().join(" | "))),
+                .map(|row| line(&row.cells().each_ref().map(String::as_str))),
         );
+        lines.extend([String::new(), note]);
         if !self.gates.is_empty() {
             lines.extend([
                 String::new(),
@@ -69,7 +89,7 @@ impl fmt::Display for Difference {
             Self::Better(p) => write!(f, "better (p={p:.3})"),
             Self::Worse(p) => write!(f, "worse (p={p:.3})"),
             Self::Same(p) => write!(f, "same (p={p:.3})"),
-            Self::TooFew => f.write_str("too few runs"),
+            Self::TooFew => f.write_str("–"),
             Self::OneSided => f.write_str("missing on one side"),
         }
     }
@@ -93,17 +113,13 @@ impl fmt::Display for Comparison {
             }
         }
         let [figure, of_a, of_b, ratio, _] = widths;
+        let (note, has_last) = self.note();
         for [name, a, b, by, difference] in &rows {
-            writeln!(
-                f,
-                "{name:figure$}  {a:of_a$}  {b:of_b$}  {by:>ratio$}  {difference}"
-            )?;
+            let difference = if has_last { difference } else { "" };
+            let line = format!("{name:figure$}  {a:of_a$}  {b:of_b$}  {by:>ratio$}  {difference}");
+            writeln!(f, "{}", line.trim_end())?;
         }
-        writeln!(
-            f,
-            "\nsame: chance alone makes such a difference in more than {:.0} % of all cases (Mann-Whitney, two-sided)",
-            SIGNIFICANT * 100.0
-        )?;
+        writeln!(f, "\n{note}")?;
         for gate in &self.gates {
             let result = if gate.is_failed { "FAILED" } else { "ok" };
             writeln!(f, "{result}: fail on {}: {}", gate.text, gate.outcome)?;

@@ -89,7 +89,7 @@ fn a_gate_fails_only_on_a_significant_change_beyond_its_limit() {
         (&BASE, &SLOWER, "rate(calls_set_up) < -10%", true, "FAILED"),
         (&BASE, &noisy, "p99(call_setup) > +10%", false, "not significant"),
         (few.0, few.1, "p99(call_setup) > +10%", true, "medians only"),
-        (few.0, few.1, "p99(call_setup) > +10%", true, "too few runs"),
+        (few.0, few.1, "p99(call_setup) > +10%", true, "--repeats 5"),
         // Nobody knows the change of a figure that was not measured.
         (&BASE, &SLOWER, "p99(one_way) > +10%", true, "no such figure in a"),
     ] {
@@ -97,6 +97,21 @@ fn a_gate_fails_only_on_a_significant_change_beyond_its_limit() {
         assert!(
             failed == is_failed && text.contains(expected),
             "{fail_on} {expected}: {text}"
+        );
+    }
+}
+
+#[test]
+fn too_few_runs_are_said_once_and_not_in_every_row() {
+    let comparison = compare(&results(&BASE[..1]), &results(&SLOWER[..1]), &[]);
+    for text in [comparison.to_string(), comparison.markdown()] {
+        assert_eq!(text.matches("fewer than 4 runs").count(), 1, "{text}");
+        for part in ["too few", "b is", "Mann-Whitney", "same"] {
+            assert!(!text.contains(part), "{part}: {text}");
+        }
+        assert!(
+            text.contains("p99(call_setup)") && text.contains("2.00"),
+            "{text}"
         );
     }
 }

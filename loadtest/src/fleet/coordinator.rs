@@ -228,8 +228,15 @@ impl Fleet {
             }
         }
         let mut merged = std::mem::take(&mut *self.merged.lock());
-        merged.close();
+        merged.close(false);
         Ok(merged)
+    }
+
+    /// Ends all workers at once, and gives what they recorded.
+    pub(crate) fn abandon(self) -> Merged {
+        let mut merged = std::mem::take(&mut *self.merged.lock());
+        merged.close(true);
+        merged
     }
 
     /// Waits until every worker has reached the milestone.

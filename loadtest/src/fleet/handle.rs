@@ -79,6 +79,8 @@ impl Handle {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
+            // Ctrl-C is for the coordinator, which reports what its workers have recorded.
+            .process_group(0)
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("{name} cannot be started as {}", program.path.display()))?;

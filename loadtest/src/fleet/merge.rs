@@ -111,8 +111,14 @@ impl Merged {
         }
         let resident_kib = self.used.iter().map(|used| used.resident_kib).sum();
         self.resident_max_kib = self.resident_max_kib.max(resident_kib);
-        let timeline = if *is_ramp { &mut self.ramp } else { &mut self.load };
-        timeline.add(worker, tick, times);
+        if *is_ramp {
+            self.ramp.add(worker, tick, times);
+        } else if self.used.get(worker).is_some_and(|used| used.has_ended) {
+            // Its connections close: an end of the run, and no drop in it.
+            self.load.add_after_end(worker, tick);
+        } else {
+            self.load.add(worker, tick, times);
+        }
     }
 
     /// The load starts (or will start) this long after `Prepare`. What was recorded before is moved below 0, with the
@@ -160,10 +166,18 @@ impl Merged {
         ramp.chain(self.load.samples().copied()).collect()
     }
 
-    /// Nothing more comes.
-    pub(crate) fn close(&mut self) {
+    /// Nothing more comes. After an early end, seconds that not all workers have reported are no points of the timeline.
+    pub(crate) fn close(&mut self, is_early: bool) {
         self.ramp.close_all();
+        if is_early {
+            self.load.leave_out_open();
+        }
         self.load.close_all();
+    }
+
+    /// Seconds of the load that all workers have reported.
+    pub(crate) fn load_s(&self) -> i64 {
+        self.load.reported_s()
     }
 
     /// The part of the result that workers know. The caller adds the rest (`driver`, `load_s`, `faults`, `servers`,
@@ -172,7 +186,21 @@ impl Merged {
     /// # Errors
     /// When a histogram cannot be encoded; never seen.
     pub(crate) fn into_run_result(mut self) -> anyhow::Result<RunResult> {
-        self.close();
+        self.close(false);
+        Ok(RunResult {
+            series: self.newest(usize::MAX),
+            generator: self.generator(),
+            errors: std::mem::take(&mut self.errors),
+            violations: std::mem::take(&mut self.violations),
+            ..self.figures()?
+        })
+    }
+
+    /// Counts and times so far.
+    ///
+    /// # Errors
+    /// As [`Merged::into_run_result`].
+    pub(crate) fn figures(&self) -> anyhow::Result<RunResult> {
         let times = self.times.iter();
         let times = times.map(|(metric, pair)| Ok((metric.name().to_owned(), summary::times(pair)?)));
         let counts = self.counts.iter();
@@ -181,10 +209,6 @@ impl Merged {
                 .map(|(counter, count)| (counter.name().to_owned(), *count))
                 .collect(),
             times: times.collect::<anyhow::Result<_>>()?,
-            series: self.newest(usize::MAX),
-            generator: self.generator(),
-            errors: self.errors,
-            violations: self.violations,
             ..RunResult::default()
         })
     }

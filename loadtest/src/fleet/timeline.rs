@@ -77,7 +77,7 @@ impl Timeline {
 
     /// Takes a worker's tick in; its times are in `times`.
     pub(super) fn add(&mut self, worker: usize, tick: &Tick, times: &BTreeMap<Metric, HistogramPair>) {
-        let number = (tick.at_ms + 500).div_euclid(1_000);
+        let number = number_of(tick);
         if let Some(last) = self.last.get_mut(worker) {
             last.second = last.second.max(Some(number));
         }
@@ -121,6 +121,47 @@ impl Timeline {
             }
             self.close_oldest();
         }
+    }
+
+    /// Takes in the tick of a worker whose work has ended. It makes no new second, because it is not of a whole one.
+    pub(super) fn add_after_end(&mut self, worker: usize, tick: &Tick) {
+        if let Some(last) = self.last.get_mut(worker) {
+            last.second = last.second.max(Some(number_of(tick)));
+        }
+        self.add_to_newest(&tick.counts);
+    }
+
+    fn add_to_newest(&mut self, more: &Counts) {
+        if let Some(mut open) = self.open.last_entry() {
+            for (counter, count) in more {
+                *open.get_mut().counts.entry(*counter).or_default() += count;
+            }
+        } else if let Some(mut closed) = self.closed.last_entry() {
+            for (counter, count) in more {
+                *closed
+                    .get_mut()
+                    .counts
+                    .entry(counter.name().to_owned())
+                    .or_default() += count;
+            }
+        }
+    }
+
+    /// Closes the seconds that all workers have reported. What the others have goes to the last of these.
+    pub(super) fn leave_out_open(&mut self) {
+        let reported = self.reported_s();
+        while self.open.keys().next().is_some_and(|oldest| *oldest <= reported) {
+            self.close_oldest();
+        }
+        for open in std::mem::take(&mut self.open).into_values() {
+            self.add_to_newest(&open.counts);
+        }
+    }
+
+    /// The newest second that all workers have reported; 0 before.
+    pub(super) fn reported_s(&self) -> i64 {
+        let seconds = self.last.iter().map(|last| last.second.unwrap_or_default());
+        seconds.min().unwrap_or_default()
     }
 
     /// Closes the oldest second and the samples up to its end.
@@ -196,9 +237,15 @@ impl Timeline {
     }
 }
 
+/// The second that a tick is of.
+const fn number_of(tick: &Tick) -> i64 {
+    (tick.at_ms + 500).div_euclid(1_000)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::Counter;
 
     fn add(timeline: &mut Timeline, worker: usize, at_ms: i64, connections: u64) {
         let tick = Tick {
@@ -230,6 +277,30 @@ mod tests {
             failures: 2,
         };
         assert_eq!(timeline.samples().next(), Some(&expected));
+    }
+
+    #[test]
+    fn the_end_of_the_work_is_no_second_with_zeros() {
+        let sent = |at_ms, count| Tick {
+            at_ms,
+            counts: Counts::from([(Counter::Sent, count)]),
+            ..Tick::default()
+        };
+        let mut timeline = Timeline::new(2);
+        for worker in 0..2 {
+            timeline.add(worker, &sent(1_000, 5), &BTreeMap::new());
+            timeline.add(worker, &sent(2_000, 5), &BTreeMap::new());
+        }
+        // One has reported a second more when the user stops both.
+        timeline.add(1, &sent(3_000, 2), &BTreeMap::new());
+        timeline.leave_out_open();
+        // The work of both has ended, and their connections close.
+        timeline.add_after_end(0, &sent(3_700, 1));
+        timeline.close_all();
+        let seconds = timeline
+            .seconds()
+            .map(|second| (second.at_s, second.counts["sent"]));
+        assert_eq!(seconds.collect::<Vec<_>>(), [(1.0, 10), (2.0, 13)]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The progress of a load as lines, for logs and pipes: at most one per second, plus each fault and change of phase.
 
 use std::{
+    collections::BTreeSet,
     fmt::Write as _,
     time::{Duration, Instant},
 };
@@ -18,6 +19,8 @@ pub(crate) struct Plain {
     phase: Option<(u32, Phase)>,
     line_at: Option<Instant>,
     faults_shown: usize,
+    /// The thresholds that were missed at the last call.
+    missed: BTreeSet<String>,
 }
 
 impl Plain {
@@ -28,6 +31,7 @@ impl Plain {
         let is_other_run = self.phase.is_none_or(|(repeat, _)| repeat != progress.repeat);
         if is_other_run {
             self.faults_shown = 0;
+            self.missed.clear();
             lines.push(title(progress));
         }
         let struck = progress
@@ -43,6 +47,14 @@ impl Plain {
             });
         }
         self.faults_shown = struck.count();
+        for threshold in &progress.thresholds {
+            let (text, measured) = (&threshold.text, &threshold.measured);
+            if threshold.is_met && self.missed.remove(text) {
+                lines.push(format!("threshold met again: {text} ({measured})"));
+            } else if !threshold.is_met && self.missed.insert(text.clone()) {
+                lines.push(format!("threshold missed so far: {text} ({measured})"));
+            }
+        }
         let is_due = self.line_at.is_none_or(|at| now.duration_since(at) >= MIN_GAP);
         let is_new = self.phase != Some(phase);
         let is_running = matches!(progress.phase, Phase::Connecting | Phase::Load);
@@ -103,6 +115,14 @@ pub(super) fn line(progress: &Progress) -> String {
     let errors: u64 = progress.errors.iter().map(|(_, count)| count).sum();
     if errors > 0 {
         let _ = write!(line, "  errors {errors}");
+    }
+    if !progress.thresholds.is_empty() {
+        let met = progress
+            .thresholds
+            .iter()
+            .filter(|threshold| threshold.is_met)
+            .count();
+        let _ = write!(line, "  thresholds {met} of {} met", progress.thresholds.len());
     }
     for (counter, count) in progress.violations() {
         let _ = write!(line, "  {} {count}!", counter.name());

@@ -40,6 +40,8 @@ pub(crate) struct Progress {
     pub(crate) faults: Vec<FaultMark>,
     /// The thresholds, evaluated on the load so far.
     pub(crate) thresholds: Vec<ThresholdResult>,
+    /// The thresholds whose figure has no value yet.
+    pub(crate) waiting: Vec<String>,
 }
 
 /// A phase of a load.
@@ -54,6 +56,8 @@ pub(crate) enum Phase {
     Load,
     /// Wait for the last messages and outcomes.
     Settling,
+    /// The user asked for an early end.
+    Stopping,
     /// Everything has ended.
     Done,
 }
@@ -131,6 +135,7 @@ impl Progress {
             Phase::Connecting => format!("connecting {} of {}", self.connections(), self.connections_wanted),
             Phase::Load => format!("{}s of {}s", self.elapsed.as_secs(), self.length.as_secs()),
             Phase::Settling => "waiting for the last messages".into(),
+            Phase::Stopping => "stopping; the report follows (Ctrl-C again: end at once)".into(),
             Phase::Done => "done".into(),
         }
     }
@@ -142,7 +147,7 @@ impl Progress {
             Phase::Starting => 0.0,
             Phase::Connecting => self.connections() as f64 / self.connections_wanted.max(1) as f64,
             Phase::Load => self.elapsed.as_secs_f64() / self.length.as_secs_f64().max(0.001),
-            Phase::Settling | Phase::Done => 1.0,
+            Phase::Settling | Phase::Stopping | Phase::Done => 1.0,
         };
         share.clamp(0.0, 1.0)
     }
@@ -153,6 +158,6 @@ impl Progress {
 pub(crate) enum UserRequest {
     /// Continue the load.
     Continue,
-    /// Stop the load early.
+    /// Stop the load early, with a report.
     Stop,
 }

@@ -69,6 +69,7 @@ fn progress() -> Progress {
             threshold("p99(call_setup) < 250ms", "24.00ms", true),
             threshold("lost == 0", "2", false),
         ],
+        waiting: vec!["reconnected < 5s".into()],
         ..Progress::default()
     };
     progress.errors.add("connect: 503 busy", 7);
@@ -93,7 +94,7 @@ fn a_small_and_a_large_terminal_show_everything() {
         let all = lines.join("\n");
         for part in [
             "node-kill, run 1 of 3, 2 workers",
-            "q to stop",
+            "q: stop and report",
             "12s of 30s",
             "call_setup: p50 12.00ms, p99 48.00ms",
             "calls_set_up: 52 per second",
@@ -108,6 +109,7 @@ fn a_small_and_a_large_terminal_show_everything() {
             "freeze redis",
             "✗ lost == 0 (2)",
             "✓ p99(call_setup) < 250ms (24.00ms)",
+            "· reconnected < 5s",
             "7 connect: 503 busy",
         ] {
             assert!(all.contains(part), "{width}x{height} lacks {part}:\n{all}");
@@ -203,9 +205,11 @@ fn lines_are_printed_once_per_second_and_faults_immediately() {
     progress.faults[0].state = FaultState::Planned;
     let first = plain.lines(&progress, start);
     assert_eq!(first[0], "node-kill, run 1 of 3, 2 workers");
+    assert_eq!(first[1], "threshold missed so far: lost == 0 (2)");
     assert_eq!(
-        first[1],
-        "12s of 30s  calls_set_up 52/s  call_setup p50 12.00ms p99 48.00ms  connections 200 (n1 120, n2 80)  errors 7  lost 2!"
+        first[2],
+        "12s of 30s  calls_set_up 52/s  call_setup p50 12.00ms p99 48.00ms  connections 200 (n1 120, n2 80)  errors 7  \
+         thresholds 1 of 2 met  lost 2!"
     );
     assert!(
         plain
@@ -222,8 +226,13 @@ fn lines_are_printed_once_per_second_and_faults_immediately() {
         1
     );
     progress.phase = Phase::Settling;
+    progress.thresholds[1].is_met = true;
     let settling = plain.lines(&progress, start + Duration::from_millis(1100));
-    assert_eq!(settling, ["waiting for the last messages  errors 7  lost 2!"]);
+    let expected = [
+        "threshold met again: lost == 0 (2)",
+        "waiting for the last messages  errors 7  thresholds 2 of 2 met  lost 2!",
+    ];
+    assert_eq!(settling, expected);
     assert!(plain.lines(&progress, start + Duration::from_secs(9)).is_empty());
 }
 

@@ -6,6 +6,7 @@ mod curves;
 #[cfg(test)]
 mod example;
 mod hlog;
+mod junit;
 mod page;
 #[cfg(test)]
 mod schema_test;
@@ -48,8 +49,7 @@ pub(crate) fn write(results: &Results, folder: &Path) -> anyhow::Result<Written>
     let page = page::page(results, &decoded, &names)?;
     contents.push(("report.html".to_owned(), page.into_bytes()));
 
-    fs::create_dir_all(folder)
-        .with_context(|| format!("the report folder {} cannot be made", folder.display()))?;
+    make_folder(folder)?;
     let mut files = Vec::new();
     for (name, content) in contents {
         let path = folder.join(name);
@@ -60,6 +60,22 @@ pub(crate) fn write(results: &Results, folder: &Path) -> anyhow::Result<Written>
         page: folder.join("report.html"),
         files,
     })
+}
+
+/// Makes a folder for files of a report, if it is not there.
+///
+/// # Errors
+/// When it cannot be made; the error names it.
+pub(crate) fn make_folder(folder: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("the folder {} cannot be made", folder.display()))
+}
+
+/// Writes the verdicts as JUnit XML.
+///
+/// # Errors
+/// When the file cannot be written; the error names it.
+pub(crate) fn write_junit(results: &Results, file: &Path) -> anyhow::Result<()> {
+    fs::write(file, junit::junit(results)).with_context(|| format!("{} cannot be written", file.display()))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use tokio::time::{interval, sleep_until};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -16,7 +16,7 @@ use crate::{
     cluster::REDIS,
     faults::{self, DoneFaults},
     fleet::{Assignment, Fleet, Merged, WorkerSource},
-    live::{Live, Phase, UserRequest},
+    live::{Live, Phase},
     observe::{self, Watch, Watched},
     preflight,
     results::{RunResult, Second},
@@ -34,19 +34,29 @@ pub(super) struct Iteration {
     pub(super) versions: BTreeMap<String, String>,
 }
 
-/// Runs repeat number `repeat`, from 0.
+/// Runs repeat number `repeat`, from 0; `None` if the user stopped it before there was a load.
 pub(super) async fn run(
     scenario: &Scenario,
     options: &Options,
     repeat: u32,
     live: &mut Live,
-) -> anyhow::Result<Iteration> {
+) -> anyhow::Result<Option<Iteration>> {
     preflight::refuse_remote(&scenario.target.urls, options.allow_remote)?;
     preflight::refuse_remote(&scenario.target.ops_urls, options.allow_remote)?;
     let plan = plan::plan(scenario)?;
-    let mut screen = Screen::new(live, scenario, repeat, plan.workers, plan.connections);
-    let starting = Servers::start(scenario, plan.connections);
-    let servers = during(&mut screen, Phase::Starting, starting).await?;
+    let mut screen = Screen::new(live, options, scenario, repeat, &plan);
+    let tag = format!("{:x}r{repeat}", std::process::id());
+    let starting = async {
+        let servers = Servers::start(scenario, plan.connections).await?;
+        let key = servers.key()?;
+        if scenario.generator.agents.is_empty() {
+            preflight::check_target(&scenario.target, &key, &format!("{tag}-asks")).await?;
+        }
+        Ok((servers, key))
+    };
+    let Some((servers, key)) = during(&mut screen, Phase::Starting, starting).await? else {
+        return Ok(None);
+    };
 
     let mut assigned = scenario.clone();
     assigned.target.urls = servers.urls();
@@ -54,30 +64,39 @@ pub(super) async fn run(
         scenario: assigned,
         number: 0,
         of: plan.workers,
-        tag: format!("{:x}r{repeat}", std::process::id()),
+        tag,
         spread: plan.spread,
-        key: servers.key()?,
+        key,
     };
     let watched = servers.clone();
     let watch = Watch::begin(move || watched.list())?;
     let source = worker_source(scenario, options, plan.workers)?;
     let mut fleet = Fleet::start(source, |_| assignment.clone()).await?;
     screen.merged = Some(fleet.merged());
-    during(&mut screen, Phase::Connecting, fleet.prepare()).await?;
-    let load = Load {
+    if during(&mut screen, Phase::Connecting, fleet.prepare())
+        .await?
+        .is_none()
+    {
+        return Ok(None);
+    }
+    let mut load = Load {
         scenario,
         servers: &servers,
         length: scenario.length(),
+        stopped: None,
     };
     let ran = load.run(fleet, watch, &mut screen).await;
     let (merged, watched, faults) = ran.context(Invalid).inspect_err(|_| servers.keep_logs())?;
+    if load.length.is_zero() {
+        return Ok(None);
+    }
     let mut result = load.result(merged, watched, &faults)?;
-    verdict::decide(scenario, &mut result)?;
+    verdict::decide(scenario, &mut result, load.stopped)?;
     screen.done();
-    Ok(Iteration {
+    Ok(Some(Iteration {
         result,
         versions: servers.versions(),
-    })
+    }))
 }
 
 fn worker_source(scenario: &Scenario, options: &Options, workers: usize) -> anyhow::Result<WorkerSource> {
@@ -103,12 +122,15 @@ fn worker_source(scenario: &Scenario, options: &Options, workers: usize) -> anyh
 struct Load<'a> {
     scenario: &'a Scenario,
     servers: &'a Servers,
+    /// As planned; as it was if the user stopped it.
     length: Duration,
+    /// The reason why the figures are of a part only.
+    stopped: Option<String>,
 }
 
 impl Load<'_> {
     async fn run(
-        &self,
+        &mut self,
         mut fleet: Fleet,
         watch: Watch,
         screen: &mut Screen<'_>,
@@ -128,11 +150,30 @@ impl Load<'_> {
             sleep_until(start + self.length).await;
             Ok(())
         };
-        during(screen, Phase::Load, end).await?;
+        if during(screen, Phase::Load, end).await?.is_none() {
+            let planned = self.length;
+            self.length = start.elapsed().min(planned);
+            self.stopped = Some(format!(
+                "stopped by the user after {:.0} s of {:.0} s; the figures are of this part",
+                self.length.as_secs_f64(),
+                planned.as_secs_f64()
+            ));
+            // First the records: from now on connections end, which is no result.
+            screen.merged = None;
+            let merged = fleet.abandon();
+            let ended = async { Ok(watch.load_ended().await) };
+            let watched = during(screen, Phase::Stopping, ended).await?;
+            return Ok((merged, watched.unwrap_or_default(), done));
+        }
         let watched = watch.load_ended().await;
         // A worker that dies makes the figures worthless, but is no error of the scenario.
-        during(screen, Phase::Settling, fleet.ended()).await?;
+        let settled = during(screen, Phase::Settling, fleet.ended()).await?;
         drop(faults);
+        screen.merged = None;
+        if settled.is_none() {
+            self.stopped = Some("stopped by the user before the last messages had settled".to_owned());
+            return Ok((fleet.abandon(), watched, done));
+        }
         Ok((fleet.finish().await?, watched, done))
     }
 
@@ -194,24 +235,23 @@ fn load_counts(series: &[Second], length: Duration) -> BTreeMap<String, u64> {
     counts
 }
 
-/// Waits for `doing` and keeps the view up to date meanwhile.
+/// Waits for `doing` and keeps the view up to date meanwhile; `None` if the user stops it. The phase `Stopping` is not
+/// stopped once more.
 async fn during<T>(
     screen: &mut Screen<'_>,
     phase: Phase,
     doing: impl Future<Output = anyhow::Result<T>>,
-) -> anyhow::Result<T> {
+) -> anyhow::Result<Option<T>> {
     screen.progress.phase = phase;
+    let stop = screen.stop.clone();
     tokio::pin!(doing);
     let mut ticks = interval(SHOW_EVERY);
     loop {
         tokio::select! {
             biased;
-            done = &mut doing => return done,
-            _ = ticks.tick() => {
-                if screen.show() == UserRequest::Stop {
-                    bail!("stopped by the user; nothing is written");
-                }
-            }
+            done = &mut doing => return done.map(Some),
+            () = stop.cancelled(), if phase != Phase::Stopping => return Ok(None),
+            _ = ticks.tick() => screen.show()?,
         }
     }
 }

@@ -19,20 +19,30 @@ use crate::{
 pub(crate) use options::{Invalid, Options};
 pub(crate) use verdict::{EXIT_INVALID, EXIT_ORACLE, EXIT_THRESHOLD, worst};
 
-/// Runs all repeats of a scenario.
+/// Runs all repeats of a scenario. After `options.stop` the results end with the part that was measured.
 ///
 /// # Errors
-/// When the scenario makes no sense, this machine cannot make the load, servers do not come up, or the user asked to
-/// stop. Faults of servers under load are no errors; they are in the verdicts.
+/// When the scenario makes no sense, this machine cannot make the load, servers do not come up or do not accept the
+/// tokens, or the user stopped before anything was measured. Faults of servers under load are no errors; they are in the
+/// verdicts.
 pub(crate) async fn run(scenario: &Scenario, options: &Options, live: &mut Live) -> anyhow::Result<Results> {
     let started = SystemTime::now().duration_since(UNIX_EPOCH)?;
     let mut runs = Vec::new();
     let mut versions = std::collections::BTreeMap::new();
     for repeat in 0..scenario.repeats {
-        let iteration = iteration::run(scenario, options, repeat, live).await?;
+        let Some(iteration) = iteration::run(scenario, options, repeat, live).await? else {
+            break;
+        };
         versions.extend(iteration.versions);
         runs.push(iteration.result);
+        if options.stop.is_cancelled() {
+            break;
+        }
     }
+    anyhow::ensure!(
+        !runs.is_empty(),
+        "stopped by the user before the load began; nothing is written"
+    );
     Ok(Results {
         schema: SCHEMA,
         name: scenario.name.clone(),

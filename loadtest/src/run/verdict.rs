@@ -27,18 +27,16 @@ pub(crate) fn worst(codes: impl IntoIterator<Item = u8>) -> u8 {
         .unwrap_or_default()
 }
 
-/// Decides on a repeat with complete figures.
-pub(super) fn decide(scenario: &Scenario, run: &mut RunResult) -> anyhow::Result<()> {
+/// Decides on a repeat with complete figures, or with those until the user `stopped` it.
+pub(super) fn decide(
+    scenario: &Scenario,
+    run: &mut RunResult,
+    stopped: Option<String>,
+) -> anyhow::Result<()> {
     let mut found = validity(scenario, run);
-    let violations = Counter::VIOLATIONS
-        .iter()
-        .filter(|counter| count(run, **counter) > 0);
-    found.extend(violations.map(|counter| {
-        (
-            EXIT_ORACLE,
-            format!("{}: {}", counter.name(), count(run, *counter)),
-        )
-    }));
+    found.extend(stopped.map(|reason| (EXIT_INVALID, reason)));
+    let violations = run.violated();
+    found.extend(violations.map(|(counter, count)| (EXIT_ORACLE, format!("{}: {count}", counter.name()))));
     for text in &scenario.thresholds {
         let threshold: Threshold = text.parse().map_err(anyhow::Error::msg)?;
         let result = threshold.evaluate(run);
@@ -52,10 +50,6 @@ pub(super) fn decide(scenario: &Scenario, run: &mut RunResult) -> anyhow::Result
         reasons: found.into_iter().map(|(_, reason)| reason).collect(),
     };
     Ok(())
-}
-
-fn count(run: &RunResult, counter: Counter) -> u64 {
-    run.counts.get(counter.name()).copied().unwrap_or_default()
 }
 
 /// Reasons why the figures say nothing.
@@ -80,11 +74,11 @@ fn validity(scenario: &Scenario, run: &RunResult) -> Vec<(u8, String)> {
             ),
         ),
         (
-            count(run, Counter::OracleFull) > 0,
+            run.count(Counter::OracleFull) > 0,
             "the oracle could not follow: too many unfinished sends; lower the rate".to_owned(),
         ),
         (
-            count(run, Counter::Planned) == 0,
+            run.count(Counter::Planned) == 0,
             "nothing was started: the stages are empty or too short for their rate".to_owned(),
         ),
     ];
@@ -114,7 +108,7 @@ mod tests {
             let (counter, count) = cells[1].split_once(' ').unwrap();
             run.counts.insert(counter.to_owned(), count.parse().unwrap());
             run.counts.insert("planned".to_owned(), 10);
-            decide(&scenario, &mut run).unwrap();
+            decide(&scenario, &mut run, None).unwrap();
             let RunVerdict { exit_code, reasons } = run.verdict;
             assert_eq!(exit_code.to_string(), cells[3], "{line}");
             let expected: Vec<_> = cells[4].split(", ").filter(|reason| !reason.is_empty()).collect();

@@ -5,7 +5,7 @@ mod faults;
 mod load;
 pub(super) mod problems;
 
-use super::{Scenario, Target};
+use super::{DriverKind, Scenario, Target, overrides::load_all};
 use crate::thresholds::Threshold;
 use problems::{Problems, require};
 
@@ -41,6 +41,36 @@ pub(crate) fn check(scenario: &Scenario) -> Result<(), Vec<String>> {
     }
 }
 
+/// Reads a scenario, changes it by the options of the command line, and checks it.
+///
+/// # Errors
+/// All mistakes and problems at once.
+pub(crate) fn load_and_check(
+    text: &str,
+    overrides: &[String],
+    change: impl FnOnce(&mut Scenario),
+) -> Result<Scenario, Vec<String>> {
+    let (scenario, mut problems) = load_all(text, overrides);
+    let Some(mut scenario) = scenario else {
+        return Err(problems);
+    };
+    change(&mut scenario);
+    let found = check(&scenario).err().unwrap_or_default();
+    // These compare several sections, and a mistake may be in one that was left out.
+    let compares = |problem: &String| {
+        ["scenario:", "faults.", "calls.placement:", "streams.placement:"]
+            .iter()
+            .any(|key| problem.starts_with(key))
+    };
+    let is_whole = problems.is_empty();
+    problems.extend(found.into_iter().filter(|problem| is_whole || !compares(problem)));
+    if problems.is_empty() {
+        Ok(scenario)
+    } else {
+        Err(problems)
+    }
+}
+
 fn general(scenario: &Scenario, problems: &mut Problems) {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let name = &scenario.name;
@@ -56,12 +86,13 @@ fn general(scenario: &Scenario, problems: &mut Problems) {
 
 fn target(scenario: &Scenario, problems: &mut Problems) {
     let Target {
+        driver,
         urls,
         ops_urls,
         secret_file,
         key_file,
         key_id,
-        ..
+        audience: _,
     } = &scenario.target;
     for (number, url) in urls.iter().enumerate() {
         let is_url = url.contains("://");
@@ -74,6 +105,12 @@ fn target(scenario: &Scenario, problems: &mut Problems) {
     require!(problems, has_all => "target.ops_urls", "must be as many as target.urls, in the same order, or none");
     let has_one_key = secret_file.is_none() || key_file.is_none();
     require!(problems, has_one_key => "target.key_file", "target.secret_file is given too; leave one of them out");
+    let needs_key =
+        *driver == DriverKind::Switchboard && !urls.is_empty() && scenario.generator.agents.is_empty();
+    require!(
+        problems, !needs_key || secret_file.is_some() || key_file.is_some() => "target.secret_file",
+        "is missing; give --secret-file with the HS256 secret that the servers trust, or --key-file with a private key"
+    );
     let names_key = key_id.is_none() || key_file.is_some();
     require!(problems, names_key => "target.key_id", "is the name of a key that is not given; add target.key_file");
     if urls.is_empty() {

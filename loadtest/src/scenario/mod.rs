@@ -4,6 +4,7 @@
 mod check;
 mod fault;
 mod load;
+mod mistakes;
 mod overrides;
 pub(crate) mod presets;
 mod span;
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use check::{check, problems::MAX_RATE};
+pub(crate) use check::{check, load_and_check, problems::MAX_RATE};
 pub use fault::{Fault, FaultAction};
 pub use load::{
     Abuse, Arrivals, Calls, Idle, Model, Placement, Slow, Stage, Streams, highest_rate, length_of,

@@ -1,32 +1,50 @@
 //! A scenario from its text and the command line's `--set` words: `streams.pairs=10`, `calls.stages.0.rate=5`,
 //! `calls.stages=[{rate=5,for="3s"}]`. Whether it makes sense is for `check`.
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{anyhow, bail};
 use toml::{Table, Value};
 
-use super::Scenario;
+use super::{
+    Scenario,
+    mistakes::{Read, read},
+};
 
 /// Overrides of one run.
 const MAX_OVERRIDES: usize = 1_000;
 
-/// Reads it. The text must be a scenario by itself; each override then replaces or adds one value.
+/// Reads it as far as possible: the text by itself, then each override, which replaces or adds one value. The second
+/// part has all mistakes: those of the text (with line and key), and overrides that are malformed or name an unknown key.
+pub(super) fn load_all(text: &str, overrides: &[String]) -> (Option<Scenario>, Vec<String>) {
+    let Read {
+        scenario,
+        mut mistakes,
+    } = read(text);
+    let Some((mut scenario, mut table)) = scenario else {
+        return (None, mistakes);
+    };
+    if overrides.len() > MAX_OVERRIDES {
+        let count = overrides.len();
+        mistakes.push(format!("{count} overrides are too many; write a scenario file"));
+    }
+    for set in overrides.iter().take(MAX_OVERRIDES) {
+        let mut changed = table.clone();
+        match apply(&mut changed, set) {
+            Ok(next) => (scenario, table) = (next, changed),
+            Err(error) => mistakes.push(format!("--set {set}: {error:#}")),
+        }
+    }
+    (Some(scenario), mistakes)
+}
+
+/// Reads a scenario that must have no mistakes.
 ///
 /// # Errors
-/// When the text is no scenario (with line and key), or an override is malformed or names an unknown key.
+/// All mistakes, a line each.
 pub(crate) fn load(text: &str, overrides: &[String]) -> anyhow::Result<Scenario> {
-    if overrides.len() > MAX_OVERRIDES {
-        bail!(
-            "{} overrides are too many; write a scenario file",
-            overrides.len()
-        );
+    match load_all(text, overrides) {
+        (Some(scenario), mistakes) if mistakes.is_empty() => Ok(scenario),
+        (_, mistakes) => bail!(mistakes.join("\n")),
     }
-    let mut scenario: Scenario = toml::from_str(text)?;
-    let mut table: Table = toml::from_str(text)?;
-    for set in overrides {
-        // Each by itself, so that an error has a culprit.
-        scenario = apply(&mut table, set).with_context(|| format!("--set {set}"))?;
-    }
-    Ok(scenario)
 }
 
 fn apply(table: &mut Table, set: &str) -> anyhow::Result<Scenario> {
@@ -148,10 +166,36 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_file_is_shown_with_its_line() {
-        let error = load("name = \"x\"\n[calls]\nrate = 5\n", &[])
-            .unwrap_err()
-            .to_string();
-        assert!(error.contains("line 3") && error.contains("rate = 5"), "{error}");
+    fn all_mistakes_of_a_file_and_of_overrides_come_at_once_with_line_key_and_fix() {
+        let text = "name = 5\nrepeat = 2\n[calls]\ntalk = 5\nplacement = \"near\"\n\
+            stages = [{ rate = \"many\", for = \"1s\" }, { rate = 1 }]\n[streams]\npairs = -1\n[idle]\nhold = \"ten\"\n";
+        let (scenario, mistakes) = load_all(text, &[]);
+        assert!(scenario.is_some(), "overrides and checks still see the rest");
+        let expected = [
+            ("line 1: name: ", "string"),
+            ("line 2: repeat: ", "`repeats`"),
+            ("line 4: calls.talk: ", "\"10s\""),
+            ("line 5: calls.placement: ", "cross-node"),
+            ("line 6: calls.stages.rate: ", "f64"),
+            ("line 6: calls.stages: ", "missing field `for`"),
+            ("line 8: streams.pairs: ", "usize"),
+            ("line 10: idle.hold: ", "10s"),
+        ];
+        let has = |(key, fix): &(&str, &str)| {
+            mistakes
+                .iter()
+                .any(|mistake| mistake.starts_with(key) && mistake.contains(fix))
+        };
+        assert!(
+            expected.iter().all(has) && mistakes.len() == expected.len(),
+            "{mistakes:#?}"
+        );
+        let (_, syntax) = load_all("name = x\n[calls\n", &[]);
+        assert!(syntax.len() >= 2 && syntax[0].starts_with("line 1"), "{syntax:?}");
+        let (scenario, sets) = load_all(
+            "name = \"x\"",
+            &["repeat=2".into(), "seed=7".into(), "calls".into()],
+        );
+        assert_eq!((sets.len(), scenario.unwrap().seed), (2, 7), "{sets:?}");
     }
 }

@@ -42,6 +42,16 @@ impl Threshold {
             is_met,
         }
     }
+
+    /// As written in the scenario.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether the run, which may still go on, has a value for it.
+    pub(crate) fn has_value(&self, run: &RunResult) -> bool {
+        self.figure.of(run).is_ok()
+    }
 }
 
 impl FromStr for Threshold {

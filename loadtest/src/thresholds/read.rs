@@ -49,7 +49,7 @@ impl Figure {
 /// A missing counter is 0.
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
 fn count(run: &RunResult, counter: Counter) -> f64 {
-    run.counts.get(counter.name()).copied().unwrap_or(0) as f64
+    run.count(counter) as f64
 }
 
 fn time(run: &RunResult, metric: Metric, function: Function, is_corrected: bool) -> Result<f64, String> {

@@ -21,6 +21,7 @@ use crate::{
         switchboard::Switchboard, tokens::Tokens,
     },
     fleet::{Assignment, worker::Work},
+    preflight::check_target,
     record::Recorder,
     scenario::{DriverKind, Scenario},
 };
@@ -52,6 +53,10 @@ impl Work for Populations {
             key,
         } = assignment;
         let tokens = Arc::new(Tokens::new(&key, scenario.target.audience.as_deref())?);
+        if number < scenario.generator.agents.len() {
+            // Only the agent has the key, so the coordinator could not ask.
+            check_target(&scenario.target, &key, &format!("{tag}-asks-{number}")).await?;
+        }
         self.oracle = Arc::new(Oracle::new(recorder));
         self.length = scenario.length();
         let names = Names {

@@ -32,6 +32,8 @@ pub struct Limits {
     pub send_deadline: Duration,
     /// How long a detached session can be resumed; zero: not at all.
     pub resume_window: Duration,
+    /// The same for a session whose page was left; at most the resume window.
+    pub away_window: Duration,
     /// How often a node pings its clients.
     pub heartbeat: Duration,
     /// How long a receiver's queue may make no progress before the connection is closed (4508).
@@ -54,6 +56,7 @@ impl Default for Limits {
             bad_frames_in_a_row: 10,
             send_deadline: Duration::from_secs(5),
             resume_window: Duration::from_secs(60),
+            away_window: Duration::from_secs(5),
             heartbeat: Duration::from_secs(25),
             write_stall: Duration::from_secs(10),
         }

@@ -1,9 +1,9 @@
 //! From an admitted client to its end, over any transport: opened, attached, welcomed, served, closed. Not who is
 //! admitted (`admission`), not the loop (`connection`).
 
-use std::{future::poll_fn, time::Duration};
+use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
 
-use switchboard_core::{Attachment, BrokerError};
+use switchboard_core::{Attachment, BrokerError, OnDisconnect};
 use switchboard_protocol::{
     CloseCode, ErrorCode, Event, Grant, Secret, Welcome, WelcomeLimits, codec::Codec,
 };
@@ -11,7 +11,12 @@ use tokio::time::timeout;
 
 use crate::{
     admission::Admitted,
-    connection::{Connection, client::Client, end::ConnectionEnd, transport::Transport},
+    connection::{
+        Connection,
+        client::Client,
+        end::ConnectionEnd,
+        transport::{Frame, Transport},
+    },
     ice::{self, IceAnswer},
     limits::ConnectionPermit,
     state::Edge,
@@ -61,7 +66,9 @@ async fn attach<T: Transport, C: Codec>(
     let mut transport = T::open(opening).await?;
     let mut codec = C::default();
     let acks = request.acks;
-    let attachment = match edge.router.attach(&grant.peer, request).await {
+    let attaching = edge.router.attach(&grant.peer, request);
+    let (attached, first) = with_first_frame(&mut transport, attaching).await;
+    let attachment = match attached {
         Ok(attachment) => attachment,
         Err(error) => {
             tracing::debug!(%error, "a peer could not be attached");
@@ -72,18 +79,59 @@ async fn attach<T: Transport, C: Codec>(
             return None;
         }
     };
+    let early = match first {
+        None => None,
+        Some(Ok(Frame::Close(close))) => {
+            give_up(attachment, transport, ConnectionEnd::ByClient(close)).await;
+            return None;
+        }
+        Some(Err(end)) => {
+            give_up(attachment, transport, end).await;
+            return None;
+        }
+        Some(Ok(frame)) => Some(Box::new(frame)),
+    };
     let ice = ice::servers(&edge, &grant.peer);
     let ice_refresh_at_s = ice.refresh_at_s;
     let welcome = Event::Welcome(Box::new(welcome(&edge, &grant, &attachment, ice)));
     say(&mut transport, &mut codec, &welcome).await?;
     edge.telemetry.connect_seconds(started.elapsed());
     let client = Client::new(edge, attachment, grant, codec, acks, ice_refresh_at_s);
-    let connection = Connection::new(client, gauge);
+    let connection = Connection::new(client, early, gauge);
     Some(Attached {
         transport,
         connection,
         permit,
     })
+}
+
+/// The output of `attaching`, and the client's first frame if it came meanwhile. A client waits for `welcome`, so most
+/// often this is a client that gives up.
+async fn with_first_frame<T: Transport, O>(
+    transport: &mut T,
+    attaching: impl Future<Output = O>,
+) -> (O, Option<Result<Frame, ConnectionEnd>>) {
+    let mut first = None;
+    let mut attaching = pin!(attaching);
+    let output = poll_fn(|cx| {
+        if first.is_none()
+            && let Poll::Ready(frame) = transport.poll_frame(cx)
+        {
+            first = Some(frame);
+        }
+        attaching.as_mut().poll(cx)
+    });
+    (output.await, first)
+}
+
+/// Ends an attempt whose client gave up before `welcome`, however it did so. A session that it wanted to resume stays as
+/// it was. Nobody can resume a new one.
+async fn give_up<T: Transport>(mut attachment: Attachment, transport: T, end: ConnectionEnd) {
+    if !attachment.is_resumed() {
+        attachment.on_disconnect(OnDisconnect::End);
+    }
+    drop(attachment);
+    transport.close(end).await;
 }
 
 /// Sends one event; `None` if the client does not take it.

@@ -123,11 +123,29 @@ impl Rival {
         }
     }
 
+    /// The steps that make it ready to start.
+    const fn set_up(self) -> &'static str {
+        match self {
+            Self::Peerjs | Self::Socketio => {
+                "needs Node.js on PATH and its packages: `npm ci --prefix loadtest/rivals` (scripts/setup does both)"
+            }
+            Self::Spreed => {
+                "needs nextcloud-spreed-signaling-server on PATH or in .tools/bin: \
+                 `apt-get install nextcloud-spreed-signaling` (Debian 12)"
+            }
+        }
+    }
+
     /// Its programs with their versions, as one text.
     ///
     /// # Errors
-    /// When one is not installed, with the fix.
+    /// When one is not installed, with the steps of the set-up.
     pub async fn version(self) -> anyhow::Result<String> {
+        let versions = self.versions().await;
+        versions.with_context(|| format!("{} {}", self.program(), self.set_up()))
+    }
+
+    async fn versions(self) -> anyhow::Result<String> {
         let packages: &[&str] = match self {
             Self::Peerjs => &["peer"],
             Self::Socketio => &["socket.io", "@socket.io/redis-adapter"],
@@ -164,12 +182,7 @@ fn spreed_config(port: u16) -> String {
 fn npm_version(package: &str) -> anyhow::Result<String> {
     let rivals = rivals_folder()?;
     let path = rivals.join("node_modules").join(package).join("package.json");
-    let missing = || {
-        format!(
-            "the npm package {package} is not installed: run scripts/setup, or npm ci --prefix {}",
-            rivals.display()
-        )
-    };
+    let missing = || format!("the npm package {package} is not in {}", rivals.display());
     let text = std::fs::read(&path).with_context(missing)?;
     let value: serde_json::Value = serde_json::from_slice(&text).with_context(missing)?;
     let version = value.get("version").and_then(serde_json::Value::as_str);

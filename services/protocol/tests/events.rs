@@ -104,3 +104,27 @@ fn an_error_has_its_code_and_a_sentence_for_people() {
         r#"{"type":"error","id":4,"code":"peer-offline","message":"No such peer is connected or resumable."}"#
     );
 }
+
+#[test]
+fn a_frame_of_a_node_is_an_object() {
+    for text in [
+        r#"["pong",{"time_ms":7}]"#,
+        r#"["message","bob","s/1",1,2]"#,
+        r#""pong""#,
+        "1",
+    ] {
+        assert!(decode_event(text).is_err(), "{text}");
+    }
+    assert!(decode_event(r#" {"type":"pong","time_ms":7}"#).is_ok());
+}
+
+#[test]
+fn an_older_nodes_welcome_lacks_the_newer_limits() {
+    let text = r#"{"type":"welcome","peer":"alice","tenant":"default","session":"s1","node":"n1","resumed":false,
+        "gap":false,"resume_token":"","resume_window_ms":0,"heartbeat_ms":25000,"token_expires_at":99,
+        "limits":{"message_bytes":65536,"pending_messages":64,"messages_per_second":50},"ice_servers":[]}"#;
+    let Ok(ServerFrame::Event(Event::Welcome(welcome))) = decode_event(text) else {
+        panic!("a welcome")
+    };
+    assert_eq!((welcome.ice_expires_at, welcome.limits.message_burst), (0, 0));
+}

@@ -301,3 +301,72 @@ async fn a_client_that_says_nothing_is_dropped_after_two_heartbeats_and_one_that
         .await;
     assert_eq!(outcome.unwrap(), SendReport::delivered());
 }
+
+#[tokio::test]
+async fn numbers_are_numbers_in_every_spelling() {
+    let mut scene = Scene::set("").await;
+    for _ in 0..10 {
+        scene
+            .rogue
+            .send_text(r#"{"type":"ack","seq":1.0}"#)
+            .await
+            .unwrap();
+    }
+    for (id, spelling) in [(1, "1.0"), (2, "2e0"), (3, "30E-1")] {
+        let text = format!(r#"{{"type":"message","id":{spelling},"to":"dave","payload":1}}"#);
+        scene.rogue.send_text(text).await.unwrap();
+        assert_eq!(
+            scene.rogue.outcome_of(id, PATIENCE).await.unwrap(),
+            SendReport::delivered(),
+            "{spelling}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn commands_of_a_newer_client_are_answered_and_cost_nothing_else() {
+    let mut scene = Scene::set("").await;
+    for id in 1..=30 {
+        let text = format!(r#"{{"type":"watch-x","id":{id},"to":["dave"]}}"#);
+        scene.rogue.send_text(text).await.unwrap();
+    }
+    for id in 1..=30 {
+        assert_eq!(scene.error().await, (Some(id), ErrorCode::UnknownType));
+    }
+    scene.nobody_noticed().await;
+}
+
+#[tokio::test]
+async fn frames_that_are_no_objects_are_bad() {
+    let mut scene = Scene::set("").await;
+    for text in [r#"["ping"]"#, "[1]", r#""ping""#, "1"] {
+        scene.rogue.send_text(text).await.unwrap();
+        assert_eq!(scene.error().await, (None, ErrorCode::BadFrame), "{text}");
+    }
+    scene.nobody_noticed().await;
+}
+
+#[tokio::test]
+async fn answers_that_a_client_does_not_read_hold_little_of_its_text() {
+    const FRAMES: usize = 600;
+    const MEMORY: &str = "process_resident_memory_bytes";
+    let mut scene = Scene::set("").await;
+    let before = scene.cluster.nodes[0].metric(MEMORY).await.unwrap();
+    let bad = format!(r#"{{"type":"ping","id":"{}"}}"#, "\u{200b}".repeat(21_000));
+    for _ in 0..FRAMES {
+        scene.rogue.send_text(bad.as_str()).await.unwrap();
+        // A good frame between: bad ones in a row close the connection.
+        scene.rogue.send_text(r#"{"type":"ack","seq":0}"#).await.unwrap();
+    }
+    // The last of the answers says that the node has read all frames.
+    for _ in 0..FRAMES {
+        let message = scene.rogue.expect(PATIENCE, |frame| match frame {
+            ServerFrame::Event(Event::Error { message, .. }) => Some(message.to_string()),
+            ServerFrame::Event(_) | ServerFrame::Message(_) => None,
+        });
+        assert!(message.await.unwrap().chars().count() <= 128);
+    }
+    let grown = scene.cluster.nodes[0].metric(MEMORY).await.unwrap() - before;
+    assert!(grown < 16e6, "{grown} bytes for {FRAMES} answers");
+    scene.nobody_noticed().await;
+}

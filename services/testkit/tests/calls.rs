@@ -4,9 +4,9 @@
 
 use std::time::{Duration, Instant};
 
-use switchboard_client::{Client, SendReport};
+use switchboard_client::{AcksBy, Client, ConnectOptions, SendReport};
 use switchboard_protocol::{ErrorCode, MessageKind, SendOutcome};
-use switchboard_testkit::{Cluster, PATIENCE, payload};
+use switchboard_testkit::{Cluster, PATIENCE, payload, token};
 
 /// JSON that a parser would change: spacing, numbers, escapes, duplicate keys, a lone surrogate.
 const ODD: &str = "{ \"sdp\" :\"v=0\\r\\n\\u0041\\/\\ud83d\\ude00\",\"n\":1.000e+2,\"big\":123456789012345678901234567890,\"n\": -0 ,\t\"a\":[ ] }";
@@ -131,6 +131,43 @@ async fn two_thousand_messages_in_one_burst_reach_a_reader_that_pauses_once_and_
 }
 
 #[tokio::test]
+async fn a_peer_may_acknowledge_one_by_one_all_that_others_send_to_it() {
+    const SENDERS: u64 = 3;
+    const EACH: u64 = 150;
+    // Each sender stays within its burst. Together they send more than bob could send by himself.
+    let limits = "[limits]\nmessages_per_second = 20\nmessage_burst = 150\n";
+    let cluster = Cluster::start_with(1, limits).await.unwrap();
+    let bob = ConnectOptions {
+        acks: AcksBy::Client,
+        ..ConnectOptions::new(cluster.nodes[0].url(), token("bob").unwrap())
+    };
+    let mut bob = Client::connect(&bob).await.unwrap();
+    let (json, mut senders) = (payload("1").unwrap(), Vec::new());
+    for number in 0..SENDERS {
+        let mut sender = cluster.connect(0, &format!("sender-{number}")).await.unwrap();
+        for id in 1..=EACH {
+            let sent = sender.send(MessageKind::Message, "bob", Some(id), &json);
+            sent.await.unwrap();
+        }
+        senders.push(sender);
+    }
+    for _ in 0..SENDERS * EACH {
+        let seq = bob.message(PATIENCE).await.unwrap().seq;
+        bob.send_text(format!(r#"{{"type":"ack","seq":{seq}}}"#))
+            .await
+            .unwrap();
+    }
+    for sender in &mut senders {
+        for id in 1..=EACH {
+            let outcome = sender.outcome_of(id, PATIENCE).await.unwrap();
+            assert_eq!(outcome, SendReport::delivered());
+        }
+    }
+    let outcome = bob.send_and_confirm(MessageKind::Bye, "sender-0", &json, PATIENCE);
+    assert_eq!(outcome.await.unwrap(), SendReport::delivered(), "bob stays");
+}
+
+#[tokio::test]
 async fn a_newer_connection_on_another_node_replaces_the_older_one() {
     let cluster = Cluster::start(2).await.unwrap();
     let mut alice = cluster.connect(0, "alice").await.unwrap();
@@ -153,7 +190,7 @@ async fn peers_of_different_tenants_cannot_reach_each_other() {
     let mut claims = switchboard_testkit::claims("mallory");
     claims.tenant = Some("other".into());
     let token = minter.unwrap().mint(&claims, Some("switchboard")).unwrap();
-    let options = switchboard_client::ConnectOptions::new(cluster.nodes[0].url(), token);
+    let options = ConnectOptions::new(cluster.nodes[0].url(), token);
     let mut mallory = Client::connect(&options).await.unwrap();
     let outcome = mallory
         .send_and_confirm(MessageKind::Offer, "bob", &payload("1").unwrap(), PATIENCE)

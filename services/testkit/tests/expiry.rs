@@ -1,8 +1,8 @@
-//! Tokens end during a connection: announced, renewed, or closed with 4401.
+//! Tokens end during a connection: announced, renewed, or closed with 4401. TURN credentials end too.
 
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use switchboard_auth::Minter;
 use switchboard_client::{Client, ConnectOptions};
@@ -35,7 +35,7 @@ async fn a_token_that_ends_is_announced_and_closes_the_connection_with_4401() {
     let options = ConnectOptions::new(cluster.nodes[0].url(), short("alice", 3));
     let mut alice = Client::connect(&options).await.unwrap();
     expiring(&mut alice).await;
-    let start = std::time::Instant::now();
+    let start = Instant::now();
     assert_eq!(alice.closed(PATIENCE).await.unwrap().0, 4401);
     assert!(
         start.elapsed() < Duration::from_secs(5),
@@ -78,4 +78,45 @@ async fn a_renewed_token_keeps_the_connection_and_another_peers_token_is_refused
         alice.closed(Duration::from_secs(4)).await.is_err(),
         "the connection goes on"
     );
+}
+
+#[tokio::test]
+async fn the_newest_token_decides_at_once_also_when_it_ends_earlier() {
+    let cluster = Cluster::start(1).await.unwrap();
+    let mut alice = cluster.connect(0, "alice").await.unwrap();
+    let shorter = short("alice", 6);
+    let ends = Instant::now() + Duration::from_secs(6);
+    let renewed = alice.renew(&shorter, PATIENCE).await.unwrap();
+    assert!(matches!(renewed, Event::Renewed { .. }), "{renewed:?}");
+    expiring(&mut alice).await;
+    let left = ends - Instant::now();
+    assert!(
+        left > Duration::from_secs(4),
+        "announced at once, not {left:?} before the end"
+    );
+    assert_eq!(alice.closed(PATIENCE).await.unwrap().0, 4401);
+    // A token's time has whole seconds, so it may end up to one earlier.
+    let late = Instant::now().saturating_duration_since(ends);
+    assert!(late < Duration::from_secs(1), "closed {late:?} after the end");
+}
+
+#[tokio::test]
+async fn new_turn_credentials_come_unasked_before_the_old_ones_end() {
+    // The shortest life of credentials is a minute.
+    let ice = "[ice]\nturn_urls = [\"turn:turn.example:3478\"]\nturn_secret = \"north-of-the-wall\"\nturn_ttl_s = 60\n";
+    let cluster = Cluster::start_with(1, ice).await.unwrap();
+    let mut alice = cluster.connect(0, "alice").await.unwrap();
+    let first = alice.welcome().clone();
+    let pushed = alice.expect(Duration::from_secs(55), |frame| match frame {
+        ServerFrame::Event(Event::Ice {
+            id: None,
+            ice_servers,
+            expires_at,
+        }) => Some((ice_servers.clone(), *expires_at)),
+        ServerFrame::Event(_) | ServerFrame::Message(_) => None,
+    });
+    let (ice_servers, expires_at) = pushed.await.unwrap();
+    let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    assert!(now_s < first.ice_expires_at && first.ice_expires_at < expires_at);
+    assert_ne!(ice_servers, first.ice_servers);
 }

@@ -15,6 +15,11 @@ use switchboard_protocol::{
 use switchboard_testkit::{
     Cluster, FaultProxy, NodeProcess, PATIENCE, SECRET, claims, payload, token, wait_until,
 };
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+use tokio_tungstenite::tungstenite::{Message, protocol::CloseFrame};
 
 fn options(node: &NodeProcess, peer: &str, acks: AcksBy) -> ConnectOptions {
     ConnectOptions {
@@ -242,6 +247,120 @@ async fn a_drain_moves_clients_to_another_node_before_it_closes_anything_and_can
     let id = send(&mut carol, "bob", "1").await;
     assert_eq!(
         carol.outcome_of(id, Duration::from_secs(5)).await.unwrap(),
+        SendReport::delivered()
+    );
+}
+
+/// Leaves a connection with a close frame of this code, or without one.
+async fn leave(mut client: Client, code: Option<u16>) {
+    let frame = code.map(|code| CloseFrame {
+        code: code.into(),
+        reason: "".into(),
+    });
+    client.send_frame(Message::Close(frame)).await.unwrap();
+    client.closed(PATIENCE).await.unwrap();
+}
+
+#[tokio::test]
+async fn only_close_code_1000_ends_a_session() {
+    let cluster = Cluster::start(1).await.unwrap();
+    let node = &cluster.nodes[0];
+    for (code, is_kept) in [
+        (None, true),
+        (Some(1001), true),
+        (Some(1011), true),
+        (Some(3000), true),
+        (Some(4999), true),
+        (Some(1000), false),
+    ] {
+        let bob = Client::connect(&options(node, "bob", AcksBy::Client))
+            .await
+            .unwrap();
+        let resume_token = bob.welcome().resume_token.clone();
+        leave(bob, code).await;
+        let again = ConnectOptions {
+            resume: Some(Resume {
+                token: resume_token,
+                seen: 0,
+            }),
+            ..options(node, "bob", AcksBy::Client)
+        };
+        let again = Client::connect(&again).await.unwrap();
+        assert_eq!(again.welcome().resumed, is_kept, "{code:?}");
+        again.close().await;
+    }
+}
+
+#[tokio::test]
+async fn the_session_of_a_page_that_was_left_ends_after_the_away_window() {
+    let cluster = Cluster::start_with(1, "[session]\naway_window_s = 1\n")
+        .await
+        .unwrap();
+    let mut alice = cluster.connect(0, "alice").await.unwrap();
+    let bob = cluster.connect(0, "bob").await.unwrap();
+    leave(bob, Some(1001)).await;
+    let id = send(&mut alice, "bob", "1").await;
+    is_queued(&mut alice, id).await;
+    let outcome = alice.outcome_of(id, PATIENCE).await.unwrap().outcome;
+    assert_eq!(outcome, SendOutcome::Error(ErrorCode::Expired));
+}
+
+#[tokio::test]
+async fn an_attempt_given_up_before_welcome_changes_nothing_of_the_session_it_wanted() {
+    // A client's close frame without a code, and with 1000 and 1001, masked with zeros.
+    let closes: [&[u8]; 3] = [
+        &[0x88, 0x80, 0, 0, 0, 0],
+        &[0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8],
+        &[0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe9],
+    ];
+    let cluster = Cluster::start(1).await.unwrap();
+    let node = &cluster.nodes[0];
+    let mut alice = cluster.connect(0, "alice").await.unwrap();
+    let first = cluster.connect(0, "bob").await.unwrap();
+    let resume_token = first.welcome().resume_token.clone();
+    drop(first);
+    let detached = async || (node.metric("switchboard_sessions").await == Some(1.0)).then_some(());
+    wait_until("bob is detached", PATIENCE, detached).await.unwrap();
+    let id = send(&mut alice, "bob", "1").await;
+    is_queued(&mut alice, id).await;
+    for close in closes {
+        // The close frame is there before the node can say welcome.
+        let head = format!(
+            "GET /v1/ws?resume={}&seen=0 HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+             Sec-WebSocket-Protocol: switchboard.v1\r\nAuthorization: Bearer {token}\r\n\r\n",
+            resume_token.expose(),
+            port = node.public_port(),
+            token = token("bob").unwrap().expose(),
+        );
+        let mut given_up = TcpStream::connect(("127.0.0.1", node.public_port()))
+            .await
+            .unwrap();
+        given_up
+            .write_all(&[head.as_bytes(), close].concat())
+            .await
+            .unwrap();
+        let mut answer = Vec::new();
+        let hung_up = given_up.read_to_end(&mut answer);
+        tokio::time::timeout(PATIENCE, hung_up).await.unwrap().unwrap();
+        assert!(
+            answer.starts_with(b"HTTP/1.1 101"),
+            "{}",
+            String::from_utf8_lossy(&answer)
+        );
+    }
+    let again = ConnectOptions {
+        resume: Some(Resume {
+            token: resume_token,
+            seen: 0,
+        }),
+        ..options(node, "bob", AcksBy::Socket)
+    };
+    let mut again = Client::connect(&again).await.unwrap();
+    assert!(again.welcome().resumed && !again.welcome().gap);
+    assert_eq!(text(&mut again).await, "1");
+    assert_eq!(
+        alice.outcome_of(id, PATIENCE).await.unwrap(),
         SendReport::delivered()
     );
 }

@@ -56,13 +56,18 @@ export interface Welcome {
   token_expires_at: number;
   limits: Limits;
   ice_servers: RTCIceServer[];
+  /** When their credentials end, in seconds since the Unix epoch; 0 without credentials. */
+  ice_expires_at: number;
 }
 
 /** The node's bounds for this client. */
 export interface Limits {
   message_bytes: number;
   pending_messages: number;
+  pending_bytes: number;
   messages_per_second: number;
+  message_burst: number;
+  send_deadline_ms: number;
 }
 
 export interface Receipt {

@@ -9,9 +9,9 @@ import { now, within } from './wait.js';
 
 const WELCOME_WITHIN_MS = 10_000;
 /** How long the answer to a ping may take. */
-const PONG_WITHIN_MS = 5_000;
-const DEFAULT_HEARTBEAT_MS = 25_000;
-const MIN_HEARTBEAT_MS = 1_000;
+const PONG_WITHIN_MS = 7_000;
+/** The shortest time between two pings, whatever the node's own heartbeat is. */
+const MIN_HEARTBEAT_MS = 5_000;
 /** After this time a connection is stable: the next backoff starts from the shortest wait. */
 const STABLE_AFTER_MS = 1_000;
 
@@ -33,7 +33,6 @@ export class Link {
   #connection: Connection | undefined;
   #end!: (close: Close) => void;
   #reject!: (error: Error) => void;
-  #lastFrameAt = 0;
   #heartbeat: ReturnType<typeof setInterval> | undefined;
   #probe: ReturnType<typeof setTimeout> | undefined;
 
@@ -43,7 +42,8 @@ export class Link {
       this.#reject = reject;
       this.#connection = transport(request, {
         frame: (text) => {
-          this.#lastFrameAt = now();
+          clearTimeout(this.#probe);
+          this.#probe = undefined;
           // An unreadable frame belongs to a newer protocol. It is ignored, like an unknown field.
           const frame = readJson(text);
           if (!frame?.type) return;
@@ -73,21 +73,25 @@ export class Link {
   start(heartbeatMs: number, onFrame: (frame: Frame) => void): void {
     this.#onFrame = onFrame;
     for (const frame of this.#held.splice(0)) onFrame(frame);
-    this.#heartbeat = setInterval(() => this.probe(), Math.max(heartbeatMs || DEFAULT_HEARTBEAT_MS, MIN_HEARTBEAT_MS));
+    this.#heartbeat = setInterval(() => this.probe(), Math.max(heartbeatMs, MIN_HEARTBEAT_MS));
   }
 
   send(frame: object | string): void {
     this.#connection?.send(typeof frame === 'string' ? frame : JSON.stringify(frame));
   }
 
-  /** Sends a ping. Without any frame in time the connection is lost. */
+  /** Sends a ping. The connection is lost if no frame comes in time, and no bytes go either: the ping may wait behind them. */
   probe(): void {
-    if (this.#probe) return;
-    const sentAt = now();
+    if (this.#probe || !this.#connection) return;
     this.send({ type: 'ping' });
+    this.#expectFrame();
+  }
+
+  #expectFrame(): void {
+    const connection = this.#connection as Connection;
+    const before = connection.waiting();
     this.#probe = setTimeout(() => {
-      this.#probe = undefined;
-      if (this.#lastFrameAt >= sentAt) return;
+      if (connection.waiting() < before) return this.#expectFrame();
       this.close();
       this.#end({ code: 1006, reason: 'no answer to a ping' });
     }, PONG_WITHIN_MS);

@@ -20,8 +20,8 @@ export interface Delivered {
 interface Pending {
   text: string;
   bytes: number;
-  /** Whether a connection was given it. If so, it may have arrived. */
-  sent: boolean;
+  /** The newest connection that was given it. With one, it may have arrived. */
+  link?: object;
   settle(outcome: Delivered | SwitchboardError): void;
   onQueued?: (() => void) | undefined;
 }
@@ -31,8 +31,6 @@ export class Outbox {
   readonly #pending = new Map<number, Pending>();
   #bytes = 0;
   #lastId = 0;
-  /** The highest id that the current connection was given. */
-  #written = 0;
   #onDrained: (() => void) | undefined;
 
   /** Resolves when every send has its outcome. */
@@ -53,7 +51,7 @@ export class Outbox {
         throw new SwitchboardError('queue-full', `${this.#pending.size} sends have no outcome yet`);
       }
       const settle = (outcome: Delivered | SwitchboardError) => (outcome instanceof Error ? reject(outcome) : resolve(outcome));
-      this.#insert(id, { text, bytes, sent: false, settle, onQueued });
+      this.#insert(id, { text, bytes, settle, onQueued });
     });
   }
 
@@ -63,26 +61,22 @@ export class Outbox {
     this.#pending.set(id, send);
   }
 
-  /** Transmits what the connection was not given, as far as the node's limits allow. */
-  flush(link: { send(text: string): void }, { message_bytes, pending_messages }: Limits): void {
+  /** Transmits what the connection was not given, as far as the node reads it. */
+  flush(link: { send(text: string): void }, { message_bytes, pending_messages, pending_bytes }: Limits): void {
     let open = 0;
+    let openBytes = 0;
     for (const [id, send] of this.#pending) {
-      if (++open > pending_messages) return;
-      if (id <= this.#written) continue;
-      this.#written = id;
       if (send.bytes > message_bytes) {
-        open--;
         this.settle(id, new SwitchboardError('payload-too-large', `${send.bytes} bytes, ${message_bytes} allowed`));
-      } else {
-        send.sent = true;
-        link.send(send.text);
+        continue;
       }
+      if (open && (open === pending_messages || openBytes + send.bytes > pending_bytes)) return;
+      open++;
+      openBytes += send.bytes;
+      if (send.link === link) continue;
+      send.link = link;
+      link.send(send.text);
     }
-  }
-
-  /** Starts again at the oldest send, for a new connection. */
-  rewind(): void {
-    this.#written = 0;
   }
 
   queued(id: number): void {
@@ -104,7 +98,7 @@ export class Outbox {
 
   /** Fails the sends that a connection was given; with `unsent` all of them. */
   fail(error: SwitchboardError, unsent = false): void {
-    for (const [id, { sent }] of this.#pending) if (sent || unsent) this.settle(id, error);
+    for (const [id, { link }] of this.#pending) if (link || unsent) this.settle(id, error);
   }
 
   /** The highest id, and the frames of the sends as they are repeated. */
@@ -114,7 +108,7 @@ export class Outbox {
 
   /** Takes over the sends of a page that was left. Nobody waits for their promises, so `settled` gets the outcomes. */
   restore(lastId: number, sends: [number, string][], settled: (id: number, outcome: Delivered | SwitchboardError) => void): void {
-    for (const [id, text] of sends) this.#insert(id, { text, bytes: text.length, sent: true, settle: (outcome) => settled(id, outcome) });
+    for (const [id, text] of sends) this.#insert(id, { text, bytes: text.length, link: this, settle: (outcome) => settled(id, outcome) });
     this.#lastId = Math.max(this.#lastId, lastId);
   }
 }

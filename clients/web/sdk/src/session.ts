@@ -218,7 +218,6 @@ export class Session extends Emitter<SessionEvents> {
     this.#resume = welcome.resume_token;
     this.#seen = welcome.resumed ? seen : 0;
     if (!welcome.resumed) this.#outbox.fail(sessionLost());
-    this.#outbox.rewind();
     this.#setState('connected', welcome.node);
     this.emit('welcome', welcome);
     this.#flush();
@@ -241,7 +240,7 @@ export class Session extends Emitter<SessionEvents> {
       this.#doubtUntil = 0;
       this.#setState('reconnecting', reason);
       if (AT_ONCE_CODES.includes(code) && !this.#failures++) void this.#attempt();
-      else this.#retry(Number(/\d+/.exec(reason)?.[0]));
+      else this.#retry(Number(/ms=(\d+)/.exec(reason)?.[1]));
     }
   }
 
@@ -295,7 +294,7 @@ export class Session extends Emitter<SessionEvents> {
         void this.#renew(link);
         break;
       case 'ice':
-        (this.#welcome as Welcome).ice_servers = frame.ice_servers;
+        this.#welcome = { ...(this.#welcome as Welcome), ice_servers: frame.ice_servers, ice_expires_at: frame.expires_at };
       // The application may wait for it.
       default:
         this.emit(frame.type, frame as never);

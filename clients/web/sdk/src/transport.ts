@@ -22,6 +22,8 @@ export interface Listener {
 export interface Connection {
   /** Has no effect when the connection is not open. */
   send(text: string): void;
+  /** How many bytes were sent and wait for the network. */
+  waiting(): number;
   /** Closes without a report to the listener. Without a code the peer's session can be resumed. */
   close(code?: number): void;
 }

@@ -17,7 +17,7 @@ export const now = (): number => performance.now();
 export const within = <T>(ms: number, promise: Promise<T>, what: string): Promise<T> => {
   let timer: ReturnType<typeof setTimeout>;
   const deadline = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no ${what} within ${ms} ms`)), ms);
+    timer = setTimeout(() => reject(new Error(`no ${what} in time`)), ms);
   });
   return Promise.race([promise, deadline]).finally(() => clearTimeout(timer));
 };

@@ -4,7 +4,7 @@ import type { Transport } from './transport.js';
 /** A constructor with the interface of the browser's `WebSocket`. */
 export type WebSocketLike = new (url: string | URL, protocols: string[]) => Pick<
   WebSocket,
-  'readyState' | 'send' | 'close' | 'onmessage' | 'onclose' | 'onerror'
+  'readyState' | 'bufferedAmount' | 'send' | 'close' | 'onmessage' | 'onclose' | 'onerror'
 >;
 
 /** Closes of a page are 1000 or 3000 to 4999. After 1000 a session ends; after this one it can be resumed. */
@@ -23,6 +23,7 @@ export const webSocket =
       send: (text) => {
         if (socket.readyState === OPEN) socket.send(text);
       },
+      waiting: () => socket.bufferedAmount,
       close: (code = DETACH_CODE) => {
         socket.onmessage = socket.onclose = null;
         socket.close(code);

@@ -69,6 +69,17 @@ test('no more sends are under way than the node allows', async (t) => {
   assert.deepEqual(node.sent.map(({ id }) => id), [1, 3, 4]);
 });
 
+test('no more bytes are under way than the node reads', async (t) => {
+  const { session, attempt } = scripted(t);
+  const node = await attempt();
+  node.welcome({ limits: { message_bytes: 1_000, pending_messages: 9, pending_bytes: 1_000 } });
+  for (const size of [600, 2_000, 200, 600]) session.send('bob', 'x'.repeat(size));
+  await settled();
+  assert.deepEqual(node.sent.map(({ id }) => id), [1, 3]);
+  node.frame({ type: 'receipt', id: 1, status: 'delivered' });
+  assert.deepEqual(node.sent.map(({ id }) => id), [1, 3, 4]);
+});
+
 test('after goaway the messages of the old connection precede those of the new one', async (t) => {
   const { attempt, of, session } = scripted(t);
   const old = await attempt();
@@ -90,6 +101,26 @@ test('after goaway the messages of the old connection precede those of the new o
   next.message(3, 's/2');
   assert.deepEqual(next.sent, [{ type: 'ack', seq: 2 }, { type: 'ack', seq: 3 }]);
   assert.equal(session.welcome.node, 'n2');
+});
+
+test('a silent connection is given up, and one that still takes bytes is not', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
+  const { attempt, of } = scripted(t);
+  const node = await attempt();
+  node.welcome();
+  await settled();
+  t.mock.timers.tick(25_000);
+  assert.deepEqual(node.sent, [{ type: 'ping' }]);
+  node.frame({ type: 'pong', time_ms: 1 });
+  node.waiting = 1_000;
+  t.mock.timers.tick(25_000);
+  node.waiting = 500;
+  t.mock.timers.tick(7_000);
+  assert.equal(node.closed, undefined, 'bytes go, so the ping may wait behind them');
+  t.mock.timers.tick(7_000);
+  assert.equal(node.closed, 'detached');
+  await settled();
+  assert.equal(of('state').at(-1).why, 'no answer to a ping');
 });
 
 test('a client that need not move tries once and stays', async (t) => {

@@ -36,14 +36,15 @@ test('a send over a bound fails at once and costs the other sends nothing', LONG
 
 test('an outbox without a connection is bounded in messages and in bytes', LONG, async (t) => {
   const unreachable = { balancer: { url: 'http://127.0.0.1:1' }, secret: 'none' };
-  for (const [payload, bound] of [[1, 512], ['x'.repeat(100_000), 10]]) {
+  const fill = async ([payload, bound]) => {
     const alice = startPeer(t, unreachable, 'alice');
     const sends = Array.from({ length: bound + 5 }, () => alice.send('bob', payload).catch((error) => error.code));
     assert.equal(await sends.at(-1), 'queue-full');
     await alice.close();
     const codes = await Promise.all(sends);
     assert.equal(codes.filter((code) => code === 'closed').length, bound);
-  }
+  };
+  await Promise.all([[1, 512], ['x'.repeat(100_000), 10]].map(fill));
 });
 
 test('a send to a detached peer is reported as queued, and then delivered', LONG, async (t) => {

@@ -5,7 +5,7 @@ use ratatui::{Frame, layout::Rect, style::Stylize as _, text::Line, widgets::Par
 use super::section::section;
 use crate::live::progress::{FaultState, Progress};
 
-/// Faults by time, then thresholds, missed ones first.
+/// Faults by time, then thresholds: missed ones first, those without a value last.
 pub(super) fn requirements(frame: &mut Frame<'_>, area: Rect, progress: &Progress) {
     let faults = progress.faults.iter().map(|fault| {
         let text = format!("{:>4.0}s {}", fault.at.as_secs_f64(), fault.what);
@@ -25,12 +25,19 @@ pub(super) fn requirements(frame: &mut Frame<'_>, area: Rect, progress: &Progres
             Line::from(format!("✗ {text}")).red()
         }
     });
+    let waiting = progress.waiting.iter();
+    let waiting = waiting.map(|text| Line::from(format!("· {text}")).dark_gray());
     let title = if progress.faults.is_empty() {
         "thresholds "
     } else {
         "faults and thresholds "
     };
-    list(frame, area, title, faults.chain(thresholds).collect());
+    list(
+        frame,
+        area,
+        title,
+        faults.chain(thresholds).chain(waiting).collect(),
+    );
 }
 
 /// The most frequent first.

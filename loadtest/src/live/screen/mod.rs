@@ -58,13 +58,16 @@ pub(super) fn draw(frame: &mut Frame<'_>, progress: &Progress) {
 
 fn head(frame: &mut Frame<'_>, area: Rect, progress: &Progress) {
     let [title, gauge] = Layout::vertical([Constraint::Length(1); 2]).areas(area);
-    let [left, right] = Layout::horizontal([Constraint::Fill(1), Constraint::Length(10)]).areas(title);
+    let [left, right] = Layout::horizontal([Constraint::Fill(1), Constraint::Length(18)]).areas(title);
     let line = Line::from(vec![
         Span::from(plain::title(progress)).bold(),
         Span::from(format!("  {}", progress.about)).dark_gray(),
     ]);
     frame.render_widget(line, left);
-    frame.render_widget(Line::from("q to stop").dark_gray().right_aligned(), right);
+    frame.render_widget(
+        Line::from("q: stop and report").dark_gray().right_aligned(),
+        right,
+    );
     let widget = LineGauge::default()
         .ratio(progress.share_done())
         .label(progress.phase_text())
@@ -85,6 +88,6 @@ fn small(frame: &mut Frame<'_>, area: Rect, progress: &Progress) {
     }
     lines.push(Line::from(plain::line(progress)));
     lines.push(Line::from(plain::title(progress)).dark_gray());
-    lines.push(Line::from("q to stop").dark_gray());
+    lines.push(Line::from("q: stop and report").dark_gray());
     frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: true }), area);
 }

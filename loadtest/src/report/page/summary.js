@@ -12,7 +12,7 @@ function median(values) {
 /** An exit code: style, title, meaning. */
 const VERDICTS = {
   0: ["ok", "Passed", "all requirements were met"],
-  97: ["invalid", "Invalid", "the generator could not make this load; the figures do not describe the servers"],
+  97: ["invalid", "Invalid", "the figures do not describe the servers under this load; the reason is below"],
   98: ["failed", "Violations", "the oracle found messages that went wrong without an error"],
   99: ["failed", "Threshold missed", "a threshold of the scenario was missed"],
 };

@@ -42,15 +42,15 @@ function line(pieces, name, valueOf, isMax = false) {
   return { name, ys };
 }
 
-/** A line for each name; those beyond the distinct styles are summed up in one line. */
-function linesByName(run, pieces, valuesAt) {
+/** A line for each name; those beyond the distinct styles are summed up in one line. `missing` stands for a name that a second lacks. */
+function linesByName(run, pieces, valuesAt, missing = 0) {
   const peaks = {};
   for (const second of run.series) {
     for (const [name, value] of Object.entries(valuesAt(second))) peaks[name] = Math.max(peaks[name] ?? 0, value);
   }
   const names = Object.keys(peaks).filter((name) => peaks[name] > 0).sort((a, b) => peaks[b] - peaks[a]);
   const others = names.splice(names.length > STYLES ? STYLES - 1 : STYLES);
-  const lines = names.sort().map((name) => line(pieces, name, (second) => valuesAt(second)[name] ?? 0));
+  const lines = names.sort().map((name) => line(pieces, name, (second) => valuesAt(second)[name] ?? missing));
   const sum = (second) => others.reduce((total, name) => total + (valuesAt(second)[name] ?? 0), 0);
   return others.length ? [...lines, line(pieces, `${others.length} others together`, sum)] : lines;
 }
@@ -73,6 +73,7 @@ function timelineChart(run, pieces, title, unit, lines, size) {
   const y = unit === "us" ? logAxis("us", minOf(values), maxOf(values)) : zeroAxis(unit, maxOf(values));
   const marks = run.faults.map((fault) => ({ at: fault.at_s, label: fault.what }));
   if (xs[0] < -1) marks.unshift({ at: 0, label: "load begins" });
+  if (xs.at(-1) > run.load_s + 1) marks.push({ at: run.load_s, label: "load ends" });
   return { about: `${title} over the run`, x: spanAxis("seconds", Math.min(0, xs[0] ?? 0), xs.at(-1) ?? 1), y, xs, lines, marks, ...size };
 }
 
@@ -114,7 +115,7 @@ function timeline(run) {
   if (run.series.some((second) => second.calls_under_way > 0)) {
     add("Calls under way", "", "count", [line(pieces, "calls under way", (second) => second.calls_under_way)]);
   }
-  add("CPU", "In cores. The generator is the load test itself.", "cores", linesByName(run, pieces, (second) => ({ ...second.server_cores, generator: second.generator_cores })));
+  add("CPU", "In cores. The generator is the load test itself.", "cores", linesByName(run, pieces, (second) => ({ ...second.server_cores, generator: second.generator_cores }), null));
   add("Failures per second", "Failures that were reported; only those that occurred.", "count", rates("calls_failed", "connects_failed", "disconnects", "send_errors", "dropped", "abuse_accepted"));
   return shown;
 }

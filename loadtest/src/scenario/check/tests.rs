@@ -84,28 +84,35 @@ fn every_problem_names_its_key_and_the_fix() {
 }
 
 #[test]
-fn all_problems_are_reported_at_once() {
+fn mistakes_and_problems_are_reported_at_once() {
     let sets = [
         "target.secret_file=a",
         "target.key_file=b",
-        "repeats=0",
         "calls.stages=[]",
-    ];
-    let problems = problems(&sets);
-    assert_eq!(problems.len(), 3, "{problems:?}");
+        "sed=1",
+    ]
+    .map(str::to_owned);
+    let found = load_and_check(SOUND, &sets, |scenario| scenario.repeats = 0).unwrap_err();
+    assert_eq!(found.len(), 4, "{found:?}");
 }
 
 #[test]
 fn servers_that_are_not_ours_cannot_be_killed_but_drained() {
     let urls = "target.urls=[\"ws://127.0.0.1:1/v1/ws\", \"ws://127.0.0.1:2/v1/ws\"]";
-    let found = problems(&[urls]);
+    let secret = "target.secret_file=s";
+    assert!(
+        problems(&[urls])
+            .iter()
+            .any(|problem| problem.contains("--secret-file"))
+    );
+    let found = problems(&[urls, secret]);
     assert_eq!(found.len(), 2, "{found:?}");
     let is_it = |problem: &String| problem.contains("leave target.urls out");
     assert!(found.iter().all(is_it), "{found:?}");
     let drain = "faults=[{at=\"1s\",do=\"drain\",server=\"n2\"},{at=\"2s\",do=\"run\",command=[\"true\"]}]";
-    assert!(problems(&[urls, drain])[0].contains("target.ops_urls"));
+    assert!(problems(&[urls, secret, drain])[0].contains("target.ops_urls"));
     let ops = "target.ops_urls=[\"http://127.0.0.1:3\", \"http://127.0.0.1:4\"]";
-    assert_eq!(problems(&[urls, drain, ops]), Vec::<String>::new());
+    assert_eq!(problems(&[urls, secret, drain, ops]), Vec::<String>::new());
 }
 
 #[test]

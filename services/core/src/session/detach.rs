@@ -1,6 +1,8 @@
 //! Detaching: the connection of a session is gone. Its senders transmit again what it has not done, and the
 //! shared record keeps the rest for a resume.
 
+use std::time::Duration;
+
 use switchboard_protocol::{AckOutcome, ErrorCode, MessageId};
 
 use super::{handle::Session, lifecycle::Lifecycle, request::OnDisconnect, snapshot::SessionSnapshot};
@@ -19,8 +21,12 @@ impl Lifecycle {
         let is_continued = session.is_gone();
         let is_current = cx.registry.remove(session);
         let snapshot = Some(self.return_undelivered(session));
-        let window = cx.limits.resume_window;
-        let is_kept = is_current && on_disconnect == OnDisconnect::Detach && !window.is_zero();
+        let window = match on_disconnect {
+            OnDisconnect::Detach => cx.limits.resume_window,
+            OnDisconnect::Away => cx.limits.away_window.min(cx.limits.resume_window),
+            OnDisconnect::End => Duration::ZERO,
+        };
+        let is_kept = is_current && !window.is_zero();
         if is_current && let Ok(broker) = cx.broker() {
             let retention = is_kept.then_some(Retention { snapshot, window });
             broker.detach(session.key(), session.id(), session.fence(), retention);

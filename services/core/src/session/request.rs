@@ -19,6 +19,8 @@ pub enum OnDisconnect {
     /// The client may come back: the session can be resumed for the resume window.
     #[default]
     Detach,
+    /// The page of the client goes away, and a reload brings it back at once: resumable for the away window.
+    Away,
     /// The client said good-bye, or must not come back: the session ends.
     End,
 }

@@ -27,9 +27,11 @@ pub(crate) enum ConnectionEnd {
 /// What a client's close frame means for its session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ClientClose {
-    /// The client is done: 1000, 1001, or no code at all.
+    /// The client is done: 1000.
     Done,
-    /// Any other code: the client failed and may come back.
+    /// The page of the client goes away: 1001.
+    Left,
+    /// Any other code, or none: the client failed and may come back.
     Failed,
 }
 
@@ -40,13 +42,16 @@ impl ConnectionEnd {
             // A connection whose session continues on another one is closed with 1000.
             Self::ByNode(CloseCode::Normal) => OnDisconnect::Detach,
             Self::ByNode(code) => match code.client_should() {
-                ClientShould::Stop | ClientShould::StopAndFix => OnDisconnect::End,
-                ClientShould::Resume | ClientShould::ResumeAtOnce | ClientShould::RenewToken => {
-                    OnDisconnect::Detach
-                }
+                ClientShould::Stop => OnDisconnect::End,
+                // A mistake of the client does not cost what it sent before.
+                ClientShould::StopAndFix
+                | ClientShould::Resume
+                | ClientShould::ResumeAtOnce
+                | ClientShould::RenewToken => OnDisconnect::Detach,
             },
-            Self::ByClient(ClientClose::Done) | Self::ProtocolError => OnDisconnect::End,
-            Self::ByClient(ClientClose::Failed) | Self::Lost => OnDisconnect::Detach,
+            Self::ByClient(ClientClose::Done) => OnDisconnect::End,
+            Self::ByClient(ClientClose::Left) => OnDisconnect::Away,
+            Self::ByClient(ClientClose::Failed) | Self::ProtocolError | Self::Lost => OnDisconnect::Detach,
         }
     }
 
@@ -66,16 +71,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_session_outlives_a_connection_that_failed_and_no_other() {
+    fn a_session_ends_only_when_its_client_says_so_or_must_not_come_back() {
         for (end, expected) in [
             (ConnectionEnd::Lost, OnDisconnect::Detach),
             (ConnectionEnd::ByClient(ClientClose::Failed), OnDisconnect::Detach),
             (ConnectionEnd::ByClient(ClientClose::Done), OnDisconnect::End),
-            (ConnectionEnd::ProtocolError, OnDisconnect::End),
+            (ConnectionEnd::ByClient(ClientClose::Left), OnDisconnect::Away),
+            (ConnectionEnd::ProtocolError, OnDisconnect::Detach),
             (ConnectionEnd::ByNode(CloseCode::Normal), OnDisconnect::Detach),
             (ConnectionEnd::ByNode(CloseCode::TooSlow), OnDisconnect::Detach),
             (ConnectionEnd::ByNode(CloseCode::Replaced), OnDisconnect::End),
-            (ConnectionEnd::ByNode(CloseCode::TooLarge), OnDisconnect::End),
+            (ConnectionEnd::ByNode(CloseCode::Kicked), OnDisconnect::End),
+            (ConnectionEnd::ByNode(CloseCode::TooLarge), OnDisconnect::Detach),
+            (
+                ConnectionEnd::ByNode(CloseCode::ProtocolViolation),
+                OnDisconnect::Detach,
+            ),
+            (
+                ConnectionEnd::ByNode(CloseCode::BinaryFrame),
+                OnDisconnect::Detach,
+            ),
         ] {
             assert_eq!(end.on_disconnect(), expected, "{end:?}");
         }

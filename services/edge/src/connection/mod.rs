@@ -48,11 +48,13 @@ pub(crate) struct Connection<C> {
     heartbeat: Heartbeat,
     /// Whether reading stops while the client's own sends or answers pile up.
     is_paused: bool,
+    /// A frame that came before `welcome`.
+    early: Option<Box<Frame>>,
     _gauge: ConnectionGuard,
 }
 
 impl<C: Codec> Connection<C> {
-    pub(crate) fn new(client: Client<C>, gauge: ConnectionGuard) -> Self {
+    pub(crate) fn new(client: Client<C>, early: Option<Box<Frame>>, gauge: ConnectionGuard) -> Self {
         let heartbeat = Heartbeat::new(client.limits().heartbeat, rand::random(), Instant::now());
         Self {
             client,
@@ -60,6 +62,7 @@ impl<C: Codec> Connection<C> {
             stall: StallDetector::default(),
             heartbeat,
             is_paused: false,
+            early,
             _gauge: gauge,
         }
     }
@@ -140,7 +143,10 @@ impl<C: Codec> Connection<C> {
                 return Poll::Pending;
             }
             self.is_paused = false;
-            let frame = ready!(transport.poll_frame(cx))?;
+            let frame = match self.early.take() {
+                Some(frame) => *frame,
+                None => ready!(transport.poll_frame(cx))?,
+            };
             if self.heartbeat.on_frame(Instant::now()) {
                 self.client.touch();
             }

@@ -15,6 +15,8 @@ section! {
         heartbeat_ms: u64 = 25_000,
         /// How long the session of a lost connection can be resumed, in seconds; 0: not at all.
         resume_window_s: u64 = 60,
+        /// The same after close code 1001 (the page was left), in seconds; at most the resume window.
+        away_window_s: u64 = 5,
     }
 }
 
@@ -24,9 +26,11 @@ impl SessionSection {
         in_range("session.send_deadline_ms", self.send_deadline_ms, 100, 60_000)?;
         in_range("session.heartbeat_ms", self.heartbeat_ms, 100, 600_000)?;
         in_range("session.resume_window_s", self.resume_window_s, 0, 3_600)?;
+        in_range("session.away_window_s", self.away_window_s, 0, 3_600)?;
         Ok(Limits {
             send_deadline: Duration::from_millis(self.send_deadline_ms),
             resume_window: Duration::from_secs(self.resume_window_s),
+            away_window: Duration::from_secs(self.away_window_s),
             heartbeat: Duration::from_millis(self.heartbeat_ms),
             ..bounds
         })

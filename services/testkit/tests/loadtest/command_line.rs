@@ -31,12 +31,44 @@ async fn a_wrong_scenario_is_2_and_names_the_key() {
             assert!(ended.stderr.contains(key), "{key}: {}", ended.stderr);
         }
     }
+    let folder = Folder::new();
+    let text = "name = \"mine\"\n[calls]\nstages = 5\nplacment = 1\n[cluster]\nnodes = 0\n";
+    let file = folder.file("mine.toml", text);
+    let ended = folder.run(&["check", &file, "--set", "sed=1"]).await.expect(2);
+    let all = [
+        "mine.toml:",
+        "line 3: calls.stages: ",
+        "line 4: calls.placment: ",
+        "cluster.nodes: ",
+        "--set sed=1: ",
+    ];
+    for word in all {
+        assert!(ended.stderr.contains(word), "{word}: {}", ended.stderr);
+    }
     let wrong = ["run", "calls", "--set", "calls.stages.0.rat=5"];
     let ended = Folder::new().run(&wrong).await.expect(2);
     assert!(ended.stderr.contains("calls.stages.0.rat=5"), "{}", ended.stderr);
     let wrong = ["check", "calls", "--set", "thresholds=[\"p99(call_stup) < 1s\"]"];
     let ended = Folder::new().run(&wrong).await.expect(2);
     assert!(ended.stderr.contains("call_stup"), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn a_report_that_cannot_be_written_is_refused_before_the_run() {
+    for option in ["--out", "--junit"] {
+        let folder = Folder::new();
+        let file = folder.file("file", "");
+        let inside = format!("{file}/in/it");
+        let ended = folder
+            .run(&["run", "calls", "--plain", option, &inside])
+            .await
+            .expect(2);
+        assert!(
+            ended.stderr.contains(&file) && !ended.stderr.contains("starting"),
+            "{}",
+            ended.stderr
+        );
+    }
 }
 
 #[tokio::test]
@@ -91,7 +123,7 @@ fn own_address() -> Option<IpAddr> {
 #[tokio::test]
 async fn a_target_elsewhere_is_refused_without_allow_remote() {
     let refused = async |target: &[&str], address: &str| {
-        let arguments = [&["run", "idle", "--plain"], target].concat();
+        let arguments = [&["run", "idle", "--plain", "--secret-file", "none"], target].concat();
         let ended = Folder::new().run(&arguments).await.expect(2);
         for word in [address, "--allow-remote"] {
             assert!(ended.stderr.contains(word), "{}", ended.stderr);

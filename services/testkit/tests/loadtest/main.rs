@@ -9,6 +9,8 @@ mod command_line;
 mod faults;
 mod program;
 mod results;
+mod stopped;
+mod targets;
 mod verdicts;
 
 use tokio::sync::{Semaphore, SemaphorePermit};

@@ -9,7 +9,10 @@ use std::{
 use serde_json::Value;
 use switchboard_testkit::{SECRET, binary};
 use tempfile::TempDir;
-use tokio::{process::Command, time::timeout};
+use tokio::{
+    process::{Child, Command},
+    time::timeout,
+};
 
 /// Far longer than any load here.
 const MOST: Duration = Duration::from_secs(90);
@@ -54,8 +57,13 @@ impl Folder {
     /// Runs the program in it to its end.
     pub(crate) async fn run(self, arguments: &[&str]) -> Ended {
         let child = command(&self, arguments).spawn().unwrap();
+        self.end_of(child).await
+    }
+
+    /// Waits for the end of a program in it.
+    pub(crate) async fn end_of(self, child: Child) -> Ended {
         let output = timeout(MOST, child.wait_with_output()).await;
-        assert!(output.is_ok(), "{arguments:?} has not ended within {MOST:?}");
+        assert!(output.is_ok(), "the program has not ended within {MOST:?}");
         let output = output.unwrap().unwrap();
         Ended {
             code: output.status.code(),
@@ -78,6 +86,11 @@ impl Ended {
         let Self { stdout, stderr, .. } = &self;
         assert_eq!(self.code, Some(code), "stdout:\n{stdout}\nstderr:\n{stderr}");
         self
+    }
+
+    /// The folder in which it ran.
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Where its results are.

@@ -77,6 +77,7 @@ export class Call extends Emitter<CallEvents> {
   readonly #tracks = new Map<MediaStreamTrack, MediaStream[]>();
   #deadline: ReturnType<typeof setTimeout> | undefined;
   #restart: ReturnType<typeof setTimeout> | undefined;
+  readonly #offIce: () => void;
 
   /** @internal */
   constructor(setup: Setup) {
@@ -84,6 +85,7 @@ export class Call extends Emitter<CallEvents> {
     this.#setup = setup;
     ({ peer: this.peer, id: this.#id, isCaller: this.isCaller, state: this.#state } = setup);
     this.#negotiation = this.#negotiate();
+    this.#offIce = setup.session.on('ice', ({ ice_servers }) => this.#negotiation.useServers(ice_servers));
     if (this.#state === 'accepted') this.#expect('connection-lost', RECONNECT_WITHIN_MS);
     else this.#expect('no-answer', RING_MS);
   }
@@ -266,6 +268,7 @@ export class Call extends Emitter<CallEvents> {
     this.#expect();
     clearTimeout(this.#restart);
     this.#early = [];
+    this.#offIce();
     this.#negotiation.close();
     this.#setup.onEnd(this);
     this.#setState(OWN_STATES.includes(reason) ? (reason as CallState) : 'ended');

@@ -42,7 +42,7 @@ export class Calls extends Emitter<CallsEvents> {
     this.#options = options;
     const off = session.on('message', (message) => this.#onMessage(message));
     const storage = storageOf(options.storage);
-    const key = STORAGE_KEY + location.pathname;
+    const key = STORAGE_KEY + globalThis.location?.pathname;
     const left = take(storage, key);
     const unwatch = watchPage({
       wake() {},

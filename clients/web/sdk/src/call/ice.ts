@@ -9,9 +9,7 @@ const MARGIN_MS = 60_000;
 /** The session's ICE servers, with credentials that last a while. */
 export async function freshIceServers(session: Session): Promise<RTCIceServer[]> {
   const welcome = await session.connected();
-  // A user name of TURN starts with the end of its credentials, in seconds since the Unix epoch.
-  const ends = welcome.ice_servers.map(({ username }) => parseInt(username ?? '', 10) * 1000 || Infinity);
-  if (Math.min(...ends) < Date.now() + MARGIN_MS) {
+  if ((welcome.ice_expires_at || Infinity) * 1000 < Date.now() + MARGIN_MS) {
     const answer = session.once('ice');
     session.refreshIce();
     await within(ANSWER_WITHIN_MS, answer, 'ice').catch(() => {});

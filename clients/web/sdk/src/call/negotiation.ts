@@ -38,8 +38,13 @@ export class Negotiation {
   }
 
   async #refreshServers(): Promise<void> {
-    const iceServers = await this.#options.iceServers().catch(() => []);
-    if (!this.#isClosed) this.pc.setConfiguration({ ...this.#options.rtc, iceServers: [...(this.#options.rtc?.iceServers ?? []), ...iceServers] });
+    this.useServers(await this.#options.iceServers().catch(() => []));
+  }
+
+  /** Takes servers for every path that is looked for from now on, also when the other side asks for one. */
+  useServers(iceServers: RTCIceServer[]): void {
+    const { rtc } = this.#options;
+    if (!this.#isClosed) this.pc.setConfiguration({ ...rtc, iceServers: [...(rtc?.iceServers ?? []), ...iceServers] });
   }
 
   get #isClosed(): boolean {

@@ -51,6 +51,17 @@ test('media goes on while a node is killed', withTools, async (t) => {
   assert.deepEqual(await bob.evaluate(() => sdk.log), ['accepted']);
 });
 
+test('a call goes on while tokens end, and is on a session with a new one', withTools, async (t) => {
+  const { alice, bob } = await twoPages(t, ['&ttl_s=2', '&answer=data']);
+  const ends = await alice.evaluate(() => sdk.session.welcome.token_expires_at);
+  await alice.evaluate(() => void sdk.dialData('bob'));
+  await Promise.all([alice, bob].map(inCall));
+  await alice.waitForFunction((end) => Date.now() / 1000 > end + 1 && sdk.session.state === 'connected', ends);
+  await alice.evaluate(() => sdk.session.send('bob', 'after the end of the first token'));
+  assert.equal(await alice.evaluate(() => sdk.call.pc.connectionState), 'connected');
+  assert.deepEqual(await bob.evaluate(() => sdk.log), ['accepted']);
+});
+
 test('no call is stuck when both sides change it at the same time, again and again', withTools, async (t) => {
   const { alice, bob } = await twoPages(t, ['', '&answer=data']);
   await alice.evaluate(() => void sdk.dialData('bob'));
@@ -111,6 +122,7 @@ test('a send that a reload interrupts is repeated, and a duplicated tab resumes 
   await alice.reload();
   await alice.waitForFunction(() => window.sdk?.session.state === 'connected');
   await bob.waitForFunction(() => sdk.messages.length === 1);
+  await alice.waitForFunction(() => String(sdk.outcomes) === 'delivered');
   const [copy] = await Promise.all([alice.context().waitForEvent('page'), alice.evaluate(() => void window.open(location.href))]);
   await copy.waitForFunction(() => window.sdk?.session.state === 'connected');
   assert.equal(await copy.evaluate(() => sdk.session.welcome.resumed), false);

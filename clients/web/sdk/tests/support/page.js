@@ -30,6 +30,7 @@ const sdk = (window.sdk = {
   /** Messages of calls, and offers that came while an own one was open. */
   received: 0,
   collisions: 0,
+  outcomes: [],
   call: undefined,
   /** How an incoming call is answered: `accept`, `decline`, or `ring` for not at all. */
   answer: query.get('answer') ?? 'accept',
@@ -45,6 +46,7 @@ session.on('message', ({ type, payload }) => {
   else sdk.received++;
   if (type === 'offer' && sdk.call?.pc.signalingState === 'have-local-offer') sdk.collisions++;
 });
+session.on('outcome', ({ outcome }) => sdk.outcomes.push(outcome.status ?? outcome.code));
 phone.on('other', ({ why, message }) => sdk.others.push([why, message.payload]));
 phone.on('incoming', async (call) => {
   watch(call);

@@ -11,6 +11,7 @@ export function scripted(t, options = {}) {
       query: Object.fromEntries(request.query),
       sent: [],
       closed: undefined,
+      waiting: 0,
       frame: (frame) => listener.frame(JSON.stringify(frame)),
       raw: listener.frame,
       close: (code, reason = '') => listener.close(code, reason),
@@ -25,12 +26,13 @@ export function scripted(t, options = {}) {
     opened.push(attempt);
     waiting.shift()?.(attempt);
     return {
+      waiting: () => attempt.waiting,
       send: (text) => attempt.sent.push(JSON.parse(text)),
       close: (code) => (attempt.closed = code ?? 'detached'),
     };
   };
   const session = connect({ url: 'http://node.example', getToken: () => 'token', transport, storage: null, ...options });
-  t.after(() => session.close());
+  t.after(() => void session.close());
   const events = [];
   for (const type of ['state', 'welcome', 'message', 'error', 'closed', 'weather', 'outcome', 'refused']) session.on(type, (event) => events.push([type, event]));
   /** The next attempt that nobody has asked for yet. */

@@ -30,8 +30,9 @@ const MAX_SCRATCH_BYTES: usize = 1 << 20;
 /// What a client's close frame means.
 pub(super) fn client_close(frame: Option<&CloseFrame>) -> ClientClose {
     match frame.map(|frame| frame.code) {
-        None | Some(WireCode::Normal | WireCode::Away | WireCode::Status) => ClientClose::Done,
-        Some(_) => ClientClose::Failed,
+        Some(WireCode::Normal) => ClientClose::Done,
+        Some(WireCode::Away) => ClientClose::Left,
+        Some(_) | None => ClientClose::Failed,
     }
 }
 
