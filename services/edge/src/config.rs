@@ -2,14 +2,20 @@
 
 use std::{os::fd::RawFd, time::Duration};
 
+use crate::admission::{network::Network, origin_list::Origins};
+
 /// Settings of the public port.
 #[derive(Debug, Clone)]
 pub struct EdgeConfig {
-    /// Origins whose pages may connect, as in the `Origin` header; `*` allows all. Pages from the node's own host
-    /// may always connect, and so may clients that are not browsers (they send no `Origin`).
-    pub allowed_origins: Vec<String>,
+    /// Origins whose pages may connect. Pages from the node's own host may always connect, and so may clients that are
+    /// not browsers (they send no `Origin`).
+    pub allowed_origins: Origins,
     /// Whether `?access_token=` is accepted.
     pub accept_query_token: bool,
+    /// Proxies whose forwarded headers name the client.
+    pub trusted_proxies: Vec<Network>,
+    /// The largest head of a request, in bytes.
+    pub request_head_bytes: usize,
     /// The most open connections.
     pub max_connections: usize,
     /// The most connections in their HTTP part (handshake, small requests) at the same time.
@@ -17,23 +23,12 @@ pub struct EdgeConfig {
     /// Verified clients admitted per second in the long run, and twice as many at once: the clients of a failed node
     /// come at a rate that the shared records can follow.
     pub connects_per_second: u32,
-    /// How long a client may take to send the head of a request, and to stay idle between two requests.
+    /// Connects per second of one peer in the long run, and four times as many at once.
+    pub peer_connects_per_second: u32,
+    /// How long a client may take to send the head of a request, to stay idle between two requests, and to show a valid
+    /// token.
     pub handshake_timeout: Duration,
     /// The first number of a file that a client's connection may not have; the files from there on are kept for the
     /// operations port and the bus.
     pub first_reserved_file: RawFd,
-}
-
-impl Default for EdgeConfig {
-    fn default() -> Self {
-        Self {
-            allowed_origins: Vec::new(),
-            accept_query_token: true,
-            max_connections: 100_000,
-            max_handshakes: 4096,
-            connects_per_second: 4000,
-            handshake_timeout: Duration::from_secs(10),
-            first_reserved_file: RawFd::MAX,
-        }
-    }
 }

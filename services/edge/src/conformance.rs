@@ -1,28 +1,26 @@
 //! An echo over the WebSocket layer, for conformance tests (Autobahn; `examples/echo.rs`). Hidden and always
 //! compiled, so that tests and the node build with the same features. No node serves it.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, future::poll_fn};
 
 use axum::{
     body::Body,
     response::{IntoResponse as _, Response},
 };
-use futures_util::{SinkExt as _, StreamExt as _};
 use http::{Request, StatusCode};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn, upgrade::OnUpgrade};
 use hyper_util::rt::TokioIo;
 use switchboard_protocol::codec::native::Native;
 use tokio::net::TcpListener;
-use tokio_tungstenite::tungstenite::Message;
 use tokio_util::task::TaskTracker;
 
 use crate::{
     connection::{
-        end::{ClientClose, ConnectionEnd},
-        transport::Transport as _,
+        end::ConnectionEnd,
+        transport::{Frame, Transport as _},
     },
     stream::Stream,
-    transport::websocket::{WebSocket, close, handshake, upgrade},
+    transport::websocket::{WebSocket, handshake, upgrade},
 };
 
 /// The largest message echoed, in bytes: Autobahn's cases go up to 16 MiB.
@@ -59,25 +57,27 @@ fn answer(request: Request<Incoming>, tasks: &TaskTracker) -> Response<Body> {
     };
     tasks.spawn(async move {
         let Ok(upgraded) = on_upgrade.await else { return };
-        if let Some(socket) = upgrade::socket(upgraded, MESSAGE_BYTES).await {
-            echo(socket).await;
+        if let Some(socket) = upgrade::socket(upgraded, MESSAGE_BYTES) {
+            echo(WebSocket::new(socket)).await;
         }
     });
     response
 }
 
-async fn echo(mut socket: upgrade::Socket) {
+async fn echo(mut socket: WebSocket) {
     let end = loop {
-        let answer = match socket.next().await {
-            Some(Ok(Message::Close(_))) => break ConnectionEnd::ByClient(ClientClose::Done),
-            Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => socket.send(message).await,
-            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => socket.flush().await,
-            Some(Err(error)) => break close::end_of(&error),
-            None => break ConnectionEnd::Lost,
-        };
-        if let Err(error) = answer {
-            break close::end_of(&error);
+        match poll_fn(|cx| socket.poll_frame(cx)).await {
+            Ok(Frame::Close(close)) => break ConnectionEnd::ByClient(close),
+            Ok(Frame::Text(text)) => {
+                socket.write_text(|out| out.extend_from_slice(text.as_bytes()));
+            }
+            Ok(Frame::Binary(bytes)) => socket.write_binary(&bytes),
+            Ok(Frame::Ping | Frame::Pong | Frame::Fragment(_) | Frame::Oversized(_)) => {}
+            Err(end) => break end,
+        }
+        if let Err(end) = poll_fn(|cx| socket.poll_flush(cx)).await {
+            break end;
         }
     };
-    WebSocket::new(socket).close(end).await;
+    socket.close(end).await;
 }

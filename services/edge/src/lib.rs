@@ -4,7 +4,7 @@
 //! A request is admitted before it upgrades. A connection is one task with small buffers; it never waits for
 //! another connection, for the bus, or for its own slow client.
 //!
-//! The way of a connection: `routes` → `transport::websocket` (handshake, upgrade) → `admission` → `attach` →
+//! The way of a connection: `listener` → `http_connection` → `routes` → `transport::websocket` (handshake, upgrade) → `admission` → `attach` →
 //! `connection` (the loop, over any transport and any codec).
 
 mod admission;
@@ -17,6 +17,7 @@ pub mod conformance;
 mod connection;
 mod drain;
 mod files;
+mod http_connection;
 mod ice;
 mod limits;
 mod listener;
@@ -27,6 +28,7 @@ mod state;
 mod stream;
 mod transport;
 
+pub use admission::{network::Network, origin_list::Origins};
 pub use config::EdgeConfig;
 pub use drain::{DrainPlan, DrainReport};
 pub use listener::serve;

@@ -1,60 +1,151 @@
 //! The accept loop of the public port: HTTP/1.1 with bounds on time and number, upgrades enabled. Not
 //! `axum::serve`, because a slow handshake must end and a connection must be a bare [`Stream`].
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
-use axum::Router as Routes;
-use hyper::server::conn::http1;
+use axum::{Router as Routes, response::IntoResponse as _};
+use http::Request;
+use hyper::{
+    body::Incoming,
+    server::conn::http1,
+    service::{Service as _, service_fn},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use tokio::{net::TcpListener, sync::Semaphore};
+use socket2::SockRef;
+use switchboard_telemetry::HttpRefusal;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::{Instant, sleep, timeout},
+};
 
-use crate::{files, state::Edge, stream::Stream};
+use crate::{
+    admission::{network::AddressGroup, visitor},
+    files,
+    http_connection::{self, HttpConnection},
+    limits::places::{HandshakePlace, PlaceOutcome},
+    state::Edge,
+    stream::{self, Stream},
+};
 
-/// hyper's buffer for the head of a request; a token of the largest size fits.
-const HEAD_BYTES: usize = 16 * 1024;
+/// hyper reads this much more than `server.request_head_bytes`, so that a head over the limit can be refused in words.
+const HEAD_MARGIN_BYTES: usize = 16 * 1024;
+
+/// hyper parses this many headers; fewer are allowed, and more are refused without words.
+const PARSED_HEADERS: usize = 256;
 
 /// How long to wait before accepting again when the process has no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// How often a lasting failure to accept is logged.
+const WARN_EVERY: Duration = Duration::from_secs(60);
+
 /// Accepts connections and serves `routes` on them until the future is dropped.
 pub async fn serve(edge: Arc<Edge>, listener: TcpListener, routes: Routes) {
-    let permits = Arc::new(Semaphore::new(edge.config.max_handshakes));
+    if let Err(error) = stream::bound_kernel_buffers(&listener) {
+        tracing::warn!(%error, "the kernel's buffers of connections cannot be bounded");
+    }
+    let mut warned: Option<Instant> = None;
     loop {
-        // Without a permit the kernel's backlog holds clients back; `handshake_timeout` gives permits back.
-        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
-            return;
-        };
         match listener.accept().await {
             Ok((tcp, _)) if files::is_reserved(&tcp, &edge) => files::refuse(tcp, &edge),
-            Ok((tcp, _)) => {
-                let (edge, routes) = (Arc::clone(&edge), routes.clone());
-                let tracker = edge.connections.clone();
-                tracker.spawn(async move {
-                    serve_one(&edge, Stream::accept(tcp), routes).await;
-                    drop(permit);
-                });
-            }
+            Ok((tcp, peer)) => accepted(&edge, tcp, peer, &routes),
             Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted; is the limit of open files too low?");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+                if warned.is_none_or(|at| at.elapsed() >= WARN_EVERY) {
+                    warned = Some(Instant::now());
+                    tracing::warn!(%error, "connections cannot be accepted; is the limit of open files too low?");
+                }
+                sleep(ACCEPT_PAUSE).await;
             }
         }
     }
 }
 
-async fn serve_one(edge: &Edge, stream: Stream, routes: Routes) {
+fn accepted(edge: &Arc<Edge>, tcp: TcpStream, peer: SocketAddr, routes: &Routes) {
+    let is_proxy = visitor::is_trusted(peer.ip(), &edge.config.trusted_proxies);
+    let holder = (!is_proxy).then(|| AddressGroup::of(peer.ip()));
+    let place = match edge.places.take(holder) {
+        PlaceOutcome::Free(place) => place,
+        PlaceOutcome::Displacing(place) => {
+            edge.telemetry.http_refused(HttpRefusal::Displaced);
+            place
+        }
+        PlaceOutcome::Full => {
+            edge.telemetry.http_refused(HttpRefusal::NoPlace);
+            // The socket's buffer is empty; should it take nothing all the same, the close says enough.
+            let _ = SockRef::from(&tcp).send(&http_connection::no_place());
+            return;
+        }
+    };
+    let (serving, routes) = (Arc::clone(edge), routes.clone());
+    edge.connections.spawn(async move {
+        serve_one(&serving, Stream::accept(tcp), peer, routes, &place).await;
+        drop(place);
+    });
+}
+
+async fn serve_one(
+    edge: &Arc<Edge>,
+    stream: Stream,
+    peer: SocketAddr,
+    routes: Routes,
+    place: &HandshakePlace,
+) {
+    let http = Arc::new(HttpConnection::new(Arc::clone(edge), peer.ip()));
+    let routes = TowerToHyperService::new(routes);
+    let requests = Arc::clone(&http);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        let http = Arc::clone(&requests);
+        let routed = http.on_request(&mut request).map(|()| routes.call(request));
+        async move {
+            let answer = match routed {
+                Ok(answer) => answer.await?,
+                Err(problem) => problem.into_response(),
+            };
+            Ok::<_, Infallible>(http.on_answer(answer))
+        }
+    });
+    let limit = edge.config.handshake_timeout;
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(edge.config.handshake_timeout)
-        .max_buf_size(HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes))
+        .header_read_timeout(limit)
+        .max_headers(PARSED_HEADERS)
+        .max_buf_size(edge.config.request_head_bytes + HEAD_MARGIN_BYTES)
+        .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
-    match connection.await {
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        () = place.displaced() => return,
+        () = sleep(limit) => {
+            if !http.has_token() {
+                // The request under way still gets its answer; then the connection ends.
+                connection.as_mut().graceful_shutdown();
+            }
+            tokio::select! {
+                ended = timeout_unless(http.has_token(), limit, connection) => match ended {
+                    Some(ended) => ended,
+                    None => return edge.telemetry.handshake_timeout(),
+                },
+                () = place.displaced() => return,
+            }
+        }
+    };
+    match ended {
         Ok(()) => {}
         Err(error) if error.is_timeout() => edge.telemetry.handshake_timeout(),
+        Err(error) if error.is_parse_too_large() => edge.telemetry.http_refused(HttpRefusal::HeadTooLarge),
         Err(error) => tracing::debug!(%error, "an HTTP connection ended early"),
+    }
+}
+
+/// Waits for `future`, without a bound if `is_unbounded`. `None`: it took longer than `limit`.
+async fn timeout_unless<F: Future>(is_unbounded: bool, limit: Duration, future: F) -> Option<F::Output> {
+    if is_unbounded {
+        Some(future.await)
+    } else {
+        timeout(limit, future).await.ok()
     }
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use switchboard_auth::TokenError;
 
@@ -14,8 +14,6 @@ const RETRY_AFTER_S: u64 = 2;
 /// One refusal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
-    /// A URN that names the kind of problem.
-    r#type: String,
     /// The kind in words.
     title: &'static str,
     /// The HTTP status.
@@ -27,6 +25,18 @@ pub struct Problem {
     /// When to try again, as in the `Retry-After` header but in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_ms: Option<u64>,
+    /// Headers that belong to the answer, as `Allow` does to a 405.
+    #[serde(skip)]
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// A refusal as it is written.
+#[derive(Serialize)]
+struct Document<'a> {
+    /// A URN that names the kind of problem.
+    r#type: String,
+    #[serde(flatten)]
+    problem: &'a Problem,
 }
 
 impl Problem {
@@ -37,15 +47,21 @@ impl Problem {
         title: &'static str,
         detail: impl Into<String>,
     ) -> Self {
-        let r#type = format!("urn:switchboard:problem:{code}");
         Self {
-            r#type,
             title,
             status: status.as_u16(),
             detail: detail.into(),
             code,
             retry_after_ms: None,
+            headers: Vec::new(),
         }
+    }
+
+    /// Adds a header to the answer.
+    #[must_use]
+    pub(crate) fn header(mut self, name: HeaderName, value: &'static str) -> Self {
+        self.headers.push((name, HeaderValue::from_static(value)));
+        self
     }
 
     /// A request that is not valid.
@@ -84,7 +100,11 @@ impl From<&TokenError> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let document = Document {
+            r#type: format!("urn:switchboard:problem:{}", self.code),
+            problem: &self,
+        };
+        let body = serde_json::to_vec(&document).unwrap_or_default();
         let mut response = (status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(
@@ -92,6 +112,7 @@ impl IntoResponse for Problem {
             HeaderValue::from_static("application/problem+json"),
         );
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.extend(self.headers);
         if status == StatusCode::UNAUTHORIZED {
             // RFC 9110, section 11.6.1: a 401 names the scheme it wants.
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

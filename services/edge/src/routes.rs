@@ -8,7 +8,7 @@ use http::{HeaderValue, Method, header};
 use switchboard_protocol::codec::native::Native;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use crate::{admission::origin, api, state::Edge, transport::websocket};
+use crate::{api, state::Edge, transport::websocket};
 
 /// The routes of the public port; the node may merge its own (the demo page) before it serves them.
 pub fn routes(edge: &Arc<Edge>) -> Routes {
@@ -24,9 +24,8 @@ fn cors(edge: &Edge) -> CorsLayer {
     CorsLayer::new()
         .allow_methods([Method::GET])
         .allow_headers([header::AUTHORIZATION])
+        .expose_headers([header::RETRY_AFTER])
         .allow_origin(AllowOrigin::predicate(move |origin: &HeaderValue, _| {
-            origin
-                .to_str()
-                .is_ok_and(|origin| origin::is_listed(origin, &allowed))
+            origin.to_str().is_ok_and(|origin| allowed.lists(origin))
         }))
 }

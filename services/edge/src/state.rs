@@ -7,7 +7,11 @@ use switchboard_core::Router;
 use switchboard_telemetry::Telemetry;
 use tokio_util::task::TaskTracker;
 
-use crate::{config::EdgeConfig, limits::AdmissionLimits};
+use crate::{
+    admission::refused_origins::RefusedOrigins,
+    config::EdgeConfig,
+    limits::{AdmissionLimits, pace::ConnectPace, places::HandshakePlaces},
+};
 
 /// The public port of a node.
 pub struct Edge {
@@ -17,6 +21,9 @@ pub struct Edge {
     pub(crate) telemetry: Telemetry,
     pub(crate) config: EdgeConfig,
     pub(crate) limits: Arc<AdmissionLimits>,
+    pub(crate) pace: ConnectPace,
+    pub(crate) places: Arc<HandshakePlaces>,
+    pub(crate) refused_origins: RefusedOrigins,
     /// The tasks of all connections: axum's graceful shutdown does not cover upgraded ones.
     pub(crate) connections: TaskTracker,
 }
@@ -32,7 +39,12 @@ impl Edge {
         config: EdgeConfig,
     ) -> Arc<Self> {
         telemetry.connections_limit(config.max_connections);
-        let limits = AdmissionLimits::new(config.max_connections, config.connects_per_second);
+        if config.allowed_origins.allows_null() {
+            tracing::warn!("server.allowed_origins has `null`, which every sandboxed page of any site has");
+        }
+        let limits = AdmissionLimits::new(config.max_connections);
+        let pace = ConnectPace::new(config.connects_per_second, config.peer_connects_per_second);
+        let places = HandshakePlaces::new(config.max_handshakes);
         Arc::new(Self {
             router,
             verifier,
@@ -40,6 +52,9 @@ impl Edge {
             telemetry,
             config,
             limits,
+            pace,
+            places,
+            refused_origins: RefusedOrigins::default(),
             connections: TaskTracker::new(),
         })
     }

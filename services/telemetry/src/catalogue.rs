@@ -52,9 +52,10 @@ catalogue! {
     REFUSALS_TOTAL = Kind::Counter, "switchboard_connect_refusals_total", ["reason"], "Handshakes that the node refused, by reason.";
     JWKS_FAILURES_TOTAL = Kind::Counter, "switchboard_jwks_failures_total", [], "Requests to the JWKS URL that gave no keys.";
     JWKS_KEYS = Kind::Gauge, "switchboard_jwks_keys", [], "Usable keys of the last good answer of the JWKS URL.";
+    HTTP_REFUSALS_TOTAL = Kind::Counter, "switchboard_http_refusals_total", ["reason"], "Requests and connections that the public port refused before it looked at a token, by reason.";
     OPS_REFUSALS_TOTAL = Kind::Counter, "switchboard_ops_refusals_total", [], "Requests that the operations port refused because of their Host, origin or token.";
     OPS_CUT_TOTAL = Kind::Counter, "switchboard_ops_connections_cut_total", [], "Connections to the operations port that gave their place to a newer connection.";
-    HANDSHAKE_TIMEOUTS_TOTAL = Kind::Counter, "switchboard_handshake_timeouts_total", [], "Handshakes whose request head did not arrive in time.";
+    HANDSHAKE_TIMEOUTS_TOTAL = Kind::Counter, "switchboard_handshake_timeouts_total", [], "Connections that did not send a request head, or show a valid token, in time.";
     CONNECT_SECONDS = Kind::Histogram(SECONDS), "switchboard_connect_duration_seconds", [], "Seconds from the handshake request to welcome.";
     TAKEOVERS_TOTAL = Kind::Counter, "switchboard_takeovers_total", [], "Sessions replaced by a newer connection of the same peer.";
     RESUMES_TOTAL = Kind::Counter, "switchboard_resumes_total", ["outcome"], "Resume requests of clients, by outcome.";

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use switchboard_protocol::ErrorCode;
 
-use crate::{RefusalReason, ResumeOutcome, Telemetry, Transport, metrics::Metrics};
+use crate::{HttpRefusal, RefusalReason, ResumeOutcome, Telemetry, Transport, metrics::Metrics};
 
 /// An open connection. Dropping the guard decrements the gauge.
 #[derive(Debug)]
@@ -81,6 +81,12 @@ impl Telemetry {
             .set(i64::try_from(keys).unwrap_or(i64::MAX));
     }
 
+    /// The public port refused a request or a connection before it looked at a token.
+    pub fn http_refused(&self, reason: HttpRefusal) {
+        self.metrics.http_refusals[reason.index()].inc();
+        tracing::debug!(reason = reason.as_str(), "request refused");
+    }
+
     /// The operations port refused a request.
     pub fn ops_refused(&self, why: &str) {
         self.metrics.ops_refusals.inc();
@@ -92,7 +98,7 @@ impl Telemetry {
         self.metrics.ops_cut.inc();
     }
 
-    /// A request head did not arrive in time.
+    /// A request head, or a valid token, did not arrive in time.
     pub fn handshake_timeout(&self) {
         self.metrics.handshake_timeouts.inc();
         tracing::debug!("handshake timed out");

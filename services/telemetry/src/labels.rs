@@ -43,6 +43,8 @@ labels! {
         Files = "files",
         /// More clients connect per second than the node accepts.
         ConnectRate = "connect-rate",
+        /// The peer connects more often than one peer may.
+        PeerRate = "peer-rate",
         /// The node is draining.
         Draining = "draining",
         /// The request is not a valid handshake.
@@ -51,6 +53,20 @@ labels! {
         NotAllowed = "not-allowed",
         /// The signing keys cannot be fetched.
         Keys = "keys",
+    }
+
+    /// Why the public port refused a request, or a connection, before it looked at a token.
+    HttpRefusal {
+        /// There is no such path.
+        NotFound = "not-found",
+        /// The path does not take this method.
+        Method = "method",
+        /// The head of the request is larger than the node reads.
+        HeadTooLarge = "head-too-large",
+        /// All handshake places are taken, and no address has more than this one.
+        NoPlace = "no-place",
+        /// The busiest address lost its oldest handshake place to another address.
+        Displaced = "displaced",
     }
 
     /// The outcome of a resume request.
@@ -89,6 +105,8 @@ labels! {
         DuplicateFilter = "duplicate-filter",
         /// Messages from the bus for the node.
         BusHandOff = "bus-hand-off",
+        /// Peers and addresses whose connect rate a node remembers.
+        ConnectPace = "connect-pace",
     }
 
     /// A command to Redis.

@@ -9,7 +9,9 @@ use switchboard_protocol::{CloseCode, ErrorCode, MessageKind, SendOutcome};
 
 use crate::{
     catalogue::{self as c, Kind, Metric},
-    labels::{BusRebuild, Goaway, Path, Queue, RedisOp, RefusalReason, ResumeOutcome, Transport},
+    labels::{
+        BusRebuild, Goaway, HttpRefusal, Path, Queue, RedisOp, RefusalReason, ResumeOutcome, Transport,
+    },
     process::Process,
 };
 
@@ -28,6 +30,7 @@ pub(crate) struct Metrics {
     pub(crate) refusals: Vec<IntCounter>,
     pub(crate) jwks_failures: IntCounter,
     pub(crate) jwks_keys: IntGauge,
+    pub(crate) http_refusals: Vec<IntCounter>,
     pub(crate) ops_refusals: IntCounter,
     pub(crate) ops_cut: IntCounter,
     pub(crate) handshake_timeouts: IntCounter,
@@ -89,6 +92,11 @@ impl Metrics {
             )?,
             jwks_failures: counter(r, &c::JWKS_FAILURES_TOTAL)?,
             jwks_keys: gauge(r, &c::JWKS_KEYS)?,
+            http_refusals: counters(
+                r,
+                &c::HTTP_REFUSALS_TOTAL,
+                &HttpRefusal::ALL.map(HttpRefusal::as_str),
+            )?,
             ops_refusals: counter(r, &c::OPS_REFUSALS_TOTAL)?,
             ops_cut: counter(r, &c::OPS_CUT_TOTAL)?,
             handshake_timeouts: counter(r, &c::HANDSHAKE_TIMEOUTS_TOTAL)?,

@@ -3,9 +3,9 @@
 export interface PageListener {
   /** The network may be another one, or somebody looks at the page again. */
   wake(): void;
-  /** The page is left. */
-  hide(): void;
-  /** The page came back from the back/forward cache. */
+  /** The page is left. It may come back from the back/forward cache. */
+  hide(mayReturn: boolean): void;
+  /** The page came back from that cache. */
   show(): void;
 }
 
@@ -19,7 +19,7 @@ export function watchPage({ wake, hide, show }: PageListener): () => void {
   listen(globalThis.document, 'visibilitychange', () => {
     if (document.visibilityState === 'visible') wake();
   });
-  listen(globalThis, 'pagehide', hide);
+  listen(globalThis, 'pagehide', ({ persisted }) => hide(persisted));
   listen(globalThis, 'pageshow', ({ persisted }) => {
     if (persisted) show();
   });

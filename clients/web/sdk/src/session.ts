@@ -80,9 +80,10 @@ export class Session extends Emitter<SessionEvents> {
       if (this.#link) this.#link.probe();
       else if (navigator.onLine !== false) void this.#attempt();
     },
-    hide: () => {
+    hide: (mayReturn) => {
       this.#saved = save(this.#storage, this.#key, [this.#resume, this.#seen, this.#filter.snapshot(), ...this.#outbox.snapshot()]);
-      // So that the session can be resumed. A page with an open connection does not get into the cache either.
+      if (!mayReturn) return; // the browser closes with 1001, and the node keeps the session a while
+      // A page with an open connection does not get into the cache.
       this.#isHidden = true;
       this.#disconnect();
     },

@@ -8,11 +8,11 @@ const read = (name) => readFileSync(new URL(name, import.meta.url), 'utf8');
 const page = read('../../../../docs/protocol.md');
 const frames = read('../src/frames.ts');
 
-/** The rows of the table below a heading, as cells. */
+/** The rows of the first table below a heading, as cells. */
 const rows = (heading) => {
   const [, section] = page.split(new RegExp(`^## ${heading}$`, 'm'));
-  const table = section.split(/^## /m)[0].split('\n').filter((line) => line.startsWith('|'));
-  return table.slice(2).map((line) => line.split('|').slice(1, -1).map((cell) => cell.trim()));
+  const [table] = section.split(/^## /m)[0].match(/^\|[^]*?\n(?=\n|$)/m);
+  return table.trim().split('\n').slice(2).map((line) => line.split('|').slice(1, -1).map((cell) => cell.trim()));
 };
 const names = (cell) => [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name);
 /** The fields that a cell lists, before its first sentence ends: `id`? is optional. */

@@ -1,20 +1,33 @@
 //! Who may connect: origin, token, rate, a free place – all before the node answers. Not what a client may do
 //! afterwards (`switchboard_core::CommandGate`).
 
+pub(crate) mod network;
 pub(crate) mod origin;
+pub(crate) mod origin_list;
+mod page_origin;
 mod query;
 mod refusal;
+pub(crate) mod refused_origins;
 pub(crate) mod token;
+pub(crate) mod visitor;
 
 use std::{sync::Arc, time::Instant};
 
 use http::{StatusCode, request::Parts};
+use switchboard_auth::TokenError;
 use switchboard_core::AttachRequest;
-use switchboard_protocol::{DuplicatePolicy, Grant};
-use switchboard_telemetry::RefusalReason;
+use switchboard_protocol::{DuplicatePolicy, Grant, PeerKey};
+use switchboard_telemetry::{Queue, RefusalReason};
 
-use crate::{limits::ConnectionPermit, problem::Problem, state::Edge};
+use crate::{
+    http_connection::TokenSeen,
+    limits::{ConnectionPermit, pace::TooFast},
+    problem::Problem,
+    state::Edge,
+};
+use network::AddressGroup;
 use refusal::Refusal;
+use visitor::Visitor;
 
 /// A client that may connect.
 pub(crate) struct Admitted {
@@ -42,11 +55,7 @@ pub(crate) async fn admit<R>(
     let grant = verify(edge, parts).await?;
     request.reject = grant.duplicate == DuplicatePolicy::Reject;
     // After the token, so that clients without one do not use up the rate of those with one.
-    edge.limits.take_connect().map_err(|wait| {
-        let detail = "more clients connect than limits.connects_per_second; come back after Retry-After";
-        let problem = Problem::unavailable("busy", detail).retry_after(wait);
-        Refusal::new(RefusalReason::ConnectRate, problem)
-    })?;
+    take_pace(edge, parts, &grant.peer, started)?;
     let permit = edge.limits.acquire().ok_or_else(|| {
         let problem = Problem::unavailable("full", "the node has reached limits.connections; connect again");
         Refusal::new(RefusalReason::Limit, problem)
@@ -61,32 +70,84 @@ pub(crate) async fn admit<R>(
     Ok((admitted, response))
 }
 
+/// Takes one connect out of the rates of the peer, its address and the node.
+fn take_pace(edge: &Edge, parts: &Parts, peer: &PeerKey, now: Instant) -> Result<(), Refusal> {
+    let visitor = visitor_of(parts);
+    let decision = edge.pace.take(peer, AddressGroup::of(visitor.address), now);
+    if decision.is_untracked {
+        edge.telemetry.queue_overflow(Queue::ConnectPace);
+    }
+    decision.outcome.map_err(|too_fast| match too_fast {
+        TooFast::Peer(wait) => {
+            let detail = "this peer connects more often than limits.peer_connects_per_second; come back after Retry-After";
+            let problem = Problem::unavailable("busy", detail).retry_after(wait);
+            Refusal::new(RefusalReason::PeerRate, problem)
+        }
+        TooFast::Node(wait) => {
+            let detail = "more clients connect than limits.connects_per_second; come back after Retry-After";
+            let problem = Problem::unavailable("busy", detail).retry_after(wait);
+            Refusal::new(RefusalReason::ConnectRate, problem)
+        }
+    })
+}
+
 /// Checks origin and token of a request.
 pub(crate) async fn verify(edge: &Edge, request: &Parts) -> Result<Grant, Refusal> {
-    if !origin::is_allowed(&request.headers, &edge.config.allowed_origins) {
+    check_origin(edge, request)?;
+    let mut refused = None;
+    for token in token::candidates(&request.headers, &request.uri, edge.config.accept_query_token) {
+        match edge.verifier.verify(token).await {
+            Ok(grant) => {
+                if let Some(seen) = request.extensions.get::<TokenSeen>() {
+                    seen.set();
+                }
+                return Ok(grant);
+            }
+            Err(error) if token::is_foreign(&error) => {
+                refused.get_or_insert(error);
+            }
+            Err(error) => {
+                refused = Some(error);
+                break;
+            }
+        }
+    }
+    Err(refused.map_or_else(no_token, |error| bad_token(&error)))
+}
+
+fn check_origin(edge: &Edge, request: &Parts) -> Result<(), Refusal> {
+    let visitor = visitor_of(request);
+    origin::check(&request.headers, visitor, &edge.config.allowed_origins).map_err(|origin| {
+        edge.refused_origins.note(origin, Instant::now());
         let problem = Problem::new(
             StatusCode::FORBIDDEN,
             "origin-not-allowed",
             "The origin is not allowed",
             "the page's origin is not on this node's list; add it to server.allowed_origins",
         );
-        return Err(Refusal::new(RefusalReason::Origin, problem));
-    }
-    let Some(token) = token::find(&request.headers, &request.uri, edge.config.accept_query_token) else {
-        let problem = Problem::new(
-            StatusCode::UNAUTHORIZED,
-            "token-missing",
-            "A token is needed",
-            "send `Authorization: Bearer <JWT>`, or the subprotocols `switchboard.v1, bearer.<JWT>`",
-        );
-        return Err(Refusal::new(RefusalReason::Token, problem));
-    };
-    edge.verifier.verify(token).await.map_err(|error| {
-        let reason = match error.http_status() {
-            403 => RefusalReason::NotAllowed,
-            503 => RefusalReason::Keys,
-            _ => RefusalReason::Token,
-        };
-        Refusal::new(reason, Problem::from(&error))
+        Refusal::new(RefusalReason::Origin, problem)
     })
+}
+
+fn visitor_of(request: &Parts) -> &Visitor {
+    request.extensions.get().unwrap_or(&Visitor::UNKNOWN)
+}
+
+fn no_token() -> Refusal {
+    let problem = Problem::new(
+        StatusCode::UNAUTHORIZED,
+        "token-missing",
+        "A token is needed",
+        "send `Authorization: Bearer <JWT>`, or the subprotocols `switchboard.v1, bearer.<JWT>`",
+    );
+    Refusal::new(RefusalReason::Token, problem)
+}
+
+fn bad_token(error: &TokenError) -> Refusal {
+    let reason = match error.http_status() {
+        403 => RefusalReason::NotAllowed,
+        503 => RefusalReason::Keys,
+        _ => RefusalReason::Token,
+    };
+    Refusal::new(reason, Problem::from(error))
 }

@@ -1,18 +1,45 @@
-//! Where a request carries its token: header, WebSocket subprotocol or query (protocol.md, section 2).
-//! Only finds it; `switchboard-auth` verifies it.
+//! Where a request carries its token: WebSocket subprotocol, query or header (docs/protocol.md, Handshake). Only finds the
+//! candidates; `switchboard-auth` verifies them.
 
 use http::{HeaderMap, Uri, header};
+use switchboard_auth::TokenError;
 
 use super::query;
 
 /// The prefix of the subprotocol that carries a token, because a browser cannot set headers.
 const BEARER_PROTOCOL: &str = "bearer.";
 
-/// The token of a request, in the order header, subprotocol, query.
-pub(crate) fn find<'a>(headers: &'a HeaderMap, uri: &'a Uri, accept_query: bool) -> Option<&'a str> {
-    from_header(headers)
-        .or_else(|| from_subprotocol(headers))
-        .or_else(|| if accept_query { from_query(uri) } else { None })
+/// What may be the token of a request, the place that is most surely meant for this node first: a gateway may put a
+/// credential of its own into `Authorization`.
+pub(crate) fn candidates<'a>(
+    headers: &'a HeaderMap,
+    uri: &'a Uri,
+    accept_query: bool,
+) -> impl Iterator<Item = &'a str> {
+    let query = if accept_query { from_query(uri) } else { None };
+    [from_subprotocol(headers), query, from_header(headers)]
+        .into_iter()
+        .flatten()
+        .filter(|token| !token.is_empty())
+}
+
+/// Whether a token that was refused with `error` is none of ours at all, so that another candidate may be meant.
+pub(crate) const fn is_foreign(error: &TokenError) -> bool {
+    match error {
+        TokenError::Missing
+        | TokenError::TooLarge { .. }
+        | TokenError::Malformed(_)
+        | TokenError::Algorithm
+        | TokenError::UnknownKey
+        | TokenError::AmbiguousKey
+        | TokenError::Signature
+        | TokenError::Issuer
+        | TokenError::Audience => true,
+        TokenError::Expired { .. }
+        | TokenError::NotYetValid { .. }
+        | TokenError::Claims(_)
+        | TokenError::KeysUnavailable { .. } => false,
+    }
 }
 
 fn from_header(headers: &HeaderMap) -> Option<&str> {
@@ -55,6 +82,10 @@ mod tests {
     use http::HeaderValue;
     use switchboard_protocol::SUBPROTOCOL;
 
+    fn find<'a>(headers: &'a HeaderMap, uri: &'a Uri, accept_query: bool) -> Option<&'a str> {
+        candidates(headers, uri, accept_query).next()
+    }
+
     fn headers(name: header::HeaderName, value: &'static str) -> HeaderMap {
         HeaderMap::from_iter([(name, HeaderValue::from_static(value))])
     }
@@ -69,9 +100,23 @@ mod tests {
         assert_eq!(find(&protocols, &uri, true), Some("dd.ee.ff"));
         assert_eq!(offers_subprotocol(&protocols, SUBPROTOCOL), Some(true));
         assert_eq!(
-            find(&headers(header::AUTHORIZATION, "bearer gg.hh.ii"), &uri, true),
+            find(&headers(header::AUTHORIZATION, "bearer gg.hh.ii"), &uri, false),
             Some("gg.hh.ii")
         );
+    }
+
+    #[test]
+    fn the_place_that_is_meant_for_this_node_comes_first() {
+        let uri = Uri::from_static("/v1/ws?access_token=query");
+        let mut all = headers(
+            header::SEC_WEBSOCKET_PROTOCOL,
+            "switchboard.v1, bearer.subprotocol",
+        );
+        all.insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer gateway"));
+        let found: Vec<_> = candidates(&all, &uri, true).collect();
+        assert_eq!(found, ["subprotocol", "query", "gateway"]);
+        let found: Vec<_> = candidates(&all, &uri, false).collect();
+        assert_eq!(found, ["subprotocol", "gateway"]);
     }
 
     #[test]

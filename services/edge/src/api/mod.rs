@@ -1,6 +1,7 @@
 //! The HTTP API for peers and their pages: each call is a file with its handler, and a line here.
 
 mod ice;
+mod ready;
 
 use std::sync::Arc;
 
@@ -10,5 +11,7 @@ use crate::state::Edge;
 
 /// The routes of the API, without CORS.
 pub(crate) fn routes() -> Routes<Arc<Edge>> {
-    Routes::new().route("/v1/ice", get(ice::get))
+    Routes::new()
+        .route("/v1/ice", get(ice::get))
+        .route("/v1/ready", get(ready::get))
 }

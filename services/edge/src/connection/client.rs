@@ -154,6 +154,15 @@ impl<C: Codec> Client<C> {
         self.carry_out(effect)
     }
 
+    /// Answers a text frame over the limit, of which only the beginning was kept; returns the code to close with, if any.
+    pub(super) fn on_oversized(&mut self, beginning: &[u8]) -> Option<CloseCode> {
+        let refused = Err(self.codec.too_large(beginning));
+        let effect = self
+            .gate
+            .on_command(refused, self.written_seq, 0, self.attachment.router().limits());
+        self.carry_out(effect)
+    }
+
     /// Decides what the time alone brings; returns the code to close with, if any.
     pub(super) fn on_time(&mut self) -> Option<CloseCode> {
         let now_s = unix_now().as_secs();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub(super) struct Heartbeat {
     every: Duration,
-    last_frame: Instant,
+    last_sign: Instant,
     next_ping: Instant,
     /// When a client that was asked for a sign of life is given up.
     answer_until: Option<Instant>,
@@ -31,15 +31,15 @@ impl Heartbeat {
     pub(super) fn new(every: Duration, jitter: f32, now: Instant) -> Self {
         Self {
             every,
-            last_frame: now,
+            last_sign: now,
             next_ping: now + every.mul_f32(0.5 + jitter * 0.5),
             answer_until: None,
         }
     }
 
-    /// A frame of the client came; true when a sign of life was asked for.
-    pub(super) fn on_frame(&mut self, now: Instant) -> bool {
-        self.last_frame = now;
+    /// The client gave a sign of life; true when one was asked for.
+    pub(super) fn on_sign(&mut self, now: Instant) -> bool {
+        self.last_sign = now;
         self.answer_until.take().is_some()
     }
 
@@ -60,7 +60,7 @@ impl Heartbeat {
         if now < self.next_ping {
             return Beat::Wait;
         }
-        if now.duration_since(self.last_frame) >= self.every * 2 {
+        if now.duration_since(self.last_sign) >= self.every * 2 {
             return Beat::Dead;
         }
         self.next_ping = now + self.every;
@@ -87,11 +87,11 @@ mod tests {
     fn a_client_that_is_asked_must_answer_soon() {
         let start = Instant::now();
         let mut heartbeat = Heartbeat::new(Duration::from_secs(25), 0.0, start);
-        assert!(!heartbeat.on_frame(start), "no question was open");
+        assert!(!heartbeat.on_sign(start), "no question was open");
         heartbeat.ask(start);
         assert_eq!(heartbeat.next_at(), start + ANSWER_TIMEOUT);
         assert_eq!(heartbeat.beat(start), Beat::Wait);
-        assert!(heartbeat.on_frame(start));
+        assert!(heartbeat.on_sign(start));
         assert_eq!(heartbeat.beat(start + ANSWER_TIMEOUT), Beat::Wait);
         heartbeat.ask(start);
         assert_eq!(heartbeat.beat(start + ANSWER_TIMEOUT), Beat::Dead);
@@ -104,7 +104,7 @@ mod tests {
         let mut heartbeat = Heartbeat::new(every, 0.5, start);
         for beats in 1..100 {
             let now = start + every * beats;
-            heartbeat.on_frame(now);
+            heartbeat.on_sign(now);
             assert_ne!(heartbeat.beat(now), Beat::Dead);
         }
     }

@@ -29,10 +29,16 @@ use tokio::time::Sleep;
 use transport::{Frame, Transport};
 use writer::Writer;
 
-use crate::clock::unix_now;
+use crate::{clock::unix_now, stream::buffered::BytesMoved};
 
 /// Frames read, or written, before the other direction gets its turn.
 const TURN_FRAMES: usize = 64;
+
+/// A fragment of a message with as many bytes costs the client enough; smaller ones are charged as frames.
+const FREE_FRAGMENT_BYTES: u64 = 128;
+
+/// A skipped text costs as much as so many frames.
+const OVERSIZED_FRAMES: usize = 16;
 
 /// The timer is never set closer than this, so that a clock that stands still cannot spin it …
 const SHORTEST_TICK: Duration = Duration::from_millis(1);
@@ -46,6 +52,7 @@ pub(crate) struct Connection<C> {
     writer: Writer,
     stall: StallDetector,
     heartbeat: Heartbeat,
+    moved: BytesMoved,
     /// Whether reading stops while the client's own sends or answers pile up.
     is_paused: bool,
     /// A frame that came before `welcome`.
@@ -61,6 +68,7 @@ impl<C: Codec> Connection<C> {
             writer: Writer::default(),
             stall: StallDetector::default(),
             heartbeat,
+            moved: BytesMoved::default(),
             is_paused: false,
             early,
             _gauge: gauge,
@@ -114,12 +122,14 @@ impl<C: Codec> Connection<C> {
                 }
                 Poll::Pending => {}
             }
+            self.note_moved(transport.bytes_moved(), was_blocked);
             let was_renewing = self.client.is_renewing();
             match self.poll_read(cx, transport) {
                 Poll::Ready(Ok(())) => is_idle = false,
                 Poll::Ready(Err(end)) => return Poll::Ready(end),
                 Poll::Pending => {}
             }
+            self.note_moved(transport.bytes_moved(), false);
             // A renewal that has just begun must be polled once; before that, nothing wakes it.
             is_idle &= was_renewing || !self.client.is_renewing();
             if is_idle {
@@ -147,31 +157,54 @@ impl<C: Codec> Connection<C> {
                 Some(frame) => *frame,
                 None => ready!(transport.poll_frame(cx))?,
             };
-            if self.heartbeat.on_frame(Instant::now()) {
-                self.client.touch();
-            }
             match frame {
                 Frame::Text(text) => {
                     if let Some(code) = self.client.on_text(text) {
                         return Poll::Ready(Err(ConnectionEnd::ByNode(code)));
                     }
                 }
-                Frame::Binary => return Poll::Ready(Err(ConnectionEnd::ByNode(CloseCode::BinaryFrame))),
+                Frame::Oversized(beginning) => {
+                    for _ in 0..OVERSIZED_FRAMES {
+                        self.charge_frame()?;
+                    }
+                    if let Some(code) = self.client.on_oversized(&beginning) {
+                        return Poll::Ready(Err(ConnectionEnd::ByNode(code)));
+                    }
+                }
+                Frame::Binary(_) => return Poll::Ready(Err(ConnectionEnd::ByNode(CloseCode::BinaryFrame))),
+                Frame::Fragment(bytes) if bytes >= FREE_FRAGMENT_BYTES => {}
                 Frame::Ping => {
                     self.writer.needs_flush();
-                    if let Some(code) = self.client.on_control_frame() {
-                        return Poll::Ready(Err(ConnectionEnd::ByNode(code)));
-                    }
+                    self.charge_frame()?;
                 }
-                Frame::Pong => {
-                    if let Some(code) = self.client.on_control_frame() {
-                        return Poll::Ready(Err(ConnectionEnd::ByNode(code)));
-                    }
-                }
+                Frame::Pong | Frame::Fragment(_) => self.charge_frame()?,
                 Frame::Close(close) => return Poll::Ready(Err(ConnectionEnd::ByClient(close))),
             }
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Bytes that moved are signs of life: all that the client sent, and those that a blocked transport took.
+    fn note_moved(&mut self, moved: BytesMoved, was_blocked: bool) {
+        if moved == self.moved {
+            return;
+        }
+        let now = Instant::now();
+        let has_read = moved.reads != self.moved.reads;
+        let has_unblocked = was_blocked && moved.writes != self.moved.writes;
+        self.moved = moved;
+        if has_unblocked {
+            self.stall.progressed(now);
+        }
+        if (has_read || has_unblocked) && self.heartbeat.on_sign(now) {
+            self.client.touch();
+        }
+    }
+
+    /// Charges a frame that is no command. The error: the client has sent too many.
+    fn charge_frame(&mut self) -> Result<(), ConnectionEnd> {
+        let code = self.client.on_control_frame();
+        code.map_or(Ok(()), |code| Err(ConnectionEnd::ByNode(code)))
     }
 
     /// Does everything that is due; returns the code to close with, if any.

@@ -18,6 +18,12 @@ impl StallDetector {
         self.blocked_since.get_or_insert_with(Instant::now);
     }
 
+    /// A blocked transport has taken some bytes: the client is slow, not stalled.
+    pub(super) fn progressed(&mut self, now: Instant) {
+        self.blocked_since = self.blocked_since.map(|_| now);
+        self.oldest_unacked = self.oldest_unacked.map(|(seq, _)| (seq, now));
+    }
+
     /// The transport has taken all bytes.
     pub(super) const fn unblocked(&mut self) {
         self.blocked_since = None;
@@ -78,7 +84,14 @@ mod tests {
         stall.blocked();
         let deadline = stall.deadline(LIMIT).unwrap();
         assert!(stall.is_blocked() && stall.is_stalled(LIMIT, deadline));
+        stall.progressed(deadline);
+        assert!(
+            stall.is_blocked() && !stall.is_stalled(LIMIT, deadline),
+            "it takes some"
+        );
+        assert_eq!(stall.deadline(LIMIT), Some(deadline + LIMIT));
         stall.unblocked();
+        stall.progressed(deadline);
         assert!(!stall.is_blocked() && !stall.is_stalled(LIMIT, deadline));
     }
 }

@@ -3,10 +3,13 @@
 
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
+
 /// The text of a frame: UTF-8 in shared bytes, so that a payload can be a slice of it.
 pub(crate) use tokio_tungstenite::tungstenite::Utf8Bytes as Text;
 
 use super::end::{ClientClose, ConnectionEnd};
+use crate::stream::buffered::BytesMoved;
 
 /// One client's frames, in both directions.
 pub(crate) trait Transport: Send + Sized + 'static {
@@ -21,6 +24,9 @@ pub(crate) trait Transport: Send + Sized + 'static {
 
     /// The next frame of the client, or the end of the connection.
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame, ConnectionEnd>>;
+
+    /// How often bytes have moved: signs of life, even where no frame is complete.
+    fn bytes_moved(&self) -> BytesMoved;
 
     /// Whether another frame may be buffered before the next flush.
     fn has_room(&self) -> bool;
@@ -38,16 +44,20 @@ pub(crate) trait Transport: Send + Sized + 'static {
     fn close(self, end: ConnectionEnd) -> impl Future<Output = ()> + Send;
 }
 
-/// One frame of a client. Every frame is a sign of life.
+/// One frame of a client.
 #[derive(Debug)]
 pub(crate) enum Frame {
     /// A command in the connection's codec.
     Text(Text),
     /// Bytes that are not text; no codec takes them.
-    Binary,
+    Binary(Bytes),
+    /// A text over the limit was skipped; this is its beginning.
+    Oversized(Vec<u8>),
+    /// A frame that completes no command, with the bytes of its payload.
+    Fragment(u64),
     /// The transport has buffered an answer, which the next flush sends.
     Ping,
-    /// A sign of life and nothing else.
+    /// An answer to a ping, or none.
     Pong,
     /// The client closes the connection.
     Close(ClientClose),

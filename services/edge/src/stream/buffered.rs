@@ -8,14 +8,14 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
 use super::Stream;
 
 /// Bytes gathered before they are written: several frames then share one system call.
 const GATHER_BYTES: usize = 16 * 1024;
 
-/// Control frames are taken beyond [`GATHER_BYTES`] up to this; above it they wait for the stream.
+/// Answers to control frames are taken beyond [`GATHER_BYTES`] up to this; above it nothing is read.
 const MAX_GATHERED_BYTES: usize = 32 * 1024;
 
 /// Bytes asked for in one read, into a buffer that all connections of a thread share.
@@ -23,6 +23,15 @@ const READ_AHEAD_BYTES: usize = 16 * 1024;
 
 thread_local! {
     static READ_AHEAD: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_AHEAD_BYTES].into_boxed_slice());
+}
+
+/// How often bytes have moved; both counters wrap around.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct BytesMoved {
+    /// Reads that brought bytes.
+    pub(crate) reads: u32,
+    /// Writes in which the kernel took bytes.
+    pub(crate) writes: u32,
 }
 
 /// A stream with gathered writes and reads that run ahead.
@@ -33,16 +42,19 @@ pub(crate) struct BufferedStream {
     written: usize,
     ahead: Vec<u8>,
     taken: usize,
+    moved: BytesMoved,
 }
 
 impl BufferedStream {
-    pub(crate) const fn new(stream: Stream) -> Self {
+    /// A stream of which `ahead` was read already.
+    pub(crate) const fn new(stream: Stream, ahead: Vec<u8>) -> Self {
         Self {
             stream,
             gathered: Vec::new(),
             written: 0,
-            ahead: Vec::new(),
+            ahead,
             taken: 0,
+            moved: BytesMoved { reads: 0, writes: 0 },
         }
     }
 
@@ -51,9 +63,19 @@ impl BufferedStream {
         &mut self.stream
     }
 
+    /// How often bytes have moved.
+    pub(crate) const fn moved(&self) -> BytesMoved {
+        self.moved
+    }
+
     /// Whether another frame may be gathered before the next flush.
     pub(crate) const fn has_room(&self) -> bool {
         self.gathered.len() < GATHER_BYTES
+    }
+
+    /// Whether not even answers to control frames may be gathered before the next flush.
+    pub(crate) const fn is_overfull(&self) -> bool {
+        self.gathered.len() >= MAX_GATHERED_BYTES
     }
 
     /// Where a whole frame is appended; the next flush writes it.
@@ -67,72 +89,72 @@ impl BufferedStream {
         self.gathered.capacity() == 0 && self.ahead.capacity() == 0
     }
 
-    fn read_ahead(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        READ_AHEAD.with_borrow_mut(|shared| {
-            let mut read = ReadBuf::new(shared);
-            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read))?;
-            let (now, later) = read.filled().split_at(buf.remaining().min(read.filled().len()));
-            buf.put_slice(now);
-            self.ahead = later.to_vec();
-            self.taken = 0;
-            Poll::Ready(Ok(()))
-        })
-    }
-}
-
-impl AsyncRead for BufferedStream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
+    /// Gives bytes to `take` until it finds something. `take` returns how many bytes it took: all, if it finds nothing.
+    /// `None`: the client has closed its half.
+    pub(crate) fn poll_take<T>(
+        &mut self,
         cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.ahead.is_empty() {
-            return self.read_ahead(cx, buf);
-        }
-        let rest = self.ahead.get(self.taken..).unwrap_or_default();
-        let now = rest.len().min(buf.remaining());
-        buf.put_slice(rest.get(..now).unwrap_or_default());
-        self.taken += now;
-        if self.taken == self.ahead.len() {
-            self.ahead = Vec::new();
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for BufferedStream {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if self.gathered.len() >= MAX_GATHERED_BYTES {
-            ready!(self.as_mut().poll_flush(cx))?;
-        }
-        self.gathered.extend_from_slice(bytes);
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        while let Some(rest) = this.gathered.get(this.written..).filter(|rest| !rest.is_empty()) {
-            match ready!(Pin::new(&mut this.stream).poll_write(cx, rest))? {
-                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                count => this.written += count,
+        mut take: impl FnMut(&[u8]) -> (usize, Option<T>),
+    ) -> Poll<io::Result<Option<T>>> {
+        if !self.ahead.is_empty() {
+            let (taken, found) = take(self.ahead.get(self.taken..).unwrap_or_default());
+            self.taken += taken;
+            if self.taken >= self.ahead.len() {
+                (self.ahead, self.taken) = (Vec::new(), 0);
+            }
+            if found.is_some() {
+                return Poll::Ready(Ok(found));
             }
         }
-        this.gathered = Vec::new();
-        this.written = 0;
-        // Nothing is buffered below a TCP stream; this costs no system call.
-        Pin::new(&mut this.stream).poll_flush(cx)
+        loop {
+            let found = READ_AHEAD.with_borrow_mut(|shared| {
+                let mut read = ReadBuf::new(shared);
+                ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read))?;
+                let bytes = read.filled();
+                if bytes.is_empty() {
+                    return Poll::Ready(Ok(None));
+                }
+                self.moved.reads = self.moved.reads.wrapping_add(1);
+                let (taken, found) = take(bytes);
+                self.ahead = bytes.get(taken..).unwrap_or_default().to_vec();
+                Poll::Ready(io::Result::Ok(Some(found)))
+            });
+            match ready!(found)? {
+                None => return Poll::Ready(Ok(None)),
+                Some(None) => {}
+                Some(found) => return Poll::Ready(Ok(found)),
+            }
+        }
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.as_mut().poll_flush(cx))?;
+    /// Writes everything that was gathered.
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let Some(rest) = self.gathered.get(self.written..).filter(|rest| !rest.is_empty()) {
+            match ready!(Pin::new(&mut self.stream).poll_write(cx, rest))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                count => self.written += count,
+            }
+            self.moved.writes = self.moved.writes.wrapping_add(1);
+        }
+        self.gathered = Vec::new();
+        self.written = 0;
+        // Nothing is buffered below a TCP stream; this costs no system call.
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    /// Writes everything that was gathered, and closes this half.
+    pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_flush(cx))?;
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+
     use tokio::{
-        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        io::AsyncWriteExt as _,
         net::{TcpListener, TcpStream},
     };
 
@@ -144,14 +166,25 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let (client, server) = tokio::join!(TcpStream::connect(address), listener.accept());
         let mut client = client.unwrap();
-        let mut stream = BufferedStream::new(Stream::accept(server.unwrap().0));
         let sent: Vec<u8> = (0..=255).cycle().take(40_000).collect();
-        client.write_all(&sent).await.unwrap();
-        let mut got = vec![0; sent.len()];
-        for piece in got.chunks_mut(7) {
-            stream.read_exact(piece).await.unwrap();
+        let (before, rest) = sent.split_at(10);
+        let mut stream = BufferedStream::new(Stream::accept(server.unwrap().0), before.to_vec());
+        client.write_all(rest).await.unwrap();
+        let mut got = Vec::new();
+        while got.len() < sent.len() {
+            let piece = poll_fn(|cx| {
+                stream.poll_take(cx, |bytes| {
+                    let piece = bytes[..bytes.len().min(7)].to_vec();
+                    (piece.len(), Some(piece))
+                })
+            });
+            got.extend(piece.await.unwrap().unwrap());
         }
         assert_eq!(got, sent);
         assert!(stream.is_lean(), "an idle connection keeps no buffer");
+        assert!(stream.moved().reads >= 3 && stream.moved().writes == 0);
+        client.shutdown().await.unwrap();
+        let end = poll_fn(|cx| stream.poll_take(cx, |bytes| (bytes.len(), Some(()))));
+        assert_eq!(end.await.unwrap(), None);
     }
 }

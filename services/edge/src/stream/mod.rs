@@ -10,10 +10,24 @@ use std::{
 };
 
 use futures_util::FutureExt as _;
+use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
 };
+
+/// What the kernel may hold for a client that does not read, in bytes; Linux takes twice as much for its own records.
+const SEND_BUFFER_BYTES: usize = 64 * 1024;
+
+/// What the kernel may hold of a client that is not read, in bytes; Linux takes twice as much for its own records.
+const RECEIVE_BUFFER_BYTES: usize = 64 * 1024;
+
+/// Bounds the kernel's buffers of all connections that `listener` accepts. Without it they grow to megabytes each.
+pub(crate) fn bound_kernel_buffers(listener: &TcpListener) -> io::Result<()> {
+    let socket = SockRef::from(listener);
+    socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+    socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)
+}
 
 /// A client's byte stream.
 #[derive(Debug)]
@@ -79,5 +93,38 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Tcp(tcp) => Pin::new(tcp).poll_shutdown(cx),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpSocket;
+
+    use super::*;
+
+    /// Bytes that the kernel takes for a client that reads nothing and has a small buffer of its own.
+    async fn taken_by_the_kernel(listener: &TcpListener) -> usize {
+        let client = TcpSocket::new_v4().unwrap();
+        client.set_recv_buffer_size(4096).unwrap();
+        let connecting = client.connect(listener.local_addr().unwrap());
+        let (client, server) = tokio::join!(connecting, listener.accept());
+        let (_client, (server, _)) = (client.unwrap(), server.unwrap());
+        let chunk = [0; 16 * 1024];
+        let mut taken = 0;
+        while let Some(Ok(())) = server.writable().now_or_never() {
+            match server.try_write(&chunk) {
+                Ok(count) => taken += count,
+                Err(_) => break,
+            }
+        }
+        taken
+    }
+
+    #[tokio::test]
+    async fn the_kernel_holds_little_for_a_client_that_reads_nothing() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        bound_kernel_buffers(&listener).unwrap();
+        let taken = taken_by_the_kernel(&listener).await;
+        assert!((1..=4 * SEND_BUFFER_BYTES).contains(&taken), "{taken} bytes");
     }
 }

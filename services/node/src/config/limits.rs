@@ -11,6 +11,8 @@ section! {
         connections: usize = 100_000,
         /// Verified clients admitted per second in the long run, and twice as many at once.
         connects_per_second: u32 = 4_000,
+        /// Connects per second of one peer in the long run, and four times as many at once.
+        peer_connects_per_second: u32 = 10,
         /// Connections in their handshake at the same time.
         handshakes: usize = 4_096,
         /// The largest frame of a client, in bytes.
@@ -64,6 +66,12 @@ impl LimitsSection {
         in_range(
             "limits.connects_per_second",
             self.connects_per_second,
+            1,
+            1_000_000,
+        )?;
+        in_range(
+            "limits.peer_connects_per_second",
+            self.peer_connects_per_second,
             1,
             1_000_000,
         )

@@ -13,9 +13,10 @@ use super::{
 };
 
 /// Keys that hold lists; the environment separates their entries with commas.
-const LISTS: [&str; 5] = [
+const LISTS: [&str; 6] = [
     "ops.allowed_hosts",
     "server.allowed_origins",
+    "server.trusted_proxies",
     "broker.redis_urls",
     "ice.stun_urls",
     "ice.turn_urls",

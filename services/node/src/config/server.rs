@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use switchboard_edge::EdgeConfig;
+use switchboard_edge::{EdgeConfig, Network, Origins};
 
 use super::{check::in_range, error::ConfigError, limits::LimitsSection, section::section};
 
@@ -13,11 +13,16 @@ section! {
         listen: SocketAddr = SocketAddr::from(([0, 0, 0, 0], 8080)),
         /// Address of the operations port; other machines reach it only where this is not a loopback address.
         ops_listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 9090)),
-        /// Origins whose pages may connect; `*` allows all. The node's own host is always allowed.
+        /// Origins whose pages may connect: `https://app.example`, `https://*.app.example`, `null`; `*` allows all. The
+        /// node's own host is always allowed.
         allowed_origins: Vec<String> = Vec::new(),
+        /// Networks of proxies whose `Forwarded` or `X-Forwarded-For`, `-Host` and `-Proto` headers are read.
+        trusted_proxies: Vec<String> = Vec::new(),
         /// Whether a token may be in the query, as EventSource needs it.
         accept_query_token: bool = true,
-        /// How long a client may take to send the head of a request, in milliseconds.
+        /// The largest head of a request, in bytes: its token and its cookies.
+        request_head_bytes: usize = 16_384,
+        /// How long a client may take to send the head of a request, and to show a valid token, in milliseconds.
         handshake_timeout_ms: u64 = 10_000,
     }
 }
@@ -26,22 +31,56 @@ impl ServerSection {
     pub(super) fn check(&self, limits: &LimitsSection) -> Result<EdgeConfig, ConfigError> {
         let timeout_ms = self.handshake_timeout_ms;
         in_range("server.handshake_timeout_ms", timeout_ms, 100, 120_000)?;
+        in_range(
+            "server.request_head_bytes",
+            self.request_head_bytes,
+            2048,
+            262_144,
+        )?;
         limits.check_admission()?;
-        for origin in &self.allowed_origins {
-            if origin != "*" && (!origin.contains("://") || origin.ends_with('/')) {
-                let problem =
-                    format!("`{origin}` is not an origin; write scheme and host as in `https://app.example`");
-                return Err(ConfigError::new("server.allowed_origins", problem));
-            }
-        }
+        let allowed_origins = Origins::parse(&self.allowed_origins)
+            .map_err(|problem| ConfigError::new("server.allowed_origins", problem))?;
+        let trusted_proxies = self.trusted_proxies.iter().map(|network| network.parse());
+        let trusted_proxies = trusted_proxies
+            .collect::<Result<Vec<Network>, _>>()
+            .map_err(|problem| ConfigError::new("server.trusted_proxies", problem))?;
         Ok(EdgeConfig {
-            allowed_origins: self.allowed_origins.clone(),
+            allowed_origins,
             accept_query_token: self.accept_query_token,
+            trusted_proxies,
+            request_head_bytes: self.request_head_bytes,
             max_connections: limits.connections,
             max_handshakes: limits.handshakes,
             connects_per_second: limits.connects_per_second,
+            peer_connects_per_second: limits.peer_connects_per_second,
             handshake_timeout: Duration::from_millis(timeout_ms),
-            ..EdgeConfig::default()
+            // The node sets it when it knows its limit of open files.
+            first_reserved_file: i32::MAX,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_that_can_never_match_name_their_key_and_the_right_spelling() {
+        let origins = ServerSection {
+            allowed_origins: vec!["https://app.example/".into()],
+            ..ServerSection::default()
+        };
+        let proxies = ServerSection {
+            trusted_proxies: vec!["10.1.0.0/8".into()],
+            ..ServerSection::default()
+        };
+        for (section, key, spelling) in [
+            (origins, "server.allowed_origins", "`https://app.example`"),
+            (proxies, "server.trusted_proxies", "`10.0.0.0/8`"),
+        ] {
+            let error = section.check(&LimitsSection::default()).unwrap_err();
+            assert_eq!(error.key, key);
+            assert!(error.problem.contains(spelling), "{}", error.problem);
+        }
     }
 }

@@ -11,8 +11,8 @@ use crate::{
     scene::{LONGEST, Scene},
 };
 
-/// The niceness of the attacker: against a busy thread of a node it gets a tenth of a core.
-const NICENESS: &str = "10";
+/// How much nicer the attacker is: against a busy thread of a node it gets a tenth of a core.
+const NICER_BY: i32 = 10;
 
 /// Runs the attack to its end.
 pub(crate) async fn run(attack: &'static Attack, scene: Scene) -> anyhow::Result<Findings> {
@@ -34,16 +34,22 @@ fn in_runtime(attack: &Attack, scene: Scene) -> anyhow::Result<Findings> {
     findings.with_context(|| format!("{} is not over after {LONGEST:?}", attack.name))?
 }
 
-/// Lowers the priority of this thread alone, which no system call of `std` can do.
+/// Lowers the priority of this thread alone, which no function of `std` can do.
 fn lower_priority() {
-    let link = std::fs::read_link("/proc/thread-self").unwrap_or_default();
-    let thread = link
-        .file_name()
-        .and_then(|name| name.to_str())
+    let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap_or_default();
+    // The name stands in parentheses; `nice` is the seventeenth field behind it (proc_pid_stat(5)).
+    let fields = stat
+        .rsplit_once(')')
+        .map(|(_, fields)| fields)
         .unwrap_or_default();
-    let renice = Command::new("renice")
-        .args(["-n", NICENESS, "-p", thread])
-        .output();
+    let nice: i32 = fields
+        .split_whitespace()
+        .nth(16)
+        .and_then(|nice| nice.parse().ok())
+        .unwrap_or(0);
+    let thread = stat.split(' ').next().unwrap_or_default();
+    let nice = (nice + NICER_BY).to_string();
+    let renice = Command::new("renice").args(["-n", &nice, "-p", thread]).output();
     if !renice.is_ok_and(|output| output.status.success()) {
         println!("    the attacker keeps its priority: renice failed");
     }

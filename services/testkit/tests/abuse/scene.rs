@@ -93,7 +93,7 @@ impl Scene {
     pub(crate) fn other(&self, node: usize, kind: &str, number: usize) -> anyhow::Result<ConnectOptions> {
         let url = self.cluster.nodes[node].url();
         let options = ConnectOptions::new(url, token(&format!("{kind}-{number}"))?);
-        Ok(options.bind_address(other_address(number)))
+        Ok(options.bind_address(address_of(number)))
     }
 
     /// Lets that many peers connect and vanish without a close, so that they can resume; returns how many did.
@@ -110,7 +110,8 @@ impl Scene {
     }
 }
 
-fn other_address(number: usize) -> IpAddr {
+/// An address for the `number`th of many peers.
+pub(crate) fn address_of(number: usize) -> IpAddr {
     let last = u8::try_from(number % usize::from(OTHERS)).unwrap_or_default() + 1;
     IpAddr::V4(Ipv4Addr::new(127, 0, 67, last))
 }

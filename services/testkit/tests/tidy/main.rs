@@ -7,6 +7,7 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod balancers;
 mod cycles;
 mod documents;
 mod features;

@@ -51,6 +51,9 @@ export interface MediaOptions {
   receive?: ('audio' | 'video')[];
 }
 
+/** A call of a page that is left: peer, id, state, whether this side called, and what came while it rings. */
+export type CallLeft = [peer: string, id: string, state: CallState, isCaller: boolean, early: Payload[]];
+
 interface Setup {
   session: Session;
   rtc: RTCConfiguration | undefined;
@@ -109,6 +112,11 @@ export class Call extends Emitter<CallEvents> {
   /** The connection, for data channels and all else that it offers. */
   get pc(): RTCPeerConnection {
     return this.#negotiation.pc;
+  }
+
+  /** @internal What the next page of this tab needs to continue the call. */
+  get left(): CallLeft {
+    return [this.peer, this.#id, this.#state, this.isCaller, this.#early];
   }
 
   /** Accepts an incoming call, or continues a restored one. */

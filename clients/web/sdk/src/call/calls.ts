@@ -8,7 +8,7 @@ import { readJson } from '../json.js';
 import { watchPage } from '../page.js';
 import type { Session } from '../session.js';
 import { save, type SnapshotStorage, storageOf, take } from '../snapshot.js';
-import { Call, type CallState, type MediaOptions } from './call.js';
+import { Call, type CallLeft, type CallState, type MediaOptions } from './call.js';
 import { newId, type Payload, readPayload } from './payload.js';
 
 export interface CallsOptions {
@@ -46,14 +46,14 @@ export class Calls extends Emitter<CallsEvents> {
     const left = take(storage, key);
     const unwatch = watchPage({
       wake() {},
-      hide: () => void (this.#calls.size && save(storage, key, [...this.#calls].map(({ peer, id, state, isCaller }) => [peer, id, state, isCaller]))),
+      hide: () => void (this.#calls.size && save(storage, key, this.all.map(({ left }) => left))),
       show: () => void take(storage, key),
     });
     session.on('closed', () => {
       off();
       unwatch();
     });
-    // Handlers are added first.
+    // The application adds its handlers first.
     queueMicrotask(() => this.#restore(left));
   }
 
@@ -101,10 +101,11 @@ export class Calls extends Emitter<CallsEvents> {
   }
 
   #restore(left: string | undefined): void {
-    for (const [peer, id, state, isCaller] of (readJson(left) ?? []) as [string, string, CallState, boolean][]) {
+    for (const [peer, id, state, isCaller, early] of (readJson(left) ?? []) as CallLeft[]) {
       const call = this.#add(peer, id, state, isCaller);
-      if (state !== 'accepted') call.end();
-      else if (!this.emit('restored', call)) call.end('gone');
+      for (const payload of early) call.receive(payload.description ? 'offer' : 'candidate', payload);
+      if (isCaller && state !== 'accepted') call.end();
+      else if (!this.emit(state === 'accepted' ? 'restored' : 'incoming', call)) call.end('gone');
     }
   }
 }

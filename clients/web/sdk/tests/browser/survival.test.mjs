@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { startNodes } from '../support/nodes.mjs';
-import { inCall, movingPicture, openPeer, openWindow, startBrowser, withTools } from '../support/pages.mjs';
+import { callState, inCall, movingPicture, openPeer, openWindow, startBrowser, withTools } from '../support/pages.mjs';
 
 const SET_UPS_WITH_A_KILL = 5;
 const GLARES = 200;
@@ -113,6 +113,30 @@ test('a page that is reloaded in a call continues its session and the call', wit
   assert.deepEqual(await alice.evaluate(() => [sdk.session.welcome.session, sdk.call.id]), before);
   assert.equal(await alice.evaluate(() => sdk.session.welcome.resumed), true);
   assert.deepEqual(await bob.evaluate(() => sdk.log.filter((line) => line !== 'accepted')), []);
+});
+
+test('both pages are reloaded in a call at once, and the call continues', withTools, async (t) => {
+  const { alice, bob } = await twoPages(t);
+  await alice.evaluate(() => sdk.dial('bob'));
+  await Promise.all([alice, bob].map(inCall));
+  await Promise.all([alice, bob].map((page) => page.reload()));
+  await Promise.all([alice, bob].map(inCall));
+  await Promise.all([alice, bob].map((page) => movingPicture(page)));
+});
+
+test('a page that is reloaded while it rings rings again, and a caller that is reloaded cancels', withTools, async (t) => {
+  const { alice, bob } = await twoPages(t, ['', '&answer=ring']);
+  await alice.evaluate(() => void sdk.dialData('bob'));
+  await callState(bob, 'ringing');
+  await bob.reload();
+  await callState(bob, 'ringing');
+  await bob.evaluate(() => sdk.call.accept({ receive: [] }));
+  await Promise.all([alice, bob].map(inCall));
+  await hangUp(alice, bob);
+  await alice.evaluate(() => void sdk.dialData('bob'));
+  await callState(bob, 'ringing');
+  await alice.reload();
+  await callState(bob, 'cancelled');
 });
 
 test('a send that a reload interrupts is repeated, and a duplicated tab resumes nothing', withTools, async (t) => {

@@ -8,6 +8,9 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::{admission::token, problem::Problem};
 
+/// The only version of RFC 6455.
+const WEBSOCKET_VERSION: &str = "13";
+
 /// Checks the headers of a handshake for the codec `C` and builds its `101` answer.
 pub(crate) fn accept<C: Codec>(request: &Parts) -> Result<Response<Body>, Problem> {
     if request.method != Method::GET || request.version != Version::HTTP_11 {
@@ -20,13 +23,24 @@ pub(crate) fn accept<C: Codec>(request: &Parts) -> Result<Response<Body>, Proble
             "upgrade-required",
             "A WebSocket handshake is needed",
             "this address speaks WebSocket; send `Connection: Upgrade` and `Upgrade: websocket`",
-        ));
+        )
+        .header(header::UPGRADE, "websocket")
+        .header(header::CONNECTION, "Upgrade"));
     }
     if headers
         .get(header::SEC_WEBSOCKET_VERSION)
-        .is_none_or(|version| version != "13")
+        .is_none_or(|version| version != WEBSOCKET_VERSION)
     {
-        return Err(refuse("`Sec-WebSocket-Version` must be 13"));
+        // RFC 6455, section 4.4: the answer names the version that the server speaks.
+        return Err(Problem::new(
+            StatusCode::UPGRADE_REQUIRED,
+            "websocket-version",
+            "Another version of WebSocket is needed",
+            "`Sec-WebSocket-Version` must be 13",
+        )
+        .header(header::SEC_WEBSOCKET_VERSION, WEBSOCKET_VERSION)
+        .header(header::UPGRADE, "websocket")
+        .header(header::CONNECTION, "Upgrade"));
     }
     // 16 random bytes in base64 are 24 characters, the last two of them padding.
     let key = headers

@@ -1,13 +1,16 @@
-//! WebSocket (RFC 6455) as a transport: the endpoint, and tungstenite's frames for the connection's loop. Text
-//! frames and pings are written here directly (`frame`); tungstenite writes pongs and closes.
+//! WebSocket (RFC 6455) as a transport: the endpoint, and its frames for the connection's loop.
 
 pub(crate) mod close;
 mod frame;
 pub(crate) mod handshake;
+mod input;
+mod mask;
+mod message;
+mod reader;
+mod socket;
 pub(crate) mod upgrade;
 
 use std::{
-    pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
@@ -17,12 +20,10 @@ use axum::{
     extract::{Request, State},
     response::{IntoResponse, Response},
 };
-use futures_util::{Sink as _, Stream as _};
 use hyper::upgrade::OnUpgrade;
 use switchboard_protocol::codec::Codec;
 use switchboard_telemetry::Transport as Label;
 use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
     admission, attach,
@@ -31,8 +32,10 @@ use crate::{
         transport::{Frame, Transport},
     },
     state::Edge,
+    stream::buffered::BytesMoved,
 };
-use upgrade::Socket;
+use input::Input;
+use socket::{Socket, SocketError};
 
 /// How long the upgrade may take once its `101` is on the way.
 const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -71,6 +74,33 @@ impl WebSocket {
     pub(crate) const fn new(socket: Socket) -> Self {
         Self(socket)
     }
+
+    /// Buffers a binary frame, which only the echo of the conformance tests sends.
+    pub(crate) fn write_binary(&mut self, payload: &[u8]) {
+        frame::binary(self.0.stream().gathered(), payload);
+    }
+
+    /// The frame that an input is for the loop. Answers to control frames are buffered here.
+    fn frame(&mut self, input: Input) -> Result<Frame, ConnectionEnd> {
+        Ok(match input {
+            Input::Text(text) => Frame::Text(text),
+            Input::Binary(bytes) => Frame::Binary(bytes),
+            Input::Oversized(beginning) => Frame::Oversized(beginning),
+            Input::Fragment(bytes) => Frame::Fragment(bytes),
+            Input::Ping(payload) => {
+                frame::pong(self.0.stream().gathered(), &payload);
+                Frame::Ping
+            }
+            Input::Pong => Frame::Pong,
+            Input::Close(payload) => {
+                self.0.stop_reading();
+                let code =
+                    close::code_of(&payload).map_err(|error| close::end_of(SocketError::Read(error)))?;
+                frame::close(self.0.stream().gathered(), code, "");
+                Frame::Close(close::client_close(code))
+            }
+        })
+    }
 }
 
 impl Transport for WebSocket {
@@ -80,38 +110,34 @@ impl Transport for WebSocket {
 
     async fn open(opening: Upgrading) -> Option<Self> {
         let upgraded = timeout(UPGRADE_TIMEOUT, opening.on_upgrade).await.ok()?.ok()?;
-        upgrade::socket(upgraded, opening.message_bytes).await.map(Self)
+        upgrade::socket(upgraded, opening.message_bytes).map(Self)
     }
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame, ConnectionEnd>> {
-        Poll::Ready(match ready!(Pin::new(&mut self.0).poll_next(cx)) {
-            Some(Ok(Message::Text(text))) => Ok(Frame::Text(text)),
-            Some(Ok(Message::Binary(_))) => Ok(Frame::Binary),
-            // tungstenite has queued the pong.
-            Some(Ok(Message::Ping(_))) => Ok(Frame::Ping),
-            Some(Ok(Message::Pong(_) | Message::Frame(_))) => Ok(Frame::Pong),
-            Some(Ok(Message::Close(frame))) => Ok(Frame::Close(close::client_close(frame.as_ref()))),
-            Some(Err(error)) => Err(close::end_of(&error)),
-            None => Err(ConnectionEnd::Lost),
+        Poll::Ready(match ready!(self.0.poll_input(cx)) {
+            Ok(input) => self.frame(input),
+            Err(error) => Err(close::end_of(error)),
         })
     }
 
+    fn bytes_moved(&self) -> BytesMoved {
+        self.0.stream_ref().moved()
+    }
+
     fn has_room(&self) -> bool {
-        self.0.get_ref().has_room()
+        self.0.stream_ref().has_room()
     }
 
     fn write_text(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> usize {
-        frame::text(self.0.get_mut().gathered(), write)
+        frame::text(self.0.stream().gathered(), write)
     }
 
     fn write_ping(&mut self) {
-        frame::ping(self.0.get_mut().gathered());
+        frame::ping(self.0.stream().gathered());
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionEnd>> {
-        Pin::new(&mut self.0)
-            .poll_flush(cx)
-            .map_err(|error| close::end_of(&error))
+        self.0.stream().poll_flush(cx).map_err(|_| ConnectionEnd::Lost)
     }
 
     async fn close(self, end: ConnectionEnd) {

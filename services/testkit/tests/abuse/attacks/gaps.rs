@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use crate::{
     attack::{Attack, Findings},
     raw::{self, Raw, RawOptions},
-    scene::{ATTACKER, Scene},
+    scene::{Scene, address_of},
 };
 
 pub(crate) const ATTACK: Attack = Attack {
@@ -90,7 +90,11 @@ async fn senders(scene: &Scene) -> usize {
         if scene.is_over() {
             break;
         }
-        let options = RawOptions::new(scene.port(number % 2), ATTACKER, &format!("gap-{number}"));
+        let options = RawOptions::new(
+            scene.port(number % 2),
+            address_of(number),
+            &format!("gap-{number}"),
+        );
         let visit = async {
             let mut raw = Raw::connect(&options).await.ok()?;
             raw.write(&batch).await.ok()?;

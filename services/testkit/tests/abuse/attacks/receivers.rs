@@ -27,7 +27,7 @@ pub(crate) const ATTACK: Attack = Attack {
 const RECEIVERS: usize = 3_000;
 
 /// What each outcome contains once.
-const OUTCOME: &[u8] = b"\"peer-offline\"";
+const OUTCOME: &[u8] = b"\"code\":";
 
 /// The longest silence between outcomes; a lookup takes milliseconds.
 const MAX_SILENCE: Duration = Duration::from_secs(2);

@@ -14,7 +14,7 @@ pub(crate) const ATTACK: Attack = Attack {
     title: "Two clients send pings whose `id` is 64 KiB of text, and read no answer",
     before: "a node grew by 1.2 GiB; zero-width text cost 5 ms of CPU a frame",
     rule: "An answer repeats at most 64 characters of a client's text, and answers that wait unread are bounded.",
-    is_quick: false,
+    is_quick: true,
     config: "",
     run: |scene| run(scene).boxed_local(),
 };

@@ -2,11 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod floods;
+mod raw;
+mod slow;
+
 use std::time::Duration;
 
+use raw::RawClient;
 use switchboard_client::{Client, SendReport};
 use switchboard_protocol::{ErrorCode, Event, MessageKind, ServerFrame};
-use switchboard_testkit::{Cluster, PATIENCE, payload, token};
+use switchboard_testkit::{Cluster, PATIENCE, payload};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -143,17 +148,6 @@ async fn ten_bad_frames_in_a_row_close_the_connection() {
 }
 
 #[tokio::test]
-async fn a_message_over_the_limit_closes_with_1009() {
-    let mut scene = Scene::set("").await;
-    let huge = format!(
-        "{{\"type\":\"offer\",\"to\":\"dave\",\"payload\":\"{}\"}}",
-        "x".repeat(70_000)
-    );
-    scene.rogue.send_text(huge).await.unwrap();
-    scene.closed_with(1009).await;
-}
-
-#[tokio::test]
 async fn a_binary_frame_closes_with_1003() {
     let mut scene = Scene::set("").await;
     scene
@@ -275,16 +269,8 @@ async fn a_client_that_says_nothing_is_dropped_after_two_heartbeats_and_one_that
     let cluster = Cluster::start_with(1, "[session]\nheartbeat_ms = 300\n")
         .await
         .unwrap();
-    // A raw handshake whose client then does not read or answer.
-    let mut silent = TcpStream::connect(("127.0.0.1", cluster.nodes[0].public_port()))
-        .await
-        .unwrap();
-    let head = format!(
-        "GET /v1/ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nAuthorization: Bearer {}\r\n\r\n",
-        token("silent").unwrap().expose()
-    );
-    silent.write_all(head.as_bytes()).await.unwrap();
+    // Does not read or answer.
+    let _silent = RawClient::connect(&cluster.nodes[0], "silent", None).await;
     let mut alive = cluster.connect(0, "alive").await.unwrap();
     let dropped = async || {
         let _ = alive.next_within(Duration::from_millis(20)).await;

@@ -6,12 +6,19 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod refusals;
+mod shares;
+
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use switchboard_auth::Minter;
 use switchboard_client::{Client, ConnectError, ConnectOptions, TokenVia};
 use switchboard_protocol::{Claims, Secret};
-use switchboard_testkit::{Cluster, SECRET, claims, token};
+use switchboard_testkit::{Cluster, PATIENCE, SECRET, claims, token};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
 fn signed(claims: &Claims, secret: &str, audience: &str) -> Secret {
     Minter::hs256(&Secret::new(secret))
@@ -27,6 +34,17 @@ async fn refusal(options: &ConnectOptions) -> (u16, String) {
         }
         other => panic!("expected a refusal, got {other:?}"),
     }
+}
+
+/// The answer to one request, with its headers in lower case.
+async fn raw(port: u16, request: &str) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer))
+        .await
+        .unwrap();
+    String::from_utf8_lossy(&answer).to_lowercase()
 }
 
 #[tokio::test]
@@ -143,7 +161,7 @@ async fn a_request_that_is_no_handshake_learns_how_one_looks() {
             .header("sec-websocket-protocol", protocol)
             .send()
     };
-    assert_eq!(upgrade("8", "switchboard.v1").await.unwrap().status(), 400);
+    assert_eq!(upgrade("8", "switchboard.v1").await.unwrap().status(), 426);
     assert_eq!(upgrade("13", "graphql-ws").await.unwrap().status(), 400);
     assert_eq!(upgrade("13", "switchboard.v1").await.unwrap().status(), 401);
     let acks = ConnectOptions::new(format!("{}?acks=perhaps", node.url()), token("alice").unwrap());
@@ -160,7 +178,7 @@ async fn a_full_node_sends_newcomers_away_and_takes_them_when_there_is_room() {
     assert_eq!(refusal(&bob).await, (503, "full".into()));
     first.close().await;
     let room = async || Client::connect(&bob).await.ok();
-    switchboard_testkit::wait_until("there is room", switchboard_testkit::PATIENCE, room)
+    switchboard_testkit::wait_until("there is room", PATIENCE, room)
         .await
         .unwrap();
 }
