@@ -1,6 +1,6 @@
 // Builds the package: modules with esbuild, types with tsc, and the sizes of what a page loads.
 import { execFileSync } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { copyFileSync, rmSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 
@@ -29,6 +29,7 @@ if (import.meta.filename === process.argv[1]) {
     sourcemap: true,
     outdir: 'dist',
   });
+  copyFileSync(new URL('../../../LICENSE', import.meta.url), new URL('dist/LICENSE', import.meta.url));
   execFileSync('node_modules/.bin/tsc', ['-p', '.'], { cwd: import.meta.dirname, stdio: 'inherit' });
   for (const [what, bytes] of Object.entries(await sizes())) console.log(`${what}: ${bytes} bytes (minified, gzip)`);
 }

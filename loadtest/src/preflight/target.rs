@@ -100,8 +100,8 @@ fn silence() -> String {
 
 /// The problem, and its fix.
 fn explain(error: &ConnectError, target: &Target) -> String {
-    const NO_NODE: &str = "this is no Switchboard node; the address is that of `server.listen`, with the path /v1/ws, \
-        for example ws://127.0.0.1:8080/v1/ws";
+    const NO_NODE: &str = "this is no Switchboard node; its clients connect to `server.listen` with the path /v1/ws, for \
+        example ws://127.0.0.1:8080/v1/ws";
     match error {
         ConnectError::Io(error) if error.to_string().contains("certificate") => {
             format!("{error}; name its authority with --ca-file")
@@ -117,18 +117,18 @@ fn explain(error: &ConnectError, target: &Target) -> String {
             ..
         } => format!("HTTP {status}; {NO_NODE}"),
         ConnectError::Refused {
+            status,
             problem: Some(problem),
             ..
         } => {
-            let fix = match problem.code.as_str() {
-                "token-audience" => "set target.audience to the `auth.audience` of the node".to_owned(),
-                code if code.starts_with("token-") => {
-                    format!(
-                        "{} must be a key that the node trusts (`[auth]` in its configuration)",
-                        key_name(target)
-                    )
+            let key = key_name(target);
+            let fix = match (status, problem.code.as_str()) {
+                (_, "token-audience") => "set target.audience to the `auth.audience` of the node".to_owned(),
+                (_, code) if code.starts_with("token-") => {
+                    format!("{key} must be a key that the node trusts (`[auth]` in its configuration)")
                 }
-                _ => "the node does not accept clients now".to_owned(),
+                (429 | 503, _) => "the node does not accept clients now".to_owned(),
+                _ => "correct the address, or the configuration of the node".to_owned(),
             };
             format!("{problem}; {fix}")
         }

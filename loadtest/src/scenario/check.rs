@@ -50,7 +50,7 @@ pub(crate) fn load_and_check(
     overrides: &[String],
     change: impl FnOnce(&mut Scenario),
 ) -> Result<Scenario, Vec<String>> {
-    let (scenario, mut problems) = load_all(text, overrides);
+    let (scenario, mut problems, left_out) = load_all(text, overrides);
     let Some(mut scenario) = scenario else {
         return Err(problems);
     };
@@ -62,8 +62,20 @@ pub(crate) fn load_and_check(
             .iter()
             .any(|key| problem.starts_with(key))
     };
+    // The items of an array have other numbers once one is left out.
+    let is_renumbered = |problem: &String| {
+        let after = |key: &String| problem.strip_prefix(key)?.strip_prefix('.')?.chars().next();
+        left_out
+            .iter()
+            .filter_map(after)
+            .any(|first| first.is_ascii_digit())
+    };
     let is_whole = problems.is_empty();
-    problems.extend(found.into_iter().filter(|problem| is_whole || !compares(problem)));
+    problems.extend(
+        found
+            .into_iter()
+            .filter(|problem| is_whole || !(compares(problem) || is_renumbered(problem))),
+    );
     if problems.is_empty() {
         Ok(scenario)
     } else {

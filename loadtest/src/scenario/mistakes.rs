@@ -20,6 +20,8 @@ pub(super) struct Read {
     pub(super) scenario: Option<(Scenario, Table)>,
     /// A sentence for each mistake.
     pub(super) mistakes: Vec<String>,
+    /// The keys that were left out; for an item of an array, the key of the array.
+    pub(super) left_out: BTreeSet<String>,
 }
 
 /// Reads a scenario.
@@ -31,11 +33,21 @@ pub(super) fn read(text: &str) -> Read {
     while errors.is_empty() && mistakes.len() < MAX_MISTAKES {
         let error = match serde_path_to_error::deserialize(Deserializer::from(table.clone())) {
             Ok(scenario) => {
-                let table: Result<Table, Error> = serde::Deserialize::deserialize(Deserializer::from(table));
-                let scenario = table.ok().map(|table| (scenario, table));
+                let table: Option<Table> = serde::Deserialize::deserialize(Deserializer::from(table)).ok();
+                // Only this form counts the items of an array.
+                let again = table.map(|table| match serde_path_to_error::deserialize(table.clone()) {
+                    Ok::<Scenario, _>(_) => Ok((scenario, table)),
+                    Err(error) => Err(error),
+                });
+                if let Some(Err(error)) = &again {
+                    let path: Vec<Segment> = error.path().iter().cloned().collect();
+                    mistakes.push(mistake(text, &key(&path), error.inner()));
+                }
+                let scenario = again.and_then(Result::ok);
                 return Read {
                     scenario,
                     mistakes: in_order(mistakes),
+                    left_out,
                 };
             }
             Err(error) => error,
@@ -62,21 +74,26 @@ pub(super) fn read(text: &str) -> Read {
     Read {
         scenario: None,
         mistakes: in_order(mistakes),
+        left_out,
     }
 }
 
 fn in_order(mut mistakes: Vec<(usize, String)>) -> Vec<String> {
     mistakes.sort_by_key(|(line, _)| *line);
-    let sentences = mistakes
-        .into_iter()
-        .map(|(line, text)| format!("line {line}: {text}"));
-    sentences.collect()
+    let sentence = |(line, text)| {
+        if line == 0 {
+            text
+        } else {
+            format!("line {line}: {text}")
+        }
+    };
+    mistakes.into_iter().map(sentence).collect()
 }
 
-/// The line of a mistake, and the text about it.
+/// The line of a mistake (0: not known), and the text about it.
 fn mistake(text: &str, key: &str, error: &Error) -> (usize, String) {
     let before = error.span().and_then(|span| text.get(..span.start));
-    let line = before.map_or(1, |before| 1 + before.matches('\n').count());
+    let line = before.map_or(0, |before| 1 + before.matches('\n').count());
     let message = error.message();
     let separator = if key.is_empty() { "" } else { ": " };
     (line, format!("{key}{separator}{message}"))

@@ -1,6 +1,8 @@
 //! A scenario from its text and the command line's `--set` words: `streams.pairs=10`, `calls.stages.0.rate=5`,
 //! `calls.stages=[{rate=5,for="3s"}]`. Whether it makes sense is for `check`.
 
+use std::collections::BTreeSet;
+
 use anyhow::{anyhow, bail};
 use toml::{Table, Value};
 
@@ -14,13 +16,18 @@ const MAX_OVERRIDES: usize = 1_000;
 
 /// Reads it as far as possible: the text by itself, then each override, which replaces or adds one value. The second
 /// part has all mistakes: those of the text (with line and key), and overrides that are malformed or name an unknown key.
-pub(super) fn load_all(text: &str, overrides: &[String]) -> (Option<Scenario>, Vec<String>) {
+/// The third part has the keys that were left out.
+pub(super) fn load_all(
+    text: &str,
+    overrides: &[String],
+) -> (Option<Scenario>, Vec<String>, BTreeSet<String>) {
     let Read {
         scenario,
         mut mistakes,
+        left_out,
     } = read(text);
     let Some((mut scenario, mut table)) = scenario else {
-        return (None, mistakes);
+        return (None, mistakes, left_out);
     };
     if overrides.len() > MAX_OVERRIDES {
         let count = overrides.len();
@@ -33,7 +40,7 @@ pub(super) fn load_all(text: &str, overrides: &[String]) -> (Option<Scenario>, V
             Err(error) => mistakes.push(format!("--set {set}: {error:#}")),
         }
     }
-    (Some(scenario), mistakes)
+    (Some(scenario), mistakes, left_out)
 }
 
 /// Reads a scenario that must have no mistakes.
@@ -42,8 +49,8 @@ pub(super) fn load_all(text: &str, overrides: &[String]) -> (Option<Scenario>, V
 /// All mistakes, a line each.
 pub(crate) fn load(text: &str, overrides: &[String]) -> anyhow::Result<Scenario> {
     match load_all(text, overrides) {
-        (Some(scenario), mistakes) if mistakes.is_empty() => Ok(scenario),
-        (_, mistakes) => bail!(mistakes.join("\n")),
+        (Some(scenario), mistakes, _) if mistakes.is_empty() => Ok(scenario),
+        (_, mistakes, _) => bail!(mistakes.join("\n")),
     }
 }
 
@@ -169,7 +176,7 @@ mod tests {
     fn all_mistakes_of_a_file_and_of_overrides_come_at_once_with_line_key_and_fix() {
         let text = "name = 5\nrepeat = 2\n[calls]\ntalk = 5\nplacement = \"near\"\n\
             stages = [{ rate = \"many\", for = \"1s\" }, { rate = 1 }]\n[streams]\npairs = -1\n[idle]\nhold = \"ten\"\n";
-        let (scenario, mistakes) = load_all(text, &[]);
+        let (scenario, mistakes, _) = load_all(text, &[]);
         assert!(scenario.is_some(), "overrides and checks still see the rest");
         let expected = [
             ("line 1: name: ", "string"),
@@ -190,9 +197,9 @@ mod tests {
             expected.iter().all(has) && mistakes.len() == expected.len(),
             "{mistakes:#?}"
         );
-        let (_, syntax) = load_all("name = x\n[calls\n", &[]);
+        let (_, syntax, _) = load_all("name = x\n[calls\n", &[]);
         assert!(syntax.len() >= 2 && syntax[0].starts_with("line 1"), "{syntax:?}");
-        let (scenario, sets) = load_all(
+        let (scenario, sets, _) = load_all(
             "name = \"x\"",
             &["repeat=2".into(), "seed=7".into(), "calls".into()],
         );

@@ -4,7 +4,7 @@ use redis::Value;
 use switchboard_protocol::PeerKey;
 
 use crate::{
-    keys,
+    keys::Names,
     partition::Partition,
     redis::{claims, offline_queue, owner, parse_frame, probe_payload, snapshot_text},
 };
@@ -29,12 +29,16 @@ pub fn pubsub_frames(mut bytes: &[u8]) {
 /// # Panics
 /// When that does not hold.
 pub fn channel_name(bytes: &[u8]) {
-    let Some(key) = keys::peer_of_channel(bytes).and_then(|peer| PeerKey::parse(peer).ok()) else {
+    let names = Names::default();
+    let Some(key) = names
+        .peer_of_channel(bytes)
+        .and_then(|peer| PeerKey::parse(peer).ok())
+    else {
         return;
     };
     let mut channel = Vec::new();
-    keys::write_channel(Partition::of(key.as_str()), key.as_str(), &mut channel);
-    assert_eq!(keys::peer_of_channel(&channel), Some(key.as_str()));
+    names.write_channel(Partition::of(key.as_str()), key.as_str(), &mut channel);
+    assert_eq!(names.peer_of_channel(&channel), Some(key.as_str()));
 }
 
 /// A probe on a node's own channel: a probe that is read is written the same.

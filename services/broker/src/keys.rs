@@ -1,54 +1,104 @@
-//! The names used in Redis, as docs/delivery.md fixes them, written into a caller's buffer. Not here: how a
-//! partition is found (`partition`).
+//! The names used in Redis, as docs/delivery.md fixes them. All begin with one prefix, so that clusters that share a Redis
+//! do not meet; channels know no databases, so the database's number is part of it. Not here: how a partition is found
+//! (`partition`).
 
 use crate::partition::Partition;
 
-/// The hash in which every node publishes its number of connections.
-pub(crate) const CLUSTER_LOAD: &str = "sb:load";
+/// The prefix of a cluster that has a Redis to itself.
+pub(crate) const DEFAULT_PREFIX: &str = "sb";
 
-/// Appends the channel on which messages for `peer` (`tenant/peer`) are published.
-pub(crate) fn write_channel(partition: Partition, peer: &str, out: &mut Vec<u8>) {
-    write(partition, b"}:p:", peer, out);
+/// The names of one cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Names {
+    prefix: String,
 }
 
-/// The hash that records who owns `peer` (`tenant/peer`).
-pub(crate) fn record(partition: Partition, peer: &str) -> Vec<u8> {
-    key(partition, b"}:s:", peer)
+impl Default for Names {
+    fn default() -> Self {
+        Self::new(DEFAULT_PREFIX, 0)
+    }
 }
 
-/// The list of the messages stored for `peer` (`tenant/peer`) while it is not connected.
-pub(crate) fn offline_queue(partition: Partition, peer: &str) -> Vec<u8> {
-    key(partition, b"}:m:", peer)
-}
+impl Names {
+    /// The names that begin with `key_prefix`, in the database of this number. No prefix has an `@` in it.
+    pub(crate) fn new(key_prefix: &str, database: i64) -> Self {
+        let prefix = match database {
+            0 => key_prefix.to_owned(),
+            database => format!("{key_prefix}@{database}"),
+        };
+        Self { prefix }
+    }
 
-/// The channel of a node.
-pub(crate) fn node_channel(node: &str) -> String {
-    format!("sb:n:{node}")
-}
+    /// The hash in which every node publishes its number of connections.
+    pub(crate) fn cluster_load(&self) -> String {
+        format!("{}:load", self.prefix)
+    }
 
-/// The key of a node's lease.
-pub(crate) fn lease(node: &str) -> String {
-    format!("sb:l:{node}")
-}
+    /// The hash of the runs of nodes that have not ended in order: the node of each incarnation.
+    pub(crate) fn runs(&self) -> String {
+        format!("{}:runs", self.prefix)
+    }
 
-/// The `tenant/peer` in the name of a peer's channel; `None` for any other name.
-pub(crate) fn peer_of_channel(channel: &[u8]) -> Option<&str> {
-    let rest = std::str::from_utf8(channel).ok()?.strip_prefix("sb:{")?;
-    let (_tag, peer) = rest.split_once("}:p:")?;
-    Some(peer)
-}
+    /// The lock of the node that looks for records of dead runs.
+    pub(crate) fn sweep(&self) -> String {
+        format!("{}:sweep", self.prefix)
+    }
 
-fn key(partition: Partition, kind: &[u8], peer: &str) -> Vec<u8> {
-    let mut out = Vec::with_capacity(peer.len() + 16);
-    write(partition, kind, peer, &mut out);
-    out
-}
+    /// The pattern of all records, for SCAN.
+    pub(crate) fn record_pattern(&self) -> String {
+        format!("{}:{{*}}:s:*", self.prefix)
+    }
 
-fn write(partition: Partition, kind: &[u8], peer: &str, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"sb:{");
-    out.extend_from_slice(partition.tag().as_bytes());
-    out.extend_from_slice(kind);
-    out.extend_from_slice(peer.as_bytes());
+    /// The offline queue next to a record.
+    pub(crate) fn offline_queue_of(record: &str) -> String {
+        record.replacen("}:s:", "}:m:", 1)
+    }
+
+    /// Appends the channel on which messages for `peer` (`tenant/peer`) are published.
+    pub(crate) fn write_channel(&self, partition: Partition, peer: &str, out: &mut Vec<u8>) {
+        self.write(partition, b"}:p:", peer, out);
+    }
+
+    /// The hash that records who owns `peer` (`tenant/peer`).
+    pub(crate) fn record(&self, partition: Partition, peer: &str) -> Vec<u8> {
+        self.key(partition, b"}:s:", peer)
+    }
+
+    /// The list of the messages stored for `peer` (`tenant/peer`) while it is not connected.
+    pub(crate) fn offline_queue(&self, partition: Partition, peer: &str) -> Vec<u8> {
+        self.key(partition, b"}:m:", peer)
+    }
+
+    /// The channel of a node.
+    pub(crate) fn node_channel(&self, node: &str) -> String {
+        format!("{}:n:{node}", self.prefix)
+    }
+
+    /// The key of a node's lease.
+    pub(crate) fn lease(&self, node: &str) -> String {
+        format!("{}:l:{node}", self.prefix)
+    }
+
+    /// The `tenant/peer` in the name of a peer's channel; `None` for any other name.
+    pub(crate) fn peer_of_channel<'a>(&self, channel: &'a [u8]) -> Option<&'a str> {
+        let rest = std::str::from_utf8(channel).ok()?.strip_prefix(&self.prefix)?;
+        let (_tag, peer) = rest.strip_prefix(":{")?.split_once("}:p:")?;
+        Some(peer)
+    }
+
+    fn key(&self, partition: Partition, kind: &[u8], peer: &str) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.prefix.len() + peer.len() + 16);
+        self.write(partition, kind, peer, &mut out);
+        out
+    }
+
+    fn write(&self, partition: Partition, kind: &[u8], peer: &str, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.prefix.as_bytes());
+        out.extend_from_slice(b":{");
+        out.extend_from_slice(partition.tag().as_bytes());
+        out.extend_from_slice(kind);
+        out.extend_from_slice(peer.as_bytes());
+    }
 }
 
 #[cfg(test)]
@@ -58,37 +108,53 @@ mod tests {
     #[test]
     fn the_names_are_the_same_for_ever() {
         // Nodes of different versions share one Redis.
+        let names = Names::default();
         let (partition, peer) = (Partition::of("acme/bob"), "acme/bob");
         let tag = partition.tag();
         let mut channel = b"kept,".to_vec();
-        write_channel(partition, peer, &mut channel);
+        names.write_channel(partition, peer, &mut channel);
         assert_eq!(channel, format!("kept,sb:{{{tag}}}:p:acme/bob").into_bytes());
         assert_eq!(
-            record(partition, peer),
+            names.record(partition, peer),
             format!("sb:{{{tag}}}:s:acme/bob").into_bytes()
         );
         assert_eq!(
-            offline_queue(partition, peer),
+            names.offline_queue(partition, peer),
             format!("sb:{{{tag}}}:m:acme/bob").into_bytes()
         );
         assert_eq!(
-            (node_channel("n1").as_str(), lease("n1").as_str()),
-            ("sb:n:n1", "sb:l:n1")
+            (names.node_channel("n1"), names.lease("n1")),
+            ("sb:n:n1".into(), "sb:l:n1".into())
         );
+        assert_eq!(names.cluster_load(), "sb:load");
+        let record = String::from_utf8(names.record(partition, peer)).unwrap();
+        let queue = Names::offline_queue_of(&record).into_bytes();
+        assert_eq!(queue, names.offline_queue(partition, peer));
     }
 
     #[test]
-    fn a_channel_names_its_peer() {
+    fn a_channel_names_its_peer_to_its_own_cluster_alone() {
         let (partition, peer) = (Partition::of("acme/alice:1@x"), "acme/alice:1@x");
-        let mut channel = Vec::new();
-        write_channel(partition, peer, &mut channel);
-        assert_eq!(peer_of_channel(&channel), Some(peer));
+        let clusters = [
+            Names::default(),
+            Names::new("sb", 1),
+            Names::new("other", 0),
+            Names::new("s", 0),
+        ];
+        for (index, names) in clusters.iter().enumerate() {
+            let mut channel = Vec::new();
+            names.write_channel(partition, peer, &mut channel);
+            for (other, reader) in clusters.iter().enumerate() {
+                let read = (index == other).then_some(peer);
+                assert_eq!(reader.peer_of_channel(&channel), read);
+            }
+        }
     }
 
     #[test]
     fn other_names_are_not_channels_of_peers() {
         for name in [&b""[..], b"sb:n:n1", b"sb:{1}:s:a/b", b"sb:{1", b"\xff\xfe"] {
-            assert_eq!(peer_of_channel(name), None);
+            assert_eq!(Names::default().peer_of_channel(name), None);
         }
     }
 }

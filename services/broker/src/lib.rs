@@ -12,4 +12,4 @@ mod queue;
 mod redis;
 
 pub use memory::{MemoryBroker, MemoryBus};
-pub use redis::{RedisBroker, RedisConfig, RedisConfigError, RedisMode};
+pub use redis::{MAX_MESSAGE_BYTES, RedisBroker, RedisConfig, RedisConfigError, RedisMode};

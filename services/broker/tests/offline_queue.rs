@@ -14,8 +14,8 @@ use common::{
 };
 use switchboard_broker::RedisMode;
 use switchboard_core::{
-    BrokerError, OFFLINE_QUEUE_BYTES, OFFLINE_QUEUE_MESSAGES, Presence, Retention, SessionSnapshot,
-    StoreOutcome, StoredMessage,
+    BrokerError, OFFLINE_QUEUE_BYTES, OFFLINE_QUEUE_BYTES_PER_SENDER, OFFLINE_QUEUE_MESSAGES,
+    OFFLINE_QUEUE_MESSAGES_PER_SENDER, Presence, Retention, SessionSnapshot, StoreOutcome, StoredMessage,
 };
 use switchboard_protocol::{MessageId, Mid, NodeMessage};
 
@@ -26,6 +26,7 @@ contract!(
     a_message_that_was_done_before_the_detach_is_delivered,
     a_message_that_was_skipped_is_late_even_with_the_largest_ids,
     an_offline_queue_is_bounded_in_messages,
+    a_sender_fills_no_more_than_its_share_and_a_call_of_another_one_is_queued,
     an_offline_queue_is_bounded_in_bytes_and_its_first_message_may_be_larger,
     removed_messages_make_room_again,
     only_the_owner_reads_and_removes_stored_messages,
@@ -151,19 +152,27 @@ async fn a_message_that_was_skipped_is_late_even_with_the_largest_ids(cluster: C
     assert!(is_queued(&node, message(7, high + 3, None, "x")).await);
 }
 
-async fn an_offline_queue_is_bounded_in_messages(cluster: Cluster) {
-    let node = cluster.node("n1").await;
-    detached(&node, SessionSnapshot::default()).await;
+/// Stores small messages of one sender, from `first` on, until its queue or its share is full; how many there were.
+async fn fill(node: &Node, sender: u8) -> u64 {
     let mut stored = 0;
     loop {
         let prev = (stored > 0).then_some(stored);
-        let outcome = store(&node, message(7, stored + 1, prev, "x")).await;
+        let outcome = store(node, message(sender, stored + 1, prev, "x")).await;
         if outcome == Ok(StoreOutcome::Full) {
-            break;
+            return stored;
         }
         assert!(matches!(outcome, Ok(StoreOutcome::Queued(_))), "{outcome:?}");
         stored += 1;
         assert!(stored < 10_000, "the queue has no bound");
+    }
+}
+
+async fn an_offline_queue_is_bounded_in_messages(cluster: Cluster) {
+    let node = cluster.node("n1").await;
+    detached(&node, SessionSnapshot::default()).await;
+    let mut stored = 0;
+    for sender in 10..20 {
+        stored += fill(&node, sender).await;
     }
     assert_eq!(stored, OFFLINE_QUEUE_MESSAGES as u64);
     assert_eq!(
@@ -172,52 +181,75 @@ async fn an_offline_queue_is_bounded_in_messages(cluster: Cluster) {
     );
 }
 
-async fn an_offline_queue_is_bounded_in_bytes_and_its_first_message_may_be_larger(cluster: Cluster) {
+async fn a_sender_fills_no_more_than_its_share_and_a_call_of_another_one_is_queued(cluster: Cluster) {
     let node = cluster.node("n1").await;
+    detached(&node, SessionSnapshot::default()).await;
+    assert_eq!(fill(&node, 7).await, OFFLINE_QUEUE_MESSAGES_PER_SENDER as u64);
+    // Another session of the same peer has the same share.
+    let again = StoredMessage {
+        from: key("sender7"),
+        ..message(8, 1, None, "x")
+    };
+    assert_eq!(store(&node, again).await, Ok(StoreOutcome::Full));
+    assert!(is_queued(&node, message(9, 1, None, "a call")).await);
     let sized = |id, prev, bytes: usize| StoredMessage {
         envelope: vec![b'x'; bytes],
-        ..message(7, id, prev, "")
+        ..message(10, id, prev, "")
+    };
+    assert!(is_queued(&node, sized(1, None, OFFLINE_QUEUE_BYTES_PER_SENDER - 10)).await);
+    assert_eq!(store(&node, sized(2, Some(1), 11)).await, Ok(StoreOutcome::Full));
+    assert!(is_queued(&node, sized(2, Some(1), 10)).await, "exactly its share");
+    let stored = try_resume(&node, token(1)).await.unwrap().offline_queue;
+    let bytes = stored.iter().map(|message| message.len()).sum();
+    node.broker
+        .remove_stored(&key("bob"), session_id(1), stored.len(), bytes);
+    node.broker
+        .detach(&key("bob"), session_id(1), 0, keep(SessionSnapshot::default()));
+    assert!(
+        is_queued(&node, message(7, 100, None, "x")).await,
+        "its share is whole again"
+    );
+}
+
+async fn an_offline_queue_is_bounded_in_bytes_and_its_first_message_may_be_larger(cluster: Cluster) {
+    let node = cluster.node("n1").await;
+    let sized = |sender, bytes: usize| StoredMessage {
+        envelope: vec![b'x'; bytes],
+        ..message(sender, 1, None, "")
     };
     detached(&node, SessionSnapshot::default()).await;
-    assert!(is_queued(&node, sized(1, None, OFFLINE_QUEUE_BYTES - 10)).await);
+    assert!(is_queued(&node, sized(10, OFFLINE_QUEUE_BYTES - 10)).await);
     let full = Ok(StoreOutcome::Full);
-    assert_eq!(
-        store(&node, sized(2, Some(1), 11)).await,
-        full,
-        "one byte too many"
-    );
-    assert!(is_queued(&node, sized(2, Some(1), 10)).await, "exactly full");
-    assert_eq!(store(&node, sized(3, Some(2), 1)).await, full);
+    assert_eq!(store(&node, sized(11, 11)).await, full, "one byte too many");
+    assert!(is_queued(&node, sized(11, 10)).await, "exactly full");
+    assert_eq!(store(&node, sized(12, 1)).await, full);
     let messages = try_resume(&node, token(1)).await.unwrap().offline_queue;
     assert_eq!(messages.len(), 2);
     node.broker
         .remove_stored(&key("bob"), session_id(1), 2, OFFLINE_QUEUE_BYTES);
     node.broker
         .detach(&key("bob"), session_id(1), 0, keep(SessionSnapshot::default()));
-    assert!(is_queued(&node, sized(1, None, OFFLINE_QUEUE_BYTES + 1)).await);
-    assert_eq!(store(&node, sized(2, Some(1), 1)).await, full);
+    assert!(is_queued(&node, sized(13, OFFLINE_QUEUE_BYTES + 1)).await);
+    assert_eq!(store(&node, sized(14, 1)).await, full);
 }
 
 async fn removed_messages_make_room_again(cluster: Cluster) {
     let node = cluster.node("n1").await;
-    let half = |id, prev| StoredMessage {
+    let half = |sender| StoredMessage {
         envelope: vec![b'x'; OFFLINE_QUEUE_BYTES / 2],
-        ..message(7, id, prev, "")
+        ..message(sender, 1, None, "")
     };
     detached(&node, SessionSnapshot::default()).await;
-    assert!(is_queued(&node, half(1, None)).await);
-    assert!(is_queued(&node, half(2, Some(1))).await);
-    assert_eq!(store(&node, half(3, Some(2))).await, Ok(StoreOutcome::Full));
+    assert!(is_queued(&node, half(7)).await);
+    assert!(is_queued(&node, half(8)).await);
+    assert_eq!(store(&node, half(10)).await, Ok(StoreOutcome::Full));
     try_resume(&node, token(1)).await.unwrap();
     node.broker
         .remove_stored(&key("bob"), session_id(1), 1, OFFLINE_QUEUE_BYTES / 2);
     let done = ranges(1, &[(1, 1)]);
     node.broker.detach(&key("bob"), session_id(1), 0, keep(done));
-    assert!(
-        is_queued(&node, half(2, Some(1))).await,
-        "it has room for one more"
-    );
-    assert_eq!(store(&node, half(3, Some(2))).await, Ok(StoreOutcome::Full));
+    assert!(is_queued(&node, half(11)).await, "it has room for one more");
+    assert_eq!(store(&node, half(12)).await, Ok(StoreOutcome::Full));
 }
 
 async fn only_the_owner_reads_and_removes_stored_messages(cluster: Cluster) {

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use switchboard_protocol::{CloseCode, Mid, NodeMessage, PeerKey, SessionId};
+use switchboard_telemetry::BusDrop;
 
 use crate::{
     broker::{error::BrokerError, interface::BrokerEvents, status::Presence, stored_message::StoreOutcome},
@@ -37,7 +38,7 @@ impl BrokerEvents for Router {
             }
             Ok(NodeMessage::OfflineQueueHint { key }) => self.receiver_side().on_offline_queue_hint(&key),
             Err(error) => {
-                tracing::warn!(%error, bytes = message.len(), "dropped a node message that this node cannot read");
+                cx.telemetry.bus_message_dropped(BusDrop::Malformed, &error);
             }
         }
     }

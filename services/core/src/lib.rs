@@ -37,7 +37,10 @@ pub use limits::Limits;
 pub use observer::{NodeEvent, Observer};
 pub use rebalance::{MaxAge, Rebalance, RebalancePolicy, RebalanceRate, RebalanceRules};
 pub use receive::{AcceptedRanges, AckTo, Delivery, MAX_RANGES, Outgoing};
-pub use records::{OFFLINE_QUEUE_BYTES, OFFLINE_QUEUE_MESSAGES, RecordOwner, Records};
+pub use records::{
+    OFFLINE_QUEUE_BYTES, OFFLINE_QUEUE_BYTES_PER_SENDER, OFFLINE_QUEUE_MESSAGES,
+    OFFLINE_QUEUE_MESSAGES_PER_SENDER, RecordOwner, Records,
+};
 pub use router::Router;
 pub use send::{OutboxSlot, SendRequest, Sender};
 pub use session::{

@@ -72,8 +72,8 @@ async fn attach<T: Transport, C: Codec>(
         Ok(attachment) => attachment,
         Err(error) => {
             tracing::debug!(%error, "a peer could not be attached");
-            if let BrokerError::InUse = error {
-                say(&mut transport, &mut codec, &in_use()).await;
+            if let Some(event) = refusal(error) {
+                say(&mut transport, &mut codec, &event).await;
             }
             transport.close(ConnectionEnd::ByNode(close_code(error))).await;
             return None;
@@ -141,14 +141,35 @@ async fn say<T: Transport, C: Codec>(transport: &mut T, codec: &mut C, event: &E
     timeout(FIRST_EVENT_TIMEOUT, flushed).await.ok()?.ok()
 }
 
-/// Why a living connection keeps its peer ID.
-fn in_use() -> Event {
-    Event::Error {
+/// When a client should come back that the bus did not take, in milliseconds.
+const BUS_RETRY_MS: u64 = 2_000;
+
+/// Why a peer is not attached, for its client.
+fn refusal(error: BrokerError) -> Option<Event> {
+    let (code, message, retry_after_ms) = match error {
+        BrokerError::InUse => (
+            ErrorCode::NotAllowed,
+            "another living connection has this peer ID, and the token says `duplicate: reject`",
+            None,
+        ),
+        BrokerError::Refused => (
+            ErrorCode::BusUnavailable,
+            "the bus between nodes takes no new sessions at the moment",
+            Some(BUS_RETRY_MS),
+        ),
+        BrokerError::Unavailable | BrokerError::QueueFull | BrokerError::Unsettled => (
+            ErrorCode::BusUnavailable,
+            "the bus between nodes cannot be reached at the moment",
+            Some(BUS_RETRY_MS),
+        ),
+        BrokerError::Superseded | BrokerError::NotResumable => return None,
+    };
+    Some(Event::Error {
         id: None,
-        code: ErrorCode::NotAllowed,
-        message: "another living connection has this peer ID, and the token says `duplicate: reject`".into(),
-        retry_after_ms: None,
-    }
+        code,
+        message: message.into(),
+        retry_after_ms,
+    })
 }
 
 const fn close_code(error: BrokerError) -> CloseCode {

@@ -148,6 +148,11 @@ impl Node {
             () = switchboard_edge::serve(Arc::clone(&self.edge), self.public, self.public_routes) => {
                 anyhow::bail!("the public port stopped by itself")
             }
+            why = self.broker.until_unusable() => {
+                // The clients' sessions can be resumed on other nodes.
+                self.broker.shutdown().await;
+                anyhow::bail!("{why}")
+            }
             never = ops::serve(self.ops, ops_routes, self.telemetry.clone()) => match never {},
             report = drain.run(changes) => {
                 // Each has a bound of its own; a collector that hangs costs the claims no time.

@@ -63,6 +63,7 @@ impl Readiness {
             BusState::Connecting => Some("starting"),
             BusState::Down => Some("bus-down"),
             BusState::Deaf => Some("bus-deaf"),
+            BusState::Refusing => Some("bus-refused"),
         };
         if let Some(reason) = reason {
             reasons.push(Reason {

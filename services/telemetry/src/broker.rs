@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{BusRebuild, RedisOp, Telemetry};
+use crate::{BusDrop, BusRebuild, Coalesced, RedisOp, Telemetry};
 
 impl Telemetry {
     /// A Redis command ended after this time.
@@ -27,13 +27,28 @@ impl Telemetry {
     /// The node did not receive its probe in time.
     pub fn bus_probe_missed(&self) {
         self.metrics.bus_probes_missed.inc();
-        tracing::warn!("the node did not receive its own probe");
+        tracing::debug!("the node did not receive its own probe");
     }
 
     /// The node rebuilds its pub/sub connection.
     pub fn bus_rebuilt(&self, reason: BusRebuild) {
         self.metrics.bus_rebuilds[reason.index()].inc();
-        tracing::info!(reason = reason.as_str(), "rebuilding the pub/sub connection");
+        tracing::debug!(reason = reason.as_str(), "rebuilding the pub/sub connection");
+    }
+
+    /// A message from the bus was dropped. Others can send any number of them, so the log lines are few.
+    pub fn bus_message_dropped(&self, reason: BusDrop, why: &dyn std::fmt::Display) {
+        static LINES: [Coalesced; BusDrop::ALL.len()] = [const { Coalesced::new() }; BusDrop::ALL.len()];
+        self.metrics.bus_dropped[reason.index()].inc();
+        LINES[reason.index()].note(|count| {
+            let (node, reason) = (&*self.node, reason.as_str());
+            tracing::warn!(node, count, reason, %why, "messages from the bus were dropped");
+        });
+    }
+
+    /// Whether Redis uses more memory than its watermark, so that nothing is stored.
+    pub fn redis_memory_short(&self, is_short: bool) {
+        self.metrics.redis_memory_short.set(i64::from(is_short));
     }
 
     /// How many channels are desired, and how many are confirmed.

@@ -82,6 +82,8 @@ catalogue! {
     BUS_PROBE_SECONDS = Kind::Histogram(SECONDS), "switchboard_bus_probe_duration_seconds", [], "Seconds from publishing a bus probe to receiving it.";
     BUS_PROBES_MISSED_TOTAL = Kind::Counter, "switchboard_bus_probes_missed_total", [], "Bus probes that the node did not receive in time.";
     BUS_REBUILDS_TOTAL = Kind::Counter, "switchboard_bus_rebuilds_total", ["reason"], "Pub/sub connections that the node rebuilt, by reason.";
+    BUS_DROPPED_TOTAL = Kind::Counter, "switchboard_bus_messages_dropped_total", ["reason"], "Messages from the bus that the node dropped because they are oversized or malformed.";
+    REDIS_MEMORY_SHORT = Kind::Gauge, "switchboard_redis_memory_short", [], "1 while Redis uses more memory than the watermark and the node stores no messages, else 0.";
     SUBSCRIPTIONS_DESIRED = Kind::Gauge, "switchboard_subscriptions_desired", [], "Channels that the node wants to be subscribed to.";
     SUBSCRIPTIONS_CONFIRMED = Kind::Gauge, "switchboard_subscriptions_confirmed", [], "Channels whose subscription Redis has confirmed.";
     LEASE_RENEWED = Kind::Gauge, "switchboard_lease_renewed_timestamp_seconds", [], "Time of the last lease renewal of the node, in seconds since the Unix epoch.";

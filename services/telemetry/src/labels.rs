@@ -11,7 +11,9 @@ macro_rules! labels {
         impl $name {
             pub(crate) const ALL: [Self; [$($text),*].len()] = [$(Self::$value),*];
 
-            pub(crate) const fn as_str(self) -> &'static str {
+            /// The label's value.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$value => $text,)*
                 }
@@ -141,6 +143,14 @@ labels! {
         Age = "age",
     }
 
+    /// Why a message from the bus was dropped.
+    BusDrop {
+        /// It is larger than any message of a node.
+        Oversized = "oversized",
+        /// It cannot be read.
+        Malformed = "malformed",
+    }
+
     /// Why a pub/sub connection was rebuilt.
     BusRebuild {
         /// The first connection, or one after a failed attempt.
@@ -153,5 +163,7 @@ labels! {
         Overflow = "overflow",
         /// Data arrived that is not valid RESP.
         Protocol = "protocol",
+        /// Redis has become a replica: another connection may lead to its master.
+        Replica = "replica",
     }
 }

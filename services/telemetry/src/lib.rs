@@ -6,6 +6,7 @@
 
 mod broker;
 mod catalogue;
+mod coalesced;
 mod connections;
 mod export;
 mod labels;
@@ -20,9 +21,10 @@ mod spans;
 use std::sync::Arc;
 
 pub use catalogue::{CATALOGUE, Kind, Metric};
+pub use coalesced::Coalesced;
 pub use connections::{ConnectionGuard, SessionGuard};
 pub use labels::{
-    BusRebuild, Goaway, HttpRefusal, Path, Queue, RedisOp, RefusalReason, ResumeOutcome, Transport,
+    BusDrop, BusRebuild, Goaway, HttpRefusal, Path, Queue, RedisOp, RefusalReason, ResumeOutcome, Transport,
 };
 pub use logging::{LogFormat, TelemetryError, check_filter, init_logging};
 pub use otlp::OtlpConfig;

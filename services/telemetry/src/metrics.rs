@@ -10,7 +10,8 @@ use switchboard_protocol::{CloseCode, ErrorCode, MessageKind, SendOutcome};
 use crate::{
     catalogue::{self as c, Kind, Metric},
     labels::{
-        BusRebuild, Goaway, HttpRefusal, Path, Queue, RedisOp, RefusalReason, ResumeOutcome, Transport,
+        BusDrop, BusRebuild, Goaway, HttpRefusal, Path, Queue, RedisOp, RefusalReason, ResumeOutcome,
+        Transport,
     },
     process::Process,
 };
@@ -62,6 +63,8 @@ pub(crate) struct Metrics {
     pub(crate) bus_probe_seconds: Histogram,
     pub(crate) bus_probes_missed: IntCounter,
     pub(crate) bus_rebuilds: Vec<IntCounter>,
+    pub(crate) bus_dropped: Vec<IntCounter>,
+    pub(crate) redis_memory_short: IntGauge,
     pub(crate) subscriptions_desired: IntGauge,
     pub(crate) subscriptions_confirmed: IntGauge,
     pub(crate) draining: IntGauge,
@@ -139,6 +142,8 @@ impl Metrics {
                 &c::BUS_REBUILDS_TOTAL,
                 &BusRebuild::ALL.map(BusRebuild::as_str),
             )?,
+            bus_dropped: counters(r, &c::BUS_DROPPED_TOTAL, &BusDrop::ALL.map(BusDrop::as_str))?,
+            redis_memory_short: gauge(r, &c::REDIS_MEMORY_SHORT)?,
             subscriptions_desired: gauge(r, &c::SUBSCRIPTIONS_DESIRED)?,
             subscriptions_confirmed: gauge(r, &c::SUBSCRIPTIONS_CONFIRMED)?,
             draining: gauge(r, &c::DRAINING)?,

@@ -52,6 +52,8 @@ async fn five_seconds_without_redis_cost_no_socket_no_local_message_and_two_seco
             SendReport::delivered(),
             "peers of one node go on talking"
         );
+        // Nobody waits in the kernel for a client that does not read.
+        near.message(PATIENCE).await.unwrap();
         local += 1;
         assert_eq!(cluster.nodes[0].status("/livez").await, Some(200));
         if cluster.nodes[0].status("/readyz").await == Some(503) {
@@ -82,6 +84,19 @@ async fn five_seconds_without_redis_cost_no_socket_no_local_message_and_two_seco
         "across nodes again only after {took:?}"
     );
     cluster.nodes[0].wait_ready().await.unwrap();
+    let log = cluster.nodes[0].log();
+    let warnings: Vec<_> = log.lines().filter(|line| line.contains("\"WARN\"")).collect();
+    let server = cluster.redis.address().to_string();
+    assert!(
+        warnings
+            .iter()
+            .any(|line| line.contains(&server) && line.contains("\"n1\"")),
+        "the outage is named: {warnings:?}"
+    );
+    assert!(
+        warnings.len() <= 3,
+        "a line at its beginning, not for each try: {warnings:?}"
+    );
     assert!(
         far.message(PATIENCE).await.is_ok() && near.message(PATIENCE).await.is_ok(),
         "no socket was closed"

@@ -364,3 +364,28 @@ async fn an_attempt_given_up_before_welcome_changes_nothing_of_the_session_it_wa
         SendReport::delivered()
     );
 }
+
+#[tokio::test]
+async fn a_message_over_the_limit_costs_itself_and_nothing_that_waits() {
+    let cluster = Cluster::start(1).await.unwrap();
+    let node = &cluster.nodes[0];
+    let mut alice = cluster.connect(0, "alice").await.unwrap();
+    let mut bob = cluster.connect(0, "bob").await.unwrap();
+    bob.send_frame(Message::Close(None)).await.unwrap();
+    bob.closed(PATIENCE).await.unwrap();
+    let waiting = send(&mut alice, "bob", "1").await;
+    is_queued(&mut alice, waiting).await;
+    let huge = payload(format!("\"{}\"", "x".repeat(70_000))).unwrap();
+    let refused = alice.send(MessageKind::Message, "bob", Some(3), &huge);
+    refused.await.unwrap();
+    let report = alice.outcome_of(3, PATIENCE).await.unwrap();
+    assert_eq!(report.outcome, SendOutcome::Error(ErrorCode::PayloadTooLarge));
+    // The connection stays, and a resume finds everything.
+    let mut alice = resume(node, "alice", AcksBy::Socket, &alice, 0).await;
+    assert!(alice.welcome().resumed);
+    let mut bob = resume(node, "bob", AcksBy::Socket, &bob, 0).await;
+    assert!(bob.welcome().resumed);
+    assert_eq!(text(&mut bob).await, "1");
+    let outcome = alice.outcome_of(waiting, PATIENCE).await.unwrap();
+    assert_eq!(outcome, SendReport::delivered());
+}

@@ -10,6 +10,8 @@ import { now, within } from './wait.js';
 const WELCOME_WITHIN_MS = 10_000;
 /** How long the answer to a ping may take. */
 const PONG_WITHIN_MS = 7_000;
+/** Fewer bytes that go in that time are no sign of life: a ping alone also goes into a dead network. */
+const PROGRESS_BYTES = 1_000;
 /** The shortest time between two pings, whatever the node's own heartbeat is. */
 const MIN_HEARTBEAT_MS = 5_000;
 /** After this time a connection is stable: the next backoff starts from the shortest wait. */
@@ -91,7 +93,7 @@ export class Link {
     const connection = this.#connection as Connection;
     const before = connection.waiting();
     this.#probe = setTimeout(() => {
-      if (connection.waiting() < before) return this.#expectFrame();
+      if (connection.waiting() < before - PROGRESS_BYTES) return this.#expectFrame();
       this.close();
       this.#end({ code: 1006, reason: 'no answer to a ping' });
     }, PONG_WITHIN_MS);

@@ -26,7 +26,7 @@ test('the packed package is found by its name and has types', (t) => {
   t.after(() => rmSync(folder, { recursive: true }));
   const [{ filename, files }] = JSON.parse(execFileSync('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder], { cwd: SDK }));
   const names = files.map(({ path: name }) => name);
-  for (const name of ['README.md', 'dist/index.js', 'dist/call.js', 'dist/index.d.ts', 'dist/call/index.d.ts']) assert.ok(names.includes(name), name);
+  for (const name of ['README.md', 'dist/LICENSE', 'dist/index.js', 'dist/call.js', 'dist/index.d.ts', 'dist/call/index.d.ts']) assert.ok(names.includes(name), name);
   assert.ok(!names.some((name) => name.startsWith('tests/')));
   const installed = path.join(folder, 'node_modules/@switchboard/client');
   mkdirSync(installed, { recursive: true });

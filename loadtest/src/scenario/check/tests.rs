@@ -94,6 +94,24 @@ fn mistakes_and_problems_are_reported_at_once() {
     .map(str::to_owned);
     let found = load_and_check(SOUND, &sets, |scenario| scenario.repeats = 0).unwrap_err();
     assert_eq!(found.len(), 4, "{found:?}");
+    let text = "name = \"x\"\nthresholds = [5, \"lots == 0\"]\n[calls]\noffer_bytes = [0, 1]\n[generator]\nagents = [\"x\"]\n";
+    let found = load_and_check(text, &[], |_| {}).unwrap_err().join("\n");
+    for part in [
+        "line 2: thresholds: ",
+        "calls.offer_bytes: ",
+        "calls.stages: ",
+        "generator.agents.0: ",
+    ] {
+        assert!(found.contains(part), "{part}: {found}");
+    }
+    // The second threshold is now the first, and would be named so.
+    assert!(!found.contains("thresholds.0"), "{found}");
+    let text = "name = \"x\"\n[calls]\noffer_bytes = [1, 2, 3]\n";
+    let found = load_and_check(text, &["calls.talk=1s".to_owned()], |_| {}).unwrap_err();
+    assert!(
+        found.len() == 1 && found[0].contains("calls.offer_bytes"),
+        "{found:?}"
+    );
 }
 
 #[test]

@@ -9,8 +9,9 @@ const FIRST: Duration = Duration::from_millis(50);
 /// costs neither side anything.
 const LONGEST: Duration = Duration::from_secs(1);
 
-/// A connection that lived this long was a good one: the next loss starts from [`FIRST`] again.
-const GOOD: Duration = Duration::from_secs(1);
+/// A connection that worked this long was a good one: the next attempt follows at once, and the next failure waits
+/// [`FIRST`] again. Shorter ones count as failures, because a server that closes what it accepts is not well.
+const GOOD: Duration = Duration::from_millis(100);
 
 /// Doubling waits with jitter, so that nodes that lost Redis together do not come back together.
 #[derive(Debug, Default)]
@@ -26,9 +27,9 @@ impl Backoff {
         wait.mul_f64(rand::random_range(0.5..=1.0))
     }
 
-    /// A connection made at `since` has ended; the wait before the next attempt.
-    pub(crate) fn after_connection(&mut self, since: Instant) -> Duration {
-        if since.elapsed() >= GOOD {
+    /// A connection has ended that worked since `worked_since`, if it worked at all; the wait before the next attempt.
+    pub(crate) fn after_connection(&mut self, worked_since: Option<Instant>) -> Duration {
+        if worked_since.is_some_and(|since| since.elapsed() >= GOOD) {
             self.failures = 0;
             return Duration::ZERO;
         }
@@ -49,7 +50,20 @@ mod tests {
             assert!(backoff.after_failure() <= LONGEST);
         }
         assert!(backoff.after_failure() >= LONGEST / 2);
-        assert_eq!(backoff.after_connection(Instant::now() - GOOD), Duration::ZERO);
+        assert_eq!(
+            backoff.after_connection(Some(Instant::now() - GOOD)),
+            Duration::ZERO
+        );
         assert!(backoff.after_failure() <= FIRST);
+    }
+
+    #[test]
+    fn connections_that_never_worked_or_ended_at_once_wait_longer_each_time() {
+        let mut backoff = Backoff::default();
+        for _ in 0..10 {
+            assert!(backoff.after_connection(None) > Duration::ZERO);
+            assert!(backoff.after_connection(Some(Instant::now())) > Duration::ZERO);
+        }
+        assert!(backoff.after_failure() >= LONGEST / 2);
     }
 }

@@ -8,7 +8,7 @@ use switchboard_core::{
 };
 use switchboard_protocol::{Mid, NodeId, PeerKey, SessionId};
 use switchboard_telemetry::Telemetry;
-use tokio::time::timeout;
+use tokio::{sync::watch, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
@@ -31,6 +31,7 @@ const SHUTDOWN: Duration = Duration::from_secs(2);
 pub struct RedisBroker {
     topology: Topology,
     load: Arc<LoadExchange>,
+    unusable: watch::Sender<Option<String>>,
     end: CancellationToken,
     tasks: TaskTracker,
 }
@@ -50,6 +51,7 @@ impl RedisBroker {
             run: NodeRun::begin(node),
             events,
             telemetry,
+            unusable: watch::Sender::new(None),
             end: CancellationToken::new(),
             tasks: TaskTracker::new(),
         };
@@ -63,6 +65,7 @@ impl RedisBroker {
         Ok(Arc::new(Self {
             topology,
             load,
+            unusable: starter.unusable,
             end: starter.end,
             tasks: starter.tasks,
         }))
@@ -168,6 +171,16 @@ impl Broker for RedisBroker {
 
     fn status(&self) -> BusStatus {
         status::fold(self.topology.shards().iter().map(|shard| shard.status()))
+    }
+
+    fn until_unusable(&self) -> BoxFuture<'_, String> {
+        Box::pin(async {
+            let mut unusable = self.unusable.subscribe();
+            let why = unusable.wait_for(Option::is_some).await;
+            // The sender is this broker's own, so it is there.
+            let why = why.ok().and_then(|why| why.clone());
+            why.unwrap_or_default()
+        })
     }
 
     fn shutdown(&self) -> BoxFuture<'_, ()> {

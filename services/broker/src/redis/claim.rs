@@ -1,9 +1,10 @@
 //! A claim and a release as values. Not the table of all claims (`shard::tables`).
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
+use aws_lc_rs::digest::{SHA256, digest};
 use switchboard_core::Retention;
-use switchboard_protocol::{PeerKey, ResumeToken, Secret, SessionId};
+use switchboard_protocol::{PeerKey, ResumeToken, SessionId};
 
 /// A peer owned by a session of this node, as the shared record should say.
 #[derive(Clone, PartialEq, Eq)]
@@ -20,9 +21,17 @@ impl LocalClaim {
         self.token.session
     }
 
-    /// The secret's text.
-    pub(crate) fn secret(&self) -> Secret {
-        self.token.secret()
+    /// The hash of the secret, in hexadecimal. The secret itself has 128 random bits and never leaves the node: a
+    /// reader of Redis cannot resume the session.
+    pub(crate) fn secret_hash(&self) -> String {
+        let hash = digest(&SHA256, &self.token.secret_bytes());
+        hash.as_ref()
+            .iter()
+            .fold(String::with_capacity(64), |mut text, byte| {
+                // A String takes everything.
+                let _ = write!(text, "{byte:02x}");
+                text
+            })
     }
 }
 

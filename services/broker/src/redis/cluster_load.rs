@@ -19,7 +19,6 @@ use super::{
     scripts::Script,
     shard::state::Shard,
 };
-use crate::keys;
 
 /// A received load is valid for two renewals and some delay.
 const VALID_FOR: Duration = RENEW_EVERY
@@ -77,7 +76,7 @@ async fn exchange_once(exchange: &LoadExchange, shard: &Shard) {
     let at = Instant::now();
     let own = exchange.to_publish();
     let mut call = shard.caller.scripts.call(Script::ExchangeLoad, 1, true);
-    call.arg(keys::CLUSTER_LOAD)
+    call.arg(shard.caller.names.cluster_load())
         .arg(shard.node().as_str())
         .arg(own.map_or_else(String::new, |own| own.to_string()))
         .arg(millis(LEASE))
@@ -90,7 +89,7 @@ async fn exchange_once(exchange: &LoadExchange, shard: &Shard) {
         .redis_command(RedisOp::ClusterLoad, at.elapsed(), reply.is_ok());
     match reply {
         Ok((others,)) => exchange.on_exchanged(at, own, others),
-        Err(error) => tracing::warn!(%error, "the other nodes' connections could not be counted"),
+        Err(error) => tracing::debug!(%error, "the other nodes' connections could not be counted"),
     }
 }
 
@@ -102,7 +101,7 @@ pub(crate) async fn withdraw(shard: &Shard) -> Result<(), String> {
     let mut pipeline = redis::Pipeline::with_capacity(1);
     pipeline
         .cmd("HDEL")
-        .arg(keys::CLUSTER_LOAD)
+        .arg(shard.caller.names.cluster_load())
         .arg(shard.node().as_str());
     pool::query::<Vec<u64>>(&shard.pool, &pipeline).await.map(drop)
 }

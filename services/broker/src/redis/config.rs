@@ -6,6 +6,8 @@ use std::time::Duration;
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, io::tcp::TcpSettings};
 use switchboard_protocol::Secret;
 
+use crate::keys::{DEFAULT_PREFIX, Names};
+
 /// The topology of the Redis servers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum RedisMode {
@@ -21,6 +23,10 @@ pub struct RedisConfig {
     pub mode: RedisMode,
     /// `redis://[user][:password@]host[:port][/db]`. It may hold a password, so it is never shown.
     pub url: Secret,
+    /// The beginning of every name in Redis; clusters that share a Redis need different ones.
+    pub key_prefix: String,
+    /// The part of the memory of Redis, from 0 to 1, up to which messages are stored for detached peers.
+    pub memory_watermark: f64,
     /// How long one attempt to connect may take, handshake included, in milliseconds.
     pub connect_timeout_ms: u64,
     /// How long Redis may take to answer a command before the connection counts as lost, in milliseconds.
@@ -31,8 +37,17 @@ pub struct RedisConfig {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RedisConfigError {
     /// The URL is none.
-    #[error("the Redis URL cannot be read ({0}); it has the form redis://[user][:password@]host[:port][/db]")]
+    #[error(
+        "the Redis URL cannot be read ({0}); it has the form redis://[user][:password@]host[:port][/db]; \
+         percent-encode `/`, `#`, `?`, `@`, `:` and `%` in a password, for example `%2F` for `/`"
+    )]
     Url(String),
+    /// The prefix cannot be part of a name.
+    #[error("a key prefix has 1 to 32 of the characters A-Z a-z 0-9 . _ -, for example `sb` or `staging`")]
+    KeyPrefix,
+    /// The watermark is no part of a whole.
+    #[error("a memory watermark is above 0 and at most 1, for example 0.75")]
+    MemoryWatermark,
     /// TLS is asked for.
     #[error(
         "rediss:// (TLS) is not supported by this version; use redis:// inside a private network or through a \
@@ -53,6 +68,8 @@ pub(crate) struct Endpoint {
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) info: ConnectionInfo,
+    pub(crate) names: Names,
+    pub(crate) memory_watermark: f64,
     pub(crate) connect_timeout: Duration,
     pub(crate) response_timeout: Duration,
 }
@@ -64,6 +81,8 @@ impl RedisConfig {
         Self {
             mode: RedisMode::default(),
             url: Secret::new(url),
+            key_prefix: DEFAULT_PREFIX.to_owned(),
+            memory_watermark: 0.75,
             connect_timeout_ms: 1_000,
             response_timeout_ms: 2_000,
         }
@@ -86,6 +105,13 @@ impl RedisConfig {
         if self.connect_timeout_ms == 0 || self.response_timeout_ms == 0 {
             return Err(RedisConfigError::ZeroTimeout);
         }
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        if !(1..=32).contains(&self.key_prefix.len()) || !self.key_prefix.bytes().all(is_plain) {
+            return Err(RedisConfigError::KeyPrefix);
+        }
+        if !(self.memory_watermark > 0.0 && self.memory_watermark <= 1.0) {
+            return Err(RedisConfigError::MemoryWatermark);
+        }
         let info = url
             .into_connection_info()
             .map_err(|error| RedisConfigError::Url(error.category().to_owned() + ": " + &reason(&error)))?;
@@ -103,6 +129,8 @@ impl RedisConfig {
         Ok(Endpoint {
             host,
             port,
+            names: Names::new(&self.key_prefix, settings.db()),
+            memory_watermark: self.memory_watermark,
             info: info
                 .set_redis_settings(settings)
                 // Off by default in redis-rs: every lone PUBLISH would wait for an acknowledgement.
@@ -145,6 +173,42 @@ mod tests {
         assert_eq!(refused("unix:///run/redis.sock"), RedisConfigError::Unix);
         assert!(matches!(refused("http://host"), RedisConfigError::Url(_)));
         assert!(matches!(refused("redis://host/zero"), RedisConfigError::Url(_)));
+    }
+
+    #[test]
+    fn a_database_and_a_prefix_are_part_of_every_name() {
+        let names = |url: &str, prefix: &str| {
+            let config = RedisConfig {
+                key_prefix: prefix.to_owned(),
+                ..RedisConfig::new(url)
+            };
+            config.endpoint().map(|endpoint| endpoint.names)
+        };
+        assert_eq!(names("redis://host", "sb").unwrap(), Names::default());
+        assert_eq!(names("redis://host/0", "sb").unwrap(), Names::default());
+        assert_eq!(names("redis://host/3", "a").unwrap(), Names::new("a", 3));
+        for prefix in ["", "a@b", "a:b", "a{b}", &"x".repeat(33)] {
+            assert_eq!(
+                names("redis://host", prefix).unwrap_err(),
+                RedisConfigError::KeyPrefix
+            );
+        }
+    }
+
+    #[test]
+    fn a_password_that_breaks_the_url_leads_to_percent_encoding() {
+        for password in ["a/b", "a#b", "a?b"] {
+            let refused = RedisConfig::new(format!("redis://:{password}@host:6379")).check();
+            let text = refused.unwrap_err().to_string();
+            assert!(
+                text.contains("percent-encode") && !text.contains(password),
+                "{text}"
+            );
+        }
+        let endpoint = RedisConfig::new("redis://:a%2Fb%23c%3Fd@host")
+            .endpoint()
+            .unwrap();
+        assert_eq!(endpoint.info.redis_settings().password(), Some("a/b#c?d"));
     }
 
     #[test]

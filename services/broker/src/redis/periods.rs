@@ -8,6 +8,12 @@ pub(crate) const LEASE: Duration = Duration::from_secs(10);
 /// How often it is renewed.
 pub(crate) const RENEW_EVERY: Duration = Duration::from_secs(3);
 
+/// How often a renewal that failed is tried again.
+pub(crate) const RETRY_RENEWAL_EVERY: Duration = Duration::from_millis(500);
+
+/// How long a run that starts waits for the lease of another run: one that died holds it no longer than this.
+pub(crate) const TAKE_LEASE_WITHIN: Duration = LEASE.saturating_add(RENEW_EVERY);
+
 /// How long after an outage an absent record proves nothing: other nodes are still claiming their peers again.
 pub(crate) const SETTLE: Duration = Duration::from_secs(3);
 

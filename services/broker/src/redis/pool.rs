@@ -1,13 +1,13 @@
 //! Pooled connections for work off the hot path: lease, cluster load and shutdown. Not for publishing or claims:
 //! deadpool pings a connection at each checkout, which costs more than they do.
 
-use deadpool_redis::{Manager, Pool, Runtime, redis::Pipeline};
-use redis::{AsyncConnectionConfig, FromRedisValue};
+use deadpool_redis::{Connection, Manager, Pool, Runtime, redis::Pipeline};
+use redis::{AsyncConnectionConfig, FromRedisValue, Value};
 
 use super::config::{Endpoint, RedisConfigError};
 
-/// One for the lease, one for the cluster's load. At shutdown both are free.
-const CONNECTIONS: usize = 2;
+/// One for the lease, one for the cluster's load, one for sweeps and questions about memory. At shutdown all are free.
+const CONNECTIONS: usize = 3;
 
 /// A pool that connects when it is first used.
 pub(crate) fn open(endpoint: &Endpoint) -> Result<Pool, RedisConfigError> {
@@ -27,11 +27,26 @@ pub(crate) fn open(endpoint: &Endpoint) -> Result<Pool, RedisConfigError> {
         .map_err(|error| RedisConfigError::Url(error.to_string()))
 }
 
+/// Sends one pipeline on a pooled connection and returns the reply of each command, errors of Redis included. A
+/// connection with such an error is not used again: another one may lead to another server.
+///
+/// # Errors
+/// Why there is no answer, for people.
+pub(crate) async fn send(pool: &Pool, pipeline: &Pipeline) -> Result<Vec<Value>, String> {
+    let mut connection = pool.get().await.map_err(|error| error.to_string())?;
+    let replies = connection.send_packed_commands(pipeline, 0, pipeline.len()).await;
+    let is_fit = |replies: &Vec<Value>| !replies.iter().any(|reply| matches!(reply, Value::ServerError(_)));
+    if !replies.as_ref().is_ok_and(is_fit) {
+        drop(Connection::take(connection));
+    }
+    replies.map_err(|error| error.to_string())
+}
+
 /// Sends one pipeline on a pooled connection; the error is for people.
 pub(crate) async fn query<T: FromRedisValue>(pool: &Pool, pipeline: &Pipeline) -> Result<T, String> {
-    let mut connection = pool.get().await.map_err(|error| error.to_string())?;
-    pipeline
-        .query_async(&mut connection)
-        .await
-        .map_err(|error| error.to_string())
+    let replies = send(pool, pipeline).await?;
+    let replies = Value::Array(replies)
+        .extract_error()
+        .map_err(|error| error.to_string())?;
+    redis::from_redis_value(replies).map_err(|error| error.to_string())
 }

@@ -30,7 +30,8 @@ fn severity(state: BusState) -> u8 {
         BusState::Up => 0,
         BusState::Connecting => 1,
         BusState::Deaf => 2,
-        BusState::Down => 3,
+        BusState::Refusing => 3,
+        BusState::Down => 4,
     }
 }
 
@@ -49,7 +50,13 @@ mod tests {
 
     #[test]
     fn one_shard_is_the_whole() {
-        for state in [BusState::Up, BusState::Connecting, BusState::Deaf, BusState::Down] {
+        for state in [
+            BusState::Up,
+            BusState::Connecting,
+            BusState::Deaf,
+            BusState::Refusing,
+            BusState::Down,
+        ] {
             let detail = if state == BusState::Up { "" } else { "why" };
             let one = status(state, 3, 2, detail);
             assert_eq!(fold([one.clone()].into_iter()), one);

@@ -134,7 +134,7 @@ pub(crate) fn redis_node(name: &str, url: &str) -> Node {
     configured_node(name, &RedisConfig::new(url))
 }
 
-fn configured_node(name: &str, config: &RedisConfig) -> Node {
+pub(crate) fn configured_node(name: &str, config: &RedisConfig) -> Node {
     let (id, seen) = (NodeId::new(name).unwrap(), Arc::new(Seen::default()));
     let broker = RedisBroker::start(config, id.clone(), seen.clone(), Telemetry::new(name)).unwrap();
     Node { broker, seen, id }

@@ -74,7 +74,8 @@ impl Task {
                     end_if_refused(&error)?;
                     self.note_failed_attempt(&error);
                     self.push_disconnected(&error);
-                    self.reconnect(Retry::After(retry_after(&error)))
+                    let wait = self.wait_after_refusal(&error);
+                    self.reconnect(Retry::After(wait))
                 }
             };
         }
@@ -137,6 +138,21 @@ impl Task {
         })
     }
 
+    /// The wait that the node asks for. It speaks for itself alone: a client that knows another node tries that one.
+    fn wait_after_refusal(&self, error: &ConnectError) -> Duration {
+        match error {
+            ConnectError::Refused { retry_after, .. } if self.options.urls.len() < 2 => {
+                retry_after.unwrap_or_default()
+            }
+            ConnectError::Refused { .. }
+            | ConnectError::Url(_)
+            | ConnectError::Timeout
+            | ConnectError::Io(_)
+            | ConnectError::WebSocket(_)
+            | ConnectError::NoWelcome(_) => Duration::ZERO,
+        }
+    }
+
     /// Notes an attempt that failed without an answer: its node may still have the request. A request that no node can
     /// read is not repeated: the next attempt asks for a new session.
     pub(super) fn note_failed_attempt(&mut self, error: &ConnectError) {
@@ -175,18 +191,6 @@ impl Task {
                 Ok(Retry::After(loss.retry_after()))
             }
         }
-    }
-}
-
-/// The wait that the node asks for.
-fn retry_after(error: &ConnectError) -> Duration {
-    match error {
-        ConnectError::Refused { retry_after, .. } => retry_after.unwrap_or_default(),
-        ConnectError::Url(_)
-        | ConnectError::Timeout
-        | ConnectError::Io(_)
-        | ConnectError::WebSocket(_)
-        | ConnectError::NoWelcome(_) => Duration::ZERO,
     }
 }
 

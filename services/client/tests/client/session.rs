@@ -318,6 +318,16 @@ async fn the_wait_that_a_close_or_a_refusal_names_passes_before_the_next_attempt
 }
 
 #[tokio::test]
+async fn a_client_that_is_refused_by_one_node_does_not_wait_before_it_tries_another() {
+    let ([first, second], options) = nodes().await;
+    let _stage = Stage::start(options);
+    let start = Instant::now();
+    soon(refuse(&first, "503 Service Unavailable\r\nRetry-After: 4", "{}")).await;
+    soon(Peer::accept(&second)).await;
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
 async fn a_resume_that_no_node_can_read_is_not_asked_for_again() {
     let ([listener], options) = nodes().await;
     let (mut stage, peer) = Stage::connected(options, &listener).await;

@@ -76,6 +76,11 @@ pub trait Broker: Send + Sync + 'static {
     /// The state of the bus, for readiness and for people.
     fn status(&self) -> BusStatus;
 
+    /// Completes when this node can never use the bus again and must stop, with the reason for people.
+    fn until_unusable(&self) -> BoxFuture<'_, String> {
+        Box::pin(std::future::pending())
+    }
+
     /// Detaches what this node still owns on the bus, so other nodes can resume it, and ends the backend's tasks.
     fn shutdown(&self) -> BoxFuture<'_, ()>;
 }

@@ -38,6 +38,8 @@ pub enum BusState {
     Connecting,
     /// The bus cannot be reached.
     Down,
+    /// The bus answers, but it takes no writes: nobody can be claimed or stored.
+    Refusing,
     /// Connected, but the node does not hear what it publishes.
     Deaf,
 }

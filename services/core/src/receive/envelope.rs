@@ -1,7 +1,10 @@
 //! Envelopes that arrive from other nodes, checked before anything believes them.
 
+use std::fmt::Display;
+
 use bytes::Bytes;
 use switchboard_protocol::{Envelope, NodeId, PeerKey};
+use switchboard_telemetry::{BusDrop, Telemetry};
 
 /// An envelope for one of this node's peers.
 pub(crate) struct Checked<'a> {
@@ -12,22 +15,21 @@ pub(crate) struct Checked<'a> {
 }
 
 impl<'a> Checked<'a> {
-    /// Decodes and checks `bytes`; `None`, and a line in the log, when it is not an envelope for `to`.
-    pub(crate) fn read(bytes: &'a Bytes, to: &PeerKey) -> Option<Self> {
+    /// Decodes and checks `bytes`; `None`, counted by `telemetry`, when it is not an envelope for `to`.
+    pub(crate) fn read(bytes: &'a Bytes, to: &PeerKey, telemetry: &Telemetry) -> Option<Self> {
+        let drop = |why: &dyn Display| {
+            telemetry.bus_message_dropped(BusDrop::Malformed, why);
+            None
+        };
         let envelope = match Envelope::decode(bytes) {
             Ok(envelope) => envelope,
-            Err(error) => {
-                tracing::warn!(%error, bytes = bytes.len(), "dropped an envelope that this node cannot read");
-                return None;
-            }
+            Err(error) => return drop(&error),
         };
         let (Ok(from), Ok(origin)) = (PeerKey::parse(envelope.from), NodeId::new(envelope.origin)) else {
-            tracing::warn!("dropped an envelope with a malformed sender or origin");
-            return None;
+            return drop(&"an envelope with a malformed sender or origin");
         };
         if from.tenant() != to.tenant() {
-            tracing::error!("dropped an envelope from another tenant");
-            return None;
+            return drop(&"an envelope from another tenant");
         }
         Some(Self {
             envelope,

@@ -6,5 +6,8 @@ pub(crate) mod offline_queue;
 pub(crate) mod record;
 pub(crate) mod table;
 
-pub use offline_queue::{OFFLINE_QUEUE_BYTES, OFFLINE_QUEUE_MESSAGES};
+pub use offline_queue::{
+    OFFLINE_QUEUE_BYTES, OFFLINE_QUEUE_BYTES_PER_SENDER, OFFLINE_QUEUE_MESSAGES,
+    OFFLINE_QUEUE_MESSAGES_PER_SENDER,
+};
 pub use table::{RecordOwner, Records};

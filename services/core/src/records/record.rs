@@ -103,12 +103,13 @@ impl Record {
         if message.prev.is_some_and(|prev| prev > accepted.last()) {
             return StoreOutcome::Gap;
         }
-        if !self.offline_queue.has_room(message.envelope.len()) {
+        if !self.offline_queue.has_room(&message.from, message.envelope.len()) {
             return StoreOutcome::Full;
         }
         // One range for each message, as the scripts write it: nothing is known of ids in between.
         accepted.ranges.push((message.id, message.id));
-        self.offline_queue.push(Bytes::from(message.envelope.clone()));
+        let envelope = Bytes::from(message.envelope.clone());
+        self.offline_queue.push(&message.from, envelope);
         if owner_is_dead && self.is_attached() {
             self.orphan(kept_for, now);
         }

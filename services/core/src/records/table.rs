@@ -100,6 +100,7 @@ impl Records {
             }
             outcome.offline_queue = old.offline_queue.read();
             record.offline_queue = old.offline_queue;
+            record.offline_queue.begin_shares();
         }
         self.peers.insert(key.clone(), record);
         Ok(outcome)

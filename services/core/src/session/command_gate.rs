@@ -40,6 +40,8 @@ pub struct CommandGate {
     unnumbered: u64,
     bad_frames: u32,
     strikes: u32,
+    /// When the last strike was forgiven, in seconds since the Unix epoch.
+    forgiven_at_s: u64,
     is_expiry_announced: bool,
 }
 
@@ -100,6 +102,7 @@ impl CommandGate {
             unnumbered: 0,
             bad_frames: 0,
             strikes: 0,
+            forgiven_at_s: 0,
             is_expiry_announced: false,
         }
     }
@@ -257,8 +260,12 @@ impl CommandGate {
 
     /// The effect that is due at this time. `now_s` is the wall clock, in seconds since the Unix epoch.
     pub fn on_time(&mut self, now_s: u64) -> CommandEffect<'static> {
-        // Refusals are forgiven one by one with time, so that only a lasting flood closes.
-        self.strikes = self.strikes.saturating_sub(1);
+        // Refusals are forgiven one by one with time, so that only a lasting flood closes; not faster because a client
+        // moves the timer.
+        if now_s > self.forgiven_at_s {
+            self.forgiven_at_s = now_s;
+            self.strikes = self.strikes.saturating_sub(1);
+        }
         let expires_at = self.grant.expires_at;
         if now_s >= expires_at {
             return CommandEffect::Close(CloseCode::TokenEnded);

@@ -246,11 +246,12 @@ fn a_refusal_says_when_to_try_again() {
 fn refusals_are_forgiven_one_by_one_with_time() {
     let mut gate = slow(1, 3);
     assert!(gate.send("bob", 1).starts_with("send"));
-    for _ in 0..3 {
+    for second in 1..=3 {
         assert_eq!(gate.send("bob", 2), "error rate-limited 2");
-        assert_eq!(gate.on_time(0), "nothing");
+        assert_eq!(gate.on_time(second), "nothing");
     }
     assert_eq!(gate.send("bob", 2), "error rate-limited 2");
+    assert_eq!(gate.on_time(3), "nothing", "forgives no more in the same second");
     assert_eq!(gate.send("bob", 2), "error rate-limited 2");
     assert_eq!(gate.send("bob", 2), "close 4429");
 }

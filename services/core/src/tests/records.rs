@@ -80,7 +80,8 @@ impl World {
                 id: MessageId::Client(id),
             },
             id,
-            from: key("alice"),
+            // Few messages of each peer, so that no share is full before the queue is.
+            from: key(&format!("sender{}", id % 8)),
             to: self.bob.clone(),
             prev,
             is_urgent,

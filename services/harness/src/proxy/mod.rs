@@ -62,12 +62,18 @@ impl FaultProxy {
         let listener = TcpListener::bind(("127.0.0.1", port)).await?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared::default());
-        let acceptor = tokio::spawn(accept(listener, upstream, Arc::clone(&shared)));
+        shared.state.lock().upstream = Some(upstream);
+        let acceptor = tokio::spawn(accept(listener, Arc::clone(&shared)));
         Ok(Self {
             address,
             shared,
             acceptor,
         })
+    }
+
+    /// New connections go to `upstream`; open ones stay where they are, as after a change of a DNS name.
+    pub fn lead_to(&self, upstream: SocketAddr) {
+        self.shared.state.lock().upstream = Some(upstream);
     }
 
     /// Where it listens.
@@ -182,6 +188,8 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
+    /// Where new connections go.
+    upstream: Option<SocketAddr>,
     refuse: bool,
     /// What a new connection starts with.
     at_first: Orders,
@@ -235,12 +243,12 @@ impl Shared {
 }
 
 /// Owns the pumps: they end with this task.
-async fn accept(listener: TcpListener, upstream: SocketAddr, shared: Arc<Shared>) {
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     let mut pumps = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept(), if pumps.len() < 2 * MAX_CONNECTIONS => match accepted {
-                Ok((client, _)) => open(client, upstream, &shared, &mut pumps).await,
+                Ok((client, _)) => open(client, &shared, &mut pumps).await,
                 Err(error) => {
                     eprintln!("the fault proxy ends, as it cannot accept: {error}");
                     return;
@@ -251,13 +259,17 @@ async fn accept(listener: TcpListener, upstream: SocketAddr, shared: Arc<Shared>
     }
 }
 
-async fn open(client: TcpStream, upstream: SocketAddr, shared: &Shared, pumps: &mut JoinSet<()>) {
-    let refuses = shared.state.lock().refuse;
-    let server = if refuses {
-        None
-    } else {
-        let connected = timeout(CONNECT_PATIENCE, TcpStream::connect(upstream)).await;
-        connected.ok().and_then(Result::ok)
+async fn open(client: TcpStream, shared: &Shared, pumps: &mut JoinSet<()>) {
+    let upstream = {
+        let state = shared.state.lock();
+        state.upstream.filter(|_| !state.refuse)
+    };
+    let server = match upstream {
+        None => None,
+        Some(upstream) => {
+            let connected = timeout(CONNECT_PATIENCE, TcpStream::connect(upstream)).await;
+            connected.ok().and_then(Result::ok)
+        }
     };
     // `enter` checks again: after a refusal and a cut in the meantime, this connection must not be opened.
     match server.and_then(|server| Some((shared.enter()?, server))) {

@@ -1,6 +1,6 @@
 //! One redis-server as a child process, without persistence: it loses its data when it ends.
 
-use std::{net::SocketAddr, ops::Deref, path::Path, time::Duration};
+use std::{ffi::OsString, net::SocketAddr, ops::Deref, path::Path, time::Duration};
 
 use tempfile::TempDir;
 use tokio::time::timeout;
@@ -82,9 +82,11 @@ impl RedisServer {
             .chain(no_persistence)
             .chain(require.into_iter().flatten())
             .chain(options.arguments.iter().map(String::as_str));
+        // A replica writes the data of its master into its folder, and the next server there would load it.
+        let data = [OsString::from("--dir"), folder.into()];
         let recipe = Recipe {
             program: "redis-server".into(),
-            arguments: arguments.map(Into::into).collect(),
+            arguments: arguments.map(Into::into).chain(data).collect(),
             environment: Vec::new(),
             log: folder.join("redis.log"),
             ready: Ready::Pong {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use switchboard_broker::RedisConfig;
+use switchboard_broker::{MAX_MESSAGE_BYTES, RedisConfig, RedisConfigError};
 use switchboard_protocol::Secret;
 
 use super::{check, error::ConfigError, section::section};
@@ -39,6 +39,10 @@ section! {
         redis_urls: Vec<Secret> = vec![Secret::new("redis://127.0.0.1:6379")],
         /// A file that holds the one URL instead, to keep a password out of the configuration.
         redis_url_file: Option<PathBuf> = None,
+        /// The beginning of every name in Redis; clusters that share a Redis need different ones.
+        redis_key_prefix: String = "sb".into(),
+        /// The part of the memory of Redis up to which messages are stored for detached peers.
+        redis_memory_watermark: f64 = 0.75,
     }
 }
 
@@ -52,15 +56,34 @@ pub enum BrokerSettings {
 }
 
 impl BrokerSection {
-    pub(super) fn check(&self) -> Result<BrokerSettings, ConfigError> {
+    /// `message_bytes` is the largest message of a client.
+    pub(super) fn check(&self, message_bytes: usize) -> Result<BrokerSettings, ConfigError> {
         match self.kind {
             BrokerKind::Memory => Ok(BrokerSettings::Memory),
             BrokerKind::Redis => {
+                if message_bytes > MAX_MESSAGE_BYTES {
+                    let problem = format!(
+                        "{message_bytes} is more than nodes forward over Redis; the most is {MAX_MESSAGE_BYTES}"
+                    );
+                    return Err(ConfigError::new("limits.message_bytes", problem));
+                }
                 let (key, url) = self.redis_url()?;
-                let redis = RedisConfig::new(url.expose());
-                redis
-                    .check()
-                    .map_err(|error| ConfigError::new(key, error.to_string()))?;
+                let redis = RedisConfig {
+                    key_prefix: self.redis_key_prefix.clone(),
+                    memory_watermark: self.redis_memory_watermark,
+                    ..RedisConfig::new(url.expose())
+                };
+                redis.check().map_err(|error| {
+                    let key = match error {
+                        RedisConfigError::KeyPrefix => "broker.redis_key_prefix",
+                        RedisConfigError::MemoryWatermark => "broker.redis_memory_watermark",
+                        RedisConfigError::Url(_)
+                        | RedisConfigError::Tls
+                        | RedisConfigError::Unix
+                        | RedisConfigError::ZeroTimeout => key,
+                    };
+                    ConfigError::new(key, error.to_string())
+                })?;
                 Ok(BrokerSettings::Redis(redis))
             }
         }

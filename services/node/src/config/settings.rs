@@ -63,7 +63,7 @@ impl Settings {
             listen: config.server.listen,
             ops_listen: config.server.ops_listen,
             ops: config.ops.check()?,
-            broker: config.broker.check()?,
+            broker: config.broker.check(config.limits.message_bytes)?,
             limits: config.session.check(&config.limits)?,
             edge: config.server.check(&config.limits)?,
             ice,

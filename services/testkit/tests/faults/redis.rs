@@ -92,6 +92,30 @@ async fn a_redis_that_is_slow_or_stands_still_for_a_while_loses_nothing() {
     check_ok(load, &oracle, &cluster).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_kills_of_the_pubsub_connections_in_seven_seconds_cost_no_send_its_delivery() {
+    let _alone = alone().await;
+    let cluster = Cluster::start_with(2, QUICK_PINGS).await.unwrap();
+    let oracle = Oracle::start();
+    // 200 messages a second, all of them across nodes.
+    let plan = LoadPlan {
+        pairs: 20,
+        every: Duration::from_millis(200),
+    };
+    let load = Load::start(plan, &oracle, &cluster.urls_from(0)).await.unwrap();
+    load_for(0.5).await;
+    for kill in 1..=10 {
+        oracle.fault(&format!("Redis kills all pub/sub connections, time {kill}"));
+        let killed = cluster
+            .redis
+            .command::<u64>(&["CLIENT", "KILL", "TYPE", "pubsub"]);
+        assert!(killed.await.unwrap() > 0, "they were back");
+        load_for(0.7).await;
+    }
+    let report = check_ok(load, &oracle, &cluster).await;
+    assert_eq!(report.failures(), 0);
+}
+
 /// The writes to Redis at one step of a send or a move: a publish or a stored message to a peer of the load, a batch
 /// of acknowledgements, a claim or a detach.
 const STEPS: [&[u8]; 3] = [b"/b1", b"sb:n:", b"}:s:"];

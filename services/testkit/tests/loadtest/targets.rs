@@ -65,7 +65,7 @@ async fn a_wrong_secret_or_target_is_named_with_its_fix_before_anything_starts()
             [&*nowhere, "start the node, or correct the address"],
         ),
         (&at_ops, &ops, true, [&*at_ops, "this is no Switchboard node"]),
-        (&elsewhere, &ops, true, [&*elsewhere, "with the path /v1/ws"]),
+        (&elsewhere, &ops, true, [&*elsewhere, "correct the address"]),
         (
             &url,
             &url.replace("ws://", "http://"),

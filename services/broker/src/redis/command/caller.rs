@@ -4,30 +4,36 @@ use redis::Cmd;
 use switchboard_protocol::{PeerKey, SessionId};
 
 use super::super::{
+    memory::MemoryWatermark,
     node_run::NodeRun,
     scripts::{Script, Scripts},
 };
-use crate::{keys, partition::Partition};
+use crate::{keys::Names, partition::Partition};
 
-/// Who calls, and the scripts' hashes.
+/// Who calls, the names of its cluster, the scripts' hashes, and the room for stored messages.
 #[derive(Debug)]
 pub(crate) struct Caller {
     pub(crate) run: NodeRun,
+    pub(crate) names: Names,
     pub(crate) scripts: Scripts,
+    pub(crate) memory: MemoryWatermark,
 }
 
 impl Caller {
-    pub(crate) fn new(run: NodeRun) -> Self {
+    /// `memory_watermark`: the part of Redis' memory that stored messages may fill.
+    pub(crate) fn new(run: NodeRun, names: Names, memory_watermark: f64) -> Self {
         Self {
             run,
+            names,
             scripts: Scripts::new(),
+            memory: MemoryWatermark::new(memory_watermark),
         }
     }
 
     /// A call of `script` on the record of `key`.
     pub(crate) fn on_record(&self, script: Script, key: &PeerKey, with_source: bool) -> Cmd {
         let mut command = self.scripts.call(script, 1, with_source);
-        command.arg(keys::record(Partition::of(key.as_str()), key.as_str()));
+        command.arg(self.names.record(Partition::of(key.as_str()), key.as_str()));
         command
     }
 
@@ -36,8 +42,8 @@ impl Caller {
         let (partition, peer) = (Partition::of(key.as_str()), key.as_str());
         let mut command = self.scripts.call(script, 2, with_source);
         command
-            .arg(keys::record(partition, peer))
-            .arg(keys::offline_queue(partition, peer));
+            .arg(self.names.record(partition, peer))
+            .arg(self.names.offline_queue(partition, peer));
         command
     }
 

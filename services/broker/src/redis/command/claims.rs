@@ -11,7 +11,7 @@ use super::{
     super::{
         claim::{LocalClaim, Release},
         periods::millis,
-        record::{Claimed, snapshot_text},
+        record::{Claimed, Reasserted, snapshot_text},
         scripts::Script,
     },
     caller::{Caller, session_text},
@@ -28,7 +28,7 @@ pub(crate) fn write_claim(
     let mut command = caller.on_record_and_queue(Script::Claim, &claim.key, with_source);
     caller.identify(&mut command, claim.session());
     command
-        .arg(claim.secret().expose())
+        .arg(claim.secret_hash())
         .arg(u8::from(resume))
         .arg(millis(window));
     command
@@ -61,14 +61,27 @@ pub(crate) fn read_claimed(reply: &Value) -> Result<Claimed, BrokerError> {
 pub(crate) fn write_reassert(caller: &Caller, claim: &LocalClaim, with_source: bool) -> Cmd {
     let mut command = caller.on_record(Script::Reassert, &claim.key, with_source);
     caller.identify(&mut command, claim.session());
-    command.arg(claim.secret().expose()).arg(claim.fence);
+    command.arg(claim.secret_hash()).arg(claim.fence);
     command
 }
 
-/// Reads the answer of a re-assertion: the higher fence, if there is one.
-pub(crate) fn read_reasserted(reply: &Value) -> Result<Option<u64>, BrokerError> {
-    let fence: u64 = redis::from_redis_value_ref(reply).map_err(|_| BrokerError::Refused)?;
-    Ok((fence > 0).then_some(fence))
+/// Reads the answer of a re-assertion.
+pub(crate) fn read_reasserted(reply: &Value) -> Result<Reasserted, BrokerError> {
+    let words: Vec<String> = redis::from_redis_value_ref(reply).map_err(|_| BrokerError::Refused)?;
+    match &words[..] {
+        [fence] => Ok(Reasserted::Outdone(
+            fence.parse().map_err(|_| BrokerError::Refused)?,
+        )),
+        [zero, node, _, _] if zero == "0" && node.is_empty() => Ok(Reasserted::WasMissing),
+        [zero, node, session, state] if zero == "0" => {
+            let previous = || {
+                let (node, session) = (NodeId::new(node).ok()?, SessionId::parse(session).ok()?);
+                Some(PreviousOwner { node, session })
+            };
+            Ok(Reasserted::Stands((state == "attached").then(previous).flatten()))
+        }
+        _ => Err(BrokerError::Refused),
+    }
 }
 
 /// Gives a claim up, or keeps its session for a resume.
@@ -156,8 +169,21 @@ mod tests {
 
     #[test]
     fn only_a_higher_fence_beats_a_reassertion() {
-        assert_eq!(read_reasserted(&text("0")), Ok(None));
-        assert_eq!(read_reasserted(&text("1")), Ok(Some(1)));
-        assert_eq!(read_reasserted(&text("x")), Err(BrokerError::Refused));
+        let read =
+            |words: &[&str]| read_reasserted(&Value::Array(words.iter().map(|word| text(word)).collect()));
+        let session = SessionId::from_bytes([5; 12]);
+        let previous = PreviousOwner {
+            node: NodeId::new("n1").unwrap(),
+            session,
+        };
+        assert_eq!(read(&["1"]), Ok(Reasserted::Outdone(1)));
+        assert_eq!(read(&["0", "", "", ""]), Ok(Reasserted::WasMissing));
+        let found = |state| read(&["0", "n1", &session.to_string(), state]);
+        assert_eq!(found("detached"), Ok(Reasserted::Stands(None)));
+        assert_eq!(found("attached"), Ok(Reasserted::Stands(Some(previous))));
+        for words in [&["x"][..], &[], &["2", "n1", "s", "attached"], &["0", "n1"]] {
+            assert_eq!(read(words), Err(BrokerError::Refused));
+        }
+        assert_eq!(read_reasserted(&Value::Int(1)), Err(BrokerError::Refused));
     }
 }

@@ -7,7 +7,6 @@ use super::{
     super::probe_payload, Command, caller::Caller, claims, offline_queue, owner, publish,
     script_call::ScriptCall,
 };
-use crate::keys;
 
 /// Appends `command` to `pipeline`; `channel` is scratch space.
 pub(crate) fn write(command: &Command, caller: &Caller, channel: &mut Vec<u8>, pipeline: &mut Pipeline) {
@@ -19,20 +18,21 @@ pub(crate) fn write(command: &Command, caller: &Caller, channel: &mut Vec<u8>, p
             mid: _,
         } => {
             channel.clear();
-            keys::write_channel(*partition, to.as_str(), channel);
+            caller.names.write_channel(*partition, to.as_str(), channel);
             publish::write(channel, envelope)
         }
-        Command::PublishToNode { node, message } => publish_to_node(node, message),
-        Command::Probe { nonce } => publish_to_node(&caller.run.node, &probe_payload::encode(*nonce)),
-        Command::Locate { to: key, .. } | Command::ReadOwner { key, .. } => owner::write(key),
-        Command::CheckLease { owner, .. } => owner::write_lease(&owner.node),
+        Command::PublishToNode { node, message } => publish_to_node(caller, node, message),
+        Command::Probe { nonce } => publish_to_node(caller, &caller.run.node, &probe_payload::encode(*nonce)),
+        Command::Locate { to: key, .. } | Command::ReadOwner { key, .. } => owner::write(caller, key),
+        Command::CheckLease { owner, .. } => owner::write_lease(caller, &owner.node),
+        Command::RenewLease { call, .. } => Cmd::clone(call),
         Command::Flush(_) => redis::cmd("PING"),
         Command::Script { call, with_source } => script(call, caller, *with_source),
     });
 }
 
-fn publish_to_node(node: &NodeId, message: &[u8]) -> Cmd {
-    publish::write(keys::node_channel(node.as_str()).as_bytes(), message)
+fn publish_to_node(caller: &Caller, node: &NodeId, message: &[u8]) -> Cmd {
+    publish::write(caller.names.node_channel(node.as_str()).as_bytes(), message)
 }
 
 fn script(call: &ScriptCall, caller: &Caller, with_source: bool) -> Cmd {

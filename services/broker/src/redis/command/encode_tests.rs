@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use super::{super::script_call::Force, *};
 use crate::{
+    keys::Names,
     partition::Partition,
     redis::{
         claim::{LocalClaim, Release},
@@ -32,10 +33,11 @@ fn mid() -> Mid {
 }
 
 fn caller() -> Caller {
-    Caller::new(NodeRun {
+    let run = NodeRun {
         node: NodeId::new("n1").unwrap(),
         incarnation: "run".to_owned(),
-    })
+    };
+    Caller::new(run, Names::default(), 0.75)
 }
 
 /// The words of `command`; the name of a script instead of its hash.
@@ -137,7 +139,7 @@ fn a_claim_names_session_run_secret_and_window() {
         epoch: 1,
         answer: oneshot::channel().0,
     };
-    let secret = claim(0).secret();
+    let secret = claim(0).secret_hash();
     assert_eq!(
         script_words(Script::Claim, call),
         [
@@ -147,7 +149,7 @@ fn a_claim_names_session_run_secret_and_window() {
             &session(),
             "n1",
             "run",
-            secret.expose(),
+            &secret,
             "1",
             "1500"
         ]
@@ -158,7 +160,7 @@ fn a_claim_names_session_run_secret_and_window() {
     };
     assert_eq!(
         script_words(Script::Reassert, call),
-        ["1", &key("s"), &session(), "n1", "run", secret.expose(), "9"]
+        ["1", &key("s"), &session(), "n1", "run", &secret, "9"]
     );
 }
 
@@ -219,13 +221,22 @@ fn store(force: Force, prev: Option<u64>) -> ScriptCall {
 fn a_store_names_the_bounds_and_the_force() {
     let (none, six, seven) = ("0".repeat(20), format!("{:020}", 6), format!("{:020}", 7));
     let tail = |force, run| {
-        ["hello", "256", "1048576", "30000", run]
-            .map(str::to_owned)
-            .into_iter()
-            .fold(vec![str::to_owned(force)], |mut words, word| {
-                words.push(word);
-                words
-            })
+        [
+            "hello",
+            "256",
+            "1048576",
+            "30000",
+            run,
+            "acme/alice",
+            "64",
+            "262144",
+        ]
+        .map(str::to_owned)
+        .into_iter()
+        .fold(vec![str::to_owned(force)], |mut words, word| {
+            words.push(word);
+            words
+        })
     };
     for (force, code, run) in [
         (Force::No, "0", ""),

@@ -9,6 +9,7 @@ pub(crate) mod owner;
 pub(crate) mod publish;
 pub(crate) mod script_call;
 
+use redis::{Cmd, Value};
 use switchboard_core::{BrokerError, StoredMessage};
 use switchboard_protocol::{Mid, NodeId, PeerKey};
 use switchboard_telemetry::RedisOp;
@@ -42,6 +43,11 @@ pub(crate) enum Command {
     PublishToNode { node: NodeId, message: Vec<u8> },
     /// Publish on this node's own channel, to receive it.
     Probe { nonce: u64 },
+    /// Renew the lease with this call of its script, because its own connection failed; the answer is the reply.
+    RenewLease {
+        call: Box<Cmd>,
+        answer: oneshot::Sender<Result<Value, BrokerError>>,
+    },
     /// Nothing; answered when everything before it is.
     Flush(oneshot::Sender<()>),
     /// Call a script.
@@ -70,6 +76,7 @@ impl Weighed for Command {
             | Self::ReadOwner { .. }
             | Self::CheckLease { .. }
             | Self::Probe { .. }
+            | Self::RenewLease { .. }
             | Self::Flush(_) => 0,
         }
     }
@@ -99,6 +106,7 @@ impl Command {
         match self {
             Self::Publish { .. } | Self::PublishToNode { .. } | Self::Probe { .. } => RedisOp::Publish,
             Self::Locate { .. } | Self::ReadOwner { .. } | Self::CheckLease { .. } => RedisOp::Locate,
+            Self::RenewLease { .. } => RedisOp::Lease,
             Self::Flush(_) => RedisOp::Ping,
             Self::Script { call, .. } => call.operation(),
         }
@@ -123,6 +131,7 @@ impl Command {
             | Self::ReadOwner { .. }
             | Self::CheckLease { .. }
             | Self::PublishToNode { .. }
+            | Self::RenewLease { .. }
             | Self::Flush(_)
             | Self::Probe { .. }) => Err(other),
         }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use redis::{Cmd, Value};
 use switchboard_core::{
-    BrokerError, OFFLINE_QUEUE_BYTES, OFFLINE_QUEUE_MESSAGES, StoreOutcome, StoredMessage,
+    BrokerError, OFFLINE_QUEUE_BYTES, OFFLINE_QUEUE_BYTES_PER_SENDER, OFFLINE_QUEUE_MESSAGES,
+    OFFLINE_QUEUE_MESSAGES_PER_SENDER, StoreOutcome, StoredMessage,
 };
 use switchboard_protocol::{NodeId, PeerKey, SessionId};
 
@@ -36,6 +37,9 @@ pub(crate) fn write_store(caller: &Caller, message: &StoredMessage, force: &Forc
         Force::Urgent => (1, ""),
         Force::OwnerIsDead(incarnation) => (2, incarnation.as_str()),
     };
+    // Where Redis is short of memory, only messages that are stored already have an answer other than "full".
+    let has_room = caller.memory.take(message.envelope.len());
+    let most_messages = if has_room { OFFLINE_QUEUE_MESSAGES } else { 0 };
     let mut command = caller.on_record_and_queue(Script::Store, &message.to, with_source);
     command
         .arg(session_text(message.mid.session))
@@ -43,10 +47,13 @@ pub(crate) fn write_store(caller: &Caller, message: &StoredMessage, force: &Forc
         .arg(format!("{:020}", message.prev.unwrap_or_default()))
         .arg(force)
         .arg(&message.envelope)
-        .arg(OFFLINE_QUEUE_MESSAGES)
+        .arg(most_messages)
         .arg(OFFLINE_QUEUE_BYTES)
         .arg(millis(message.window))
-        .arg(dead_incarnation);
+        .arg(dead_incarnation)
+        .arg(message.from.as_str())
+        .arg(OFFLINE_QUEUE_MESSAGES_PER_SENDER)
+        .arg(OFFLINE_QUEUE_BYTES_PER_SENDER);
     command
 }
 

@@ -4,14 +4,15 @@ use redis::{Cmd, Value};
 use switchboard_core::BrokerError;
 use switchboard_protocol::{NodeId, PeerKey};
 
-use super::super::record::Owner;
-use crate::{keys, partition::Partition};
+use super::{super::record::Owner, caller::Caller};
+use crate::partition::Partition;
 
 /// Asks for the owner of `key`.
-pub(crate) fn write(key: &PeerKey) -> Cmd {
+pub(crate) fn write(caller: &Caller, key: &PeerKey) -> Cmd {
     let peer = key.as_str();
     let mut command = Cmd::with_capacity(7, 224);
-    command.arg("HMGET").arg(keys::record(Partition::of(peer), peer));
+    let record = caller.names.record(Partition::of(peer), peer);
+    command.arg("HMGET").arg(record);
     for field in ["node", "inc", "session", "state", "touches"] {
         command.arg(field);
     }
@@ -42,9 +43,9 @@ pub(crate) fn read(reply: &Value) -> Result<Option<Owner>, BrokerError> {
 }
 
 /// Asks for the lease of `node`.
-pub(crate) fn write_lease(node: &NodeId) -> Cmd {
+pub(crate) fn write_lease(caller: &Caller, node: &NodeId) -> Cmd {
     let mut command = Cmd::with_capacity(2, 96);
-    command.arg("GET").arg(keys::lease(node.as_str()));
+    command.arg("GET").arg(caller.names.lease(node.as_str()));
     command
 }
 

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::super::{
     claim::{LocalClaim, Release},
-    record::Claimed,
+    record::{Claimed, Reasserted},
 };
 
 /// A script with its values.
@@ -26,10 +26,10 @@ pub(crate) enum ScriptCall {
         epoch: u32,
         answer: oneshot::Sender<Result<Claimed, BrokerError>>,
     },
-    /// Write a claim again, after Redis may have lost it; the answer is the higher fence, if there is one.
+    /// Write a claim again, after Redis may have lost it.
     Reassert {
         claim: LocalClaim,
-        answer: oneshot::Sender<Result<Option<u64>, BrokerError>>,
+        answer: oneshot::Sender<Result<Reasserted, BrokerError>>,
     },
     /// Give a claim up.
     Release(Release),

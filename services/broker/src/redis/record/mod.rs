@@ -26,3 +26,14 @@ pub(crate) struct Claimed {
     /// The messages in the offline queue, oldest first.
     pub(crate) stored: Vec<Bytes>,
 }
+
+/// The outcome of a re-assertion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Reasserted {
+    /// A claim with this higher fence stands.
+    Outdone(u64),
+    /// The claim is written again: its record had vanished.
+    WasMissing,
+    /// The claim stands. The record named this attached owner, which is this session or one with a lower fence.
+    Stands(Option<PreviousOwner>),
+}

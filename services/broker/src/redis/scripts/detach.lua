@@ -5,6 +5,9 @@
 -- Returns 1 if the claim stood, else 0.
 local old = redis.call('HMGET', KEYS[1], 'session', 'node', 'v')
 if old[1] ~= ARGV[1] or old[2] ~= ARGV[2] or (ARGV[3] ~= '0' and old[3] ~= ARGV[3]) then return 0 end
+-- Writes that need no memory come first: after them, the others are written into a full Redis, too.
+redis.call('PEXPIRE', KEYS[1], ARGV[6])
+redis.call('PEXPIRE', KEYS[2], ARGV[6])
 redis.call('HSET', KEYS[1], 'state', 'detached')
 if ARGV[4] ~= '' then redis.call('HSET', KEYS[1], 'q', ARGV[4], 't', ARGV[5]) end
 for i = 7, #ARGV, 2 do
@@ -18,6 +21,4 @@ for i = 7, #ARGV, 2 do
   end
   redis.call('HSET', KEYS[1], field, ranges)
 end
-redis.call('PEXPIRE', KEYS[1], ARGV[6])
-redis.call('PEXPIRE', KEYS[2], ARGV[6])
 return 1

@@ -3,7 +3,8 @@
 //! (`interpret`).
 //!
 //! A peer's record is a hash: `v` (the fence), `session`, `node`, `inc` (incarnation of that node), `state`,
-//! `secret` (SHA-1 of the resume secret, which has 128 random bits), `b` (bytes in the offline queue),
+//! `secret` (SHA-256 of the resume secret, which never leaves the node), `b` (bytes in the offline queue),
+//! `c:<peer>` (messages and bytes that this peer has stored since the claim),
 //! `touches` (how often the owner's client answered a probe), and of a detached session `q` (last
 //! event number), `t` (unacknowledged tail) and `m:<sender>` (accepted ranges of each sender).
 //!
@@ -48,8 +49,12 @@ scripts! {
     RemoveStored = "remove_stored.lua";
     /// Notes that a client answered a probe.
     Touch = "touch.lua";
+    /// Takes or renews a lease.
+    TakeLease = "take_lease.lua";
     /// Ends a lease.
     EndLease = "end_lease.lua";
+    /// Ends a record whose owner is dead.
+    Orphan = "orphan.lua";
     /// Exchanges the nodes' numbers of connections.
     ExchangeLoad = "exchange_load.lua";
 }

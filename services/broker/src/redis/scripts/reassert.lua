@@ -1,9 +1,10 @@
 -- Writes a claim again after Redis may have lost it, unless a higher fence stands.
 -- KEYS: 1 record
--- ARGV: 1 session, 2 node, 3 incarnation, 4 secret, 5 fence
--- Returns the higher fence, or '0' if the claim stands.
-local v = redis.call('HGET', KEYS[1], 'v')
-if v and tonumber(v) > tonumber(ARGV[5]) then return v end
+-- ARGV: 1 session, 2 node, 3 incarnation, 4 hash of the secret, 5 fence
+-- Returns {higher fence}, or {'0', old node, old session, old state} if the claim stands; without a record the old
+-- ones are ''.
+local old = redis.call('HMGET', KEYS[1], 'v', 'node', 'session', 'state')
+if old[1] and tonumber(old[1]) > tonumber(ARGV[5]) then return {old[1]} end
 redis.call('PERSIST', KEYS[1])
-redis.call('HSET', KEYS[1], 'v', ARGV[5], 'session', ARGV[1], 'node', ARGV[2], 'inc', ARGV[3], 'state', 'attached', 'secret', redis.sha1hex(ARGV[4]))
-return '0'
+redis.call('HSET', KEYS[1], 'v', ARGV[5], 'session', ARGV[1], 'node', ARGV[2], 'inc', ARGV[3], 'state', 'attached', 'secret', ARGV[4])
+return {'0', old[2] or '', old[3] or '', old[4] or ''}

@@ -1,14 +1,22 @@
 //! The background's claims: those that no attach makes – after an outage, and when an attach gave up – and the
 //! work that waited for Redis. Not the claims of an attach (`attach`).
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use switchboard_core::{BrokerError, BrokerEvents};
+use switchboard_core::{BrokerError, BrokerEvents, PreviousOwner};
 use switchboard_protocol::{NodeMessage, PeerKey, SessionId};
 use tokio::sync::oneshot;
 
 use super::{interpret::claimed, pending::Pending, state::Shard};
-use crate::redis::{claim::LocalClaim, command::script_call::ScriptCall, record::Claimed};
+use crate::redis::{
+    claim::LocalClaim,
+    command::{Command, script_call::ScriptCall},
+    periods::LEASE,
+    record::{Claimed, Reasserted},
+};
 
 /// Claims in flight at once: paces the thousands that an outage leaves, because messages have to pass between them.
 const MAX_CLAIMS_IN_FLIGHT: usize = 256;
@@ -16,17 +24,23 @@ const MAX_CLAIMS_IN_FLIGHT: usize = 256;
 /// How often to try again while something could not be done.
 const RETRY_EVERY: Duration = Duration::from_secs(1);
 
+/// Standing claims that each round without other work compares with their records, because Redis may lose single
+/// records by eviction.
+const SAMPLE: usize = 16;
+
 /// How long stored messages stay that a claim of the background found, until they are delivered.
 const STORED_WINDOW: Duration = Duration::from_secs(60);
 
 /// An awaited answer.
 enum Answer {
     Claim(oneshot::Receiver<Result<Claimed, BrokerError>>),
-    Reassert(oneshot::Receiver<Result<Option<u64>, BrokerError>>),
+    Reassert(oneshot::Receiver<Result<Reasserted, BrokerError>>),
 }
 
 /// Works until it is dropped.
 pub(crate) async fn run(shard: Arc<Shard>, events: Arc<dyn BrokerEvents>) {
+    let mut sampled = 0;
+    let mut all_checked_at = None;
     loop {
         // Notified or not, there may be work.
         let _ = tokio::time::timeout(RETRY_EVERY, shard.claim_work.notified()).await;
@@ -40,7 +54,68 @@ pub(crate) async fn run(shard: Arc<Shard>, events: Arc<dyn BrokerEvents>) {
         }
         if shard.health.is_publisher_up() {
             claim_all(&shard, events.as_ref()).await;
+            let is_missing = check_sample(&shard, events.as_ref(), &mut sampled).await;
+            // All at most once in a lease: a Redis that evicts would have them written all the time.
+            let may_check_all = all_checked_at.is_none_or(|at: Instant| at.elapsed() >= LEASE);
+            if is_missing && may_check_all {
+                all_checked_at = Some(Instant::now());
+                tracing::warn!(node = %shard.node(), "Redis lost records of this node's peers: all are written again");
+                shard.health.records_lost();
+                shard.tables.lock().claims.next_epoch();
+                shard.claim_work.notify_one();
+            }
         }
+    }
+}
+
+/// Writes a few standing claims again, the next ones in each round; returns whether a record was missing.
+async fn check_sample(shard: &Shard, events: &dyn BrokerEvents, sampled: &mut usize) -> bool {
+    let claims = shard.tables.lock().claims.sample(sampled, SAMPLE);
+    let mut is_missing = false;
+    for claim in claims {
+        let Ok((epoch, Answer::Reassert(answer))) = send(shard, claim.clone()) else {
+            continue;
+        };
+        if let Ok(Ok(reasserted)) = answer.await {
+            is_missing |= reasserted == Reasserted::WasMissing;
+            on_reasserted(shard, events, &claim, epoch, reasserted);
+        }
+    }
+    is_missing
+}
+
+fn on_reasserted(
+    shard: &Shard,
+    events: &dyn BrokerEvents,
+    claim: &LocalClaim,
+    epoch: u32,
+    reasserted: Reasserted,
+) {
+    match reasserted {
+        Reasserted::Outdone(fence) => yield_to(shard, events, &claim.key, claim.session(), fence),
+        Reasserted::WasMissing => confirm_again(shard, claim, epoch),
+        Reasserted::Stands(previous) => {
+            confirm_again(shard, claim, epoch);
+            if let Some(previous) = previous.filter(|previous| previous.session != claim.session()) {
+                displace(shard, claim, previous);
+            }
+        }
+    }
+}
+
+/// The record named an owner with a lower fence: Redis had lost this claim, and its clock went back.
+fn displace(shard: &Shard, claim: &LocalClaim, previous: PreviousOwner) {
+    let takeover = NodeMessage::Takeover {
+        key: claim.key.clone(),
+        session: previous.session,
+        fence: claim.fence,
+    };
+    let command = Command::PublishToNode {
+        node: previous.node,
+        message: takeover.encode(),
+    };
+    if let Err(error) = shard.send(command) {
+        tracing::debug!(%error, "a node was not informed that it lost a session; its own check finds it");
     }
 }
 
@@ -73,11 +148,11 @@ async fn claim_all(shard: &Shard, events: &dyn BrokerEvents) {
                         claimed::adopt(shard, claim, claimed, epoch, events);
                     }
                 }
-                Answer::Reassert(answer) => match answer.await {
-                    Ok(Ok(None)) => confirm_again(shard, claim, epoch),
-                    Ok(Ok(Some(fence))) => yield_to(shard, events, &claim.key, claim.session(), fence),
-                    Ok(Err(_)) | Err(_) => {}
-                },
+                Answer::Reassert(answer) => {
+                    if let Ok(Ok(reasserted)) = answer.await {
+                        on_reasserted(shard, events, claim, epoch, reasserted);
+                    }
+                }
             }
         }
         if is_cut_short {

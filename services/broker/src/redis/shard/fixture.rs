@@ -84,6 +84,7 @@ impl Fixture {
             Telemetry::new("n1"),
             sender,
             pool,
+            tokio::sync::watch::Sender::new(None),
             CancellationToken::new(),
         );
         shard.tables.lock().claims.next_epoch();

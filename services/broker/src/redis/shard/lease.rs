@@ -1,16 +1,22 @@
-//! This node's lease: proof to others that it is alive, and to itself that it was not frozen. Not its renewal
-//! (`lease_renewal`). Claims on peers stand as long as the lease does.
+//! This node's lease: proof to others that it is alive, and to itself that it was not frozen and that no other run of
+//! the node has its name. Not its renewal (`lease_renewal`). Claims on peers stand as long as the lease does.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
-use redis::Pipeline;
+use redis::{Cmd, Value};
+use switchboard_core::BrokerError;
+use tokio::sync::Notify;
 
 use crate::{
-    keys,
-    redis::{node_run::NodeRun, periods::LEASE},
+    keys::Names,
+    redis::{
+        node_run::NodeRun,
+        periods::{LEASE, millis},
+        scripts::{Script, Scripts},
+    },
 };
 
 /// When the lease was renewed last, by this node's own monotonic clock.
@@ -18,6 +24,12 @@ use crate::{
 pub(crate) struct Lease {
     key: String,
     incarnation: String,
+    runs: String,
+    node: String,
+    /// The node's own channel: a living run of the node subscribes to it.
+    channel: String,
+    /// The lease is this run's for the first time.
+    pub(crate) first_held: Notify,
     origin: Instant,
     /// Milliseconds from `origin`, plus one; 0: never renewed.
     renewed_ms: AtomicU64,
@@ -28,11 +40,26 @@ pub(crate) struct Lease {
     checked: AtomicU64,
 }
 
+/// The outcome of a renewal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Renewal {
+    /// This run held the lease and holds it.
+    Kept,
+    /// This run holds the lease. It did not before, because it is new or because Redis lost the lease.
+    New,
+    /// Another run of the node holds it, and nothing was written.
+    Foreign,
+}
+
 impl Lease {
-    pub(crate) fn new(run: &NodeRun) -> Self {
+    pub(crate) fn new(run: &NodeRun, names: &Names) -> Self {
         Self {
-            key: keys::lease(run.node.as_str()),
+            key: names.lease(run.node.as_str()),
             incarnation: run.incarnation.clone(),
+            runs: names.runs(),
+            node: run.node.to_string(),
+            channel: names.node_channel(run.node.as_str()),
+            first_held: Notify::new(),
             origin: Instant::now(),
             renewed_ms: AtomicU64::new(0),
             lapses: AtomicU64::new(0),
@@ -41,28 +68,63 @@ impl Lease {
         }
     }
 
-    pub(crate) fn key(&self) -> &str {
-        &self.key
-    }
-
     pub(crate) fn incarnation(&self) -> &str {
         &self.incarnation
     }
 
-    /// Asks for the old value and writes the new one.
-    pub(crate) fn write(&self, pipeline: &mut Pipeline) {
-        pipeline.cmd("GET").arg(&self.key);
-        pipeline
-            .cmd("SET")
+    /// Ends the lease.
+    pub(crate) fn write_end(&self, scripts: &Scripts) -> Cmd {
+        let mut command = scripts.call(Script::EndLease, 2, true);
+        command.arg(&self.key).arg(&self.runs).arg(&self.incarnation);
+        command
+    }
+
+    /// Takes or renews the lease.
+    pub(crate) fn write(&self, scripts: &Scripts) -> Cmd {
+        let mut command = scripts.call(Script::TakeLease, 2, true);
+        let channel = if self.was_held() { "" } else { &self.channel };
+        command
             .arg(&self.key)
+            .arg(&self.runs)
             .arg(&self.incarnation)
-            .arg("PX")
-            .arg(LEASE.as_millis() as u64);
+            .arg(millis(LEASE))
+            .arg(channel)
+            .arg(&self.node);
+        command
+    }
+
+    /// Reads the answer of a renewal that was sent at `at`, and notes its time.
+    ///
+    /// # Errors
+    /// [`BrokerError::Refused`] when it is no answer of the script.
+    pub(crate) fn read(&self, reply: &Value, at: Instant) -> Result<Renewal, BrokerError> {
+        let text: String = redis::from_redis_value_ref(reply).map_err(|_| BrokerError::Refused)?;
+        let renewal = match text.as_str() {
+            "kept" => Renewal::Kept,
+            "new" => Renewal::New,
+            "foreign" => return Ok(Renewal::Foreign),
+            _ => return Err(BrokerError::Refused),
+        };
+        if !self.was_held() {
+            self.first_held.notify_one();
+        }
+        self.renewed(at);
+        Ok(renewal)
+    }
+
+    /// Whether this run has ever held the lease.
+    pub(crate) fn was_held(&self) -> bool {
+        self.renewed_ms.load(Ordering::Acquire) > 0
+    }
+
+    /// Redis has lost the lease: others may have taken this node's peers.
+    pub(crate) fn was_lost(&self) {
+        self.lapses.fetch_add(1, Ordering::AcqRel);
     }
 
     /// A renewal sent at `at` succeeded. One that came too late is remembered until every claim
     /// was checked: others may have taken this node's peers meanwhile.
-    pub(crate) fn renewed(&self, at: Instant) {
+    fn renewed(&self, at: Instant) {
         let at_ms = u64::try_from(at.duration_since(self.origin).as_millis()).unwrap_or(u64::MAX - 1) + 1;
         let before_ms = self.renewed_ms.fetch_max(at_ms, Ordering::AcqRel);
         if before_ms > 0 && at_ms.saturating_sub(before_ms) > LEASE.as_millis() as u64 {
@@ -105,7 +167,7 @@ mod tests {
     use super::*;
 
     fn lease() -> Lease {
-        Lease::new(&NodeRun::begin(NodeId::new("n1").unwrap()))
+        Lease::new(&NodeRun::begin(NodeId::new("n1").unwrap()), &Names::default())
     }
 
     #[test]
@@ -158,19 +220,39 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_is_asked_for_and_written_with_its_time_to_live() {
-        let lease = lease();
-        let mut pipeline = Pipeline::new();
-        lease.write(&mut pipeline);
-        let text = String::from_utf8(pipeline.get_packed_pipeline()).unwrap();
+    fn a_run_that_starts_asks_whether_another_one_lives_and_later_it_only_compares() {
+        let (lease, scripts) = (lease(), Scripts::new());
+        let words = || {
+            let command = lease.write(&scripts);
+            let words = command.args_iter().skip(3).map(|word| match word {
+                redis::Arg::Simple(word) => String::from_utf8_lossy(word).into_owned(),
+                redis::Arg::Cursor | _ => unreachable!("no command has a cursor"),
+            });
+            words.collect::<Vec<_>>()
+        };
         let incarnation = lease.incarnation();
         assert_eq!(
-            text,
-            format!(
-                "*2\r\n$3\r\nGET\r\n$7\r\nsb:l:n1\r\n*5\r\n$3\r\nSET\r\n$7\r\nsb:l:n1\r\n$16\r\n\
-                 {incarnation}\r\n$2\r\nPX\r\n$5\r\n10000\r\n"
-            )
+            words(),
+            ["sb:l:n1", "sb:runs", incarnation, "10000", "sb:n:n1", "n1"]
         );
+        let answer = |text: &str| lease.read(&Value::BulkString(text.into()), Instant::now());
+        assert_eq!(answer("foreign"), Ok(Renewal::Foreign));
+        assert!(!lease.was_held());
+        assert_eq!(answer("new"), Ok(Renewal::New));
+        assert!(lease.was_held());
+        assert_eq!(words(), ["sb:l:n1", "sb:runs", incarnation, "10000", "", "n1"]);
+        assert_eq!(answer("kept"), Ok(Renewal::Kept));
+        assert_eq!(answer("x"), Err(BrokerError::Refused));
+    }
+
+    #[test]
+    fn a_lease_that_redis_lost_makes_the_claims_doubtful_until_they_were_checked() {
+        let lease = lease();
+        lease.renewed(Instant::now());
+        lease.was_lost();
+        assert!(lease.may_be_lost());
+        lease.check_begins();
+        assert!(lease.check_ended() && !lease.may_be_lost());
     }
 
     #[test]

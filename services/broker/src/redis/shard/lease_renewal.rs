@@ -1,45 +1,104 @@
 //! Renews this node's lease, on a pooled connection of its own: no queue of publishes can make this node look
-//! dead. Not the meaning of a late renewal (`lease`).
+//! dead. Where that connection fails, the publisher's serves. Not the meaning of a late renewal (`lease`).
 
 use std::{
     sync::Arc,
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
-use redis::Pipeline;
-use switchboard_telemetry::RedisOp;
-use tokio::time::MissedTickBehavior;
+use redis::{Cmd, Pipeline, Value};
+use switchboard_core::BrokerError;
+use switchboard_telemetry::{Coalesced, RedisOp};
+use tokio::{sync::oneshot, time::sleep};
 
-use super::state::Shard;
-use crate::redis::{periods::RENEW_EVERY, pool};
+use super::{lease::Renewal, state::Shard};
+use crate::redis::{
+    command::Command,
+    periods::{RENEW_EVERY, RETRY_RENEWAL_EVERY},
+    pool,
+};
 
 /// Renews the lease until it is dropped.
 pub(crate) async fn run(shard: Arc<Shard>) {
-    let mut ticks = tokio::time::interval(RENEW_EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    // The first renewal is part of the publisher's handshake.
-    ticks.tick().await;
+    let failures = Coalesced::new();
+    let mut renewed_at = Instant::now();
     loop {
-        ticks.tick().await;
-        let at = Instant::now();
-        let mut pipeline = Pipeline::with_capacity(2);
-        shard.lease.write(&mut pipeline);
-        let renewal = pool::query::<(Option<String>, String)>(&shard.pool, &pipeline).await;
-        shard
-            .telemetry
-            .redis_command(RedisOp::Lease, at.elapsed(), renewal.is_ok());
-        match renewal {
-            Ok((before, _)) => {
-                shard.lease.renewed(at);
-                shard.telemetry.lease_renewed(unix_now_s());
-                if before.is_some_and(|before| before != shard.lease.incarnation()) {
-                    tracing::error!(node = %shard.node(), "another running node has the same id; give each its own");
-                }
-                shard.lease_renewed.notify_one();
+        sleep(RETRY_RENEWAL_EVERY).await;
+        shard.health.remind();
+        // The publisher's handshake takes it first. While Redis refuses writes, each renewal asks whether it still does.
+        let is_due = renewed_at.elapsed() >= RENEW_EVERY || shard.health.is_refused();
+        if is_due && shard.lease.was_held() {
+            let at = Instant::now();
+            if renew(&shard, &failures).await {
+                renewed_at = at;
             }
-            Err(error) => tracing::warn!(%error, "the node's lease could not be renewed"),
         }
     }
+}
+
+/// Renews once; returns whether the lease is renewed.
+async fn renew(shard: &Shard, failures: &Coalesced) -> bool {
+    let at = Instant::now();
+    let reply = match send(shard, failures).await {
+        Ok(Value::ServerError(error)) => {
+            shard.on_server_error(RedisOp::Lease, &error);
+            Err(BrokerError::Refused)
+        }
+        other => other,
+    };
+    let renewal = reply.and_then(|reply| shard.lease.read(&reply, at));
+    shard
+        .telemetry
+        .redis_command(RedisOp::Lease, at.elapsed(), renewal.is_ok());
+    match renewal {
+        Ok(Renewal::Foreign) => {
+            shard.stop(shard.taken_name());
+            return false;
+        }
+        Ok(Renewal::New) => {
+            tracing::warn!(node = %shard.node(), "Redis lost the node's lease: its claims are checked and written again");
+            shard.records_lost();
+            // The name may lead to another server now, while both connections lead to the old one.
+            shard.publisher_redial.notify_one();
+            shard.subscriber_redial.notify_one();
+        }
+        Ok(Renewal::Kept) => {}
+        Err(_) => return false,
+    }
+    if shard.health.is_refused() {
+        shard.health.accepted(RedisOp::Lease);
+        shard.claim_work.notify_one();
+    }
+    shard.telemetry.lease_renewed(unix_now_s());
+    shard.lease_renewed.notify_one();
+    true
+}
+
+/// The reply of the script, which may be an error of Redis.
+async fn send(shard: &Shard, failures: &Coalesced) -> Result<Value, BrokerError> {
+    let call = shard.lease.write(&shard.caller.scripts);
+    let mut pipeline = Pipeline::with_capacity(1);
+    pipeline.add_command(call.clone());
+    match pool::send(&shard.pool, &pipeline).await {
+        Ok(mut replies) => replies.pop().ok_or(BrokerError::Refused),
+        Err(why) => {
+            let reply = send_by_publisher(shard, call).await?;
+            // Without both connections the bus is down, and that has its own lines.
+            failures.note(|count| {
+                let node = shard.node();
+                tracing::warn!(%node, count, why, "the connection that renews the lease failed; the publisher's serves");
+            });
+            Ok(reply)
+        }
+    }
+}
+
+async fn send_by_publisher(shard: &Shard, call: Cmd) -> Result<Value, BrokerError> {
+    let (answer, reply) = oneshot::channel();
+    let call = Box::new(call);
+    shard.send(Command::RenewLease { call, answer })?;
+    // Without an answer the publisher is gone.
+    reply.await.unwrap_or(Err(BrokerError::Unavailable))
 }
 
 fn unix_now_s() -> u64 {

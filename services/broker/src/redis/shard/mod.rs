@@ -6,9 +6,11 @@ mod claim_worker;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod health;
+mod health_log;
 pub(crate) mod interpret;
 mod lease;
 mod lease_renewal;
+mod memory_probe;
 mod pending;
 mod probe;
 mod publisher;
@@ -16,4 +18,5 @@ pub(crate) mod shutdown;
 pub(crate) mod starter;
 pub(crate) mod state;
 pub(crate) mod subscriber;
+mod sweep;
 pub(crate) mod tables;

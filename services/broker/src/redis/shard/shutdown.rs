@@ -9,7 +9,6 @@ use crate::redis::{
     claim::Release,
     command::{Command, claims},
     pool,
-    scripts::Script,
 };
 
 /// Claims released in one pipeline.
@@ -44,8 +43,6 @@ pub(crate) async fn release_all(shard: &Shard) -> Result<(), String> {
         pool::query::<Vec<u64>>(&shard.pool, &pipeline).await?;
     }
     let mut pipeline = Pipeline::with_capacity(1);
-    let mut end_lease = shard.caller.scripts.call(Script::EndLease, 1, true);
-    end_lease.arg(shard.lease.key()).arg(shard.lease.incarnation());
-    pipeline.add_command(end_lease);
+    pipeline.add_command(shard.lease.write_end(&shard.caller.scripts));
     pool::query::<Vec<u64>>(&shard.pool, &pipeline).await.map(drop)
 }

@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use switchboard_core::BrokerEvents;
 use switchboard_telemetry::Telemetry;
+use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{claim_worker, lease_renewal, publisher::Publisher, state::Shard, subscriber};
+use super::{
+    claim_worker, lease_renewal, memory_probe, publisher::Publisher, state::Shard, subscriber, sweep,
+};
 use crate::{
     queue,
     redis::{
@@ -21,6 +24,8 @@ pub(crate) struct Starter {
     pub(crate) run: NodeRun,
     pub(crate) events: Arc<dyn BrokerEvents>,
     pub(crate) telemetry: Telemetry,
+    /// Why the node must stop, once it must.
+    pub(crate) unusable: watch::Sender<Option<String>>,
     /// Ends the shards' tasks.
     pub(crate) end: CancellationToken,
     pub(crate) tasks: TaskTracker,
@@ -40,6 +45,7 @@ impl Starter {
             self.telemetry.clone(),
             sender,
             pool,
+            self.unusable.clone(),
             self.end.clone(),
         ));
         let events = || Arc::clone(&self.events);
@@ -49,6 +55,8 @@ impl Starter {
         self.spawn(subscriber::run(Arc::clone(&shard), events()));
         self.spawn(claim_worker::run(Arc::clone(&shard), events()));
         self.spawn(lease_renewal::run(Arc::clone(&shard)));
+        self.spawn(memory_probe::run(Arc::clone(&shard)));
+        self.spawn(sweep::run(Arc::clone(&shard)));
         Ok(shard)
     }
 

@@ -7,10 +7,11 @@ use std::{
 
 use deadpool_redis::Pool;
 use parking_lot::Mutex;
+use redis::ServerError;
 use switchboard_core::{BrokerError, BusStatus, Retention};
 use switchboard_protocol::{NodeId, NodeMessage, PeerKey, SessionId};
-use switchboard_telemetry::{Queue, Telemetry};
-use tokio::sync::Notify;
+use switchboard_telemetry::{Coalesced, Queue, RedisOp, Telemetry};
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{health::Health, lease::Lease, pending::PendingWork, probe::Probe, tables::Tables};
@@ -22,6 +23,7 @@ use crate::{
         config::Endpoint,
         node_run::NodeRun,
         periods::{SETTLE, millis},
+        refusal::Refusal,
     },
 };
 
@@ -51,6 +53,12 @@ pub(crate) struct Shard {
     pub(crate) subscriber_retry: Notify,
     /// The lease was renewed.
     pub(crate) lease_renewed: Notify,
+    /// Redis has become a replica: both connections are to be dialled anew.
+    pub(crate) publisher_redial: Notify,
+    pub(crate) subscriber_redial: Notify,
+    refusals: Coalesced,
+    /// Why this node must stop, once it must.
+    pub(crate) unusable: watch::Sender<Option<String>>,
     /// The broker ends.
     pub(crate) end: CancellationToken,
 }
@@ -62,14 +70,17 @@ impl Shard {
         telemetry: Telemetry,
         queue: Sender<Command>,
         pool: Pool,
+        unusable: watch::Sender<Option<String>>,
         end: CancellationToken,
     ) -> Self {
+        let (names, memory_watermark) = (endpoint.names.clone(), endpoint.memory_watermark);
+        let server = format!("{}:{}", endpoint.host, endpoint.port);
         Self {
             endpoint,
             queue,
             pool,
-            health: Health::new(telemetry.clone()),
-            lease: Lease::new(&run),
+            health: Health::new(telemetry.clone(), run.node.as_str(), server),
+            lease: Lease::new(&run, &names),
             probe: Probe::new(),
             tables: Mutex::default(),
             pending: PendingWork::new(telemetry.clone()),
@@ -79,8 +90,12 @@ impl Shard {
             publisher_retry: Notify::new(),
             subscriber_retry: Notify::new(),
             lease_renewed: Notify::new(),
+            publisher_redial: Notify::new(),
+            subscriber_redial: Notify::new(),
+            refusals: Coalesced::new(),
+            unusable,
             end,
-            caller: Caller::new(run),
+            caller: Caller::new(run, names, memory_watermark),
             telemetry,
         }
     }
@@ -152,9 +167,15 @@ impl Shard {
 
     /// The retention of a session whose node ends before its connection; `None` where sessions cannot be resumed.
     pub(crate) fn retention_at_shutdown(&self) -> Option<Retention> {
-        let window = Duration::from_millis(self.window_ms.load(Ordering::Relaxed));
         let snapshot = None;
-        (!window.is_zero()).then_some(Retention { snapshot, window })
+        let window = self.resume_window()?;
+        Some(Retention { snapshot, window })
+    }
+
+    /// How long this node's sessions can be resumed, as far as one of them has said.
+    pub(crate) fn resume_window(&self) -> Option<Duration> {
+        let window = Duration::from_millis(self.window_ms.load(Ordering::Relaxed));
+        (!window.is_zero()).then_some(window)
     }
 
     /// Whether an absent record proves that nobody owns the peer.
@@ -165,6 +186,45 @@ impl Shard {
         } else {
             Err(BrokerError::Unsettled)
         }
+    }
+
+    /// Redis answered a command of this kind with an error.
+    pub(crate) fn on_server_error(&self, op: RedisOp, error: &ServerError) {
+        let (node, code, details) = (self.node(), error.code(), error.details());
+        self.refusals.note(|count| {
+            tracing::warn!(%node, count, op = op.as_str(), code, details, "Redis refused commands");
+        });
+        let Some(refusal) = Refusal::find(code, details) else {
+            return;
+        };
+        self.health.refused(op, &refusal);
+        if refusal.asks_for_another_server() {
+            self.publisher_redial.notify_one();
+            self.subscriber_redial.notify_one();
+        }
+    }
+
+    /// Why this node must not run.
+    pub(crate) fn taken_name(&self) -> String {
+        let Endpoint { host, port, .. } = &self.endpoint;
+        format!(
+            "node.id: another node runs with the id `{}` on the Redis at {host}:{port}; give each node its own id",
+            self.node()
+        )
+    }
+
+    /// Another run of this node has its name: this one stops at once, before it delivers anything more.
+    pub(crate) fn stop(&self, why: String) {
+        tracing::error!(node = %self.node(), why, "the node stops");
+        self.unusable.send_replace(Some(why));
+        self.end.cancel();
+    }
+
+    /// Redis has lost records although the connections stayed, so others may have taken this node's peers: every
+    /// claim is checked before another message comes in.
+    pub(crate) fn records_lost(&self) {
+        self.lease.was_lost();
+        self.health.records_lost();
     }
 
     /// How this shard is.

@@ -36,6 +36,10 @@ pub(crate) fn interpret(
         }
         Command::PublishToNode { .. } => {}
         Command::Probe { nonce } => shard.probe.on_published(nonce, reply.is_ok()),
+        Command::RenewLease { answer, .. } => {
+            // An error means that the renewal has given up.
+            let _ = answer.send(reply);
+        }
         Command::Flush(answer) => {
             // An error means that the caller has given up.
             let _ = answer.send(());

@@ -1,15 +1,16 @@
-//! Opens the connection that sends commands, and leaves Redis ready for them. Not the commands that follow
-//! (`pipelines`).
+//! Opens the connection that sends commands, takes the lease, and leaves Redis ready for commands. Not the commands that
+//! follow (`pipelines`).
 
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use redis::{AsyncConnectionConfig, Client, Pipeline, RedisResult, Value, aio::MultiplexedConnection};
+use redis::{AsyncConnectionConfig, Client, Pipeline, Value, aio::MultiplexedConnection};
+use switchboard_telemetry::RedisOp;
 use tokio::time::timeout;
 
-use super::super::state::Shard;
+use super::super::{lease::Renewal, state::Shard};
 use crate::redis::scripts::Scripts;
 
 /// How Redis knows one connection: number and address together, because numbers start over with Redis.
@@ -25,6 +26,20 @@ pub(super) struct Opened {
     pub(super) name: Option<ClientName>,
 }
 
+/// Why a connection could not be opened.
+pub(super) enum OpenError {
+    /// For people.
+    Failed(String),
+    /// Another run of this node holds the lease.
+    Foreign,
+}
+
+impl From<redis::RedisError> for OpenError {
+    fn from(error: redis::RedisError) -> Self {
+        Self::Failed(format!("Redis cannot be used: {error}"))
+    }
+}
+
 /// Waits, connects, ends the previous connection, loads the scripts and takes the lease; the error is for
 /// people.
 ///
@@ -34,19 +49,16 @@ pub(super) async fn open(
     shard: Arc<Shard>,
     wait: Duration,
     previous: Option<ClientName>,
-) -> Result<Opened, String> {
+) -> Result<Opened, OpenError> {
     tokio::select! {
         () = tokio::time::sleep(wait) => {}
         () = shard.publisher_retry.notified() => {}
     }
-    match timeout(shard.endpoint.connect_timeout * 2, connect(&shard, previous)).await {
-        Ok(Ok(opened)) => Ok(opened),
-        Ok(Err(error)) => Err(format!("Redis cannot be used: {error}")),
-        Err(_) => Err("Redis does not answer".to_owned()),
-    }
+    let opened = timeout(shard.endpoint.connect_timeout * 2, connect(&shard, previous)).await;
+    opened.unwrap_or_else(|_| Err(OpenError::Failed("Redis does not answer".to_owned())))
 }
 
-async fn connect(shard: &Shard, previous: Option<ClientName>) -> RedisResult<Opened> {
+async fn connect(shard: &Shard, previous: Option<ClientName>) -> Result<Opened, OpenError> {
     let endpoint = &shard.endpoint;
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(endpoint.connect_timeout))
@@ -73,10 +85,31 @@ async fn connect(shard: &Shard, previous: Option<ClientName>) -> RedisResult<Ope
     let at = Instant::now();
     let mut handshake = Pipeline::new();
     Scripts::load(&mut handshake);
-    shard.lease.write(&mut handshake);
-    handshake.query_async::<Vec<Value>>(&mut connection).await?;
-    shard.lease.renewed(at);
-    Ok(Opened { connection, name })
+    handshake.add_command(shard.lease.write(&shard.caller.scripts));
+    let replies = connection
+        .send_packed_commands(&handshake, 0, handshake.len())
+        .await?;
+    if let Some(Value::ServerError(error)) = replies
+        .iter()
+        .find(|reply| matches!(reply, Value::ServerError(_)))
+    {
+        shard.on_server_error(RedisOp::Lease, error);
+        let details = error.details().unwrap_or_default();
+        return Err(OpenError::Failed(format!(
+            "Redis cannot be used: {} {details}",
+            error.code()
+        )));
+    }
+    let renewal = replies.last().map(|reply| shard.lease.read(reply, at));
+    match renewal {
+        // A lease that is new after an outage is no surprise: every claim is made again.
+        Some(Ok(Renewal::Kept | Renewal::New)) => {
+            shard.health.accepted(RedisOp::Lease);
+            Ok(Opened { connection, name })
+        }
+        Some(Ok(Renewal::Foreign)) => Err(OpenError::Foreign),
+        Some(Err(_)) | None => Err(OpenError::Failed("what answers is not a Redis".to_owned())),
+    }
 }
 
 fn read_name(info: &Value) -> Option<ClientName> {

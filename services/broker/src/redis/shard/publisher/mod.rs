@@ -17,9 +17,9 @@ use switchboard_core::{BrokerError, BrokerEvents};
 use super::{health::ConnectionState, interpret::interpret, state::Shard};
 use crate::{
     queue::Receiver,
-    redis::{backoff::Backoff, command::Command},
+    redis::{backoff::Backoff, command::Command, periods::TAKE_LEASE_WITHIN},
 };
-use handshake::Opened;
+use handshake::{OpenError, Opened};
 use pipelines::{MAX_BATCH_COMMANDS, Pipelines};
 
 /// The publisher's task.
@@ -28,6 +28,10 @@ pub(crate) struct Publisher {
     events: Arc<dyn BrokerEvents>,
     queue: Receiver<Command>,
     incoming: Vec<Command>,
+    /// When another run of this node was first seen to hold the lease.
+    foreign_since: Option<Instant>,
+    /// Redis refused the last connection, so the next one may lead to another server.
+    is_elsewhere: bool,
 }
 
 impl Publisher {
@@ -37,6 +41,8 @@ impl Publisher {
             events,
             queue,
             incoming: Vec::with_capacity(MAX_BATCH_COMMANDS),
+            foreign_since: None,
+            is_elsewhere: false,
         }
     }
 
@@ -52,20 +58,30 @@ impl Publisher {
                 break;
             };
             wait = match attempt {
-                Err(why) => {
+                Err(error) => {
+                    self.is_elsewhere |= self.shard.health.is_refused();
+                    let why = match error {
+                        OpenError::Failed(why) => why,
+                        OpenError::Foreign => self.on_foreign_lease(),
+                    };
                     self.shard.health.set_publisher(ConnectionState::Down(why));
                     backoff.after_failure()
                 }
                 Ok(Opened { connection, name }) => {
                     previous = name;
                     let since = Instant::now();
+                    self.foreign_since = None;
+                    if std::mem::take(&mut self.is_elsewhere) {
+                        // The subscriber may have dialled before the name led to the new master.
+                        self.shard.subscriber_redial.notify_one();
+                    }
                     self.shard.tables.lock().claims.next_epoch();
                     self.shard.health.set_publisher(ConnectionState::Up);
                     self.shard.subscriber_retry.notify_one();
                     self.shard.claim_work.notify_one();
                     let why = self.serve(connection).await;
                     self.shard.health.set_publisher(ConnectionState::Down(why));
-                    backoff.after_connection(since)
+                    backoff.after_connection(Some(since))
                 }
             };
         }
@@ -73,6 +89,17 @@ impl Publisher {
         while self.queue.receive(&mut self.incoming, MAX_BATCH_COMMANDS).await > 0 {
             self.refuse_incoming();
         }
+    }
+
+    /// Another run of this node holds the lease. A run that has never held it waits, because the other one may be dead;
+    /// any other run stops.
+    fn on_foreign_lease(&mut self) -> String {
+        let since = *self.foreign_since.get_or_insert_with(Instant::now);
+        let why = self.shard.taken_name();
+        if self.shard.lease.was_held() || since.elapsed() >= TAKE_LEASE_WITHIN {
+            self.shard.stop(why.clone());
+        }
+        why
     }
 
     /// Answers queued commands with "unavailable" while `attempt` runs; `None` when the broker ends.
@@ -107,11 +134,14 @@ impl Publisher {
     async fn serve(&mut self, connection: MultiplexedConnection) -> String {
         let end = self.shard.end.clone();
         let mut pipelines = Pipelines::new(connection);
+        // A request that belongs to an earlier connection.
+        let _ = self.shard.publisher_redial.notified().now_or_never();
         let why = loop {
             pipelines.send_ready(&self.shard);
             tokio::select! {
                 biased;
                 () = end.cancelled() => break "the node is shutting down".to_owned(),
+                () = self.shard.publisher_redial.notified() => break "Redis has become a replica".to_owned(),
                 () = pipelines.first_answered(), if pipelines.is_in_flight() => {
                     if let Err(why) = self.finish_first(&mut pipelines) {
                         break why;
@@ -147,12 +177,18 @@ impl Publisher {
             return Ok(());
         };
         let took = batch.sent_at.elapsed();
-        warn_if_refused(&replies);
         for (command, reply) in batch.commands.into_iter().zip(replies) {
-            let is_ok = !matches!(reply, Value::ServerError(_));
-            self.shard
-                .telemetry
-                .redis_command(command.operation(), took, is_ok);
+            let op = command.operation();
+            let is_ok = if let Value::ServerError(error) = &reply {
+                if error.code() != "NOSCRIPT" {
+                    self.shard.on_server_error(op, error);
+                }
+                false
+            } else {
+                self.shard.health.accepted(op);
+                true
+            };
+            self.shard.telemetry.redis_command(op, took, is_ok);
             pipelines.extend(self.finish_one(command, reply));
         }
         Ok(())
@@ -168,24 +204,5 @@ impl Publisher {
             (command, Ok(reply))
         };
         interpret(command, reply, &self.shard, self.events.as_ref())
-    }
-}
-
-/// One line per pipeline, however many of its commands were refused.
-fn warn_if_refused(replies: &[Value]) {
-    let mut refused = replies.iter().filter_map(|reply| {
-        let Value::ServerError(error) = reply else {
-            return None;
-        };
-        (error.code() != "NOSCRIPT").then_some(error)
-    });
-    if let Some(first) = refused.next() {
-        let count = 1 + refused.count();
-        tracing::warn!(
-            count,
-            code = first.code(),
-            detail = first.details(),
-            "Redis refused commands"
-        );
     }
 }

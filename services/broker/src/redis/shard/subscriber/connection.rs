@@ -6,7 +6,6 @@ use switchboard_core::BrokerEvents;
 use tokio::sync::Notify;
 
 use super::super::state::Shard;
-use crate::keys;
 
 /// One connection.
 pub(super) struct Connection<'a> {
@@ -26,7 +25,7 @@ impl<'a> Connection<'a> {
             shard,
             events,
             generation,
-            node_channel: keys::node_channel(shard.node().as_str()),
+            node_channel: shard.caller.names.node_channel(shard.node().as_str()),
             node_channel_confirmed: Notify::new(),
             frames: AtomicU64::new(0),
         }

@@ -22,6 +22,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::FutureExt as _;
 use switchboard_core::BrokerEvents;
 use switchboard_telemetry::BusRebuild;
 use tokio::net::TcpStream;
@@ -36,6 +37,8 @@ pub(crate) async fn run(shard: Arc<Shard>, events: Arc<dyn BrokerEvents>) {
     let mut backoff = Backoff::default();
     let mut wait = Duration::ZERO;
     let mut generation: u64 = 0;
+    // A run that does not hold the lease must not receive for the node.
+    shard.lease.first_held.notified().await;
     loop {
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
@@ -48,19 +51,22 @@ pub(crate) async fn run(shard: Arc<Shard>, events: Arc<dyn BrokerEvents>) {
                 let since = Instant::now();
                 shard.health.subscriber_rebuilding();
                 let ended = run_one(&shard, events.as_ref(), generation, stream).await;
-                (ended, backoff.after_connection(since))
+                let worked_since = shard.health.is_subscriber_connected().then_some(since);
+                (ended, backoff.after_connection(worked_since))
             }
         };
         wait = next;
         shard.health.set_subscriber_connected(false);
         shard.tables.lock().subscriptions.lost();
         shard.report_subscriptions();
-        tracing::warn!(generation, reason = ?ended.reason, why = ended.why, "the pub/sub connection is rebuilt");
+        tracing::debug!(generation, reason = ?ended.reason, why = ended.why, "the pub/sub connection is rebuilt");
         shard.health.set_subscriber(match ended.reason {
             BusRebuild::Deaf => ConnectionState::Deaf,
-            BusRebuild::Connect | BusRebuild::Closed | BusRebuild::Overflow | BusRebuild::Protocol => {
-                ConnectionState::Down(ended.why)
-            }
+            BusRebuild::Connect
+            | BusRebuild::Closed
+            | BusRebuild::Overflow
+            | BusRebuild::Protocol
+            | BusRebuild::Replica => ConnectionState::Down(ended.why),
         });
         shard.telemetry.bus_rebuilt(ended.reason);
         // If Redis itself is gone, the publisher should find out now and not at its next command.
@@ -75,11 +81,14 @@ async fn run_one(shard: &Shard, events: &dyn BrokerEvents, generation: u64, stre
         shard.lease.check_begins();
         shard.tables.lock().pause();
     }
+    // A request that belongs to an earlier connection.
+    let _ = shard.subscriber_redial.notified().now_or_never();
     let connection = Connection::new(shard, events, generation);
     let (from_redis, to_redis) = stream.into_split();
     tokio::select! {
         ended = reader::run(&connection, from_redis) => ended,
         ended = writer::run(&connection, to_redis) => ended,
         ended = prober::run(&connection) => ended,
+        () = shard.subscriber_redial.notified() => Ended::new(BusRebuild::Replica, "Redis has become a replica"),
     }
 }

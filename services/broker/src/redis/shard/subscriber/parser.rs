@@ -1,8 +1,17 @@
 //! Reads a RESP2 pub/sub connection, one complete frame at a time, borrowed from the receive buffer. Not a
 //! general RESP parser: anything that cannot appear there is an error, and an error ends the connection.
 
-/// The largest payload accepted, in bytes; node envelopes are far smaller.
-pub(crate) const MAX_PAYLOAD_BYTES: usize = 1024 * 1024;
+/// The largest payload accepted, in bytes: the largest message of a client in its envelope.
+pub(crate) const MAX_PAYLOAD_BYTES: usize = MAX_MESSAGE_BYTES + MAX_ENVELOPE_HEAD_BYTES;
+
+/// The largest message of a client that nodes forward over Redis, in bytes.
+pub const MAX_MESSAGE_BYTES: usize = 1024 * 1024;
+
+/// Room for the part of an envelope before its payload: a node's and a peer's name, and fixed fields, in bytes.
+const MAX_ENVELOPE_HEAD_BYTES: usize = 1024;
+
+/// The largest payload that is skipped, in bytes: Redis itself takes no larger one.
+const MAX_SKIPPED_BYTES: usize = 512 * 1024 * 1024;
 
 /// The elements of every array: kind, channel, and payload or count.
 const ELEMENTS: i64 = 3;
@@ -10,11 +19,17 @@ const ELEMENTS: i64 = 3;
 /// The longest line without its payload: an error text, a length.
 const MAX_LINE_BYTES: usize = 1024;
 
+/// The end of a line and of a bulk string.
+const LINE_BREAK: &[u8] = b"\r\n";
+
 /// One frame from Redis.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Frame<'a> {
     /// A client published `payload` on `channel`.
     Message { channel: &'a [u8], payload: &'a [u8] },
+    /// A client published more than any node does on `channel`. The frame ends where the payload begins; `skip` bytes
+    /// follow that belong to it.
+    Oversized { channel: &'a [u8], skip: usize },
     /// A subscription is in force.
     Subscribed { channel: &'a [u8] },
     /// A subscription has ended.
@@ -72,7 +87,12 @@ impl<'a> Reader<'a> {
         let channel = complete!(self.bulk());
         match kind {
             b"message" => {
-                let payload = complete!(self.bulk());
+                let length = complete!(self.length());
+                if (MAX_PAYLOAD_BYTES + 1..=MAX_SKIPPED_BYTES).contains(&length) {
+                    let skip = length + LINE_BREAK.len();
+                    return Ok(Some(Frame::Oversized { channel, skip }));
+                }
+                let payload = complete!(self.text(length));
                 Ok(Some(Frame::Message { channel, payload }))
             }
             b"subscribe" | b"unsubscribe" => {
@@ -94,25 +114,36 @@ impl<'a> Reader<'a> {
     /// A bulk string; the null one, which an unsubscribe from nothing carries, reads as empty.
     fn bulk(&mut self) -> Parsed<&'a [u8]> {
         let (kind, line) = complete!(self.line());
-        if kind != b'$' {
-            return Err(ProtocolError("an element that is no bulk string"));
+        match (kind, line) {
+            (b'$', b"-1") => Ok(Some(&[])),
+            (b'$', line) => self.text(length(line)?),
+            _ => Err(ProtocolError("an element that is no bulk string")),
         }
-        let length = match number(line)? {
-            -1 => return Ok(Some(&[])),
-            length => usize::try_from(length).map_err(|_| ProtocolError("a negative length"))?,
-        };
+    }
+
+    /// The announced length of a bulk string, which is not null.
+    fn length(&mut self) -> Parsed<usize> {
+        match complete!(self.line()) {
+            (b'$', line) => length(line).map(Some),
+            _ => Err(ProtocolError("an element that is no bulk string")),
+        }
+    }
+
+    /// The text of a bulk string.
+    fn text(&mut self, length: usize) -> Parsed<&'a [u8]> {
         if length > MAX_PAYLOAD_BYTES {
-            return Err(ProtocolError("a payload over the limit"));
+            return Err(ProtocolError("a text over the limit"));
         }
-        let Some(rest) = self.buffer.get(self.at..).filter(|rest| rest.len() >= length + 2) else {
+        let whole = length + LINE_BREAK.len();
+        let Some(rest) = self.buffer.get(self.at..).filter(|rest| rest.len() >= whole) else {
             return Ok(None);
         };
-        let (bulk, rest) = rest.split_at(length);
-        if !rest.starts_with(b"\r\n") {
+        let (text, rest) = rest.split_at(length);
+        if !rest.starts_with(LINE_BREAK) {
             return Err(ProtocolError("a bulk string longer than announced"));
         }
-        self.at += length + 2;
-        Ok(Some(bulk))
+        self.at += whole;
+        Ok(Some(text))
     }
 
     /// A type byte and the rest of its line.
@@ -131,6 +162,10 @@ impl<'a> Reader<'a> {
             Some([]) | None => Err(ProtocolError("an empty line")),
         }
     }
+}
+
+fn length(digits: &[u8]) -> Result<usize, ProtocolError> {
+    usize::try_from(number(digits)?).map_err(|_| ProtocolError("a negative length"))
 }
 
 fn number(digits: &[u8]) -> Result<i64, ProtocolError> {
@@ -181,7 +216,8 @@ mod tests {
             &b"*2147483647\r\n"[..],
             b"*-1\r\n",
             b"*3\r\n:1\r\n",
-            b"*3\r\n$7\r\nmessage\r\n$2\r\nch\r\n$1048577\r\n",
+            b"*3\r\n$7\r\nmessage\r\n$2\r\nch\r\n$536870913\r\n",
+            b"*3\r\n$7\r\nmessage\r\n$1049601\r\n",
             b"*3\r\n$1\r\nxx\r\n",
             b"$2\r\nhi\r\n",
             b"\r\n",
@@ -193,10 +229,9 @@ mod tests {
     }
 
     #[test]
-    fn a_payload_may_have_a_mebibyte_and_a_line_a_kibibyte() {
+    fn a_payload_may_have_the_largest_envelope_and_a_line_a_kibibyte() {
         let head = |bytes: usize| format!("*3\r\n$7\r\nmessage\r\n$2\r\nch\r\n${bytes}\r\n");
-        assert_eq!(parse(head(1_048_576).as_bytes()), Ok(None));
-        assert!(parse(head(1_048_577).as_bytes()).is_err());
+        assert_eq!(parse(head(1_049_600).as_bytes()), Ok(None));
         let line = |bytes: usize| format!("-{}\r\n", "x".repeat(bytes - 3));
         assert_eq!(
             parse(line(1_024).as_bytes()).map(|frame| frame.unwrap().1),
@@ -205,6 +240,39 @@ mod tests {
         assert!(parse(line(1_025).as_bytes()).is_err());
         assert_eq!(parse(&[b'-'; 1_023]), Ok(None));
         assert!(parse(&[b'-'; 1_024]).is_err());
+    }
+
+    #[test]
+    fn a_payload_over_the_limit_is_skipped_with_its_line_break() {
+        let head = |bytes: usize| format!("*3\r\n$7\r\nmessage\r\n$2\r\nch\r\n${bytes}\r\n");
+        for bytes in [MAX_PAYLOAD_BYTES + 1, MAX_SKIPPED_BYTES] {
+            let head = head(bytes);
+            let oversized = Frame::Oversized {
+                channel: b"ch",
+                skip: bytes + 2,
+            };
+            assert_eq!(parse(head.as_bytes()), Ok(Some((oversized, head.len()))));
+        }
+    }
+
+    #[test]
+    fn an_envelope_of_the_largest_message_and_the_longest_names_fits() {
+        let name = "x".repeat(128);
+        let mid = switchboard_protocol::Mid {
+            session: switchboard_protocol::SessionId::from_bytes([1; 12]),
+            id: switchboard_protocol::MessageId::Client(u64::MAX),
+        };
+        let envelope = switchboard_protocol::Envelope {
+            kind: switchboard_protocol::MessageKind::Message,
+            mid,
+            prev: Some(u64::MAX),
+            trace: None,
+            origin: &name,
+            from: &format!("{name}/{name}"),
+            payload: &"1".repeat(MAX_MESSAGE_BYTES),
+        };
+        // A trace context has 25 bytes.
+        assert!(envelope.encode().len() + 25 <= MAX_PAYLOAD_BYTES);
     }
 
     #[test]

@@ -40,6 +40,7 @@ pub(super) async fn run(connection: &Connection<'_>) -> Ended {
     begin(connection).await;
     let mut missed = Missed::default();
     let mut late_since = None;
+    let mut was_received = false;
     let mut ticks = tokio::time::interval(PROBE_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -50,6 +51,7 @@ pub(super) async fn run(connection: &Connection<'_>) -> Ended {
         match probe(connection).await {
             ProbeOutcome::Received => {
                 missed = Missed::default();
+                was_received = true;
                 shard.health.set_subscriber(ConnectionState::Up);
             }
             ProbeOutcome::Missed => {
@@ -59,6 +61,10 @@ pub(super) async fn run(connection: &Connection<'_>) -> Ended {
                     shard.health.set_subscriber(ConnectionState::Deaf);
                 }
                 if missed.are_too_many() {
+                    if !was_received {
+                        // Not one came: this connection may lead to another server than the publisher's.
+                        shard.publisher_redial.notify_one();
+                    }
                     return Ended::new(BusRebuild::Deaf, "the node does not receive its own probes");
                 }
             }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::{Buf, Bytes, BytesMut};
-use switchboard_telemetry::BusRebuild;
+use switchboard_telemetry::{BusDrop, BusRebuild};
 use tokio::{io::AsyncReadExt, net::tcp::OwnedReadHalf};
 
 use super::{
@@ -15,7 +15,7 @@ use super::{
     ended::Ended,
     parser::{Frame, parse},
 };
-use crate::{keys, redis::probe_payload};
+use crate::redis::probe_payload;
 
 /// The receive buffer's usual size; a larger message makes it grow, and it shrinks again.
 const READ_BUFFER_BYTES: usize = 64 * 1024;
@@ -30,6 +30,8 @@ const REPORT_EVERY: Duration = Duration::from_millis(100);
 pub(super) async fn run(connection: &Connection<'_>, mut reader: OwnedReadHalf) -> Ended {
     let shard = connection.shard;
     let mut buffer = BytesMut::with_capacity(READ_BUFFER_BYTES);
+    // Bytes of an oversized payload that are still to come.
+    let mut skip = 0;
     let mut reported_at = Instant::now();
     loop {
         match reader.read_buf(&mut buffer).await {
@@ -44,8 +46,12 @@ pub(super) async fn run(connection: &Connection<'_>, mut reader: OwnedReadHalf) 
                 "the lease ran out; claims have to be checked first",
             );
         }
-        if let Err(ended) = handle_all(connection, &mut buffer).await {
-            return ended;
+        skip = skip_bytes(&mut buffer, skip);
+        if skip == 0 {
+            skip = match handle_all(connection, &mut buffer).await {
+                Ok(skip) => skip,
+                Err(ended) => return ended,
+            };
         }
         if buffer.is_empty() && buffer.capacity() > 4 * READ_BUFFER_BYTES {
             buffer = BytesMut::with_capacity(READ_BUFFER_BYTES);
@@ -58,18 +64,36 @@ pub(super) async fn run(connection: &Connection<'_>, mut reader: OwnedReadHalf) 
     }
 }
 
-async fn handle_all(connection: &Connection<'_>, buffer: &mut BytesMut) -> Result<(), Ended> {
+/// Drops up to `skip` bytes; returns how many are still to come.
+fn skip_bytes(buffer: &mut BytesMut, skip: usize) -> usize {
+    let here = skip.min(buffer.len());
+    buffer.advance(here);
+    skip - here
+}
+
+/// Handles every complete frame. Returns how many bytes are still to come of an oversized payload.
+async fn handle_all(connection: &Connection<'_>, buffer: &mut BytesMut) -> Result<usize, Ended> {
     let mut handled = 0;
     loop {
-        let length = match parse(buffer) {
+        let (length, skip) = match parse(buffer) {
+            Ok(Some((Frame::Oversized { channel, skip }, length))) => {
+                let why = format!("{skip} bytes on {}", channel.escape_ascii());
+                let telemetry = &connection.shard.telemetry;
+                telemetry.bus_message_dropped(BusDrop::Oversized, &why);
+                (length, skip)
+            }
             Ok(Some((frame, length))) => {
                 handle(connection, &frame)?;
-                length
+                (length, 0)
             }
-            Ok(None) => return Ok(()),
+            Ok(None) => return Ok(0),
             Err(error) => return Err(Ended::new(BusRebuild::Protocol, error.to_string())),
         };
         buffer.advance(length);
+        let skip = skip_bytes(buffer, skip);
+        if skip > 0 {
+            return Ok(skip);
+        }
         connection.frames.fetch_add(1, Ordering::Relaxed);
         handled += 1;
         if handled % FRAMES_PER_TURN == 0 {
@@ -80,12 +104,13 @@ async fn handle_all(connection: &Connection<'_>, buffer: &mut BytesMut) -> Resul
 
 fn handle(connection: &Connection<'_>, frame: &Frame<'_>) -> Result<(), Ended> {
     let (shard, node_channel) = (connection.shard, connection.node_channel.as_bytes());
+    let names = &shard.caller.names;
     match *frame {
         Frame::Message { channel, payload } if channel == node_channel => {
             on_node_message(connection, payload);
         }
         Frame::Message { channel, payload } => {
-            if let Some(peer) = keys::peer_of_channel(channel) {
+            if let Some(peer) = names.peer_of_channel(channel) {
                 // A copy of exactly the payload: a slice would keep the whole receive buffer alive for
                 // as long as one message waits in a slow receiver's queue.
                 connection
@@ -97,7 +122,7 @@ fn handle(connection: &Connection<'_>, frame: &Frame<'_>) -> Result<(), Ended> {
             connection.node_channel_confirmed.notify_one();
         }
         Frame::Subscribed { channel } => {
-            if let Some(peer) = keys::peer_of_channel(channel) {
+            if let Some(peer) = names.peer_of_channel(channel) {
                 if shard.tables.lock().subscribed(peer) {
                     shard.claim_work.notify_one();
                 }
@@ -111,13 +136,14 @@ fn handle(connection: &Connection<'_>, frame: &Frame<'_>) -> Result<(), Ended> {
             ));
         }
         Frame::Unsubscribed { channel } => {
-            if let Some(peer) = keys::peer_of_channel(channel) {
+            if let Some(peer) = names.peer_of_channel(channel) {
                 let channel = ChannelRef::Peer(peer);
                 shard.tables.lock().subscriptions.unsubscribed(channel);
                 wake_writer(connection);
             }
         }
-        Frame::Ok => {}
+        // Counted and skipped by the caller.
+        Frame::Oversized { .. } | Frame::Ok => {}
         Frame::Error(text) => {
             let why = format!("Redis refused a subscription: {}", text.escape_ascii());
             return Err(Ended::new(BusRebuild::Protocol, why));

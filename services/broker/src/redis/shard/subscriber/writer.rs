@@ -9,7 +9,7 @@ use super::{
     ended::Ended,
     resp::{write_command, write_header, write_word},
 };
-use crate::{keys, partition::Partition};
+use crate::{keys::Names, partition::Partition};
 
 /// The most channels in one SUBSCRIBE.
 const MAX_BATCH_CHANNELS: usize = 512;
@@ -33,14 +33,14 @@ pub(super) async fn run(connection: &Connection<'_>, mut writer: OwnedWriteHalf)
             if changes.is_empty() {
                 shard.subscription_changes.notified().await;
             } else {
-                encode(&changes, &mut out);
+                encode(&shard.caller.names, &changes, &mut out);
             }
         }
     }
 }
 
 /// At most one SUBSCRIBE and one UNSUBSCRIBE; no channel is in both.
-fn encode(changes: &[(Channel, Change)], out: &mut Vec<u8>) {
+fn encode(names: &Names, changes: &[(Channel, Change)], out: &mut Vec<u8>) {
     let mut name = Vec::new();
     for (change, command) in [
         (Change::Subscribe, &b"SUBSCRIBE"[..]),
@@ -53,16 +53,16 @@ fn encode(changes: &[(Channel, Change)], out: &mut Vec<u8>) {
             write_word(command, out);
             for (channel, _) in channels() {
                 name.clear();
-                write_name(channel, &mut name);
+                write_name(names, channel, &mut name);
                 write_word(&name, out);
             }
         }
     }
 }
 
-fn write_name(channel: &Channel, out: &mut Vec<u8>) {
+fn write_name(names: &Names, channel: &Channel, out: &mut Vec<u8>) {
     match channel {
-        Channel::Peer(key) => keys::write_channel(Partition::of(key.as_str()), key.as_str(), out),
+        Channel::Peer(key) => names.write_channel(Partition::of(key.as_str()), key.as_str(), out),
     }
 }
 
@@ -81,7 +81,7 @@ mod tests {
             (channel("acme/c"), Change::Subscribe),
         ];
         let mut out = Vec::new();
-        encode(&changes, &mut out);
+        encode(&Names::default(), &changes, &mut out);
         let text = String::from_utf8(out).unwrap();
         assert!(text.starts_with("*3\r\n$9\r\nSUBSCRIBE\r\n"), "{text}");
         assert!(text.contains("*2\r\n$11\r\nUNSUBSCRIBE\r\n"), "{text}");
@@ -93,7 +93,7 @@ mod tests {
     fn one_kind_of_change_is_one_command() {
         let bob = Channel::Peer(PeerKey::parse("acme/bob").unwrap());
         let mut out = Vec::new();
-        encode(&[(bob, Change::Unsubscribe)], &mut out);
+        encode(&Names::default(), &[(bob, Change::Unsubscribe)], &mut out);
         assert!(out.starts_with(b"*2\r\n$11\r\nUNSUBSCRIBE\r\n"));
     }
 }

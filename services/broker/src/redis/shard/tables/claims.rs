@@ -29,6 +29,14 @@ struct Entry {
 }
 
 impl Entry {
+    fn as_claim(&self, key: &PeerKey) -> LocalClaim {
+        LocalClaim {
+            key: key.clone(),
+            token: self.token,
+            fence: self.fence,
+        }
+    }
+
     /// Whether the background has to make the claim.
     fn is_due(&self, epoch: u32) -> bool {
         !self.is_attaching && self.confirmed_in != epoch
@@ -137,15 +145,21 @@ impl ClaimTable {
         self.list(|_, entry| entry.fence > 0)
     }
 
+    /// Up to `limit` standing claims behind the first `from`, which moves on to the next ones.
+    pub(crate) fn sample(&self, from: &mut usize, limit: usize) -> Vec<LocalClaim> {
+        if *from >= self.claims.len() {
+            *from = 0;
+        }
+        let stands = |entry: &Entry| entry.fence > 0 && entry.confirmed_in == self.epoch;
+        let claims = self.claims.iter().skip(*from).take(limit);
+        *from += limit;
+        let claims = claims.filter(|(_, entry)| stands(entry));
+        claims.map(|(key, entry)| entry.as_claim(key)).collect()
+    }
+
     fn list(&self, filter: impl Fn(&PeerKey, &Entry) -> bool) -> Vec<LocalClaim> {
         let claims = self.claims.iter().filter(|(key, entry)| filter(key, entry));
-        claims
-            .map(|(key, entry)| LocalClaim {
-                key: key.clone(),
-                token: entry.token,
-                fence: entry.fence,
-            })
-            .collect()
+        claims.map(|(key, entry)| entry.as_claim(key)).collect()
     }
 }
 
@@ -235,6 +249,33 @@ mod tests {
         table.leave_to_background(&alice(), S2);
         table.give_up(&alice(), S2, 0);
         assert_eq!(table.due(), 0);
+    }
+
+    #[test]
+    fn samples_visit_every_standing_claim_in_turn() {
+        let mut table = ClaimTable::default();
+        table.next_epoch();
+        for peer in 0..10 {
+            let key = PeerKey::parse(&format!("acme/p{peer}")).unwrap();
+            table.take(&key, token(S1));
+            table.confirm(&key, S1, 5, 1);
+        }
+        table.take(&alice(), token(S2));
+        let mut from = 0;
+        let mut visited = std::collections::BTreeSet::new();
+        for _ in 0..3 {
+            visited.extend(
+                table
+                    .sample(&mut from, 4)
+                    .into_iter()
+                    .map(|claim| claim.key.to_string()),
+            );
+        }
+        assert_eq!(visited.len(), 10, "not alice, whose claim is being made");
+        assert!(
+            !table.sample(&mut from, 4).is_empty(),
+            "and from the beginning again"
+        );
     }
 
     #[test]

@@ -1,0 +1,142 @@
+//! Records of runs that ended without a goodbye: one node at a time looks for dead runs and lets their records end within
+//! the resume window. Without it such a record would stay for ever, and sends to its peer would be queued. Not the
+//! proof for a single send (`interpret::locate`).
+
+use std::{sync::Arc, time::Duration};
+
+use redis::{Pipeline, Value};
+use tokio::time::sleep;
+
+use super::state::Shard;
+use crate::{
+    keys::Names,
+    redis::{
+        periods::{LEASE, millis},
+        pool,
+        scripts::Script,
+    },
+};
+
+/// How often each node looks for dead runs.
+const SWEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// Keys that Redis visits for one SCAN.
+const SCAN_COUNT: usize = 256;
+
+/// The pause between two SCANs: messages have to pass between them.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Dead runs that one sweep looks for, at most; the next one takes the others.
+const MAX_DEAD_RUNS: usize = 64;
+
+/// How long records of dead runs stay if no session of this node says how long sessions can be resumed.
+const DEFAULT_WINDOW: Duration = Duration::from_secs(60);
+
+/// Sweeps until it is dropped.
+pub(crate) async fn run(shard: Arc<Shard>) {
+    loop {
+        // Jitter: nodes that started together take turns.
+        sleep(SWEEP_EVERY.mul_f64(rand::random_range(0.8..=1.2))).await;
+        // A lease that is absent proves a death only if its node could have renewed it.
+        if shard.health.reachable_for(LEASE).is_err() {
+            continue;
+        }
+        if let Err(error) = sweep(&shard).await {
+            tracing::debug!(node = %shard.node(), %error, "the sweep for records of dead nodes was cut short");
+        }
+    }
+}
+
+async fn sweep(shard: &Shard) -> Result<(), String> {
+    let dead = find_dead_runs(shard).await?;
+    if dead.is_empty() || !lock(shard, "NX").await? {
+        return Ok(());
+    }
+    let mut cursor = "0".to_owned();
+    let mut orphans = 0;
+    loop {
+        let (next, records) = scan(shard, &cursor).await?;
+        orphans += orphan(shard, &records, &dead).await?;
+        if next == "0" {
+            break;
+        }
+        cursor = next;
+        sleep(PAUSE).await;
+        // Another node sweeps as well if this one was too slow; that harms nobody.
+        lock(shard, "XX").await?;
+    }
+    let mut pipeline = Pipeline::with_capacity(2);
+    pipeline.cmd("HDEL").arg(shard.caller.names.runs());
+    for run in &dead {
+        pipeline.arg(run);
+    }
+    pipeline.cmd("DEL").arg(shard.caller.names.sweep());
+    pool::query::<Vec<u64>>(&shard.pool, &pipeline).await?;
+    tracing::info!(node = %shard.node(), runs = dead.len(), orphans, "records of dead nodes end within the resume window");
+    Ok(())
+}
+
+/// The incarnations whose node's lease does not name them.
+async fn find_dead_runs(shard: &Shard) -> Result<Vec<String>, String> {
+    let mut pipeline = Pipeline::with_capacity(1);
+    pipeline.cmd("HGETALL").arg(shard.caller.names.runs());
+    let (runs,): (Vec<(String, String)>,) = pool::query(&shard.pool, &pipeline).await?;
+    let mut pipeline = Pipeline::with_capacity(runs.len());
+    for (_, node) in &runs {
+        pipeline.cmd("GET").arg(shard.caller.names.lease(node));
+    }
+    if runs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let leases: Vec<Option<String>> = pool::query(&shard.pool, &pipeline).await?;
+    let runs = runs.into_iter().zip(leases);
+    let dead = runs.filter(|((run, _), lease)| lease.as_ref() != Some(run));
+    Ok(dead.map(|((run, _), _)| run).take(MAX_DEAD_RUNS).collect())
+}
+
+/// Takes (`NX`) or keeps (`XX`) the lock of the sweep; whether that was possible.
+async fn lock(shard: &Shard, condition: &str) -> Result<bool, String> {
+    let mut pipeline = Pipeline::with_capacity(1);
+    pipeline
+        .cmd("SET")
+        .arg(shard.caller.names.sweep())
+        .arg(shard.lease.incarnation())
+        .arg(condition)
+        .arg("PX")
+        .arg(millis(LEASE));
+    let (taken,): (Value,) = pool::query(&shard.pool, &pipeline).await?;
+    Ok(taken != Value::Nil)
+}
+
+async fn scan(shard: &Shard, cursor: &str) -> Result<(String, Vec<String>), String> {
+    let mut pipeline = Pipeline::with_capacity(1);
+    pipeline
+        .cmd("SCAN")
+        .arg(cursor)
+        .arg("MATCH")
+        .arg(shard.caller.names.record_pattern())
+        .arg("COUNT")
+        .arg(SCAN_COUNT);
+    let (page,) = pool::query(&shard.pool, &pipeline).await?;
+    Ok(page)
+}
+
+/// Lets those of `records` end that belong to `dead` runs; how many there were.
+async fn orphan(shard: &Shard, records: &[String], dead: &[String]) -> Result<u64, String> {
+    if records.is_empty() {
+        return Ok(0);
+    }
+    let window = shard.resume_window().unwrap_or(DEFAULT_WINDOW);
+    let mut pipeline = Pipeline::with_capacity(records.len() + 1);
+    for (index, record) in records.iter().enumerate() {
+        // The first call makes Redis know the script.
+        let mut call = shard.caller.scripts.call(Script::Orphan, 2, index == 0);
+        call.arg(record)
+            .arg(Names::offline_queue_of(record))
+            .arg(millis(window))
+            .arg(dead);
+        pipeline.add_command(call);
+    }
+    let orphans: Vec<u64> = pool::query(&shard.pool, &pipeline).await?;
+    Ok(orphans.into_iter().sum())
+}

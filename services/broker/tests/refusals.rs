@@ -1,0 +1,191 @@
+//! A Redis that answers but takes no writes: the node says so, with the reason, and works again as soon as Redis does.
+
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::{Node, PATIENCE, claim, key, next_mid, redis_node, redis_server, until, until_presence};
+use switchboard_core::{BrokerError, BusState, Presence, SessionSnapshot};
+use switchboard_harness::{FaultProxy, RedisOptions, RedisServer, wait_until};
+
+/// Starts a Redis, or ends the test where there is none.
+macro_rules! redis {
+    () => {
+        match redis_server(RedisOptions::default()).await {
+            Some(redis) => redis,
+            None => return,
+        }
+    };
+}
+
+async fn ok(redis: &RedisServer, words: &[&str]) {
+    let _: String = redis.command(words).await.unwrap();
+}
+
+async fn until_refusing(node: &Node, code: &str) {
+    let took = until(code, PATIENCE, || {
+        let status = node.broker.status();
+        status.state != BusState::Up && status.detail.contains(code)
+    })
+    .await;
+    println!("{code} after {took:?}: {}", node.broker.status().detail);
+}
+
+#[tokio::test]
+async fn a_redis_that_takes_no_writes_is_named_and_clients_are_refused_until_it_does() {
+    let redis = redis!();
+    let n1 = redis_node("n1", &redis.url());
+    n1.is_up().await;
+    ok(&redis, &["CONFIG", "SET", "min-replicas-to-write", "1"]).await;
+    let newcomer = n1.broker.attach(&key("bob"), claim(1)).await;
+    assert_eq!(newcomer.map(|_| ()), Err(BrokerError::Refused));
+    until_refusing(&n1, "NOREPLICAS").await;
+    ok(&redis, &["CONFIG", "SET", "min-replicas-to-write", "0"]).await;
+    up_again(&n1).await;
+    assert!(n1.attach("bob", 1).await.confirmed);
+}
+
+#[tokio::test]
+async fn a_full_redis_is_named_and_keeps_the_lease() {
+    let redis = redis!();
+    let n1 = redis_node("n1", &redis.url());
+    n1.is_up().await;
+    ok(&redis, &["CONFIG", "SET", "maxmemory", "1"]).await;
+    until_refusing(&n1, "OOM").await;
+    for _ in 0..2 {
+        // A renewal sets the time to live anew.
+        let left_ms = async || redis.command::<u64>(&["PTTL", "sb:l:n1"]).await.ok();
+        let is_fresh = async || left_ms().await.filter(|left| *left > 9_500);
+        wait_until("the lease is renewed", PATIENCE, is_fresh)
+            .await
+            .unwrap();
+        let is_older = async || left_ms().await.filter(|left| *left <= 9_500);
+        wait_until("the lease gets older", PATIENCE, is_older)
+            .await
+            .unwrap();
+        assert_eq!(n1.broker.status().state, BusState::Refusing);
+    }
+    ok(&redis, &["CONFIG", "SET", "maxmemory", "0"]).await;
+    up_again(&n1).await;
+}
+
+async fn up_again(node: &Node) {
+    let took = until("it is up again", Duration::from_secs(2), || {
+        node.broker.status().state == BusState::Up
+    })
+    .await;
+    println!("up again after {took:?}");
+}
+
+#[tokio::test]
+async fn a_right_that_the_nodes_user_lacks_is_named() {
+    let redis = redis!();
+    let n1 = redis_node("n1", &redis.url());
+    n1.is_up().await;
+    ok(&redis, &["ACL", "SETUSER", "default", "-hset"]).await;
+    let newcomer = n1.broker.attach(&key("bob"), claim(1)).await;
+    assert_eq!(newcomer.map(|_| ()), Err(BrokerError::Refused));
+    until_refusing(&n1, "NOPERM").await;
+    ok(&redis, &["ACL", "SETUSER", "default", "+hset"]).await;
+    assert!(n1.attach("bob", 1).await.confirmed);
+    n1.is_up().await;
+}
+
+#[tokio::test]
+async fn the_documented_user_of_redis_has_every_right_that_nodes_need() {
+    let redis = redis!();
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/operating.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let line = page
+        .lines()
+        .find(|line| line.starts_with("ACL SETUSER switchboard"))
+        .unwrap();
+    ok(&redis, &line.split_whitespace().collect::<Vec<_>>()).await;
+    let url = format!("redis://switchboard:PASSWORD@127.0.0.1:{}", redis.port());
+    let (n1, n2) = (redis_node("n1", &url), redis_node("n2", &url));
+    n1.is_up().await;
+    n2.is_up().await;
+    common::detached(&n1, SessionSnapshot::default()).await;
+    assert_eq!(n2.locate("bob").await, Ok(Presence::Detached));
+    assert!(common::try_resume(&n2, common::token(1)).await.unwrap().confirmed);
+    n2.broker.touch(&key("bob"), common::session_id(1));
+    n2.broker.remove_stored(&key("bob"), common::session_id(1), 1, 1);
+    assert_eq!(n1.publish("bob", b"hello").await, Ok(1));
+    n2.broker.shutdown().await;
+    until_presence(&n1, "bob", &Presence::Detached).await;
+    let denied: String = redis.command(&["INFO", "stats"]).await.unwrap();
+    let denied = denied
+        .lines()
+        .filter(|line| line.starts_with("acl_access_denied"));
+    let denied: Vec<_> = denied
+        .map(str::trim)
+        .filter(|line| !line.ends_with(":0"))
+        .collect();
+    assert_eq!(denied, [""; 0]);
+}
+
+#[tokio::test]
+async fn after_a_failover_behind_one_name_the_nodes_dial_the_new_master_within_five_seconds() {
+    let (a, b) = (redis!(), redis!());
+    let name = FaultProxy::start(a.address()).await.unwrap();
+    let url = format!("redis://{}", name.address());
+    let (n1, n2) = (redis_node("n1", &url), redis_node("n2", &url));
+    n1.is_up().await;
+    n2.is_up().await;
+    n2.attach("bob", 1).await;
+    name.lead_to(b.address());
+    ok(&a, &["REPLICAOF", "127.0.0.1", &b.port().to_string()]).await;
+    let promoted = Instant::now();
+    let channels = async || -> usize {
+        let channels: Vec<String> = b.command(&["PUBSUB", "CHANNELS", "sb:*"]).await.unwrap();
+        channels.len()
+    };
+    while channels().await < 3 {
+        assert!(
+            promoted.elapsed() < Duration::from_secs(5),
+            "{:?}",
+            n2.broker.status()
+        );
+    }
+    until("bob receives", Duration::from_secs(5), || {
+        let _ = n1.broker.publish(next_mid(), &key("bob"), b"over b".to_vec());
+        n2.received(b"over b") > 0
+    })
+    .await;
+    n1.is_up().await;
+    n2.is_up().await;
+    let took = promoted.elapsed();
+    println!("healed {took:?} after the failover");
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    assert!(n1.attach("eve", 2).await.confirmed);
+}
+
+#[tokio::test]
+async fn a_lease_without_a_connection_of_its_own_is_renewed_by_the_publisher() {
+    let redis = redis!();
+    let proxy = FaultProxy::start(redis.address()).await.unwrap();
+    let n1 = redis_node("n1", &format!("redis://{}", proxy.address()));
+    n1.is_up().await;
+    n1.attach("bob", 1).await;
+    // The publisher connects first. From here on nobody connects, as at `maxclients`.
+    let publisher = proxy.connections().iter().map(|one| one.id).min().unwrap();
+    proxy.refuse(true);
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(12) {
+        for one in proxy.connections() {
+            if !one.subscribes && one.id != publisher {
+                proxy.cut(one.id);
+            }
+        }
+        let left: i64 = redis
+            .command::<String>(&["GET", "sb:l:n1"])
+            .await
+            .map_or(0, |_| 1);
+        assert_eq!(left, 1, "the lease lasts");
+        assert_eq!(n1.broker.status().state, BusState::Up);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(n1.takeovers().is_empty());
+}
