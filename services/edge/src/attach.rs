@@ -47,6 +47,12 @@ pub(crate) async fn serve<T: Transport, C: Codec>(admitted: Box<Admitted>, openi
     let end = connection.run(&mut transport).await;
     // Before the close handshake: the peer is free for its next connection at once.
     drop(connection);
+    // A connection whose session continues elsewhere has a successor, which needs the place at once.
+    let is_replaced = matches!(
+        end,
+        ConnectionEnd::ByNode(CloseCode::Replaced | CloseCode::Normal)
+    );
+    let permit = (!is_replaced).then_some(permit);
     Box::pin(transport.close(end)).await;
     drop(permit);
 }
