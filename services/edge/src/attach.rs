@@ -66,6 +66,7 @@ async fn attach<T: Transport, C: Codec>(
         grant,
         request,
         permit,
+        place,
         started,
     } = *admitted;
     let gauge = edge.telemetry.connection_opened(T::LABEL);
@@ -103,7 +104,7 @@ async fn attach<T: Transport, C: Codec>(
     say(&mut transport, &mut codec, &welcome).await?;
     edge.telemetry.connect_seconds(started.elapsed());
     let client = Client::new(edge, attachment, grant, codec, acks, ice_refresh_at_s);
-    let connection = Connection::new(client, early, gauge);
+    let connection = Connection::new(client, early, place, gauge);
     Some(Attached {
         transport,
         connection,
