@@ -4,8 +4,8 @@ import { copyFileSync, rmSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 
-// Names of methods that only the package itself calls; short names are smaller. Not one that users or the runtime know.
-const INTERNAL = /^(classify|drained|ended|fail|flush|isStable|probe|restore|settle|snapshot|welcomed)$/;
+// Names of methods and callbacks that only the package itself calls; short names are smaller. Not one that users or the runtime know.
+const INTERNAL = /^(classify|drained|ended|fail|flush|hide|isStable|probe|restore|settle|show|snapshot|start|wake|welcomed)$/;
 const SHARED = { bundle: true, format: 'esm', target: 'es2022', minify: true, mangleProps: INTERNAL, absWorkingDir: import.meta.dirname };
 
 /** Size of one bundle, minified and compressed, in bytes. */

@@ -12,7 +12,7 @@ use switchboard_telemetry::Telemetry;
 use crate::{
     broker::{error::BrokerError, interface::Broker},
     clock::Clock,
-    limits::Limits,
+    limits::{Limits, budgets::Budgets},
     observer::{NodeEvent, Observer},
     session::registry::Registry,
 };
@@ -20,6 +20,7 @@ use crate::{
 pub(crate) struct Context {
     pub(crate) node: NodeId,
     pub(crate) limits: Arc<Limits>,
+    pub(crate) budgets: Budgets,
     pub(crate) telemetry: Telemetry,
     pub(crate) registry: Registry,
     pub(crate) clock: Clock,
@@ -29,9 +30,11 @@ pub(crate) struct Context {
 
 impl Context {
     pub(crate) fn new(node: NodeId, limits: Limits, telemetry: Telemetry) -> Arc<Self> {
+        let limits = Arc::new(limits);
         Arc::new(Self {
             node,
-            limits: Arc::new(limits),
+            budgets: Budgets::new(&limits, &telemetry),
+            limits,
             telemetry,
             registry: Registry::new(),
             clock: Clock::new(),

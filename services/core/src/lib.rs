@@ -20,6 +20,7 @@ mod broker_events;
 mod clock;
 mod context;
 mod limits;
+mod memory;
 mod observer;
 mod rebalance;
 mod receive;
@@ -33,7 +34,7 @@ pub use broker::{
     Broker, BrokerError, BrokerEvents, BusState, BusStatus, Claim, ClaimOutcome, ClusterLoad, ConflictPolicy,
     Presence, PreviousOwner, Retention, StoreOutcome, StoredMessage,
 };
-pub use limits::Limits;
+pub use limits::{ConnectionPlace, Limits, PeerAccount};
 pub use observer::{NodeEvent, Observer};
 pub use rebalance::{MaxAge, Rebalance, RebalancePolicy, RebalanceRate, RebalanceRules};
 pub use receive::{AcceptedRanges, AckTo, Delivery, MAX_RANGES, Outgoing};
@@ -44,7 +45,8 @@ pub use records::{
 pub use router::Router;
 pub use send::{OutboxSlot, SendRequest, Sender};
 pub use session::{
-    AttachRequest, CommandEffect, CommandGate, OnDisconnect, Session, SessionSnapshot, Unacked,
+    AttachRequest, CommandEffect, CommandGate, OnDisconnect, SNAPSHOT_BYTES, Session, SessionSnapshot,
+    Unacked,
 };
 
 #[cfg(test)]

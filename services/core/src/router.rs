@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use switchboard_protocol::{NodeId, SessionId};
+use switchboard_protocol::{NodeId, PeerKey, SessionId};
 use switchboard_telemetry::Telemetry;
 
 use crate::{
@@ -12,7 +12,8 @@ use crate::{
         status::{BusState, BusStatus},
     },
     context::Context,
-    limits::Limits,
+    limits::{Limits, PeerAccount},
+    memory::Memory,
     observer::Observer,
     rebalance::candidates::Rebalance,
     receive::side::ReceiverSide,
@@ -30,6 +31,7 @@ pub struct Router {
     receiver: Arc<ReceiverSide>,
     lifecycle: Lifecycle,
     rebalance: Rebalance,
+    memory: Memory,
 }
 
 impl Router {
@@ -42,6 +44,7 @@ impl Router {
         Arc::new(Self {
             lifecycle: Lifecycle::new(Arc::clone(&cx), Arc::clone(&sender), Arc::clone(&receiver)),
             rebalance: Rebalance::new(Arc::clone(&cx)),
+            memory: Memory::new(Arc::clone(&cx)),
             sender,
             receiver,
             cx,
@@ -63,6 +66,17 @@ impl Router {
         if self.cx.broker().is_ok() {
             tokio::join!(self.receiver.run(), self.sender.run_retries());
         }
+    }
+
+    /// Whether memory is so scarce that new connections are to be refused.
+    #[must_use]
+    pub fn is_short_of_memory(&self) -> bool {
+        self.memory.is_short()
+    }
+
+    /// Compares the resident memory with `limits.memory_bytes` and acts; called about once a second.
+    pub fn observe_memory(&self, resident_bytes: u64) {
+        self.memory.observe(resident_bytes, &self.lifecycle);
     }
 
     /// The bounds of this node.
@@ -123,6 +137,12 @@ impl Router {
     /// The client of `session` has processed everything before `seq` and refuses `seq` as late.
     pub fn refused(&self, session: &Session, seq: u64) {
         self.receiver.refused(session, seq);
+    }
+
+    /// What `key` has of this node, over all its sessions.
+    #[must_use]
+    pub fn account(&self, key: &PeerKey) -> Arc<PeerAccount> {
+        self.cx.budgets.account(key, self.cx.now())
     }
 
     /// Sets the gauges that are computed only when somebody reads the metrics: it visits every session.

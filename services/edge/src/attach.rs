@@ -47,6 +47,12 @@ pub(crate) async fn serve<T: Transport, C: Codec>(admitted: Box<Admitted>, openi
     let end = connection.run(&mut transport).await;
     // Before the close handshake: the peer is free for its next connection at once.
     drop(connection);
+    // A connection whose session continues elsewhere has a successor, which needs the place at once.
+    let is_replaced = matches!(
+        end,
+        ConnectionEnd::ByNode(CloseCode::Replaced | CloseCode::Normal)
+    );
+    let permit = (!is_replaced).then_some(permit);
     Box::pin(transport.close(end)).await;
     drop(permit);
 }
@@ -60,6 +66,7 @@ async fn attach<T: Transport, C: Codec>(
         grant,
         request,
         permit,
+        place,
         started,
     } = *admitted;
     let gauge = edge.telemetry.connection_opened(T::LABEL);
@@ -97,7 +104,7 @@ async fn attach<T: Transport, C: Codec>(
     say(&mut transport, &mut codec, &welcome).await?;
     edge.telemetry.connect_seconds(started.elapsed());
     let client = Client::new(edge, attachment, grant, codec, acks, ice_refresh_at_s);
-    let connection = Connection::new(client, early, gauge);
+    let connection = Connection::new(client, early, place, gauge);
     Some(Attached {
         transport,
         connection,

@@ -8,6 +8,7 @@ mod demo;
 mod drain;
 mod files;
 mod loopback;
+mod memory;
 mod node;
 mod ops;
 mod readiness;

@@ -17,7 +17,7 @@ use crate::{
     demo,
     drain::DrainControl,
     files::FileLimit,
-    loopback,
+    loopback, memory,
     ops::{self, Ops, OpsAccess},
     readiness::Readiness,
     wanted::Wanted,
@@ -143,6 +143,9 @@ impl Node {
             // While it serves, not before: a node whose key server is away still takes the keys that it has.
             never = async { self.verifier.prefetch_keys().await; std::future::pending().await } => match never {},
             never = stopping => match never {},
+            () = memory::watch(&self.router, &self.telemetry) => {
+                anyhow::bail!("the watch of the memory stopped by itself")
+            }
             () = self.router.run() => anyhow::bail!("the router stopped by itself"),
             () = switchboard_edge::serve(Arc::clone(&self.edge), self.public, self.public_routes) => {
                 anyhow::bail!("the public port stopped by itself")

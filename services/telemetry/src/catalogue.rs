@@ -68,6 +68,7 @@ catalogue! {
     DUPLICATES_TOTAL = Kind::Counter, "switchboard_duplicates_dropped_total", [], "Repeated envelopes that the duplicate filter dropped.";
     GAPS_TOTAL = Kind::Counter, "switchboard_order_gaps_total", [], "Envelopes that arrived before an earlier envelope of the same sender.";
     OVERFLOWS_TOTAL = Kind::Counter, "switchboard_queue_overflows_total", ["queue"], "Times that a bounded queue had no room, by queue.";
+    BUDGET_REFUSALS_TOTAL = Kind::Counter, "switchboard_budget_refusals_total", ["budget", "scope"], "Sends and connections refused because a budget was used up, by budget and by whose it is.";
     CLIENT_ERRORS_TOTAL = Kind::Counter, "switchboard_command_errors_total", ["code"], "Client commands that the node rejected immediately, by error code.";
     SEND_QUEUE_BYTES = Kind::Gauge, "switchboard_send_queue_bytes", [], "Payload bytes accepted for clients of the node and not delivered yet.";
     QUEUED_TOTAL = Kind::Counter, "switchboard_messages_queued_total", [], "Sends stored in the offline queue of a detached peer.";
@@ -85,6 +86,9 @@ catalogue! {
     SUBSCRIPTIONS_DESIRED = Kind::Gauge, "switchboard_subscriptions_desired", [], "Channels that the node wants to be subscribed to.";
     SUBSCRIPTIONS_CONFIRMED = Kind::Gauge, "switchboard_subscriptions_confirmed", [], "Channels whose subscription Redis has confirmed.";
     LEASE_RENEWED = Kind::Gauge, "switchboard_lease_renewed_timestamp_seconds", [], "Time of the last lease renewal of the node, in seconds since the Unix epoch.";
+    MEMORY_LIMIT_BYTES = Kind::Gauge, "switchboard_memory_limit_bytes", [], "Resident memory that the node may use; 0: no limit.";
+    MEMORY_PRESSURE = Kind::Gauge, "switchboard_memory_pressure", [], "0: memory is sufficient; 1: the node refuses new connections; 2: it also ends sends and closes connections.";
+    MEMORY_SHED_TOTAL = Kind::Counter, "switchboard_memory_shed_total", ["what"], "Sends ended and connections closed because the memory of the node was nearly used up.";
     DRAINING = Kind::Gauge, "switchboard_draining", [], "1 while the node drains, else 0.";
     GOAWAYS_TOTAL = Kind::Counter, "switchboard_goaways_total", ["reason"], "Clients that the node asked to move, by reason.";
     CLUSTER_MEAN = Kind::Gauge, "switchboard_cluster_mean_connections", [], "Mean number of open connections per node, over the nodes that accept clients; 0 while unknown.";

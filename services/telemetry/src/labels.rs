@@ -55,6 +55,8 @@ labels! {
         NotAllowed = "not-allowed",
         /// The signing keys cannot be fetched.
         Keys = "keys",
+        /// The memory of the node is nearly used up.
+        Memory = "memory",
     }
 
     /// Why the public port refused a request, or a connection, before it looked at a token.
@@ -109,6 +111,34 @@ labels! {
         BusHandOff = "bus-hand-off",
         /// Peers and addresses whose connect rate a node remembers.
         ConnectPace = "connect-pace",
+    }
+
+    /// What a budget bounds.
+    Budget {
+        /// Bytes and number of the sends without an outcome.
+        Pending = "pending",
+        /// Bytes put into offline queues.
+        Stored = "stored",
+        /// Open connections.
+        Connections = "connections",
+    }
+
+    /// Whose budget it is.
+    BudgetScope {
+        /// One peer's, over all its sessions.
+        Peer = "peer",
+        /// One tenant's.
+        Tenant = "tenant",
+        /// The node's.
+        Node = "node",
+    }
+
+    /// What a node gives up to stay within its memory.
+    MemoryShed {
+        /// A send that had no outcome yet.
+        Send = "send",
+        /// A connection with a full send queue.
+        Connection = "connection",
     }
 
     /// A command to Redis.

@@ -24,10 +24,12 @@ pub use catalogue::{CATALOGUE, Kind, Metric};
 pub use coalesced::Coalesced;
 pub use connections::{ConnectionGuard, SessionGuard};
 pub use labels::{
-    BusDrop, BusRebuild, Goaway, HttpRefusal, Path, Queue, RedisOp, RefusalReason, ResumeOutcome, Transport,
+    Budget, BudgetScope, BusDrop, BusRebuild, Goaway, HttpRefusal, MemoryShed, Path, Queue, RedisOp,
+    RefusalReason, ResumeOutcome, Transport,
 };
 pub use logging::{LogFormat, TelemetryError, check_filter, init_logging};
 pub use otlp::OtlpConfig;
+pub use process::resident_bytes;
 pub use spans::MessageSpan;
 
 use metrics::Metrics;

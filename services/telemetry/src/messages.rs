@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use switchboard_protocol::{MessageKind, SendOutcome};
 
-use crate::{Path, Queue, Telemetry};
+use crate::{Budget, BudgetScope, MemoryShed, Path, Queue, Telemetry};
 
 impl Telemetry {
     /// A client sent a message in a frame of this size.
@@ -73,6 +73,29 @@ impl Telemetry {
     pub fn queue_overflow(&self, queue: Queue) {
         self.metrics.overflows[queue.index()].inc();
         tracing::debug!(queue = queue.as_str(), "bounded queue had no room");
+    }
+
+    /// A send or a connection was refused: that budget is used up.
+    pub fn budget_refused(&self, budget: Budget, scope: BudgetScope) {
+        self.metrics.budget_refusals[budget.index() * BudgetScope::ALL.len() + scope.index()].inc();
+        tracing::debug!(budget = budget.as_str(), scope = scope.as_str(), "budget used up");
+    }
+
+    /// The resident memory that the node may use; 0: no limit.
+    pub fn memory_limit(&self, bytes: u64) {
+        self.metrics
+            .memory_limit
+            .set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// How scarce memory is: 0 to 2, as the metric's help says.
+    pub fn memory_pressure(&self, level: i64) {
+        self.metrics.memory_pressure.set(level);
+    }
+
+    /// Sends were ended, or connections closed, to stay within the memory.
+    pub fn memory_shed(&self, what: MemoryShed, count: usize) {
+        self.metrics.memory_shed[what.index()].inc_by(count as u64);
     }
 
     /// A PUBLISH command carried this many acknowledgements.

@@ -10,8 +10,8 @@ use switchboard_protocol::{CloseCode, ErrorCode, MessageKind, SendOutcome};
 use crate::{
     catalogue::{self as c, Kind, Metric},
     labels::{
-        BusDrop, BusRebuild, Goaway, HttpRefusal, Path, Queue, RedisOp, RefusalReason, ResumeOutcome,
-        Transport,
+        Budget, BudgetScope, BusDrop, BusRebuild, Goaway, HttpRefusal, MemoryShed, Path, Queue, RedisOp,
+        RefusalReason, ResumeOutcome, Transport,
     },
     process::Process,
 };
@@ -52,6 +52,11 @@ pub(crate) struct Metrics {
     pub(crate) duplicates: IntCounter,
     pub(crate) gaps: IntCounter,
     pub(crate) overflows: Vec<IntCounter>,
+    /// By budget and scope: index `budget * scopes + scope`.
+    pub(crate) budget_refusals: Vec<IntCounter>,
+    pub(crate) memory_limit: IntGauge,
+    pub(crate) memory_pressure: IntGauge,
+    pub(crate) memory_shed: Vec<IntCounter>,
     pub(crate) command_errors: Vec<IntCounter>,
     pub(crate) ack_batch: Histogram,
     pub(crate) redis_seconds: Vec<Histogram>,
@@ -125,6 +130,10 @@ impl Metrics {
             duplicates: counter(r, &c::DUPLICATES_TOTAL)?,
             gaps: counter(r, &c::GAPS_TOTAL)?,
             overflows: counters(r, &c::OVERFLOWS_TOTAL, &Queue::ALL.map(Queue::as_str))?,
+            budget_refusals: budget_refusals(r)?,
+            memory_limit: gauge(r, &c::MEMORY_LIMIT_BYTES)?,
+            memory_pressure: gauge(r, &c::MEMORY_PRESSURE)?,
+            memory_shed: counters(r, &c::MEMORY_SHED_TOTAL, &MemoryShed::ALL.map(MemoryShed::as_str))?,
             command_errors: counters(r, &c::CLIENT_ERRORS_TOTAL, &ErrorCode::ALL.map(ErrorCode::as_str))?,
             ack_batch: histogram(r, &c::ACK_BATCH)?,
             redis_seconds: histograms(r, &c::REDIS_SECONDS, &RedisOp::ALL.map(RedisOp::as_str))?,
@@ -164,6 +173,17 @@ fn messages(registry: &Registry) -> Result<Vec<IntCounter>> {
                     outcome,
                 ])?);
             }
+        }
+    }
+    Ok(counters)
+}
+
+fn budget_refusals(registry: &Registry) -> Result<Vec<IntCounter>> {
+    let family = counter_family(registry, &c::BUDGET_REFUSALS_TOTAL)?;
+    let mut counters = Vec::with_capacity(Budget::ALL.len() * BudgetScope::ALL.len());
+    for budget in Budget::ALL {
+        for scope in BudgetScope::ALL {
+            counters.push(family.get_metric_with_label_values(&[budget.as_str(), scope.as_str()])?);
         }
     }
     Ok(counters)

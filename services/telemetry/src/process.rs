@@ -49,6 +49,12 @@ impl Process {
     }
 }
 
+/// The resident memory of this process in bytes; `None` where the system does not say.
+#[must_use]
+pub fn resident_bytes() -> Option<u64> {
+    u64::try_from(resident_pages()? * PAGE_BYTES).ok()
+}
+
 fn resident_pages() -> Option<i64> {
     std::fs::read_to_string("/proc/self/statm")
         .ok()?

@@ -389,3 +389,39 @@ async fn a_message_over_the_limit_costs_itself_and_nothing_that_waits() {
     let outcome = alice.outcome_of(waiting, PATIENCE).await.unwrap();
     assert_eq!(outcome, SendReport::delivered());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_send_before_a_violation_has_its_outcome_after_the_resume() {
+    let cluster = Cluster::start(1).await.unwrap();
+    let mut bob = cluster.connect(0, "bob").await.unwrap();
+    bob.send_frame(Message::Close(None)).await.unwrap();
+    bob.closed(PATIENCE).await.unwrap();
+    let mut alice = cluster.connect(0, "alice").await.unwrap();
+    let id = send(&mut alice, "bob", "1").await;
+    is_queued(&mut alice, id).await;
+    for _ in 0..10 {
+        alice.send_text("{").await.unwrap();
+    }
+    assert_eq!(alice.closed(PATIENCE).await.unwrap().0, 4400);
+    let mut again = resume(&cluster.nodes[0], "alice", AcksBy::Socket, &alice, 0).await;
+    assert!(again.welcome().resumed);
+    again
+        .send(MessageKind::Message, "bob", Some(id), &payload("1").unwrap())
+        .await
+        .unwrap();
+    let _bob = resume(&cluster.nodes[0], "bob", AcksBy::Socket, &bob, 0).await;
+    assert!(again.outcome_of(id, PATIENCE).await.unwrap().is_delivered());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_has_a_bounded_number_of_connections_and_a_replaced_one_returns_its_place() {
+    let cluster = Cluster::start_with(1, "[limits]\nconnections_per_peer = 2\n")
+        .await
+        .unwrap();
+    let mut latest = cluster.connect(0, "bob").await.unwrap();
+    for _ in 0..20 {
+        let newer = cluster.connect(0, "bob").await.unwrap();
+        assert_eq!(latest.closed(PATIENCE).await.unwrap().0, 4409);
+        latest = newer;
+    }
+}

@@ -263,7 +263,8 @@ export class Session extends Emitter<SessionEvents> {
       // A token may have ended on its way, so a second one is tried.
       if (status === 403 || (status === 401 && this.#tokensRefused++)) this.#end({ code: status, reason: message });
     }
-    return refusal ? refusal.retryAfterMs : 0;
+    // A client that knows another node asks that one.
+    return refusal && !this.#bases[1] ? refusal.retryAfterMs : 0;
   }
 
   #retry(atLeastMs?: number): void {

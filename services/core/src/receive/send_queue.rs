@@ -84,7 +84,7 @@ impl SendQueue {
             let sender = delivery.mid.session;
             let verdict = self
                 .filter
-                .classify(sender, id, prev, limits.senders_per_receiver, now);
+                .classify((sender, &delivery.from), id, prev, limits, now);
             match verdict {
                 DedupVerdict::Accept => {}
                 DedupVerdict::AlreadyQueued => return (OfferOutcome::AlreadyQueued, None),
@@ -99,7 +99,8 @@ impl SendQueue {
             return (OfferOutcome::Busy, None);
         }
         if let MessageId::Client(id) = delivery.mid.id {
-            self.filter.accept(delivery.mid.session, id, now);
+            self.filter
+                .accept(delivery.mid.session, Some(&delivery.from), id, now);
         }
         self.messages += 1;
         self.bytes += delivery.payload.len();
@@ -134,6 +135,21 @@ impl SendQueue {
         self.waker.take()
     }
 
+    /// Closes, and gives up what waits without writing it: the node has no memory for it. Returns the messages that
+    /// go back to their senders.
+    pub(crate) fn shed(&mut self) -> (Vec<(Mid, AckTo)>, Option<Waker>) {
+        self.closing.get_or_insert(CloseCode::TooSlow);
+        let mut undone = Vec::new();
+        for outgoing in std::mem::take(&mut self.waiting) {
+            if let Outgoing::Delivery(delivery) = outgoing {
+                self.messages -= 1;
+                self.bytes -= delivery.payload.len();
+                undone.push((delivery.mid, delivery.ack));
+            }
+        }
+        (undone, self.waker.take())
+    }
+
     /// The connection is gone: accepts nothing more and returns the messages that are not done.
     pub(crate) fn abandon(&mut self) -> Undelivered {
         self.closed = true;
@@ -149,11 +165,12 @@ impl SendQueue {
             }),
             MessageId::Node(_) => None,
         });
-        let snapshot = SessionSnapshot {
+        let mut snapshot = SessionSnapshot {
             last_seq: self.last_seq,
             tail: tail.collect(),
             accepted: self.filter.take_done(),
         };
+        snapshot.shorten();
         let waiting = waiting.into_iter().filter_map(|outgoing| match outgoing {
             Outgoing::Delivery(delivery) => Some((delivery.mid, delivery.ack)),
             Outgoing::Delivered(_) | Outgoing::Event(_) | Outgoing::Close(_) => None,

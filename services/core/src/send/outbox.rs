@@ -24,11 +24,25 @@ impl OutboxSlot {
         self.lock().as_ref().is_some_and(|outbox| outbox.is_full(limits))
     }
 
-    /// The receivers of these sends.
-    pub(crate) fn receivers(&self) -> Vec<PeerKey> {
+    /// The payload bytes of these sends.
+    pub(crate) fn bytes(&self) -> usize {
         let slot = self.lock();
-        let outbox = slot.iter();
-        outbox.flat_map(|outbox| outbox.streams.keys().cloned()).collect()
+        slot.as_ref()
+            .map_or(0, |outbox| outbox.bytes + outbox.queued_bytes)
+    }
+
+    /// Whether the stream to `to` is the one of that number.
+    pub(crate) fn has_stream(&self, to: &PeerKey, number: u64) -> bool {
+        let slot = self.lock();
+        let stream = slot.as_ref().and_then(|outbox| outbox.streams.get(to));
+        stream.is_some_and(|stream| stream.number == number)
+    }
+
+    /// The receivers of these sends, each with the number of its stream.
+    pub(crate) fn streams(&self) -> Vec<(PeerKey, u64)> {
+        let slot = self.lock();
+        let streams = slot.iter().flat_map(|outbox| &outbox.streams);
+        streams.map(|(to, stream)| (to.clone(), stream.number)).collect()
     }
 }
 
@@ -38,25 +52,35 @@ pub(crate) struct Outbox {
     streams: HashMap<PeerKey, Stream>,
     receivers: HashMap<u64, PeerKey>,
     bytes: usize,
-    /// Payload bytes of queued sends.
+    /// Sends that are, or were, in offline queues.
+    queued_messages: usize,
+    /// Their payload bytes.
     queued_bytes: usize,
 }
 
+/// Streams without a send that wait for their timers to be dropped, above which they are dropped at once.
+const MAX_EMPTY_STREAMS: usize = 1024;
+
 impl Outbox {
+    /// Only sends that end at their own deadline count: reading must go on within it. Sends in offline queues wait
+    /// much longer, and the peer's budget bounds them.
     fn is_full(&self, limits: &Limits) -> bool {
-        self.receivers.len() >= limits.pending_messages
+        self.receivers.len() - self.queued_messages >= limits.pending_messages
             || self.bytes >= limits.pending_bytes
-            || self.streams.len() >= limits.streams_per_session
     }
 
-    /// Adds a send to its stream: where, and whether the stream is new and needs a timer.
-    pub(crate) fn admit(&mut self, to: &PeerKey, pending: Pending) -> (&mut Stream, usize, bool) {
+    /// Adds a send to its stream: where, and the stream's number if it is new and needs a timer.
+    pub(crate) fn admit(&mut self, to: &PeerKey, pending: Pending) -> (&mut Stream, usize, Option<u64>) {
+        if self.streams.len() >= self.receivers.len() + MAX_EMPTY_STREAMS {
+            self.streams.retain(|_, stream| !stream.pending.is_empty());
+        }
         self.bytes += pending.payload.len();
         self.receivers.insert(pending.id, to.clone());
-        let is_new = !self.streams.contains_key(to);
+        let number = (!self.streams.contains_key(to)).then_some(pending.id);
         let stream = self.streams.entry_ref(to).or_default();
+        stream.number = number.unwrap_or(stream.number);
         let index = stream.insert(pending);
-        (stream, index, is_new)
+        (stream, index, number)
     }
 
     pub(crate) fn stream(&mut self, to: &PeerKey) -> Option<&mut Stream> {
@@ -86,6 +110,7 @@ impl Outbox {
             return false;
         };
         self.bytes -= bytes;
+        self.queued_messages += 1;
         self.queued_bytes += kept;
         true
     }
@@ -101,18 +126,26 @@ impl Outbox {
         queued.into_iter().filter_map(|id| self.finish(id)).count()
     }
 
+    /// The ids of all sends, in order.
+    pub(crate) fn ids(&self) -> Vec<u64> {
+        let mut ids: Vec<_> = self.receivers.keys().copied().collect();
+        ids.sort_unstable();
+        ids
+    }
+
     /// Takes out the send whose outcome is known; `None` if it was known before.
     pub(crate) fn finish(&mut self, id: u64) -> Option<Pending> {
         let to = self.receivers.remove(&id)?;
         let stream = self.streams.get_mut(&to)?;
         let index = stream.find(id)?;
         let pending = stream.pending.remove(index)?;
-        let bytes = if pending.was_queued {
-            &mut self.queued_bytes
+        let bytes = pending.payload.len();
+        if pending.was_queued {
+            self.queued_messages -= 1;
+            self.queued_bytes -= bytes;
         } else {
-            &mut self.bytes
-        };
-        *bytes -= pending.payload.len();
+            self.bytes -= bytes;
+        }
         Some(pending)
     }
 

@@ -28,6 +28,18 @@ pub(crate) fn finish(cx: &Context, sender: SessionId, id: u64, outcome: SendOutc
     forget_if_spent(cx, &*sender, slot.as_deref());
 }
 
+/// Ends all sends of `sender`: the node has no memory for them. Returns how many.
+pub(crate) fn end_all(cx: &Context, sender: &dyn Sender) -> usize {
+    let mut slot = sender.outbox().lock();
+    let ids = slot.as_ref().map(|outbox| outbox.ids()).unwrap_or_default();
+    for id in &ids {
+        let pending = slot.as_mut().and_then(|outbox| outbox.finish(*id));
+        report(cx, sender, pending, SendOutcome::Error(ErrorCode::RateLimited));
+    }
+    forget_if_spent(cx, sender, slot.as_deref());
+    ids.len()
+}
+
 /// Tells `sender`. Its outbox is still locked, so outcomes leave in order.
 pub(crate) fn report(cx: &Context, sender: &dyn Sender, pending: Option<Pending>, outcome: SendOutcome) {
     let Some(pending) = pending else { return };

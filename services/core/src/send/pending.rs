@@ -1,12 +1,15 @@
 //! One send without an outcome: how far it has come and when it is due. Plain state.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use switchboard_protocol::{ErrorCode, MessageKind, TraceContext};
 use switchboard_telemetry::Path;
 
-use crate::limits::Limits;
+use crate::limits::{Limits, PeerAccount, charge::PendingCharge};
 
 /// The longest wait between two transmissions: the backoff must not keep a receiver waiting that comes back.
 const MAX_RETRY_DELAY: Duration = Duration::from_secs(1);
@@ -37,9 +40,15 @@ pub(crate) struct Pending {
     pub(crate) path: Path,
     /// The outcome if the deadline comes first.
     pub(crate) at_deadline: ErrorCode,
+    /// No report of an offline queue moves the deadline beyond this.
+    last_deadline: Instant,
     attempts: u32,
     /// Its sender got `queued`.
     pub(crate) was_queued: bool,
+    /// Returns its bytes when it ends; none for a sender without an account.
+    charge: Option<PendingCharge>,
+    /// The bytes charged for its place in an offline queue. They stay charged when it ends: they leak out.
+    stored_bytes: Option<usize>,
 }
 
 /// How far a pending send has come.
@@ -66,6 +75,7 @@ impl Pending {
         kind: MessageKind,
         payload: Bytes,
         trace: Option<TraceContext>,
+        charge: Option<PendingCharge>,
         now: Instant,
         limits: &Limits,
     ) -> Self {
@@ -76,11 +86,14 @@ impl Pending {
             trace,
             accepted_at: now,
             deadline: now + limits.send_deadline,
+            last_deadline: now + limits.send_deadline + limits.resume_window + QUEUED_MARGIN,
             progress: Progress::Held,
             path: Path::Remote,
             at_deadline: ErrorCode::Timeout,
             attempts: 0,
             was_queued: false,
+            charge,
+            stored_bytes: None,
         }
     }
 
@@ -99,9 +112,36 @@ impl Pending {
         };
     }
 
+    /// Charges `bytes` for its place in an offline queue, unless that was done before; `false` if a budget is used
+    /// up.
+    pub(crate) fn charge_stored(
+        &mut self,
+        account: Option<&Arc<PeerAccount>>,
+        bytes: usize,
+        now: Instant,
+    ) -> bool {
+        let Some(account) = account.filter(|_| self.stored_bytes.is_none()) else {
+            return true;
+        };
+        let is_granted = account.charge_stored(bytes, now).is_ok();
+        self.stored_bytes = is_granted.then_some(bytes);
+        is_granted
+    }
+
+    /// It is in no offline queue. One that ever was has cost its place.
+    pub(crate) fn refund_stored(&mut self, account: Option<&Arc<PeerAccount>>) {
+        let bytes = self.stored_bytes.take_if(|_| !self.was_queued);
+        if let (Some(account), Some(bytes)) = (account, bytes) {
+            account.refund_stored(bytes);
+        }
+    }
+
     /// Notes that it could not be transmitted, or was refused.
     pub(crate) fn hold(&mut self, at_deadline: ErrorCode) {
-        self.at_deadline = at_deadline;
+        // Its sender got `queued`: whatever fails afterwards, it has expired.
+        if !self.was_queued {
+            self.at_deadline = at_deadline;
+        }
         self.progress = Progress::Held;
     }
 
@@ -117,6 +157,7 @@ impl Pending {
         let bytes = self.payload.len();
         if is_news && bytes > room {
             self.payload = Bytes::new();
+            self.charge.iter_mut().for_each(PendingCharge::drop_payload);
         }
         let kept = self.payload.len();
         self.progress = Progress::Queued {
@@ -124,7 +165,7 @@ impl Pending {
         };
         self.attempts = 1;
         self.at_deadline = ErrorCode::Expired;
-        self.deadline = now + kept_for + QUEUED_MARGIN;
+        self.deadline = (now + kept_for + QUEUED_MARGIN).min(self.last_deadline);
         is_news.then_some((bytes, kept))
     }
 

@@ -1,7 +1,7 @@
 //! What the broker reports on this node's sends, and what follows. Runs on the broker's reader, so nothing here
 //! waits.
 
-use switchboard_protocol::{ErrorCode, MessageId, Mid, PeerKey, SendOutcome};
+use switchboard_protocol::{ErrorCode, MessageId, Mid, PeerKey, SendOutcome, SessionId};
 use switchboard_telemetry::Queue;
 
 use super::{outcome, side::SenderSide, transmit::envelope};
@@ -35,6 +35,9 @@ impl SenderSide {
     pub(crate) fn on_stored(&self, mid: Mid, to: &PeerKey, outcome: Result<StoreOutcome, BrokerError>) {
         let MessageId::Client(id) = mid.id else { return };
         let (cx, sender) = (&*self.cx, mid.session);
+        if outcome.is_ok_and(|outcome| !matches!(outcome, StoreOutcome::Queued(_))) {
+            self.refund_stored(sender, id);
+        }
         match outcome {
             Ok(StoreOutcome::Offline) if cx.registry.attached(to.as_str()).is_none() => {
                 outcome::finish(cx, sender, id, SendOutcome::Error(ErrorCode::PeerOffline));
@@ -73,7 +76,7 @@ impl SenderSide {
         self.cx.broker()?.locate(mid, to)
     }
 
-    /// Puts a pending send into its receiver's offline queue.
+    /// Puts a pending send into its receiver's offline queue, unless that is over a budget: then the send ends.
     fn store(&self, mid: Mid, id: u64, to: &PeerKey) -> Result<(), BrokerError> {
         let cx = &*self.cx;
         let broker = cx.broker()?;
@@ -81,17 +84,21 @@ impl SenderSide {
             return Ok(());
         };
         let mut slot = sender.outbox().lock();
-        let stream = slot.as_mut().and_then(|outbox| outbox.stream_of(id));
-        let Some(stream) = stream else { return Ok(()) };
+        let Some(outbox) = slot.as_mut() else {
+            return Ok(());
+        };
+        let Some(stream) = outbox.stream_of(id) else {
+            return Ok(());
+        };
         let Some(index) = stream.find(id) else {
             return Ok(());
         };
         let prev = stream.prev(index);
-        let pending = stream.pending.get(index);
+        let pending = stream.pending.get_mut(index);
         let Some(pending) = pending.filter(|pending| !pending.is_queued()) else {
             return Ok(());
         };
-        broker.store(StoredMessage {
+        let message = StoredMessage {
             mid,
             id,
             from: sender.key().clone(),
@@ -100,7 +107,28 @@ impl SenderSide {
             is_urgent: pending.is_urgent(),
             window: cx.limits.resume_window,
             envelope: envelope(cx, &*sender, prev, pending).encode(),
-        })
+        };
+        if !pending.charge_stored(sender.account(), message.envelope.len(), cx.now()) {
+            let outcome = SendOutcome::Error(ErrorCode::RateLimited);
+            outcome::report(cx, &*sender, outbox.finish(id), outcome);
+            outcome::forget_if_spent(cx, &*sender, slot.as_deref());
+            return Ok(());
+        }
+        broker
+            .store(message)
+            .inspect_err(|_| pending.refund_stored(sender.account()))
+    }
+
+    /// Send `id` is in no offline queue: what was charged for it is returned.
+    fn refund_stored(&self, sender: SessionId, id: u64) {
+        let Some(sender) = self.cx.registry.sender(sender) else {
+            return;
+        };
+        let mut slot = sender.outbox().lock();
+        let stream = slot.as_mut().and_then(|outbox| outbox.stream_of(id));
+        if let Some(pending) = stream.and_then(|stream| stream.get_mut(id)) {
+            pending.refund_stored(sender.account());
+        }
     }
 
     /// The message waits for its receiver's resume.

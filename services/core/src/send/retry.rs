@@ -27,6 +27,9 @@ impl SenderSide {
             let Some(sender) = stream.sender.upgrade() else {
                 continue;
             };
+            if !sender.outbox().has_stream(&stream.to, stream.number) {
+                continue;
+            }
             if let Some(at) = self.retry_stream(&*sender, &stream.to, Instant::now()) {
                 self.schedule.arm(at, stream);
             }

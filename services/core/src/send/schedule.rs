@@ -14,6 +14,8 @@ use super::sender::Sender;
 pub(crate) struct StreamRef {
     pub(crate) sender: Weak<dyn Sender>,
     pub(crate) to: PeerKey,
+    /// The stream's number: a later stream to the same receiver has a timer of its own.
+    pub(crate) number: u64,
 }
 
 #[derive(Debug)]
@@ -40,7 +42,7 @@ impl Ord for Entry {
     }
 }
 
-/// Bounded by `streams_per_session` entries for each sender.
+/// Bounded by the streams of each sender, and by those it had before within their timers' delay.
 #[derive(Debug, Default)]
 pub(crate) struct Schedule {
     heap: Mutex<BinaryHeap<Reverse<Entry>>>,

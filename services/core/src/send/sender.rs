@@ -1,10 +1,11 @@
 //! Who sends, and hears the outcome: a session, or a part of the node itself that sends without a connection.
 
-use std::fmt::Debug;
+use std::{fmt::Debug, sync::Arc};
 
 use switchboard_protocol::{ErrorCode, PeerKey, SendOutcome, SessionId};
 
 use super::outbox::OutboxSlot;
+use crate::limits::PeerAccount;
 
 /// A sender. Every numbered send ends in exactly one call of [`Sender::on_outcome`].
 ///
@@ -18,6 +19,11 @@ pub trait Sender: Debug + Send + Sync {
 
     /// Its sends without an outcome.
     fn outbox(&self) -> &OutboxSlot;
+
+    /// To which its sends are charged; a part of the node itself has none.
+    fn account(&self) -> Option<&Arc<PeerAccount>> {
+        None
+    }
 
     /// The outcome of send `id`.
     fn on_outcome(&self, id: u64, outcome: SendOutcome);

@@ -7,8 +7,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use switchboard_protocol::{Envelope, ErrorCode, MessageId, MessageKind, Mid, PeerKey};
-use switchboard_telemetry::{MessageSpan, Queue};
+use switchboard_protocol::{Envelope, ErrorCode, MessageId, MessageKind, Mid, PeerKey, SendOutcome};
+use switchboard_telemetry::{MessageSpan, Path, Queue};
 
 use super::{
     outcome,
@@ -56,8 +56,8 @@ impl SenderSide {
         let span = self.cx.telemetry.span_receive(request.kind);
         match request.id {
             MessageId::Client(id) => {
-                if let Some((at, to)) = self.send_numbered(&**sender, id, request, &span) {
-                    self.arm(at, sender, to);
+                if let Some((at, to, number)) = self.send_numbered(&**sender, id, request, &span) {
+                    self.arm(at, sender, to, number);
                 }
             }
             MessageId::Node(_) => self.send_unnumbered(&**sender, request, &span),
@@ -66,8 +66,8 @@ impl SenderSide {
 
     /// Starts the timers of all streams of `sender`, whose outbox comes from an earlier connection.
     pub(crate) fn arm_streams<S: Sender + 'static>(&self, sender: &Arc<S>) {
-        for to in sender.outbox().receivers() {
-            self.arm(self.cx.now() + FIRST_RETRY_DELAY, sender, to);
+        for (to, number) in sender.outbox().streams() {
+            self.arm(self.cx.now() + FIRST_RETRY_DELAY, sender, to, number);
         }
     }
 
@@ -77,40 +77,50 @@ impl SenderSide {
         self.schedule.first()
     }
 
-    fn arm<S: Sender + 'static>(&self, at: Instant, sender: &Arc<S>, to: PeerKey) {
+    fn arm<S: Sender + 'static>(&self, at: Instant, sender: &Arc<S>, to: PeerKey, number: u64) {
         let sender: Weak<S> = Arc::downgrade(sender);
-        self.schedule.arm(at, StreamRef { sender, to });
+        self.schedule.arm(at, StreamRef { sender, to, number });
     }
 
-    /// If its stream is new, returns when the stream's timer must run.
+    /// If its stream is new, returns when the stream's timer must run, and its number.
     fn send_numbered(
         &self,
         sender: &dyn Sender,
         id: u64,
         request: SendRequest,
         span: &MessageSpan,
-    ) -> Option<(Instant, PeerKey)> {
+    ) -> Option<(Instant, PeerKey, u64)> {
         let cx = &*self.cx;
         let now = cx.now();
         sender.mark_active(cx.second(now));
         let SendRequest {
             to, kind, payload, ..
         } = request;
-        let pending = Pending::new(id, kind, payload, span.context(), now, &cx.limits);
         let mut slot = sender.outbox().lock();
-        let outbox = slot.get_or_insert_default();
-        if outbox.has(id) {
+        if slot.as_ref().is_some_and(|outbox| outbox.has(id)) {
             // The client repeats it after a reconnect, and it is still under way from here.
             return None;
         }
-        let (stream, index, is_new) = outbox.admit(&to, pending);
+        let account = sender.account();
+        let Ok(charge) = account
+            .map(|account| account.charge_pending(payload.len()))
+            .transpose()
+        else {
+            let outcome = SendOutcome::Error(ErrorCode::RateLimited);
+            cx.telemetry.send_ended(kind, Path::Remote, outcome);
+            sender.on_outcome(id, outcome);
+            return None;
+        };
+        let pending = Pending::new(id, kind, payload, span.context(), charge, now, &cx.limits);
+        let outbox = slot.get_or_insert_default();
+        let (stream, index, new_stream) = outbox.admit(&to, pending);
         cx.telemetry.pending_sends(1);
         if !stream.is_held
             && let TransmitOutcome::Done(outcome) = transmit(cx, sender, &to, stream, index, now)
         {
             outcome::report(cx, sender, outbox.finish(id), outcome);
         }
-        is_new.then_some((now + FIRST_RETRY_DELAY, to))
+        new_stream.map(|number| (now + FIRST_RETRY_DELAY, to, number))
     }
 
     /// Transmitted once: its sender hears of a failure, but of no success.

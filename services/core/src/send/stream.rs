@@ -9,6 +9,8 @@ use super::pending::Pending;
 #[derive(Debug, Default)]
 pub(crate) struct Stream {
     pub(crate) pending: VecDeque<Pending>,
+    /// The id with which it began: a timer of an earlier stream to the same receiver has another number.
+    pub(crate) number: u64,
     /// One was refused: those behind it wait for the timer, so their order is kept.
     pub(crate) is_held: bool,
 }

@@ -4,36 +4,23 @@
 //! The message rate counts commands that a client chose to send. Acknowledgements of messages that were written to it
 //! are free, because other peers decide how many come. Pings and other acknowledgements have a rate of their own.
 
-use governor::{
-    Quota, RateLimiter,
-    clock::{Clock, MonotonicClock},
-    middleware::NoOpMiddleware,
-    state::{InMemoryState, NotKeyed},
-};
-use std::num::NonZeroU32;
+use std::{sync::Arc, time::Duration};
+
 use switchboard_protocol::{
     CloseCode, Command, CommandError, ErrorCode, Event, Grant, MessageId, MessageKind, PeerKey, SendCommand,
 };
 
-use crate::limits::Limits;
+use crate::limits::{Limits, PeerAccount};
 
 /// A token that ends within this many seconds is announced with `expiring`.
 const EXPIRING_NOTICE_S: u64 = 60;
-
-/// Pings and idle acknowledgements of one connection in the long run: far above any heartbeat.
-const CONTROL_FRAMES_PER_SECOND: NonZeroU32 = NonZeroU32::new(100).unwrap();
-
-/// The same at once.
-const CONTROL_BURST_FRAMES: NonZeroU32 = NonZeroU32::new(400).unwrap();
-
-type Bucket = RateLimiter<NotKeyed, InMemoryState, MonotonicClock, NoOpMiddleware<std::time::Instant>>;
 
 /// One client's state between frames.
 #[derive(Debug)]
 pub struct CommandGate {
     grant: Grant,
-    messages: Bucket,
-    control: Bucket,
+    /// The rates of the peer, which all its sessions share.
+    account: Arc<PeerAccount>,
     last_id: u64,
     /// Everything up to this number was acknowledged.
     acked_seq: u64,
@@ -87,16 +74,12 @@ pub enum CommandEffect<'a> {
 }
 
 impl CommandGate {
-    /// A gate for the bearer of `grant`.
+    /// A gate for the bearer of `grant`, whose commands are charged to `account`.
     #[must_use]
-    pub fn new(grant: Grant, limits: &Limits) -> Self {
-        // A rate of zero would lock everybody out; the smallest rate is one.
-        let rate = NonZeroU32::new(limits.messages_per_second).unwrap_or(NonZeroU32::MIN);
-        let burst = NonZeroU32::new(limits.message_burst).unwrap_or(NonZeroU32::MIN);
+    pub const fn new(grant: Grant, account: Arc<PeerAccount>) -> Self {
         Self {
             grant,
-            messages: bucket(rate, burst),
-            control: bucket(CONTROL_FRAMES_PER_SECOND, CONTROL_BURST_FRAMES),
+            account,
             last_id: 0,
             acked_seq: 0,
             unnumbered: 0,
@@ -122,15 +105,15 @@ impl CommandGate {
         now_ms: u64,
         limits: &Limits,
     ) -> CommandEffect<'a> {
-        let bucket = match &decoded {
-            Ok(Command::Ack { seq, .. }) if self.is_first_ack((*seq).min(written_seq)) => None,
-            Ok(Command::Ack { .. } | Command::Ping { .. }) => Some(&self.control),
+        let granted = match &decoded {
+            Ok(Command::Ack { seq, .. }) if self.is_first_ack((*seq).min(written_seq)) => Ok(()),
+            Ok(Command::Ack { .. } | Command::Ping { .. }) => self.account.take_control(),
             Ok(Command::Send(_) | Command::Ice { .. } | Command::Renew { .. }) | Err(_) => {
-                Some(&self.messages)
+                self.account.take_command()
             }
         };
-        if let Some(retry_after_ms) = bucket.and_then(excess) {
-            return self.over_rate(id_of(&decoded), retry_after_ms, limits);
+        if let Err(wait) = granted {
+            return self.over_rate(id_of(&decoded), wait, limits);
         }
         let command = match decoded {
             Ok(command) => command,
@@ -154,9 +137,9 @@ impl CommandGate {
 
     /// Decides on one control frame of the transport, which has no answer of its own.
     pub fn on_control_frame(&mut self, limits: &Limits) -> CommandEffect<'static> {
-        match excess(&self.control) {
-            Some(retry_after_ms) => self.over_rate(None, retry_after_ms, limits),
-            None => CommandEffect::Nothing,
+        match self.account.take_control() {
+            Err(wait) => self.over_rate(None, wait, limits),
+            Ok(()) => CommandEffect::Nothing,
         }
     }
 
@@ -215,7 +198,7 @@ impl CommandGate {
         refuse(error.id, error.code, error.message)
     }
 
-    fn over_rate<'a>(&mut self, id: Option<u64>, retry_after_ms: u64, limits: &Limits) -> CommandEffect<'a> {
+    fn over_rate<'a>(&mut self, id: Option<u64>, wait: Duration, limits: &Limits) -> CommandEffect<'a> {
         self.strikes += 1;
         if self.strikes >= limits.rate_strikes {
             return CommandEffect::Close(CloseCode::RateLimited);
@@ -224,7 +207,7 @@ impl CommandGate {
             id,
             code: ErrorCode::RateLimited,
             message: ErrorCode::RateLimited.meaning().into(),
-            retry_after_ms: Some(retry_after_ms.max(1)),
+            retry_after_ms: Some(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1)),
         })
     }
 
@@ -287,17 +270,6 @@ impl CommandGate {
             expires_at.saturating_sub(EXPIRING_NOTICE_S)
         }
     }
-}
-
-fn bucket(rate: NonZeroU32, burst: NonZeroU32) -> Bucket {
-    RateLimiter::direct_with_clock(Quota::per_second(rate).allow_burst(burst), MonotonicClock)
-}
-
-/// How long to wait, in milliseconds, if the bucket has no room for one more.
-fn excess(bucket: &Bucket) -> Option<u64> {
-    let not_until = bucket.check().err()?;
-    let wait = not_until.wait_time_from(MonotonicClock.now());
-    Some(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX))
 }
 
 fn refuse<'a>(id: Option<u64>, code: ErrorCode, message: String) -> CommandEffect<'a> {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use switchboard_protocol::{AckOutcome, ErrorCode, MessageId};
+use switchboard_protocol::{AckOutcome, ErrorCode, MessageId, Mid};
 
 use super::{handle::Session, lifecycle::Lifecycle, request::OnDisconnect, snapshot::SessionSnapshot};
 use crate::{
@@ -49,6 +49,12 @@ impl Lifecycle {
     /// Takes from a connection that ends what it has not done: the senders transmit it again.
     pub(super) fn return_undelivered(&self, session: &Session) -> SessionSnapshot {
         let Undelivered { snapshot, undone } = session.abandon();
+        self.return_to_senders(undone);
+        snapshot
+    }
+
+    /// Their senders transmit these messages again, at once.
+    fn return_to_senders(&self, undone: Vec<(Mid, AckTo)>) {
         for (mid, ack) in undone {
             let MessageId::Client(id) = mid.id else { continue };
             match ack {
@@ -60,6 +66,10 @@ impl Lifecycle {
                 }
             }
         }
-        snapshot
+    }
+
+    /// Closes the connection of `session` and gives up what waits for it: the node has no memory for it.
+    pub(crate) fn shed(&self, session: &Session) {
+        self.return_to_senders(session.shed());
     }
 }

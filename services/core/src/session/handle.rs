@@ -17,7 +17,7 @@ use switchboard_protocol::{
 
 use super::snapshot::SessionSnapshot;
 use crate::{
-    limits::Limits,
+    limits::{Limits, PeerAccount},
     receive::{
         delivery::{AckTo, Delivery, Outgoing},
         in_flight::{InFlight, StoredBatch, Undelivered},
@@ -25,6 +25,9 @@ use crate::{
     },
     send::{outbox::OutboxSlot, sender::Sender},
 };
+
+/// When a client may send again whose send was refused because a budget is used up.
+const BUDGET_RETRY_AFTER_MS: u64 = 1_000;
 
 /// A session attached to this node, or one whose connection is gone and whose last sends are under way. Its
 /// connection, the registry and its senders share it.
@@ -38,6 +41,8 @@ pub struct Session {
     fence: AtomicU64,
     /// When it attached, in seconds of the node's clock.
     since_s: u32,
+    /// What its peer has of this node.
+    account: Arc<PeerAccount>,
     /// When it was last asked to move, likewise; 0: never.
     asked_s: AtomicU32,
     /// When it last sent or got a message, likewise; 0: never.
@@ -49,13 +54,21 @@ pub struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(key: PeerKey, id: SessionId, order: u64, fence: u64, since_s: u32) -> Arc<Self> {
+    pub(crate) fn new(
+        key: PeerKey,
+        id: SessionId,
+        order: u64,
+        fence: u64,
+        since_s: u32,
+        account: Arc<PeerAccount>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             key,
             id,
             order,
             fence: AtomicU64::new(fence),
             since_s,
+            account,
             asked_s: AtomicU32::new(0),
             active_s: AtomicU32::new(0),
             send_queue: Mutex::default(),
@@ -69,6 +82,12 @@ impl Session {
     #[must_use]
     pub fn key(&self) -> &PeerKey {
         &self.key
+    }
+
+    /// What its peer has of this node, over all its sessions.
+    #[must_use]
+    pub fn account(&self) -> &Arc<PeerAccount> {
+        &self.account
     }
 
     /// Its id.
@@ -131,6 +150,13 @@ impl Session {
     pub fn close(&self, code: CloseCode) {
         let waker = self.send_queue.lock().close(code);
         wake(waker);
+    }
+
+    /// Closes its connection without writing what waits; returns the messages that go back to their senders.
+    pub(crate) fn shed(&self) -> Vec<(Mid, AckTo)> {
+        let (undone, waker) = self.send_queue.lock().shed();
+        wake(waker);
+        undone
     }
 
     /// Asks its connection to find out whether the client is alive.
@@ -251,9 +277,21 @@ impl Sender for Session {
         &self.outbox
     }
 
+    fn account(&self) -> Option<&Arc<PeerAccount>> {
+        Some(&self.account)
+    }
+
     fn on_outcome(&self, id: u64, outcome: SendOutcome) {
         match outcome {
             SendOutcome::Delivered => self.push(Outgoing::Delivered(id)),
+            SendOutcome::Error(code @ ErrorCode::RateLimited) => self.push_event(Event::Error {
+                id: Some(id),
+                code,
+                message:
+                    "the budget of this peer, its tenant or the node is used up; wait for `retry_after_ms`"
+                        .into(),
+                retry_after_ms: Some(BUDGET_RETRY_AFTER_MS),
+            }),
             SendOutcome::Error(code) => self.push_event(Event::error(Some(id), code)),
         }
     }

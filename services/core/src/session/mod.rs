@@ -14,4 +14,4 @@ pub(crate) mod snapshot;
 pub use command_gate::{CommandEffect, CommandGate};
 pub use handle::Session;
 pub use request::{AttachRequest, OnDisconnect};
-pub use snapshot::{SessionSnapshot, Unacked};
+pub use snapshot::{SNAPSHOT_BYTES, SessionSnapshot, Unacked};

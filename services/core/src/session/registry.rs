@@ -122,6 +122,15 @@ impl Registry {
         self.others.write().remove(&id);
     }
 
+    /// All sessions attached at this moment, and those whose last sends are under way.
+    pub(crate) fn known(&self) -> Vec<Arc<Session>> {
+        let mut known = Vec::new();
+        for shard in &self.by_session {
+            known.extend(shard.lock().values().cloned());
+        }
+        known
+    }
+
     /// All sessions attached at this moment.
     pub(crate) fn all(&self) -> Vec<Arc<Session>> {
         self.select(|_| true)

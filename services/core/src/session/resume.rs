@@ -12,6 +12,10 @@ use super::{
 };
 use crate::{broker::claim::ClaimOutcome, send::sender::Sender as _};
 
+/// The highest number of an event that a client may have seen where no snapshot says it: what JSON carries exactly in
+/// every language. The numbers after it do not wrap.
+const MAX_SEEN: u64 = 1 << 53;
+
 impl Lifecycle {
     /// A session for a claim that this node has just got.
     pub(super) fn new_session(
@@ -21,8 +25,9 @@ impl Lifecycle {
         order: u64,
         claimed: &ClaimOutcome,
     ) -> Arc<Session> {
-        let since_s = self.cx.second(self.cx.now());
-        Session::new(key.clone(), token.session, order, claimed.fence, since_s)
+        let now = self.cx.now();
+        let (since_s, account) = (self.cx.second(now), self.cx.budgets.account(key, now));
+        Session::new(key.clone(), token.session, order, claimed.fence, since_s, account)
     }
 
     /// The claim of an earlier session succeeded: continues it.
@@ -48,6 +53,9 @@ impl Lifecycle {
             }
             session.inherit_outbox(&earlier);
         }
+        // A client cannot have seen what was never sent. Without a snapshot nobody knows how far the session got.
+        let sent = snapshot.as_ref().map_or(MAX_SEEN, |snapshot| snapshot.last_seq);
+        let seen = seen.min(sent);
         // With `acks=client` nothing is acknowledged to a sender that the client did not acknowledge. With
         // `acks=socket` something is lost if the last node wrote more than the client has, or cannot say.
         let gap = !acks && snapshot.as_ref().is_none_or(|snapshot| snapshot.last_seq > seen);

@@ -4,7 +4,7 @@ use switchboard_protocol::{
     CloseCode, DuplicatePolicy, ErrorCode, Event, Grant, MessageId, Patterns, Role, decode_command,
 };
 
-use super::harness::key;
+use super::harness::{account_with, key};
 use crate::{CommandEffect, CommandGate, Limits};
 
 const EXPIRES_AT: u64 = 1_000;
@@ -35,7 +35,7 @@ impl Gate {
     }
 
     fn with(limits: Limits) -> Self {
-        let gate = CommandGate::new(grant("alice", EXPIRES_AT), &limits);
+        let gate = CommandGate::new(grant("alice", EXPIRES_AT), account_with("alice", limits.clone()));
         Self { gate, limits }
     }
 
@@ -330,4 +330,23 @@ fn a_token_of_another_peer_or_a_bad_one_changes_nothing() {
         ));
     }
     assert_eq!(gate.gate.grant().expires_at, EXPIRES_AT);
+}
+
+#[test]
+fn all_sessions_of_a_peer_share_one_rate() {
+    let account = account_with(
+        "alice",
+        Limits {
+            messages_per_second: 1,
+            message_burst: 3,
+            ..Limits::default()
+        },
+    );
+    let taken = (0..11).filter(|_| {
+        let mut gate = CommandGate::new(grant("alice", EXPIRES_AT), std::sync::Arc::clone(&account));
+        let send = r#"{"type":"offer","to":"bob","id":1,"payload":1}"#;
+        let effect = gate.on_command(decode_command(send), 0, 7, &Limits::default());
+        said(&effect).starts_with("send")
+    });
+    assert_eq!(taken.count(), 3);
 }

@@ -4,17 +4,31 @@ use std::time::{Duration, Instant};
 
 use switchboard_protocol::SessionId;
 
+use super::harness::key;
 use crate::{
-    AcceptedRanges, SessionSnapshot, Unacked,
-    receive::duplicate_filter::{DedupVerdict, DuplicateFilter, FORGET_AFTER},
+    AcceptedRanges, Limits, SessionSnapshot, Unacked,
+    receive::duplicate_filter::{DedupVerdict, DuplicateFilter, FORGET_AFTER, SESSIONS_PER_SENDING_PEER},
 };
 
 const ALICE: SessionId = SessionId::from_bytes([1; 12]);
 const CAROL: SessionId = SessionId::from_bytes([2; 12]);
 const DAVE: SessionId = SessionId::from_bytes([3; 12]);
 
+fn senders(max: usize) -> Limits {
+    Limits {
+        senders_per_receiver: max,
+        ..Limits::default()
+    }
+}
+
+fn numbered(number: u16) -> SessionId {
+    let mut id = [0; 12];
+    id[..2].copy_from_slice(&number.to_be_bytes());
+    SessionId::from_bytes(id)
+}
+
 fn classify(filter: &mut DuplicateFilter, id: u64, prev: Option<u64>) -> DedupVerdict {
-    filter.classify(ALICE, id, prev, 8, Instant::now())
+    filter.classify((ALICE, &key("alice")), id, prev, &senders(8), Instant::now())
 }
 
 fn unacked(seq: u64, id: u64) -> Unacked {
@@ -29,7 +43,7 @@ fn unacked(seq: u64, id: u64) -> Unacked {
 fn a_repeated_message_differs_from_a_new_one_at_each_step() {
     let mut filter = DuplicateFilter::default();
     assert_eq!(classify(&mut filter, 3, None), DedupVerdict::Accept);
-    filter.accept(ALICE, 3, Instant::now());
+    filter.accept(ALICE, None, 3, Instant::now());
     assert_eq!(classify(&mut filter, 3, None), DedupVerdict::AlreadyQueued);
     filter.complete(ALICE, 3);
     assert_eq!(classify(&mut filter, 3, None), DedupVerdict::AlreadyDone);
@@ -48,7 +62,7 @@ fn to_classify_changes_nothing() {
 fn a_message_waits_for_the_one_before_it() {
     let mut filter = DuplicateFilter::default();
     assert_eq!(classify(&mut filter, 5, Some(4)), DedupVerdict::Gap);
-    filter.accept(ALICE, 4, Instant::now());
+    filter.accept(ALICE, None, 4, Instant::now());
     assert_eq!(classify(&mut filter, 5, Some(4)), DedupVerdict::Accept);
     assert_eq!(classify(&mut filter, 6, Some(5)), DedupVerdict::Gap);
 }
@@ -56,10 +70,10 @@ fn a_message_waits_for_the_one_before_it() {
 #[test]
 fn a_send_that_ended_in_an_error_does_not_block_those_behind_it() {
     let mut filter = DuplicateFilter::default();
-    filter.accept(ALICE, 4, Instant::now());
+    filter.accept(ALICE, None, 4, Instant::now());
     assert_eq!(classify(&mut filter, 6, None), DedupVerdict::Accept);
     assert_eq!(classify(&mut filter, 6, Some(4)), DedupVerdict::Accept);
-    filter.accept(ALICE, 6, Instant::now());
+    filter.accept(ALICE, None, 6, Instant::now());
     filter.complete(ALICE, 6);
     let late = classify(&mut filter, 5, None);
     assert_eq!(late, DedupVerdict::Late, "it must not come after them");
@@ -68,7 +82,7 @@ fn a_send_that_ended_in_an_error_does_not_block_those_behind_it() {
 #[test]
 fn a_refused_message_was_never_accepted() {
     let mut filter = DuplicateFilter::default();
-    (1..=2).for_each(|id| filter.accept(ALICE, id, Instant::now()));
+    (1..=2).for_each(|id| filter.accept(ALICE, None, id, Instant::now()));
     filter.refuse(ALICE, 1);
     filter.refuse(CAROL, 1);
     assert_eq!(classify(&mut filter, 1, None), DedupVerdict::Late);
@@ -78,7 +92,7 @@ fn a_refused_message_was_never_accepted() {
 #[test]
 fn done_ids_never_become_undone() {
     let mut filter = DuplicateFilter::default();
-    (1..=3).for_each(|id| filter.accept(ALICE, id, Instant::now()));
+    (1..=3).for_each(|id| filter.accept(ALICE, None, id, Instant::now()));
     filter.complete(ALICE, 3);
     filter.complete(ALICE, 1);
     assert_eq!(classify(&mut filter, 3, None), DedupVerdict::AlreadyDone);
@@ -87,8 +101,8 @@ fn done_ids_never_become_undone() {
 #[test]
 fn the_next_connection_knows_what_was_done_and_what_the_client_has_seen() {
     let mut filter = DuplicateFilter::default();
-    (1..=4).for_each(|id| filter.accept(ALICE, id, Instant::now()));
-    filter.accept(CAROL, 1, Instant::now());
+    (1..=4).for_each(|id| filter.accept(ALICE, None, id, Instant::now()));
+    filter.accept(CAROL, None, 1, Instant::now());
     filter.complete(ALICE, 2);
     let snapshot = SessionSnapshot {
         last_seq: 4,
@@ -112,25 +126,35 @@ fn the_next_connection_knows_what_was_done_and_what_the_client_has_seen() {
 fn senders_are_bounded_and_the_silent_ones_are_forgotten() {
     let mut filter = DuplicateFilter::default();
     let start = Instant::now();
-    filter.accept(ALICE, 1, start);
+    filter.accept(ALICE, None, 1, start);
     filter.complete(ALICE, 1);
-    let almost = start + FORGET_AFTER - Duration::from_nanos(1);
-    let mut carol = |now| filter.classify(CAROL, 1, None, 1, now);
+    let almost = start + Duration::from_secs(6) - Duration::from_nanos(1);
+    let mut carol = |now| filter.classify((CAROL, &key("carol")), 1, None, &senders(1), now);
     assert_eq!(carol(start), DedupVerdict::TooManySenders);
     assert_eq!(carol(almost), DedupVerdict::TooManySenders);
-    assert_eq!(carol(start + FORGET_AFTER), DedupVerdict::Accept);
+    assert_eq!(
+        carol(start + Duration::from_secs(6)),
+        DedupVerdict::Accept,
+        "nothing is under way"
+    );
 }
 
 #[test]
 fn a_sender_with_a_newer_message_is_not_silent() {
     let mut filter = DuplicateFilter::default();
     let start = Instant::now();
-    let later = start + FORGET_AFTER / 2;
+    let later = start + Duration::from_secs(1);
     for (id, now) in [(1, start), (2, later)] {
-        filter.accept(ALICE, id, now);
+        filter.accept(ALICE, None, id, now);
         filter.complete(ALICE, id);
     }
-    let verdict = filter.classify(CAROL, 1, None, 1, start + FORGET_AFTER);
+    let verdict = filter.classify(
+        (CAROL, &key("carol")),
+        1,
+        None,
+        &senders(1),
+        start + Duration::from_secs(6),
+    );
     assert_eq!(verdict, DedupVerdict::TooManySenders);
 }
 
@@ -138,15 +162,18 @@ fn a_sender_with_a_newer_message_is_not_silent() {
 fn as_many_senders_as_the_bound_says_are_known() {
     let mut filter = DuplicateFilter::default();
     let now = Instant::now();
-    filter.accept(ALICE, 1, now);
-    assert_eq!(filter.classify(CAROL, 1, None, 2, now), DedupVerdict::Accept);
-    filter.accept(CAROL, 1, now);
+    filter.accept(ALICE, None, 1, now);
     assert_eq!(
-        filter.classify(DAVE, 1, None, 2, now),
+        filter.classify((CAROL, &key("carol")), 1, None, &senders(2), now),
+        DedupVerdict::Accept
+    );
+    filter.accept(CAROL, None, 1, now);
+    assert_eq!(
+        filter.classify((DAVE, &key("dave")), 1, None, &senders(2), now),
         DedupVerdict::TooManySenders
     );
     assert_eq!(
-        filter.classify(ALICE, 2, None, 2, now),
+        filter.classify((ALICE, &key("alice")), 2, None, &senders(2), now),
         DedupVerdict::Accept,
         "a known sender needs no room"
     );
@@ -156,10 +183,10 @@ fn as_many_senders_as_the_bound_says_are_known() {
 fn a_sender_with_a_message_in_the_send_queue_is_never_forgotten() {
     let mut filter = DuplicateFilter::default();
     let start = Instant::now();
-    filter.accept(ALICE, 1, start);
+    filter.accept(ALICE, None, 1, start);
     let later = start + 2 * FORGET_AFTER;
     assert_eq!(
-        filter.classify(CAROL, 1, None, 1, later),
+        filter.classify((CAROL, &key("carol")), 1, None, &senders(1), later),
         DedupVerdict::TooManySenders
     );
 }
@@ -168,12 +195,51 @@ fn a_sender_with_a_message_in_the_send_queue_is_never_forgotten() {
 fn silent_senders_stay_known_while_there_is_room() {
     let mut filter = DuplicateFilter::default();
     let start = Instant::now();
-    filter.accept(ALICE, 1, start);
+    filter.accept(ALICE, None, 1, start);
     filter.complete(ALICE, 1);
     let later = start + 2 * FORGET_AFTER;
-    assert_eq!(filter.classify(CAROL, 1, None, 8, later), DedupVerdict::Accept);
     assert_eq!(
-        filter.classify(ALICE, 1, None, 8, later),
+        filter.classify((CAROL, &key("carol")), 1, None, &senders(8), later),
+        DedupVerdict::Accept
+    );
+    assert_eq!(
+        filter.classify((ALICE, &key("alice")), 1, None, &senders(8), later),
         DedupVerdict::AlreadyDone
     );
+}
+
+#[test]
+fn one_peer_with_many_sessions_has_a_share_of_the_table_and_others_are_taken() {
+    let mut filter = DuplicateFilter::default();
+    let (limits, now) = (senders(64), Instant::now());
+    let mallory = key("mallory");
+    let taken = (0..4096).filter(|number| {
+        let sender = numbered(*number);
+        let verdict = filter.classify((sender, &mallory), 1, None, &limits, now);
+        if verdict == DedupVerdict::Accept {
+            filter.accept(sender, Some(&mallory), 1, now);
+            filter.complete(sender, 1);
+        }
+        verdict == DedupVerdict::Accept
+    });
+    assert_eq!(taken.count(), SESSIONS_PER_SENDING_PEER);
+    let carol = filter.classify((CAROL, &key("carol")), 1, None, &limits, now);
+    assert_eq!(carol, DedupVerdict::Accept);
+    let later = now + Duration::from_secs(6);
+    let again = filter.classify((numbered(5000), &mallory), 1, None, &limits, later);
+    assert_eq!(again, DedupVerdict::Accept, "its oldest idle session gives way");
+}
+
+#[test]
+fn a_session_that_repeats_is_not_idle() {
+    let mut filter = DuplicateFilter::default();
+    let start = Instant::now();
+    filter.accept(ALICE, None, 1, start);
+    filter.complete(ALICE, 1);
+    let at = |seconds| start + Duration::from_secs(seconds);
+    let alice = key("alice");
+    let repeated = filter.classify((ALICE, &alice), 1, None, &senders(1), at(5));
+    assert_eq!(repeated, DedupVerdict::AlreadyDone);
+    let carol = filter.classify((CAROL, &key("carol")), 1, None, &senders(1), at(7));
+    assert_eq!(carol, DedupVerdict::TooManySenders);
 }

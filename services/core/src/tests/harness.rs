@@ -18,8 +18,8 @@ use switchboard_telemetry::Telemetry;
 
 use crate::{
     AttachRequest, Attachment, Broker, BrokerError, BrokerEvents as _, BusState, BusStatus, Claim,
-    ClaimOutcome, ClusterLoad, Limits, Outgoing, Presence, PreviousOwner, Retention, Router, SendRequest,
-    Session, StoreOutcome, StoredMessage,
+    ClaimOutcome, ClusterLoad, Limits, Outgoing, PeerAccount, Presence, PreviousOwner, Retention, Router,
+    SendRequest, Session, StoreOutcome, StoredMessage, limits::budgets::Budgets,
 };
 
 /// What a node asked of the bus.
@@ -256,6 +256,16 @@ pub(super) fn offer(to: &str, id: u64, payload: &'static str) -> SendRequest {
 
 pub(super) fn key(name: &str) -> PeerKey {
     PeerKey::parse(&format!("default/{name}")).unwrap()
+}
+
+/// An account of its own for the peer `name`.
+pub(super) fn account(name: &str) -> Arc<PeerAccount> {
+    account_with(name, Limits::default())
+}
+
+pub(super) fn account_with(name: &str, limits: Limits) -> Arc<PeerAccount> {
+    let budgets = Budgets::new(&Arc::new(limits), &Telemetry::new("n1"));
+    budgets.account(&key(name), Instant::now())
 }
 
 /// Takes everything that waits for `of`'s socket, without saying that it was written.

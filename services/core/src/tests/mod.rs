@@ -2,12 +2,15 @@
 
 mod acks;
 mod attach;
+mod budgets;
 mod candidates;
 mod command_gate;
 mod delivery;
 mod duplicate_filter;
+mod endings;
 mod faults;
 mod harness;
+mod memory;
 mod metrics;
 mod model;
 mod observer;
@@ -20,3 +23,4 @@ mod schedule;
 mod send_queue;
 mod senders;
 mod sessions;
+mod snapshot;

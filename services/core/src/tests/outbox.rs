@@ -22,12 +22,20 @@ const WINDOW: Duration = Duration::from_secs(60);
 
 fn pending(id: u64, bytes: usize, now: Instant) -> Pending {
     let payload = Bytes::from(vec![b'1'; bytes]);
-    Pending::new(id, MessageKind::Offer, payload, None, now, &Limits::default())
+    Pending::new(
+        id,
+        MessageKind::Offer,
+        payload,
+        None,
+        None,
+        now,
+        &Limits::default(),
+    )
 }
 
 fn admit(outbox: &mut Outbox, to: &str, id: u64, bytes: usize) -> (usize, bool) {
-    let (_, index, is_new) = outbox.admit(&key(to), pending(id, bytes, Instant::now()));
-    (index, is_new)
+    let (_, index, new_stream) = outbox.admit(&key(to), pending(id, bytes, Instant::now()));
+    (index, new_stream.is_some())
 }
 
 /// When `pending` is due, in milliseconds after `now`; `None`: at once.
@@ -67,7 +75,7 @@ fn a_send_is_due_at_the_exact_instant() {
     assert!(!send.is_due(now + QUEUED_RETRY_DELAY - MS));
     assert!(send.is_due(now + QUEUED_RETRY_DELAY));
     send.hold(ErrorCode::QueueFull);
-    assert_eq!((send.is_due(now), send.at_deadline), (true, ErrorCode::QueueFull));
+    assert_eq!((send.is_due(now), send.at_deadline), (true, ErrorCode::Expired));
 }
 
 #[test]
@@ -220,19 +228,18 @@ fn a_refused_message_holds_those_behind_it_and_no_other() {
     assert_eq!(stream.get_mut(4).unwrap().at_deadline, ErrorCode::QueueFull);
 }
 
-fn is_full(slot: &OutboxSlot, messages: usize, bytes: usize, streams: usize) -> bool {
+fn is_full(slot: &OutboxSlot, messages: usize, bytes: usize) -> bool {
     slot.is_full(&Limits {
         pending_messages: messages,
         pending_bytes: bytes,
-        streams_per_session: streams,
         ..Limits::default()
     })
 }
 
 #[test]
-fn an_outbox_is_full_of_messages_of_bytes_or_of_streams() {
+fn an_outbox_is_full_of_messages_or_of_bytes_and_never_of_receivers() {
     let slot = OutboxSlot::default();
-    assert!(!is_full(&slot, 1, 1, 1));
+    assert!(!is_full(&slot, 1, 1));
     {
         let mut slot = slot.lock();
         let outbox = slot.get_or_insert_default();
@@ -240,13 +247,12 @@ fn an_outbox_is_full_of_messages_of_bytes_or_of_streams() {
         admit(outbox, "bob", 2, 10);
         admit(outbox, "carol", 3, 10);
     }
-    assert!(!is_full(&slot, 4, 31, 3));
-    assert!(is_full(&slot, 3, 31, 3), "messages");
-    assert!(is_full(&slot, 4, 30, 3), "bytes");
-    assert!(is_full(&slot, 4, 31, 2), "streams");
-    let mut receivers = slot.receivers();
-    receivers.sort_by_key(ToString::to_string);
-    assert_eq!(receivers, [key("bob"), key("carol")]);
+    assert!(!is_full(&slot, 4, 31));
+    assert!(is_full(&slot, 3, 31), "messages");
+    assert!(is_full(&slot, 4, 30), "bytes");
+    let mut streams = slot.streams();
+    streams.sort_by_key(|(_, number)| *number);
+    assert_eq!(streams, [(key("bob"), 1), (key("carol"), 3)]);
 }
 
 #[test]
@@ -261,13 +267,13 @@ fn bytes_come_back_with_the_outcome_and_queued_ones_do_not_count() {
         assert!(!outbox.mark_queued(1, WINDOW, &limits, now), "no news");
         assert!(!outbox.mark_queued(9, WINDOW, &limits, now), "no such send");
     });
-    assert!(is_full(&slot, 9, 20, 9) && !is_full(&slot, 9, 21, 9));
+    assert!(is_full(&slot, 9, 20) && !is_full(&slot, 9, 21));
     with(&|outbox| {
         assert_eq!(outbox.finish(1).map(|pending| pending.id), Some(1));
         assert!(outbox.finish(1).is_none(), "it ended before");
         assert!(outbox.has(2) && !outbox.has(1));
     });
-    assert!(is_full(&slot, 9, 20, 9) && !is_full(&slot, 9, 21, 9));
+    assert!(is_full(&slot, 9, 20) && !is_full(&slot, 9, 21));
     with(&|outbox| {
         assert!(!outbox.drop_if_empty(&key("bob")));
         assert!(!outbox.is_empty());
@@ -275,7 +281,7 @@ fn bytes_come_back_with_the_outcome_and_queued_ones_do_not_count() {
         assert!(outbox.is_empty());
         assert!(outbox.drop_if_empty(&key("bob")) && outbox.drop_if_empty(&key("bob")));
     });
-    assert!(!is_full(&slot, 1, 1, 1));
+    assert!(!is_full(&slot, 1, 1));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use switchboard_protocol::{PeerKey, SessionId};
 
+use super::harness::account;
 use crate::{
     Session,
     session::registry::{MIN_SHARD_CAPACITY, Registry, SHARDS, Superseded, shrink},
@@ -13,7 +14,14 @@ fn session(name: &str, order: u32) -> Arc<Session> {
     let mut id = [0; 12];
     id[..4].copy_from_slice(&order.to_be_bytes());
     let key = PeerKey::parse(&format!("default/{name}")).unwrap();
-    Session::new(key, SessionId::from_bytes(id), u64::from(order), 0, 1)
+    Session::new(
+        key,
+        SessionId::from_bytes(id),
+        u64::from(order),
+        0,
+        1,
+        account(name),
+    )
 }
 
 fn detach(registry: &Registry, session: &Session) -> bool {
@@ -70,7 +78,7 @@ fn a_session_without_an_address_is_found_by_its_id_until_it_is_forgotten() {
 fn an_earlier_connection_of_a_session_does_not_forget_the_newer_one() {
     let registry = Registry::new();
     let earlier = session("bob", 1);
-    let newer = Session::new(earlier.key().clone(), earlier.id(), 2, 0, 1);
+    let newer = Session::new(earlier.key().clone(), earlier.id(), 2, 0, 1, account("bob"));
     assert_eq!(replaced(&registry, &earlier), None);
     assert_eq!(replaced(&registry, &newer), Some(newer.id()));
     assert!(!detach(&registry, &earlier));

@@ -7,7 +7,7 @@ use std::{
 
 use switchboard_protocol::SessionId;
 
-use super::harness::key;
+use super::harness::{account, key};
 use crate::{
     Session,
     send::schedule::{Schedule, StreamRef},
@@ -16,9 +16,20 @@ use crate::{
 const MS: Duration = Duration::from_millis(1);
 
 fn stream(to: &str) -> StreamRef {
-    let session: Arc<Session> = Session::new(key("alice"), SessionId::from_bytes([1; 12]), 1, 0, 1);
+    let session: Arc<Session> = Session::new(
+        key("alice"),
+        SessionId::from_bytes([1; 12]),
+        1,
+        0,
+        1,
+        account("alice"),
+    );
     let sender: Weak<Session> = Arc::downgrade(&session);
-    StreamRef { sender, to: key(to) }
+    StreamRef {
+        sender,
+        to: key(to),
+        number: 1,
+    }
 }
 
 #[test]

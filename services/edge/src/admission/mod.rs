@@ -11,13 +11,16 @@ pub(crate) mod refused_origins;
 pub(crate) mod token;
 pub(crate) mod visitor;
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use http::{StatusCode, request::Parts};
 use switchboard_auth::TokenError;
-use switchboard_core::AttachRequest;
+use switchboard_core::{AttachRequest, ConnectionPlace};
 use switchboard_protocol::{DuplicatePolicy, Grant, PeerKey};
-use switchboard_telemetry::{Queue, RefusalReason};
+use switchboard_telemetry::{BudgetScope, Queue, RefusalReason};
 
 use crate::{
     http_connection::TokenSeen,
@@ -29,12 +32,17 @@ use network::AddressGroup;
 use refusal::Refusal;
 use visitor::Visitor;
 
+/// When a client may come back that was refused for lack of memory.
+const MEMORY_RETRY: Duration = Duration::from_secs(5);
+
 /// A client that may connect.
 pub(crate) struct Admitted {
     pub(crate) edge: Arc<Edge>,
     pub(crate) grant: Grant,
     pub(crate) request: AttachRequest,
     pub(crate) permit: ConnectionPermit,
+    /// Its place among the connections of its peer and its tenant.
+    pub(crate) place: ConnectionPlace,
     /// When its request arrived.
     pub(crate) started: Instant,
 }
@@ -50,6 +58,11 @@ pub(crate) async fn admit<R>(
         let problem = Problem::unavailable("draining", "the node is draining; connect again");
         return Err(Refusal::new(RefusalReason::Draining, problem));
     }
+    if edge.router.is_short_of_memory() {
+        let detail = "the memory of the node is nearly used up; come back after Retry-After";
+        let problem = Problem::unavailable("busy", detail).retry_after(MEMORY_RETRY);
+        return Err(Refusal::new(RefusalReason::Memory, problem));
+    }
     let response = handshake(parts).map_err(|problem| Refusal::new(RefusalReason::BadRequest, problem))?;
     let mut request = query::attach_request(&parts.uri)?;
     let grant = verify(edge, parts).await?;
@@ -60,11 +73,21 @@ pub(crate) async fn admit<R>(
         let problem = Problem::unavailable("full", "the node has reached limits.connections; connect again");
         Refusal::new(RefusalReason::Limit, problem)
     })?;
+    let place = edge.router.account(&grant.peer).connect().map_err(|scope| {
+        let detail = match scope {
+            BudgetScope::Peer => "this peer has limits.connections_per_peer open connections; close one",
+            BudgetScope::Tenant | BudgetScope::Node => {
+                "this tenant has limits.connections_per_tenant open connections on this node; connect again"
+            }
+        };
+        Refusal::new(RefusalReason::Limit, Problem::unavailable("full", detail))
+    })?;
     let admitted = Admitted {
         edge: Arc::clone(edge),
         grant,
         request,
         permit,
+        place,
         started,
     };
     Ok((admitted, response))

@@ -9,6 +9,9 @@ use switchboard_telemetry::RefusalReason;
 use super::refusal::Refusal;
 use crate::problem::Problem;
 
+/// The highest `seen`: what JSON carries exactly in every language. No node ever numbers as far.
+const MAX_SEEN: u64 = 1 << 53;
+
 /// What the query asks for.
 pub(super) fn attach_request(uri: &Uri) -> Result<AttachRequest, Refusal> {
     let acks = match value(uri, "acks") {
@@ -18,8 +21,8 @@ pub(super) fn attach_request(uri: &Uri) -> Result<AttachRequest, Refusal> {
     };
     let seen = match value(uri, "seen").map(str::parse) {
         None => 0,
-        Some(Ok(seen)) => seen,
-        Some(Err(_)) => {
+        Some(Ok(seen)) if seen <= MAX_SEEN => seen,
+        Some(Ok(_) | Err(_)) => {
             return Err(refuse(
                 "seen-invalid",
                 "`seen` is the `seq` of the last event received",
@@ -69,7 +72,12 @@ mod tests {
             acks.acks && acks.resume.is_none(),
             "`seen` means nothing without `resume`"
         );
-        for bad in ["/v1/ws?acks=maybe", "/v1/ws?seen=-1", "/v1/ws?resume=x"] {
+        for bad in [
+            "/v1/ws?acks=maybe",
+            "/v1/ws?seen=-1",
+            "/v1/ws?seen=18446744073709551615",
+            "/v1/ws?resume=x",
+        ] {
             assert!(attach_request(&Uri::from_static(bad)).is_err(), "{bad}");
         }
     }

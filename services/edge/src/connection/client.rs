@@ -44,7 +44,7 @@ impl<C: Codec> Client<C> {
         acks: bool,
         ice_refresh_at_s: u64,
     ) -> Self {
-        let gate = CommandGate::new(grant, edge.router.limits());
+        let gate = CommandGate::new(grant, Arc::clone(attachment.session().account()));
         Self {
             edge,
             attachment,
@@ -136,10 +136,7 @@ impl<C: Codec> Client<C> {
         } = effect
         {
             self.edge.telemetry.message_in(kind, text.len());
-            // A slice of the frame: the payload is not copied.
-            let start = payload.as_ptr() as usize - text.as_str().as_ptr() as usize;
-            let end = start + payload.len();
-            let payload = Bytes::from(text).slice(start..end);
+            let payload = payload_of(&text, payload);
             router.send(
                 self.attachment.session(),
                 SendRequest {
@@ -242,5 +239,41 @@ impl<C: Codec> Client<C> {
         };
         self.attachment.session().push_event(answer);
         Poll::Ready(())
+    }
+}
+
+/// Bytes of a frame without its payload, above which the payload is copied. A slice holds the whole frame, and the
+/// sender is charged for the payload alone.
+const MAX_HELD_SLACK_BYTES: usize = 512;
+
+/// The payload of the frame `text`: mostly a slice of it.
+fn payload_of(text: &Text, payload: &str) -> Bytes {
+    if text.len() - payload.len() > MAX_HELD_SLACK_BYTES {
+        return Bytes::copy_from_slice(payload.as_bytes());
+    }
+    let start = payload.as_ptr() as usize - text.as_str().as_ptr() as usize;
+    Bytes::from(text.clone()).slice(start..start + payload.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_payload_in_a_large_frame_does_not_hold_the_frame() {
+        let text = Text::from(format!("{}payload", " ".repeat(60_000)));
+        let payload = payload_of(&text, text.split_at(60_000).1);
+        assert_eq!(&payload[..], b"payload");
+        let frame = text.as_str().as_bytes().as_ptr_range();
+        assert!(!frame.contains(&payload.as_ptr()));
+        let text = Text::from("head payload");
+        let payload = payload_of(&text, text.split_at(5).1);
+        assert!(
+            text.as_str()
+                .as_bytes()
+                .as_ptr_range()
+                .contains(&payload.as_ptr()),
+            "no copy"
+        );
     }
 }

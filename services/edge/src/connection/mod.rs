@@ -23,6 +23,7 @@ use client::Client;
 use end::ConnectionEnd;
 use heartbeat::{Beat, Heartbeat};
 use stall::StallDetector;
+use switchboard_core::ConnectionPlace;
 use switchboard_protocol::{CloseCode, codec::Codec};
 use switchboard_telemetry::ConnectionGuard;
 use tokio::time::Sleep;
@@ -57,11 +58,18 @@ pub(crate) struct Connection<C> {
     is_paused: bool,
     /// A frame that came before `welcome`.
     early: Option<Box<Frame>>,
+    /// Returned with the connection, before the close handshake.
+    _place: ConnectionPlace,
     _gauge: ConnectionGuard,
 }
 
 impl<C: Codec> Connection<C> {
-    pub(crate) fn new(client: Client<C>, early: Option<Box<Frame>>, gauge: ConnectionGuard) -> Self {
+    pub(crate) fn new(
+        client: Client<C>,
+        early: Option<Box<Frame>>,
+        place: ConnectionPlace,
+        gauge: ConnectionGuard,
+    ) -> Self {
         let heartbeat = Heartbeat::new(client.limits().heartbeat, rand::random(), Instant::now());
         Self {
             client,
@@ -71,6 +79,7 @@ impl<C: Codec> Connection<C> {
             moved: BytesMoved::default(),
             is_paused: false,
             early,
+            _place: place,
             _gauge: gauge,
         }
     }

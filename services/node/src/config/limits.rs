@@ -2,6 +2,8 @@
 
 use switchboard_core::Limits;
 
+use crate::memory;
+
 use super::{check::in_range, error::ConfigError, section::section};
 
 section! {
@@ -17,18 +19,38 @@ section! {
         handshakes: usize = 4_096,
         /// The largest frame of a client, in bytes.
         message_bytes: usize = 65_536,
-        /// Commands per second of one connection, in the long run.
+        /// Commands per second of one peer over all its sessions on this node, in the long run.
         messages_per_second: u32 = 1_000,
-        /// Commands of one connection at once.
+        /// Commands of one peer at once.
         message_burst: u32 = 4_000,
+        /// Pings, pongs and other frames without a command per second of one peer, in the long run.
+        control_frames_per_second: u32 = 100,
+        /// Such frames of one peer at once.
+        control_burst: u32 = 400,
         /// Payload bytes in the send queue of one connection.
         send_queue_bytes: usize = 262_144,
         /// Messages in the send queue of one connection.
         send_queue_messages: usize = 1_024,
-        /// Sends of one connection that wait for their outcome.
+        /// Sends of one connection that wait for their outcome; twice as many for all sessions of a peer.
         pending_messages: usize = 4_096,
         /// Payload bytes of those sends.
         pending_bytes: usize = 1_048_576,
+        /// Memory that the node may use, in bytes; 0: four fifths of its cgroup's limit, if it has one.
+        memory_bytes: u64 = 0,
+        /// Bytes that the waiting sends of one tenant hold on this node; 0: no bound.
+        tenant_pending_bytes: usize = 134_217_728,
+        /// Bytes that the waiting sends of this node hold; 0: no bound.
+        node_pending_bytes: usize = 268_435_456,
+        /// Bytes that one peer may put into offline queues within a resume window; 0: no bound.
+        peer_stored_bytes: usize = 4_194_304,
+        /// Bytes that one tenant may put into offline queues from this node within a resume window; 0: no bound.
+        tenant_stored_bytes: usize = 33_554_432,
+        /// Bytes that this node may put into offline queues within a resume window; 0: no bound.
+        node_stored_bytes: usize = 67_108_864,
+        /// Open connections of one peer, with those in their handshake; 0: no bound.
+        connections_per_peer: usize = 8,
+        /// Open connections of one tenant on this node; 0: no bound.
+        connections_per_tenant: usize = 0,
     }
 }
 
@@ -43,6 +65,13 @@ impl LimitsSection {
             1_000_000,
         )?;
         in_range("limits.message_burst", self.message_burst, 1, 1_000_000)?;
+        in_range(
+            "limits.control_frames_per_second",
+            self.control_frames_per_second,
+            1,
+            1_000_000,
+        )?;
+        in_range("limits.control_burst", self.control_burst, 1, 1_000_000)?;
         in_range("limits.send_queue_messages", self.send_queue_messages, 1, 1 << 20)?;
         in_range("limits.send_queue_bytes", self.send_queue_bytes, 1024, 1 << 30)?;
         in_range("limits.pending_messages", self.pending_messages, 1, 1 << 20)?;
@@ -55,6 +84,16 @@ impl LimitsSection {
             send_queue_messages: self.send_queue_messages,
             pending_messages: self.pending_messages,
             pending_bytes: self.pending_bytes,
+            control_frames_per_second: self.control_frames_per_second,
+            control_burst: self.control_burst,
+            memory_bytes: memory::budget(self.memory_bytes),
+            tenant_pending_bytes: self.tenant_pending_bytes,
+            node_pending_bytes: self.node_pending_bytes,
+            peer_stored_bytes: self.peer_stored_bytes,
+            tenant_stored_bytes: self.tenant_stored_bytes,
+            node_stored_bytes: self.node_stored_bytes,
+            connections_per_peer: self.connections_per_peer,
+            connections_per_tenant: self.connections_per_tenant,
             ..Limits::default()
         })
     }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use switchboard_client::{Client, ConnectError, ConnectOptions, dial};
-use switchboard_testkit::{Cluster, token};
+use switchboard_testkit::{Cluster, PATIENCE, token, wait_until};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -65,7 +65,7 @@ async fn a_refused_request_ends_its_connection_and_so_do_many_without_a_token() 
             "{answer}"
         );
     }
-    let files = "GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(100);
+    let files = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".repeat(100);
     let answers = raw(port, &files).await;
     assert_eq!(answers.matches("http/1.1 200").count(), 32);
 }
@@ -85,7 +85,7 @@ async fn a_connection_that_never_shows_a_token_ends_in_time_although_it_is_busy(
     let mut requests = 0;
     while requests < 30
         && stream
-            .write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            .write_all(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
             .await
             .is_ok()
     {
@@ -152,4 +152,40 @@ async fn a_client_behind_a_trusted_proxy_has_its_own_address_and_sees_its_own_ho
     };
     assert!(from([127, 0, 0, 3]).await.starts_with("HTTP/1.1 200"));
     assert!(from([127, 0, 0, 4]).await.starts_with("HTTP/1.1 403"));
+}
+
+#[tokio::test]
+async fn a_replaced_connection_gives_its_place_back_at_once() {
+    let cluster = Cluster::start_with(1, "[limits]\nconnections = 2\n")
+        .await
+        .unwrap();
+    let node = &cluster.nodes[0];
+    // Never answers a close frame, so its close handshake takes seconds.
+    let mut old = TcpStream::connect(("127.0.0.1", node.public_port()))
+        .await
+        .unwrap();
+    let head = format!(
+        "GET /v1/ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+         Authorization: Bearer {}\r\n\r\n",
+        token("alice").unwrap().expose()
+    );
+    old.write_all(head.as_bytes()).await.unwrap();
+    let attached = async || {
+        node.metric("switchboard_sessions")
+            .await
+            .filter(|count| *count == 1.0)
+    };
+    wait_until("the old connection is attached", PATIENCE, attached)
+        .await
+        .unwrap();
+    let _new = cluster.connect(0, "alice").await.unwrap();
+    let replaced = Instant::now();
+    let room = async || cluster.connect(0, "bob").await.ok();
+    let _bob = wait_until("bob has a place", PATIENCE, room).await.unwrap();
+    assert!(
+        replaced.elapsed() < Duration::from_millis(1500),
+        "{:?}",
+        replaced.elapsed()
+    );
 }

@@ -153,7 +153,7 @@ impl World {
                 if !current.is_some_and(|current| Arc::ptr_eq(&current, session)) {
                     continue;
                 }
-                for to in session.outbox().receivers() {
+                for (to, _) in session.outbox().streams() {
                     let now = context.now();
                     node.router.sender_side().retry_stream(&**session, &to, now);
                 }

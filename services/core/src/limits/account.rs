@@ -1,0 +1,120 @@
+//! What one peer has of this node, over all its sessions: its rates, and what it put into offline queues. With each
+//! grant its tenant and the node are charged too. Guards are in `charge`.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use switchboard_telemetry::{Budget, BudgetScope};
+
+use super::{
+    bucket::Bucket,
+    rules::Rules,
+    scope::{Scope, Taken},
+};
+
+/// What one stored message costs, without its envelope: its entries in the shared record.
+pub(crate) const STORED_OVERHEAD_BYTES: usize = 256;
+
+/// The account of one peer.
+#[derive(Debug)]
+pub struct PeerAccount {
+    pub(super) rules: Arc<Rules>,
+    pub(super) tenant: Arc<Scope>,
+    commands: Bucket,
+    control: Bucket,
+    pub(super) pending_messages: Taken,
+    /// Without overhead: the peer's messages are bounded by themselves.
+    pub(super) own: Scope,
+}
+
+impl PeerAccount {
+    pub(super) fn new(rules: Arc<Rules>, tenant: Arc<Scope>) -> Self {
+        Self {
+            rules,
+            tenant,
+            commands: Bucket::default(),
+            control: Bucket::default(),
+            pending_messages: Taken::default(),
+            own: Scope::default(),
+        }
+    }
+
+    /// Whether its buckets have leaked, so a new account is the same.
+    pub(super) fn is_empty(&self, now_ns: u64) -> bool {
+        self.own.is_empty(now_ns) && self.commands.is_empty(now_ns) && self.control.is_empty(now_ns)
+    }
+
+    /// Takes one command out of the peer's rate.
+    ///
+    /// # Errors
+    /// The time to wait.
+    pub fn take_command(&self) -> Result<(), Duration> {
+        self.commands
+            .take(1, self.rules.commands, self.rules.ns(Instant::now()))
+    }
+
+    /// Takes one frame that carries no command, or one that acknowledges nothing, out of its own rate. Only the
+    /// peer itself decides how many of them it sends, so nobody can push it over.
+    ///
+    /// # Errors
+    /// The time to wait.
+    pub fn take_control(&self) -> Result<(), Duration> {
+        self.control
+            .take(1, self.rules.control, self.rules.ns(Instant::now()))
+    }
+
+    /// Charges one message of `bytes` for an offline queue. What was stored leaks out within one resume window,
+    /// because no stored message lives longer.
+    ///
+    /// # Errors
+    /// Whose budget is used up.
+    pub(crate) fn charge_stored(&self, bytes: usize, now: Instant) -> Result<(), BudgetScope> {
+        let now_ns = self.rules.ns(now);
+        let units = bytes + STORED_OVERHEAD_BYTES;
+        for (index, (scope, taken)) in self.scopes().into_iter().enumerate() {
+            if taken
+                .stored
+                .take(units, self.rules.stored[index], now_ns)
+                .is_err()
+            {
+                self.refund_first(index, units);
+                self.refused(Budget::Stored, scope);
+                return Err(scope);
+            }
+        }
+        Ok(())
+    }
+
+    /// The message of `bytes` was not stored after all.
+    pub(crate) fn refund_stored(&self, bytes: usize) {
+        let scopes = self.scopes().len();
+        self.refund_first(scopes, bytes + STORED_OVERHEAD_BYTES);
+    }
+
+    fn refund_first(&self, scopes: usize, units: usize) {
+        let sizes = self.rules.stored.iter();
+        for ((_, taken), size) in self.scopes().into_iter().zip(sizes).take(scopes) {
+            taken.stored.refund(units, *size);
+        }
+    }
+
+    fn scopes(&self) -> [(BudgetScope, &Scope); 3] {
+        [
+            (BudgetScope::Peer, &self.own),
+            (BudgetScope::Tenant, &self.tenant),
+            (BudgetScope::Node, &self.rules.node),
+        ]
+    }
+
+    pub(super) fn refused(&self, budget: Budget, scope: BudgetScope) {
+        self.rules.telemetry.budget_refused(budget, scope);
+    }
+
+    /// Pending sends, and the payload bytes that they hold.
+    #[cfg(test)]
+    pub(crate) fn pending(&self) -> (usize, usize) {
+        (self.pending_messages.get(), self.own.pending_bytes.get())
+    }
+}

@@ -1,0 +1,74 @@
+//! The accounts of all peers and tenants of a node, and the node's own. An account outlives its sessions until
+//! nothing is in it: a peer keeps its charge when it opens another session.
+
+use std::{sync::Arc, time::Instant};
+
+use hashbrown::HashMap;
+use parking_lot::Mutex;
+use switchboard_protocol::PeerKey;
+use switchboard_telemetry::Telemetry;
+
+use super::{account::PeerAccount, bounds::Limits, rules::Rules, scope::Scope};
+
+/// Accounts that are kept without looking for empty ones.
+const SWEEP_FROM: usize = 1024;
+
+/// All accounts of a node. Bounded: an account without sessions leaves when its buckets have leaked, and what was
+/// put into them is bounded for the node.
+#[derive(Debug)]
+pub(crate) struct Budgets {
+    rules: Arc<Rules>,
+    accounts: Mutex<Accounts>,
+}
+
+#[derive(Debug, Default)]
+struct Accounts {
+    peers: HashMap<PeerKey, Arc<PeerAccount>>,
+    tenants: HashMap<String, Arc<Scope>>,
+    /// At this many peers the next sweep begins.
+    sweep_at: usize,
+}
+
+impl Budgets {
+    pub(crate) fn new(limits: &Arc<Limits>, telemetry: &Telemetry) -> Self {
+        Self {
+            rules: Arc::new(Rules::new(limits, telemetry)),
+            accounts: Mutex::default(),
+        }
+    }
+
+    /// The account of `key`, shared by all its sessions.
+    pub(crate) fn account(&self, key: &PeerKey, now: Instant) -> Arc<PeerAccount> {
+        let mut accounts = self.accounts.lock();
+        if let Some(account) = accounts.peers.get(key) {
+            return Arc::clone(account);
+        }
+        if accounts.peers.len() >= accounts.sweep_at {
+            accounts.sweep(self.rules.ns(now));
+        }
+        let tenant = Arc::clone(accounts.tenants.entry_ref(key.tenant()).or_default());
+        let account = Arc::new(PeerAccount::new(Arc::clone(&self.rules), tenant));
+        accounts.peers.insert(key.clone(), Arc::clone(&account));
+        account
+    }
+
+    /// Accounts of peers.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.accounts.lock().peers.len()
+    }
+}
+
+impl Accounts {
+    /// Removes accounts that nobody has and that have nothing in them. Twice as many as are left come before the
+    /// next sweep, so it costs nothing per account.
+    fn sweep(&mut self, now_ns: u64) {
+        self.peers
+            .retain(|_, account| Arc::strong_count(account) > 1 || !account.is_empty(now_ns));
+        self.tenants
+            .retain(|_, tenant| Arc::strong_count(tenant) > 1 || !tenant.is_empty(now_ns));
+        self.sweep_at = (self.peers.len() * 2).max(SWEEP_FROM);
+        self.peers.shrink_to(self.sweep_at);
+        self.tenants.shrink_to(self.tenants.len() * 2);
+    }
+}

@@ -1,0 +1,15 @@
+//! The bounds of one node, and the one place that grants and takes back what they bound: per peer over all its
+//! sessions, per tenant, and for the node. Not the bounds of the protocol itself (`switchboard_protocol`), not the
+//! queue of one connection, which counts its own entries.
+
+pub(crate) mod account;
+pub(crate) mod bounds;
+pub(crate) mod bucket;
+pub(crate) mod budgets;
+pub(crate) mod charge;
+pub(crate) mod rules;
+pub(crate) mod scope;
+
+pub use account::PeerAccount;
+pub use bounds::Limits;
+pub use charge::ConnectionPlace;
