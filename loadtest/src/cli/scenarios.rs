@@ -32,6 +32,9 @@ pub(super) struct ScenarioArgs {
     /// before anything starts.
     #[arg(long, env = "LOADTEST_SECRET_FILE")]
     secret_file: Option<PathBuf>,
+    /// A PEM file of authorities that may certify a wss:// target, in addition to those of the system.
+    #[arg(long, env = "SWITCHBOARD_CA_FILE")]
+    ca_file: Option<PathBuf>,
     /// A private key (PEM) to sign tokens with instead.
     #[arg(long, conflicts_with = "secret_file")]
     key_file: Option<PathBuf>,
@@ -99,6 +102,10 @@ impl ScenarioArgs {
             target.secret_file.clone_from(&self.secret_file);
             target.key_file.clone_from(&self.key_file);
         }
+        set(
+            &mut target.ca_file,
+            Some(&self.ca_file).filter(|file| file.is_some()),
+        );
         set(&mut cluster.nodes, self.nodes.as_ref());
         set(
             &mut cluster.binary,

@@ -7,7 +7,7 @@ use futures_util::FutureExt as _;
 use serde_json::value::RawValue;
 use switchboard_client::{
     Backoff, Client, ClientError, ConnectError, ConnectOptions, Handshake, Session, SessionEvent,
-    SessionOptions,
+    SessionOptions, Trust,
 };
 use switchboard_protocol::{Event, MessageKind, ReceiptStatus, SendOutcome, ServerFrame};
 use tokio::{sync::mpsc, time::timeout};
@@ -29,6 +29,8 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from
 pub(crate) struct Switchboard {
     /// One address a node.
     pub(crate) urls: Vec<String>,
+    /// Whom it trusts behind `wss://`.
+    pub(crate) trust: Trust,
     /// Signs the tokens of peers.
     pub(crate) tokens: Arc<Tokens>,
     /// Sessions instead of bare connections.
@@ -45,6 +47,7 @@ impl Switchboard {
             .map_err(|error| Refusal(error.to_string()))?;
         let mut options = ConnectOptions::new(who.pick(&self.urls)?, token);
         options.bind_address = who.source;
+        options.trust = self.trust.clone();
         options.timeout = CONNECT_TIME;
         let client = Client::connect(&options).await.map_err(|error| refusal(&error))?;
         let greeting = greeting(who, client.welcome().node.to_string(), client.handshake());
@@ -66,6 +69,7 @@ impl Switchboard {
         urls.rotate_left(who.node % self.urls.len().max(1));
         let mut options = SessionOptions::new(urls);
         options.connect.bind_address = who.source;
+        options.connect.trust = self.trust.clone();
         options.backoff = Backoff::new(BACKOFF.0, BACKOFF.1);
         options.events = MAX_EVENTS;
         options.pending_messages = MAX_UNFINISHED;

@@ -47,7 +47,7 @@ pub(crate) async fn check_target(target: &Target, key: &Key, tag: &str) -> anyho
             Err(_) => silence(),
         };
         Some(format!(
-            "{url}: {problem}; give the operations port of the node (`ops.listen`)"
+            "{url}: {problem}; give the operations port of the node (`server.ops_listen`)"
         ))
     });
     let (problems, of_ops) = tokio::join!(join_all(asked), join_all(asked_ops));
@@ -63,6 +63,10 @@ pub(crate) async fn check_target(target: &Target, key: &Key, tag: &str) -> anyho
 async fn ask_node(url: &str, token: Secret, target: &Target) -> Option<String> {
     let mut options = ConnectOptions::new(url, token);
     options.timeout = ANSWER_TIME;
+    match target.trust() {
+        Ok(trust) => options.trust = trust,
+        Err(error) => return Some(format!("{error:#}")),
+    }
     match Client::connect(&options).await {
         Ok(client) => {
             client.close().await;
@@ -99,6 +103,9 @@ fn explain(error: &ConnectError, target: &Target) -> String {
     const NO_NODE: &str = "this is no Switchboard node; its clients connect to `server.listen` with the path /v1/ws, for \
         example ws://127.0.0.1:8080/v1/ws";
     match error {
+        ConnectError::Io(error) if error.to_string().contains("certificate") => {
+            format!("{error}; name its authority with --ca-file")
+        }
         ConnectError::Io(error) => format!("{error}; start the node, or correct the address"),
         ConnectError::Timeout => format!("{}; {NO_NODE}", silence()),
         ConnectError::Url(why) => why.clone(),

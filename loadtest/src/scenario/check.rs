@@ -105,6 +105,7 @@ fn target(scenario: &Scenario, problems: &mut Problems) {
         key_file,
         key_id,
         audience: _,
+        ca_file: _,
     } = &scenario.target;
     for (number, url) in urls.iter().enumerate() {
         let is_url = url.contains("://");

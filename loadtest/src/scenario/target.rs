@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
+use switchboard_client::Trust;
 
 use super::Span;
 
@@ -44,9 +46,23 @@ pub struct Target {
     /// A private key (PEM) instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_file: Option<PathBuf>,
+    /// A PEM file of authorities that may certify `wss://` targets, in addition to those of the system.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
     /// The `kid` of that key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_id: Option<String>,
+}
+
+impl Target {
+    /// Whom the generator trusts behind `wss://`.
+    ///
+    /// # Errors
+    /// When `ca_file` cannot be used.
+    pub(crate) fn trust(&self) -> anyhow::Result<Trust> {
+        let trust = self.ca_file.as_deref().map(Trust::with_ca_file).transpose();
+        Ok(trust.context("target.ca_file")?.unwrap_or_default())
+    }
 }
 
 /// The cluster that is started where no target is named.

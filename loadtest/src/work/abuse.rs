@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use switchboard_client::{Client, ConnectError, ConnectOptions};
+use switchboard_client::{Client, ConnectError, ConnectOptions, Trust};
 use tokio::{task::JoinSet, time::Instant};
 
 use super::{
@@ -14,7 +14,7 @@ use super::{
 use crate::{
     drivers::tokens::{Bad, Tokens},
     record::Counter,
-    scenario::Abuse,
+    scenario::{Abuse, Target},
 };
 
 /// Attempts under way at once; starts beyond are dropped.
@@ -26,7 +26,7 @@ const ATTEMPT_TIME: Duration = Duration::from_secs(10);
 /// Makes the attempts from `start` on.
 pub(crate) async fn run(
     abuse: Abuse,
-    urls: Vec<String>,
+    target: Target,
     tokens: Arc<Tokens>,
     oracle: Arc<Oracle>,
     start: Instant,
@@ -36,7 +36,9 @@ pub(crate) async fn run(
     let seed = share.seed(seed, 3);
     let moments = Schedule::new(&abuse.stages, share.of_rate(1.0), abuse.arrivals, seed);
     let mut attempts = JoinSet::new();
-    let mut targets = Bad::ALL.iter().cycle().zip(urls.iter().cycle());
+    let mut targets = Bad::ALL.iter().cycle().zip(target.urls.iter().cycle());
+    // A file that cannot be used has ended the run before.
+    let trust = target.trust().unwrap_or_default();
     for mut starts in Starts::shared(moments, start, &oracle.recorder, 1, MAX_BACKLOG) {
         while starts.next().await.is_some() {
             while attempts.try_join_next().is_some() {}
@@ -44,14 +46,15 @@ pub(crate) async fn run(
                 oracle.recorder.count(Counter::Dropped);
                 continue;
             };
-            let (tokens, oracle, url) = (Arc::clone(&tokens), Arc::clone(&oracle), url.clone());
-            attempts.spawn(async move { attempt(&tokens, &oracle, url, *how).await });
+            let (tokens, oracle) = (Arc::clone(&tokens), Arc::clone(&oracle));
+            let (url, trust) = (url.clone(), trust.clone());
+            attempts.spawn(async move { attempt(&tokens, &oracle, url, trust, *how).await });
         }
     }
     while attempts.join_next().await.is_some() {}
 }
 
-async fn attempt(tokens: &Tokens, oracle: &Oracle, url: String, how: Bad) {
+async fn attempt(tokens: &Tokens, oracle: &Oracle, url: String, trust: Trust, how: Bad) {
     let Ok(token) = tokens.mint_bad("abuser", how) else {
         return;
     };
@@ -59,6 +62,7 @@ async fn attempt(tokens: &Tokens, oracle: &Oracle, url: String, how: Bad) {
     recorder.count(Counter::AbuseTried);
     let mut options = ConnectOptions::new(url, token);
     options.timeout = ATTEMPT_TIME;
+    options.trust = trust;
     match Client::connect(&options).await {
         Ok(client) => {
             recorder.count(Counter::AbuseAccepted);

@@ -66,6 +66,7 @@ impl Work for Populations {
             rotates: true,
         };
         let (kind, urls) = (scenario.target.driver, scenario.target.urls.clone());
+        let trust = scenario.target.trust()?;
         let all = (scenario, Arc::clone(&tokens), names);
         match kind {
             DriverKind::Switchboard => {
@@ -73,6 +74,7 @@ impl Work for Populations {
                     let (urls, tokens) = (urls.clone(), Arc::clone(&tokens));
                     Switchboard {
                         urls,
+                        trust: trust.clone(),
                         tokens,
                         resume,
                         outcomes,
@@ -160,9 +162,9 @@ impl Populations {
             }));
         }
         if let Some(abuse) = scenario.abuse {
-            let (urls, oracle) = (scenario.target.urls, Arc::clone(oracle));
+            let (target, oracle) = (scenario.target, Arc::clone(oracle));
             self.ready.push(Box::new(move |start| {
-                Box::pin(abuse::run(abuse, urls, tokens, oracle, start, share, seed))
+                Box::pin(abuse::run(abuse, target, tokens, oracle, start, share, seed))
             }));
         }
         if let Some(idle) = scenario.idle {

@@ -12,7 +12,7 @@ use switchboard_protocol::{
 use crate::{SubjectMapping, TokenError, jws::is_object};
 
 /// The latest time that a token may name, in seconds since 1970: the year 5138. A present time in milliseconds is later.
-const MAX_TIME_S: f64 = 100_000_000_000.0;
+pub(crate) const MAX_TIME_S: u64 = 100_000_000_000;
 
 /// Characters of an unknown member that its refusal shows.
 const MAX_NAME_CHARS: usize = 64;
@@ -175,7 +175,7 @@ fn date(claim: &'static str, json: Option<&RawValue>) -> Result<Option<u64>, Tok
         Err(_) => serde_json::from_str(json.get()),
     };
     match seconds {
-        Ok(seconds) if seconds > MAX_TIME_S => Err(TokenError::Claims(
+        Ok(seconds) if seconds > MAX_TIME_S as f64 => Err(TokenError::Claims(
             format!("`{claim}` is too large for a time in seconds; is it in milliseconds?").into(),
         )),
         // The bound above is exact in a float, and so is each whole second below it.

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::{
     TokenError,
+    claims::MAX_TIME_S,
     utc::{Distance, Utc},
 };
 
@@ -84,6 +85,13 @@ impl fmt::Display for Inspection {
             let Some(at_s) = self.claims.get(claim).and_then(seconds) else {
                 continue;
             };
+            if at_s > MAX_TIME_S {
+                writeln!(
+                    f,
+                    "{label:<11} too late for a time in seconds (in milliseconds?): such a token is refused"
+                )?;
+                continue;
+            }
             writeln!(
                 f,
                 "{label:<11} {}  ({})",

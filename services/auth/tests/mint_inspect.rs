@@ -8,7 +8,7 @@
 
 mod common;
 
-use common::{NOW, SECRET, TestKey, dir_config, secret_config, verifier};
+use common::{NOW, SECRET, TestKey, claims_with, dir_config, secret_config, verifier};
 use serde_json::value::RawValue;
 use switchboard_auth::{MintError, Minter, TokenError, inspect};
 use switchboard_protocol::{Claims, DuplicatePolicy, Role, Secret, SwitchboardClaims};
@@ -125,6 +125,17 @@ fn inspecting_shows_times_for_people_and_says_that_nothing_was_verified() {
         "{shown}"
     );
     assert_eq!(serde_json::to_value(&inspection).unwrap()["verified"], false);
+}
+
+#[test]
+fn inspecting_names_a_time_in_milliseconds() {
+    let claims = claims_with("exp", serde_json::json!((NOW + 600) * 1_000));
+    let token = common::hs_token(jsonwebtoken::Algorithm::HS256, SECRET.as_bytes(), &claims);
+    let shown = inspect(&token, NOW).unwrap().to_string();
+    assert!(
+        shown.contains("expires     too late") && shown.contains("milliseconds"),
+        "{shown}"
+    );
 }
 
 #[test]

@@ -217,6 +217,6 @@ fn welcome(edge: &Edge, grant: &Grant, attachment: &Attachment, ice: IceAnswer) 
             send_deadline_ms: u64::try_from(limits.send_deadline.as_millis()).unwrap_or(u64::MAX),
         },
         ice_servers: ice.ice_servers,
-        ice_expires_at: ice.expires_at,
+        expires_at: ice.expires_at,
     }
 }

@@ -15,10 +15,10 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use socket2::SockRef;
-use switchboard_telemetry::HttpRefusal;
+use switchboard_telemetry::{Coalesced, HttpRefusal};
 use tokio::{
     net::{TcpListener, TcpStream},
-    time::{Instant, sleep, timeout},
+    time::{sleep, timeout},
 };
 
 use crate::{
@@ -39,24 +39,20 @@ const PARSED_HEADERS: usize = 256;
 /// How long to wait before accepting again when the process has no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// How often a lasting failure to accept is logged.
-const WARN_EVERY: Duration = Duration::from_secs(60);
-
 /// Accepts connections and serves `routes` on them until the future is dropped.
 pub async fn serve(edge: Arc<Edge>, listener: TcpListener, routes: Routes) {
     if let Err(error) = stream::bound_kernel_buffers(&listener) {
         tracing::warn!(%error, "the kernel's buffers of connections cannot be bounded");
     }
-    let mut warned: Option<Instant> = None;
+    let failures = Coalesced::new();
     loop {
         match listener.accept().await {
             Ok((tcp, _)) if files::is_reserved(&tcp, &edge) => files::refuse(tcp, &edge),
             Ok((tcp, peer)) => accepted(&edge, tcp, peer, &routes),
             Err(error) => {
-                if warned.is_none_or(|at| at.elapsed() >= WARN_EVERY) {
-                    warned = Some(Instant::now());
-                    tracing::warn!(%error, "connections cannot be accepted; is the limit of open files too low?");
-                }
+                failures.note(|count| {
+                    tracing::warn!(%error, count, "connections cannot be accepted; is the limit of open files too low?");
+                });
                 sleep(ACCEPT_PAUSE).await;
             }
         }

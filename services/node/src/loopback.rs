@@ -22,13 +22,19 @@ pub(crate) async fn refuse_other_hosts(request: Request, next: Next) -> Response
 /// Whether each `Host` is a name of loopback. Pages cannot leave it out.
 fn is_loopback(headers: &HeaderMap) -> bool {
     headers.get_all(header::HOST).iter().all(|host| {
-        let authority = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok());
-        authority.is_some_and(|authority| {
-            let name = authority.host().trim_start_matches('[').trim_end_matches(']');
+        let name = host.to_str().ok().and_then(host_name);
+        name.is_some_and(|name| {
             let address = name.parse::<IpAddr>();
-            address.map_or_else(|_| name.eq_ignore_ascii_case("localhost"), |ip| ip.is_loopback())
+            address.map_or_else(|_| name == "localhost", |ip| ip.is_loopback())
         })
     })
+}
+
+/// The name or address in a `Host` header, in lower case, without port and brackets.
+pub(crate) fn host_name(host: &str) -> Option<String> {
+    let authority = host.parse::<Authority>().ok()?;
+    let name = authority.host().trim_start_matches('[').trim_end_matches(']');
+    Some(name.to_ascii_lowercase())
 }
 
 #[cfg(test)]

@@ -123,6 +123,7 @@ impl Node {
         let ops = Ops {
             readiness: Arc::clone(&self.readiness),
             router: Arc::clone(&self.router),
+            verifier: self.verifier.clone(),
             telemetry: self.telemetry.clone(),
             wanted: wanted.clone(),
         };

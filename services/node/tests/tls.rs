@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod common;
+
 use std::process::Command;
 
+use common::{ALONE, Node};
 use switchboard_auth::{AuthConfig, Verifier};
-use switchboard_harness::{TlsServer, or_skip};
+use switchboard_harness::{PATIENCE, TlsServer, or_skip, wait_until};
 
 const KEYS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k1","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
 
@@ -26,6 +29,35 @@ async fn keys_are_fetched_behind_an_own_authority_where_its_file_is_configured()
     assert!(
         !verifier(None).prefetch_keys().await,
         "nobody knows the authority"
+    );
+}
+
+#[tokio::test]
+async fn a_node_counts_its_keys_and_says_which_one_it_cannot_use() {
+    let keys = KEYS.replace(
+        "{\"keys\":[",
+        "{\"keys\":[{\"kty\":\"oct\",\"kid\":\"shared\",\"k\":\"MDEy\"},",
+    );
+    let Some(server) = or_skip(TlsServer::start(&[("jwks.json", &keys)])) else {
+        return;
+    };
+    let more = format!(
+        "jwks_url = \"https://{}/jwks.json\"\n{ALONE}[tls]\nca_file = {:?}\n",
+        server.address(),
+        server.ca_file()
+    );
+    let node = Node::start(&more).await;
+    let counted = async || {
+        node.process
+            .metric("switchboard_jwks_keys")
+            .await
+            .filter(|keys| *keys == 1.0)
+    };
+    wait_until("the keys are there", PATIENCE, counted).await.unwrap();
+    let log = node.process.log();
+    assert!(
+        log.contains("is a shared secret") && log.contains("shared"),
+        "{log}"
     );
 }
 

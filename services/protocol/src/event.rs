@@ -122,7 +122,7 @@ pub struct Welcome {
     /// When the credentials in `ice_servers` end, in seconds since the Unix epoch; 0 without credentials. An `ice` with
     /// new ones comes before.
     #[serde(default)]
-    pub ice_expires_at: u64,
+    pub expires_at: u64,
 }
 
 /// Bounds for the client.

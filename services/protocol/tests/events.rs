@@ -126,5 +126,5 @@ fn an_older_nodes_welcome_lacks_the_newer_limits() {
     let Ok(ServerFrame::Event(Event::Welcome(welcome))) = decode_event(text) else {
         panic!("a welcome")
     };
-    assert_eq!((welcome.ice_expires_at, welcome.limits.message_burst), (0, 0));
+    assert_eq!((welcome.expires_at, welcome.limits.message_burst), (0, 0));
 }

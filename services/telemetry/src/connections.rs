@@ -70,6 +70,17 @@ impl Telemetry {
         tracing::debug!(reason = reason.as_str(), "handshake refused");
     }
 
+    /// All failed requests to the JWKS URL so far, and the usable keys of the last good answer.
+    pub fn jwks(&self, failures: u64, keys: usize) {
+        let counted = self.metrics.jwks_failures.get();
+        self.metrics
+            .jwks_failures
+            .inc_by(failures.saturating_sub(counted));
+        self.metrics
+            .jwks_keys
+            .set(i64::try_from(keys).unwrap_or(i64::MAX));
+    }
+
     /// The public port refused a request or a connection before it looked at a token.
     pub fn http_refused(&self, reason: HttpRefusal) {
         self.metrics.http_refusals[reason.index()].inc();

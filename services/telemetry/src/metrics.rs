@@ -29,6 +29,8 @@ pub(crate) struct Metrics {
     pub(crate) closes_other: IntCounter,
     pub(crate) sessions: IntGauge,
     pub(crate) refusals: Vec<IntCounter>,
+    pub(crate) jwks_failures: IntCounter,
+    pub(crate) jwks_keys: IntGauge,
     pub(crate) http_refusals: Vec<IntCounter>,
     pub(crate) ops_refusals: IntCounter,
     pub(crate) ops_cut: IntCounter,
@@ -96,6 +98,8 @@ impl Metrics {
                 &c::REFUSALS_TOTAL,
                 &RefusalReason::ALL.map(RefusalReason::as_str),
             )?,
+            jwks_failures: counter(r, &c::JWKS_FAILURES_TOTAL)?,
+            jwks_keys: gauge(r, &c::JWKS_KEYS)?,
             http_refusals: counters(
                 r,
                 &c::HTTP_REFUSALS_TOTAL,

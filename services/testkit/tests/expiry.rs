@@ -117,6 +117,6 @@ async fn new_turn_credentials_come_unasked_before_the_old_ones_end() {
     });
     let (ice_servers, expires_at) = pushed.await.unwrap();
     let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    assert!(now_s < first.ice_expires_at && first.ice_expires_at < expires_at);
+    assert!(now_s < first.expires_at && first.expires_at < expires_at);
     assert_ne!(ice_servers, first.ice_servers);
 }

@@ -57,7 +57,7 @@ export interface Welcome {
   limits: Limits;
   ice_servers: RTCIceServer[];
   /** When their credentials end, in seconds since the Unix epoch; 0 without credentials. */
-  ice_expires_at: number;
+  expires_at: number;
 }
 
 /** The node's bounds for this client. */

@@ -296,7 +296,7 @@ export class Session extends Emitter<SessionEvents> {
         void this.#renew(link);
         break;
       case 'ice':
-        this.#welcome = { ...(this.#welcome as Welcome), ice_servers: frame.ice_servers, ice_expires_at: frame.expires_at };
+        this.#welcome = { ...(this.#welcome as Welcome), ice_servers: frame.ice_servers, expires_at: frame.expires_at };
       // The application may wait for it.
       default:
         this.emit(frame.type, frame as never);

@@ -36,7 +36,7 @@ pub fn default_toml() -> String {
 
 fn comment(about: &Value) -> String {
     let about = about["description"].as_str().unwrap_or_default();
-    format!("# {about}\n")
+    about.lines().map(|line| format!("# {line}\n")).collect()
 }
 
 /// The keys of the section `name`, each with its schema.

@@ -6,12 +6,14 @@ use std::{net::IpAddr, sync::Arc};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, Method, StatusCode, header, uri::Authority},
+    http::{HeaderMap, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use switchboard_protocol::Secret;
 use switchboard_telemetry::Telemetry;
+
+use crate::loopback::host_name;
 
 /// Who may ask, from `[ops]`.
 #[derive(Debug, Clone, Default)]
@@ -100,13 +102,12 @@ impl OpsAccess {
     /// Whether no one outside can own this name: an address, a name without a dot, or a configured one. Other names can
     /// be made to resolve to this node (DNS rebinding).
     fn is_own(&self, host: &str) -> bool {
-        let Ok(authority) = host.parse::<Authority>() else {
+        let Some(name) = host_name(host) else {
             return false;
         };
-        let name = authority.host().trim_start_matches('[').trim_end_matches(']');
         let is_local = !name.contains('.') || name.parse::<IpAddr>().is_ok();
         let mut allowed = self.allowed_hosts.iter();
-        is_local || allowed.any(|allowed| allowed.eq_ignore_ascii_case(name))
+        is_local || allowed.any(|allowed| allowed.eq_ignore_ascii_case(&name))
     }
 
     fn check_token(&self, headers: &HeaderMap) -> Result<(), Refusal> {

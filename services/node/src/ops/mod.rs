@@ -14,6 +14,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use switchboard_auth::Verifier;
 use switchboard_core::Router;
 use switchboard_telemetry::Telemetry;
 use tokio::sync::watch;
@@ -30,6 +31,7 @@ pub(crate) use listener::serve;
 pub(crate) struct Ops {
     pub(crate) readiness: Arc<Readiness>,
     pub(crate) router: Arc<Router>,
+    pub(crate) verifier: Verifier,
     pub(crate) telemetry: Telemetry,
     /// The state in which the operator wants the node.
     pub(crate) wanted: watch::Sender<Wanted>,
@@ -61,6 +63,8 @@ async fn readyz(State(ops): State<Arc<Ops>>) -> Response {
 
 async fn metrics(State(ops): State<Arc<Ops>>) -> Response {
     ops.router.update_gauges();
+    let keys = ops.verifier.stats();
+    ops.telemetry.jwks(keys.jwks_failures, keys.jwks_keys);
     match ops.telemetry.render() {
         Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use switchboard_harness::{TlsServer, or_skip};
 use switchboard_testkit::Cluster;
 
 use crate::{place, program::Folder};
@@ -17,6 +18,26 @@ async fn a_server_of_another_kind_that_is_not_there_is_named() {
     for word in [nowhere, "start the server, or correct the address"] {
         assert!(ended.stderr.contains(word), "{word}: {}", ended.stderr);
     }
+}
+
+#[tokio::test]
+async fn a_target_behind_an_own_authority_is_asked_where_its_file_is_given() {
+    let Some(server) = or_skip(TlsServer::start(&[])) else {
+        return;
+    };
+    let (url, authority) = (format!("wss://{}/v1/ws", server.address()), server.ca_file());
+    let folder = Folder::new();
+    let secret = folder.secret();
+    let target = ["--url", &url, "--secret-file", &secret];
+    let refused = folder.load("idle", &target).await.expect(2);
+    assert!(refused.stderr.contains("--ca-file"), "{}", refused.stderr);
+    let target = [&target[..], &["--ca-file", authority.to_str().unwrap()]].concat();
+    let answered = Folder::new().load("idle", &target).await.expect(2);
+    assert!(
+        answered.stderr.contains("this is no Switchboard node"),
+        "{}",
+        answered.stderr
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

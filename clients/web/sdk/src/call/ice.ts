@@ -9,7 +9,7 @@ const MARGIN_MS = 60_000;
 /** The session's ICE servers, with credentials that last a while. */
 export async function freshIceServers(session: Session): Promise<RTCIceServer[]> {
   const welcome = await session.connected();
-  if ((welcome.ice_expires_at || Infinity) * 1000 < Date.now() + MARGIN_MS) {
+  if ((welcome.expires_at || Infinity) * 1000 < Date.now() + MARGIN_MS) {
     const answer = session.once('ice');
     session.refreshIce();
     await within(ANSWER_WITHIN_MS, answer, 'ice').catch(() => {});

@@ -17,13 +17,13 @@ use switchboard_protocol::CloseCode;
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Frames read while the client's answer to a close frame is awaited.
-const MAX_CLOSING_FRAMES: usize = 4096;
+const MAX_CLOSING_FRAMES: usize = 1024;
 
 /// Bytes read and thrown away at a time while waiting for the client to hang up.
 const SCRATCH_BYTES: usize = 4096;
 
 /// Bytes thrown away before the stream is dropped all the same.
-const MAX_SCRATCH_BYTES: usize = 8 << 20;
+const MAX_SCRATCH_BYTES: usize = 2 << 20;
 
 /// The code of a client's close frame, if it has one.
 pub(super) fn code_of(payload: &[u8]) -> Result<Option<u16>, ReadError> {
