@@ -16,17 +16,31 @@ use check::Counts;
 use mutant::Mutant;
 use world::World;
 
+use crate::Limits;
+
 /// Schedules that the model runs; `SWITCHBOARD_MODEL_SCHEDULES` overrides it.
 const SCHEDULES: u64 = 100_000;
 
 /// Schedules within which a planted bug must be found.
 const MUTANT_SCHEDULES: u64 = 20_000;
 
+/// Schedules with small budgets.
+const BUDGET_SCHEDULES: u64 = 5_000;
+
 /// Steps of a schedule during which faults happen.
 const STEPS: usize = 300;
 
 fn run(seed: u64, mutant: Option<Mutant>, telemetry: &Telemetry) -> Result<Counts, String> {
-    let mut world = World::new(seed, mutant, telemetry);
+    run_with(seed, mutant, telemetry, Limits::default())
+}
+
+fn run_with(
+    seed: u64,
+    mutant: Option<Mutant>,
+    telemetry: &Telemetry,
+    limits: Limits,
+) -> Result<Counts, String> {
+    let mut world = World::new(seed, mutant, telemetry, limits);
     world.connect_all();
     for _ in 0..STEPS {
         world.step();
@@ -54,6 +68,36 @@ fn no_schedule_of_faults_breaks_the_delivery_contract() {
         }
     }
     println!("{all:?}");
+}
+
+#[test]
+fn budgets_that_are_used_up_break_no_promise() {
+    let telemetry = Telemetry::new("model");
+    let tight = Limits {
+        pending_messages: 4,
+        peer_stored_bytes: 600,
+        node_stored_bytes: 1_000,
+        ..Limits::default()
+    };
+    let mut all = Counts::default();
+    for seed in 0..BUDGET_SCHEDULES {
+        match run_with(seed, None, &telemetry, tight.clone()) {
+            Ok(counts) => all += counts,
+            Err(why) => panic!("seed {seed}: {why}"),
+        }
+    }
+    println!("{all:?}");
+    let text = telemetry.render().unwrap();
+    let refused = |budget: &str, scope: &str| {
+        let name = format!("switchboard_budget_refusals_total{{budget=\"{budget}\",scope=\"{scope}\"}} 0");
+        !text.lines().any(|line| line == name)
+    };
+    for (budget, scope) in [("pending", "peer"), ("stored", "peer"), ("stored", "node")] {
+        assert!(
+            refused(budget, scope),
+            "no schedule used up the {budget} budget of a {scope}"
+        );
+    }
 }
 
 fn assert_found(mutant: Mutant) {

@@ -22,10 +22,11 @@ pub(super) struct World {
     /// Sessions whose sends outlive their connection: their timers run as the router's would.
     sessions: Vec<Arc<Session>>,
     telemetry: Telemetry,
+    limits: Limits,
 }
 
 impl World {
-    pub(super) fn new(seed: u64, mutant: Option<Mutant>, telemetry: &Telemetry) -> Self {
+    pub(super) fn new(seed: u64, mutant: Option<Mutant>, telemetry: &Telemetry, limits: Limits) -> Self {
         let mut rng = SmallRng::seed_from_u64(seed);
         let mut world = Self {
             clients: (0..rng.random_range(2..=3))
@@ -36,6 +37,7 @@ impl World {
             nodes: Vec::new(),
             sessions: Vec::new(),
             telemetry: telemetry.clone(),
+            limits,
         };
         for _ in 0..world.rng.random_range(1..=3) {
             world.start_node();
@@ -52,7 +54,7 @@ impl World {
 
     fn start_node(&mut self) {
         let name = NodeId::new(&format!("n{}", self.nodes.len())).unwrap();
-        let router = Router::new(name, Limits::default(), self.telemetry.clone());
+        let router = Router::new(name, self.limits.clone(), self.telemetry.clone());
         if let Some(first) = self.nodes.first() {
             let passed = first.router.context().clock.offset();
             router.context().clock.advance(passed);
