@@ -188,13 +188,11 @@ fn send(shard: &Shard, claim: LocalClaim) -> Result<(u32, Answer), BrokerError> 
     }
 }
 
-/// The record names the session again. If the session was given up meanwhile, the record must not.
+/// The record names the session again. If the session was given up meanwhile, its release or detach was queued behind
+/// this call, so it is carried out after it.
 fn confirm_again(shard: &Shard, claim: &LocalClaim, epoch: u32) {
     let (key, session) = (&claim.key, claim.session());
-    let is_owner = shard.tables.lock().claims.confirm_again(key, session, epoch);
-    if !is_owner {
-        shard.forget(key, session, 0);
-    }
+    shard.tables.lock().claims.confirm_again(key, session, epoch);
 }
 
 /// Another node has claimed the peer with a higher fence: this one always yields.
