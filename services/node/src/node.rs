@@ -10,7 +10,10 @@ use switchboard_broker::{MemoryBroker, MemoryBus, RedisBroker};
 use switchboard_core::{Broker, Router};
 use switchboard_edge::{DrainReport, Edge, RebalancePlan};
 use switchboard_telemetry::Telemetry;
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    sync::watch,
+};
 
 use crate::{
     config::{BrokerSettings, DrainSettings, Settings},
@@ -56,8 +59,8 @@ impl Node {
         let verifier = Verifier::new(settings.auth)?;
         let ice = IceServers::new(settings.ice)?;
         let router = Router::new(settings.node.clone(), settings.limits, telemetry.clone());
-        let public = bind(settings.listen, "server.listen").await?;
-        let ops = bind(settings.ops_listen, "server.ops_listen").await?;
+        let public = bind(settings.listen, "server.listen")?;
+        let ops = bind(settings.ops_listen, "server.ops_listen")?;
         let events = Arc::<Router>::clone(&router);
         let broker: Arc<dyn Broker> = match settings.broker {
             BrokerSettings::Memory => {
@@ -166,8 +169,23 @@ impl Node {
     }
 }
 
-async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| {
+/// Connections that wait in the kernel for the node to take them. A burst beyond the backlog of 128 that is usual costs
+/// each further client a second: its kernel repeats the SYN no earlier. The kernel's own `somaxconn` is the upper end.
+const BACKLOG: u32 = 4096;
+
+fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
+    listen(address).with_context(|| {
         format!("{key}: cannot listen on {address}; if another program uses the port, choose another one")
     })
+}
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    // A node that starts again takes its port although old connections of it are still closing.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }

@@ -50,6 +50,10 @@ fn a_wrong_key_ends_with_64_and_names_the_key_before_any_port_opens() {
             "limits.message_bytes",
         ),
         (
+            format!("{secret}[limits]\nmessage_bytes = 2000000\n"),
+            "is more than nodes forward over Redis",
+        ),
+        (
             format!("{secret}[broker]\nredis_urls = [\"rediss://x\"]\n"),
             "broker.redis_urls",
         ),

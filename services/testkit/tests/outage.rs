@@ -198,6 +198,10 @@ async fn a_session_that_waited_while_redis_lost_its_data_begins_anew_and_says_th
     let mut alice = cluster.connect(0, "alice").await.unwrap();
     let resume_token = bob.welcome().resume_token.clone();
     drop(bob);
+    // Until then the node may still write to a socket whose end it has not seen: delivered, not queued.
+    let detached =
+        async || (cluster.nodes[1].metric("switchboard_sessions").await == Some(0.0)).then_some(());
+    wait_until("bob is detached", PATIENCE, detached).await.unwrap();
     let id = alice.next_id();
     alice
         .send(MessageKind::Message, "bob", Some(id), &payload("1").unwrap())
