@@ -160,6 +160,23 @@ fn a_command_of_an_unknown_type_is_answered_and_never_counts_as_a_bad_frame() {
 }
 
 #[test]
+fn commands_that_are_not_served_yet_are_answered_and_never_count_as_bad_frames() {
+    let mut gate = Gate::new();
+    for text in [
+        r#"{"type":"join","room":"r","id":1}"#,
+        r#"{"type":"leave","room":"r","id":1}"#,
+        r#"{"type":"lookup","peers":["bob"],"id":1}"#,
+        r#"{"type":"watch","peers":["bob"],"id":1}"#,
+        r#"{"type":"unwatch","peers":["bob"],"id":1}"#,
+        r#"{"type":"message","room":"r","payload":1,"id":1}"#,
+    ] {
+        for _ in 0..3 {
+            assert_eq!(gate.on_text(text), "error unknown-type 1", "{text}");
+        }
+    }
+}
+
+#[test]
 fn acknowledgements_of_what_was_written_are_charged_to_no_rate() {
     let mut gate = slow(1, 2);
     for seq in 1..=10_000 {
