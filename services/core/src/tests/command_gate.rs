@@ -163,15 +163,16 @@ fn a_command_of_an_unknown_type_is_answered_and_never_counts_as_a_bad_frame() {
 fn commands_that_are_not_served_yet_are_answered_and_never_count_as_bad_frames() {
     let mut gate = Gate::new();
     for text in [
-        r#"{"type":"join","room":"r","id":1}"#,
-        r#"{"type":"leave","room":"r","id":1}"#,
-        r#"{"type":"lookup","peers":["bob"],"id":1}"#,
-        r#"{"type":"watch","peers":["bob"],"id":1}"#,
-        r#"{"type":"unwatch","peers":["bob"],"id":1}"#,
-        r#"{"type":"message","room":"r","payload":1,"id":1}"#,
+        r#"{"type":"join","room":"r","id":ID}"#,
+        r#"{"type":"leave","room":"r","id":ID}"#,
+        r#"{"type":"lookup","peers":["bob"],"id":ID}"#,
+        r#"{"type":"watch","peers":["bob"],"id":ID}"#,
+        r#"{"type":"unwatch","peers":["bob"],"id":ID}"#,
+        r#"{"type":"message","room":"r","payload":1,"id":ID}"#,
     ] {
-        for _ in 0..3 {
-            assert_eq!(gate.on_text(text), "error unknown-type 1", "{text}");
+        for id in 1..=3 {
+            let text = text.replace("ID", &id.to_string());
+            assert_eq!(gate.on_text(&text), format!("error unknown-type {id}"), "{text}");
         }
     }
 }
