@@ -20,7 +20,7 @@ pub struct Joined {
     /// All members with this client; `None` in a large room.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub members: Option<Vec<Member>>,
-    /// Whether messages to the room may be missing since the client last heard of the room.
+    /// Whether messages to the room may be missing since the last event of the room.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub gap: bool,
 }
