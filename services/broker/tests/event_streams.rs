@@ -1,5 +1,7 @@
 //! Event streams: order, one reader for each partition, takeover, bounds, dead events. On every bus.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that panics has failed")]
+
 #[macro_use]
 mod common;
 

@@ -1,8 +1,8 @@
 //! Event streams in Redis: a Redis stream with one consumer group for each partition, and a lease for the one node
 //! that reads it. Not what an event means.
 //!
-//! All partitions of a stream share a hash tag and are on one server. A pool of its own: whoever waits here takes no
-//! connection from the node's lease.
+//! All partitions of a stream share a hash tag and are on one server. The pool is their own: an event never
+//! waits for a connection that the node's lease needs.
 
 mod answers;
 
