@@ -165,6 +165,24 @@ labels! {
         Ping = "ping",
     }
 
+    /// What became of a request to a webhook endpoint.
+    WebhookOutcome {
+        /// The endpoint has the event.
+        Delivered = "delivered",
+        /// It answered, and not with success.
+        Refused = "refused",
+        /// It did not answer, or takes nothing now.
+        Unreachable = "unreachable",
+    }
+
+    /// Why a webhook event was dropped.
+    WebhookDrop {
+        /// The bus takes nothing, and the node's queue is full.
+        QueueFull = "queue-full",
+        /// The stream of the endpoint is full, and the event was its oldest.
+        StreamFull = "stream-full",
+    }
+
     /// Why a client was asked to move.
     Goaway {
         /// The node drains.

@@ -17,6 +17,7 @@ mod metrics;
 mod otlp;
 mod process;
 mod spans;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -25,7 +26,7 @@ pub use coalesced::Coalesced;
 pub use connections::{ConnectionGuard, SessionGuard};
 pub use labels::{
     Budget, BudgetScope, BusDrop, BusRebuild, Goaway, HttpRefusal, MemoryShed, Path, Queue, RedisOp,
-    RefusalReason, ResumeOutcome, Transport,
+    RefusalReason, ResumeOutcome, Transport, WebhookDrop, WebhookOutcome,
 };
 pub use logging::{LogFormat, TelemetryError, check_filter, init_logging};
 pub use otlp::OtlpConfig;

@@ -1,0 +1,175 @@
+//! Events as an app's backend gets them: a type, a time and data, as JSON.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use switchboard_core::NodeEvent;
+use switchboard_protocol::PeerKey;
+
+/// How often an event of this kind may come for one peer.
+const WANTED_EVERY: Duration = Duration::from_secs(1);
+
+/// The kinds of event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EventKind {
+    /// A peer is connected: a new session, or one that continues.
+    #[serde(rename = "peer.connected")]
+    PeerConnected,
+    /// A peer lost its connection; its session can be resumed.
+    #[serde(rename = "peer.detached")]
+    PeerDetached,
+    /// The session of a peer ended.
+    #[serde(rename = "peer.disconnected")]
+    PeerDisconnected,
+    /// A message waits for a peer that is not connected.
+    #[serde(rename = "peer.wanted")]
+    PeerWanted,
+}
+
+impl EventKind {
+    /// All kinds.
+    pub const ALL: [Self; 4] = [
+        Self::PeerConnected,
+        Self::PeerDetached,
+        Self::PeerDisconnected,
+        Self::PeerWanted,
+    ];
+
+    /// The kind of `event`.
+    pub(crate) const fn of(event: &NodeEvent<'_>) -> Self {
+        match event {
+            NodeEvent::Attached { .. } => Self::PeerConnected,
+            NodeEvent::Detached { .. } => Self::PeerDetached,
+            NodeEvent::Ended { .. } => Self::PeerDisconnected,
+            NodeEvent::Wanted { .. } => Self::PeerWanted,
+        }
+    }
+
+    /// The shortest time between two events of this kind for one key.
+    pub(crate) const fn at_most_every(self) -> Option<Duration> {
+        match self {
+            Self::PeerWanted => Some(WANTED_EVERY),
+            Self::PeerConnected | Self::PeerDetached | Self::PeerDisconnected => None,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    r#type: EventKind,
+    timestamp: String,
+    data: Data<'a>,
+}
+
+#[derive(Default, Serialize)]
+struct Data<'a> {
+    tenant: &'a str,
+    peer: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resumed: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<&'a str>,
+}
+
+/// The peer or room that `event` is about: its events stay in order.
+pub(crate) const fn key<'a>(event: &NodeEvent<'a>) -> &'a PeerKey {
+    match *event {
+        NodeEvent::Attached { peer, .. }
+        | NodeEvent::Detached { peer, .. }
+        | NodeEvent::Ended { peer, .. }
+        | NodeEvent::Wanted { peer, .. } => peer,
+    }
+}
+
+/// The JSON of `event`, which happened at `at_ms` on `node`.
+pub(crate) fn body(event: &NodeEvent<'_>, at_ms: u64, node: &str) -> String {
+    let peer = key(event);
+    let about = Data {
+        tenant: peer.tenant(),
+        peer: peer.peer(),
+        ..Data::default()
+    };
+    let data = match event {
+        NodeEvent::Attached { session, resumed, .. } => Data {
+            session: Some(session.to_string()),
+            node: Some(node),
+            resumed: Some(*resumed),
+            ..about
+        },
+        NodeEvent::Detached { session, .. } | NodeEvent::Ended { session, .. } => Data {
+            session: Some(session.to_string()),
+            ..about
+        },
+        NodeEvent::Wanted { by, .. } => Data {
+            by: Some(by.peer()),
+            ..about
+        },
+    };
+    let body = Body {
+        r#type: EventKind::of(event),
+        timestamp: humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(at_ms)).to_string(),
+        data,
+    };
+    // Text and numbers always become JSON.
+    serde_json::to_string(&body).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use switchboard_protocol::SessionId;
+
+    const AT_MS: u64 = 1_700_000_000_123;
+
+    #[test]
+    fn each_event_has_its_type_its_time_and_its_data() {
+        let (bob, eve) = (
+            PeerKey::parse("acme/bob").unwrap(),
+            PeerKey::parse("acme/eve").unwrap(),
+        );
+        let session = SessionId::from_bytes([7; SessionId::BYTES]);
+        let text = |event| body(&event, AT_MS, "n1");
+        let head = |kind| {
+            format!(
+                r#"{{"type":"{kind}","timestamp":"2023-11-14T22:13:20.123Z","data":{{"tenant":"acme","peer":"bob","#
+            )
+        };
+        let (peer, resumed) = (&bob, true);
+        assert_eq!(
+            text(NodeEvent::Attached {
+                peer,
+                session,
+                resumed
+            }),
+            format!(
+                r#"{}"session":"{session}","node":"n1","resumed":true}}}}"#,
+                head("peer.connected")
+            )
+        );
+        assert_eq!(
+            text(NodeEvent::Detached { peer, session }),
+            format!(r#"{}"session":"{session}"}}}}"#, head("peer.detached"))
+        );
+        assert_eq!(
+            text(NodeEvent::Ended { peer, session }),
+            format!(r#"{}"session":"{session}"}}}}"#, head("peer.disconnected"))
+        );
+        assert_eq!(
+            text(NodeEvent::Wanted { peer, by: &eve }),
+            format!(r#"{}"by":"eve"}}}}"#, head("peer.wanted"))
+        );
+    }
+
+    #[test]
+    fn the_names_of_the_configuration_are_those_of_the_events() {
+        for kind in EventKind::ALL {
+            let name = serde_json::to_string(&kind).unwrap();
+            assert_eq!(serde_json::from_str::<EventKind>(&name).unwrap(), kind);
+        }
+        serde_json::from_str::<EventKind>(r#""peer.conected""#).unwrap_err();
+    }
+}

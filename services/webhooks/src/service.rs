@@ -1,0 +1,191 @@
+//! The webhooks of one node: their tasks, and what an operator asks them.
+
+use std::{sync::Arc, time::Duration};
+
+use parking_lot::Mutex;
+use switchboard_core::{Backlog, DeadEvent, EventStreams, Observer};
+use switchboard_telemetry::Telemetry;
+use tokio::{task::JoinSet, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::WebhooksConfig,
+    delivery::Delivery,
+    endpoint::Endpoint,
+    observer::{QueueingObserver, now_ms},
+    request,
+    writer::Writer,
+};
+
+/// How long the end may take: queued events are appended, and partitions released.
+const SHUTDOWN: Duration = Duration::from_secs(2);
+
+/// Why webhooks cannot be served, for people.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct WebhooksError(pub(crate) String);
+
+/// No endpoint has this name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no endpoint has this name")]
+pub struct UnknownEndpoint;
+
+/// An endpoint, for operators.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointStatus {
+    /// Its name.
+    pub name: String,
+    /// What waits for it in the cluster, a few seconds ago.
+    pub backlog: Backlog,
+}
+
+/// The webhooks of a node.
+pub struct Webhooks {
+    config: Arc<WebhooksConfig>,
+    endpoints: Arc<[Arc<Endpoint>]>,
+    streams: Arc<dyn EventStreams>,
+    backlogs: Arc<Backlogs>,
+    end: CancellationToken,
+    tasks: Mutex<JoinSet<()>>,
+}
+
+impl Webhooks {
+    /// Starts the webhooks of `node`. The observer is to be given to the router. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// [`WebhooksError`] when the file of authorities cannot be used.
+    pub fn start(
+        config: WebhooksConfig,
+        node: &str,
+        streams: Arc<dyn EventStreams>,
+        telemetry: &Telemetry,
+    ) -> Result<(Arc<Self>, Arc<dyn Observer>), WebhooksError> {
+        let client = request::client(config.ca_file.as_deref(), config.timeout, config.requests)?;
+        let config = Arc::new(config);
+        let endpoints: Arc<[_]> = config.endpoints.iter().cloned().map(Arc::new).collect();
+        let (observer, queue) = QueueingObserver::new(node, &endpoints, telemetry.clone());
+        let end = CancellationToken::new();
+        let backlogs = Arc::new(Backlogs(Mutex::new(vec![Backlog::default(); endpoints.len()])));
+        let mut tasks = JoinSet::new();
+        let writer = Writer {
+            queue,
+            endpoints: Arc::clone(&endpoints),
+            streams: Arc::clone(&streams),
+            bounds: config.bounds(),
+            telemetry: telemetry.clone(),
+        };
+        tasks.spawn(writer.run(end.clone()));
+        for (index, endpoint) in endpoints.iter().enumerate() {
+            let delivery = Delivery::new(
+                index,
+                Arc::clone(&config),
+                Arc::clone(endpoint),
+                client.clone(),
+                Arc::clone(&streams),
+                Arc::clone(&backlogs),
+                telemetry.clone(),
+            );
+            tasks.spawn(delivery.run(end.clone()));
+        }
+        if !streams.outlives_process() {
+            tracing::warn!(
+                "events of webhooks are in memory alone: those not delivered end with this process"
+            );
+        }
+        let webhooks = Self {
+            config,
+            endpoints,
+            streams,
+            backlogs,
+            end,
+            tasks: Mutex::new(tasks),
+        };
+        Ok((Arc::new(webhooks), Arc::new(observer)))
+    }
+
+    /// Reads the secrets of all endpoints again. One that cannot be used keeps its earlier secrets.
+    pub fn read_secrets_again(&self) {
+        for endpoint in self.endpoints.iter() {
+            if let Err(error) = endpoint.secrets.read_again() {
+                let endpoint = endpoint.name();
+                tracing::error!(endpoint, %error, "the secrets of a webhook were not read again; the earlier ones stay");
+            }
+        }
+    }
+
+    /// Whether events outlive the process of the node.
+    #[must_use]
+    pub fn outlives_process(&self) -> bool {
+        self.streams.outlives_process()
+    }
+
+    /// The endpoints, in the order of the configuration.
+    #[must_use]
+    pub fn status(&self) -> Vec<EndpointStatus> {
+        let names = self.endpoints.iter().map(|endpoint| endpoint.name().to_owned());
+        let backlogs = self.backlogs.0.lock();
+        let both = names.zip(backlogs.iter());
+        both.map(|(name, backlog)| EndpointStatus {
+            name,
+            backlog: *backlog,
+        })
+        .collect()
+    }
+
+    /// The latest `limit` dead events of an endpoint, the latest first. An inner error is for people: the bus is away.
+    ///
+    /// # Errors
+    /// [`UnknownEndpoint`].
+    pub async fn dead(
+        &self,
+        endpoint: &str,
+        limit: usize,
+    ) -> Result<Result<Vec<DeadEvent>, String>, UnknownEndpoint> {
+        self.check(endpoint)?;
+        Ok(self.streams.dead(endpoint, limit).await)
+    }
+
+    /// Sends the oldest `limit` dead events of an endpoint again; how many. An inner error is as above.
+    ///
+    /// # Errors
+    /// [`UnknownEndpoint`].
+    pub async fn replay(&self, endpoint: &str, limit: usize) -> Result<Result<u64, String>, UnknownEndpoint> {
+        self.check(endpoint)?;
+        let bounds = self.config.bounds();
+        Ok(self.streams.replay(endpoint, limit, now_ms(), bounds).await)
+    }
+
+    /// Appends what is queued, and leaves the rest to other nodes.
+    pub async fn shutdown(&self) {
+        self.end.cancel();
+        let mut tasks = std::mem::take(&mut *self.tasks.lock());
+        let ended = async { while tasks.join_next().await.is_some() {} };
+        if timeout(SHUTDOWN, ended).await.is_err() {
+            tracing::warn!("the bus is too slow to take the last events of webhooks; they are lost");
+        }
+    }
+
+    fn check(&self, name: &str) -> Result<(), UnknownEndpoint> {
+        let is_known = self.endpoints.iter().any(|endpoint| endpoint.name() == name);
+        if is_known { Ok(()) } else { Err(UnknownEndpoint) }
+    }
+}
+
+/// What waits for each endpoint, in the order of the configuration.
+pub(crate) struct Backlogs(Mutex<Vec<Backlog>>);
+
+impl Backlogs {
+    /// Takes one, and shows all in the metrics.
+    pub(crate) fn set(&self, index: usize, backlog: Backlog, telemetry: &Telemetry) {
+        let mut all = self.0.lock();
+        all[index] = backlog;
+        let events = all.iter().map(|backlog| backlog.events).sum();
+        let dead = all.iter().map(|backlog| backlog.dead).sum();
+        let oldest_ms = all
+            .iter()
+            .map(|backlog| backlog.oldest_ms)
+            .max()
+            .unwrap_or_default();
+        telemetry.webhook_backlog(events, Duration::from_millis(oldest_ms), dead);
+    }
+}
