@@ -5,9 +5,9 @@ use std::{sync::Arc, time::Instant};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use switchboard_core::{
     Broker, BrokerError, BrokerEvents, BusState, BusStatus, Claim, ClaimOutcome, ClusterLoad, Presence,
-    Retention, StoreOutcome, StoredMessage,
+    Retention, RoomJoin, RoomLeave, RoomPage, RoomQuery, Roster, StoreOutcome, StoredMessage,
 };
-use switchboard_protocol::{Mid, NodeId, NodeMessage, PeerKey, SessionId};
+use switchboard_protocol::{Mid, NodeId, NodeMessage, PeerId, PeerKey, RoomKey, SessionId};
 use switchboard_telemetry::{Queue, Telemetry};
 use tokio_util::sync::CancellationToken;
 
@@ -19,9 +19,9 @@ use crate::{
 
 /// One node's place on a [`MemoryBus`].
 pub struct MemoryBroker {
-    bus: MemoryBus,
-    node: NodeId,
-    own: Arc<Sender<Event>>,
+    pub(super) bus: MemoryBus,
+    pub(super) node: NodeId,
+    pub(super) own: Arc<Sender<Event>>,
     telemetry: Telemetry,
     end: CancellationToken,
 }
@@ -81,7 +81,7 @@ impl MemoryBroker {
         }
     }
 
-    fn push(&self, queue: &Sender<Event>, event: Event) -> Result<(), BrokerError> {
+    pub(super) fn push(&self, queue: &Sender<Event>, event: Event) -> Result<(), BrokerError> {
         queue.push(event).inspect_err(|error| {
             if *error == BrokerError::QueueFull {
                 self.telemetry.queue_overflow(Queue::Publisher);
@@ -172,6 +172,36 @@ impl Broker for MemoryBroker {
         }
     }
 
+    fn join_room(&self, join: RoomJoin) -> Result<(), BrokerError> {
+        self.enter(join)
+    }
+
+    fn leave_room(&self, leave: RoomLeave) {
+        self.leave(&leave);
+    }
+
+    fn detach_member(&self, room: &RoomKey, peer: &PeerId, session: SessionId) {
+        let mut hub = self.bus.hub();
+        let delta = hub.rooms.detach(room, peer, session, &self.node);
+        self.announce(&hub, room, delta);
+    }
+
+    fn publish_to_room(&self, room: &RoomKey, mid: Mid, envelope: Vec<u8>) -> Result<(), BrokerError> {
+        self.publish_in(room, mid, envelope.into())
+    }
+
+    fn forget_room(&self, room: &RoomKey) {
+        self.bus.hub().stop_listening(room, &self.node);
+    }
+
+    fn roster<'a>(&'a self, room: &'a RoomKey) -> BoxFuture<'a, Result<Roster, BrokerError>> {
+        std::future::ready(Ok(self.bus.hub().rooms.roster(room))).boxed()
+    }
+
+    fn rooms(&self, query: RoomQuery) -> BoxFuture<'_, Result<RoomPage, BrokerError>> {
+        std::future::ready(Ok(self.bus.hub().rooms.page(&query))).boxed()
+    }
+
     fn cluster_load(&self, own: Option<usize>) -> Option<ClusterLoad> {
         let mut hub = self.bus.hub();
         hub.load.remove(&self.node);
@@ -196,6 +226,7 @@ impl Broker for MemoryBroker {
         Box::pin(async {
             let mut hub = self.bus.hub();
             hub.records.orphan(&self.node, Instant::now());
+            self.leave_all(&mut hub);
             hub.nodes.remove(&self.node);
             hub.load.remove(&self.node);
             self.end.cancel();

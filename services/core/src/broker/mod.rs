@@ -5,6 +5,7 @@ pub(crate) mod claim;
 pub(crate) mod error;
 pub(crate) mod interface;
 pub(crate) mod load;
+pub(crate) mod rooms;
 pub(crate) mod status;
 pub(crate) mod stored_message;
 
@@ -12,5 +13,9 @@ pub use claim::{Claim, ClaimOutcome, ConflictPolicy, PreviousOwner, Retention};
 pub use error::BrokerError;
 pub use interface::{Broker, BrokerEvents};
 pub use load::ClusterLoad;
+pub use rooms::{
+    JoinError, RoomChange, RoomDelta, RoomEntry, RoomJoin, RoomJoined, RoomLeave, RoomLeft, RoomMember,
+    RoomMembership, RoomPage, RoomQuery, Roster,
+};
 pub use status::{BusState, BusStatus, Presence};
 pub use stored_message::{StoreOutcome, StoredMessage};
