@@ -7,9 +7,11 @@ use bytes::Bytes;
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 use switchboard_core::{
-    BrokerEvents, JoinError, Presence, Records, RoomDelta, RoomJoined, RoomLeft, RoomRecords, StoreOutcome,
+    BrokerError, BrokerEvents, JoinError, Presence, Records, RoomDelta, RoomJoined, RoomLeft, RoomRecords,
+    StoreOutcome,
 };
 use switchboard_protocol::{Mid, NodeId, PeerId, PeerKey, RoomKey, SessionId};
+use switchboard_telemetry::{Queue, Telemetry};
 use tokio_util::sync::CancellationToken;
 
 use crate::queue::{Receiver, Sender, Weighed};
@@ -31,6 +33,32 @@ pub(super) struct Hub {
     pub(super) nodes: HashMap<NodeId, Arc<Sender<Event>>>,
     /// Connections of the nodes that take clients.
     pub(super) load: HashMap<NodeId, usize>,
+}
+
+/// One node's place on the bus.
+pub(super) struct Place {
+    pub(super) node: NodeId,
+    pub(super) own: Arc<Sender<Event>>,
+    pub(super) telemetry: Telemetry,
+}
+
+impl Place {
+    /// Queues an event for this node.
+    ///
+    /// # Errors
+    /// [`BrokerError::QueueFull`] if it does not fit.
+    pub(super) fn report(&self, event: Event) -> Result<(), BrokerError> {
+        self.push(&self.own, event)
+    }
+
+    /// The same for the node with this queue.
+    pub(super) fn push(&self, queue: &Sender<Event>, event: Event) -> Result<(), BrokerError> {
+        queue.push(event).inspect_err(|error| {
+            if *error == BrokerError::QueueFull {
+                self.telemetry.queue_overflow(Queue::Publisher);
+            }
+        })
+    }
 }
 
 /// An event on its way to a node.

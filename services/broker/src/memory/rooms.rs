@@ -5,12 +5,88 @@ use bytes::Bytes;
 use switchboard_core::{BrokerError, RoomChange, RoomDelta, RoomEntry, RoomJoin, RoomLeave};
 use switchboard_protocol::{LeaveReason, Mid, NodeId, PeerKey, RoomKey};
 
-use super::{
-    broker::MemoryBroker,
-    bus::{Event, Hub},
-};
+use super::bus::{Event, Hub, Place};
 
 impl Hub {
+    /// Enters a member of `place`'s node, which hears the room from now on.
+    pub(super) fn enter(&mut self, place: &Place, join: RoomJoin) -> Result<(), BrokerError> {
+        self.listen(&join.room, &place.node);
+        let (outcome, delta) = match self.rooms.join(&join, &place.node) {
+            Ok((joined, delta)) => (Ok(joined), delta),
+            Err(error) => (Err(error), None),
+        };
+        let RoomJoin { room, member, .. } = join;
+        if outcome.is_ok() {
+            let key = PeerKey::new(room.tenant(), &member.peer);
+            self.records
+                .enter_room(&key, member.session, room.room_id(), member.info);
+        }
+        let joined = Event::RoomJoined(room.clone(), member.peer.clone(), member.session, outcome);
+        let reported = place.report(joined);
+        self.announce(place, &room, delta);
+        if reported.is_err() {
+            let undo = RoomLeave {
+                room,
+                peer: member.peer,
+                entry: RoomEntry::Own(member.session),
+                reason: LeaveReason::Lost,
+            };
+            self.leave(place, &undo);
+        }
+        reported
+    }
+
+    pub(super) fn leave(&mut self, place: &Place, leave: &RoomLeave) {
+        let Some((left, delta)) = self.rooms.leave(leave, &place.node) else {
+            return;
+        };
+        if let RoomChange::Left { peer, session, .. } = &delta.change {
+            let key = PeerKey::new(leave.room.tenant(), peer);
+            self.records.leave_room(&key, *session, &leave.room.room_id());
+        }
+        // Only an observer misses it.
+        let _ = place.report(Event::RoomLeft(leave.room.clone(), left));
+        self.announce(place, &leave.room, Some(delta));
+    }
+
+    /// `place`'s node ends: its members leave, because no other node of this process would ever remove them.
+    pub(super) fn leave_all(&mut self, place: &Place) {
+        for (room, _, delta) in self.rooms.remove_node(&place.node) {
+            self.announce(place, &room, Some(delta));
+        }
+        self.listeners.retain(|_, listeners| {
+            listeners.retain(|listener| *listener != place.node);
+            !listeners.is_empty()
+        });
+    }
+
+    pub(super) fn publish(
+        &self,
+        place: &Place,
+        room: &RoomKey,
+        mid: Mid,
+        envelope: Bytes,
+    ) -> Result<(), BrokerError> {
+        // The report first: once it is certain to come, the message may go.
+        place.report(Event::RoomPublished(room.clone(), mid))?;
+        self.tell(place, room, || Event::RoomMessage(room.clone(), envelope.clone()));
+        Ok(())
+    }
+
+    /// Tells the room's nodes of a change. One that does not fit is seen missing by the next.
+    pub(super) fn announce(&self, place: &Place, room: &RoomKey, delta: Option<RoomDelta>) {
+        if let Some(delta) = delta {
+            self.tell(place, room, || Event::RoomDelta(room.clone(), delta.clone()));
+        }
+    }
+
+    fn tell(&self, place: &Place, room: &RoomKey, event: impl Fn() -> Event) {
+        let listeners = self.listeners.get(room).into_iter().flatten();
+        for node in listeners.filter_map(|listener| self.nodes.get(listener)) {
+            let _ = place.push(node, event());
+        }
+    }
+
     fn listen(&mut self, room: &RoomKey, node: &NodeId) {
         let listeners = self.listeners.entry_ref(room).or_default();
         if !listeners.contains(node) {
@@ -24,84 +100,6 @@ impl Hub {
             if listeners.is_empty() {
                 self.listeners.remove(room);
             }
-        }
-    }
-}
-
-impl MemoryBroker {
-    pub(super) fn enter(&self, join: RoomJoin) -> Result<(), BrokerError> {
-        let mut hub = self.bus.hub();
-        hub.listen(&join.room, &self.node);
-        let member = &join.member;
-        let (outcome, delta) = match hub.rooms.join(&join, &self.node) {
-            Ok((joined, delta)) => (Ok(joined), delta),
-            Err(error) => (Err(error), None),
-        };
-        if outcome.is_ok() {
-            let key = PeerKey::new(join.room.tenant(), &member.peer);
-            let room = join.room.room_id();
-            hub.records
-                .enter_room(&key, member.session, room, member.info.clone());
-        }
-        let joined = Event::RoomJoined(join.room.clone(), member.peer.clone(), member.session, outcome);
-        let queued = self.push(&self.own, joined);
-        self.announce(&hub, &join.room, delta);
-        drop(hub);
-        if queued.is_err() {
-            self.leave(&RoomLeave {
-                room: join.room,
-                peer: join.member.peer,
-                entry: RoomEntry::Own(join.member.session),
-                reason: LeaveReason::Lost,
-            });
-        }
-        queued
-    }
-
-    pub(super) fn leave(&self, leave: &RoomLeave) {
-        let mut hub = self.bus.hub();
-        let Some((left, delta)) = hub.rooms.leave(leave, &self.node) else {
-            return;
-        };
-        if let RoomChange::Left { peer, session, .. } = &delta.change {
-            let key = PeerKey::new(leave.room.tenant(), peer);
-            hub.records.leave_room(&key, *session, &leave.room.room_id());
-        }
-        // Only an observer misses it.
-        let _ = self.push(&self.own, Event::RoomLeft(leave.room.clone(), left));
-        self.announce(&hub, &leave.room, Some(delta));
-    }
-
-    /// This node ends: its members leave, because no other node of this process would ever remove them.
-    pub(super) fn leave_all(&self, hub: &mut Hub) {
-        for (room, _, delta) in hub.rooms.remove_node(&self.node) {
-            self.announce(hub, &room, Some(delta));
-        }
-        hub.listeners.retain(|_, listeners| {
-            listeners.retain(|listener| *listener != self.node);
-            !listeners.is_empty()
-        });
-    }
-
-    pub(super) fn publish_in(&self, room: &RoomKey, mid: Mid, envelope: Bytes) -> Result<(), BrokerError> {
-        let hub = self.bus.hub();
-        // The report first: once it is certain to come, the message may go.
-        self.push(&self.own, Event::RoomPublished(room.clone(), mid))?;
-        self.tell(&hub, room, || Event::RoomMessage(room.clone(), envelope.clone()));
-        Ok(())
-    }
-
-    /// Tells the room's nodes of a change. One that does not fit is seen missing by the next.
-    pub(super) fn announce(&self, hub: &Hub, room: &RoomKey, delta: Option<RoomDelta>) {
-        if let Some(delta) = delta {
-            self.tell(hub, room, || Event::RoomDelta(room.clone(), delta.clone()));
-        }
-    }
-
-    fn tell(&self, hub: &Hub, room: &RoomKey, event: impl Fn() -> Event) {
-        let listeners = hub.listeners.get(room).into_iter().flatten();
-        for node in listeners.filter_map(|listener| hub.nodes.get(listener)) {
-            let _ = self.push(node, event());
         }
     }
 }

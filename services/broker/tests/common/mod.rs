@@ -43,6 +43,9 @@ macro_rules! contract_on {
     };
 }
 
+/// The room, who asked, and what followed.
+type JoinAnswer = (RoomKey, PeerId, SessionId, Result<RoomJoined, JoinError>);
+
 /// The events that a node received.
 #[derive(Default)]
 pub(crate) struct Seen {
@@ -52,7 +55,7 @@ pub(crate) struct Seen {
     pub(crate) located: Mutex<Vec<(Mid, Result<Presence, BrokerError>)>>,
     pub(crate) stored: Mutex<Vec<(Mid, Result<StoreOutcome, BrokerError>)>>,
     pub(crate) offline_queues: Mutex<Vec<Vec<Bytes>>>,
-    pub(crate) room_joined: Mutex<Vec<(RoomKey, PeerId, SessionId, Result<RoomJoined, JoinError>)>>,
+    pub(crate) room_joined: Mutex<Vec<JoinAnswer>>,
     pub(crate) room_left: Mutex<Vec<(RoomKey, RoomLeft)>>,
     pub(crate) room_deltas: Mutex<Vec<(RoomKey, RoomDelta)>>,
     pub(crate) room_messages: Mutex<Vec<(String, Bytes)>>,
