@@ -4,14 +4,17 @@ use std::{sync::Arc, time::Instant};
 
 use futures_util::{FutureExt as _, future::BoxFuture};
 use switchboard_core::{
-    Broker, BrokerError, BrokerEvents, BusState, BusStatus, Claim, ClaimOutcome, ClusterLoad, Presence,
-    Retention, RoomJoin, RoomLeave, RoomPage, RoomQuery, Roster, StoreOutcome, StoredMessage,
+    Broker, BrokerError, BrokerEvents, BusState, BusStatus, Claim, ClaimOutcome, ClusterLoad, EventStreams,
+    Presence, Retention, RoomJoin, RoomLeave, RoomPage, RoomQuery, Roster, StoreOutcome, StoredMessage,
 };
 use switchboard_protocol::{Mid, NodeId, NodeMessage, PeerId, PeerKey, RoomKey, SessionId};
 use switchboard_telemetry::Telemetry;
 use tokio_util::sync::CancellationToken;
 
-use super::bus::{Event, Hub, MemoryBus, Place, deliver};
+use super::{
+    bus::{Event, Hub, MemoryBus, Place, deliver},
+    event_streams::MemoryEventStreams,
+};
 use crate::{
     conflict::{self, Owner},
     queue::bounded,
@@ -44,6 +47,15 @@ impl MemoryBroker {
             bus: bus.clone(),
             place: Place { node, own, telemetry },
             end,
+        })
+    }
+
+    /// The event streams of the process.
+    #[must_use]
+    pub fn event_streams(&self) -> Arc<dyn EventStreams> {
+        Arc::new(MemoryEventStreams {
+            streams: self.bus.event_streams(),
+            node: self.place.node.clone(),
         })
     }
 

@@ -2,6 +2,7 @@
 
 mod broker;
 mod bus;
+mod event_streams;
 mod rooms;
 
 pub use broker::MemoryBroker;
