@@ -84,6 +84,18 @@ ice:
 {{- end }}
 {{ end }}
 {{- end }}
+{{- range .Values.webhooks.endpoints }}
+[[webhooks.endpoints]]
+name = {{ .name | quote }}
+url = {{ .url | quote }}
+secret_files = ["{{ include "switchboard.dir" $ }}/webhooks/{{ .name }}"]
+{{- with .events }}
+events = {{ toJson . }}
+{{- end }}
+{{- with .tenants }}
+tenants = {{ toJson . }}
+{{- end }}
+{{ end }}
 {{- end -}}
 
 {{- /* The longest stop of a node in seconds: settle, deadline of the drain, and a margin for the broker and traces. */ -}}

@@ -58,6 +58,19 @@
           name: {{ include "switchboard.fullname" . }}-keys
       {{- end }}
 {{- end }}
+{{- with .Values.webhooks.endpoints }}
+- name: webhooks
+  projected:
+    defaultMode: 0440
+    sources:
+      {{- range . }}
+      - secret:
+          name: {{ .existingSecret }}
+          items:
+            - key: {{ default "secret" .key }}
+              path: {{ .name }}
+      {{- end }}
+{{- end }}
 {{- with .Values.ops.existingSecret }}
 - name: ops
   secret:
@@ -101,6 +114,9 @@
 {{- $seen := list .Values.auth.hs256.inlineSecret .Values.turn.inlineSecret .Values.auth.publicKeys.pem -}}
 {{- range list .Values.auth.hs256.existingSecret .Values.auth.publicKeys.existingSecret .Values.redis.external.existingSecret .Values.turn.existingSecret .Values.ops.existingSecret -}}
 {{- if . -}}{{- $seen = append $seen (lookup "v1" "Secret" $.Release.Namespace .).data -}}{{- end -}}
+{{- end -}}
+{{- range .Values.webhooks.endpoints -}}
+{{- $seen = append $seen (lookup "v1" "Secret" $.Release.Namespace .existingSecret).data -}}
 {{- end -}}
 {{- with .Values.auth.publicKeys.existingConfigMap -}}
 {{- $seen = append $seen (lookup "v1" "ConfigMap" $.Release.Namespace .).data -}}

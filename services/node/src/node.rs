@@ -10,6 +10,7 @@ use switchboard_broker::{MemoryBroker, MemoryBus, RedisBroker};
 use switchboard_core::{Broker, Router};
 use switchboard_edge::{DrainReport, Edge, RebalancePlan};
 use switchboard_telemetry::Telemetry;
+use switchboard_webhooks::Webhooks;
 use tokio::{
     net::{TcpListener, TcpSocket},
     sync::watch,
@@ -40,6 +41,7 @@ pub struct Node {
     ops_access: OpsAccess,
     drain: DrainSettings,
     rebalance: RebalancePlan,
+    webhooks: Option<Arc<Webhooks>>,
 }
 
 impl Node {
@@ -62,12 +64,28 @@ impl Node {
         let public = bind(settings.listen, "server.listen")?;
         let ops = bind(settings.ops_listen, "server.ops_listen")?;
         let events = Arc::<Router>::clone(&router);
+        let node = settings.node.clone();
+        let mut webhooks = None;
+        let mut serve_webhooks = |streams| -> anyhow::Result<()> {
+            if let Some(config) = settings.webhooks.take() {
+                let (started, observer) =
+                    Webhooks::start(config, router.node().as_str(), streams, &telemetry)
+                        .map_err(|error| anyhow::anyhow!("webhooks: {error}"))?;
+                router.set_observer(observer);
+                webhooks = Some(started);
+            }
+            Ok(())
+        };
         let broker: Arc<dyn Broker> = match settings.broker {
             BrokerSettings::Memory => {
-                MemoryBroker::join(&MemoryBus::default(), settings.node, events, telemetry.clone())
+                let broker = MemoryBroker::join(&MemoryBus::default(), node, events, telemetry.clone());
+                serve_webhooks(broker.event_streams())?;
+                broker
             }
             BrokerSettings::Redis(config) => {
-                RedisBroker::start(&config, settings.node, events, telemetry.clone())?
+                let broker = RedisBroker::start(&config, node, events, telemetry.clone())?;
+                serve_webhooks(broker.event_streams()?)?;
+                broker
             }
         };
         router.set_broker(Arc::clone(&broker));
@@ -97,6 +115,7 @@ impl Node {
             ops_access: settings.ops,
             drain: settings.drain,
             rebalance: settings.rebalance,
+            webhooks,
         })
     }
 
@@ -129,6 +148,7 @@ impl Node {
             verifier: self.verifier.clone(),
             telemetry: self.telemetry.clone(),
             wanted: wanted.clone(),
+            webhooks: self.webhooks.clone(),
         };
         let ops_routes = ops::routes(ops, self.ops_access);
         let drain = DrainControl {
@@ -156,16 +176,23 @@ impl Node {
             }
             why = self.broker.until_unusable() => {
                 // The clients' sessions can be resumed on other nodes.
-                self.broker.shutdown().await;
+                tokio::join!(self.broker.shutdown(), shut_down(self.webhooks.as_deref()));
                 anyhow::bail!("{why}")
             }
             never = ops::serve(self.ops, ops_routes, self.telemetry.clone()) => match never {},
             report = drain.run(changes) => {
                 // Each has a bound of its own; a collector that hangs costs the claims no time.
-                tokio::join!(self.broker.shutdown(), self.telemetry.shutdown_traces());
+                let webhooks = shut_down(self.webhooks.as_deref());
+                tokio::join!(self.broker.shutdown(), webhooks, self.telemetry.shutdown_traces());
                 Ok(report)
             }
         }
+    }
+}
+
+async fn shut_down(webhooks: Option<&Webhooks>) {
+    if let Some(webhooks) = webhooks {
+        webhooks.shutdown().await;
     }
 }
 

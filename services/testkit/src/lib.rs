@@ -7,6 +7,6 @@ mod load;
 pub use cluster::{Cluster, SECRET, claims, payload, sign, token};
 pub use load::{Load, LoadPlan, TestPeer};
 pub use switchboard_harness::{
-    ClientNo, ConnectionInfo, FaultProxy, NodeProcess, Oracle, OracleReport, PATIENCE, RedisServer, Side,
-    binary, wait_until,
+    ClientNo, ConnectionInfo, FaultProxy, NodeProcess, OPS_TOKEN, Oracle, OracleReport, PATIENCE, Port,
+    Received, RedisServer, Reply, Side, WebhookReceiver, binary, wait_until,
 };

@@ -103,7 +103,7 @@ impl Delivery {
         }
     }
 
-    /// Runs until `end`. What is under way then is repeated by another node.
+    /// Runs until `end`. Another node repeats the requests that are under way then.
     pub(crate) async fn run(mut self, end: CancellationToken) {
         let mut poll = interval(POLL_EVERY);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use switchboard_core::NodeEvent;
 use switchboard_protocol::PeerKey;
 
@@ -10,19 +10,15 @@ use switchboard_protocol::PeerKey;
 const WANTED_EVERY: Duration = Duration::from_secs(1);
 
 /// The kinds of event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventKind {
     /// A peer is connected: a new session, or one that continues.
-    #[serde(rename = "peer.connected")]
     PeerConnected,
     /// A peer lost its connection; its session can be resumed.
-    #[serde(rename = "peer.detached")]
     PeerDetached,
     /// The session of a peer ended.
-    #[serde(rename = "peer.disconnected")]
     PeerDisconnected,
     /// A message waits for a peer that is not connected.
-    #[serde(rename = "peer.wanted")]
     PeerWanted,
 }
 
@@ -34,6 +30,23 @@ impl EventKind {
         Self::PeerDisconnected,
         Self::PeerWanted,
     ];
+
+    /// Its name in events and in the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::PeerConnected => "peer.connected",
+            Self::PeerDetached => "peer.detached",
+            Self::PeerDisconnected => "peer.disconnected",
+            Self::PeerWanted => "peer.wanted",
+        }
+    }
+
+    /// The kind of this name, if there is one.
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
 
     /// The kind of `event`.
     pub(crate) const fn of(event: &NodeEvent<'_>) -> Self {
@@ -56,7 +69,7 @@ impl EventKind {
 
 #[derive(Serialize)]
 struct Body<'a> {
-    r#type: EventKind,
+    r#type: &'static str,
     timestamp: String,
     data: Data<'a>,
 }
@@ -110,7 +123,7 @@ pub(crate) fn body(event: &NodeEvent<'_>, at_ms: u64, node: &str) -> String {
         },
     };
     let body = Body {
-        r#type: EventKind::of(event),
+        r#type: EventKind::of(event).as_str(),
         timestamp: humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(at_ms)).to_string(),
         data,
     };
@@ -167,9 +180,19 @@ mod tests {
     #[test]
     fn the_names_of_the_configuration_are_those_of_the_events() {
         for kind in EventKind::ALL {
-            let name = serde_json::to_string(&kind).unwrap();
-            assert_eq!(serde_json::from_str::<EventKind>(&name).unwrap(), kind);
+            assert_eq!(EventKind::of_name(kind.as_str()), Some(kind));
         }
-        serde_json::from_str::<EventKind>(r#""peer.conected""#).unwrap_err();
+        assert_eq!(EventKind::of_name("peer.conected"), None);
+    }
+
+    #[test]
+    fn the_page_about_webhooks_has_every_event() {
+        let page = include_str!("../../../docs/webhooks.md");
+        let table = page.split("<!-- events -->").nth(1).unwrap();
+        let table = table.split("<!-- /events -->").next().unwrap();
+        let rows = table
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+        assert_eq!(Vec::from_iter(rows), EventKind::ALL.map(EventKind::as_str));
     }
 }

@@ -155,7 +155,7 @@ impl Webhooks {
         Ok(self.streams.replay(endpoint, limit, now_ms(), bounds).await)
     }
 
-    /// Appends what is queued, and leaves the rest to other nodes.
+    /// Appends the queued events, and leaves their delivery to other nodes.
     pub async fn shutdown(&self) {
         self.end.cancel();
         let mut tasks = std::mem::take(&mut *self.tasks.lock());

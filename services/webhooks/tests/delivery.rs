@@ -13,13 +13,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::{
-    http::{StatusCode, header},
-    response::IntoResponse as _,
-};
-use common::{Node, Receiver, Request, SECRET, assert_order, config, endpoint, ok};
+use common::{Node, SECRET, assert_order, config, endpoint, number, ok};
 use switchboard_broker::MemoryBus;
-use switchboard_harness::{PATIENCE, Port, wait_until};
+use switchboard_harness::{PATIENCE, Port, Received, Reply, WebhookReceiver, wait_until};
 use switchboard_protocol::{Secret, TenantId};
 use switchboard_webhooks::{EndpointConfig, EventKind, SigningSecret, WebhooksConfig, sign};
 
@@ -35,14 +31,14 @@ fn emit(node: &Node, numbers: std::ops::RangeInclusive<u8>) {
 
 #[tokio::test]
 async fn an_event_arrives_signed_with_its_type_and_data() {
-    let receiver = Receiver::start(ok).await;
+    let receiver = WebhookReceiver::start(ok).await.unwrap();
     let node = Node::start(
         &MemoryBus::default(),
         "n1",
-        config([endpoint("app", receiver.address)]),
+        config([endpoint("app", receiver.address())]),
     );
     node.detached("bob", 1);
-    let [request] = &receiver.take(1).await[..] else {
+    let [request] = &receiver.take(1, PATIENCE).await.unwrap()[..] else {
         unreachable!("one event was emitted");
     };
     assert_eq!(request.header("content-type"), "application/json");
@@ -60,23 +56,24 @@ async fn an_event_arrives_signed_with_its_type_and_data() {
 #[tokio::test]
 async fn a_receiver_that_fails_at_random_gets_every_event_and_each_peer_in_order() {
     let seen = AtomicUsize::new(0);
-    let receiver = Receiver::start(move |request: &Request| {
+    let receiver = WebhookReceiver::start(move |request: &Received| {
         let seen = seen.fetch_add(1, Ordering::Relaxed);
         match seen % 3 {
-            0 => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+            0 => Reply::status(503),
             // Two answers of this kind to one event, at most.
-            1 if seen < 90 && request.number() % 2 == 0 => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+            1 if seen < 90 && number(request) % 2 == 0 => Reply::status(500),
             _ => ok(request),
         }
     })
-    .await;
+    .await
+    .unwrap();
     let rules = WebhooksConfig {
         refusals: 1_000,
-        ..config([endpoint("app", receiver.address)])
+        ..config([endpoint("app", receiver.address())])
     };
     let node = Node::start(&MemoryBus::default(), "n1", rules);
     emit(&node, 1..=30);
-    assert_order(&receiver.take(120).await, &PEERS, 30);
+    assert_order(&receiver.take(120, PATIENCE).await.unwrap(), &PEERS, 30);
     node.until_metric("switchboard_webhook_events_total", 120).await;
 }
 
@@ -90,35 +87,36 @@ async fn a_receiver_that_was_down_gets_what_happened_meanwhile_and_few_requests_
         .await;
     // One request at a time finds out that it is down, whatever waits.
     drop(port);
-    let receiver = Receiver::start_at(address, ok).await;
+    let receiver = WebhookReceiver::start_at(address, ok).await.unwrap();
     emit(&node, 11..=12);
-    assert_order(&receiver.take(48).await, &PEERS, 12);
+    assert_order(&receiver.take(48, PATIENCE).await.unwrap(), &PEERS, 12);
 }
 
 #[tokio::test]
 async fn a_refused_event_delays_its_own_peer_alone_and_can_be_replayed_when_it_is_dead() {
     let is_repaired = Arc::new(AtomicBool::new(false));
     let repaired = Arc::clone(&is_repaired);
-    let receiver = Receiver::start(move |request: &Request| {
-        let is_bad = request.peer() == "bob" && request.number() == 2;
+    let receiver = WebhookReceiver::start(move |request: &Received| {
+        let is_bad = request.data("peer") == "bob" && number(request) == 2;
         if is_bad && !repaired.load(Ordering::Relaxed) {
-            return StatusCode::BAD_REQUEST.into_response();
+            return Reply::status(400);
         }
         ok(request)
     })
-    .await;
+    .await
+    .unwrap();
     let node = Node::start(
         &MemoryBus::default(),
         "n1",
-        config([endpoint("app", receiver.address)]),
+        config([endpoint("app", receiver.address())]),
     );
     emit(&node, 1..=3);
-    let taken = receiver.take(11).await;
+    let taken = receiver.take(11, PATIENCE).await.unwrap();
     assert_order(&taken, &["alice", "carol", "dave"], 3);
     let bobs: Vec<_> = taken
         .iter()
-        .filter(|request| request.peer() == "bob")
-        .map(Request::number)
+        .filter(|request| request.data("peer") == "bob")
+        .map(number)
         .collect();
     assert_eq!(bobs, [1, 3]);
     let dead = node.webhooks.dead("app", 10).await.unwrap().unwrap();
@@ -128,17 +126,19 @@ async fn a_refused_event_delays_its_own_peer_alone_and_can_be_replayed_when_it_i
         .await;
     is_repaired.store(true, Ordering::Relaxed);
     assert_eq!(node.webhooks.replay("app", 10).await.unwrap(), Ok(1));
-    let replayed = receiver.take(12).await.pop().unwrap();
+    let replayed = receiver.take(12, PATIENCE).await.unwrap().pop().unwrap();
     assert_eq!(replayed.header("webhook-id"), dead[0].event.id);
     assert!(node.webhooks.dead("other", 1).await.is_err());
 }
 
 #[tokio::test]
 async fn an_event_that_is_too_old_is_given_up_when_its_receiver_is_away() {
-    let receiver = Receiver::start(|_: &Request| StatusCode::BAD_GATEWAY.into_response()).await;
+    let receiver = WebhookReceiver::start(|_: &Received| Reply::status(502))
+        .await
+        .unwrap();
     let rules = WebhooksConfig {
         retry_for: Duration::from_millis(50),
-        ..config([endpoint("app", receiver.address)])
+        ..config([endpoint("app", receiver.address())])
     };
     let node = Node::start(&MemoryBus::default(), "n1", rules);
     node.detached("bob", 1);
@@ -155,14 +155,18 @@ async fn an_event_that_is_too_old_is_given_up_when_its_receiver_is_away() {
 async fn an_event_that_waited_too_long_is_still_delivered_to_a_receiver_that_is_back() {
     let is_back = Arc::new(AtomicBool::new(false));
     let back = Arc::clone(&is_back);
-    let receiver = Receiver::start(move |request: &Request| match back.load(Ordering::Relaxed) {
+    let receiver = WebhookReceiver::start(move |request: &Received| match back.load(Ordering::Relaxed) {
         true => ok(request),
-        false => (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")]).into_response(),
+        false => Reply {
+            header: Some(("retry-after", "1".into())),
+            ..Reply::status(503)
+        },
     })
-    .await;
+    .await
+    .unwrap();
     let rules = WebhooksConfig {
         retry_for: Duration::from_millis(300),
-        ..config([endpoint("app", receiver.address)])
+        ..config([endpoint("app", receiver.address())])
     };
     let node = Node::start(&MemoryBus::default(), "n1", rules);
     let began = Instant::now();
@@ -170,7 +174,7 @@ async fn an_event_that_waited_too_long_is_still_delivered_to_a_receiver_that_is_
     node.until_metric(r#"switchboard_webhook_requests_total{outcome="unreachable"}"#, 1)
         .await;
     is_back.store(true, Ordering::Relaxed);
-    assert_order(&receiver.take(1).await, &["bob"], 1);
+    assert_order(&receiver.take(1, PATIENCE).await.unwrap(), &["bob"], 1);
     assert!(
         began.elapsed() >= Duration::from_secs(1),
         "Retry-After was not respected"
@@ -179,20 +183,18 @@ async fn an_event_that_waited_too_long_is_still_delivered_to_a_receiver_that_is_
 
 #[tokio::test]
 async fn a_redirect_is_not_followed() {
-    let elsewhere = Receiver::start(ok).await;
-    let target = format!("http://{}/", elsewhere.address);
-    let receiver = Receiver::start(move |_: &Request| {
-        (
-            StatusCode::TEMPORARY_REDIRECT,
-            [(header::LOCATION, target.clone())],
-        )
-            .into_response()
+    let elsewhere = WebhookReceiver::start(ok).await.unwrap();
+    let target = format!("http://{}/", elsewhere.address());
+    let receiver = WebhookReceiver::start(move |_: &Received| Reply {
+        header: Some(("location", target.clone())),
+        ..Reply::status(307)
     })
-    .await;
+    .await
+    .unwrap();
     let node = Node::start(
         &MemoryBus::default(),
         "n1",
-        config([endpoint("app", receiver.address)]),
+        config([endpoint("app", receiver.address())]),
     );
     node.detached("bob", 1);
     node.until_metric("switchboard_webhook_events_given_up_total", 1)
@@ -202,28 +204,31 @@ async fn a_redirect_is_not_followed() {
 
 #[tokio::test]
 async fn each_endpoint_gets_its_events_and_a_dead_one_delays_no_other() {
-    let (all, wanted) = (Receiver::start(ok).await, Receiver::start(ok).await);
+    let (all, wanted) = (
+        WebhookReceiver::start(ok).await.unwrap(),
+        WebhookReceiver::start(ok).await.unwrap(),
+    );
     let port = Port::reserve().unwrap();
     let dead = format!("127.0.0.1:{}", port.number()).parse().unwrap();
     let some = EndpointConfig {
         events: vec![EventKind::PeerWanted],
-        ..endpoint("wanted", wanted.address)
+        ..endpoint("wanted", wanted.address())
     };
     let foreign = EndpointConfig {
         tenants: vec![TenantId::new("other").unwrap()],
-        ..endpoint("foreign", wanted.address)
+        ..endpoint("foreign", wanted.address())
     };
     let endpoints = [
         endpoint("dead", dead),
-        endpoint("all", all.address),
+        endpoint("all", all.address()),
         some,
         foreign,
     ];
     let node = Node::start(&MemoryBus::default(), "n1", config(endpoints));
     node.detached("bob", 1);
     node.wanted("bob");
-    all.take(2).await;
-    let [only] = &wanted.take(1).await[..] else {
+    all.take(2, PATIENCE).await.unwrap();
+    let [only] = &wanted.take(1, PATIENCE).await.unwrap()[..] else {
         unreachable!("one event is wanted");
     };
     assert_eq!(only.json()["type"], "peer.wanted");
@@ -240,18 +245,18 @@ async fn each_endpoint_gets_its_events_and_a_dead_one_delays_no_other() {
 
 #[tokio::test]
 async fn peer_wanted_comes_once_a_second_for_one_peer() {
-    let receiver = Receiver::start(ok).await;
+    let receiver = WebhookReceiver::start(ok).await.unwrap();
     let node = Node::start(
         &MemoryBus::default(),
         "n1",
-        config([endpoint("app", receiver.address)]),
+        config([endpoint("app", receiver.address())]),
     );
     let began = Instant::now();
     for _ in 0..50 {
         node.wanted("bob");
     }
     node.wanted("eve");
-    receiver.take(2).await;
+    receiver.take(2, PATIENCE).await.unwrap();
     let again = async || {
         node.wanted("bob");
         (receiver.taken().len() > 2).then_some(())
@@ -264,13 +269,14 @@ async fn peer_wanted_comes_once_a_second_for_one_peer() {
 async fn a_node_that_ends_leaves_its_events_to_the_others_in_order() {
     let is_open = Arc::new(AtomicBool::new(false));
     let open = Arc::clone(&is_open);
-    let receiver = Receiver::start(move |request: &Request| match open.load(Ordering::Relaxed) {
+    let receiver = WebhookReceiver::start(move |request: &Received| match open.load(Ordering::Relaxed) {
         true => ok(request),
-        false => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+        false => Reply::status(503),
     })
-    .await;
+    .await
+    .unwrap();
     let bus = MemoryBus::default();
-    let rules = || config([endpoint("app", receiver.address)]);
+    let rules = || config([endpoint("app", receiver.address())]);
     let (first, second) = (Node::start(&bus, "n1", rules()), Node::start(&bus, "n2", rules()));
     emit(&first, 1..=20);
     // All of it is pending for the first node, which ends.
@@ -280,5 +286,5 @@ async fn a_node_that_ends_leaves_its_events_to_the_others_in_order() {
     first.webhooks.shutdown().await;
     emit(&second, 21..=30);
     is_open.store(true, Ordering::Relaxed);
-    assert_order(&receiver.take(120).await, &PEERS, 30);
+    assert_order(&receiver.take(120, PATIENCE).await.unwrap(), &PEERS, 30);
 }

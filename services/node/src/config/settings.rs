@@ -8,6 +8,7 @@ use switchboard_core::Limits;
 use switchboard_edge::{EdgeConfig, RebalancePlan};
 use switchboard_protocol::{NodeId, Secret};
 use switchboard_telemetry::OtlpConfig;
+use switchboard_webhooks::WebhooksConfig;
 
 use super::{
     broker::BrokerSettings, drain::DrainSettings, error::ConfigError, keys::Config,
@@ -40,6 +41,8 @@ pub struct Settings {
     pub drain: DrainSettings,
     /// For the balance between nodes.
     pub rebalance: RebalancePlan,
+    /// For webhooks, if an endpoint is configured.
+    pub webhooks: Option<WebhooksConfig>,
     /// For logs and traces.
     pub telemetry: TelemetrySection,
     /// The secret that signs the tokens of the demo page, where the page is enabled.
@@ -70,6 +73,7 @@ impl Settings {
             drain: config.drain.check()?,
             rebalance: config.rebalance.check()?,
             demo_secret: config.demo.check(config.server.listen, secret.as_ref())?,
+            webhooks: config.webhooks.check(&config.tls)?,
             auth: config.auth.check(secret, &config.tls)?,
             telemetry: config.telemetry.check()?,
         })

@@ -1,8 +1,9 @@
-//! The operations port: liveness, readiness, metrics, drain and undrain. Never on the public address. Not here: who may
+//! The operations port: liveness, readiness, metrics, drain and undrain, webhooks. Never on the public address. Not here: who may
 //! ask (`guard`), and how connections are accepted (`listener`).
 
 mod guard;
 mod listener;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use axum::{
 use switchboard_auth::Verifier;
 use switchboard_core::Router;
 use switchboard_telemetry::Telemetry;
+use switchboard_webhooks::Webhooks;
 use tokio::sync::watch;
 
 use crate::{
@@ -35,6 +37,7 @@ pub(crate) struct Ops {
     pub(crate) telemetry: Telemetry,
     /// The state in which the operator wants the node.
     pub(crate) wanted: watch::Sender<Wanted>,
+    pub(crate) webhooks: Option<Arc<Webhooks>>,
 }
 
 /// The routes of the port, for those whom `access` lets in.
@@ -47,6 +50,7 @@ pub(crate) fn routes(ops: Ops, access: OpsAccess) -> Routes {
         .route("/metrics", get(metrics))
         .route("/drain", post(drain))
         .route("/undrain", post(undrain))
+        .merge(webhooks::routes())
         .layer(middleware::from_fn_with_state(guard, guard::check))
         .with_state(Arc::new(ops))
 }

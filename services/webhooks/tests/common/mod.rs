@@ -1,140 +1,28 @@
-//! What the tests of webhooks share: a receiver that answers as a test wants, and nodes with webhooks on one memory bus.
+//! What the tests of webhooks share: nodes with webhooks on one memory bus, and their events.
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{
-    Router as Routes,
-    body::Bytes,
-    extract::State,
-    http::HeaderMap,
-    response::{IntoResponse, Response},
-    routing::post,
-};
-use parking_lot::Mutex;
-use serde_json::Value;
 use switchboard_broker::{MemoryBroker, MemoryBus};
 use switchboard_core::{Limits, NodeEvent, Observer, Router};
-use switchboard_harness::{PATIENCE, wait_until};
+use switchboard_harness::{PATIENCE, Received, Reply, wait_until};
 use switchboard_protocol::{NodeId, PeerKey, Secret, SessionId};
 use switchboard_telemetry::Telemetry;
 use switchboard_webhooks::{Endpoint, EndpointConfig, Webhooks, WebhooksConfig};
-use tokio::{net::TcpListener, task::JoinHandle};
 
 pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
-/// A request that a receiver got.
-#[derive(Debug, Clone)]
-pub(crate) struct Request {
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: String,
+/// The session of an event, which counts the events of a test.
+pub(crate) fn number(event: &Received) -> u8 {
+    let own = event.data("session");
+    (1..=u8::MAX)
+        .find(|number| session(*number).to_string() == own)
+        .unwrap()
 }
 
-impl Request {
-    pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers[name].to_str().unwrap()
-    }
-
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap()
-    }
-
-    pub(crate) fn peer(&self) -> String {
-        self.json()["data"]["peer"].as_str().unwrap().to_owned()
-    }
-
-    /// The session of the event, which counts the events of a test.
-    pub(crate) fn number(&self) -> u8 {
-        let session = self.json()["data"]["session"].as_str().unwrap().to_owned();
-        (1..=u8::MAX)
-            .find(|number| self::session(*number).to_string() == session)
-            .unwrap()
-    }
-}
-
-type Answer = dyn Fn(&Request) -> Response + Send + Sync;
-
-/// An app's backend.
-pub(crate) struct Receiver {
-    pub(crate) address: SocketAddr,
-    taken: Arc<Mutex<Vec<Request>>>,
-    server: JoinHandle<()>,
-}
-
-impl Receiver {
-    /// One that answers like this. Requests that were answered with 2xx are taken.
-    pub(crate) async fn start(answer: impl Fn(&Request) -> Response + Send + Sync + 'static) -> Self {
-        Self::start_at("127.0.0.1:0".parse().unwrap(), answer).await
-    }
-
-    pub(crate) async fn start_at(
-        address: SocketAddr,
-        answer: impl Fn(&Request) -> Response + Send + Sync + 'static,
-    ) -> Self {
-        let listener = TcpListener::bind(address).await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let taken = Arc::new(Mutex::new(Vec::new()));
-        let answer: Arc<Answer> = Arc::new(answer);
-        let state = (answer, Arc::clone(&taken));
-        let routes = Routes::new().fallback(post(receive)).with_state(state);
-        // Owner: this receiver, whose drop ends it.
-        let server = tokio::spawn(async move {
-            axum::serve(listener, routes).await.unwrap();
-        });
-        Self {
-            address,
-            taken,
-            server,
-        }
-    }
-
-    pub(crate) fn taken(&self) -> Vec<Request> {
-        self.taken.lock().clone()
-    }
-
-    /// Waits until it has taken events with `count` different ids, and returns them in the order of their arrival.
-    pub(crate) async fn take(&self, count: usize) -> Vec<Request> {
-        let what = format!("{count} events");
-        let found = async || {
-            let first = first_arrivals(self.taken());
-            (first.len() >= count).then_some(first)
-        };
-        wait_until(&what, PATIENCE, found).await.unwrap().0
-    }
-}
-
-impl Drop for Receiver {
-    fn drop(&mut self) {
-        self.server.abort();
-    }
-}
-
-/// The first arrival of each id.
-pub(crate) fn first_arrivals(mut requests: Vec<Request>) -> Vec<Request> {
-    let mut seen = std::collections::HashSet::new();
-    requests.retain(|request| seen.insert(request.header("webhook-id").to_owned()));
-    requests
-}
-
-async fn receive(
-    State((answer, taken)): State<(Arc<Answer>, Arc<Mutex<Vec<Request>>>)>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let request = Request {
-        headers,
-        body: String::from_utf8(body.to_vec()).unwrap(),
-    };
-    let response = answer(&request);
-    if response.status().is_success() {
-        taken.lock().push(request);
-    }
-    response
-}
-
-pub(crate) fn ok(_: &Request) -> Response {
-    ().into_response()
+pub(crate) fn ok(_: &Received) -> Reply {
+    Reply::status(200)
 }
 
 /// An endpoint that gets everything.
@@ -221,10 +109,10 @@ pub(crate) fn session(number: u8) -> SessionId {
 }
 
 /// Fails unless the events of each peer are in their order, without a gap, from 1 to `last`.
-pub(crate) fn assert_order(requests: &[Request], peers: &[&str], last: u8) {
+pub(crate) fn assert_order(events: &[Received], peers: &[&str], last: u8) {
     for peer in peers {
-        let own = requests.iter().filter(|request| request.peer() == *peer);
-        let numbers: Vec<_> = own.map(Request::number).collect();
+        let own = events.iter().filter(|event| event.data("peer") == *peer);
+        let numbers: Vec<_> = own.map(number).collect();
         assert_eq!(numbers, Vec::from_iter(1..=last), "{peer}");
     }
 }
