@@ -12,14 +12,14 @@ use std::{
 
 use serde_json::Value;
 use switchboard_client::{Client, ConnectOptions, Resume};
-use switchboard_protocol::{MessageKind, ResumeToken};
+use switchboard_protocol::{MessageKind, Secret};
 use switchboard_testkit::{
     Cluster, NodeProcess, OPS_TOKEN, PATIENCE, Port, Received, Reply, WebhookReceiver, payload, token,
     wait_until,
 };
 
 /// How long the receiver is down in a test of every run.
-const DOWN: Duration = Duration::from_secs(5);
+const DOWN: Duration = Duration::from_secs(10);
 
 /// A lease, its renewal, and patience.
 const TAKEOVER: Duration = Duration::from_secs(30);
@@ -52,12 +52,17 @@ async fn is_appended(node: &NodeProcess, least: f64) {
 }
 
 /// Connects `peer`, with its earlier session, and loses the connection again.
-async fn visit(node: &NodeProcess, peer: &str, earlier: Option<ResumeToken>) -> ResumeToken {
+async fn visit(node: &NodeProcess, peer: &str, earlier: Option<Secret>) -> Secret {
     let options = ConnectOptions {
         resume: earlier.map(|token| Resume { token, seen: 0 }),
         ..ConnectOptions::new(node.url(), token(peer).unwrap())
     };
-    Client::connect(&options).await.unwrap().welcome().resume_token
+    Client::connect(&options)
+        .await
+        .unwrap()
+        .welcome()
+        .resume_token
+        .clone()
 }
 
 async fn switchable() -> (WebhookReceiver, Arc<AtomicBool>) {
@@ -92,7 +97,8 @@ async fn a_receiver_that_was_down_gets_every_event_and_those_of_each_peer_in_ord
         async move {
             let mut session = None;
             for round in 0..VISITS {
-                let node = &nodes[(number + round) % nodes.len()];
+                // Half of the peers move.
+                let node = &nodes[(number + round * (number % 2)) % nodes.len()];
                 session = Some(visit(node, &peer, session).await);
             }
         }
@@ -111,9 +117,18 @@ async fn a_receiver_that_was_down_gets_every_event_and_those_of_each_peer_in_ord
         began.elapsed() - DOWN
     );
     for number in 0..PEERS {
-        let kinds = kinds_of(&events, &format!("p{number}"));
-        let expected = ["peer.connected", "peer.detached"].repeat(VISITS);
-        assert_eq!(kinds[..VISITS * 2], expected, "p{number}");
+        let peer = format!("p{number}");
+        let mut own: Vec<_> = events.iter().filter(|event| event.data("peer") == peer).collect();
+        if number % 2 == 1 {
+            // Two nodes append at the same time; the fence tells the order.
+            own.sort_by_key(|event| event.json()["data"]["fence"].as_u64());
+        }
+        let kinds: Vec<_> = own.into_iter().take(VISITS * 2).map(kind).collect();
+        assert_eq!(
+            kinds,
+            ["peer.connected", "peer.detached"].repeat(VISITS),
+            "{peer}"
+        );
     }
 }
 
@@ -169,12 +184,12 @@ async fn signaling_is_as_quick_with_a_receiver_that_answers_after_20_seconds() {
             cluster.connect(0, "bob").await.unwrap(),
         ));
     }
-    let mut times = [Vec::new(), Vec::new()];
+    let (one, mut times) = (payload("1").unwrap(), [Vec::new(), Vec::new()]);
     // Side by side, so that both have the same load of the machine.
     for _ in 0..SENDS {
         for ((alice, bob), times) in pairs.iter_mut().zip(&mut times) {
             let began = Instant::now();
-            let sent = alice.send_and_confirm(MessageKind::Message, "bob", &payload("1").unwrap(), PATIENCE);
+            let sent = alice.send_and_confirm(MessageKind::Message, "bob", &one, PATIENCE);
             sent.await.unwrap();
             times.push(began.elapsed());
             bob.message(PATIENCE).await.unwrap();
@@ -186,11 +201,11 @@ async fn signaling_is_as_quick_with_a_receiver_that_answers_after_20_seconds() {
     });
     println!("median and p99 with a slow receiver {with_hooks:?}, without webhooks {without_hooks:?}");
     assert!(with_hooks.0 < without_hooks.0 * 2 + Duration::from_millis(2));
-    let waiting = json("GET", &with.nodes[0], "/webhooks").await.1;
-    assert!(
-        waiting["endpoints"][0]["events"].as_u64().unwrap() > 100,
-        "{waiting}"
-    );
+    let waiting = async || {
+        let status = json("GET", &with.nodes[0], "/webhooks").await.1;
+        (status["endpoints"][0]["events"].as_u64()? > 100).then_some(())
+    };
+    wait_until("most events wait", PATIENCE, waiting).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -244,11 +259,11 @@ async fn a_detached_peer_is_wanted_at_most_once_a_second_across_senders_and_node
         cluster.connect(0, "alice").await.unwrap(),
         cluster.connect(1, "carol").await.unwrap(),
     ];
-    let began = Instant::now();
+    let (one, began) = (payload("1").unwrap(), Instant::now());
     while began.elapsed() < Duration::from_millis(2_500) {
         for sender in &mut senders {
             let id = sender.next_id();
-            let sent = sender.send(MessageKind::Offer, "bob", Some(id), &payload("1").unwrap());
+            let sent = sender.send(MessageKind::Offer, "bob", Some(id), &one);
             sent.await.unwrap();
         }
         tokio::time::sleep(Duration::from_millis(50)).await;

@@ -81,6 +81,8 @@ struct Data<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     session: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    fence: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     node: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     resumed: Option<bool>,
@@ -107,13 +109,24 @@ pub(crate) fn body(event: &NodeEvent<'_>, at_ms: u64, node: &str) -> String {
         ..Data::default()
     };
     let data = match event {
-        NodeEvent::Attached { session, resumed, .. } => Data {
+        NodeEvent::Attached {
+            session,
+            fence,
+            resumed,
+            ..
+        } => Data {
             session: Some(session.to_string()),
+            fence: Some(*fence),
             node: Some(node),
             resumed: Some(*resumed),
             ..about
         },
-        NodeEvent::Detached { session, .. } | NodeEvent::Ended { session, .. } => Data {
+        NodeEvent::Detached { session, fence, .. } => Data {
+            session: Some(session.to_string()),
+            fence: Some(*fence),
+            ..about
+        },
+        NodeEvent::Ended { session, .. } => Data {
             session: Some(session.to_string()),
             ..about
         },
@@ -156,16 +169,21 @@ mod tests {
             text(NodeEvent::Attached {
                 peer,
                 session,
+                fence: 7,
                 resumed
             }),
             format!(
-                r#"{}"session":"{session}","node":"n1","resumed":true}}}}"#,
+                r#"{}"session":"{session}","fence":7,"node":"n1","resumed":true}}}}"#,
                 head("peer.connected")
             )
         );
         assert_eq!(
-            text(NodeEvent::Detached { peer, session }),
-            format!(r#"{}"session":"{session}"}}}}"#, head("peer.detached"))
+            text(NodeEvent::Detached {
+                peer,
+                session,
+                fence: 7
+            }),
+            format!(r#"{}"session":"{session}","fence":7}}}}"#, head("peer.detached"))
         );
         assert_eq!(
             text(NodeEvent::Ended { peer, session }),

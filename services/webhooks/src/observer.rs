@@ -131,11 +131,16 @@ mod tests {
         observer.on_event(&NodeEvent::Attached {
             peer,
             session,
+            fence: 1,
             resumed: false,
         });
         assert!(queue.try_recv().is_err());
         for _ in 0..QUEUED_EVENTS + 3 {
-            observer.on_event(&NodeEvent::Detached { peer, session });
+            observer.on_event(&NodeEvent::Detached {
+                peer,
+                session,
+                fence: 1,
+            });
         }
         let (first, second) = (queue.try_recv().unwrap(), queue.try_recv().unwrap());
         assert_ne!(first.event.id, second.event.id);

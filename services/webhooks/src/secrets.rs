@@ -53,6 +53,11 @@ impl Secrets {
         Ok(())
     }
 
+    /// Their files.
+    pub(crate) fn files(&self) -> &[PathBuf] {
+        &self.files
+    }
+
     /// Those to sign with.
     pub(crate) fn current(&self) -> Arc<[SigningSecret]> {
         Arc::clone(&self.current.read())

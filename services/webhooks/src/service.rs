@@ -1,6 +1,6 @@
 //! The webhooks of one node: their tasks, and what an operator asks them.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use switchboard_core::{Backlog, DeadEvent, EventStreams, Observer};
@@ -103,14 +103,31 @@ impl Webhooks {
         Ok((Arc::new(webhooks), Arc::new(observer)))
     }
 
+    /// The files of secrets.
+    #[must_use]
+    pub fn secret_files(&self) -> Vec<PathBuf> {
+        let files = self
+            .endpoints
+            .iter()
+            .flat_map(|endpoint| endpoint.secrets.files());
+        files.cloned().collect()
+    }
+
     /// Reads the secrets of all endpoints again. One that cannot be used keeps its earlier secrets.
-    pub fn read_secrets_again(&self) {
+    ///
+    /// # Errors
+    /// [`WebhooksError`] for the last endpoint whose secrets cannot be used.
+    pub fn read_secrets_again(&self) -> Result<(), WebhooksError> {
+        let mut outcome = Ok(());
         for endpoint in self.endpoints.iter() {
             if let Err(error) = endpoint.secrets.read_again() {
-                let endpoint = endpoint.name();
-                tracing::error!(endpoint, %error, "the secrets of a webhook were not read again; the earlier ones stay");
+                outcome = Err(WebhooksError(format!(
+                    "the endpoint `{}`: {error}",
+                    endpoint.name()
+                )));
             }
         }
+        outcome
     }
 
     /// Whether events outlive the process of the node.

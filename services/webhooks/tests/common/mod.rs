@@ -81,7 +81,11 @@ impl Node {
     pub(crate) fn detached(&self, peer: &str, number: u8) {
         let peer = &key(peer);
         let session = session(number);
-        self.observer.on_event(&NodeEvent::Detached { peer, session });
+        self.observer.on_event(&NodeEvent::Detached {
+            peer,
+            session,
+            fence: 1,
+        });
     }
 
     pub(crate) fn wanted(&self, peer: &str) {
