@@ -148,9 +148,8 @@ impl Node {
             verifier: self.verifier.clone(),
             telemetry: self.telemetry.clone(),
             wanted: wanted.clone(),
-            webhooks: self.webhooks.clone(),
         };
-        let ops_routes = ops::routes(ops, self.ops_access);
+        let ops_routes = ops::routes(ops, self.ops_access, self.webhooks.clone());
         let drain = DrainControl {
             edge: Arc::clone(&self.edge),
             readiness: Arc::clone(&self.readiness),

@@ -15,13 +15,13 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    backlogs::Backlogs,
     backoff::Backoff,
     config::WebhooksConfig,
     endpoint::Endpoint,
     gate::Gate,
     observer::now_ms,
     request::{self, Answer},
-    service::Backlogs,
     window::Window,
 };
 

@@ -5,10 +5,11 @@ use std::{net::IpAddr, path::PathBuf};
 use reqwest::Url;
 use switchboard_protocol::{Secret, TenantId};
 
-use crate::{event::EventKind, secrets::Secrets, signature::SecretError};
-
-/// The longest name, in characters.
-const MAX_NAME: usize = 32;
+use crate::{
+    error::{EndpointError, MAX_NAME},
+    event::EventKind,
+    secrets::Secrets,
+};
 
 /// An endpoint, as configured.
 #[derive(Debug, Clone)]
@@ -25,31 +26,6 @@ pub struct EndpointConfig {
     pub events: Vec<EventKind>,
     /// The tenants whose events it gets; empty: all.
     pub tenants: Vec<TenantId>,
-}
-
-/// Why an endpoint was refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum EndpointError {
-    /// Its name.
-    #[error("the name `{0}` is not 1 to {MAX_NAME} characters of a-z 0-9 -")]
-    Name(String),
-    /// Its URL. It is not shown: a query may be a secret.
-    #[error("the URL {0}")]
-    Url(String),
-    /// One of its secrets.
-    #[error(transparent)]
-    Secret(#[from] SecretError),
-    /// A file of secrets.
-    #[error("{} cannot be read: {problem}", path.display())]
-    SecretFile {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        problem: String,
-    },
-    /// Too few or too many.
-    #[error("it has {0} secrets; 1 to 4 are needed: set secret_files")]
-    Secrets(usize),
 }
 
 /// An endpoint, checked.

@@ -10,10 +10,12 @@
 //!
 //! Not here: how streams are kept (`switchboard_core::EventStreams`), and what happened (`switchboard_core::Observer`).
 
+mod backlogs;
 mod backoff;
 mod config;
 mod delivery;
 mod endpoint;
+mod error;
 mod event;
 mod gate;
 mod observer;
@@ -25,7 +27,8 @@ mod window;
 mod writer;
 
 pub use config::{MAX_ENDPOINTS, WebhooksConfig};
-pub use endpoint::{Endpoint, EndpointConfig, EndpointError};
+pub use endpoint::{Endpoint, EndpointConfig};
+pub use error::{EndpointError, UnknownEndpoint, WebhooksError};
 pub use event::EventKind;
-pub use service::{EndpointStatus, UnknownEndpoint, Webhooks, WebhooksError};
+pub use service::{EndpointStatus, Webhooks};
 pub use signature::{SecretError, SigningSecret, sign};

@@ -11,7 +11,7 @@ use switchboard_core::StreamEvent;
 use switchboard_telemetry::WebhookOutcome;
 use tokio::time::timeout;
 
-use crate::{endpoint::Endpoint, observer::now_ms, service::WebhooksError, signature::sign};
+use crate::{endpoint::Endpoint, error::WebhooksError, observer::now_ms, signature::sign};
 
 /// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);

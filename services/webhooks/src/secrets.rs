@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use parking_lot::RwLock;
 use switchboard_protocol::Secret;
 
-use crate::{endpoint::EndpointError, signature::SigningSecret};
+use crate::{error::EndpointError, signature::SigningSecret};
 
 /// The most secrets of one endpoint: a rotation needs two.
 const MAX_SECRETS: usize = 4;

@@ -9,9 +9,11 @@ use tokio::{task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    backlogs::Backlogs,
     config::WebhooksConfig,
     delivery::Delivery,
     endpoint::Endpoint,
+    error::{UnknownEndpoint, WebhooksError},
     observer::{QueueingObserver, now_ms},
     request,
     writer::Writer,
@@ -19,16 +21,6 @@ use crate::{
 
 /// How long the end may take: queued events are appended, and partitions released.
 const SHUTDOWN: Duration = Duration::from_secs(2);
-
-/// Why webhooks cannot be served, for people.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct WebhooksError(pub(crate) String);
-
-/// No endpoint has this name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("no endpoint has this name")]
-pub struct UnknownEndpoint;
 
 /// An endpoint, for operators.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +57,7 @@ impl Webhooks {
         let endpoints: Arc<[_]> = config.endpoints.iter().cloned().map(Arc::new).collect();
         let (observer, queue) = QueueingObserver::new(node, &endpoints, telemetry.clone());
         let end = CancellationToken::new();
-        let backlogs = Arc::new(Backlogs(Mutex::new(vec![Backlog::default(); endpoints.len()])));
+        let backlogs = Arc::new(Backlogs::of(endpoints.len()));
         let mut tasks = JoinSet::new();
         let writer = Writer {
             queue,
@@ -140,13 +132,9 @@ impl Webhooks {
     #[must_use]
     pub fn status(&self) -> Vec<EndpointStatus> {
         let names = self.endpoints.iter().map(|endpoint| endpoint.name().to_owned());
-        let backlogs = self.backlogs.0.lock();
-        let both = names.zip(backlogs.iter());
-        both.map(|(name, backlog)| EndpointStatus {
-            name,
-            backlog: *backlog,
-        })
-        .collect()
+        let both = names.zip(self.backlogs.all());
+        both.map(|(name, backlog)| EndpointStatus { name, backlog })
+            .collect()
     }
 
     /// The latest `limit` dead events of an endpoint, the latest first. An inner error is for people: the bus is away.
@@ -185,24 +173,5 @@ impl Webhooks {
     fn check(&self, name: &str) -> Result<(), UnknownEndpoint> {
         let is_known = self.endpoints.iter().any(|endpoint| endpoint.name() == name);
         if is_known { Ok(()) } else { Err(UnknownEndpoint) }
-    }
-}
-
-/// What waits for each endpoint, in the order of the configuration.
-pub(crate) struct Backlogs(Mutex<Vec<Backlog>>);
-
-impl Backlogs {
-    /// Takes one, and shows all in the metrics.
-    pub(crate) fn set(&self, index: usize, backlog: Backlog, telemetry: &Telemetry) {
-        let mut all = self.0.lock();
-        all[index] = backlog;
-        let events = all.iter().map(|backlog| backlog.events).sum();
-        let dead = all.iter().map(|backlog| backlog.dead).sum();
-        let oldest_ms = all
-            .iter()
-            .map(|backlog| backlog.oldest_ms)
-            .max()
-            .unwrap_or_default();
-        telemetry.webhook_backlog(events, Duration::from_millis(oldest_ms), dead);
     }
 }

@@ -61,7 +61,7 @@ async fn a_receiver_that_fails_at_random_gets_every_event_and_each_peer_in_order
         match seen % 3 {
             0 => Reply::status(503),
             // Two answers of this kind to one event, at most.
-            1 if seen < 90 && number(request) % 2 == 0 => Reply::status(500),
+            1 if seen < 90 && number(request).is_multiple_of(2) => Reply::status(500),
             _ => ok(request),
         }
     })

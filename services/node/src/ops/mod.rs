@@ -37,11 +37,10 @@ pub(crate) struct Ops {
     pub(crate) telemetry: Telemetry,
     /// The state in which the operator wants the node.
     pub(crate) wanted: watch::Sender<Wanted>,
-    pub(crate) webhooks: Option<Arc<Webhooks>>,
 }
 
 /// The routes of the port, for those whom `access` lets in.
-pub(crate) fn routes(ops: Ops, access: OpsAccess) -> Routes {
+pub(crate) fn routes(ops: Ops, access: OpsAccess, webhooks: Option<Arc<Webhooks>>) -> Routes {
     let telemetry = ops.telemetry.clone();
     let guard = Arc::new(guard::Guard { access, telemetry });
     Routes::new()
@@ -50,9 +49,9 @@ pub(crate) fn routes(ops: Ops, access: OpsAccess) -> Routes {
         .route("/metrics", get(metrics))
         .route("/drain", post(drain))
         .route("/undrain", post(undrain))
-        .merge(webhooks::routes())
-        .layer(middleware::from_fn_with_state(guard, guard::check))
         .with_state(Arc::new(ops))
+        .merge(webhooks::routes(webhooks))
+        .layer(middleware::from_fn_with_state(guard, guard::check))
 }
 
 async fn readyz(State(ops): State<Arc<Ops>>) -> Response {

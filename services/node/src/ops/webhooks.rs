@@ -13,8 +13,6 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use switchboard_webhooks::{UnknownEndpoint, Webhooks};
 
-use super::Ops;
-
 /// Dead events that one request lists or replays, at most.
 const MAX_EVENTS: usize = 1_000;
 
@@ -28,15 +26,19 @@ const fn most() -> usize {
     MAX_EVENTS
 }
 
-pub(super) fn routes() -> Routes<Arc<Ops>> {
+/// The webhooks, if an endpoint is configured.
+type Hooks = State<Option<Arc<Webhooks>>>;
+
+pub(super) fn routes(webhooks: Option<Arc<Webhooks>>) -> Routes {
     Routes::new()
         .route("/webhooks", get(status))
         .route("/webhooks/{endpoint}/dead", get(dead))
         .route("/webhooks/{endpoint}/replay", post(replay))
+        .with_state(webhooks)
 }
 
-async fn status(State(ops): State<Arc<Ops>>) -> Response {
-    let Some(webhooks) = &ops.webhooks else {
+async fn status(State(webhooks): Hooks) -> Response {
+    let Some(webhooks) = webhooks else {
         return Json(json!({ "endpoints": [] })).into_response();
     };
     let endpoints = webhooks.status().into_iter().map(|endpoint| {
@@ -53,11 +55,11 @@ async fn status(State(ops): State<Arc<Ops>>) -> Response {
 }
 
 async fn dead(
-    State(ops): State<Arc<Ops>>,
+    State(webhooks): Hooks,
     Path(endpoint): Path<String>,
     Query(page): Query<Page>,
 ) -> Result<Json<Value>, Problem> {
-    let dead = webhooks(&ops)?
+    let dead = found(&webhooks)?
         .dead(&endpoint, page.limit.min(MAX_EVENTS))
         .await??;
     let dead = dead.into_iter().map(|dead| {
@@ -69,19 +71,19 @@ async fn dead(
 }
 
 async fn replay(
-    State(ops): State<Arc<Ops>>,
+    State(webhooks): Hooks,
     Path(endpoint): Path<String>,
     Query(page): Query<Page>,
 ) -> Result<Json<Value>, Problem> {
-    let replayed = webhooks(&ops)?
+    let replayed = found(&webhooks)?
         .replay(&endpoint, page.limit.min(MAX_EVENTS))
         .await??;
     tracing::info!(endpoint, replayed, "dead events of a webhook are sent again");
     Ok(Json(json!({ "replayed": replayed })))
 }
 
-fn webhooks(ops: &Ops) -> Result<&Webhooks, UnknownEndpoint> {
-    ops.webhooks.as_deref().ok_or(UnknownEndpoint)
+fn found(webhooks: &Option<Arc<Webhooks>>) -> Result<&Webhooks, UnknownEndpoint> {
+    webhooks.as_deref().ok_or(UnknownEndpoint)
 }
 
 /// Why there is no answer.
