@@ -130,7 +130,7 @@ impl Hearing {
         self.lost(truth).next().is_none()
     }
 
-    /// Counts and describes what is missing; nothing arrives any more.
+    /// Counts and describes the missing messages; nothing arrives any more.
     pub(super) fn check(&self, truth: &Truth, oracle: &Oracle, name: &str) {
         for (source, number) in self.lost(truth) {
             oracle.violation(Counter::Lost, || {

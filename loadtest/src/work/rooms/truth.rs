@@ -1,4 +1,4 @@
-//! What is true of all rooms of a run: who wants to be in them, and what was sent to them. All peers of the run share
+//! The truth about all rooms of a run: who wants to be in them, and which messages were sent to them. All peers of the run share
 //! it. Not here: what one peer sees of it (`member`, `hearing`).
 
 use std::{
