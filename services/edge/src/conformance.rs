@@ -68,7 +68,7 @@ async fn echo(mut socket: WebSocket) {
         match poll_fn(|cx| socket.poll_frame(cx)).await {
             Ok(Frame::Close(close)) => break ConnectionEnd::ByClient(close),
             Ok(Frame::Text(text)) => {
-                socket.write_text(|out| out.extend_from_slice(text.as_bytes()));
+                socket.write_text(None, |out| out.extend_from_slice(text.as_bytes()));
             }
             Ok(Frame::Binary(bytes)) => socket.write_binary(&bytes),
             Ok(Frame::Ping | Frame::Pong | Frame::Fragment(_) | Frame::Oversized(_)) => {}

@@ -11,6 +11,7 @@ mod admission;
 mod api;
 mod attach;
 mod clock;
+mod commands;
 mod config;
 #[doc(hidden)]
 pub mod conformance;

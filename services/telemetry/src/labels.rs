@@ -31,6 +31,10 @@ labels! {
     Transport {
         /// WebSocket.
         WebSocket = "websocket",
+        /// Server-sent events.
+        Sse = "sse",
+        /// Long polling.
+        Poll = "poll",
     }
 
     /// Why the node refused a handshake.

@@ -67,7 +67,10 @@ pub(crate) struct Upgrading {
 
 impl Upgrading {
     pub(crate) const fn new(stream: BufferedStream, message_bytes: usize) -> Self {
-        Self { stream, message_bytes }
+        Self {
+            stream,
+            message_bytes,
+        }
     }
 }
 
@@ -130,7 +133,7 @@ impl Transport for WebSocket {
         self.0.stream_ref().has_room()
     }
 
-    fn write_text(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> usize {
+    fn write_text(&mut self, _seq: Option<u64>, write: impl FnOnce(&mut Vec<u8>)) -> usize {
         frame::text(self.0.stream().gathered(), write)
     }
 
