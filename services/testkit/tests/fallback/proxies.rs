@@ -50,10 +50,11 @@ async fn start(
     })
 }
 
+/// One process: a worker would outlive a master that is killed.
 async fn nginx(node: &str) -> anyhow::Result<Proxy> {
     let config = |port: u16, node: &str, dir: &str| {
         format!(
-            "daemon off; pid {dir}/pid; error_log {dir}/error.log;\nevents {{}}\nhttp {{ access_log off; \
+            "daemon off; master_process off; pid {dir}/pid; error_log {dir}/error.log;\nevents {{}}\nhttp {{ access_log off; \
              client_body_temp_path {dir}/b; proxy_temp_path {dir}/p; fastcgi_temp_path {dir}/f; uwsgi_temp_path {dir}/u; \
              scgi_temp_path {dir}/s;\nserver {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://{node}; }} }} }}\n"
         )
