@@ -1,5 +1,5 @@
-//! Commands for a session on another node: the client names the node, which `welcome` told it. The answer comes back over
-//! the node channels, so a client knows that its commands have arrived. Not the commands themselves.
+//! Commands for a session on another node: the client names the node, as its `welcome` did. The answer comes back over the
+//! node channels, so a client knows that its commands have arrived. Not the commands themselves.
 
 use std::{
     sync::{Arc, Weak},

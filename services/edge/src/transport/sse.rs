@@ -43,7 +43,7 @@ const RECONNECT_MS: u32 = 2_000;
 /// A browser repeats the `id` of the newest event when it reconnects (HTML, section 9.2.4).
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-/// What keeps proxies from collecting events: nginx does so unless it is told.
+/// What keeps proxies from collecting events: nginx does so by default.
 const ANSWER_HEADERS: [(HeaderName, &str); 4] = [
     (header::CONTENT_TYPE, "text/event-stream"),
     (header::CACHE_CONTROL, "no-store, no-transform"),

@@ -1,5 +1,5 @@
 //! Long polling as a transport: each poll takes the events that wait, commands come by `POST /v1/messages`. For networks
-//! that let neither a WebSocket nor an endless answer through.
+//! that stop WebSockets and endless answers.
 //!
 //! A session stays attached between two polls. A poll that another node gets resumes it there.
 
