@@ -65,7 +65,7 @@ impl Relay {
         text: &str,
     ) -> Result<RelayOutcome, RelayError> {
         let router = self.router.upgrade().ok_or(RelayError::Busy)?;
-        let (ticket, answer) = self.wait().ok_or(RelayError::Busy)?;
+        let (ticket, answer) = self.take_ticket().ok_or(RelayError::Busy)?;
         let _place = Place { relay: self, ticket };
         let commands = RelayedCommands {
             token,
@@ -80,8 +80,8 @@ impl Relay {
         answered.ok().and_then(Result::ok).ok_or(RelayError::NoAnswer)
     }
 
-    /// A place for one answer.
-    fn wait(&self) -> Option<(u64, oneshot::Receiver<RelayOutcome>)> {
+    /// A ticket, and where its answer comes.
+    fn take_ticket(&self) -> Option<(u64, oneshot::Receiver<RelayOutcome>)> {
         let mut waiting = self.waiting.lock();
         if waiting.len() >= MAX_WAITING {
             return None;

@@ -34,7 +34,7 @@ async fn start(
         .iter()
         .map(|text| text.replace("@FILE@", &file.display().to_string()));
     let recipe = Recipe {
-        program: find_program(program)?.into(),
+        program: find_program(program)?,
         arguments: arguments.map(Into::into).collect(),
         environment: Vec::new(),
         log: folder.path().join("log"),
