@@ -27,6 +27,20 @@ macro_rules! labels {
 }
 
 labels! {
+    /// A part of the node that reads its files again.
+    ReloadPart {
+        /// Keys of issuers, and authorities of key servers.
+        Keys = "keys",
+    }
+
+    /// What became of changed files.
+    ReloadOutcome {
+        /// They are in use.
+        Changed = "changed",
+        /// They cannot be used.
+        Refused = "refused",
+    }
+
     /// How a client is connected.
     Transport {
         /// WebSocket.
@@ -125,6 +139,8 @@ labels! {
         Stored = "stored",
         /// Open connections.
         Connections = "connections",
+        /// Watched peers.
+        Watches = "watches",
     }
 
     /// Whose budget it is.
