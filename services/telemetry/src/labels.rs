@@ -45,6 +45,10 @@ labels! {
     Transport {
         /// WebSocket.
         WebSocket = "websocket",
+        /// Server-sent events.
+        Sse = "sse",
+        /// Long polling.
+        Poll = "poll",
     }
 
     /// Why the node refused a handshake.
@@ -135,6 +139,8 @@ labels! {
         Stored = "stored",
         /// Open connections.
         Connections = "connections",
+        /// Bytes that all nodes together hold for receivers without a session.
+        Held = "held",
         /// Watched peers.
         Watches = "watches",
     }
