@@ -26,6 +26,7 @@ mod presence;
 mod rebalance;
 mod receive;
 mod records;
+mod relay;
 mod router;
 mod send;
 mod session;
@@ -50,6 +51,7 @@ pub use records::{
     OFFLINE_QUEUE_BYTES, OFFLINE_QUEUE_BYTES_PER_SENDER, OFFLINE_QUEUE_MESSAGES,
     OFFLINE_QUEUE_MESSAGES_PER_SENDER, RecordOwner, Records, RoomRecords,
 };
+pub use relay::CommandRelay;
 pub use router::Router;
 pub use send::{OutboxSlot, SendRequest, Sender};
 pub use session::{

@@ -45,6 +45,10 @@ labels! {
     Transport {
         /// WebSocket.
         WebSocket = "websocket",
+        /// Server-sent events.
+        Sse = "sse",
+        /// Long polling.
+        Poll = "poll",
     }
 
     /// Why the node refused a handshake.
