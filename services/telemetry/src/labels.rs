@@ -139,6 +139,8 @@ labels! {
         Stored = "stored",
         /// Open connections.
         Connections = "connections",
+        /// Bytes that all nodes together hold for receivers without a session.
+        Held = "held",
         /// Watched peers.
         Watches = "watches",
     }
