@@ -26,7 +26,7 @@ pub use coalesced::Coalesced;
 pub use connections::{ConnectionGuard, SessionGuard};
 pub use labels::{
     Budget, BudgetScope, BusDrop, BusRebuild, Goaway, HttpRefusal, MemoryShed, Path, Queue, RedisOp,
-    RefusalReason, ResumeOutcome, Transport, WebhookDrop, WebhookOutcome,
+    RefusalReason, ReloadOutcome, ReloadPart, ResumeOutcome, Transport, WebhookDrop, WebhookOutcome,
 };
 pub use logging::{LogFormat, TelemetryError, check_filter, init_logging};
 pub use otlp::OtlpConfig;

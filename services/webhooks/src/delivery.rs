@@ -6,6 +6,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use parking_lot::RwLock;
 use switchboard_core::{EventStreams, Page, ReadFrom, StreamEntry};
 use switchboard_telemetry::{Coalesced, Telemetry, WebhookOutcome};
 use tokio::{
@@ -43,7 +44,7 @@ pub(crate) struct Delivery {
     /// Its place in the configuration.
     index: usize,
     config: Arc<WebhooksConfig>,
-    client: reqwest::Client,
+    client: Arc<RwLock<reqwest::Client>>,
     streams: Arc<dyn EventStreams>,
     backlogs: Arc<Backlogs>,
     telemetry: Telemetry,
@@ -79,7 +80,7 @@ impl Delivery {
         index: usize,
         config: Arc<WebhooksConfig>,
         endpoint: Arc<Endpoint>,
-        client: reqwest::Client,
+        client: Arc<RwLock<reqwest::Client>>,
         streams: Arc<dyn EventStreams>,
         backlogs: Arc<Backlogs>,
         telemetry: Telemetry,
@@ -252,7 +253,7 @@ impl Delivery {
             };
             let epoch = self.gate.epoch();
             let event = entry.event.clone();
-            let request = request::send(self.client.clone(), Arc::clone(&self.endpoint), event);
+            let request = request::send(self.client.read().clone(), Arc::clone(&self.endpoint), event);
             self.requests.spawn(async move {
                 let answer = request.await;
                 Finished {

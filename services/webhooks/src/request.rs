@@ -11,7 +11,9 @@ use switchboard_core::StreamEvent;
 use switchboard_telemetry::WebhookOutcome;
 use tokio::time::timeout;
 
-use crate::{endpoint::Endpoint, error::WebhooksError, observer::now_ms, signature::sign};
+use crate::{
+    config::WebhooksConfig, endpoint::Endpoint, error::WebhooksError, observer::now_ms, signature::sign,
+};
 
 /// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -36,19 +38,16 @@ pub(crate) struct Answer {
 ///
 /// # Errors
 /// [`WebhooksError`] when the file of authorities cannot be used.
-pub(crate) fn client(
-    ca_file: Option<&Path>,
-    within: Duration,
-    connections: usize,
-) -> Result<Client, WebhooksError> {
+pub(crate) fn client(config: &WebhooksConfig) -> Result<Client, WebhooksError> {
+    let ca_file = config.ca_file.as_deref();
     let authorities = ca_file.map(authorities).transpose()?.unwrap_or_default();
     Client::builder()
         .user_agent(concat!("switchboard/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(within)
+        .timeout(config.timeout)
         // A redirect could lead into the operator's network.
         .redirect(Policy::none())
-        .pool_max_idle_per_host(connections)
+        .pool_max_idle_per_host(config.requests)
         .tls_certs_merge(authorities)
         .build()
         .map_err(|error| WebhooksError(causes(error)))

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use switchboard_core::{Backlog, DeadEvent, EventStreams, Observer};
 use switchboard_telemetry::Telemetry;
 use tokio::{task::JoinSet, time::timeout};
@@ -37,6 +37,7 @@ pub struct Webhooks {
     endpoints: Arc<[Arc<Endpoint>]>,
     streams: Arc<dyn EventStreams>,
     backlogs: Arc<Backlogs>,
+    client: Arc<RwLock<reqwest::Client>>,
     end: CancellationToken,
     tasks: Mutex<JoinSet<()>>,
 }
@@ -52,7 +53,7 @@ impl Webhooks {
         streams: Arc<dyn EventStreams>,
         telemetry: &Telemetry,
     ) -> Result<(Arc<Self>, Arc<dyn Observer>), WebhooksError> {
-        let client = request::client(config.ca_file.as_deref(), config.timeout, config.requests)?;
+        let client = Arc::new(RwLock::new(request::client(&config)?));
         let config = Arc::new(config);
         let endpoints: Arc<[_]> = config.endpoints.iter().cloned().map(Arc::new).collect();
         let (observer, queue) = QueueingObserver::new(node, &endpoints, telemetry.clone());
@@ -72,7 +73,7 @@ impl Webhooks {
                 index,
                 Arc::clone(&config),
                 Arc::clone(endpoint),
-                client.clone(),
+                Arc::clone(&client),
                 Arc::clone(&streams),
                 Arc::clone(&backlogs),
                 telemetry.clone(),
@@ -89,37 +90,34 @@ impl Webhooks {
             endpoints,
             streams,
             backlogs,
+            client,
             end,
             tasks: Mutex::new(tasks),
         };
         Ok((Arc::new(webhooks), Arc::new(observer)))
     }
 
-    /// The files of secrets.
+    /// The files that it reads: secrets, and authorities of endpoints.
     #[must_use]
-    pub fn secret_files(&self) -> Vec<PathBuf> {
-        let files = self
+    pub fn files(&self) -> Vec<PathBuf> {
+        let secrets = self
             .endpoints
             .iter()
             .flat_map(|endpoint| endpoint.secrets.files());
-        files.cloned().collect()
+        secrets.chain(&self.config.ca_file).cloned().collect()
     }
 
-    /// Reads the secrets of all endpoints again. One that cannot be used keeps its earlier secrets.
+    /// Reads the files again. What cannot be used stays as it was.
     ///
     /// # Errors
-    /// [`WebhooksError`] for the last endpoint whose secrets cannot be used.
-    pub fn read_secrets_again(&self) -> Result<(), WebhooksError> {
-        let mut outcome = Ok(());
-        for endpoint in self.endpoints.iter() {
-            if let Err(error) = endpoint.secrets.read_again() {
-                outcome = Err(WebhooksError(format!(
-                    "the endpoint `{}`: {error}",
-                    endpoint.name()
-                )));
-            }
-        }
-        outcome
+    /// [`WebhooksError`] for the last file that cannot be used.
+    pub fn read_files_again(&self) -> Result<(), WebhooksError> {
+        let client = request::client(&self.config).map(|client| *self.client.write() = client);
+        let secrets = self.endpoints.iter().map(|endpoint| {
+            let refused = |error| WebhooksError(format!("the endpoint `{}`: {error}", endpoint.name()));
+            endpoint.secrets.read_again().map_err(refused)
+        });
+        secrets.fold(client, |outcome, next| next.and(outcome))
     }
 
     /// Whether events outlive the process of the node.

@@ -24,7 +24,7 @@ mod tls;
 mod variables;
 mod webhooks;
 
-pub use auth::{AuthSection, SubjectMapping};
+pub use auth::{AuthSection, IssuerSection, SubjectMapping};
 pub use broker::{BrokerKind, BrokerSection, BrokerSettings, RedisMode};
 pub use demo::DemoSection;
 pub use drain::{DrainSection, DrainSettings};
