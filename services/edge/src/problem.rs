@@ -7,13 +7,16 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use switchboard_auth::TokenError;
+use utoipa::ToSchema;
 
 /// Seconds after which a client that was refused for lack of room may try again.
 const RETRY_AFTER_S: u64 = 2;
 
-/// One refusal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// One refusal, in the form of its document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Problem {
+    /// A URN that names the kind.
+    r#type: String,
     /// The kind in words.
     title: &'static str,
     /// The HTTP status.
@@ -30,15 +33,6 @@ pub struct Problem {
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
-/// A refusal as it is written.
-#[derive(Serialize)]
-struct Document<'a> {
-    /// A URN that names the kind of problem.
-    r#type: String,
-    #[serde(flatten)]
-    problem: &'a Problem,
-}
-
 impl Problem {
     /// A problem of the kind `code`.
     pub fn new(
@@ -48,6 +42,7 @@ impl Problem {
         detail: impl Into<String>,
     ) -> Self {
         Self {
+            r#type: format!("urn:switchboard:problem:{code}"),
             title,
             status: status.as_u16(),
             detail: detail.into(),
@@ -100,11 +95,7 @@ impl From<&TokenError> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let document = Document {
-            r#type: format!("urn:switchboard:problem:{}", self.code),
-            problem: &self,
-        };
-        let body = serde_json::to_vec(&document).unwrap_or_default();
+        let body = serde_json::to_vec(&self).unwrap_or_default();
         let mut response = (status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(
@@ -117,7 +108,10 @@ impl IntoResponse for Problem {
             // RFC 9110, section 11.6.1: a 401 names the scheme it wants.
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if matches!(
+            status,
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
+        ) {
             // Whole seconds, rounded up (RFC 9110, section 10.2.3).
             let seconds = self
                 .retry_after_ms

@@ -9,6 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     admission::refused_origins::RefusedOrigins,
+    api::backend::{places::CallPlaces, senders::Senders},
     config::EdgeConfig,
     limits::{AdmissionLimits, pace::ConnectPace, places::HandshakePlaces},
 };
@@ -24,6 +25,8 @@ pub struct Edge {
     pub(crate) pace: ConnectPace,
     pub(crate) places: Arc<HandshakePlaces>,
     pub(crate) refused_origins: RefusedOrigins,
+    pub(crate) calls: Arc<CallPlaces>,
+    pub(crate) senders: Senders,
     /// The tasks of all connections: axum's graceful shutdown does not cover upgraded ones.
     pub(crate) connections: TaskTracker,
 }
@@ -45,6 +48,7 @@ impl Edge {
         let limits = AdmissionLimits::new(config.max_connections);
         let pace = ConnectPace::new(config.connects_per_second, config.peer_connects_per_second);
         let places = HandshakePlaces::new(config.max_handshakes);
+        let calls = CallPlaces::new(config.api_calls_per_tenant);
         Arc::new(Self {
             router,
             verifier,
@@ -55,6 +59,8 @@ impl Edge {
             pace,
             places,
             refused_origins: RefusedOrigins::default(),
+            calls,
+            senders: Senders::default(),
             connections: TaskTracker::new(),
         })
     }

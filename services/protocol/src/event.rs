@@ -74,6 +74,7 @@ pub enum Event {
 
 /// The status of a send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ReceiptStatus {
     /// The receiver is detached; the message waits for its resume. Not final.
@@ -147,6 +148,7 @@ pub struct WelcomeLimits {
 
 /// One entry of `RTCConfiguration.iceServers` (W3C WebRTC, section 4.2.2).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct IceServer {
     /// `stun:` or `turn:` URLs.
     pub urls: Vec<String>,
@@ -155,6 +157,7 @@ pub struct IceServer {
     pub username: Option<String>,
     /// For TURN: base64 of HMAC-SHA1 over the user name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
     pub credential: Option<Secret>,
 }
 

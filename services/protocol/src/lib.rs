@@ -40,7 +40,7 @@ pub use event::{Event, GoawayReason, IceServer, ReceiptStatus, Welcome, WelcomeL
 pub use grant::{DuplicatePolicy, Grant, Patterns, Role};
 pub use id::{IdError, MAX_ID_BYTES, NodeId, PeerId, PeerKey, TenantId};
 pub use kind::MessageKind;
-pub use limits::{MAX_FRAME_DEPTH, MAX_HEAD_BYTES, MAX_INFO_BYTES, MAX_PATTERNS, SUBPROTOCOL};
+pub use limits::{BACKEND_PEER, MAX_FRAME_DEPTH, MAX_HEAD_BYTES, MAX_INFO_BYTES, MAX_PATTERNS, SUBPROTOCOL};
 pub use mid::{MessageId, Mid, MidError, SessionId};
 pub use nesting::nests_deeper_than;
 pub use node_message::{Ack, AckOutcome, NodeMessage, NodeMessageError};

@@ -16,3 +16,6 @@ pub const MAX_FRAME_DEPTH: usize = 128;
 /// The first bytes of a frame over the limit that are kept to read its `id`. The members before the payload have at
 /// most about a third of that.
 pub const MAX_HEAD_BYTES: usize = 1024;
+
+/// The peer ID in `from` of messages that come from the backend API. No client can have it.
+pub const BACKEND_PEER: &str = "@backend";
