@@ -16,13 +16,13 @@ const RETRY_AFTER_S: u64 = 2;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Problem {
     /// A URN that names the kind.
-    r#type: String,
+    r#type: Box<str>,
     /// The kind in words.
     title: &'static str,
     /// The HTTP status.
     status: u16,
     /// What happened, and what to do about it.
-    detail: String,
+    detail: Box<str>,
     /// The kind as a code.
     code: &'static str,
     /// When to try again, as in the `Retry-After` header but in milliseconds.
@@ -42,10 +42,10 @@ impl Problem {
         detail: impl Into<String>,
     ) -> Self {
         Self {
-            r#type: format!("urn:switchboard:problem:{code}"),
+            r#type: format!("urn:switchboard:problem:{code}").into(),
             title,
             status: status.as_u16(),
-            detail: detail.into(),
+            detail: detail.into().into(),
             code,
             retry_after_ms: None,
             headers: Vec::new(),

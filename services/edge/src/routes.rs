@@ -14,7 +14,7 @@ use crate::{api, state::Edge, transport::websocket};
 pub fn routes(edge: &Arc<Edge>) -> Routes {
     let mut routes = Routes::new().merge(api::routes().layer(cors(edge)));
     if edge.config.serves_backend_api {
-        routes = routes.merge(api::public_backend_routes());
+        routes = routes.merge(api::public_backend_routes(edge));
     }
     routes
         .route("/v1/ws", get(websocket::connect::<Native>))
@@ -23,7 +23,7 @@ pub fn routes(edge: &Arc<Edge>) -> Routes {
 
 /// The routes of the backend API's own port.
 pub fn backend_routes(edge: &Arc<Edge>) -> Routes {
-    api::backend_routes().with_state(Arc::clone(edge))
+    api::backend_routes(edge).with_state(Arc::clone(edge))
 }
 
 /// Lets the pages of listed origins read the API's answers.

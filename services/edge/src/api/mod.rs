@@ -7,7 +7,8 @@ mod ready;
 
 use std::sync::Arc;
 
-use axum::{Router as Routes, routing::get};
+use axum::{Router as Routes, middleware, routing::get};
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::state::Edge;
 
@@ -19,16 +20,17 @@ pub(crate) fn routes() -> Routes<Arc<Edge>> {
 }
 
 /// The calls of backends on the public port, which has `/v1/ice` already.
-pub(crate) fn public_backend_routes() -> Routes<Arc<Edge>> {
-    Routes::from(backend::public_calls()).merge(documents())
+pub(crate) fn public_backend_routes(edge: &Arc<Edge>) -> Routes<Arc<Edge>> {
+    counted(backend::public_calls(), edge)
 }
 
 /// The calls of backends on a port of their own.
-pub(crate) fn backend_routes() -> Routes<Arc<Edge>> {
-    Routes::from(backend::calls()).merge(documents())
+pub(crate) fn backend_routes(edge: &Arc<Edge>) -> Routes<Arc<Edge>> {
+    counted(backend::calls(), edge)
 }
 
-/// The descriptions of this API.
-fn documents() -> Routes<Arc<Edge>> {
-    Routes::new().route("/v1/openapi.json", get(backend::openapi::get))
+fn counted(calls: OpenApiRouter<Arc<Edge>>, edge: &Arc<Edge>) -> Routes<Arc<Edge>> {
+    let count = middleware::from_fn_with_state(Arc::clone(edge), backend::count);
+    let documents = Routes::new().route("/v1/openapi.json", get(backend::openapi::get));
+    Routes::from(calls).route_layer(count).merge(documents)
 }

@@ -58,11 +58,12 @@ pub(super) struct SentMessage {
     path = "/v1/peers/{peer}/messages",
     tag = "peers",
     params(("peer" = PeerId, Path, description = "The receiver.")),
+    request_body = OutgoingMessage,
     responses(
         (status = 200, description = "The receiver has the message.", body = SentMessage),
         (status = 202, description = "The receiver is detached; the message waits for it.", body = SentMessage),
-        (status = 404, description = "`peer-offline`: the peer is neither connected nor resumable.", body = Problem),
-        (status = 504, description = "`timeout`: nobody confirmed the message in time; it may have arrived.", body = Problem),
+        (status = 404, description = "`peer-offline`: the peer is neither connected nor resumable."),
+        (status = 504, description = "`timeout`: nobody confirmed the message in time; it may have arrived."),
     )
 )]
 pub(super) async fn send_to_peer(
@@ -97,6 +98,7 @@ async fn first_report(mut progress: watch::Receiver<Progress>, patience: Duratio
 fn answer(mid: Mid, progress: Progress) -> Result<Response, Problem> {
     let (status, receipt) = match progress {
         Progress::Ended(SendOutcome::Delivered) => (StatusCode::OK, ReceiptStatus::Delivered),
+        Progress::Ended(SendOutcome::Published) => (StatusCode::OK, ReceiptStatus::Published),
         Progress::Queued => (StatusCode::ACCEPTED, ReceiptStatus::Queued),
         Progress::Ended(SendOutcome::Error(code)) => return Err(failure::of(code)),
         Progress::Pending => return Err(failure::of(ErrorCode::Timeout)),

@@ -11,30 +11,37 @@ pub(crate) mod places;
 mod sender;
 pub(crate) mod senders;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
-use axum::{middleware, response::Response};
+use axum::{
+    extract::{Request, State},
+    middleware::Next,
+    response::Response,
+};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{http_connection::KeepsConnection, state::Edge};
 
 /// All calls, with their description.
 pub(crate) fn calls() -> OpenApiRouter<Arc<Edge>> {
-    let calls = own_paths().routes(routes!(ice::get_ice_servers));
-    calls.layer(middleware::map_response(keep_connection))
+    own_paths().routes(routes!(ice::get_ice_servers))
 }
 
 /// The calls without the one whose address peers use too.
 pub(crate) fn public_calls() -> OpenApiRouter<Arc<Edge>> {
-    own_paths().layer(middleware::map_response(keep_connection))
+    own_paths()
 }
 
 fn own_paths() -> OpenApiRouter<Arc<Edge>> {
     OpenApiRouter::new().routes(routes!(messages::send_to_peer))
 }
 
-/// A backend makes many calls over one connection; an error of one does not end the others.
-async fn keep_connection(mut answer: Response) -> Response {
+/// Counts a call. Its connection stays also after an error: a backend makes many calls over one.
+pub(crate) async fn count(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let mut answer = next.run(request).await;
+    edge.telemetry
+        .api_call(answer.status().as_u16(), started.elapsed());
     answer.extensions_mut().insert(KeepsConnection);
     answer
 }

@@ -8,7 +8,7 @@ use http::{HeaderValue, header};
 use utoipa::{
     OpenApi,
     openapi::{
-        Components, ContentBuilder, Ref, ResponseBuilder,
+        Components, ContentBuilder, Ref, RefOr, ResponseBuilder,
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
@@ -42,21 +42,28 @@ static TEXT: LazyLock<String> = LazyLock::new(|| {
     let scheme = SecurityScheme::Http(scheme.build());
     let components = document.components.get_or_insert_with(Components::new);
     components.add_security_scheme("backend", scheme);
-    // Every call can also fail with a token, a rate, or a body that is refused.
     let problem = ContentBuilder::new()
         .schema(Some(Ref::from_schema_name("Problem")))
         .build();
+    // Every call can also fail with a token, a rate, or a body that is refused.
     let failed = ResponseBuilder::new()
         .description("The call failed; `code` says why.")
-        .content("application/problem+json", problem)
         .build();
     for item in document.paths.paths.values_mut() {
         let operations = [&mut item.get, &mut item.post, &mut item.delete];
         for operation in operations.into_iter().flatten() {
-            operation
-                .responses
-                .responses
-                .insert("default".into(), failed.clone().into());
+            let responses = &mut operation.responses.responses;
+            responses.insert("default".into(), failed.clone().into());
+            let failures = responses
+                .iter_mut()
+                .filter(|(status, _)| !status.starts_with('2'));
+            for (_, failure) in failures {
+                if let RefOr::T(failure) = failure {
+                    failure
+                        .content
+                        .insert("application/problem+json".into(), problem.clone().into());
+                }
+            }
         }
     }
     document.to_pretty_json().unwrap_or_default()
@@ -70,4 +77,22 @@ pub(crate) fn text() -> &'static str {
 pub(crate) async fn get() -> Response {
     let json = HeaderValue::from_static("application/json");
     ([(header::CONTENT_TYPE, json)], text()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_committed_document_is_that_of_the_handlers() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json");
+        if std::env::var_os("UPDATE_DOCUMENTS").is_some() {
+            std::fs::write(path, text()).unwrap();
+        }
+        let committed = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(
+            committed == text(),
+            "docs/openapi.json is another one; run UPDATE_DOCUMENTS=1 cargo test -p switchboard-edge committed"
+        );
+    }
 }
