@@ -87,7 +87,7 @@ impl Backend {
     }
 }
 
-/// Every error is a problem document, whoever makes it.
+/// Every error is a problem document.
 async fn answer(request: RequestBuilder) -> Answer {
     let response = request.send().await.unwrap();
     let status = response.status().as_u16();

@@ -62,7 +62,7 @@ pub(super) struct SentMessage {
     responses(
         (status = 200, description = "The receiver has the message.", body = SentMessage),
         (status = 202, description = "The receiver is detached; the message waits for it.", body = SentMessage),
-        (status = 404, description = "`peer-offline`: the peer is neither connected nor resumable."),
+        (status = 404, description = "`peer-offline`: no such peer is connected or resumable."),
         (status = 504, description = "`timeout`: nobody confirmed the message in time; it may have arrived."),
     )
 )]
