@@ -174,6 +174,7 @@ impl Attach<'_> {
             previous,
             snapshot,
             offline_queue: stored,
+            rooms: Vec::new(),
         })
     }
 
