@@ -156,6 +156,9 @@ pub struct Mint {
     /// A pattern of peer IDs that the peer may send to; can be given several times.
     #[arg(long = "may-send-to")]
     pub may_send_to: Vec<String>,
+    /// For the backend API: the token has the role `backend`.
+    #[arg(long)]
+    pub backend: bool,
 }
 
 /// The node and the token of a command-line peer.
