@@ -35,10 +35,10 @@ pub use broker::{
     StreamEntry, StreamEvent,
 };
 pub use broker::{
-    Broker, BrokerError, BrokerEvents, BusState, BusStatus, Claim, ClaimOutcome, ClusterLoad, ConflictPolicy,
-    JoinError, Presence, PreviousOwner, Retention, RoomChange, RoomDelta, RoomEntry, RoomJoin, RoomJoined,
-    RoomLeave, RoomLeft, RoomMember, RoomMembership, RoomPage, RoomQuery, Roster, StoreOutcome,
-    StoredMessage,
+    Broker, BrokerError, BrokerEvents, BusState, BusStatus, CallRecords, Claim, ClaimOutcome, ClusterLoad,
+    ConflictPolicy, JoinError, Presence, PreviousOwner, Retention, RoomChange, RoomDelta, RoomEntry,
+    RoomJoin, RoomJoined, RoomLeave, RoomLeft, RoomMember, RoomMembership, RoomPage, RoomQuery, Roster,
+    StoreOutcome, StoredMessage,
 };
 pub use limits::{ConnectionPlace, Limits, PeerAccount};
 pub use observer::{NodeEvent, Observer};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use switchboard_auth::{IceServers, Verifier};
-use switchboard_core::Router;
+use switchboard_core::{CallRecords, Router};
 use switchboard_telemetry::Telemetry;
 use tokio_util::task::TaskTracker;
 
@@ -27,6 +27,7 @@ pub struct Edge {
     pub(crate) refused_origins: RefusedOrigins,
     pub(crate) calls: Arc<CallPlaces>,
     pub(crate) senders: Senders,
+    pub(crate) call_records: Arc<dyn CallRecords>,
     /// The tasks of all connections: axum's graceful shutdown does not cover upgraded ones.
     pub(crate) connections: TaskTracker,
 }
@@ -39,6 +40,7 @@ impl Edge {
         verifier: Verifier,
         ice: IceServers,
         telemetry: Telemetry,
+        call_records: Arc<dyn CallRecords>,
         config: EdgeConfig,
     ) -> Arc<Self> {
         telemetry.connections_limit(config.max_connections);
@@ -61,6 +63,7 @@ impl Edge {
             refused_origins: RefusedOrigins::default(),
             calls,
             senders: Senders::default(),
+            call_records,
             connections: TaskTracker::new(),
         })
     }

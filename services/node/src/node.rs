@@ -67,12 +67,17 @@ impl Node {
         let api = api.transpose()?;
         let ops = bind(settings.ops_listen, "server.ops_listen")?;
         let events = Arc::<Router>::clone(&router);
-        let broker: Arc<dyn Broker> = match settings.broker {
+        let (broker, call_records): (Arc<dyn Broker>, _) = match settings.broker {
             BrokerSettings::Memory => {
-                MemoryBroker::join(&MemoryBus::default(), settings.node, events, telemetry.clone())
+                let bus = MemoryBus::default();
+                let broker = MemoryBroker::join(&bus, settings.node, events, telemetry.clone());
+                let call_records = broker.call_records();
+                (broker, call_records)
             }
             BrokerSettings::Redis(config) => {
-                RedisBroker::start(&config, settings.node, events, telemetry.clone())?
+                let broker = RedisBroker::start(&config, settings.node, events, telemetry.clone())?;
+                let call_records = broker.call_records()?;
+                (broker, call_records)
             }
         };
         router.set_broker(Arc::clone(&broker));
@@ -81,6 +86,7 @@ impl Node {
             verifier.clone(),
             ice,
             telemetry.clone(),
+            call_records,
             settings.edge,
         );
         let mut public_routes = switchboard_edge::routes(&edge);

@@ -1,6 +1,7 @@
 //! The HTTP API. Here are the calls of peers and their pages, each a file with its handler and a line here; those of an
 //! application's servers are in `backend`.
 
+mod asyncapi;
 pub(crate) mod backend;
 mod ice;
 mod ready;
@@ -31,6 +32,8 @@ pub(crate) fn backend_routes(edge: &Arc<Edge>) -> Routes<Arc<Edge>> {
 
 fn counted(calls: OpenApiRouter<Arc<Edge>>, edge: &Arc<Edge>) -> Routes<Arc<Edge>> {
     let count = middleware::from_fn_with_state(Arc::clone(edge), backend::count);
-    let documents = Routes::new().route("/v1/openapi.json", get(backend::openapi::get));
+    let documents = Routes::new()
+        .route("/v1/openapi.json", get(backend::openapi::get))
+        .route("/v1/asyncapi.json", get(asyncapi::get));
     Routes::from(calls).route_layer(count).merge(documents)
 }

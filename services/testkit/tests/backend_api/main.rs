@@ -7,6 +7,7 @@
 )]
 
 mod access;
+mod idempotency;
 mod messages;
 
 use reqwest::{Method, RequestBuilder};
@@ -44,6 +45,7 @@ struct Answer {
     status: u16,
     body: Value,
     retry_after: Option<String>,
+    is_replayed: bool,
 }
 
 impl Answer {
@@ -77,14 +79,15 @@ impl Backend {
     }
 
     async fn post(&self, path: &str, body: &str) -> Answer {
-        let request = self.request(Method::POST, path);
-        answer(
-            request
-                .header("content-type", "application/json")
-                .body(body.to_owned()),
-        )
-        .await
+        answer(with_body(self.request(Method::POST, path), body)).await
     }
+}
+
+/// A request with a JSON body.
+fn with_body(request: RequestBuilder, body: &str) -> RequestBuilder {
+    request
+        .header("content-type", "application/json")
+        .body(body.to_owned())
 }
 
 /// Every error is a problem document.
@@ -96,6 +99,7 @@ async fn answer(request: RequestBuilder) -> Answer {
         value.map(|value| value.to_str().unwrap().to_owned())
     };
     let (kind, retry_after) = (header("content-type"), header("retry-after"));
+    let is_replayed = header("idempotency-replayed").is_some();
     let text = response.text().await.unwrap();
     let body: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
     if status >= 400 {
@@ -112,5 +116,6 @@ async fn answer(request: RequestBuilder) -> Answer {
         status,
         body,
         retry_after,
+        is_replayed,
     }
 }

@@ -4,12 +4,14 @@
 mod caller;
 mod failure;
 pub(crate) mod ice;
+mod idempotency;
 mod input;
 mod messages;
 pub(crate) mod openapi;
 pub(crate) mod places;
 mod sender;
 pub(crate) mod senders;
+mod sending;
 
 use std::{sync::Arc, time::Instant};
 

@@ -13,6 +13,8 @@ use utoipa::{
     },
 };
 
+use switchboard_protocol::{PeerId, RoomId};
+
 use super::calls;
 use crate::problem::Problem;
 
@@ -25,7 +27,7 @@ use crate::problem::Problem;
                        document (RFC 9457) with a `code`.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
-    components(schemas(Problem)),
+    components(schemas(Problem, PeerId, RoomId)),
     security(("backend" = [])),
     tags(
         (name = "peers", description = "Who is connected, and messages to them."),

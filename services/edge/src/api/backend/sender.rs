@@ -6,9 +6,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use bytes::Bytes;
-use switchboard_core::{OutboxSlot, PeerAccount, Router, SendRequest, Sender};
-use switchboard_protocol::{ErrorCode, MessageId, MessageKind, Mid, PeerKey, SendOutcome, SessionId};
+use switchboard_core::{OutboxSlot, PeerAccount, Sender};
+use switchboard_protocol::{ErrorCode, MessageId, Mid, PeerKey, SendOutcome, SessionId};
 use tokio::sync::watch;
 
 /// How far a send has come.
@@ -47,26 +46,14 @@ impl BackendSender {
         })
     }
 
-    /// Sends, and returns the message's name and its progress.
-    pub(super) fn send(
-        self: &Arc<Self>,
-        router: &Router,
-        to: PeerKey,
-        kind: MessageKind,
-        payload: Bytes,
-    ) -> (Mid, watch::Receiver<Progress>) {
+    /// Takes an id for a send that `hand_over` gives to the router; returns the message's name and its progress.
+    pub(super) fn send(&self, hand_over: impl FnOnce(MessageId)) -> (Mid, watch::Receiver<Progress>) {
         let (report, progress) = watch::channel(Progress::Pending);
         let mut last_id = self.last_id.lock().unwrap_or_else(PoisonError::into_inner);
         *last_id += 1;
         let id = MessageId::Client(*last_id);
         self.reports().insert(*last_id, report);
-        let request = SendRequest {
-            to,
-            kind,
-            payload,
-            id,
-        };
-        router.send(self, request);
+        hand_over(id);
         drop(last_id);
         (Mid { session: self.id, id }, progress)
     }
