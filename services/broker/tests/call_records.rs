@@ -1,4 +1,4 @@
-//! Records of calls: the first call of a name on any node is told apart from its repetitions. On every bus.
+//! Records of calls: one call of each name is the first, on any node. On every bus.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that panics has failed")]
 

@@ -108,14 +108,13 @@ impl IntoResponse for Problem {
             // RFC 9110, section 11.6.1: a 401 names the scheme it wants.
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if matches!(
-            status,
-            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
-        ) {
+        // A 503 always says when to try again.
+        let retry_after_s = match self.retry_after_ms {
             // Whole seconds, rounded up (RFC 9110, section 10.2.3).
-            let seconds = self
-                .retry_after_ms
-                .map_or(RETRY_AFTER_S, |wait| wait.div_ceil(1000));
+            Some(wait_ms) => Some(wait_ms.div_ceil(1000)),
+            None => (status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER_S),
+        };
+        if let Some(seconds) = retry_after_s {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response

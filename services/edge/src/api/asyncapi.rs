@@ -30,18 +30,18 @@ pub(crate) async fn get() -> Response {
 type Messages = Vec<(String, Value)>;
 
 fn document() -> Value {
-    let commands = commands();
-    let events = events();
+    let commands = keyed("command", commands());
+    let events = keyed("event", events());
     let mut components = Map::new();
     let mut channel = Map::new();
-    for (name, schema) in commands.iter().chain(&events) {
+    for (key, name, schema) in commands.iter().chain(&events) {
         let summary = schema["description"].clone();
         channel.insert(
-            name.clone(),
-            json!({ "$ref": format!("#/components/messages/{name}") }),
+            key.clone(),
+            json!({ "$ref": format!("#/components/messages/{key}") }),
         );
         components.insert(
-            name.clone(),
+            key.clone(),
             json!({ "name": name, "summary": summary, "payload": schema }),
         );
     }
@@ -70,14 +70,22 @@ fn document() -> Value {
     document
 }
 
-fn operation(action: &str, summary: &str, messages: &Messages) -> Value {
-    let address =
-        |(name, _): &(String, Value)| json!({ "$ref": format!("#/channels/session/messages/{name}") });
+/// A command and an event may have the same name, so the direction is part of the key.
+fn keyed(direction: &str, messages: Messages) -> Vec<(String, String, Value)> {
+    let messages = messages.into_iter();
+    messages
+        .map(|(name, schema)| (format!("{direction}-{name}"), name, schema))
+        .collect()
+}
+
+fn operation(action: &str, summary: &str, messages: &[(String, String, Value)]) -> Value {
+    let messages = messages.iter();
+    let messages = messages.map(|(key, ..)| json!({ "$ref": format!("#/channels/session/messages/{key}") }));
     json!({
         "action": action,
         "channel": { "$ref": "#/channels/session" },
         "summary": summary,
-        "messages": messages.iter().map(address).collect::<Vec<_>>(),
+        "messages": messages.collect::<Vec<_>>(),
     })
 }
 

@@ -74,7 +74,7 @@ async fn calls_with_one_key_at_the_same_time_send_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repeated_call_reads_queued_and_later_how_it_ended() {
-    let config = "[session]\nresume_window_ms = 1500\n";
+    let config = "[session]\nresume_window_s = 2\n";
     let cluster = Cluster::start_with(2, config).await.unwrap();
     drop(cluster.connect(1, "bob").await.unwrap());
     let (n1, n2) = (Backend::of(&cluster.nodes[0]), Backend::of(&cluster.nodes[1]));
