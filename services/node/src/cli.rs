@@ -125,7 +125,7 @@ pub enum ConfigCommand {
 #[derive(Debug, Subcommand)]
 pub enum TokenCommand {
     /// Sign a token and print it.
-    Mint(Mint),
+    Mint(Box<Mint>),
     /// Show the content of a token. Does not verify it.
     Inspect {
         /// The token; `-` reads it from standard input, which keeps it out of the shell's history.

@@ -125,8 +125,8 @@ fn variants<T: PartialSchema>() -> Messages {
     let variants = schema["oneOf"].as_array().cloned().unwrap_or_default();
     let name = |schema: &Value| {
         let parts = schema["allOf"].as_array().into_iter().flatten().chain([schema]);
-        let names = parts.filter_map(|part| part["properties"]["type"]["enum"][0].as_str());
-        names.last().unwrap_or_default().to_owned()
+        let mut names = parts.filter_map(|part| part["properties"]["type"]["enum"][0].as_str());
+        names.next_back().unwrap_or_default().to_owned()
     };
     variants
         .into_iter()
