@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     admission::refused_origins::RefusedOrigins,
     api::backend::{places::CallPlaces, senders::Senders},
+    commands::relay::Relay,
     config::EdgeConfig,
     limits::{AdmissionLimits, pace::ConnectPace, places::HandshakePlaces},
 };
@@ -28,6 +29,8 @@ pub struct Edge {
     pub(crate) calls: Arc<CallPlaces>,
     pub(crate) senders: Senders,
     pub(crate) call_records: Arc<dyn CallRecords>,
+    /// Commands that come over HTTP, here and for sessions of other nodes.
+    pub(crate) relay: Arc<Relay>,
     /// The tasks of all connections: axum's graceful shutdown does not cover upgraded ones.
     pub(crate) connections: TaskTracker,
 }
@@ -51,7 +54,9 @@ impl Edge {
         let pace = ConnectPace::new(config.connects_per_second, config.peer_connects_per_second);
         let places = HandshakePlaces::new(config.max_handshakes);
         let calls = CallPlaces::new(config.api_calls_per_tenant);
+        let relay = Relay::new(&router);
         Arc::new(Self {
+            relay,
             router,
             verifier,
             ice,

@@ -4,11 +4,15 @@
 mod asyncapi;
 pub(crate) mod backend;
 mod ice;
+mod messages;
 mod ready;
 
 use std::sync::Arc;
 
-use axum::{Router as Routes, middleware, routing::get};
+use axum::{
+    Router as Routes, middleware,
+    routing::{get, post},
+};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::state::Edge;
@@ -17,6 +21,7 @@ use crate::state::Edge;
 pub(crate) fn routes() -> Routes<Arc<Edge>> {
     Routes::new()
         .route("/v1/ice", get(ice::get))
+        .route("/v1/messages", post(messages::post))
         .route("/v1/ready", get(ready::get))
 }
 

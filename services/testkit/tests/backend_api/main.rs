@@ -9,6 +9,7 @@
 mod access;
 mod idempotency;
 mod messages;
+mod peers;
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;

@@ -95,3 +95,14 @@ async fn a_mistake_in_a_body_is_named() {
     let form = crate::answer(form.body("payload=1")).await;
     assert_eq!(form.says(), (415, "media-type"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_is_held_for_a_peer_that_is_offline_and_delivered_when_it_connects() {
+    let cluster = Cluster::start(2).await.unwrap();
+    let backend = Backend::of(&cluster.nodes[0]);
+    let body = r#"{"type":"offer","payload":1,"hold_ms":30000}"#;
+    let held = backend.post("/v1/peers/bob/messages", body).await;
+    assert_eq!(held.says(), (202, "queued"));
+    let mut bob = cluster.connect(1, "bob").await.unwrap();
+    assert_eq!(bob.message(PATIENCE).await.unwrap().mid, held.body["mid"]);
+}

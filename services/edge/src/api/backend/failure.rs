@@ -4,6 +4,7 @@
 use std::{fmt::Display, time::Duration};
 
 use http::StatusCode;
+use switchboard_core::BrokerError;
 use switchboard_protocol::ErrorCode;
 
 use crate::problem::Problem;
@@ -67,6 +68,12 @@ const fn title(code: ErrorCode) -> &'static str {
         ErrorCode::BusUnavailable => "The nodes cannot reach each other",
         ErrorCode::Internal => "The node failed",
     }
+}
+
+/// The bus did not do it, or cannot say whether it did.
+pub(super) fn of_broker(error: BrokerError) -> Problem {
+    tracing::debug!(%error, "a call of a backend failed on the bus");
+    of(ErrorCode::BusUnavailable)
 }
 
 /// The name of a peer or a room is none.

@@ -8,6 +8,7 @@ mod idempotency;
 mod input;
 mod messages;
 pub(crate) mod openapi;
+mod peers;
 pub(crate) mod places;
 mod sender;
 pub(crate) mod senders;
@@ -35,7 +36,9 @@ pub(crate) fn public_calls() -> OpenApiRouter<Arc<Edge>> {
 }
 
 fn own_paths() -> OpenApiRouter<Arc<Edge>> {
-    OpenApiRouter::new().routes(routes!(messages::send_to_peer))
+    OpenApiRouter::new()
+        .routes(routes!(peers::get_peer))
+        .routes(routes!(messages::send_to_peer))
 }
 
 /// Counts a call. Its connection stays also after an error: a backend makes many calls over one.

@@ -1,4 +1,4 @@
-//! The part that all sends of backends share: a message in the body, the first report on it as the answer, and one
+//! The part that all sends of backends share: the first report on it as the answer, and one
 //! outcome for all calls with the same `Idempotency-Key`.
 
 use std::{
@@ -12,7 +12,7 @@ use axum::{
 };
 use bytes::Bytes;
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::value::RawValue;
 use switchboard_protocol::{ErrorCode, MessageId, MessageKind, Mid, ReceiptStatus, SendOutcome};
 use tokio::{
@@ -32,27 +32,14 @@ use crate::problem::Problem;
 /// How much longer than the send's own deadline a call waits: core ends every send, so this only covers its timer.
 const MARGIN: Duration = Duration::from_secs(2);
 
-/// A message to send.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct OutgoingMessage {
-    /// The `type` that the receiver sees.
-    #[serde(default = "message", rename = "type")]
-    pub(super) kind: MessageKind,
-    /// Any JSON value. The receiver gets its bytes unchanged.
-    #[schema(value_type = Value)]
-    pub(super) payload: Box<RawValue>,
-}
-
-const fn message() -> MessageKind {
+/// The kind of a message whose body names none.
+pub(super) const fn default_kind() -> MessageKind {
     MessageKind::Message
 }
 
-impl OutgoingMessage {
-    /// The payload as a send takes it.
-    pub(super) fn into_payload(self) -> Bytes {
-        Bytes::from(String::from(Box::<str>::from(self.payload)))
-    }
+/// A payload as a send takes it.
+pub(super) fn payload(json: Box<RawValue>) -> Bytes {
+    Bytes::from(String::from(Box::<str>::from(json)))
 }
 
 /// A message that was sent.
