@@ -28,7 +28,7 @@ pub(super) struct PeerMessage {
     /// Any JSON value. The receiver gets its bytes unchanged.
     #[schema(value_type = Value)]
     payload: Box<RawValue>,
-    /// How long it may wait if the receiver is offline, in milliseconds; at most `session.hold_ms`.
+    /// How long it may wait if the receiver is offline, in milliseconds; at most `limits.hold_ms`.
     hold_ms: Option<u64>,
 }
 
