@@ -39,6 +39,7 @@ pub struct Node {
     telemetry: Telemetry,
     public: TcpListener,
     public_routes: Routes,
+    api: Option<TcpListener>,
     ops: TcpListener,
     ops_access: OpsAccess,
     drain: DrainSettings,
@@ -63,38 +64,42 @@ impl Node {
         let ice = IceServers::new(settings.ice)?;
         let router = Router::new(settings.node.clone(), settings.limits, telemetry.clone());
         let public = bind(settings.listen, "server.listen")?;
+        let api = settings
+            .api_listen
+            .map(|address| bind(address, "server.api_listen"));
+        let api = api.transpose()?;
         let ops = bind(settings.ops_listen, "server.ops_listen")?;
         let events = Arc::<Router>::clone(&router);
-        let node = settings.node.clone();
-        let mut webhooks = None;
-        let mut serve_webhooks = |streams| -> anyhow::Result<()> {
-            if let Some(config) = settings.webhooks.take() {
-                let (started, observer) =
-                    Webhooks::start(config, router.node().as_str(), streams, &telemetry)
-                        .map_err(|error| anyhow::anyhow!("webhooks: {error}"))?;
-                router.set_observer(observer);
-                webhooks = Some(started);
-            }
-            Ok(())
-        };
-        let broker: Arc<dyn Broker> = match settings.broker {
+        // Their connections to Redis open with the first use.
+        let (broker, call_records, streams): (Arc<dyn Broker>, _, _) = match settings.broker {
             BrokerSettings::Memory => {
-                let broker = MemoryBroker::join(&MemoryBus::default(), node, events, telemetry.clone());
-                serve_webhooks(broker.event_streams())?;
-                broker
+                let bus = MemoryBus::default();
+                let broker = MemoryBroker::join(&bus, settings.node, events, telemetry.clone());
+                let (call_records, streams) = (broker.call_records(), broker.event_streams());
+                (broker, call_records, streams)
             }
             BrokerSettings::Redis(config) => {
-                let broker = RedisBroker::start(&config, node, events, telemetry.clone())?;
-                serve_webhooks(broker.event_streams()?)?;
-                broker
+                let broker = RedisBroker::start(&config, settings.node, events, telemetry.clone())?;
+                let (call_records, streams) = (broker.call_records()?, broker.event_streams()?);
+                (broker, call_records, streams)
             }
         };
         router.set_broker(Arc::clone(&broker));
+        let webhooks = match settings.webhooks {
+            None => None,
+            Some(config) => {
+                let started = Webhooks::start(config, router.node().as_str(), streams, &telemetry);
+                let (webhooks, observer) = started.context("webhooks")?;
+                router.set_observer(observer);
+                Some(webhooks)
+            }
+        };
         let edge = Edge::new(
             Arc::clone(&router),
             verifier.clone(),
             ice,
             telemetry.clone(),
+            call_records,
             settings.edge,
         );
         let mut public_routes = switchboard_edge::routes(&edge);
@@ -118,6 +123,7 @@ impl Node {
             telemetry,
             public,
             public_routes,
+            api,
             ops,
             ops_access: settings.ops,
             drain: settings.drain,
@@ -132,6 +138,12 @@ impl Node {
     /// When the system cannot say.
     pub fn public_address(&self) -> std::io::Result<SocketAddr> {
         self.public.local_addr()
+    }
+
+    /// The address of the backend API's own port, if it has one.
+    #[must_use]
+    pub fn api_address(&self) -> Option<SocketAddr> {
+        self.api.as_ref()?.local_addr().ok()
     }
 
     /// The address of the operations port.
@@ -181,6 +193,7 @@ impl Node {
             () = switchboard_edge::serve(Arc::clone(&self.edge), self.public, self.public_routes) => {
                 anyhow::bail!("the public port stopped by itself")
             }
+            () = serve_api(&self.edge, self.api) => anyhow::bail!("the port of the backend API stopped by itself"),
             why = self.broker.until_unusable() => {
                 // The clients' sessions can be resumed on other nodes.
                 tokio::join!(self.broker.shutdown(), shut_down(self.webhooks.as_deref()));
@@ -200,6 +213,16 @@ impl Node {
 async fn shut_down(webhooks: Option<&Webhooks>) {
     if let Some(webhooks) = webhooks {
         webhooks.shutdown().await;
+    }
+}
+
+/// Serves the backend API on its own port; never completes without one.
+async fn serve_api(edge: &Arc<Edge>, listener: Option<TcpListener>) {
+    match listener {
+        Some(listener) => {
+            switchboard_edge::serve(Arc::clone(edge), listener, switchboard_edge::backend_routes(edge)).await;
+        }
+        None => std::future::pending().await,
     }
 }
 
