@@ -11,6 +11,12 @@ local record = redis.call('HGETALL', KEYS[1])
 local stored = redis.call('LRANGE', KEYS[2], 0, -1)
 redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], 'v', v, 'session', ARGV[1], 'node', ARGV[2], 'inc', ARGV[3], 'state', 'attached', 'secret', ARGV[4])
+if ARGV[5] == '1' then
+  -- The rooms of the session stay noted until it has entered them here, or left them.
+  for i = 1, #record, 2 do
+    if string.sub(record[i], 1, 2) == 'r:' then redis.call('HSET', KEYS[1], record[i], record[i + 1]) end
+  end
+end
 if #stored > 0 then
   redis.call('HSET', KEYS[1], 'b', old[6] or '0')
   redis.call('PEXPIRE', KEYS[2], ARGV[6] * 2)

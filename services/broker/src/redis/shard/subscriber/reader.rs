@@ -109,25 +109,27 @@ fn handle(connection: &Connection<'_>, frame: &Frame<'_>) -> Result<(), Ended> {
         Frame::Message { channel, payload } if channel == node_channel => {
             on_node_message(connection, payload);
         }
-        Frame::Message { channel, payload } => {
-            if let Some(peer) = names.peer_of_channel(channel) {
-                // A copy of exactly the payload: a slice would keep the whole receive buffer alive for
-                // as long as one message waits in a slow receiver's queue.
-                connection
-                    .events
-                    .on_message(peer, Bytes::copy_from_slice(payload));
-            }
-        }
+        // A copy of exactly the payload: a slice would keep the whole receive buffer alive for as long as one message
+        // waits in a slow receiver's queue.
+        Frame::Message { channel, payload } => match ChannelRef::parse(names, channel) {
+            Some(ChannelRef::Peer(peer)) => connection.events.on_message(peer, Bytes::copy_from_slice(payload)),
+            Some(ChannelRef::Room(room)) => on_room_message(connection, room, payload),
+            None => {}
+        },
         Frame::Subscribed { channel } if channel == node_channel => {
             connection.node_channel_confirmed.notify_one();
         }
         Frame::Subscribed { channel } => {
-            if let Some(peer) = names.peer_of_channel(channel) {
-                if shard.tables.lock().subscribed(peer) {
-                    shard.claim_work.notify_one();
+            match ChannelRef::parse(names, channel) {
+                Some(ChannelRef::Peer(peer)) => {
+                    if shard.tables.lock().subscribed(peer) {
+                        shard.claim_work.notify_one();
+                    }
                 }
-                wake_writer(connection);
+                Some(ChannelRef::Room(room)) => rooms::subscribed(shard, connection.events, room),
+                None => return Ok(()),
             }
+            wake_writer(connection);
         }
         Frame::Unsubscribed { channel } if channel == node_channel => {
             return Err(Ended::new(
@@ -136,8 +138,7 @@ fn handle(connection: &Connection<'_>, frame: &Frame<'_>) -> Result<(), Ended> {
             ));
         }
         Frame::Unsubscribed { channel } => {
-            if let Some(peer) = names.peer_of_channel(channel) {
-                let channel = ChannelRef::Peer(peer);
+            if let Some(channel) = ChannelRef::parse(names, channel) {
                 shard.tables.lock().subscriptions.unsubscribed(channel);
                 wake_writer(connection);
             }
