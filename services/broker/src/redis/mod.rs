@@ -16,6 +16,7 @@ mod pool;
 pub(crate) mod probe_payload;
 mod record;
 mod refusal;
+mod room;
 mod scripts;
 mod shard;
 mod status;

@@ -71,7 +71,7 @@ scripts! {
     /// Notes a room in a session's record.
     NoteRoom = "note_room.lua";
     /// Removes such a note.
-    ForgetRoom = "forget_room.lua";
+    RemoveRoomNote = "remove_room_note.lua";
     /// Exchanges the nodes' numbers of connections.
     ExchangeLoad = "exchange_load.lua";
 }

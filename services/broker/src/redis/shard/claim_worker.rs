@@ -61,7 +61,7 @@ pub(crate) async fn run(shard: Arc<Shard>, events: Arc<dyn BrokerEvents>) {
                 all_checked_at = Some(Instant::now());
                 tracing::warn!(node = %shard.node(), "Redis lost records of this node's peers: all are written again");
                 shard.health.records_lost();
-                shard.tables.lock().claims.next_epoch();
+                shard.tables.lock().next_epoch();
                 shard.claim_work.notify_one();
             }
         }
