@@ -161,6 +161,8 @@ labels! {
         Lease = "lease",
         /// The script that exchanges connection counts between nodes.
         ClusterLoad = "cluster-load",
+        /// The scripts of event streams.
+        EventStreams = "event-streams",
         /// PING.
         Ping = "ping",
     }

@@ -4,14 +4,17 @@ use std::{sync::Arc, time::Instant};
 
 use futures_util::{FutureExt as _, future::BoxFuture};
 use switchboard_core::{
-    Broker, BrokerError, BrokerEvents, BusState, BusStatus, Claim, ClaimOutcome, ClusterLoad, Presence,
-    Retention, StoreOutcome, StoredMessage,
+    Broker, BrokerError, BrokerEvents, BusState, BusStatus, Claim, ClaimOutcome, ClusterLoad, EventStreams,
+    Presence, Retention, StoreOutcome, StoredMessage,
 };
 use switchboard_protocol::{Mid, NodeId, NodeMessage, PeerKey, SessionId};
 use switchboard_telemetry::{Queue, Telemetry};
 use tokio_util::sync::CancellationToken;
 
-use super::bus::{Event, Hub, MemoryBus, deliver};
+use super::{
+    bus::{Event, Hub, MemoryBus, deliver},
+    event_streams::MemoryEventStreams,
+};
 use crate::{
     conflict::{self, Owner},
     queue::{Sender, bounded},
@@ -48,6 +51,15 @@ impl MemoryBroker {
             own,
             telemetry,
             end,
+        })
+    }
+
+    /// The event streams of the process.
+    #[must_use]
+    pub fn event_streams(&self) -> Arc<dyn EventStreams> {
+        Arc::new(MemoryEventStreams {
+            streams: self.bus.event_streams(),
+            node: self.node.clone(),
         })
     }
 
