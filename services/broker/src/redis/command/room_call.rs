@@ -38,10 +38,10 @@ pub(crate) enum RoomCall {
         room: RoomId,
         info: Option<Info>,
     },
-    /// Remove that note; without a session, that of any.
+    /// Remove that note.
     RemoveNote {
         peer: PeerKey,
-        session: Option<SessionId>,
+        session: SessionId,
         room: RoomId,
     },
 }

@@ -3,9 +3,9 @@
 use redis::{Cmd, Value};
 use serde_json::value::RawValue;
 use switchboard_core::{
-    BrokerError, JoinError, RoomEntry, RoomJoin, RoomJoined, RoomLeave, RoomLeft, RoomMember, Roster,
+    BrokerError, JoinError, RoomEntry, RoomJoin, RoomJoined, RoomLeave, RoomLeft, RoomMember, RoomMembership, Roster,
 };
-use switchboard_protocol::{Info, MemberState, PeerId, PeerKey, RoomId, RoomKey, SessionId};
+use switchboard_protocol::{Info, LeaveReason, MemberState, PeerId, RoomId, RoomKey, SessionId};
 
 use super::{
     super::{
@@ -57,9 +57,7 @@ pub(crate) fn write(call: &RoomCall, caller: &Caller, with_source: bool) -> Cmd 
         }
         RoomCall::RemoveNote { peer, session, room } => {
             let mut command = caller.on_record(Script::RemoveRoomNote, peer, with_source);
-            command
-                .arg(session.map(session_text).unwrap_or_default())
-                .arg(room.as_str());
+            command.arg(session_text(*session)).arg(room.as_str());
             command
         }
     }
@@ -141,25 +139,17 @@ fn write_leave(caller: &Caller, leave: &RoomLeave, with_source: bool) -> Cmd {
     command
 }
 
-/// Removes what a dead run of a node has entered: `fields` are those of the room, and `is_first` makes Redis know the
-/// script. One call for each member.
-pub(crate) fn write_removals<'a>(
-    caller: &'a Caller,
-    room: &'a RoomKey,
-    peers: &'a [PeerId],
-    incarnation: &'a str,
-) -> impl Iterator<Item = Cmd> + 'a {
-    peers.iter().enumerate().map(move |(index, peer)| {
-        let mut command = on_room(caller, Script::LeaveRoom, 3, room, index == 0);
-        command
-            .arg(room.room())
-            .arg(peer.as_str())
-            .arg(switchboard_protocol::LeaveReason::Lost.as_str())
-            .arg("")
-            .arg(incarnation)
-            .arg("");
-        command
-    })
+/// Removes a member if the dead run of a node with this incarnation has entered it.
+pub(crate) fn write_removal(caller: &Caller, room: &RoomKey, peer: &PeerId, dead: &str, with_source: bool) -> Cmd {
+    let mut command = on_room(caller, Script::LeaveRoom, 3, room, with_source);
+    command
+        .arg(room.room())
+        .arg(peer.as_str())
+        .arg(LeaveReason::Lost.as_str())
+        .arg("")
+        .arg(dead)
+        .arg("");
+    command
 }
 
 /// Reads the answer of a join.
@@ -186,14 +176,16 @@ pub(crate) fn read_joined(reply: Value) -> Result<Joined, JoinError> {
     Ok(Joined { joined, creation })
 }
 
-/// Reads the answer of a leave: how many members are left; `None` if there was no such member.
-pub(crate) fn read_left(leave: &RoomLeave, reply: &Value) -> Option<RoomLeft> {
-    let left: i64 = redis::from_redis_value_ref(reply).ok()?;
-    (left >= 0).then(|| RoomLeft {
+/// Reads the answer of a leave, with the session that was in the room; `None` if there was no such member.
+pub(crate) fn read_left(leave: &RoomLeave, reply: &Value) -> Option<(RoomLeft, SessionId)> {
+    let (left, session): (u64, String) = redis::from_redis_value_ref(reply).ok()?;
+    let session = SessionId::parse(&session).ok()?;
+    let left = RoomLeft {
         peer: leave.peer.clone(),
         reason: leave.reason,
         is_last: left == 0,
-    })
+    };
+    Some((left, session))
 }
 
 /// Reads the answer of a re-assertion.
@@ -276,14 +268,13 @@ pub(crate) fn read_info(text: &str) -> Option<Info> {
     RawValue::from_string(text.to_owned()).ok().map(Info::from)
 }
 
-/// The peer of `member`, which is of the room's tenant.
-pub(crate) fn key_of(room: &RoomKey, peer: &PeerId) -> PeerKey {
-    PeerKey::new(room.tenant(), peer)
-}
-
 /// The room in a note of a record: the field `r:<room>` with session and info.
-pub(crate) fn read_note(field: &[u8], value: &[u8]) -> Option<(RoomId, SessionId, Option<Info>)> {
-    let room = RoomId::new(std::str::from_utf8(field.strip_prefix(b"r:")?).ok()?).ok()?;
+pub(crate) fn read_note(field: &[u8], value: &[u8]) -> Option<RoomMembership> {
+    let room = std::str::from_utf8(field.strip_prefix(b"r:")?).ok()?;
     let (session, info) = std::str::from_utf8(value).ok()?.split_once(' ')?;
-    Some((room, SessionId::parse(session).ok()?, read_info(info)))
+    Some(RoomMembership {
+        room: RoomId::new(room).ok()?,
+        session: SessionId::parse(session).ok()?,
+        info: read_info(info),
+    })
 }

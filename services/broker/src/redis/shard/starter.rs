@@ -56,7 +56,7 @@ impl Starter {
         self.spawn(claim_worker::run(Arc::clone(&shard), events()));
         self.spawn(lease_renewal::run(Arc::clone(&shard)));
         self.spawn(memory_probe::run(Arc::clone(&shard)));
-        self.spawn(sweep::run(Arc::clone(&shard)));
+        self.spawn(sweep::run(Arc::clone(&shard), events()));
         Ok(shard)
     }
 

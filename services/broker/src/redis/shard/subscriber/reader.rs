@@ -10,12 +10,12 @@ use switchboard_telemetry::{BusDrop, BusRebuild};
 use tokio::{io::AsyncReadExt, net::tcp::OwnedReadHalf};
 
 use super::{
-    super::tables::ChannelRef,
+    super::{rooms, tables::ChannelRef},
     connection::Connection,
     ended::Ended,
     parser::{Frame, parse},
 };
-use crate::redis::probe_payload;
+use crate::redis::{command::room_delta, probe_payload};
 
 /// The receive buffer's usual size; a larger message makes it grow, and it shrinks again.
 const READ_BUFFER_BYTES: usize = 64 * 1024;
@@ -151,6 +151,16 @@ fn handle(connection: &Connection<'_>, frame: &Frame<'_>) -> Result<(), Ended> {
         }
     }
     Ok(())
+}
+
+fn on_room_message(connection: &Connection<'_>, room: &str, payload: &[u8]) {
+    if room_delta::is_delta(payload) {
+        rooms::on_delta(connection.shard, connection.events, room, payload);
+    } else {
+        connection
+            .events
+            .on_room_message(room, Bytes::copy_from_slice(payload));
+    }
 }
 
 fn on_node_message(connection: &Connection<'_>, payload: &[u8]) {

@@ -68,15 +68,22 @@ impl RoomTable {
             return;
         };
         let before = std::mem::replace(&mut room.creation, creation);
-        if before != 0 && before != creation && !room.is_due {
-            // Redis has lost the room: the others have to be written again.
-            room.is_due = true;
-            self.due += 1;
-        }
         if let Some(local) = room.members.get_mut(&member.peer)
             && local.member.session == member.session
         {
             local.entered = entered;
+        }
+        if before != 0 && before != creation {
+            // Redis has lost the room: the others have to be written again.
+            self.make_due(key);
+        }
+    }
+
+    fn make_due(&mut self, key: &RoomKey) {
+        if let Some(room) = self.rooms.get_mut(key)
+            && !std::mem::replace(&mut room.is_due, true)
+        {
+            self.due += 1;
         }
     }
 
@@ -88,10 +95,9 @@ impl RoomTable {
         }
     }
 
-    /// Whether this node has entered `session` of `peer` and not removed it.
-    pub(crate) fn has(&self, room: &RoomKey, peer: &PeerId, session: SessionId) -> bool {
-        let local = self.rooms.get(room).and_then(|room| room.members.get(peer));
-        local.is_some_and(|local| local.member.session == session)
+    /// The member that this node has entered for `peer` and not removed.
+    pub(crate) fn get(&self, room: &RoomKey, peer: &PeerId) -> Option<&LocalMember> {
+        self.rooms.get(room)?.members.get(peer)
     }
 
     /// This node removes a member.
@@ -123,8 +129,11 @@ impl RoomTable {
     }
 
     /// A change came over the channel; `is_own`: this run made the entry. An entry that was made or removed elsewhere is
-    /// not this node's any more.
-    pub(crate) fn on_delta(&mut self, room: &RoomKey, delta: &RoomDelta, is_own: bool) {
+    /// not this node's any more. A room that is new although it has members of this node was lost.
+    pub(crate) fn on_delta(&mut self, key: &RoomKey, delta: &RoomDelta, is_own: bool) {
+        if delta.previous == 0 && self.is_lost(key, delta.version) {
+            self.make_due(key);
+        }
         let (peer, session) = match &delta.change {
             RoomChange::Entered(_) if is_own => return,
             RoomChange::Entered(member) => (&member.peer, None),
@@ -132,7 +141,7 @@ impl RoomTable {
         };
         // An entry that is not confirmed may be newer than the change.
         let is_older = |local: &LocalMember| local.entered > 0 && local.entered < delta.version;
-        self.remove_if(room, peer, |local| {
+        self.remove_if(key, peer, |local| {
             is_older(local) && session.is_none_or(|session| local.member.session == session)
         });
     }
@@ -257,7 +266,7 @@ impl RoomTable {
         }
     }
 
-    /// Every room with how many members this run has in it.
+    /// Whether this run has a member in any room.
     pub(crate) fn has_members(&self) -> bool {
         self.rooms.values().any(|room| !room.members.is_empty())
     }
