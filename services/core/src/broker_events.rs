@@ -1,11 +1,17 @@
 //! Events of the broker go to the part that they concern. Runs on the broker's reader, so nothing here waits.
 
 use bytes::Bytes;
-use switchboard_protocol::{CloseCode, Mid, NodeMessage, PeerKey, SessionId};
+use switchboard_protocol::{CloseCode, Mid, NodeMessage, PeerId, PeerKey, RoomKey, SessionId};
 use switchboard_telemetry::BusDrop;
 
 use crate::{
-    broker::{error::BrokerError, interface::BrokerEvents, status::Presence, stored_message::StoreOutcome},
+    broker::{
+        error::BrokerError,
+        interface::BrokerEvents,
+        rooms::{JoinError, RoomDelta, RoomJoined, RoomLeft},
+        status::Presence,
+        stored_message::StoreOutcome,
+    },
     router::Router,
     send::outcome,
 };
@@ -58,4 +64,16 @@ impl BrokerEvents for Router {
     fn on_located(&self, mid: Mid, to: &PeerKey, outcome: Result<Presence, BrokerError>) {
         self.sender_side().on_located(mid, to, outcome);
     }
+
+    fn on_room_joined(&self, _: &RoomKey, _: &PeerId, _: SessionId, _: Result<RoomJoined, JoinError>) {}
+
+    fn on_room_left(&self, _: &RoomKey, _: RoomLeft) {}
+
+    fn on_room_delta(&self, _: &RoomKey, _: RoomDelta) {}
+
+    fn on_room_message(&self, _: &str, _: Bytes) {}
+
+    fn on_room_published(&self, _: &RoomKey, _: Mid, _: Result<(), BrokerError>) {}
+
+    fn on_room_gap(&self, _: &RoomKey) {}
 }

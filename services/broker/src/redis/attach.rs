@@ -159,6 +159,7 @@ impl Attach<'_> {
             previous,
             snapshot,
             stored,
+            rooms,
         } = claimed;
         let mut tables = self.shard.tables.lock();
         if !tables.claims.confirm(self.key, self.session, fence, epoch) {
@@ -174,6 +175,7 @@ impl Attach<'_> {
             previous,
             snapshot,
             offline_queue: stored,
+            rooms,
         })
     }
 

@@ -5,9 +5,9 @@ use std::{sync::Arc, time::Duration};
 use futures_util::future::{BoxFuture, join_all};
 use switchboard_core::{
     Broker, BrokerError, BrokerEvents, BusStatus, Claim, ClaimOutcome, ClusterLoad, EventStreams, Retention,
-    StoredMessage,
+    RoomJoin, RoomLeave, RoomPage, RoomQuery, Roster, StoredMessage,
 };
-use switchboard_protocol::{Mid, NodeId, PeerKey, SessionId};
+use switchboard_protocol::{Mid, NodeId, PeerId, PeerKey, RoomKey, SessionId};
 use switchboard_telemetry::Telemetry;
 use tokio::{sync::watch, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -20,7 +20,8 @@ use super::{
     config::{RedisConfig, RedisConfigError},
     event_streams::RedisEventStreams,
     node_run::NodeRun,
-    shard::{shutdown, starter::Starter, state::Shard},
+    room_queries,
+    shard::{rooms, shutdown, starter::Starter, state::Shard},
     status,
     topology::{self, Topology},
 };
@@ -32,6 +33,7 @@ const SHUTDOWN: Duration = Duration::from_secs(2);
 /// A node's connection to the others through Redis. Dropping it ends its tasks.
 pub struct RedisBroker {
     topology: Topology,
+    events: Arc<dyn BrokerEvents>,
     load: Arc<LoadExchange>,
     unusable: watch::Sender<Option<String>>,
     end: CancellationToken,
@@ -66,6 +68,7 @@ impl RedisBroker {
         starter.tasks.close();
         Ok(Arc::new(Self {
             topology,
+            events: starter.events,
             load,
             unusable: starter.unusable,
             end: starter.end,
@@ -84,6 +87,10 @@ impl RedisBroker {
 
     fn shard_of(&self, key: &PeerKey) -> &Shard {
         self.topology.shard_of(Partition::of(key.as_str()))
+    }
+
+    fn shard_of_room(&self, room: &RoomKey) -> &Shard {
+        self.topology.shard_of(Partition::of(room.as_str()))
     }
 
     /// Queues a call whose failure costs no more than a repetition.
@@ -174,6 +181,42 @@ impl Broker for RedisBroker {
             node: node.clone(),
             message,
         })
+    }
+
+    fn join_room(&self, join: RoomJoin) -> Result<(), BrokerError> {
+        rooms::join(self.shard_of_room(&join.room), join, true)
+    }
+
+    fn leave_room(&self, leave: RoomLeave) {
+        rooms::leave(self.shard_of_room(&leave.room), leave);
+    }
+
+    fn detach_member(&self, room: &RoomKey, peer: &PeerId, session: SessionId) {
+        rooms::detach(self.shard_of_room(room), room, peer, session);
+    }
+
+    fn publish_to_room(&self, room: &RoomKey, mid: Mid, envelope: Vec<u8>) -> Result<(), BrokerError> {
+        let partition = Partition::of(room.as_str());
+        self.topology
+            .shard_of(partition)
+            .send(Command::PublishToRoom {
+                mid,
+                room: room.clone(),
+                partition,
+                envelope,
+            })
+    }
+
+    fn forget_room(&self, room: &RoomKey) {
+        rooms::forget(self.shard_of_room(room), self.events.as_ref(), room);
+    }
+
+    fn roster<'a>(&'a self, room: &'a RoomKey) -> BoxFuture<'a, Result<Roster, BrokerError>> {
+        Box::pin(room_queries::roster(self.shard_of_room(room), room))
+    }
+
+    fn rooms(&self, query: RoomQuery) -> BoxFuture<'_, Result<RoomPage, BrokerError>> {
+        Box::pin(room_queries::list(&self.topology, query))
     }
 
     fn cluster_load(&self, own: Option<usize>) -> Option<ClusterLoad> {

@@ -73,18 +73,6 @@ pub(crate) async fn list(topology: &Topology, query: RoomQuery) -> Result<RoomPa
     Ok(RoomPage { rooms, next })
 }
 
-/// How many rooms `tenant` has.
-pub(crate) async fn count_of_tenant(topology: &Topology, tenant: &str) -> Result<u64, BrokerError> {
-    let counts = (0..PARTITIONS as usize).map(|index| {
-        let partition = Partition::from_index(index);
-        let shard = topology.shard_of(partition);
-        let mut call = redis::cmd("ZCARD");
-        call.arg(shard.caller.names.tenant_rooms(partition, tenant));
-        ask::<u64>(shard, call)
-    });
-    Ok(try_join_all(counts).await?.into_iter().sum())
-}
-
 fn write_list(shard: &Shard, partition: Partition, query: &RoomQuery, after: Option<String>, limit: usize) -> Cmd {
     let RoomQuery { tenant, prefix, .. } = query;
     let from = match after {
