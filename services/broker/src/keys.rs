@@ -211,7 +211,10 @@ mod tests {
             names.run_rooms(partition, "run"),
         ];
         let wanted = ["R:acme/lobby", "r:acme/lobby", "x:acme", "i:run"];
-        assert_eq!(rooms, wanted.map(|name| format!("sb:{{{tag}}}:{name}").into_bytes()));
+        assert_eq!(
+            rooms,
+            wanted.map(|name| format!("sb:{{{tag}}}:{name}").into_bytes())
+        );
         assert_eq!(names.room_sweep("run"), "sb:sweep:run");
         assert_eq!(names.ended_runs(), "sb:ended");
         let record = String::from_utf8(names.record(partition, peer)).unwrap();

@@ -75,7 +75,8 @@ async fn every_node_of_a_room_hears_every_change_in_order(cluster: Cluster) {
     let first = n1.join("lobby", "bob", 1).await;
     let second = n2.join("lobby", "eve", 2).await;
     assert_eq!(second.previous, first.version);
-    n1.broker.detach_member(&room("lobby"), &peer("bob"), session_id(1));
+    n1.broker
+        .detach_member(&room("lobby"), &peer("bob"), session_id(1));
     n1.until_changes("lobby", &["+bob", "+eve", "?bob"]).await;
     n1.join("lobby", "bob", 1).await;
     n1.leave("lobby", "bob", 1);
@@ -112,7 +113,10 @@ async fn a_room_that_ended_begins_again_with_a_higher_version(cluster: Cluster) 
     let mut version = 0;
     for session in 1..4 {
         let joined = n1.join("lobby", "bob", session).await;
-        assert!(joined.is_first && joined.version > version, "{joined:?} after {version}");
+        assert!(
+            joined.is_first && joined.version > version,
+            "{joined:?} after {version}"
+        );
         n1.leave("lobby", "bob", session);
         n1.until_members("lobby", &[]).await;
         let deltas = n1.seen.room_deltas.lock();
@@ -149,7 +153,8 @@ async fn a_session_that_comes_back_on_another_node_moves(cluster: Cluster) {
     let moved = n2.join("lobby", "bob", 1).await;
     assert!(!moved.is_new && !moved.is_first);
     // The old node does not know it yet.
-    n1.broker.detach_member(&room("lobby"), &peer("bob"), session_id(1));
+    n1.broker
+        .detach_member(&room("lobby"), &peer("bob"), session_id(1));
     n1.leave_as("lobby", "bob", RoomEntry::OwnDetached(own(1)), LeaveReason::Lost);
     n1.leave("lobby", "bob", 1);
     n1.broker.forget_room(&room("lobby"));
@@ -173,7 +178,8 @@ async fn a_detached_member_stays_until_its_window_is_over(cluster: Cluster) {
     let (n1, n2) = (cluster.node("n1").await, cluster.node("n2").await);
     n2.join("lobby", "eve", 2).await;
     n1.join("lobby", "bob", 1).await;
-    n1.broker.detach_member(&room("lobby"), &peer("bob"), session_id(1));
+    n1.broker
+        .detach_member(&room("lobby"), &peer("bob"), session_id(1));
     n1.broker.forget_room(&room("lobby"));
     n1.until_members("lobby", &["bob?", "eve"]).await;
     let roster = n1.broker.roster(&room("lobby")).await.unwrap();
@@ -182,10 +188,12 @@ async fn a_detached_member_stays_until_its_window_is_over(cluster: Cluster) {
     n1.join("lobby", "bob", 1).await;
     n1.leave_as("lobby", "bob", RoomEntry::OwnDetached(own(1)), LeaveReason::Lost);
     n1.until_members("lobby", &["bob", "eve"]).await;
-    n1.broker.detach_member(&room("lobby"), &peer("bob"), session_id(1));
+    n1.broker
+        .detach_member(&room("lobby"), &peer("bob"), session_id(1));
     n1.leave_as("lobby", "bob", RoomEntry::OwnDetached(own(1)), LeaveReason::Lost);
     n1.until_members("lobby", &["eve"]).await;
-    n2.until_changes("lobby", &["+eve", "+bob", "?bob", "+bob", "?bob", "-bob lost"]).await;
+    n2.until_changes("lobby", &["+eve", "+bob", "?bob", "+bob", "?bob", "-bob lost"])
+        .await;
 }
 
 async fn a_full_room_takes_only_its_members(cluster: Cluster) {
@@ -199,7 +207,10 @@ async fn a_full_room_takes_only_its_members(cluster: Cluster) {
     };
     assert_eq!(n2.join_with(limited("ann", 3)).await, Err(JoinError::Full));
     assert!(n2.join_with(limited("bob", 1)).await.is_ok(), "it moves");
-    assert!(n2.join_with(limited("eve", 4)).await.is_ok(), "another session of a member");
+    assert!(
+        n2.join_with(limited("eve", 4)).await.is_ok(),
+        "another session of a member"
+    );
     n1.until_members("lobby", &["bob", "eve"]).await;
 }
 
@@ -211,7 +222,10 @@ async fn a_member_is_removed_from_any_node(cluster: Cluster) {
     n2.leave_as("nowhere", "bob", RoomEntry::Any, LeaveReason::Kicked);
     n1.until_changes("lobby", &["+bob", "-bob kicked"]).await;
     n2.until_members("lobby", &[]).await;
-    until("the removal is reported", PATIENCE, || n2.removed("lobby").len() == 1).await;
+    until("the removal is reported", PATIENCE, || {
+        n2.removed("lobby").len() == 1
+    })
+    .await;
     assert_eq!((n1.removed("lobby").len(), n2.removed("nowhere").len()), (0, 0));
 }
 
@@ -231,14 +245,23 @@ async fn joins_and_leaves_of_a_member_keep_their_order(cluster: Cluster) {
     n1.leave("lobby", "bob", 1);
     n1.broker.join_room(join("lobby", member("bob", 1))).unwrap();
     n1.broker.join_room(join("lobby", member("eve", 2))).unwrap();
-    n1.broker.detach_member(&room("lobby"), &peer("eve"), session_id(2));
-    until("three joins are answered", PATIENCE, || n1.seen.room_joined.lock().len() == 3).await;
-    n1.until_changes("lobby", &["+bob", "-bob left", "+bob", "+eve", "?eve"]).await;
+    n1.broker
+        .detach_member(&room("lobby"), &peer("eve"), session_id(2));
+    until("three joins are answered", PATIENCE, || {
+        n1.seen.room_joined.lock().len() == 3
+    })
+    .await;
+    n1.until_changes("lobby", &["+bob", "-bob left", "+bob", "+eve", "?eve"])
+        .await;
     assert_eq!(n1.members("lobby").await.unwrap(), ["bob", "eve?"]);
 }
 
 async fn a_message_reaches_every_node_of_the_room_once_and_in_order(cluster: Cluster) {
-    let (n1, n2, n3) = (cluster.node("n1").await, cluster.node("n2").await, cluster.node("n3").await);
+    let (n1, n2, n3) = (
+        cluster.node("n1").await,
+        cluster.node("n2").await,
+        cluster.node("n3").await,
+    );
     n1.join("lobby", "bob", 1).await;
     n2.join("lobby", "eve", 2).await;
     n2.join("lobby", "ann", 3).await;
@@ -248,7 +271,10 @@ async fn a_message_reaches_every_node_of_the_room_once_and_in_order(cluster: Clu
         n3.publish_to_room("lobby", envelope).await.unwrap();
     }
     for node in [&n1, &n2] {
-        until("all messages came", PATIENCE, || node.room_messages("lobby").len() >= sent.len()).await;
+        until("all messages came", PATIENCE, || {
+            node.room_messages("lobby").len() >= sent.len()
+        })
+        .await;
         assert_eq!(node.room_messages("lobby"), sent);
     }
     assert_eq!(n3.room_messages("lobby").len(), 0);
@@ -261,16 +287,19 @@ async fn a_node_that_forgot_a_room_hears_nothing_of_it(cluster: Cluster) {
     n1.leave("lobby", "bob", 1);
     n1.broker.forget_room(&room("lobby"));
     n2.until_changes("lobby", &["+eve", "-bob left"]).await;
-    until("n1 has unsubscribed", PATIENCE, || n1.broker.status().desired == 0).await;
+    until("n1 has unsubscribed", PATIENCE, || {
+        n1.broker.status().desired == 0
+    })
+    .await;
     let before = n1.room_messages("lobby").len();
     let end = std::time::Instant::now() + PATIENCE;
     // The subscription may end after a first message.
     loop {
-        let heard = n1.room_messages("lobby").len();
+        let received = n1.room_messages("lobby").len();
         for _ in 0..20 {
             n2.publish_to_room("lobby", &[1]).await.unwrap();
         }
-        if n1.room_messages("lobby").len() == heard {
+        if n1.room_messages("lobby").len() == received {
             break;
         }
         assert!(std::time::Instant::now() < end, "{before} messages before");
@@ -284,7 +313,10 @@ async fn a_node_that_forgets_a_room_and_joins_at_once_hears_it(cluster: Cluster)
     n1.broker.forget_room(&room("lobby"));
     n1.join("lobby", "bob", 2).await;
     n2.publish_to_room("lobby", &[1, 2]).await.unwrap();
-    until("n1 received it", PATIENCE, || n1.room_messages("lobby") == [[1, 2]]).await;
+    until("n1 received it", PATIENCE, || {
+        n1.room_messages("lobby") == [[1, 2]]
+    })
+    .await;
 }
 
 async fn rooms_are_listed_by_prefix_and_in_pages(cluster: Cluster) {
@@ -326,7 +358,11 @@ async fn rooms_are_listed_by_prefix_and_in_pages(cluster: Cluster) {
         ..query
     };
     let page = n1.broker.rooms(all.clone()).await.unwrap();
-    assert_eq!((page.rooms.len(), page.next), (26, None), "a room that ended is gone");
+    assert_eq!(
+        (page.rooms.len(), page.next),
+        (26, None),
+        "a room that ended is gone"
+    );
     let none = RoomQuery {
         tenant: "nobody".to_owned(),
         ..all
@@ -343,7 +379,10 @@ async fn rooms_of_different_tenants_do_not_meet(cluster: Cluster) {
         ..join("lobby", member("eve", 2))
     };
     assert!(n1.join_with(theirs).await.unwrap().is_first);
-    assert_eq!(n1.broker.roster(&other).await.unwrap().members, [member("eve", 2)]);
+    assert_eq!(
+        n1.broker.roster(&other).await.unwrap().members,
+        [member("eve", 2)]
+    );
     n1.until_members("lobby", &["bob"]).await;
     n1.publish_to_room("lobby", &[1]).await.unwrap();
     until("it came", PATIENCE, || n1.room_messages("lobby").len() == 1).await;
@@ -359,7 +398,7 @@ async fn a_resume_learns_the_rooms_of_its_session(cluster: Cluster) {
     };
     n1.join_with(join("lobby", with_info.clone())).await.unwrap();
     n1.join("hall", "bob", 1).await;
-    // Neither detached nor released: as after a crash of n1.
+    // No detach and no release: as after a crash of n1.
     let membership = |name: &str, info| RoomMembership {
         room: RoomId::new(name).unwrap(),
         session: session_id(1),
@@ -402,7 +441,10 @@ async fn a_session_that_left_its_room_does_not_come_back_to_it(cluster: Cluster)
     .await;
     n1.until_members("lobby", &[]).await;
     n2.until_members("hall", &[]).await;
-    let resumed = n2.broker.attach(&key("bob"), resume(token(1), Duration::ZERO)).await;
+    let resumed = n2
+        .broker
+        .attach(&key("bob"), resume(token(1), Duration::ZERO))
+        .await;
     assert_eq!(resumed.unwrap().rooms, []);
 }
 
@@ -416,7 +458,10 @@ async fn five_hundred_members_join_at_once(cluster: Cluster) {
         node.broker.join_room(join).unwrap();
     }
     for node in [&n1, &n2] {
-        until("all are answered", PATIENCE, || node.seen.room_joined.lock().len() == MEMBERS / 2).await;
+        until("all are answered", PATIENCE, || {
+            node.seen.room_joined.lock().len() == MEMBERS / 2
+        })
+        .await;
         let joined = node.seen.room_joined.lock();
         assert!(joined.iter().all(|(.., outcome)| outcome.is_ok()));
     }

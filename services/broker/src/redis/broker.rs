@@ -197,14 +197,12 @@ impl Broker for RedisBroker {
 
     fn publish_to_room(&self, room: &RoomKey, mid: Mid, envelope: Vec<u8>) -> Result<(), BrokerError> {
         let partition = Partition::of(room.as_str());
-        self.topology
-            .shard_of(partition)
-            .send(Command::PublishToRoom {
-                mid,
-                room: room.clone(),
-                partition,
-                envelope,
-            })
+        self.topology.shard_of(partition).send(Command::PublishToRoom {
+            mid,
+            room: room.clone(),
+            partition,
+            envelope,
+        })
     }
 
     fn forget_room(&self, room: &RoomKey) {

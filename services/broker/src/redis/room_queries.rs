@@ -53,7 +53,11 @@ pub(crate) async fn list(topology: &Topology, query: RoomQuery) -> Result<RoomPa
             ask::<Vec<String>>(shard, call)
         });
         for (index, names) in some.iter().zip(try_join_all(asked).await?) {
-            found.extend(names.iter().filter_map(|name| Some((*index, RoomId::new(name).ok()?))));
+            found.extend(
+                names
+                    .iter()
+                    .filter_map(|name| Some((*index, RoomId::new(name).ok()?))),
+            );
         }
         if found.len() > limit {
             break;
@@ -63,7 +67,9 @@ pub(crate) async fn list(topology: &Topology, query: RoomQuery) -> Result<RoomPa
     found.truncate(limit);
     let last = found.last().filter(|_| has_more);
     let next = last.map(|(partition, room)| format!("{partition}:{room}"));
-    let counted = found.into_iter().map(|(_, room)| count(topology, &query.tenant, room));
+    let counted = found
+        .into_iter()
+        .map(|(_, room)| count(topology, &query.tenant, room));
     let rooms = try_join_all(counted).await?;
     for shard in topology.shards() {
         shard.absence_is_proof()?;
@@ -73,7 +79,13 @@ pub(crate) async fn list(topology: &Topology, query: RoomQuery) -> Result<RoomPa
     Ok(RoomPage { rooms, next })
 }
 
-fn write_list(shard: &Shard, partition: Partition, query: &RoomQuery, after: Option<String>, limit: usize) -> Cmd {
+fn write_list(
+    shard: &Shard,
+    partition: Partition,
+    query: &RoomQuery,
+    after: Option<String>,
+    limit: usize,
+) -> Cmd {
     let RoomQuery { tenant, prefix, .. } = query;
     let from = match after {
         Some(after) if after >= *prefix => format!("({after}"),
@@ -104,7 +116,10 @@ async fn count(topology: &Topology, tenant: &str, room: RoomId) -> Result<(RoomI
 /// Where the next page begins: `<partition>:<last room>`.
 fn read_cursor(cursor: &str) -> Option<(usize, Option<String>)> {
     let (partition, room) = cursor.split_once(':')?;
-    let partition = partition.parse().ok().filter(|index| *index < PARTITIONS as usize)?;
+    let partition = partition
+        .parse()
+        .ok()
+        .filter(|index| *index < PARTITIONS as usize)?;
     Some((partition, Some(RoomId::new(room).ok()?.to_string())))
 }
 

@@ -21,7 +21,11 @@ pub(crate) fn peer(name: &str) -> PeerId {
 }
 
 pub(crate) fn info(json: &str) -> Option<Info> {
-    Some(serde_json::value::RawValue::from_string(json.to_owned()).unwrap().into())
+    Some(
+        serde_json::value::RawValue::from_string(json.to_owned())
+            .unwrap()
+            .into(),
+    )
 }
 
 /// The session of this number, online and without an info.
@@ -113,18 +117,26 @@ impl Node {
     /// The members that this node removed from the room.
     pub(crate) fn removed(&self, name: &str) -> Vec<RoomLeft> {
         let left = self.seen.room_left.lock();
-        left.iter().filter(|(of, _)| *of == room(name)).map(|(_, left)| left.clone()).collect()
+        left.iter()
+            .filter(|(of, _)| *of == room(name))
+            .map(|(_, left)| left.clone())
+            .collect()
     }
 
-    /// The changes of the room that this node heard, as `+<peer>`, `?<peer>` for a detached one, or `-<peer> <reason>`.
+    /// The changes of the room that this node received, as `+<peer>`, `?<peer>` for a detached one, or `-<peer> <reason>`.
     /// Checks that none is missing since the first one.
     pub(crate) fn changes(&self, name: &str) -> Vec<String> {
         let deltas = self.seen.room_deltas.lock();
         let deltas: Vec<_> = deltas.iter().filter(|(of, _)| *of == room(name)).collect();
         for pair in deltas.windows(2) {
-            let [(_, before), (_, after)] = pair else { unreachable!("windows of two") };
+            let [(_, before), (_, after)] = pair else {
+                unreachable!("windows of two")
+            };
             assert!(after.version > before.version, "{before:?} {after:?}");
-            assert!(after.previous == before.version || after.previous == 0, "{before:?} {after:?}");
+            assert!(
+                after.previous == before.version || after.previous == 0,
+                "{before:?} {after:?}"
+            );
         }
         let text = |change: &RoomChange| match change {
             RoomChange::Entered(member) if member.state == MemberState::Online => format!("+{}", member.peer),
@@ -135,7 +147,10 @@ impl Node {
     }
 
     pub(crate) async fn until_changes(&self, name: &str, wanted: &[&str]) {
-        until(&format!("{wanted:?} were heard"), PATIENCE, || self.changes(name).len() >= wanted.len()).await;
+        until(&format!("{wanted:?} came"), PATIENCE, || {
+            self.changes(name).len() >= wanted.len()
+        })
+        .await;
         assert_eq!(self.changes(name), wanted);
     }
 
@@ -154,7 +169,12 @@ impl Node {
     }
 
     pub(crate) fn gaps(&self, name: &str) -> usize {
-        self.seen.room_gaps.lock().iter().filter(|of| **of == room(name)).count()
+        self.seen
+            .room_gaps
+            .lock()
+            .iter()
+            .filter(|of| **of == room(name))
+            .count()
     }
 }
 

@@ -95,7 +95,12 @@ mod tests {
     #[test]
     fn other_payloads_are_no_changes() {
         assert!(!is_delta(b"") && !is_delta(&[1, 2, 3]));
-        for text in ["+", "- 1 2 bob", "+ 1 x bob r AQEBAQEBAQEBAQEB o ", "- 1 2 b/b AQEBAQEBAQEBAQEB lost"] {
+        for text in [
+            "+",
+            "- 1 2 bob",
+            "+ 1 x bob r AQEBAQEBAQEBAQEB o ",
+            "- 1 2 b/b AQEBAQEBAQEBAQEB lost",
+        ] {
             assert_eq!(read(text.as_bytes()), None, "{text}");
         }
         assert_eq!(read(b"- 1 2 bob AQEBAQEBAQEBAQEB why"), None);

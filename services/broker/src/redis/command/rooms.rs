@@ -3,7 +3,8 @@
 use redis::{Cmd, Value};
 use serde_json::value::RawValue;
 use switchboard_core::{
-    BrokerError, JoinError, RoomEntry, RoomJoin, RoomJoined, RoomLeave, RoomLeft, RoomMember, RoomMembership, Roster,
+    BrokerError, JoinError, RoomEntry, RoomJoin, RoomJoined, RoomLeave, RoomLeft, RoomMember, RoomMembership,
+    Roster,
 };
 use switchboard_protocol::{Info, LeaveReason, MemberState, PeerId, RoomId, RoomKey, SessionId};
 
@@ -17,7 +18,7 @@ use super::{
 };
 use crate::partition::Partition;
 
-/// Bytes that a member needs in Redis besides its info, about.
+/// Bytes that a member needs in Redis without its info, about.
 const MEMBER_BYTES: usize = 256;
 
 /// The fields of a room that are no members.
@@ -140,7 +141,13 @@ fn write_leave(caller: &Caller, leave: &RoomLeave, with_source: bool) -> Cmd {
 }
 
 /// Removes a member if the dead run of a node with this incarnation has entered it.
-pub(crate) fn write_removal(caller: &Caller, room: &RoomKey, peer: &PeerId, dead: &str, with_source: bool) -> Cmd {
+pub(crate) fn write_removal(
+    caller: &Caller,
+    room: &RoomKey,
+    peer: &PeerId,
+    dead: &str,
+    with_source: bool,
+) -> Cmd {
     let mut command = on_room(caller, Script::LeaveRoom, 3, room, with_source);
     command
         .arg(room.room())

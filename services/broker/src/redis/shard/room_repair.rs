@@ -23,7 +23,9 @@ pub(crate) async fn run(shard: &Shard, events: &dyn BrokerEvents) {
     for some in due.chunks(ROOMS_AT_ONCE) {
         let members: Vec<DueMember> = {
             let tables = shard.tables.lock();
-            some.iter().flat_map(|room| tables.rooms.due_members(room)).collect()
+            some.iter()
+                .flat_map(|room| tables.rooms.due_members(room))
+                .collect()
         };
         let mut changed = Vec::new();
         for members in members.chunks(MAX_MEMBERS_IN_FLIGHT) {
@@ -39,7 +41,10 @@ pub(crate) async fn run(shard: &Shard, events: &dyn BrokerEvents) {
         }
     }
     if !due.is_empty() {
-        tracing::info!(rooms = due.len(), "members of rooms were written again after an interruption");
+        tracing::info!(
+            rooms = due.len(),
+            "members of rooms were written again after an interruption"
+        );
     }
 }
 

@@ -10,11 +10,7 @@ use switchboard_protocol::{LeaveReason, PeerId, RoomKey};
 use super::state::Shard;
 use crate::{
     partition::{PARTITIONS, Partition},
-    redis::{
-        command::rooms,
-        periods::millis,
-        pool,
-    },
+    redis::{command::rooms, periods::millis, pool},
 };
 
 /// Rooms, or fields of a room, that Redis visits at once.
@@ -59,11 +55,16 @@ async fn with_rooms(shard: &Shard, dead: &str) -> Result<Vec<Partition>, String>
     let all: Vec<Partition> = (0..PARTITIONS as usize).map(Partition::from_index).collect();
     let mut pipeline = Pipeline::with_capacity(all.len());
     for partition in &all {
-        pipeline.cmd("EXISTS").arg(shard.caller.names.run_rooms(*partition, dead));
+        pipeline
+            .cmd("EXISTS")
+            .arg(shard.caller.names.run_rooms(*partition, dead));
     }
     let exist: Vec<u64> = pool::query(&shard.pool, &pipeline).await?;
     let partitions = all.into_iter().zip(exist);
-    Ok(partitions.filter(|(_, exists)| *exists == 1).map(|(partition, _)| partition).collect())
+    Ok(partitions
+        .filter(|(_, exists)| *exists == 1)
+        .map(|(partition, _)| partition)
+        .collect())
 }
 
 async fn sweep_partition(
@@ -96,11 +97,16 @@ async fn sweep_room(
     dead: &str,
     room: &RoomKey,
 ) -> Result<usize, String> {
-    let key = shard.caller.names.room(Partition::of(room.as_str()), room.as_str());
+    let key = shard
+        .caller
+        .names
+        .room(Partition::of(room.as_str()), room.as_str());
     let (mut cursor, mut removed) = ("0".to_owned(), 0);
     loop {
         let (next, fields): Page<Vec<(String, String)>> = scan(shard, "HSCAN", &key, &cursor).await?;
-        let members = fields.iter().filter_map(|(peer, value)| rooms::read_entry(peer, value));
+        let members = fields
+            .iter()
+            .filter_map(|(peer, value)| rooms::read_entry(peer, value));
         let members = members.filter(|(_, run)| *run == dead);
         let peers: Vec<PeerId> = members.map(|(member, _)| member.peer).collect();
         removed += remove(shard, events, dead, room, &peers).await?;
@@ -135,7 +141,7 @@ async fn remove(
             entry: RoomEntry::Any,
             reason: LeaveReason::Lost,
         };
-        // The note in the peer's record stays: whoever resumes the session enters the room again.
+        // The note in the peer's record stays: a node that resumes the session enters the room again.
         if let Some((left, _)) = rooms::read_left(&leave, &reply) {
             removed += 1;
             events.on_room_left(room, left);
@@ -151,7 +157,12 @@ async fn scan<T: redis::FromRedisValue>(
     cursor: &str,
 ) -> Result<Page<T>, String> {
     let mut pipeline = Pipeline::with_capacity(1);
-    pipeline.cmd(command).arg(key).arg(cursor).arg("COUNT").arg(SCAN_COUNT);
+    pipeline
+        .cmd(command)
+        .arg(key)
+        .arg(cursor)
+        .arg("COUNT")
+        .arg(SCAN_COUNT);
     let (page,) = pool::query(&shard.pool, &pipeline).await?;
     Ok(page)
 }

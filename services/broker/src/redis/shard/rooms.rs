@@ -106,11 +106,17 @@ pub(crate) fn subscribed(shard: &Shard, events: &dyn BrokerEvents, room: &str) {
                     may_create,
                 };
                 if let Err(error) = shard.send(Command::room(call)) {
-                    tables.rooms.remove(&join.room, &join.member.peer, join.member.session);
+                    tables
+                        .rooms
+                        .remove(&join.room, &join.member.peer, join.member.session);
                     refused.push((join, error));
                 }
             }
-            other => note(shard, other),
+            call @ (RoomCall::Detach { .. }
+            | RoomCall::Reassert { .. }
+            | RoomCall::Unlist(_)
+            | RoomCall::Note { .. }
+            | RoomCall::RemoveNote { .. }) => note(shard, call),
         }
     }
     drop(tables);
@@ -130,7 +136,9 @@ pub(crate) fn on_delta(shard: &Shard, events: &dyn BrokerEvents, room: &str, pay
     };
     let mut tables = shard.tables.lock();
     let before = tables.rooms.due();
-    tables.rooms.on_delta(&room, &delta, run == shard.lease.incarnation());
+    tables
+        .rooms
+        .on_delta(&room, &delta, run == shard.lease.incarnation());
     if tables.rooms.remove_if_over(&room) {
         unlist(shard, room.clone());
     }
@@ -162,7 +170,11 @@ fn give_up(shard: &Shard, events: &dyn BrokerEvents, waited: Vec<RoomCall>) {
                 refuse(events, &join, BrokerError::Unavailable);
             }
             RoomCall::Leave(leave) => send_leave(shard, leave),
-            other => note(shard, other),
+            call @ (RoomCall::Detach { .. }
+            | RoomCall::Reassert { .. }
+            | RoomCall::Unlist(_)
+            | RoomCall::Note { .. }
+            | RoomCall::RemoveNote { .. }) => note(shard, call),
         }
     }
 }
@@ -170,7 +182,12 @@ fn give_up(shard: &Shard, events: &dyn BrokerEvents, waited: Vec<RoomCall>) {
 /// Reports a join that was not carried out.
 pub(crate) fn refuse(events: &dyn BrokerEvents, join: &RoomJoin, error: BrokerError) {
     let member = &join.member;
-    events.on_room_joined(&join.room, &member.peer, member.session, Err(JoinError::Bus(error)));
+    events.on_room_joined(
+        &join.room,
+        &member.peer,
+        member.session,
+        Err(JoinError::Bus(error)),
+    );
 }
 
 /// This run has no member of the room any more. If that is lost, its sweep finds nothing there.

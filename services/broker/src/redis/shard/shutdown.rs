@@ -55,6 +55,10 @@ pub(crate) async fn release_all(shard: &Shard) -> Result<(), String> {
         pool::query::<Vec<u64>>(&shard.pool, &pipeline).await?;
     }
     let mut pipeline = Pipeline::with_capacity(1);
-    pipeline.add_command(shard.lease.write_end(&shard.caller.scripts, stay_of_members(shard)));
+    pipeline.add_command(
+        shard
+            .lease
+            .write_end(&shard.caller.scripts, stay_of_members(shard)),
+    );
     pool::query::<Vec<u64>>(&shard.pool, &pipeline).await.map(drop)
 }

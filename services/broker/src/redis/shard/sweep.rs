@@ -143,7 +143,10 @@ async fn forget_ended(shard: &Shard, ended: &[String]) -> Result<(), String> {
         return Ok(());
     }
     let mut pipeline = Pipeline::with_capacity(1);
-    pipeline.cmd("ZREM").arg(shard.caller.names.ended_runs()).arg(ended);
+    pipeline
+        .cmd("ZREM")
+        .arg(shard.caller.names.ended_runs())
+        .arg(ended);
     pool::query::<Vec<u64>>(&shard.pool, &pipeline).await.map(drop)
 }
 

@@ -112,7 +112,9 @@ fn handle(connection: &Connection<'_>, frame: &Frame<'_>) -> Result<(), Ended> {
         // A copy of exactly the payload: a slice would keep the whole receive buffer alive for as long as one message
         // waits in a slow receiver's queue.
         Frame::Message { channel, payload } => match ChannelRef::parse(names, channel) {
-            Some(ChannelRef::Peer(peer)) => connection.events.on_message(peer, Bytes::copy_from_slice(payload)),
+            Some(ChannelRef::Peer(peer)) => connection
+                .events
+                .on_message(peer, Bytes::copy_from_slice(payload)),
             Some(ChannelRef::Room(room)) => on_room_message(connection, room, payload),
             None => {}
         },

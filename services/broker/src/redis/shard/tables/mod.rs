@@ -89,7 +89,12 @@ impl Tables {
     }
 
     /// This node enters a member. Returns `call` if it can go out now; else it waits for the room's channel.
-    pub(crate) fn enter_room(&mut self, room: &RoomKey, member: RoomMember, call: RoomCall) -> Option<RoomCall> {
+    pub(crate) fn enter_room(
+        &mut self,
+        room: &RoomKey,
+        member: RoomMember,
+        call: RoomCall,
+    ) -> Option<RoomCall> {
         if self.rooms.enter(room, member) {
             // The table wakes those who wait; the calls of a room wait in their own list.
             drop(self.subscriptions.add_user(&Channel::Room(room.clone())));

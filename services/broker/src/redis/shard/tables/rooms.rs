@@ -89,7 +89,10 @@ impl RoomTable {
 
     /// The member has no connection any more.
     pub(crate) fn detach(&mut self, room: &RoomKey, peer: &PeerId, session: SessionId) {
-        let local = self.rooms.get_mut(room).and_then(|room| room.members.get_mut(peer));
+        let local = self
+            .rooms
+            .get_mut(room)
+            .and_then(|room| room.members.get_mut(peer));
         if let Some(local) = local.filter(|local| local.member.session == session) {
             local.member.state = MemberState::Detached;
         }
@@ -152,7 +155,10 @@ impl RoomTable {
             return (false, Vec::new());
         };
         room.has_missed = false;
-        (std::mem::take(&mut room.is_used), std::mem::take(&mut room.waiting))
+        (
+            std::mem::take(&mut room.is_used),
+            std::mem::take(&mut room.waiting),
+        )
     }
 
     /// Removes a room that nobody uses and in which this run has no member; whether there was one.
@@ -174,7 +180,10 @@ impl RoomTable {
         let Some(room) = self.rooms.get_mut(room) else {
             return (false, Vec::new());
         };
-        (std::mem::take(&mut room.has_missed), std::mem::take(&mut room.waiting))
+        (
+            std::mem::take(&mut room.has_missed),
+            std::mem::take(&mut room.waiting),
+        )
     }
 
     /// The subscriptions are lost. The calls that waited for one.
