@@ -5,15 +5,13 @@
 #[macro_use]
 mod common;
 
-use std::time::Duration;
-
 use common::{
-    Cluster, PATIENCE, claim, key, resume,
+    Cluster, PATIENCE,
     rooms::{MANY, info, join, member, own, peer, room},
-    session_id, token, until,
+    session_id, until,
 };
 use switchboard_broker::RedisMode;
-use switchboard_core::{JoinError, RoomEntry, RoomLeft, RoomMember, RoomMembership, RoomQuery};
+use switchboard_core::{JoinError, RoomEntry, RoomLeft, RoomMember, RoomQuery};
 use switchboard_protocol::{LeaveReason, MemberState, RoomId};
 
 contract!(
@@ -28,6 +26,7 @@ contract!(
     another_session_of_the_peer_takes_its_place,
     a_detached_member_stays_until_its_window_is_over,
     a_full_room_takes_only_its_members,
+    a_tenant_has_only_so_many_rooms,
     a_member_is_removed_from_any_node,
     an_ended_session_leaves_on_any_node,
     joins_and_leaves_of_a_member_keep_their_order,
@@ -36,9 +35,6 @@ contract!(
     a_node_that_forgets_a_room_and_joins_at_once_hears_it,
     rooms_are_listed_by_prefix_and_in_pages,
     rooms_of_different_tenants_do_not_meet,
-    a_resume_learns_the_rooms_of_its_session,
-    a_new_session_learns_the_rooms_of_the_one_before,
-    a_session_that_left_its_room_does_not_come_back_to_it,
     five_hundred_members_join_at_once,
 );
 
@@ -214,6 +210,31 @@ async fn a_full_room_takes_only_its_members(cluster: Cluster) {
     n1.until_members("lobby", &["bob", "eve"]).await;
 }
 
+async fn a_tenant_has_only_so_many_rooms(cluster: Cluster) {
+    let n1 = cluster.node("n1").await;
+    let limited = |name: &str, peer: &str| {
+        let mut join = join(name, member(peer, 1));
+        join.max_rooms = 2;
+        join
+    };
+    assert!(n1.join_with(limited("one", "bob")).await.is_ok());
+    assert!(n1.join_with(limited("two", "bob")).await.is_ok());
+    assert_eq!(
+        n1.join_with(limited("three", "bob")).await,
+        Err(JoinError::TooManyRooms)
+    );
+    assert!(
+        n1.join_with(limited("two", "eve")).await.is_ok(),
+        "the room is there already"
+    );
+    n1.leave("one", "bob", 1);
+    n1.until_members("one", &[]).await;
+    let found = async || n1.join_with(limited("three", "bob")).await.is_ok().then_some(());
+    switchboard_harness::wait_until("there is one room less", PATIENCE, found)
+        .await
+        .unwrap();
+}
+
 async fn a_member_is_removed_from_any_node(cluster: Cluster) {
     let (n1, n2) = (cluster.node("n1").await, cluster.node("n2").await);
     n1.join("lobby", "bob", 1).await;
@@ -387,65 +408,6 @@ async fn rooms_of_different_tenants_do_not_meet(cluster: Cluster) {
     n1.publish_to_room("lobby", &[1]).await.unwrap();
     until("it came", PATIENCE, || n1.room_messages("lobby").len() == 1).await;
     assert_eq!(n1.seen.room_messages.lock().len(), 1);
-}
-
-async fn a_resume_learns_the_rooms_of_its_session(cluster: Cluster) {
-    let (n1, n2) = (cluster.node("n1").await, cluster.node("n2").await);
-    n1.attach("bob", 1).await;
-    let with_info = RoomMember {
-        info: info(r#"{"name":"Bob"}"#),
-        ..member("bob", 1)
-    };
-    n1.join_with(join("lobby", with_info.clone())).await.unwrap();
-    n1.join("hall", "bob", 1).await;
-    // No detach and no release: as after a crash of n1.
-    let membership = |name: &str, info| RoomMembership {
-        room: RoomId::new(name).unwrap(),
-        session: session_id(1),
-        info,
-    };
-    let wanted = [membership("hall", None), membership("lobby", with_info.info)];
-    // A second resume, too: the node of the first one may die before it has entered the rooms.
-    for node in [&n2, &n1] {
-        let claim = resume(token(1), Duration::ZERO);
-        let resumed = node.broker.attach(&key("bob"), claim).await.unwrap();
-        let mut rooms = resumed.rooms;
-        rooms.sort_by(|one, other| one.room.cmp(&other.room));
-        assert_eq!(rooms, wanted);
-    }
-}
-
-async fn a_new_session_learns_the_rooms_of_the_one_before(cluster: Cluster) {
-    let (n1, n2) = (cluster.node("n1").await, cluster.node("n2").await);
-    n1.attach("bob", 1).await;
-    n1.join("lobby", "bob", 1).await;
-    // The note is behind the join's answer.
-    n1.until_members("lobby", &["bob"]).await;
-    let second = n2.attach("bob", 2).await;
-    assert_eq!(second.rooms.len(), 1);
-    assert_eq!(second.rooms[0].session, session_id(1));
-    let third = n2.broker.attach(&key("bob"), claim(3)).await.unwrap();
-    assert_eq!(third.rooms, [], "the second session was in no room");
-}
-
-async fn a_session_that_left_its_room_does_not_come_back_to_it(cluster: Cluster) {
-    let (n1, n2) = (cluster.node("n1").await, cluster.node("n2").await);
-    n1.attach("bob", 1).await;
-    n1.join("lobby", "bob", 1).await;
-    n1.join("hall", "bob", 1).await;
-    n1.leave("lobby", "bob", 1);
-    n2.leave_as("hall", "bob", RoomEntry::Any, LeaveReason::Kicked);
-    until("both are removed", PATIENCE, || {
-        n1.removed("lobby").len() + n2.removed("hall").len() == 2
-    })
-    .await;
-    n1.until_members("lobby", &[]).await;
-    n2.until_members("hall", &[]).await;
-    let resumed = n2
-        .broker
-        .attach(&key("bob"), resume(token(1), Duration::ZERO))
-        .await;
-    assert_eq!(resumed.unwrap().rooms, []);
 }
 
 async fn five_hundred_members_join_at_once(cluster: Cluster) {

@@ -22,7 +22,7 @@ use super::{
     node_run::NodeRun,
     room_queries,
     shard::{rooms, shutdown, starter::Starter, state::Shard},
-    status,
+    status, tenant_rooms,
     topology::{self, Topology},
 };
 use crate::partition::Partition;
@@ -32,8 +32,7 @@ const SHUTDOWN: Duration = Duration::from_secs(2);
 
 /// A node's connection to the others through Redis. Dropping it ends its tasks.
 pub struct RedisBroker {
-    topology: Topology,
-    events: Arc<dyn BrokerEvents>,
+    topology: Arc<Topology>,
     load: Arc<LoadExchange>,
     unusable: watch::Sender<Option<String>>,
     end: CancellationToken,
@@ -58,17 +57,21 @@ impl RedisBroker {
             unusable: watch::Sender::new(None),
             end: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            tenant_rooms: Arc::default(),
         };
-        let topology = topology::open(config, &starter)?;
+        let topology = Arc::new(topology::open(config, &starter)?);
         let load = Arc::new(LoadExchange::default());
         starter.spawn(cluster_load::run(
             Arc::clone(&load),
             Arc::clone(topology.shard_of_nodes()),
         ));
+        starter.spawn(tenant_rooms::run(
+            Arc::clone(&starter.tenant_rooms),
+            Arc::clone(&topology),
+        ));
         starter.tasks.close();
         Ok(Arc::new(Self {
             topology,
-            events: starter.events,
             load,
             unusable: starter.unusable,
             end: starter.end,
@@ -184,7 +187,7 @@ impl Broker for RedisBroker {
     }
 
     fn join_room(&self, join: RoomJoin) -> Result<(), BrokerError> {
-        rooms::join(self.shard_of_room(&join.room), join, true)
+        rooms::join(self.shard_of_room(&join.room), join)
     }
 
     fn leave_room(&self, leave: RoomLeave) {
@@ -206,7 +209,7 @@ impl Broker for RedisBroker {
     }
 
     fn forget_room(&self, room: &RoomKey) {
-        rooms::forget(self.shard_of_room(room), self.events.as_ref(), room);
+        rooms::forget(self.shard_of_room(room), room);
     }
 
     fn roster<'a>(&'a self, room: &'a RoomKey) -> BoxFuture<'a, Result<Roster, BrokerError>> {

@@ -22,10 +22,11 @@ mod room_queries;
 mod scripts;
 mod shard;
 mod status;
+mod tenant_rooms;
 mod topology;
 
 pub use broker::RedisBroker;
-pub(crate) use command::{claims, offline_queue, owner};
+pub(crate) use command::{claims, offline_queue, owner, room_delta, rooms};
 pub use config::{RedisConfig, RedisConfigError, RedisMode};
 pub(crate) use event_streams::partition_of;
 pub(crate) use record::snapshot_text;

@@ -31,7 +31,7 @@ pub(crate) async fn roster(shard: &Shard, room: &RoomKey) -> Result<Roster, Brok
         shard.tables.lock().next_epoch();
         shard.claim_work.notify_one();
     }
-    shard.absence_is_proof()?;
+    is_complete(shard)?;
     Ok(roster)
 }
 
@@ -72,11 +72,32 @@ pub(crate) async fn list(topology: &Topology, query: RoomQuery) -> Result<RoomPa
         .map(|(_, room)| count(topology, &query.tenant, room));
     let rooms = try_join_all(counted).await?;
     for shard in topology.shards() {
-        shard.absence_is_proof()?;
+        is_complete(shard)?;
     }
     // A room may have ended in between.
     let rooms = rooms.into_iter().filter(|(_, members)| *members > 0).collect();
     Ok(RoomPage { rooms, next })
+}
+
+/// Whether the records of rooms can be believed: after a loss, all nodes have had the time to write their members again.
+fn is_complete(shard: &Shard) -> Result<(), BrokerError> {
+    shard.absence_is_proof()?;
+    if shard.tables.lock().rooms.due() > 0 {
+        return Err(BrokerError::Unsettled);
+    }
+    Ok(())
+}
+
+/// How many rooms `tenant` has.
+pub(crate) async fn count_of_tenant(topology: &Topology, tenant: &str) -> Result<u64, BrokerError> {
+    let counts = (0..PARTITIONS as usize).map(|index| {
+        let partition = Partition::from_index(index);
+        let shard = topology.shard_of(partition);
+        let mut call = redis::cmd("ZCARD");
+        call.arg(shard.caller.names.tenant_rooms(partition, tenant));
+        ask::<u64>(shard, call)
+    });
+    Ok(try_join_all(counts).await?.into_iter().sum())
 }
 
 fn write_list(

@@ -114,6 +114,14 @@ impl Node {
         wait_until(&what, PATIENCE * 3, found).await.unwrap();
     }
 
+    /// Waits until the record names this many members.
+    pub(crate) async fn until_members_count(&self, name: &str, count: usize) {
+        let found = async || (self.members(name).await.ok()?.len() == count).then_some(());
+        wait_until(&format!("{name} has {count} members"), PATIENCE, found)
+            .await
+            .unwrap();
+    }
+
     /// The members that this node removed from the room.
     pub(crate) fn removed(&self, name: &str) -> Vec<RoomLeft> {
         let left = self.seen.room_left.lock();

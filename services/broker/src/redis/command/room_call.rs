@@ -7,15 +7,22 @@ use tokio::sync::oneshot;
 
 use super::super::room::{DueMember, Reasserted};
 
+/// Whether a join may create its room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Creation {
+    /// The tenant has no bound, or the room is there.
+    Free,
+    /// The tenant has room, and this one counts already.
+    Reserved,
+    /// The tenant has as many rooms as it may have.
+    Refused,
+}
+
 /// A script with its values.
 #[derive(Debug)]
 pub(crate) enum RoomCall {
     /// Enter a member.
-    Join {
-        join: RoomJoin,
-        /// Whether the tenant may have one room more.
-        may_create: bool,
-    },
+    Join { join: RoomJoin, creation: Creation },
     /// Note that a member has no connection.
     Detach {
         room: RoomKey,
@@ -44,4 +51,17 @@ pub(crate) enum RoomCall {
         session: SessionId,
         room: RoomId,
     },
+}
+
+impl RoomCall {
+    /// Payload bytes: the infos of members.
+    pub(crate) fn bytes(&self) -> usize {
+        let info = match self {
+            Self::Join { join, .. } => &join.member.info,
+            Self::Reassert { due, .. } => &due.local.member.info,
+            Self::Note { info, .. } => info,
+            Self::Detach { .. } | Self::Leave(_) | Self::Unlist(_) | Self::RemoveNote { .. } => return 0,
+        };
+        info.as_ref().map_or(0, |info| info.get().len())
+    }
 }

@@ -14,7 +14,7 @@ use super::{
         scripts::Script,
     },
     caller::{Caller, session_text},
-    room_call::RoomCall,
+    room_call::{Creation, RoomCall},
 };
 use crate::partition::Partition;
 
@@ -27,7 +27,7 @@ const HEAD_FIELDS: u64 = 2;
 /// Writes a call.
 pub(crate) fn write(call: &RoomCall, caller: &Caller, with_source: bool) -> Cmd {
     match call {
-        RoomCall::Join { join, may_create } => write_join(caller, join, *may_create, with_source),
+        RoomCall::Join { join, creation } => write_join(caller, join, *creation, with_source),
         RoomCall::Detach { room, peer, session } => {
             let mut command = on_room(caller, Script::DetachMember, 2, room, with_source);
             command
@@ -86,7 +86,7 @@ fn run_rooms(caller: &Caller, room: &RoomKey) -> Vec<u8> {
         .run_rooms(Partition::of(room.as_str()), &caller.run.incarnation)
 }
 
-fn write_join(caller: &Caller, join: &RoomJoin, may_create: bool, with_source: bool) -> Cmd {
+fn write_join(caller: &Caller, join: &RoomJoin, creation: Creation, with_source: bool) -> Cmd {
     let member = &join.member;
     let info = info_text(member.info.as_ref());
     let has_memory = caller.memory.take(MEMBER_BYTES + info.len());
@@ -95,7 +95,7 @@ fn write_join(caller: &Caller, join: &RoomJoin, may_create: bool, with_source: b
     command
         .arg(join.max_members)
         .arg(u8::from(has_memory))
-        .arg(u8::from(may_create))
+        .arg(u8::from(creation != Creation::Refused))
         .arg(u8::from(join.wants_roster));
     command
 }

@@ -84,8 +84,8 @@ impl ScriptCall {
             | Self::Release(_)
             | Self::ReadOfflineQueue(..)
             | Self::RemoveStored { .. }
-            | Self::Touch(..)
-            | Self::Room(_) => 0,
+            | Self::Touch(..) => 0,
+            Self::Room(call) => call.bytes(),
         }
     }
 }

@@ -47,10 +47,14 @@ pub(crate) async fn run(shard: Arc<Shard>, events: Arc<dyn BrokerEvents>) {
         let Pending {
             releases,
             leaves,
+            refused,
             takeovers,
         } = shard.pending.take();
         for takeover in takeovers {
             events.on_node_message(takeover.encode().into());
+        }
+        for join in refused {
+            rooms::refuse(events.as_ref(), &join, BrokerError::Unavailable);
         }
         for release in releases {
             // Pending again if it still cannot be sent.

@@ -115,6 +115,7 @@ impl Fixture {
             pool,
             tokio::sync::watch::Sender::new(None),
             CancellationToken::new(),
+            Arc::default(),
         );
         shard.tables.lock().claims.next_epoch();
         shard.tables.lock().subscriptions.begin();

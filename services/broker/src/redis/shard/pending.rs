@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use parking_lot::Mutex;
-use switchboard_core::RoomLeave;
+use switchboard_core::{RoomJoin, RoomLeave};
 use switchboard_protocol::NodeMessage;
 use switchboard_telemetry::{Queue, Telemetry};
 
@@ -27,6 +27,8 @@ pub(crate) struct Pending {
     pub(crate) releases: VecDeque<Release>,
     /// Members to remove from their rooms.
     pub(crate) leaves: VecDeque<RoomLeave>,
+    /// Joins that were not carried out, and of which this node has to learn. Never refused: each has to be answered.
+    pub(crate) refused: Vec<RoomJoin>,
     /// Takeovers that this node has to learn of.
     pub(crate) takeovers: VecDeque<NodeMessage>,
 }
@@ -53,6 +55,11 @@ impl PendingWork {
     /// Keeps a leave for later.
     pub(crate) fn add_leave(&self, leave: RoomLeave) {
         self.add(|pending| pending.leaves.push_back(leave));
+    }
+
+    /// Keeps the refusal of a join for later. As many as there are joins that wait for a channel, at most.
+    pub(crate) fn add_refused(&self, join: RoomJoin) {
+        self.items.lock().refused.push(join);
     }
 
     /// Keeps a takeover for later.

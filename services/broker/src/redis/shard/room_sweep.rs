@@ -144,6 +144,7 @@ async fn remove(
         // The note in the peer's record stays: a node that resumes the session enters the room again.
         if let Some((left, _)) = rooms::read_left(&leave, &reply) {
             removed += 1;
+            shard.tenant_rooms.add(room.tenant(), -i64::from(left.is_last));
             events.on_room_left(room, left);
         }
     }

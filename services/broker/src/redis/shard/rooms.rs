@@ -3,28 +3,40 @@
 //! (`interpret::rooms`), not the repair after a loss (`room_repair`).
 
 use switchboard_core::{BrokerError, BrokerEvents, JoinError, RoomEntry, RoomJoin, RoomLeave};
-use switchboard_protocol::{PeerId, RoomKey, SessionId};
+use switchboard_protocol::{LeaveReason, PeerId, RoomKey, SessionId};
 use switchboard_telemetry::BusDrop;
 
-use super::state::Shard;
-use crate::redis::command::{Command, room_call::RoomCall, room_delta};
+use super::{state::Shard, tables::Tables};
+use crate::redis::command::{
+    Command,
+    room_call::{Creation, RoomCall},
+    room_delta,
+};
 
 /// Enters a member.
 ///
 /// # Errors
 /// Nothing was done and no event follows.
-pub(crate) fn join(shard: &Shard, join: RoomJoin, may_create: bool) -> Result<(), BrokerError> {
+pub(crate) fn join(shard: &Shard, join: RoomJoin) -> Result<(), BrokerError> {
     if !shard.health.is_connected() {
         return Err(BrokerError::Unavailable);
     }
     let (room, member) = (join.room.clone(), join.member.clone());
-    let (peer, session) = (member.peer.clone(), member.session);
+    let peer = member.peer.clone();
     // Queued under the lock: the calls of one room go out in their order.
     let mut tables = shard.tables.lock();
-    let call = tables.enter_room(&room, member, RoomCall::Join { join, may_create });
+    let creation = if join.max_rooms == 0 || tables.rooms.is_there(&room) {
+        Creation::Free
+    } else if shard.tenant_rooms.reserve(room.tenant(), join.max_rooms) {
+        Creation::Reserved
+    } else {
+        Creation::Refused
+    };
+    let before = tables.rooms.get(&room, &peer).cloned();
+    let call = tables.enter_room(&room, member, RoomCall::Join { join, creation });
     let sent = call.map_or(Ok(()), |call| shard.send(Command::room(call)));
     if sent.is_err() {
-        tables.rooms.remove(&room, &peer, session);
+        tables.rooms.restore(&room, &peer, before);
     }
     drop(tables);
     shard.subscription_changes.notify_one();
@@ -81,48 +93,27 @@ pub(crate) fn detach(shard: &Shard, room: &RoomKey, peer: &PeerId, session: Sess
 }
 
 /// The node has no connected member of the room any more.
-pub(crate) fn forget(shard: &Shard, events: &dyn BrokerEvents, room: &RoomKey) {
+pub(crate) fn forget(shard: &Shard, room: &RoomKey) {
     let mut tables = shard.tables.lock();
     let waited = tables.forget_room(room);
+    for call in waited {
+        give_up(shard, &mut tables, call);
+    }
     if tables.rooms.remove_if_over(room) {
         unlist(shard, room.clone());
     }
     drop(tables);
     shard.subscription_changes.notify_one();
-    give_up(shard, events, waited);
 }
 
 /// Redis confirmed the channel of `room` (`tenant/room`).
 pub(crate) fn subscribed(shard: &Shard, events: &dyn BrokerEvents, room: &str) {
     let mut tables = shard.tables.lock();
     let (has_missed, waited) = tables.room_subscribed(room);
-    let mut refused = Vec::new();
     for call in waited {
-        match call {
-            RoomCall::Leave(leave) => send_leave(shard, leave),
-            RoomCall::Join { join, may_create } => {
-                let call = RoomCall::Join {
-                    join: join.clone(),
-                    may_create,
-                };
-                if let Err(error) = shard.send(Command::room(call)) {
-                    tables
-                        .rooms
-                        .remove(&join.room, &join.member.peer, join.member.session);
-                    refused.push((join, error));
-                }
-            }
-            call @ (RoomCall::Detach { .. }
-            | RoomCall::Reassert { .. }
-            | RoomCall::Unlist(_)
-            | RoomCall::Note { .. }
-            | RoomCall::RemoveNote { .. }) => note(shard, call),
-        }
+        send_or_give_up(shard, &mut tables, call);
     }
     drop(tables);
-    for (join, error) in refused {
-        refuse(events, &join, error);
-    }
     if has_missed && let Ok(room) = RoomKey::parse(room) {
         events.on_room_gap(&room);
     }
@@ -151,31 +142,51 @@ pub(crate) fn on_delta(shard: &Shard, events: &dyn BrokerEvents, room: &str, pay
 }
 
 /// The subscriptions are lost: the calls that waited for one are not carried out.
-pub(crate) fn subscriptions_lost(shard: &Shard, events: &dyn BrokerEvents) {
+pub(crate) fn subscriptions_lost(shard: &Shard) {
     let mut tables = shard.tables.lock();
     tables.subscriptions.lost();
-    let waited = tables.rooms.lost();
-    drop(tables);
-    give_up(shard, events, waited);
+    for call in tables.rooms.lost() {
+        give_up(shard, &mut tables, call);
+    }
 }
 
-fn give_up(shard: &Shard, events: &dyn BrokerEvents, waited: Vec<RoomCall>) {
-    for call in waited {
-        match call {
-            RoomCall::Join { join, .. } => {
-                let member = &join.member;
-                let mut tables = shard.tables.lock();
-                tables.rooms.remove(&join.room, &member.peer, member.session);
-                drop(tables);
-                refuse(events, &join, BrokerError::Unavailable);
-            }
-            RoomCall::Leave(leave) => send_leave(shard, leave),
-            call @ (RoomCall::Detach { .. }
-            | RoomCall::Reassert { .. }
-            | RoomCall::Unlist(_)
-            | RoomCall::Note { .. }
-            | RoomCall::RemoveNote { .. }) => note(shard, call),
+/// Sends a call that waited for its room's channel.
+fn send_or_give_up(shard: &Shard, tables: &mut Tables, call: RoomCall) {
+    let RoomCall::Join { join, creation } = call else {
+        return give_up(shard, tables, call);
+    };
+    let call = RoomCall::Join {
+        join: join.clone(),
+        creation,
+    };
+    if shard.send(Command::room(call)).is_err() {
+        give_up(shard, tables, RoomCall::Join { join, creation });
+    }
+}
+
+/// A call that waited for its room's channel goes out without it, but a join does not. The node learns that later: the
+/// caller may be inside it.
+fn give_up(shard: &Shard, tables: &mut Tables, call: RoomCall) {
+    match call {
+        RoomCall::Join { join, .. } => {
+            let member = &join.member;
+            tables.rooms.remove(&join.room, &member.peer, member.session);
+            // The record may have an entry of an earlier join.
+            shard.pending.add_leave(RoomLeave {
+                room: join.room.clone(),
+                peer: member.peer.clone(),
+                entry: RoomEntry::Own(member.session),
+                reason: LeaveReason::Lost,
+            });
+            shard.pending.add_refused(join);
+            shard.claim_work.notify_one();
         }
+        RoomCall::Leave(leave) => send_leave(shard, leave),
+        call @ (RoomCall::Detach { .. }
+        | RoomCall::Reassert { .. }
+        | RoomCall::Unlist(_)
+        | RoomCall::Note { .. }
+        | RoomCall::RemoveNote { .. }) => note(shard, call),
     }
 }
 

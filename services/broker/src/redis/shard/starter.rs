@@ -16,6 +16,7 @@ use crate::{
         config::{Endpoint, RedisConfigError},
         node_run::NodeRun,
         pool,
+        tenant_rooms::TenantRooms,
     },
 };
 
@@ -29,6 +30,7 @@ pub(crate) struct Starter {
     /// Ends the shards' tasks.
     pub(crate) end: CancellationToken,
     pub(crate) tasks: TaskTracker,
+    pub(crate) tenant_rooms: Arc<TenantRooms>,
 }
 
 impl Starter {
@@ -47,6 +49,7 @@ impl Starter {
             pool,
             self.unusable.clone(),
             self.end.clone(),
+            Arc::clone(&self.tenant_rooms),
         ));
         let events = || Arc::clone(&self.events);
         // The publisher ends by itself: it has to refuse the rest of its queue.

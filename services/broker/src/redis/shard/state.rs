@@ -1,7 +1,10 @@
 //! The state that the tasks of one shard share. State that only one task needs stands in that task.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -24,6 +27,7 @@ use crate::{
         node_run::NodeRun,
         periods::{SETTLE, millis},
         refusal::Refusal,
+        tenant_rooms::TenantRooms,
     },
 };
 
@@ -61,6 +65,8 @@ pub(crate) struct Shard {
     pub(crate) unusable: watch::Sender<Option<String>>,
     /// The broker ends.
     pub(crate) end: CancellationToken,
+    /// How many rooms tenants have, on all shards.
+    pub(crate) tenant_rooms: Arc<TenantRooms>,
 }
 
 impl Shard {
@@ -72,6 +78,7 @@ impl Shard {
         pool: Pool,
         unusable: watch::Sender<Option<String>>,
         end: CancellationToken,
+        tenant_rooms: Arc<TenantRooms>,
     ) -> Self {
         let (names, memory_watermark) = (endpoint.names.clone(), endpoint.memory_watermark);
         let server = format!("{}:{}", endpoint.host, endpoint.port);
@@ -95,6 +102,7 @@ impl Shard {
             refusals: Coalesced::new(),
             unusable,
             end,
+            tenant_rooms,
             caller: Caller::new(run, names, memory_watermark),
             telemetry,
         }

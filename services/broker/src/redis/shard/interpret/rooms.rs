@@ -6,7 +6,10 @@ use switchboard_protocol::{LeaveReason, PeerKey};
 
 use super::super::{rooms as asked, state::Shard};
 use crate::redis::{
-    command::{room_call::RoomCall, rooms},
+    command::{
+        room_call::{Creation, RoomCall},
+        rooms,
+    },
     room::Joined,
 };
 
@@ -18,8 +21,11 @@ pub(super) fn answered(
     events: &dyn BrokerEvents,
 ) {
     match call {
-        RoomCall::Join { join, .. } => {
+        RoomCall::Join { join, creation } => {
             let outcome = reply.map_err(JoinError::Bus).and_then(rooms::read_joined);
+            let created = i64::from(outcome.as_ref().is_ok_and(|outcome| outcome.joined.is_first));
+            let reserved = i64::from(creation == Creation::Reserved);
+            shard.tenant_rooms.add(join.room.tenant(), created - reserved);
             joined(&join, outcome, shard, events);
         }
         RoomCall::Leave(leave) => left(leave, reply, shard, events),
@@ -82,6 +88,9 @@ fn left(leave: RoomLeave, reply: Result<Value, BrokerError>, shard: &Shard, even
     let Some((left, session)) = rooms::read_left(&leave, &reply) else {
         return;
     };
+    shard
+        .tenant_rooms
+        .add(leave.room.tenant(), -i64::from(left.is_last));
     let note = RoomCall::RemoveNote {
         peer: PeerKey::new(leave.room.tenant(), &leave.peer),
         session,

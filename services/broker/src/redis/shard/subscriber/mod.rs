@@ -57,7 +57,7 @@ pub(crate) async fn run(shard: Arc<Shard>, events: Arc<dyn BrokerEvents>) {
         };
         wait = next;
         shard.health.set_subscriber_connected(false);
-        rooms::subscriptions_lost(&shard, events.as_ref());
+        rooms::subscriptions_lost(&shard);
         shard.report_subscriptions();
         tracing::debug!(generation, reason = ?ended.reason, why = ended.why, "the pub/sub connection is rebuilt");
         shard.health.set_subscriber(match ended.reason {

@@ -133,7 +133,7 @@ impl Tables {
 
     /// Whether everything is subscribed and claimed again after the last rebuild.
     pub(crate) fn is_complete(&self) -> bool {
-        self.subscriptions.is_complete() && self.claims.due() == 0 && self.rooms.due() == 0
+        self.subscriptions.is_complete() && self.claims.due() == 0
     }
 }
 

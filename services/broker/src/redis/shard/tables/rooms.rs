@@ -50,6 +50,23 @@ impl RoomTable {
         !std::mem::replace(&mut room.is_used, true)
     }
 
+    /// A join could not be sent: the entry is `before` again.
+    pub(crate) fn restore(&mut self, room: &RoomKey, peer: &PeerId, before: Option<LocalMember>) {
+        let Some(room) = self.rooms.get_mut(room) else {
+            return;
+        };
+        match before {
+            Some(local) => room.members.insert(peer.clone(), local),
+            None => room.members.remove(peer),
+        };
+    }
+
+    /// Whether the record has the room for certain: a member of this node is in it.
+    pub(crate) fn is_there(&self, room: &RoomKey) -> bool {
+        let room = self.rooms.get(room);
+        room.is_some_and(|room| room.members.values().any(|local| local.entered > 0))
+    }
+
     /// Returns `call` if it can go out now. Else it waits for the room's channel.
     pub(crate) fn wait(&mut self, room: &RoomKey, call: RoomCall, is_confirmed: bool) -> Option<RoomCall> {
         let waits = |room: &&mut Room| !room.waiting.is_empty() || (room.is_used && !is_confirmed);
@@ -280,3 +297,7 @@ impl RoomTable {
         self.rooms.values().any(|room| !room.members.is_empty())
     }
 }
+
+#[cfg(test)]
+#[path = "rooms_tests.rs"]
+mod tests;
