@@ -21,7 +21,11 @@ use super::{
     event_streams::RedisEventStreams,
     node_run::NodeRun,
     room_queries,
-    shard::{rooms, shutdown, starter::Starter, state::Shard},
+    shard::{
+        rooms, shutdown,
+        starter::Starter,
+        state::{Shard, Shared},
+    },
     status, tenant_rooms,
     topology::{self, Topology},
 };
@@ -50,14 +54,17 @@ impl RedisBroker {
         events: Arc<dyn BrokerEvents>,
         telemetry: Telemetry,
     ) -> Result<Arc<Self>, RedisConfigError> {
-        let starter = Starter {
+        let shared = Shared {
             run: NodeRun::begin(node),
-            events,
             telemetry,
             unusable: watch::Sender::new(None),
             end: CancellationToken::new(),
-            tasks: TaskTracker::new(),
             tenant_rooms: Arc::default(),
+        };
+        let starter = Starter {
+            shared,
+            events,
+            tasks: TaskTracker::new(),
         };
         let topology = Arc::new(topology::open(config, &starter)?);
         let load = Arc::new(LoadExchange::default());
@@ -66,15 +73,15 @@ impl RedisBroker {
             Arc::clone(topology.shard_of_nodes()),
         ));
         starter.spawn(tenant_rooms::run(
-            Arc::clone(&starter.tenant_rooms),
+            Arc::clone(&starter.shared.tenant_rooms),
             Arc::clone(&topology),
         ));
         starter.tasks.close();
         Ok(Arc::new(Self {
             topology,
             load,
-            unusable: starter.unusable,
-            end: starter.end,
+            unusable: starter.shared.unusable,
+            end: starter.shared.end,
             tasks: starter.tasks,
         }))
     }

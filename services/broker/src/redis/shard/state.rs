@@ -31,6 +31,18 @@ use crate::{
     },
 };
 
+/// The values that every shard of a broker shares.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) run: NodeRun,
+    pub(crate) telemetry: Telemetry,
+    /// Why the node must stop, once it must.
+    pub(crate) unusable: watch::Sender<Option<String>>,
+    /// Ends the shards' tasks.
+    pub(crate) end: CancellationToken,
+    pub(crate) tenant_rooms: Arc<TenantRooms>,
+}
+
 /// One Redis server, as this node uses it.
 pub(crate) struct Shard {
     pub(crate) endpoint: Endpoint,
@@ -70,16 +82,14 @@ pub(crate) struct Shard {
 }
 
 impl Shard {
-    pub(crate) fn new(
-        endpoint: Endpoint,
-        run: NodeRun,
-        telemetry: Telemetry,
-        queue: Sender<Command>,
-        pool: Pool,
-        unusable: watch::Sender<Option<String>>,
-        end: CancellationToken,
-        tenant_rooms: Arc<TenantRooms>,
-    ) -> Self {
+    pub(crate) fn new(endpoint: Endpoint, shared: Shared, queue: Sender<Command>, pool: Pool) -> Self {
+        let Shared {
+            run,
+            telemetry,
+            unusable,
+            end,
+            tenant_rooms,
+        } = shared;
         let (names, memory_watermark) = (endpoint.names.clone(), endpoint.memory_watermark);
         let server = format!("{}:{}", endpoint.host, endpoint.port);
         Self {
