@@ -47,12 +47,8 @@ async fn room_keys(redis: &RedisServer) -> Vec<String> {
 
 async fn until_no_room_keys(redis: &RedisServer) {
     let none = async || room_keys(redis).await.is_empty().then_some(());
-    if wait_until("nothing remains of rooms", PATIENCE * 2, none)
-        .await
-        .is_err()
-    {
-        panic!("{:?} remain", room_keys(redis).await);
-    }
+    let is_empty = wait_until("nothing remains of rooms", PATIENCE * 2, none).await;
+    assert!(is_empty.is_ok(), "{:?} remain", room_keys(redis).await);
 }
 
 /// Three rooms with members of every node.
