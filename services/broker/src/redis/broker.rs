@@ -20,13 +20,13 @@ use super::{
     config::{RedisConfig, RedisConfigError},
     event_streams::RedisEventStreams,
     node_run::NodeRun,
-    room_queries,
+    room_count, room_queries,
     shard::{
         rooms, shutdown,
         starter::Starter,
         state::{Shard, Shared},
     },
-    status, tenant_rooms,
+    status,
     topology::{self, Topology},
 };
 use crate::partition::Partition;
@@ -72,7 +72,7 @@ impl RedisBroker {
             Arc::clone(&load),
             Arc::clone(topology.shard_of_nodes()),
         ));
-        starter.spawn(tenant_rooms::run(
+        starter.spawn(room_count::run(
             Arc::clone(&starter.shared.tenant_rooms),
             Arc::clone(&topology),
         ));

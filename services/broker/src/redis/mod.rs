@@ -18,6 +18,7 @@ pub(crate) mod probe_payload;
 mod record;
 mod refusal;
 mod room;
+mod room_count;
 mod room_queries;
 mod scripts;
 mod shard;

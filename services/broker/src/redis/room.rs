@@ -9,6 +9,8 @@ pub(crate) struct LocalMember {
     pub(crate) member: RoomMember,
     /// The version of the room at which it was entered; 0: not confirmed yet.
     pub(crate) entered: u64,
+    /// The version that the room had then at its creation: another one means that Redis has lost the room since.
+    pub(crate) creation: u64,
 }
 
 /// A member to write again.
@@ -16,8 +18,6 @@ pub(crate) struct LocalMember {
 pub(crate) struct DueMember {
     pub(crate) room: RoomKey,
     pub(crate) local: LocalMember,
-    /// The version that the room had when it was created, as this node knows it.
-    pub(crate) creation: u64,
     /// Another node may have taken this one for dead and removed the member.
     pub(crate) may_be_swept: bool,
 }

@@ -88,18 +88,6 @@ fn is_complete(shard: &Shard) -> Result<(), BrokerError> {
     Ok(())
 }
 
-/// How many rooms `tenant` has.
-pub(crate) async fn count_of_tenant(topology: &Topology, tenant: &str) -> Result<u64, BrokerError> {
-    let counts = (0..PARTITIONS as usize).map(|index| {
-        let partition = Partition::from_index(index);
-        let shard = topology.shard_of(partition);
-        let mut call = redis::cmd("ZCARD");
-        call.arg(shard.caller.names.tenant_rooms(partition, tenant));
-        ask::<u64>(shard, call)
-    });
-    Ok(try_join_all(counts).await?.into_iter().sum())
-}
-
 fn write_list(
     shard: &Shard,
     partition: Partition,
@@ -144,7 +132,8 @@ fn read_cursor(cursor: &str) -> Option<(usize, Option<String>)> {
     Some((partition, Some(RoomId::new(room).ok()?.to_string())))
 }
 
-async fn ask<T: FromRedisValue>(shard: &Shard, call: Cmd) -> Result<T, BrokerError> {
+/// Sends `call` and reads its reply.
+pub(crate) async fn ask<T: FromRedisValue>(shard: &Shard, call: Cmd) -> Result<T, BrokerError> {
     let (answer, reply) = oneshot::channel();
     shard.send(Command::Query {
         operation: RedisOp::Room,

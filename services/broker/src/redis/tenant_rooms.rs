@@ -1,17 +1,10 @@
 //! How many rooms a tenant has, as far as this node knows: a number that is read now and then, and the rooms that this
 //! node has created and ended since. So a bound of a tenant holds exactly on one node, and within a second or two over
-//! all of them, and no join waits for a count. Tenants without a bound cost nothing. Not the bound itself (core's).
-
-use std::{sync::Arc, time::Duration};
+//! all of them, and no join waits for a count. Tenants without a bound cost nothing. Not the bound
+//! itself (core's), not the reading (`room_count`).
 
 use hashbrown::HashMap;
 use parking_lot::Mutex;
-use tokio::time::sleep;
-
-use super::{room_queries, topology::Topology};
-
-/// How often the rooms of tenants are counted.
-const COUNT_EVERY: Duration = Duration::from_secs(1);
 
 /// Tenants counted at once, at most: each costs Redis one short command for each partition.
 const MAX_COUNTED: usize = 16;
@@ -49,7 +42,7 @@ impl TenantRooms {
     }
 
     /// The tenants to count now, with the changes that the number will have in it.
-    fn take_asked(&self) -> Vec<(String, i64)> {
+    pub(crate) fn take_asked(&self) -> Vec<(String, i64)> {
         let mut counts = self.0.lock();
         counts.retain(|_, count| count.is_asked || count.known + count.change > 0);
         if counts.len() < counts.capacity() / 4 {
@@ -64,23 +57,11 @@ impl TenantRooms {
         asked.collect()
     }
 
-    fn counted(&self, tenant: &str, known: u64, counted: i64) {
+    /// `known` rooms were read; `counted` changes are in that number.
+    pub(crate) fn counted(&self, tenant: &str, known: u64, counted: i64) {
         if let Some(count) = self.0.lock().get_mut(tenant) {
             count.known = i64::try_from(known).unwrap_or(i64::MAX);
             count.change -= counted;
-        }
-    }
-}
-
-/// Counts until it is dropped.
-pub(crate) async fn run(rooms: Arc<TenantRooms>, topology: Arc<Topology>) {
-    loop {
-        sleep(COUNT_EVERY).await;
-        for (tenant, counted) in rooms.take_asked() {
-            match room_queries::count_of_tenant(&topology, &tenant).await {
-                Ok(known) => rooms.counted(&tenant, known, counted),
-                Err(error) => tracing::debug!(%error, "the rooms of a tenant were not counted"),
-            }
         }
     }
 }

@@ -105,7 +105,7 @@ fn write_reassert(caller: &Caller, due: &DueMember, with_source: bool) -> Cmd {
     write_member(caller, &mut command, &due.room, &due.local.member);
     command
         .arg(due.local.entered)
-        .arg(due.creation)
+        .arg(due.local.creation)
         .arg(u8::from(due.may_be_swept));
     command
 }

@@ -21,7 +21,7 @@ pub(crate) struct RoomTable {
 #[derive(Debug, Default)]
 struct Room {
     members: HashMap<PeerId, LocalMember>,
-    /// The version that the room had when it was created: another one means that Redis lost the room. 0: not known.
+    /// The creation in the last answer of Redis: no member has to be asked while it stays.
     creation: u64,
     /// A connected member is here, so the channel has a user.
     is_used: bool,
@@ -45,7 +45,11 @@ impl RoomTable {
     /// This node enters `member`. Whether the room's channel has a user because of that.
     pub(crate) fn enter(&mut self, room: &RoomKey, member: RoomMember) -> bool {
         let room = self.rooms.entry(room.clone()).or_default();
-        let local = LocalMember { member, entered: 0 };
+        let local = LocalMember {
+            member,
+            entered: 0,
+            creation: 0,
+        };
         room.members.insert(local.member.peer.clone(), local);
         !std::mem::replace(&mut room.is_used, true)
     }
@@ -84,14 +88,18 @@ impl RoomTable {
         let Some(room) = self.rooms.get_mut(key) else {
             return;
         };
-        let before = std::mem::replace(&mut room.creation, creation);
         if let Some(local) = room.members.get_mut(&member.peer)
             && local.member.session == member.session
         {
             local.entered = entered;
+            local.creation = creation;
         }
-        if before != 0 && before != creation {
-            // Redis has lost the room: the others have to be written again.
+        let is_lost = self.is_lost(key, creation);
+        if let Some(room) = self.rooms.get_mut(key) {
+            room.creation = creation;
+        }
+        if is_lost {
+            // The others have to be written again.
             self.make_due(key);
         }
     }
@@ -237,8 +245,8 @@ impl RoomTable {
     pub(crate) fn is_lost(&self, room: &RoomKey, creation: u64) -> bool {
         let room = self.rooms.get(room);
         room.is_some_and(|room| {
-            let is_member = |local: &LocalMember| local.entered > 0;
-            room.creation != creation && room.members.values().any(is_member)
+            let is_lost = |local: &LocalMember| local.entered > 0 && local.creation != creation;
+            room.creation != creation && room.members.values().any(is_lost)
         })
     }
 
@@ -257,7 +265,6 @@ impl RoomTable {
         let members = members.map(|local| DueMember {
             room: key.clone(),
             local: local.clone(),
-            creation: room.creation,
             may_be_swept: room.may_be_swept,
         });
         members.collect()
@@ -277,6 +284,7 @@ impl RoomTable {
                     && local.entered == due.local.entered
                 {
                     local.entered = entered;
+                    local.creation = creation;
                 }
             }
         }

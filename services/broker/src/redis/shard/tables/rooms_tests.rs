@@ -217,7 +217,10 @@ fn confirmed_members_are_due_in_a_new_epoch_until_they_were_written() {
     table.may_be_swept();
     table.next_epoch();
     let due = table.due_members(&lobby());
-    assert_eq!((due.len(), due[0].creation, due[0].may_be_swept), (1, 4, true));
+    assert_eq!(
+        (due.len(), due[0].local.creation, due[0].may_be_swept),
+        (1, 4, true)
+    );
     assert_eq!(due[0].local.member.peer, bob(), "eve's join is on its way");
     let stands = Reasserted::Stands {
         entered: 9,
