@@ -51,8 +51,16 @@ impl PeerAccount {
     /// # Errors
     /// The time to wait.
     pub fn take_command(&self) -> Result<(), Duration> {
+        self.take_commands(1)
+    }
+
+    /// Takes `count` commands: one command that asks for so many things.
+    ///
+    /// # Errors
+    /// The time to wait.
+    pub fn take_commands(&self, count: usize) -> Result<(), Duration> {
         self.commands
-            .take(1, self.rules.commands, self.rules.ns(Instant::now()))
+            .take(count, self.rules.commands, self.rules.ns(Instant::now()))
     }
 
     /// Takes one frame that carries no command, or one that acknowledges nothing, out of its own rate. Only the

@@ -51,6 +51,10 @@ section! {
         connections_per_peer: usize = 8,
         /// Open connections of one tenant on this node; 0: no bound.
         connections_per_tenant: usize = 0,
+        /// Peers that one peer may watch; 0: no bound.
+        watched_per_peer: usize = 1_000,
+        /// Watches of all connections of this node; 0: no bound.
+        watched_per_node: usize = 1_000_000,
     }
 }
 
@@ -94,6 +98,8 @@ impl LimitsSection {
             node_stored_bytes: self.node_stored_bytes,
             connections_per_peer: self.connections_per_peer,
             connections_per_tenant: self.connections_per_tenant,
+            watched_per_peer: self.watched_per_peer,
+            watched_per_node: self.watched_per_node,
             ..Limits::default()
         })
     }

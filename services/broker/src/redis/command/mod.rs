@@ -6,6 +6,7 @@ pub(crate) mod claims;
 pub(crate) mod encode;
 pub(crate) mod offline_queue;
 pub(crate) mod owner;
+pub(crate) mod presence;
 pub(crate) mod publish;
 pub(crate) mod room_call;
 pub(crate) mod room_delta;
@@ -13,7 +14,7 @@ pub(crate) mod rooms;
 pub(crate) mod script_call;
 
 use redis::{Cmd, Value};
-use switchboard_core::{BrokerError, StoredMessage};
+use switchboard_core::{Asker, BrokerError, StoredMessage};
 use switchboard_protocol::{Mid, NodeId, PeerKey, RoomKey};
 use switchboard_telemetry::RedisOp;
 use tokio::sync::oneshot;
@@ -43,7 +44,7 @@ pub(crate) enum Command {
         envelope: Vec<u8>,
     },
     /// Read a peer's record, to locate the peer.
-    Locate { mid: Mid, to: PeerKey },
+    Locate { asker: Asker, to: PeerKey },
     /// Read the owner of a peer that is to be claimed.
     ReadOwner {
         key: PeerKey,
@@ -74,7 +75,7 @@ pub(crate) enum Command {
 #[derive(Debug)]
 pub(crate) enum AfterLease {
     /// To locate the peer.
-    Locate { mid: Mid, to: PeerKey },
+    Locate { asker: Asker, to: PeerKey },
     /// To store this message for the peer.
     Store(Box<StoredMessage>),
 }

@@ -17,6 +17,7 @@ mod publisher;
 mod room_repair;
 mod room_sweep;
 pub(crate) mod rooms;
+mod session_ends;
 pub(crate) mod shutdown;
 pub(crate) mod starter;
 pub(crate) mod state;

@@ -8,6 +8,7 @@ use tokio_util::task::TaskTracker;
 use super::{
     claim_worker, lease_renewal, memory_probe,
     publisher::Publisher,
+    session_ends,
     state::{Shard, Shared},
     subscriber, sweep,
 };
@@ -44,6 +45,7 @@ impl Starter {
         self.spawn(lease_renewal::run(Arc::clone(&shard)));
         self.spawn(memory_probe::run(Arc::clone(&shard)));
         self.spawn(sweep::run(Arc::clone(&shard), events()));
+        self.spawn(session_ends::run(Arc::clone(&shard), events()));
         Ok(shard)
     }
 

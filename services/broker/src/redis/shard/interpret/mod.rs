@@ -27,9 +27,9 @@ pub(crate) fn interpret(
             let outcome = reply.and_then(|reply| publish::read(&reply));
             events.on_room_published(&room, mid, outcome.map(drop));
         }
-        Command::Locate { mid, to } => {
+        Command::Locate { asker, to } => {
             let owner = reply.and_then(|reply| owner::read(&reply));
-            return locate::located(mid, to, owner, shard, events);
+            return locate::located(asker, to, owner, shard, events);
         }
         Command::ReadOwner { answer, .. } => {
             // An error means that the attach has given up.

@@ -15,7 +15,10 @@ use super::{
     ended::Ended,
     parser::{Frame, parse},
 };
-use crate::redis::{command::room_delta, probe_payload};
+use crate::redis::{
+    command::{presence, room_delta},
+    probe_payload,
+};
 
 /// The receive buffer's usual size; a larger message makes it grow, and it shrinks again.
 const READ_BUFFER_BYTES: usize = 64 * 1024;
@@ -116,6 +119,7 @@ fn handle(connection: &Connection<'_>, frame: &Frame<'_>) -> Result<(), Ended> {
                 .events
                 .on_message(peer, Bytes::copy_from_slice(payload)),
             Some(ChannelRef::Room(room)) => on_room_message(connection, room, payload),
+            Some(ChannelRef::Presence(peer)) => on_presence(connection, peer, payload),
             None => {}
         },
         Frame::Subscribed { channel } if channel == node_channel => {
@@ -129,6 +133,10 @@ fn handle(connection: &Connection<'_>, frame: &Frame<'_>) -> Result<(), Ended> {
                     }
                 }
                 Some(ChannelRef::Room(room)) => rooms::subscribed(shard, connection.events, room),
+                Some(channel @ ChannelRef::Presence(peer)) => {
+                    shard.tables.lock().subscriptions.subscribed(channel);
+                    connection.events.on_watching(peer);
+                }
                 None => return Ok(()),
             }
             wake_writer(connection);
@@ -173,6 +181,17 @@ fn on_node_message(connection: &Connection<'_>, payload: &[u8]) {
             }
         }
         None => connection.events.on_node_message(Bytes::copy_from_slice(payload)),
+    }
+}
+
+/// What no script of this version publishes is dropped.
+fn on_presence(connection: &Connection<'_>, peer: &str, payload: &[u8]) {
+    match presence::read_change(payload) {
+        Some((fence, state)) => connection.events.on_presence(peer, fence, state),
+        None => {
+            let telemetry = &connection.shard.telemetry;
+            telemetry.bus_message_dropped(BusDrop::Malformed, &"a change of presence");
+        }
     }
 }
 

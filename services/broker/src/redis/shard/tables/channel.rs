@@ -15,6 +15,8 @@ pub(crate) enum Channel {
     Peer(PeerKey),
     /// The channel of a room.
     Room(RoomKey),
+    /// The changes of a peer's presence.
+    Presence(PeerKey),
 }
 
 /// A channel, borrowed: so it is found by a name in a receive buffer.
@@ -24,13 +26,17 @@ pub(crate) enum ChannelRef<'a> {
     Peer(&'a str),
     /// The channel of this `tenant/room`.
     Room(&'a str),
+    /// The changes of the presence of this `tenant/peer`.
+    Presence(&'a str),
 }
 
 impl<'a> ChannelRef<'a> {
     /// The channel with this name in Redis; `None` if no node subscribes to such a name.
     pub(crate) fn parse(names: &Names, name: &'a [u8]) -> Option<Self> {
         let peer = names.peer_of_channel(name).map(Self::Peer);
-        peer.or_else(|| names.room_of_channel(name).map(Self::Room))
+        let room = || names.room_of_channel(name).map(Self::Room);
+        let presence = || names.peer_of_presence_channel(name).map(Self::Presence);
+        peer.or_else(room).or_else(presence)
     }
 }
 
@@ -40,6 +46,7 @@ impl Channel {
         match self {
             Self::Peer(key) => ChannelRef::Peer(key.as_str()),
             Self::Room(room) => ChannelRef::Room(room.as_str()),
+            Self::Presence(key) => ChannelRef::Presence(key.as_str()),
         }
     }
 }
