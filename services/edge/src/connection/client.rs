@@ -97,10 +97,12 @@ impl<C: Codec> Client<C> {
                     seq: delivery.seq,
                 };
                 self.written_seq = delivery.seq;
-                transport.write_text(|out| codec.write_message(out, &head, &delivery.payload))
+                transport.write_text(Some(head.seq), |out| {
+                    codec.write_message(out, &head, &delivery.payload)
+                })
             }
-            Outgoing::Delivered(id) => transport.write_text(|out| codec.write_delivered(out, id)),
-            Outgoing::Event(event) => transport.write_text(|out| codec.write_event(out, &event)),
+            Outgoing::Delivered(id) => transport.write_text(None, |out| codec.write_delivered(out, id)),
+            Outgoing::Event(event) => transport.write_text(None, |out| codec.write_event(out, &event)),
             Outgoing::Close(code) => return Err(code),
         };
         self.edge.telemetry.message_out(bytes);
@@ -134,6 +136,7 @@ impl<C: Codec> Client<C> {
             kind,
             payload,
             id,
+            hold,
         } = effect
         {
             self.edge.telemetry.message_in(kind, text.len());
@@ -145,6 +148,7 @@ impl<C: Codec> Client<C> {
                     kind,
                     payload,
                     id,
+                    hold,
                 },
             );
             return None;

@@ -136,9 +136,15 @@ pub(crate) fn on_delta(shard: &Shard, events: &dyn BrokerEvents, room: &str, pay
     let is_lost = tables.rooms.due() > before;
     drop(tables);
     if is_lost {
-        shard.claim_work.notify_one();
+        room_lost(shard);
     }
     events.on_room_delta(&room, delta);
+}
+
+/// Redis has lost a room: its members are written again, and until the other nodes have done so, no roster is believed.
+pub(crate) fn room_lost(shard: &Shard) {
+    shard.health.records_lost();
+    shard.claim_work.notify_one();
 }
 
 /// The subscriptions are lost: the calls that waited for one are not carried out.

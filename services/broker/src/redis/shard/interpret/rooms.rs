@@ -45,11 +45,12 @@ fn joined(join: &RoomJoin, outcome: Result<Joined, JoinError>, shard: &Shard, ev
     let outcome = match outcome {
         Ok(Joined { joined, creation }) => {
             let mut tables = shard.tables.lock();
+            let before = tables.rooms.due();
             tables.rooms.entered(room, member, joined.version, creation);
-            let is_due = tables.rooms.due() > 0;
+            let is_lost = tables.rooms.due() > before;
             drop(tables);
-            if is_due {
-                shard.claim_work.notify_one();
+            if is_lost {
+                asked::room_lost(shard);
             }
             let note = RoomCall::Note {
                 peer: key,
