@@ -27,7 +27,7 @@ mod tenant_rooms;
 mod topology;
 
 pub use broker::RedisBroker;
-pub(crate) use command::{claims, offline_queue, owner, room_delta, rooms};
+pub(crate) use command::{claims, offline_queue, owner, presence, room_delta, rooms};
 pub use config::{RedisConfig, RedisConfigError, RedisMode};
 pub(crate) use event_streams::partition_of;
 pub(crate) use record::snapshot_text;
