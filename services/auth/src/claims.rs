@@ -6,7 +6,8 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use switchboard_protocol::{
-    DuplicatePolicy, Grant, MAX_INFO_BYTES, MAX_PATTERNS, Patterns, PeerKey, Role, TenantId,
+    DuplicatePolicy, Grant, MAX_INFO_BYTES, MAX_PATTERNS, MAX_TOKEN_ID_BYTES, Patterns, PeerKey, Role,
+    TenantId,
 };
 
 use crate::{SubjectMapping, TokenError, jws::is_object};
@@ -99,7 +100,7 @@ impl Rules {
             )?,
             expires_at,
             issued_at,
-            token_id: string("jti", claims.jti)?.map(String::into_boxed_str),
+            token_id: token_id(claims.jti)?,
         })
     }
 
@@ -165,6 +166,21 @@ fn bad_member(message: &str) -> TokenError {
         .collect();
     let why = format!("`switchboard.{name}` is not known; role, send, rooms, info and duplicate are");
     TokenError::Claims(why.into())
+}
+
+/// A `jti` that is too long could not be revoked.
+fn token_id(json: Option<&RawValue>) -> Result<Option<Box<str>>, TokenError> {
+    match string("jti", json)? {
+        Some(id) if id.len() > MAX_TOKEN_ID_BYTES => {
+            let why = format!(
+                "`jti` has {} bytes, at most {MAX_TOKEN_ID_BYTES} are allowed",
+                id.len()
+            );
+            Err(TokenError::Claims(why.into()))
+        }
+        Some(id) if id.is_empty() => Err(refused("`jti` is empty")),
+        id => Ok(id.map(String::into_boxed_str)),
+    }
 }
 
 /// A NumericDate may have a fraction (RFC 7519, section 2). The fraction is ignored.

@@ -1,13 +1,16 @@
 //! Verification of a token: the result is a grant or a reason. It runs the steps in order: form (`jws`), key (`key_set`,
 //! `jwks`), signature (`key`, `verified_tokens`), claims (`claims`). No claim is read before the signature is valid.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use jsonwebtoken::AlgorithmFamily;
 use switchboard_protocol::Grant;
 
 use crate::{
-    AuthConfig, AuthConfigError, Clock, TokenError,
+    AuthConfig, AuthConfigError, Clock, RevocationView, TokenError,
     claims::Rules,
     clock::system_clock,
     jwks::Jwks,
@@ -15,6 +18,7 @@ use crate::{
     key::VerifyingKey,
     key_files,
     key_set::{KeySet, Lookup},
+    revocation,
     verified_tokens::VerifiedTokens,
 };
 
@@ -29,6 +33,8 @@ struct Inner {
     rules: Rules,
     max_token_bytes: usize,
     verified: VerifiedTokens,
+    /// Without one no token is revoked.
+    revocations: OnceLock<RevocationView>,
     clock: Clock,
 }
 
@@ -76,8 +82,14 @@ impl Verifier {
             rules: config.rules(),
             max_token_bytes: config.max_token_bytes,
             verified: VerifiedTokens::default(),
+            revocations: OnceLock::new(),
             clock,
         })))
+    }
+
+    /// From now on, tokens that `view` does not call valid are refused, by all clones. Only the first call counts.
+    pub fn set_revocations(&self, view: RevocationView) {
+        let _ = self.0.revocations.set(view);
     }
 
     /// Requests the JWKS, if one is configured: the first token then does not wait. Returns whether the keys are there. A node
@@ -141,7 +153,13 @@ impl Inner {
                 self.check_public(jws, now_s)?
             }
         };
-        Ok(signed.and_then(|()| self.rules.grant(&jws.payload()?, now_s)))
+        let granted = signed.and_then(|()| self.rules.grant(&jws.payload()?, now_s));
+        Ok(granted.and_then(|grant| {
+            if let Some(view) = self.revocations.get() {
+                revocation::check(view, &grant, now_s)?;
+            }
+            Ok(grant)
+        }))
     }
 
     fn check_secrets(&self, jws: &Jws<'_>) -> Result<(), TokenError> {

@@ -44,6 +44,11 @@ impl Names {
         format!("{}:sweep", self.prefix)
     }
 
+    /// The sorted set of the revocations, and the channel on which new ones are published.
+    pub(crate) fn revocations(&self) -> String {
+        format!("{}:revoked", self.prefix)
+    }
+
     /// The pattern of all records, for SCAN.
     pub(crate) fn record_pattern(&self) -> String {
         format!("{}:{{*}}:s:*", self.prefix)
@@ -127,6 +132,7 @@ mod tests {
             ("sb:n:n1".into(), "sb:l:n1".into())
         );
         assert_eq!(names.cluster_load(), "sb:load");
+        assert_eq!(names.revocations(), "sb:revoked");
         let record = String::from_utf8(names.record(partition, peer)).unwrap();
         let queue = Names::offline_queue_of(&record).into_bytes();
         assert_eq!(queue, names.offline_queue(partition, peer));

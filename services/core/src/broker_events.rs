@@ -1,7 +1,7 @@
 //! Events of the broker go to the part that they concern. Runs on the broker's reader, so nothing here waits.
 
 use bytes::Bytes;
-use switchboard_protocol::{CloseCode, Mid, NodeMessage, PeerKey, SessionId};
+use switchboard_protocol::{CloseCode, Mid, NodeMessage, PeerKey, Revocation, SessionId};
 use switchboard_telemetry::BusDrop;
 
 use crate::{
@@ -36,6 +36,11 @@ impl BrokerEvents for Router {
                     session.probe();
                 }
             }
+            Ok(NodeMessage::Kick { key, session }) => {
+                if let Some(session) = cx.registry.attached_session(&key, session) {
+                    session.close(CloseCode::Kicked);
+                }
+            }
             Ok(NodeMessage::OfflineQueueHint { key }) => self.receiver_side().on_offline_queue_hint(&key),
             Err(error) => {
                 cx.telemetry.bus_message_dropped(BusDrop::Malformed, &error);
@@ -57,5 +62,13 @@ impl BrokerEvents for Router {
 
     fn on_located(&self, mid: Mid, to: &PeerKey, outcome: Result<Presence, BrokerError>) {
         self.sender_side().on_located(mid, to, outcome);
+    }
+
+    fn on_revoked(&self, revocations: Vec<Revocation>, now_s: u64) {
+        self.revoked(revocations, now_s);
+    }
+
+    fn on_revocations_read(&self, stored: Vec<Revocation>, now_s: u64) -> Vec<Revocation> {
+        self.revocations_read(stored, now_s)
     }
 }

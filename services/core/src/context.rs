@@ -14,6 +14,7 @@ use crate::{
     clock::Clock,
     limits::{Limits, budgets::Budgets},
     observer::{NodeEvent, Observer},
+    revocations::Revocations,
     session::registry::Registry,
 };
 
@@ -23,6 +24,7 @@ pub(crate) struct Context {
     pub(crate) budgets: Budgets,
     pub(crate) telemetry: Telemetry,
     pub(crate) registry: Registry,
+    pub(crate) revocations: Revocations,
     pub(crate) clock: Clock,
     broker: OnceLock<Arc<dyn Broker>>,
     observer: OnceLock<Arc<dyn Observer>>,
@@ -37,6 +39,7 @@ impl Context {
             limits,
             telemetry,
             registry: Registry::new(),
+            revocations: Revocations::default(),
             clock: Clock::new(),
             broker: OnceLock::new(),
             observer: OnceLock::new(),

@@ -25,6 +25,7 @@ mod observer;
 mod rebalance;
 mod receive;
 mod records;
+mod revocations;
 mod router;
 mod send;
 mod session;
@@ -32,7 +33,7 @@ mod session;
 pub use attachment::Attachment;
 pub use broker::{
     Broker, BrokerError, BrokerEvents, BusState, BusStatus, Claim, ClaimOutcome, ClusterLoad, ConflictPolicy,
-    Presence, PreviousOwner, Retention, StoreOutcome, StoredMessage,
+    EndedSession, Presence, PreviousOwner, Retention, StoreOutcome, StoredMessage,
 };
 pub use limits::{ConnectionPlace, Limits, PeerAccount};
 pub use observer::{NodeEvent, Observer};
@@ -42,6 +43,7 @@ pub use records::{
     OFFLINE_QUEUE_BYTES, OFFLINE_QUEUE_BYTES_PER_SENDER, OFFLINE_QUEUE_MESSAGES,
     OFFLINE_QUEUE_MESSAGES_PER_SENDER, RecordOwner, Records,
 };
+pub use revocations::{RevocationChange, Revocations, RevokeError};
 pub use router::Router;
 pub use send::{OutboxSlot, SendRequest, Sender};
 pub use session::{

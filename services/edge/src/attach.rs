@@ -104,6 +104,10 @@ async fn attach<T: Transport, C: Codec>(
     say(&mut transport, &mut codec, &welcome).await?;
     edge.telemetry.connect_seconds(started.elapsed());
     let client = Client::new(edge, attachment, grant, codec, acks, ice_refresh_at_s);
+    if let Some(code) = client.note_token() {
+        // Revoked between the handshake and now: the loop closes it.
+        client.session().close(code);
+    }
     let connection = Connection::new(client, early, place, gauge);
     Some(Attached {
         transport,

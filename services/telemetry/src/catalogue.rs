@@ -50,6 +50,7 @@ catalogue! {
     CLOSES_TOTAL = Kind::Counter, "switchboard_closes_total", ["code"], "Client connections that have closed, by close code.";
     SESSIONS = Kind::Gauge, "switchboard_sessions", [], "Sessions attached to a connection of the node.";
     REFUSALS_TOTAL = Kind::Counter, "switchboard_connect_refusals_total", ["reason"], "Handshakes that the node refused, by reason.";
+    REVOCATIONS = Kind::Gauge, "switchboard_revocations", [], "Revocations in force that the node knows.";
     JWKS_FAILURES_TOTAL = Kind::Counter, "switchboard_jwks_failures_total", [], "Requests to the JWKS URL that gave no keys.";
     JWKS_KEYS = Kind::Gauge, "switchboard_jwks_keys", [], "Usable keys of the last good answer of the JWKS URL.";
     HTTP_REFUSALS_TOTAL = Kind::Counter, "switchboard_http_refusals_total", ["reason"], "Requests and connections that the public port refused before it looked at a token, by reason.";

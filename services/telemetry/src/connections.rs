@@ -81,6 +81,13 @@ impl Telemetry {
             .set(i64::try_from(keys).unwrap_or(i64::MAX));
     }
 
+    /// Revocations in force that the node knows.
+    pub fn revocations(&self, count: usize) {
+        self.metrics
+            .revocations
+            .set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
     /// The public port refused a request or a connection before it looked at a token.
     pub fn http_refused(&self, reason: HttpRefusal) {
         self.metrics.http_refusals[reason.index()].inc();

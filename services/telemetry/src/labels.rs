@@ -37,6 +37,10 @@ labels! {
     RefusalReason {
         /// The token is missing or not valid.
         Token = "token",
+        /// The token was revoked.
+        Revoked = "revoked",
+        /// The node has not read the revocations yet.
+        RevocationsUnknown = "revocations-unknown",
         /// The page's origin is not allowed.
         Origin = "origin",
         /// The node has its maximum number of connections.
@@ -121,6 +125,8 @@ labels! {
         Stored = "stored",
         /// Open connections.
         Connections = "connections",
+        /// Revocations in force.
+        Revocations = "revocations",
     }
 
     /// Whose budget it is.
@@ -159,6 +165,8 @@ labels! {
         Lease = "lease",
         /// The script that exchanges connection counts between nodes.
         ClusterLoad = "cluster-load",
+        /// The reading of revocations, and the script that stores them.
+        Revocations = "revocations",
         /// PING.
         Ping = "ping",
     }

@@ -31,6 +31,7 @@ pub(crate) struct Metrics {
     pub(crate) refusals: Vec<IntCounter>,
     pub(crate) jwks_failures: IntCounter,
     pub(crate) jwks_keys: IntGauge,
+    pub(crate) revocations: IntGauge,
     pub(crate) http_refusals: Vec<IntCounter>,
     pub(crate) ops_refusals: IntCounter,
     pub(crate) ops_cut: IntCounter,
@@ -100,6 +101,7 @@ impl Metrics {
             )?,
             jwks_failures: counter(r, &c::JWKS_FAILURES_TOTAL)?,
             jwks_keys: gauge(r, &c::JWKS_KEYS)?,
+            revocations: gauge(r, &c::REVOCATIONS)?,
             http_refusals: counters(
                 r,
                 &c::HTTP_REFUSALS_TOTAL,

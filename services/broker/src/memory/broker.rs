@@ -4,17 +4,18 @@ use std::{sync::Arc, time::Instant};
 
 use futures_util::{FutureExt as _, future::BoxFuture};
 use switchboard_core::{
-    Broker, BrokerError, BrokerEvents, BusState, BusStatus, Claim, ClaimOutcome, ClusterLoad, Presence,
-    Retention, StoreOutcome, StoredMessage,
+    Broker, BrokerError, BrokerEvents, BusState, BusStatus, Claim, ClaimOutcome, ClusterLoad, EndedSession,
+    Presence, Retention, RevocationChange, StoreOutcome, StoredMessage,
 };
 use switchboard_protocol::{Mid, NodeId, NodeMessage, PeerKey, SessionId};
 use switchboard_telemetry::{Queue, Telemetry};
 use tokio_util::sync::CancellationToken;
 
-use super::bus::{Event, Hub, MemoryBus, deliver};
+use super::bus::{Event, Hub, MemoryBus, deliver, now_s};
 use crate::{
     conflict::{self, Owner},
     queue::{Sender, bounded},
+    session_end,
 };
 
 /// One node's place on a [`MemoryBus`].
@@ -39,7 +40,12 @@ impl MemoryBroker {
         let (sender, receiver) = bounded();
         let own = Arc::new(sender);
         let end = CancellationToken::new();
-        bus.hub().nodes.insert(node.clone(), Arc::clone(&own));
+        let mut hub = bus.hub();
+        hub.nodes.insert(node.clone(), Arc::clone(&own));
+        let revocations = hub.revocations.values().cloned().collect();
+        drop(hub);
+        // The bus keeps them as long as any node, so it lacks none.
+        let _ = events.on_revocations_read(revocations, now_s());
         // Owner: `end`, which `shutdown` cancels.
         tokio::spawn(deliver(receiver, events, end.clone()));
         Arc::new(Self {
@@ -170,6 +176,45 @@ impl Broker for MemoryBroker {
             Some(queue) => self.push(queue, Event::NodeMessage(message.into())),
             None => Ok(()),
         }
+    }
+
+    fn end_session<'a>(
+        &'a self,
+        key: &'a PeerKey,
+    ) -> BoxFuture<'a, Result<Option<EndedSession>, BrokerError>> {
+        let read_owner = || std::future::ready(Ok(self.owner(key))).boxed();
+        let ask = |owner: &Owner, session| {
+            // It is asked again.
+            let _ = self.send_to_node(&owner.node, session_end::request(key, session));
+        };
+        let remove = |owner: Owner, session| {
+            // Nodes of one process do not die one by one.
+            if !owner.is_attached {
+                let mut hub = self.bus.hub();
+                hub.records
+                    .detach(key, &owner.node, session, 0, None, Instant::now());
+            }
+            std::future::ready(Ok(!owner.is_attached)).boxed()
+        };
+        Box::pin(session_end::end(read_owner, ask, remove))
+    }
+
+    fn revoke<'a>(&'a self, change: &'a RevocationChange) -> BoxFuture<'a, Result<(), BrokerError>> {
+        let RevocationChange { revocation, replaces } = change;
+        let mut hub = self.bus.hub();
+        hub.revocations
+            .retain(|_, revocation| now_s() < revocation.until_s);
+        if let Some(replaced) = replaces {
+            hub.revocations.remove(&replaced.text());
+        }
+        hub.revocations.insert(revocation.text(), revocation.clone());
+        let heard = hub
+            .nodes
+            .values()
+            .map(|node| self.push(node, Event::Revoked(revocation.clone())));
+        // A node that does not hear of it would take its tokens: the caller must repeat it.
+        let heard: Result<(), BrokerError> = heard.collect();
+        Box::pin(std::future::ready(heard))
     }
 
     fn cluster_load(&self, own: Option<usize>) -> Option<ClusterLoad> {

@@ -1,13 +1,16 @@
 //! The bus itself: the shared records and the queue of events of each node. Events are lost only if they do not fit
 //! a node's bounded queue.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use bytes::Bytes;
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 use switchboard_core::{BrokerEvents, Presence, Records, StoreOutcome};
-use switchboard_protocol::{Mid, NodeId, PeerKey, SessionId};
+use switchboard_protocol::{Mid, NodeId, PeerKey, Revocation, SessionId};
 use tokio_util::sync::CancellationToken;
 
 use crate::queue::{Receiver, Sender, Weighed};
@@ -24,6 +27,8 @@ pub struct MemoryBus(Arc<Mutex<Hub>>);
 pub(super) struct Hub {
     pub(super) records: Records,
     pub(super) nodes: HashMap<NodeId, Arc<Sender<Event>>>,
+    /// Revocations by their texts; bounded by those who revoke.
+    pub(super) revocations: HashMap<String, Revocation>,
     /// Connections of the nodes that take clients.
     pub(super) load: HashMap<NodeId, usize>,
 }
@@ -33,6 +38,7 @@ pub(super) struct Hub {
 pub(super) enum Event {
     Message(PeerKey, Bytes),
     NodeMessage(Bytes),
+    Revoked(Revocation),
     Published(Mid, PeerKey, u64),
     Located(Mid, PeerKey, Presence),
     Stored(Mid, PeerKey, StoreOutcome),
@@ -51,9 +57,15 @@ impl Weighed for Event {
         match self {
             Self::Message(_, bytes) | Self::NodeMessage(bytes) => bytes.len(),
             Self::OfflineQueue(_, _, messages) => messages.iter().map(Bytes::len).sum(),
-            Self::Published(..) | Self::Located(..) | Self::Stored(..) => 0,
+            Self::Revoked(_) | Self::Published(..) | Self::Located(..) | Self::Stored(..) => 0,
         }
     }
+}
+
+/// Seconds since the Unix epoch.
+pub(super) fn now_s() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
 }
 
 /// Hands a node its events until `end`, from a task of its own: the caller of `publish` may hold locks.
@@ -72,6 +84,7 @@ pub(super) async fn deliver(
             match event {
                 Event::Message(to, envelope) => events.on_message(to.as_str(), envelope),
                 Event::NodeMessage(message) => events.on_node_message(message),
+                Event::Revoked(revocation) => events.on_revoked(vec![revocation], now_s()),
                 Event::Published(mid, to, receivers) => events.on_published(mid, &to, Ok(receivers)),
                 Event::Located(mid, to, presence) => events.on_located(mid, &to, Ok(presence)),
                 Event::Stored(mid, to, outcome) => events.on_stored(mid, &to, Ok(outcome)),

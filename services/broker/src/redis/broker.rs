@@ -4,7 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::{BoxFuture, join_all};
 use switchboard_core::{
-    Broker, BrokerError, BrokerEvents, BusStatus, Claim, ClaimOutcome, ClusterLoad, Retention, StoredMessage,
+    Broker, BrokerError, BrokerEvents, BusStatus, Claim, ClaimOutcome, ClusterLoad, EndedSession, Retention,
+    RevocationChange, StoredMessage,
 };
 use switchboard_protocol::{Mid, NodeId, PeerKey, SessionId};
 use switchboard_telemetry::Telemetry;
@@ -18,6 +19,7 @@ use super::{
     command::{Command, script_call::ScriptCall},
     config::{RedisConfig, RedisConfigError},
     node_run::NodeRun,
+    revocations, session_end,
     shard::{shutdown, starter::Starter, state::Shard},
     status,
     topology::{self, Topology},
@@ -57,6 +59,10 @@ impl RedisBroker {
         };
         let topology = topology::open(config, &starter)?;
         let load = Arc::new(LoadExchange::default());
+        starter.spawn(revocations::run(
+            Arc::clone(topology.shard_of_nodes()),
+            Arc::clone(&starter.events),
+        ));
         starter.spawn(cluster_load::run(
             Arc::clone(&load),
             Arc::clone(topology.shard_of_nodes()),
@@ -163,6 +169,17 @@ impl Broker for RedisBroker {
             node: node.clone(),
             message,
         })
+    }
+
+    fn end_session<'a>(
+        &'a self,
+        key: &'a PeerKey,
+    ) -> BoxFuture<'a, Result<Option<EndedSession>, BrokerError>> {
+        Box::pin(session_end::end(self.shard_of(key), key))
+    }
+
+    fn revoke<'a>(&'a self, change: &'a RevocationChange) -> BoxFuture<'a, Result<(), BrokerError>> {
+        Box::pin(revocations::revoke(self.topology.shard_of_nodes(), change))
     }
 
     fn cluster_load(&self, own: Option<usize>) -> Option<ClusterLoad> {

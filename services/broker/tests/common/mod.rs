@@ -14,7 +14,9 @@ use switchboard_core::{
 };
 pub(crate) use switchboard_harness::PATIENCE;
 use switchboard_harness::{RedisOptions, RedisServer, find_program, or_skip, wait_until};
-use switchboard_protocol::{MessageId, Mid, NodeId, NodeMessage, PeerKey, ResumeToken, SessionId};
+use switchboard_protocol::{
+    MessageId, Mid, NodeId, NodeMessage, PeerKey, ResumeToken, Revocation, SessionId,
+};
 use switchboard_telemetry::Telemetry;
 
 /// Makes of each function one test per bus: the memory bus, and every topology of Redis. One line each.
@@ -50,6 +52,8 @@ pub(crate) struct Seen {
     pub(crate) located: Mutex<Vec<(Mid, Result<Presence, BrokerError>)>>,
     pub(crate) stored: Mutex<Vec<(Mid, Result<StoreOutcome, BrokerError>)>>,
     pub(crate) offline_queues: Mutex<Vec<Vec<Bytes>>>,
+    pub(crate) revocations: Mutex<Vec<Revocation>>,
+    pub(crate) revocations_read: Mutex<usize>,
 }
 
 impl BrokerEvents for Seen {
@@ -63,6 +67,26 @@ impl BrokerEvents for Seen {
 
     fn on_published(&self, mid: Mid, _: &PeerKey, outcome: Result<u64, BrokerError>) {
         self.published.lock().push((mid, outcome));
+    }
+
+    fn on_revoked(&self, revocations: Vec<Revocation>, _: u64) {
+        self.revocations.lock().extend(revocations);
+    }
+
+    fn on_revocations_read(&self, stored: Vec<Revocation>, _: u64) -> Vec<Revocation> {
+        *self.revocations_read.lock() += 1;
+        let mut known = self.revocations.lock();
+        let lacking = known
+            .iter()
+            .filter(|own| !stored.contains(own))
+            .cloned()
+            .collect();
+        for revocation in stored {
+            if !known.contains(&revocation) {
+                known.push(revocation);
+            }
+        }
+        lacking
     }
 
     fn on_located(&self, mid: Mid, _: &PeerKey, outcome: Result<Presence, BrokerError>) {
@@ -182,6 +206,7 @@ impl Node {
                 NodeMessage::Acks(_)
                 | NodeMessage::DetachRequest { .. }
                 | NodeMessage::Probe { .. }
+                | NodeMessage::Kick { .. }
                 | NodeMessage::OfflineQueueHint { .. } => None,
             })
             .collect()

@@ -5,15 +5,16 @@
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use switchboard_protocol::{Mid, NodeId, PeerKey, SessionId};
+use switchboard_protocol::{Mid, NodeId, PeerKey, Revocation, SessionId};
 
 use super::{
-    claim::{Claim, ClaimOutcome, Retention},
+    claim::{Claim, ClaimOutcome, EndedSession, Retention},
     error::BrokerError,
     load::ClusterLoad,
     status::{BusStatus, Presence},
     stored_message::{StoreOutcome, StoredMessage},
 };
+use crate::revocations::RevocationChange;
 
 /// Joins the nodes of a cluster: a channel for each peer, a channel for each node, a record of each peer's owner.
 pub trait Broker: Send + Sync + 'static {
@@ -69,6 +70,23 @@ pub trait Broker: Send + Sync + 'static {
     /// As [`Broker::publish`].
     fn send_to_node(&self, node: &NodeId, message: Vec<u8>) -> Result<(), BrokerError>;
 
+    /// Ends the session of `key` on whichever node: its node is asked to close it with 4403, and the record is removed.
+    /// Completes once the record is gone or has another session. `None`: there was no session.
+    ///
+    /// # Errors
+    /// [`BrokerError`] when that is not known, or its node did not act within 2 s.
+    fn end_session<'a>(
+        &'a self,
+        key: &'a PeerKey,
+    ) -> BoxFuture<'a, Result<Option<EndedSession>, BrokerError>>;
+
+    /// Stores a revocation until its end and gives it to every node by [`BrokerEvents::on_revoked`]. Completes when it is
+    /// stored.
+    ///
+    /// # Errors
+    /// [`BrokerError`] when that is not known.
+    fn revoke<'a>(&'a self, change: &'a RevocationChange) -> BoxFuture<'a, Result<(), BrokerError>>;
+
     /// Publishes how many connections this node has, or that it takes none (`None`) and must not be counted.
     /// Returns the counts of the cluster, seconds old; `None` while no recent ones are known.
     fn cluster_load(&self, own: Option<usize>) -> Option<ClusterLoad>;
@@ -105,4 +123,11 @@ pub trait BrokerEvents: Send + Sync + 'static {
 
     /// The answer to [`Broker::locate`].
     fn on_located(&self, mid: Mid, to: &PeerKey, outcome: Result<Presence, BrokerError>);
+
+    /// A node has revoked tokens. `now_s`: seconds since the Unix epoch.
+    fn on_revoked(&self, revocations: Vec<Revocation>, now_s: u64);
+
+    /// All revocations were read: at the start, and whenever some may have been missed or lost. Returns those that are in
+    /// force here and are not among them; the backend stores them.
+    fn on_revocations_read(&self, stored: Vec<Revocation>, now_s: u64) -> Vec<Revocation>;
 }

@@ -8,7 +8,7 @@ pub(crate) mod load;
 pub(crate) mod status;
 pub(crate) mod stored_message;
 
-pub use claim::{Claim, ClaimOutcome, ConflictPolicy, PreviousOwner, Retention};
+pub use claim::{Claim, ClaimOutcome, ConflictPolicy, EndedSession, PreviousOwner, Retention};
 pub use error::BrokerError;
 pub use interface::{Broker, BrokerEvents};
 pub use load::ClusterLoad;

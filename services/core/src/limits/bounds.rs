@@ -35,6 +35,8 @@ pub struct Limits {
     pub connections_per_peer: usize,
     /// Open connections of one tenant on this node; 0: no bound.
     pub connections_per_tenant: usize,
+    /// Revocations of one tenant that may be in force at the same time.
+    pub revocations_per_tenant: usize,
     /// Senders whose order one receiver keeps track of.
     pub senders_per_receiver: usize,
     /// Commands a second that one peer may send in the long run, over all its sessions on this node.
@@ -78,6 +80,7 @@ impl Default for Limits {
             node_stored_bytes: 64 * MIB,
             connections_per_peer: 8,
             connections_per_tenant: 0,
+            revocations_per_tenant: 10_000,
             senders_per_receiver: 4096,
             messages_per_second: 1000,
             message_burst: 4000,

@@ -18,8 +18,9 @@ use switchboard_telemetry::Telemetry;
 
 use crate::{
     AttachRequest, Attachment, Broker, BrokerError, BrokerEvents as _, BusState, BusStatus, Claim,
-    ClaimOutcome, ClusterLoad, Limits, Outgoing, PeerAccount, Presence, PreviousOwner, Retention, Router,
-    SendRequest, Session, StoreOutcome, StoredMessage, limits::budgets::Budgets,
+    ClaimOutcome, ClusterLoad, EndedSession, Limits, Outgoing, PeerAccount, Presence, PreviousOwner,
+    Retention, RevocationChange, Router, SendRequest, Session, StoreOutcome, StoredMessage,
+    limits::budgets::Budgets,
 };
 
 /// What a node asked of the bus.
@@ -34,6 +35,8 @@ pub(super) enum Asked {
     RemoveStored(usize, usize),
     Detach(Option<Retention>),
     Touch(SessionId),
+    EndSession,
+    Revoke(RevocationChange),
 }
 
 /// A bus that does nothing by itself.
@@ -46,6 +49,8 @@ pub(super) struct ManualBroker {
     pub(super) attach_error: Mutex<Option<BrokerError>>,
     /// The claims so far.
     pub(super) claims: Mutex<Vec<Claim>>,
+    /// What the next end of a session finds.
+    pub(super) ended_session: Mutex<Option<EndedSession>>,
     pub(super) is_down: Mutex<bool>,
     /// The next attach completes only when it is polled a second time.
     pub(super) is_slow: Mutex<bool>,
@@ -119,6 +124,13 @@ impl Broker for ManualBroker {
             confirmed: 0,
             detail: String::new(),
         }
+    }
+    fn end_session<'a>(&'a self, _: &'a PeerKey) -> BoxFuture<'a, Result<Option<EndedSession>, BrokerError>> {
+        let ended = self.ended_session.lock().take();
+        std::future::ready(self.ask(Asked::EndSession).map(|()| ended)).boxed()
+    }
+    fn revoke<'a>(&'a self, change: &'a RevocationChange) -> BoxFuture<'a, Result<(), BrokerError>> {
+        std::future::ready(self.ask(Asked::Revoke(change.clone()))).boxed()
     }
     fn shutdown(&self) -> BoxFuture<'_, ()> {
         std::future::ready(()).boxed()
@@ -223,7 +235,12 @@ impl Node {
                 self.router
                     .on_stored(message.mid, &message.to, Ok(StoreOutcome::Offline));
             }
-            Asked::RemoveStored(..) | Asked::Detach(_) | Asked::ReadOfflineQueue | Asked::Touch(_) => {}
+            Asked::RemoveStored(..)
+            | Asked::Detach(_)
+            | Asked::ReadOfflineQueue
+            | Asked::Touch(_)
+            | Asked::EndSession
+            | Asked::Revoke(_) => {}
         }
     }
 

@@ -19,6 +19,7 @@ mod rebalance;
 mod records;
 mod registry;
 mod retries;
+mod revocations;
 mod schedule;
 mod send_queue;
 mod senders;

@@ -167,9 +167,11 @@ fn no_token() -> Refusal {
 }
 
 fn bad_token(error: &TokenError) -> Refusal {
-    let reason = match error.http_status() {
-        403 => RefusalReason::NotAllowed,
-        503 => RefusalReason::Keys,
+    let reason = match error {
+        TokenError::Revoked => RefusalReason::Revoked,
+        TokenError::RevocationsUnknown => RefusalReason::RevocationsUnknown,
+        TokenError::Claims(_) => RefusalReason::NotAllowed,
+        TokenError::KeysUnavailable { .. } => RefusalReason::Keys,
         _ => RefusalReason::Token,
     };
     Refusal::new(reason, Problem::from(error))

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use switchboard_core::{
     Attachment, CommandEffect, CommandGate, Limits, Outgoing, Router, SendRequest, Session,
 };
-use switchboard_protocol::{CloseCode, Event, Grant, MessageHead, codec::Codec};
+use switchboard_protocol::{CloseCode, Event, Grant, MessageHead, RevocationStatus, codec::Codec};
 use switchboard_telemetry::Queue;
 
 use super::{
@@ -57,7 +57,7 @@ impl<C: Codec> Client<C> {
         }
     }
 
-    pub(super) fn session(&self) -> &Session {
+    pub(crate) fn session(&self) -> &Session {
         self.attachment.session()
     }
 
@@ -230,6 +230,15 @@ impl<C: Codec> Client<C> {
         self.renewal.is_running()
     }
 
+    /// Notes the token in force; the code to close with if it was revoked since it was verified.
+    pub(crate) fn note_token(&self) -> Option<CloseCode> {
+        let (session, now_s) = (self.attachment.session(), unix_now().as_secs());
+        match self.router().note_token(session, self.gate.grant(), now_s) {
+            RevocationStatus::Valid => None,
+            RevocationStatus::Revoked | RevocationStatus::Unknown => Some(CloseCode::TokenEnded),
+        }
+    }
+
     /// Applies a renewal that has ended; ready when there was one, because the token's end may have moved.
     pub(super) fn poll_renewal(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let (id, outcome) = ready!(self.renewal.poll(cx));
@@ -237,7 +246,11 @@ impl<C: Codec> Client<C> {
             Ok(grant) => self.gate.renewed(grant, id),
             Err(reason) => CommandGate::not_renewed(id, reason),
         };
-        self.attachment.session().push_event(answer);
+        let session = self.attachment.session();
+        session.push_event(answer);
+        if let Some(code) = self.note_token() {
+            session.close(code);
+        }
         Poll::Ready(())
     }
 }

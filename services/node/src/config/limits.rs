@@ -49,6 +49,8 @@ section! {
         node_stored_bytes: usize = 67_108_864,
         /// Open connections of one peer, with those in their handshake; 0: no bound.
         connections_per_peer: usize = 8,
+        /// Revocations of one tenant that may be in force at the same time.
+        revocations_per_tenant: usize = 10_000,
         /// Open connections of one tenant on this node; 0: no bound.
         connections_per_tenant: usize = 0,
     }
@@ -75,6 +77,12 @@ impl LimitsSection {
         in_range("limits.send_queue_messages", self.send_queue_messages, 1, 1 << 20)?;
         in_range("limits.send_queue_bytes", self.send_queue_bytes, 1024, 1 << 30)?;
         in_range("limits.pending_messages", self.pending_messages, 1, 1 << 20)?;
+        in_range(
+            "limits.revocations_per_tenant",
+            self.revocations_per_tenant,
+            1,
+            200_000,
+        )?;
         in_range("limits.pending_bytes", self.pending_bytes, 1024, 1 << 30)?;
         Ok(Limits {
             message_bytes: self.message_bytes,
@@ -92,6 +100,7 @@ impl LimitsSection {
             peer_stored_bytes: self.peer_stored_bytes,
             tenant_stored_bytes: self.tenant_stored_bytes,
             node_stored_bytes: self.node_stored_bytes,
+            revocations_per_tenant: self.revocations_per_tenant,
             connections_per_peer: self.connections_per_peer,
             connections_per_tenant: self.connections_per_tenant,
             ..Limits::default()

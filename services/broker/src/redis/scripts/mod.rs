@@ -55,6 +55,10 @@ scripts! {
     EndLease = "end_lease.lua";
     /// Ends a record whose owner is dead.
     Orphan = "orphan.lua";
+    /// Ends a session that the backend removes.
+    EndSession = "end_session.lua";
+    /// Stores revocations.
+    Revoke = "revoke.lua";
     /// Exchanges the nodes' numbers of connections.
     ExchangeLoad = "exchange_load.lua";
 }

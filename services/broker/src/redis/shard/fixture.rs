@@ -6,7 +6,9 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 use parking_lot::Mutex;
 use switchboard_core::{BrokerError, BrokerEvents, Presence, StoreOutcome, StoredMessage};
-use switchboard_protocol::{MessageId, Mid, NodeId, NodeMessage, PeerKey, ResumeToken, SessionId};
+use switchboard_protocol::{
+    MessageId, Mid, NodeId, NodeMessage, PeerKey, ResumeToken, Revocation, SessionId,
+};
 use switchboard_telemetry::Telemetry;
 use tokio_util::sync::CancellationToken;
 
@@ -40,6 +42,12 @@ impl Events {
 }
 
 impl BrokerEvents for Events {
+    fn on_revoked(&self, _: Vec<Revocation>, _: u64) {}
+
+    fn on_revocations_read(&self, _: Vec<Revocation>, _: u64) -> Vec<Revocation> {
+        Vec::new()
+    }
+
     fn on_message(&self, to: &str, _: Bytes) {
         panic!("no message is expected for {to}");
     }

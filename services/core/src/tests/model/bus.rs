@@ -15,8 +15,8 @@ use switchboard_protocol::{Mid, NodeId, NodeMessage, PeerKey, SessionId};
 
 use super::mutant::Mutant;
 use crate::{
-    Broker, BrokerError, BrokerEvents as _, BusState, BusStatus, Claim, ClaimOutcome, ClusterLoad, Records,
-    Retention, Router, StoreOutcome, StoredMessage,
+    Broker, BrokerError, BrokerEvents as _, BusState, BusStatus, Claim, ClaimOutcome, ClusterLoad,
+    EndedSession, Records, Retention, RevocationChange, Router, StoreOutcome, StoredMessage,
 };
 
 /// How long the lease of a crashed node lasts.
@@ -293,6 +293,14 @@ impl Broker for Link {
             confirmed: 0,
             detail: String::new(),
         }
+    }
+
+    fn end_session<'a>(&'a self, _: &'a PeerKey) -> BoxFuture<'a, Result<Option<EndedSession>, BrokerError>> {
+        Box::pin(std::future::ready(Err(BrokerError::Unavailable)))
+    }
+
+    fn revoke<'a>(&'a self, _: &'a RevocationChange) -> BoxFuture<'a, Result<(), BrokerError>> {
+        Box::pin(std::future::ready(Err(BrokerError::Unavailable)))
     }
 
     fn shutdown(&self) -> BoxFuture<'_, ()> {
