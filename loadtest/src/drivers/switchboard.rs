@@ -246,7 +246,7 @@ fn session_event(event: SessionEvent) -> Option<LinkEvent> {
         SessionEvent::Queued { .. } => return None,
         SessionEvent::Outcome { id, report } => {
             let outcome = match report.outcome {
-                SendOutcome::Delivered => Outcome::Delivered,
+                SendOutcome::Delivered | SendOutcome::Published => Outcome::Delivered,
                 SendOutcome::Error(code) => Outcome::Failed(code.to_string()),
             };
             LinkEvent::Outcome { id, outcome }

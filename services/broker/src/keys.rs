@@ -84,6 +84,11 @@ impl Names {
         format!("{}:l:{node}", self.prefix)
     }
 
+    /// The names of an event stream, which share a hash tag. No stream has a brace in its name.
+    pub(crate) fn event_stream(&self, stream: &str) -> EventStreamNames {
+        EventStreamNames(format!("{}:{{e:{stream}}}", self.prefix))
+    }
+
     /// The `tenant/peer` in the name of a peer's channel; `None` for any other name.
     pub(crate) fn peer_of_channel<'a>(&self, channel: &'a [u8]) -> Option<&'a str> {
         let rest = std::str::from_utf8(channel).ok()?.strip_prefix(&self.prefix)?;
@@ -103,6 +108,37 @@ impl Names {
         out.extend_from_slice(partition.tag().as_bytes());
         out.extend_from_slice(kind);
         out.extend_from_slice(peer.as_bytes());
+    }
+}
+
+/// The names of one event stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct EventStreamNames(String);
+
+impl EventStreamNames {
+    /// The stream of a partition.
+    pub(crate) fn partition(&self, partition: usize) -> String {
+        format!("{}:{partition}", self.0)
+    }
+
+    /// The lease of a partition.
+    pub(crate) fn lease(&self, partition: usize) -> String {
+        format!("{}:{partition}:l", self.0)
+    }
+
+    /// The nodes that read it, with the ends of their leases.
+    pub(crate) fn readers(&self) -> String {
+        format!("{}:readers", self.0)
+    }
+
+    /// The events that were given up.
+    pub(crate) fn dead(&self) -> String {
+        format!("{}:dead", self.0)
+    }
+
+    /// The note that an event of `key` was appended a moment ago.
+    pub(crate) fn recent(&self, key: &str) -> String {
+        format!("{}:recent:{key}", self.0)
     }
 }
 

@@ -6,8 +6,8 @@ use std::{collections::VecDeque, time::Duration};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::value::RawValue;
 use switchboard_protocol::{
-    CloseCode, Event, MessageKind, ReceiptStatus, Secret, ServerFrame, ServerMessage, Welcome, decode_event,
-    encode_send,
+    CloseCode, Command, Event, MessageKind, ReceiptStatus, Secret, SendCommand, SendTarget, ServerFrame,
+    ServerMessage, Welcome, decode_event, encode_command,
 };
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes, protocol::CloseFrame};
@@ -114,7 +114,22 @@ impl Client {
         id: Option<u64>,
         payload: &RawValue,
     ) -> Result<(), ClientError> {
-        self.send_text(encode_send(kind, to, id, payload)).await
+        let send = SendCommand {
+            kind,
+            to: SendTarget::Peer(to.into()),
+            payload,
+            id,
+            hold_ms: None,
+        };
+        self.command(&Command::Send(send)).await
+    }
+
+    /// Sends any command.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub async fn command(&mut self, command: &Command<'_>) -> Result<(), ClientError> {
+        self.send_text(encode_command(command)).await
     }
 
     /// Sends a text frame unchanged.
@@ -155,10 +170,11 @@ impl Client {
     /// As [`Client::send_and_confirm`].
     pub async fn outcome_of(&mut self, id: u64, within: Duration) -> Result<SendReport, ClientError> {
         self.expect(within, |frame| match frame {
-            ServerFrame::Event(Event::Receipt {
-                id: of,
-                status: ReceiptStatus::Delivered,
-            }) if *of == id => Some(SendReport::delivered()),
+            ServerFrame::Event(Event::Receipt { id: of, status }) if *of == id => match status {
+                ReceiptStatus::Queued => None,
+                ReceiptStatus::Delivered => Some(SendReport::delivered()),
+                ReceiptStatus::Published => Some(SendReport::published()),
+            },
             ServerFrame::Event(Event::Error {
                 id: Some(of),
                 code,
@@ -188,11 +204,11 @@ impl Client {
     /// As [`Client::send_and_confirm`].
     pub async fn renew(&mut self, token: &Secret, within: Duration) -> Result<Event, ClientError> {
         let id = self.next_id();
-        let command = serde_json::json!({ "type": "renew", "id": id, "token": token.expose() });
-        self.send_text(command.to_string()).await?;
+        let (token, id) = (token.expose().into(), Some(id));
+        self.command(&Command::Renew { token, id }).await?;
         self.expect(within, |frame| match frame {
             ServerFrame::Event(event @ (Event::Renewed { id: of, .. } | Event::Error { id: of, .. })) => {
-                (*of == Some(id)).then(|| event.clone())
+                (*of == id).then(|| event.clone())
             }
             ServerFrame::Event(_) | ServerFrame::Message(_) => None,
         })

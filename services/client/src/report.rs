@@ -7,7 +7,7 @@ use switchboard_protocol::{ErrorCode, SendOutcome};
 pub struct SendReport {
     /// The outcome.
     pub outcome: SendOutcome,
-    /// The reason for people; empty for a delivered send.
+    /// The reason for people; empty for a delivered or published send.
     pub message: String,
 }
 
@@ -17,6 +17,15 @@ impl SendReport {
     pub const fn delivered() -> Self {
         Self {
             outcome: SendOutcome::Delivered,
+            message: String::new(),
+        }
+    }
+
+    /// The message is on its way to the members of the room.
+    #[must_use]
+    pub const fn published() -> Self {
+        Self {
+            outcome: SendOutcome::Published,
             message: String::new(),
         }
     }

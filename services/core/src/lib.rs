@@ -32,6 +32,10 @@ mod session;
 
 pub use attachment::Attachment;
 pub use broker::{
+    Append, Backlog, DeadEvent, EventStreams, Held, Page, ReadFrom, STREAM_PARTITIONS, StreamBounds,
+    StreamEntry, StreamEvent,
+};
+pub use broker::{
     Broker, BrokerError, BrokerEvents, BusState, BusStatus, Claim, ClaimOutcome, ClusterLoad, ConflictPolicy,
     EndedSession, Presence, PreviousOwner, Retention, StoreOutcome, StoredMessage,
 };

@@ -10,8 +10,38 @@ use crate::{error::ErrorCode, kind::MessageKind};
 /// One command of a client.
 #[derive(Debug)]
 pub enum Command<'a> {
-    /// `offer`, `answer`, `candidate`, `bye` or `message` to a peer.
+    /// `offer`, `answer`, `candidate`, `bye` or `message` to a peer or a room.
     Send(SendCommand<'a>),
+    /// `join`: become a member of a room.
+    Join(JoinCommand<'a>),
+    /// `leave`: stop being a member of a room.
+    Leave {
+        /// The room's name, not yet checked.
+        room: Cow<'a, str>,
+        /// Echoed in the answer.
+        id: Option<u64>,
+    },
+    /// `lookup`: request the presence of peers, once.
+    Lookup {
+        /// At most [`crate::MAX_PEERS_PER_COMMAND`] peer IDs, not yet checked.
+        peers: Vec<Cow<'a, str>>,
+        /// Echoed in the answer.
+        id: Option<u64>,
+    },
+    /// `watch`: request the presence of peers, now and at each change.
+    Watch {
+        /// At most [`crate::MAX_PEERS_PER_COMMAND`] peer IDs, not yet checked.
+        peers: Vec<Cow<'a, str>>,
+        /// Echoed in the answer.
+        id: Option<u64>,
+    },
+    /// `unwatch`: the end of a `watch`.
+    Unwatch {
+        /// At most [`crate::MAX_PEERS_PER_COMMAND`] peer IDs, not yet checked.
+        peers: Vec<Cow<'a, str>>,
+        /// Echoed in the answer.
+        id: Option<u64>,
+    },
     /// `ice`: request ICE servers with fresh credentials.
     Ice {
         /// Echoed in the answer.
@@ -38,17 +68,58 @@ pub enum Command<'a> {
     },
 }
 
-/// A message for another peer.
+/// A message for another peer, or for the members of a room.
 #[derive(Debug)]
 pub struct SendCommand<'a> {
     /// The kind of message.
     pub kind: MessageKind,
-    /// The receiver's peer ID, not yet checked.
-    pub to: Cow<'a, str>,
+    /// Who gets it.
+    pub to: SendTarget<'a>,
     /// Any JSON value, as the bytes in the frame.
     pub payload: &'a RawValue,
     /// With an id the send ends in an outcome. Without one it is fire and forget.
     pub id: Option<u64>,
+    /// How long the message may wait for a peer that is offline, in milliseconds. `None`: not at all.
+    pub hold_ms: Option<u64>,
+}
+
+/// Who gets a message. The name is not yet checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SendTarget<'a> {
+    /// The peer with this ID.
+    Peer(Cow<'a, str>),
+    /// All other members of this room.
+    Room(Cow<'a, str>),
+}
+
+/// A request to become a member of a room.
+#[derive(Debug)]
+pub struct JoinCommand<'a> {
+    /// The room's name, not yet checked.
+    pub room: Cow<'a, str>,
+    /// What the client shows of itself: a JSON object of at most [`crate::MAX_INFO_BYTES`].
+    pub info: Option<&'a RawValue>,
+    /// Echoed in the answer.
+    pub id: Option<u64>,
+}
+
+impl Command<'_> {
+    /// The `id` that the answer echoes. An `ack` has no answer.
+    #[must_use]
+    pub const fn id(&self) -> Option<u64> {
+        match self {
+            Self::Send(send) => send.id,
+            Self::Join(join) => join.id,
+            Self::Leave { id, .. }
+            | Self::Lookup { id, .. }
+            | Self::Watch { id, .. }
+            | Self::Unwatch { id, .. }
+            | Self::Ice { id }
+            | Self::Renew { id, .. }
+            | Self::Ping { id } => *id,
+            Self::Ack { .. } => None,
+        }
+    }
 }
 
 /// Why a frame is not a valid command. Its sender gets this as the answer.

@@ -4,11 +4,14 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ErrorCode, NodeId, PeerId, Secret, TenantId};
+use crate::{
+    ErrorCode, Joined, LeaveReason, NodeId, PeerId, PeerJoined, PeerPresence, RoomId, Secret, TenantId,
+};
 
-/// One event of a node.
+/// One event of a node. A client reads it with [`crate::decode_event`]: the derived reader does not know the events that
+/// keep a JSON text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "lowercase")]
+#[serde(tag = "type", rename_all = "kebab-case")]
 pub enum Event {
     /// The first frame of a connection: the session is attached and receives messages.
     Welcome(Box<Welcome>),
@@ -16,7 +19,7 @@ pub enum Event {
     Receipt {
         /// The send's `id`.
         id: u64,
-        /// `delivered` is final, `queued` is not.
+        /// `delivered` and `published` are final, `queued` is not.
         status: ReceiptStatus,
     },
     /// A command failed; final for its `id`.
@@ -31,6 +34,49 @@ pub enum Event {
         /// Milliseconds to wait before trying again.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_after_ms: Option<u64>,
+    },
+    /// The answer to `join`. It also comes unasked after a resume, and when a client must replace its roster.
+    #[serde(skip_deserializing)]
+    Joined(Box<Joined>),
+    /// The answer to `leave`. It also comes unasked, with a reason, when the node ended the membership.
+    Left {
+        /// The command's `id`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<u64>,
+        /// The room.
+        room: RoomId,
+        /// Why the node ended the membership; `None` in an answer.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<LeaveReason>,
+    },
+    /// Another peer joined a room of this client.
+    #[serde(skip_deserializing)]
+    PeerJoined(PeerJoined),
+    /// Another peer left a room of this client.
+    PeerLeft {
+        /// The room.
+        room: RoomId,
+        /// The version of the roster without the peer.
+        version: u64,
+        /// The peer.
+        peer: PeerId,
+        /// Why.
+        reason: LeaveReason,
+    },
+    /// The number of members of a large room changed. It comes at most once a second.
+    RoomCount {
+        /// The room.
+        room: RoomId,
+        /// The number of members.
+        count: u64,
+    },
+    /// The answer to `lookup`, `watch` and `unwatch`. For a watched peer it also comes unasked at each change.
+    Presence {
+        /// The command's `id`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<u64>,
+        /// The peers and their states.
+        peers: Vec<PeerPresence>,
     },
     /// The answer to `ice`. It also comes unasked, without an `id`, before the credentials end.
     Ice {
@@ -80,6 +126,8 @@ pub enum ReceiptStatus {
     Queued,
     /// The receiver has it. Final.
     Delivered,
+    /// The message is on its way to the members of the room. Final.
+    Published,
 }
 
 /// Why a node asks its clients to move.
@@ -186,8 +234,14 @@ impl Event {
                 Cow::Borrowed(_) => 0,
             },
             Self::Ice { ice_servers, .. } => ice_servers.iter().map(IceServer::held_bytes).sum(),
+            Self::Joined(joined) => joined.held_bytes(),
+            Self::Presence { peers, .. } => size_of_val(peers.as_slice()),
             Self::Welcome(_)
             | Self::Receipt { .. }
+            | Self::Left { .. }
+            | Self::PeerJoined(_)
+            | Self::PeerLeft { .. }
+            | Self::RoomCount { .. }
             | Self::Expiring { .. }
             | Self::Renewed { .. }
             | Self::Goaway { .. }

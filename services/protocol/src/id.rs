@@ -1,4 +1,4 @@
-//! Names that clients and operators choose: tenant, peer and node. A value of these types is always valid, because its
+//! Names that clients and operators choose: tenant, peer, room and node. A value of these types is always valid, because its
 //! constructor checks it. Not here: session and message ids, which nodes create (`mid`).
 
 use std::{borrow::Borrow, fmt, sync::Arc};
@@ -100,6 +100,10 @@ name_type! {
     PeerId
 }
 name_type! {
+    /// A room's name within its tenant.
+    RoomId
+}
+name_type! {
     /// A tenant's name. Peers of different tenants cannot see or reach each other.
     TenantId
 }
@@ -114,30 +118,98 @@ impl Default for TenantId {
     }
 }
 
-/// A peer's full address, stored as one string `tenant/peer`.
-///
-/// Names cannot contain `/`, so the split is unambiguous. All tables that are keyed by peers share one allocation.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct PeerKey(Arc<str>);
+macro_rules! key_type {
+    ($(#[$doc:meta])* $name:ident, $id:ident, $part:ident, $part_id:ident) => {
+        $(#[$doc])*
+        ///
+        /// Names cannot contain `/`, so the split is unambiguous. All tables with this key share one allocation.
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// The address of this name in `tenant`.
+            #[must_use]
+            pub fn new(tenant: &str, name: &$id) -> Self {
+                Self(format!("{tenant}/{name}").into())
+            }
+
+            /// Reads the whole address, as in the name of a channel.
+            ///
+            /// # Errors
+            /// [`IdError`] when the slash is missing or one part is not a valid name.
+            pub fn parse(key: &str) -> Result<Self, IdError> {
+                let (tenant, name) = key.split_once('/').ok_or(IdError::Empty)?;
+                check(tenant)?;
+                check(name)?;
+                Ok(Self(key.into()))
+            }
+
+            /// The tenant's name.
+            #[must_use]
+            pub fn tenant(&self) -> &str {
+                self.split().0
+            }
+
+            /// The tenant's name as a [`TenantId`].
+            #[must_use]
+            pub fn tenant_id(&self) -> TenantId {
+                TenantId(self.tenant().into())
+            }
+
+            /// The name without the tenant.
+            #[must_use]
+            pub fn $part(&self) -> &str {
+                self.split().1
+            }
+
+            /// The name without the tenant, as its own type.
+            #[must_use]
+            pub fn $part_id(&self) -> $id {
+                $id(self.$part().into())
+            }
+
+            /// The whole address.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+
+            fn split(&self) -> (&str, &str) {
+                // The constructors reject a key without a slash.
+                self.0.split_once('/').unwrap_or(("", &self.0))
+            }
+        }
+
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&self.0, f)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+key_type! {
+    /// A peer's full address, stored as one string `tenant/peer`.
+    PeerKey, PeerId, peer, peer_id
+}
+key_type! {
+    /// A room's full address, stored as one string `tenant/room`.
+    RoomKey, RoomId, room, room_id
+}
 
 impl PeerKey {
-    /// The address of `peer` in `tenant`.
-    #[must_use]
-    pub fn new(tenant: &str, peer: &PeerId) -> Self {
-        Self(format!("{tenant}/{peer}").into())
-    }
-
-    /// Reads `tenant/peer` from a channel's name.
-    ///
-    /// # Errors
-    /// [`IdError`] when the slash is missing or one part is not a valid name.
-    pub fn parse(key: &str) -> Result<Self, IdError> {
-        let (tenant, peer) = key.split_once('/').ok_or(IdError::Empty)?;
-        check(tenant)?;
-        check(peer)?;
-        Ok(Self(key.into()))
-    }
-
     /// The peer `peer` of the same tenant, for a `to`.
     ///
     /// # Errors
@@ -147,57 +219,13 @@ impl PeerKey {
         Ok(Self(format!("{}/{peer}", self.tenant()).into()))
     }
 
-    /// The tenant's name.
-    #[must_use]
-    pub fn tenant(&self) -> &str {
-        self.split().0
-    }
-
-    /// The peer's name.
-    #[must_use]
-    pub fn peer(&self) -> &str {
-        self.split().1
-    }
-
-    /// The peer's name as a [`PeerId`].
-    #[must_use]
-    pub fn peer_id(&self) -> PeerId {
-        PeerId(self.peer().into())
-    }
-
-    /// The tenant's name as a [`TenantId`].
-    #[must_use]
-    pub fn tenant_id(&self) -> TenantId {
-        TenantId(self.tenant().into())
-    }
-
-    /// The whole `tenant/peer`.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    fn split(&self) -> (&str, &str) {
-        // The constructors reject a key without a slash.
-        self.0.split_once('/').unwrap_or(("", &self.0))
-    }
-}
-
-impl Borrow<str> for PeerKey {
-    fn borrow(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for PeerKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
-    }
-}
-
-impl fmt::Display for PeerKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+    /// The room `room` of the same tenant, for a `room`.
+    ///
+    /// # Errors
+    /// [`IdError`] when `room` is not a valid name.
+    pub fn room(&self, room: &str) -> Result<RoomKey, IdError> {
+        check(room)?;
+        Ok(RoomKey(format!("{}/{room}", self.tenant()).into()))
     }
 }
 
@@ -228,6 +256,11 @@ mod tests {
         assert!(
             alice.sibling("other/bob").is_err(),
             "a name cannot address another tenant"
+        );
+        assert_eq!(alice.room("lobby"), RoomKey::parse("acme/lobby"));
+        assert!(
+            alice.room("other/lobby").is_err(),
+            "a name cannot address a room of another tenant"
         );
         assert!(PeerKey::parse("alice").is_err());
         assert!(PeerKey::parse("a/b/c").is_err());

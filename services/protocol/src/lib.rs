@@ -12,6 +12,7 @@ mod error;
 mod event;
 mod grant;
 mod id;
+mod info;
 mod kind;
 mod limits;
 mod mid;
@@ -21,6 +22,7 @@ mod outcome;
 mod reflected;
 mod resume;
 mod revocation;
+mod room;
 mod secret;
 mod token_claims;
 mod trace;
@@ -30,18 +32,21 @@ pub use close::{ClientShould, CloseCode, retry_after_ms};
 pub use codec::{
     Codec, MessageHead,
     native::{
-        FrameError, ServerFrame, ServerMessage, decode_command, decode_event, encode_send, write_delivered,
-        write_message,
+        FrameError, ServerFrame, ServerMessage, decode_command, decode_event, encode_command,
+        write_delivered, write_message,
     },
 };
-pub use command::{Command, CommandError, SendCommand};
+pub use command::{Command, CommandError, JoinCommand, SendCommand, SendTarget};
 pub use envelope::{Envelope, EnvelopeError};
 pub use error::ErrorCode;
 pub use event::{Event, GoawayReason, IceServer, ReceiptStatus, Welcome, WelcomeLimits};
 pub use grant::{DuplicatePolicy, Grant, Patterns, Role};
-pub use id::{IdError, MAX_ID_BYTES, NodeId, PeerId, PeerKey, TenantId};
+pub use id::{IdError, MAX_ID_BYTES, NodeId, PeerId, PeerKey, RoomId, RoomKey, TenantId};
+pub use info::Info;
 pub use kind::MessageKind;
-pub use limits::{MAX_FRAME_DEPTH, MAX_HEAD_BYTES, MAX_INFO_BYTES, MAX_PATTERNS, SUBPROTOCOL};
+pub use limits::{
+    MAX_FRAME_DEPTH, MAX_HEAD_BYTES, MAX_INFO_BYTES, MAX_PATTERNS, MAX_PEERS_PER_COMMAND, SUBPROTOCOL,
+};
 pub use mid::{MessageId, Mid, MidError, SessionId};
 pub use nesting::nests_deeper_than;
 pub use node_message::{Ack, AckOutcome, NodeMessage, NodeMessageError};
@@ -49,6 +54,7 @@ pub use outcome::SendOutcome;
 pub use reflected::{MAX_REFLECTED_CHARS, Reflected};
 pub use resume::{ResumeToken, ResumeTokenError};
 pub use revocation::{MAX_TOKEN_ID_BYTES, Revocation, RevocationError, RevocationStatus, RevokedTokens};
+pub use room::{Joined, LeaveReason, Member, MemberState, PeerJoined, PeerPresence, PresenceState};
 pub use secret::Secret;
 pub use token_claims::{Claims, SwitchboardClaims};
 pub use trace::TraceContext;

@@ -7,20 +7,23 @@ use crate::ErrorCode;
 pub enum SendOutcome {
     /// The receiver has it.
     Delivered,
+    /// It is on its way to the members of a room.
+    Published,
     /// The send failed for this reason.
     Error(ErrorCode),
 }
 
 impl SendOutcome {
     /// How many outcomes there are.
-    pub const COUNT: usize = 1 + ErrorCode::ALL.len();
+    pub const COUNT: usize = 2 + ErrorCode::ALL.len();
 
-    /// The index among all outcomes: delivered, then the error codes in their order.
+    /// The index among all outcomes: delivered, published, then the error codes in their order.
     #[must_use]
     pub const fn index(self) -> usize {
         match self {
             Self::Delivered => 0,
-            Self::Error(code) => 1 + code.index(),
+            Self::Published => 1,
+            Self::Error(code) => 2 + code.index(),
         }
     }
 }

@@ -21,6 +21,7 @@ fn the_native_codec_writes_what_its_client_reads() {
     let head = MessageHead {
         kind: MessageKind::Answer,
         from: "alice",
+        room: None,
         mid: Mid {
             session: SessionId::from_bytes([1; 12]),
             id: MessageId::Client(2),

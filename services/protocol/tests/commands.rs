@@ -4,8 +4,8 @@
 
 use proptest::prelude::*;
 use switchboard_protocol::{
-    Codec as _, Command, ErrorCode, MAX_HEAD_BYTES, MessageKind, codec::native::Native, decode_command,
-    encode_send,
+    Codec as _, Command, ErrorCode, MAX_HEAD_BYTES, MAX_INFO_BYTES, MAX_PEERS_PER_COMMAND, MessageKind,
+    SendCommand, SendTarget, codec::native::Native, decode_command, encode_command,
 };
 
 fn refused(text: &str) -> (ErrorCode, Option<u64>) {
@@ -22,8 +22,8 @@ fn a_payload_has_exactly_the_bytes_of_the_frame() {
         panic!("an offer is a send")
     };
     assert_eq!(
-        (send.kind, send.to.as_ref(), send.id),
-        (MessageKind::Offer, "bob", Some(7))
+        (send.kind, send.to, send.id),
+        (MessageKind::Offer, SendTarget::Peer("bob".into()), Some(7))
     );
     assert_eq!(send.payload.get(), payload);
 }
@@ -69,14 +69,6 @@ fn bad_frames_get_a_code_and_their_id_if_it_is_readable() {
         refused(r#"{"type":"teleport","id":9}"#),
         (ErrorCode::UnknownType, Some(9))
     );
-    assert_eq!(
-        refused(r#"{"type":"join","room":"r","id":9}"#),
-        (ErrorCode::UnknownType, Some(9))
-    );
-    assert_eq!(
-        refused(r#"{"type":"offer","room":"r","payload":1}"#).0,
-        ErrorCode::UnknownType
-    );
 }
 
 #[test]
@@ -87,12 +79,17 @@ fn the_fault_of_a_frame_is_said_in_words() {
         "there is no command of type `teleport`"
     );
     assert_eq!(
-        message(r#"{"type":"join"}"#),
-        "`join` is not served by this version"
+        message(r#"{"type":"join","info":{}}"#),
+        "the field `room` is missing"
     );
     assert_eq!(
-        message(r#"{"type":"offer","room":"r","payload":1}"#),
-        "messages to a `room` are not served by this version; use `to`"
+        message(r#"{"type":"offer","to":"bob","room":"r","payload":1}"#),
+        "`to` and `room` exclude each other"
+    );
+    let peers = vec!["bob"; MAX_PEERS_PER_COMMAND + 23];
+    assert_eq!(
+        message(&serde_json::json!({ "type": "watch", "peers": peers }).to_string()),
+        "`peers` has 123 entries; at most 100 are allowed"
     );
 }
 
@@ -115,6 +112,9 @@ fn an_answer_repeats_at_most_64_printable_characters_of_a_frame() {
         format!(r#"{{"type":"ack","seq":"{invisible}"}}"#),
         format!(r#"{{"type":"ack","seq":1,"late":"{invisible}"}}"#),
         format!(r#"{{"type":"offer","to":["{invisible}"],"payload":1}}"#),
+        format!(r#"{{"type":"offer","to":"bob","hold_ms":"{invisible}","payload":1}}"#),
+        format!(r#"{{"type":"join","room":"r","info":"{invisible}"}}"#),
+        format!(r#"{{"type":"lookup","peers":["bob",["{invisible}"]]}}"#),
         format!(r#"{{"type":"{invisible}","type":1}}"#),
         format!(r#"{{"type":"ping" "{invisible}"}}"#),
         format!("\"{invisible}\""),
@@ -186,7 +186,7 @@ fn an_unknown_type_is_unknown_whatever_its_other_members_are() {
     for text in [
         r#"{"type":"watch-x","id":9}"#,
         r#"{"id":9,"to":["bob"],"payload":1,"seq":"x","late":0,"token":{},"type":"watch-x"}"#,
-        r#"{"type":"watch","peers":["bob"],"id":9.0}"#,
+        r#"{"type":"watch-x","peers":["bob"],"id":9.0}"#,
         r#"{"type":"","id":9}"#,
         r#"{"type":"PING","id":9}"#,
     ] {
@@ -256,6 +256,99 @@ fn each_command_is_read_with_its_fields() {
 }
 
 #[test]
+fn a_message_is_for_a_peer_or_for_a_room() {
+    let Ok(Command::Send(send)) = decode_command(r#"{"type":"offer","room":"lobby","payload":1}"#) else {
+        panic!("an offer is a send")
+    };
+    assert_eq!(send.to, SendTarget::Room("lobby".into()));
+    let text = r#"{"type":"offer","to":"bob","room":null,"hold_ms":6e4,"payload":1}"#;
+    let Ok(Command::Send(send)) = decode_command(text) else {
+        panic!("an offer is a send")
+    };
+    assert_eq!(
+        (send.to, send.hold_ms),
+        (SendTarget::Peer("bob".into()), Some(60_000))
+    );
+    for (members, code) in [
+        (r#""to":"bob","room":"lobby""#, ErrorCode::BadFrame),
+        (r#""to":"","room":"lobby""#, ErrorCode::BadFrame),
+        (r#""room":"""#, ErrorCode::MissingField),
+        (r#""room":7"#, ErrorCode::BadFrame),
+        (r#""room":"lobby","hold_ms":1"#, ErrorCode::BadFrame),
+        (r#""to":"bob","hold_ms":"1""#, ErrorCode::BadFrame),
+        (r#""to":"bob","hold_ms":-1"#, ErrorCode::BadFrame),
+        (r#""to":"bob","hold_ms":0.5"#, ErrorCode::BadFrame),
+        (r#""x":1"#, ErrorCode::MissingField),
+    ] {
+        let text = format!(r#"{{"type":"offer","id":5,{members},"payload":1}}"#);
+        assert_eq!(refused(&text), (code, Some(5)), "{text}");
+    }
+    let text = r#"{"type":"offer","room":"lobby","hold_ms":0,"payload":1}"#;
+    assert!(
+        matches!(decode_command(text), Ok(Command::Send(send)) if send.hold_ms.is_none()),
+        "no time to wait is no hold"
+    );
+}
+
+#[test]
+fn a_join_has_a_room_and_an_info_that_is_an_object_within_the_limit() {
+    let info = format!(r#"{{"name": "{}"}}"#, "x".repeat(MAX_INFO_BYTES - 12));
+    assert_eq!(info.len(), MAX_INFO_BYTES);
+    let text = format!(r#"{{"type":"join","room":"lobby","info":{info},"id":2}}"#);
+    let Ok(Command::Join(join)) = decode_command(&text) else {
+        panic!("a join")
+    };
+    assert_eq!((join.room.as_ref(), join.id), ("lobby", Some(2)));
+    assert_eq!(join.info.unwrap().get(), info);
+    assert_eq!(
+        refused(&text.replace("{\"name", "{ \"name")),
+        (ErrorCode::BadFrame, Some(2))
+    );
+    for info in ["[]", "\"x\"", "1", "true"] {
+        let text = format!(r#"{{"type":"join","room":"lobby","info":{info}}}"#);
+        assert_eq!(refused(&text), (ErrorCode::BadFrame, None), "{info}");
+    }
+    let leave = decode_command(r#"{"type":"leave","room":"lobby","id":3}"#);
+    assert!(matches!(leave, Ok(Command::Leave { room, id: Some(3) }) if room == "lobby"));
+    assert_eq!(refused(r#"{"type":"leave"}"#), (ErrorCode::MissingField, None));
+}
+
+#[test]
+fn presence_commands_name_up_to_100_peers() {
+    let text = |kind: &str, count: usize| {
+        let peers: Vec<String> = (0..count).map(|peer| format!("p{peer}")).collect();
+        serde_json::json!({ "type": kind, "peers": peers, "id": 6 }).to_string()
+    };
+    for kind in ["lookup", "watch", "unwatch"] {
+        for count in [0, 1, MAX_PEERS_PER_COMMAND] {
+            let text = text(kind, count);
+            let (Command::Lookup { peers, id }
+            | Command::Watch { peers, id }
+            | Command::Unwatch { peers, id }) = decode_command(&text).unwrap()
+            else {
+                panic!("{kind} has peers")
+            };
+            assert_eq!((peers.len(), id), (count, Some(6)));
+            assert!(
+                peers
+                    .iter()
+                    .enumerate()
+                    .all(|(at, peer)| *peer == format!("p{at}"))
+            );
+        }
+        for count in [MAX_PEERS_PER_COMMAND + 1, 5_000] {
+            assert_eq!(refused(&text(kind, count)), (ErrorCode::BadFrame, Some(6)));
+        }
+        for peers in ["7", "\"bob\"", "{}", "[1]", "[\"bob\",null]"] {
+            let text = format!(r#"{{"type":"{kind}","peers":{peers},"id":6}}"#);
+            assert_eq!(refused(&text), (ErrorCode::BadFrame, Some(6)), "{text}");
+        }
+        let text = format!(r#"{{"type":"{kind}","id":6}}"#);
+        assert_eq!(refused(&text), (ErrorCode::MissingField, Some(6)));
+    }
+}
+
+#[test]
 fn a_frame_nested_too_deep_is_refused_before_it_is_parsed() {
     let deep = format!("{}1{}", "[".repeat(20_000), "]".repeat(20_000));
     let text = format!(r#"{{"type":"offer","to":"bob","payload":{deep}}}"#);
@@ -271,9 +364,33 @@ fn unknown_fields_are_ignored() {
 #[test]
 fn a_node_decodes_the_encoding_of_a_client() {
     let payload = serde_json::value::RawValue::from_string("[1, 2]".into()).unwrap();
-    let text = encode_send(MessageKind::Candidate, "bob", Some(2), &payload);
-    assert_eq!(text, r#"{"type":"candidate","to":"bob","id":2,"payload":[1, 2]}"#);
-    assert!(matches!(decode_command(&text), Ok(Command::Send(send)) if send.id == Some(2)));
+    let send = Command::Send(SendCommand {
+        kind: MessageKind::Candidate,
+        to: SendTarget::Peer("bob".into()),
+        payload: &payload,
+        id: Some(2),
+        hold_ms: None,
+    });
+    assert_eq!(
+        encode_command(&send),
+        r#"{"type":"candidate","to":"bob","id":2,"payload":[1, 2]}"#
+    );
+    for text in [
+        r#"{"type":"message","room":"lobby","payload":null}"#,
+        r#"{"type":"message","to":"bob","id":2,"hold_ms":60000,"payload":[1, 2]}"#,
+        r#"{"type":"join","room":"lobby","id":2,"info":{"name": "Bob"}}"#,
+        r#"{"type":"leave","room":"lobby"}"#,
+        r#"{"type":"lookup","peers":["a","b"],"id":2}"#,
+        r#"{"type":"watch","peers":[]}"#,
+        r#"{"type":"unwatch","peers":["a"],"id":2}"#,
+        r#"{"type":"ice","id":2}"#,
+        r#"{"type":"renew","token":"a.b.c","id":2}"#,
+        r#"{"type":"ack","seq":2,"late":true}"#,
+        r#"{"type":"ack","seq":2}"#,
+        r#"{"type":"ping"}"#,
+    ] {
+        assert_eq!(encode_command(&decode_command(text).unwrap()), text);
+    }
 }
 
 proptest! {

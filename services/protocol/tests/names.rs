@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use switchboard_protocol::{
-    IdError, MAX_ID_BYTES, NodeId, PeerId, PeerKey, ResumeToken, SessionId, TenantId,
+    IdError, MAX_ID_BYTES, NodeId, PeerId, PeerKey, ResumeToken, RoomId, RoomKey, SessionId, TenantId,
 };
 
 #[test]
@@ -30,6 +30,11 @@ fn a_key_has_two_halves() {
     assert_eq!(key.peer_id(), PeerId::new("alice").unwrap());
     assert_eq!(key.sibling("bob"), PeerKey::parse("acme/bob"));
     assert_eq!(key.sibling(""), Err(IdError::Empty));
+    let room = key.room("lobby").unwrap();
+    assert_eq!((room.tenant(), room.room()), ("acme", "lobby"));
+    assert_eq!(room, RoomKey::new("acme", &RoomId::new("lobby").unwrap()));
+    assert_eq!(room.room_id(), RoomId::new("lobby").unwrap());
+    assert_eq!(key.room("other/lobby"), Err(IdError::BadCharacter(5)));
 }
 
 #[test]

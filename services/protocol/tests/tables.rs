@@ -17,7 +17,7 @@ fn codes_and_kinds_show_what_stands_on_the_wire() {
 #[test]
 fn each_outcome_has_a_place_of_its_own() {
     let errors = ErrorCode::ALL.map(SendOutcome::Error);
-    let places: Vec<usize> = [SendOutcome::Delivered]
+    let places: Vec<usize> = [SendOutcome::Delivered, SendOutcome::Published]
         .into_iter()
         .chain(errors)
         .map(SendOutcome::index)

@@ -167,6 +167,8 @@ labels! {
         ClusterLoad = "cluster-load",
         /// The reading of revocations, and the script that stores them.
         Revocations = "revocations",
+        /// The scripts of event streams.
+        EventStreams = "event-streams",
         /// PING.
         Ping = "ping",
     }

@@ -19,6 +19,9 @@ use crate::{
 /// The `outcome` of a delivered send. Other outcomes are error codes.
 const DELIVERED: &str = "delivered";
 
+/// The outcome of a send to a room, in the metric `messages`.
+const PUBLISHED: &str = "published";
+
 pub(crate) struct Metrics {
     pub(crate) registry: Registry,
     pub(crate) process: Process,
@@ -168,7 +171,11 @@ impl Metrics {
 
 fn messages(registry: &Registry) -> Result<Vec<IntCounter>> {
     let family = counter_family(registry, &c::MESSAGES_TOTAL)?;
-    let outcomes = || std::iter::once(DELIVERED).chain(ErrorCode::ALL.map(ErrorCode::as_str));
+    let outcomes = || {
+        [DELIVERED, PUBLISHED]
+            .into_iter()
+            .chain(ErrorCode::ALL.map(ErrorCode::as_str))
+    };
     let mut counters = Vec::with_capacity(MessageKind::ALL.len() * Path::ALL.len() * SendOutcome::COUNT);
     for kind in MessageKind::ALL {
         for path in Path::ALL {

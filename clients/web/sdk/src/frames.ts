@@ -30,6 +30,8 @@ export interface Message {
   type: Kind;
   /** The sender's peer ID. */
   from: string;
+  /** The room that it was sent to; absent for a message to this peer. */
+  room?: string;
   /** The name of this message for ever. */
   mid: string;
   /** Its number in this session. */
@@ -74,7 +76,7 @@ export interface Receipt {
   type: 'receipt';
   id: number;
   /** `queued` is not final: the receiver is detached, and the message waits for it. */
-  status: 'queued' | 'delivered';
+  status: 'queued' | 'delivered' | 'published';
 }
 
 export interface Failure {
@@ -84,6 +86,65 @@ export interface Failure {
   /** For people. */
   message: string;
   retry_after_ms?: number;
+}
+
+export interface Joined {
+  type: 'joined';
+  id?: number;
+  room: string;
+  version: number;
+  count: number;
+  /** Absent in a large room. */
+  members?: Member[];
+  /** Whether messages to the room may be missing. */
+  gap?: boolean;
+}
+
+/** One member of a room. */
+export interface Member {
+  peer: string;
+  /** What the member shows of itself. */
+  info?: unknown;
+  state: 'online' | 'detached';
+}
+
+export interface Left {
+  type: 'left';
+  id?: number;
+  room: string;
+  /** Only if the node ended the membership. */
+  reason?: LeaveReason;
+}
+
+export type LeaveReason = 'left' | 'lost' | 'kicked' | 'expired';
+
+export interface PeerJoined {
+  type: 'peer-joined';
+  room: string;
+  version: number;
+  peer: string;
+  info?: unknown;
+}
+
+export interface PeerLeft {
+  type: 'peer-left';
+  room: string;
+  version: number;
+  peer: string;
+  reason: LeaveReason;
+}
+
+/** Instead of the two frames above, in a large room. */
+export interface RoomCount {
+  type: 'room-count';
+  room: string;
+  count: number;
+}
+
+export interface Presence {
+  type: 'presence';
+  id?: number;
+  peers: { peer: string; state: 'online' | 'detached' | 'offline' }[];
 }
 
 export interface Ice {
@@ -121,4 +182,19 @@ export interface Pong {
 }
 
 /** Every frame of a node. */
-export type Frame = Welcome | Message | Receipt | Failure | Ice | Expiring | Renewed | Goaway | Pong;
+export type Frame =
+  | Welcome
+  | Message
+  | Receipt
+  | Failure
+  | Joined
+  | Left
+  | PeerJoined
+  | PeerLeft
+  | RoomCount
+  | Presence
+  | Ice
+  | Expiring
+  | Renewed
+  | Goaway
+  | Pong;

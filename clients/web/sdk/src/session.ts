@@ -5,7 +5,9 @@
 import { DuplicateFilter } from './duplicates.js';
 import { Emitter } from './emitter.js';
 import { SwitchboardError } from './error.js';
-import type { Frame, Ice, Kind, Message, Pong, Renewed, Welcome } from './frames.js';
+import type {
+  Frame, Ice, Joined, Kind, Left, Message, PeerJoined, PeerLeft, Pong, Presence, Renewed, RoomCount, Welcome,
+} from './frames.js';
 import { readJson } from './json.js';
 import { type Close, Link } from './link.js';
 import { type Delivered, Outbox } from './outbox.js';
@@ -56,6 +58,12 @@ export interface SessionEvents {
   message: Message;
   /** The outcome of a send of the page before a reload. */
   outcome: { id: number; outcome: Delivered | SwitchboardError };
+  joined: Joined;
+  left: Left;
+  'peer-joined': PeerJoined;
+  'peer-left': PeerLeft;
+  'room-count': RoomCount;
+  presence: Presence;
   ice: Ice;
   renewed: Renewed;
   pong: Pong;

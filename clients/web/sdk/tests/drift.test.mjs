@@ -24,7 +24,7 @@ const members = (name) => {
 };
 const union = (name) => names(new RegExp(`type ${name} =([^;]*);`).exec(frames)[1].replaceAll("'", '`'));
 
-const INTERFACES = { message: 'Message', receipt: 'Receipt', error: 'Failure', ice: 'Ice', expiring: 'Expiring', renewed: 'Renewed', goaway: 'Goaway', pong: 'Pong' };
+const INTERFACES = { message: 'Message', receipt: 'Receipt', error: 'Failure', joined: 'Joined', left: 'Left', 'peer-joined': 'PeerJoined', 'peer-left': 'PeerLeft', 'room-count': 'RoomCount', presence: 'Presence', ice: 'Ice', expiring: 'Expiring', renewed: 'Renewed', goaway: 'Goaway', pong: 'Pong' };
 
 test('the frames have the fields of the protocol', () => {
   const seen = new Set();

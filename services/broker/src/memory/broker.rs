@@ -5,13 +5,16 @@ use std::{sync::Arc, time::Instant};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use switchboard_core::{
     Broker, BrokerError, BrokerEvents, BusState, BusStatus, Claim, ClaimOutcome, ClusterLoad, EndedSession,
-    Presence, Retention, RevocationChange, StoreOutcome, StoredMessage,
+    EventStreams, Presence, Retention, RevocationChange, StoreOutcome, StoredMessage,
 };
 use switchboard_protocol::{Mid, NodeId, NodeMessage, PeerKey, SessionId};
 use switchboard_telemetry::{Queue, Telemetry};
 use tokio_util::sync::CancellationToken;
 
-use super::bus::{Event, Hub, MemoryBus, deliver, now_s};
+use super::{
+    bus::{Event, Hub, MemoryBus, deliver, now_s},
+    event_streams::MemoryEventStreams,
+};
 use crate::{
     conflict::{self, Owner},
     queue::{Sender, bounded},
@@ -54,6 +57,15 @@ impl MemoryBroker {
             own,
             telemetry,
             end,
+        })
+    }
+
+    /// The event streams of the process.
+    #[must_use]
+    pub fn event_streams(&self) -> Arc<dyn EventStreams> {
+        Arc::new(MemoryEventStreams {
+            streams: self.bus.event_streams(),
+            node: self.node.clone(),
         })
     }
 

@@ -13,6 +13,7 @@ use switchboard_core::{BrokerEvents, Presence, Records, StoreOutcome};
 use switchboard_protocol::{Mid, NodeId, PeerKey, Revocation, SessionId};
 use tokio_util::sync::CancellationToken;
 
+use super::event_streams::SharedStreams;
 use crate::queue::{Receiver, Sender, Weighed};
 
 /// Events handed to a node before its task yields to others.
@@ -20,7 +21,10 @@ const EVENTS_PER_TURN: usize = 128;
 
 /// The bus that brokers of one process share; clones are the same bus.
 #[derive(Debug, Clone, Default)]
-pub struct MemoryBus(Arc<Mutex<Hub>>);
+pub struct MemoryBus {
+    hub: Arc<Mutex<Hub>>,
+    event_streams: SharedStreams,
+}
 
 /// The state that all nodes share.
 #[derive(Debug, Default)]
@@ -48,7 +52,11 @@ pub(super) enum Event {
 impl MemoryBus {
     /// The shared state, locked.
     pub(super) fn hub(&self) -> parking_lot::MutexGuard<'_, Hub> {
-        self.0.lock()
+        self.hub.lock()
+    }
+
+    pub(super) fn event_streams(&self) -> SharedStreams {
+        Arc::clone(&self.event_streams)
     }
 }
 

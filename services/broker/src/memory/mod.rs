@@ -2,6 +2,7 @@
 
 mod broker;
 mod bus;
+mod event_streams;
 
 pub use broker::MemoryBroker;
 pub use bus::MemoryBus;

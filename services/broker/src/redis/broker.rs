@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::{BoxFuture, join_all};
 use switchboard_core::{
-    Broker, BrokerError, BrokerEvents, BusStatus, Claim, ClaimOutcome, ClusterLoad, EndedSession, Retention,
-    RevocationChange, StoredMessage,
+    Broker, BrokerError, BrokerEvents, BusStatus, Claim, ClaimOutcome, ClusterLoad, EndedSession,
+    EventStreams, Retention, RevocationChange, StoredMessage,
 };
 use switchboard_protocol::{Mid, NodeId, PeerKey, SessionId};
 use switchboard_telemetry::Telemetry;
@@ -18,6 +18,7 @@ use super::{
     cluster_load::{self, LoadExchange},
     command::{Command, script_call::ScriptCall},
     config::{RedisConfig, RedisConfigError},
+    event_streams::RedisEventStreams,
     node_run::NodeRun,
     revocations, session_end,
     shard::{shutdown, starter::Starter, state::Shard},
@@ -75,6 +76,15 @@ impl RedisBroker {
             end: starter.end,
             tasks: starter.tasks,
         }))
+    }
+
+    /// The event streams of the cluster.
+    ///
+    /// # Errors
+    /// [`RedisConfigError`] when the configuration can never work.
+    pub fn event_streams(&self) -> Result<Arc<dyn EventStreams>, RedisConfigError> {
+        let shard = Arc::clone(self.topology.shard_of_nodes());
+        Ok(Arc::new(RedisEventStreams::new(shard)?))
     }
 
     fn shard_of(&self, key: &PeerKey) -> &Shard {

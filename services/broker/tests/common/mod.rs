@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use switchboard_broker::{MemoryBroker, MemoryBus, RedisBroker, RedisConfig, RedisMode};
 use switchboard_core::{
     AcceptedRanges, Broker, BrokerError, BrokerEvents, BusState, Claim, ClaimOutcome, ConflictPolicy,
-    Presence, Retention, SessionSnapshot, StoreOutcome,
+    EventStreams, Presence, Retention, SessionSnapshot, StoreOutcome,
 };
 pub(crate) use switchboard_harness::PATIENCE;
 use switchboard_harness::{RedisOptions, RedisServer, find_program, or_skip, wait_until};
@@ -107,6 +107,7 @@ pub(crate) struct Node {
     pub(crate) broker: Arc<dyn Broker>,
     pub(crate) seen: Arc<Seen>,
     pub(crate) id: NodeId,
+    pub(crate) streams: Arc<dyn EventStreams>,
 }
 
 /// A bus that nodes can join.
@@ -132,7 +133,13 @@ impl Cluster {
             Self::Memory(bus) => {
                 let (id, seen) = (NodeId::new(name).unwrap(), Arc::new(Seen::default()));
                 let broker = MemoryBroker::join(bus, id.clone(), seen.clone(), Telemetry::new(name));
-                Node { broker, seen, id }
+                let streams = broker.event_streams();
+                Node {
+                    broker,
+                    seen,
+                    id,
+                    streams,
+                }
             }
             Self::Redis(mode, redis) => {
                 let config = RedisConfig {
@@ -161,7 +168,13 @@ pub(crate) fn redis_node(name: &str, url: &str) -> Node {
 pub(crate) fn configured_node(name: &str, config: &RedisConfig) -> Node {
     let (id, seen) = (NodeId::new(name).unwrap(), Arc::new(Seen::default()));
     let broker = RedisBroker::start(config, id.clone(), seen.clone(), Telemetry::new(name)).unwrap();
-    Node { broker, seen, id }
+    let streams = broker.event_streams().unwrap();
+    Node {
+        broker,
+        seen,
+        id,
+        streams,
+    }
 }
 
 impl Node {

@@ -130,6 +130,10 @@ impl Task {
             }) => self.finish_send(id, SendReport::delivered()),
             ServerFrame::Event(Event::Receipt {
                 id,
+                status: ReceiptStatus::Published,
+            }) => self.finish_send(id, SendReport::published()),
+            ServerFrame::Event(Event::Receipt {
+                id,
                 status: ReceiptStatus::Queued,
             }) => {
                 if self.outbox.mark_queued(id) {
@@ -167,6 +171,12 @@ impl Task {
             ServerFrame::Event(
                 Event::Welcome(_)
                 | Event::Error { id: None, .. }
+                | Event::Joined(_)
+                | Event::Left { .. }
+                | Event::PeerJoined(_)
+                | Event::PeerLeft { .. }
+                | Event::RoomCount { .. }
+                | Event::Presence { .. }
                 | Event::Ice { .. }
                 | Event::Expiring { .. }
                 | Event::Renewed { .. }

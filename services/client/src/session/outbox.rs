@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
-use switchboard_protocol::{MessageKind, encode_send};
+use switchboard_protocol::{Command, MessageKind, SendCommand, SendTarget, encode_command};
 
 /// A send without an outcome.
 #[derive(Debug)]
@@ -50,7 +50,13 @@ impl Outbox {
         let (id, send) = self.pending.range_mut(self.last_written + 1..).next()?;
         self.last_written = *id;
         send.transmitted = true;
-        Some(encode_send(send.kind, &send.to, Some(*id), &send.payload))
+        Some(encode_command(&Command::Send(SendCommand {
+            kind: send.kind,
+            to: SendTarget::Peer(send.to.as_str().into()),
+            payload: &send.payload,
+            id: Some(*id),
+            hold_ms: None,
+        })))
     }
 
     /// Starts again at the oldest send, for a new connection.

@@ -81,6 +81,7 @@ fn shortened(event: &SessionEvent) -> String {
         SessionEvent::Queued { id } => format!("queued {id}"),
         SessionEvent::Outcome { id, report } => match report.outcome {
             SendOutcome::Delivered => format!("delivered {id}"),
+            SendOutcome::Published => format!("published {id}"),
             SendOutcome::Error(code) => format!("failed {id} {code}"),
         },
         SessionEvent::Ended { code, .. } => format!("ended {code}"),

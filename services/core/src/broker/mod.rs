@@ -3,6 +3,7 @@
 
 pub(crate) mod claim;
 pub(crate) mod error;
+pub(crate) mod event_streams;
 pub(crate) mod interface;
 pub(crate) mod load;
 pub(crate) mod status;
@@ -10,6 +11,10 @@ pub(crate) mod stored_message;
 
 pub use claim::{Claim, ClaimOutcome, ConflictPolicy, EndedSession, PreviousOwner, Retention};
 pub use error::BrokerError;
+pub use event_streams::{
+    Append, Backlog, DeadEvent, EventStreams, Held, Page, ReadFrom, STREAM_PARTITIONS, StreamBounds,
+    StreamEntry, StreamEvent,
+};
 pub use interface::{Broker, BrokerEvents};
 pub use load::ClusterLoad;
 pub use status::{BusState, BusStatus, Presence};

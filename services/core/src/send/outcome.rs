@@ -47,7 +47,7 @@ pub(crate) fn report(cx: &Context, sender: &dyn Sender, pending: Option<Pending>
         SendOutcome::Error(ErrorCode::PeerOffline) if pending.was_queued => {
             SendOutcome::Error(ErrorCode::Expired)
         }
-        SendOutcome::Delivered | SendOutcome::Error(_) => outcome,
+        SendOutcome::Delivered | SendOutcome::Published | SendOutcome::Error(_) => outcome,
     };
     cx.telemetry.pending_sends(-1);
     cx.telemetry.send_ended(pending.kind, pending.path, outcome);

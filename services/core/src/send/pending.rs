@@ -24,7 +24,8 @@ const URGENT_ATTEMPTS: u32 = 3;
 /// How much longer than the offline queue a sender waits: the receiver's last acknowledgement may be on its way.
 pub(crate) const QUEUED_MARGIN: Duration = Duration::from_secs(5);
 
-/// How often a queued send is transmitted again.
+/// How often a queued send is transmitted again. One that was stored for an attached receiver is transmitted again
+/// after [`MAX_RETRY_DELAY`]: the hint to its node may be lost, and sends behind it wait for it.
 pub(crate) const QUEUED_RETRY_DELAY: Duration = Duration::from_secs(5);
 
 /// A send without an outcome.
@@ -153,6 +154,11 @@ impl Pending {
         room: usize,
         now: Instant,
     ) -> Option<(usize, usize)> {
+        let delay = if self.is_urgent() {
+            MAX_RETRY_DELAY
+        } else {
+            QUEUED_RETRY_DELAY
+        };
         let is_news = !std::mem::replace(&mut self.was_queued, true);
         let bytes = self.payload.len();
         if is_news && bytes > room {
@@ -161,7 +167,7 @@ impl Pending {
         }
         let kept = self.payload.len();
         self.progress = Progress::Queued {
-            retry_at: (kept > 0).then(|| now + QUEUED_RETRY_DELAY),
+            retry_at: (kept > 0).then(|| now + delay),
         };
         self.attempts = 1;
         self.at_deadline = ErrorCode::Expired;

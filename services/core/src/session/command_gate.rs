@@ -8,6 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use switchboard_protocol::{
     CloseCode, Command, CommandError, ErrorCode, Event, Grant, MessageId, MessageKind, PeerKey, SendCommand,
+    SendTarget,
 };
 
 use crate::limits::{Limits, PeerAccount};
@@ -108,9 +109,17 @@ impl CommandGate {
         let granted = match &decoded {
             Ok(Command::Ack { seq, .. }) if self.is_first_ack((*seq).min(written_seq)) => Ok(()),
             Ok(Command::Ack { .. } | Command::Ping { .. }) => self.account.take_control(),
-            Ok(Command::Send(_) | Command::Ice { .. } | Command::Renew { .. }) | Err(_) => {
-                self.account.take_command()
-            }
+            Ok(
+                Command::Send(_)
+                | Command::Join(_)
+                | Command::Leave { .. }
+                | Command::Lookup { .. }
+                | Command::Watch { .. }
+                | Command::Unwatch { .. }
+                | Command::Ice { .. }
+                | Command::Renew { .. },
+            )
+            | Err(_) => self.account.take_command(),
         };
         if let Err(wait) = granted {
             return self.over_rate(id_of(&decoded), wait, limits);
@@ -122,6 +131,11 @@ impl CommandGate {
         self.bad_frames = 0;
         match command {
             Command::Send(send) => self.on_send(&send),
+            Command::Join(_)
+            | Command::Leave { .. }
+            | Command::Lookup { .. }
+            | Command::Watch { .. }
+            | Command::Unwatch { .. } => not_served(command.id(), "this command"),
             Command::Ice { id } => CommandEffect::Ice { id },
             Command::Ack { seq, late } => {
                 self.acked_seq = self.acked_seq.max(seq.min(written_seq));
@@ -159,11 +173,14 @@ impl CommandGate {
             }
             self.last_id = id;
         }
-        let to = match self.grant.peer.sibling(&send.to) {
+        let SendTarget::Peer(to_peer) = &send.to else {
+            return not_served(send.id, "a message to a `room`");
+        };
+        let to = match self.grant.peer.sibling(to_peer) {
             Ok(to) => to,
             Err(error) => return refuse(send.id, ErrorCode::BadId, format!("`to`: {error}")),
         };
-        if !self.grant.send.allow(&send.to) {
+        if !self.grant.send.allow(to_peer) {
             return refuse(
                 send.id,
                 ErrorCode::NotAllowed,
@@ -281,11 +298,17 @@ fn refuse<'a>(id: Option<u64>, code: ErrorCode, message: String) -> CommandEffec
     })
 }
 
+fn not_served<'a>(id: Option<u64>, command: &str) -> CommandEffect<'a> {
+    refuse(
+        id,
+        ErrorCode::UnknownType,
+        format!("{command} is not served by this version"),
+    )
+}
+
 fn id_of(decoded: &Result<Command<'_>, CommandError>) -> Option<u64> {
     match decoded {
-        Ok(Command::Send(send)) => send.id,
-        Ok(Command::Ice { id } | Command::Renew { id, .. } | Command::Ping { id }) => *id,
-        Ok(Command::Ack { .. }) => None,
+        Ok(command) => command.id(),
         Err(error) => error.id,
     }
 }

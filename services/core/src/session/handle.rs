@@ -292,6 +292,10 @@ impl Sender for Session {
     fn on_outcome(&self, id: u64, outcome: SendOutcome) {
         match outcome {
             SendOutcome::Delivered => self.push(Outgoing::Delivered(id)),
+            SendOutcome::Published => self.push_event(Event::Receipt {
+                id,
+                status: ReceiptStatus::Published,
+            }),
             SendOutcome::Error(code @ ErrorCode::RateLimited) => self.push_event(Event::Error {
                 id: Some(id),
                 code,

@@ -160,6 +160,24 @@ fn a_command_of_an_unknown_type_is_answered_and_never_counts_as_a_bad_frame() {
 }
 
 #[test]
+fn commands_that_are_not_served_yet_are_answered_and_never_count_as_bad_frames() {
+    let mut gate = Gate::new();
+    for text in [
+        r#"{"type":"join","room":"r","id":ID}"#,
+        r#"{"type":"leave","room":"r","id":ID}"#,
+        r#"{"type":"lookup","peers":["bob"],"id":ID}"#,
+        r#"{"type":"watch","peers":["bob"],"id":ID}"#,
+        r#"{"type":"unwatch","peers":["bob"],"id":ID}"#,
+        r#"{"type":"message","room":"r","payload":1,"id":ID}"#,
+    ] {
+        for id in 1..=3 {
+            let text = text.replace("ID", &id.to_string());
+            assert_eq!(gate.on_text(&text), format!("error unknown-type {id}"), "{text}");
+        }
+    }
+}
+
+#[test]
 fn acknowledgements_of_what_was_written_are_charged_to_no_rate() {
     let mut gate = slow(1, 2);
     for seq in 1..=10_000 {

@@ -56,6 +56,36 @@ fn a_queued_stream_sleeps_until_something_is_due_and_runs_at_that_instant() {
     assert_eq!(node.asked().len(), 1);
 }
 
+/// A node whose bus is rebuilt misses the hint: messages that are stored for its peers must not wait until the sends behind it
+/// have timed out.
+#[test]
+fn a_message_stored_for_an_attached_receiver_is_transmitted_again_before_those_behind_it_time_out() {
+    let node = Node::new("n1");
+    let alice = node.attach("alice");
+    node.send(&alice, "bob", 1, "1");
+    let second = 1000 * MS;
+    let mut now = Instant::now();
+    for _ in 0..2 {
+        node.published();
+        now += second;
+        node.retry_at(&alice, "bob", now);
+    }
+    for (what, at_least, at_most) in [
+        ("its node missed the hint", Duration::ZERO, second),
+        ("the receiver is detached after all", 4 * second, 5 * second),
+    ] {
+        let (mid, to) = node.published();
+        let before = Instant::now();
+        node.router.on_stored(mid, &to, Ok(StoreOutcome::Queued(WINDOW)));
+        let next = node.retry_at(&alice, "bob", before).unwrap();
+        let margin = before.elapsed();
+        assert!((at_least..=at_most + margin).contains(&(next - before)), "{what}");
+        node.retry_at(&alice, "bob", next);
+    }
+    let receipt = r#"{"type":"receipt","id":1,"status":"queued"}"#;
+    assert_eq!(write(&alice), [receipt], "said once");
+}
+
 #[test]
 fn one_run_transmits_so_many_and_leaves_the_rest_to_the_next() {
     let node = Node::new("n1");

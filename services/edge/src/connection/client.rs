@@ -92,6 +92,7 @@ impl<C: Codec> Client<C> {
                 let head = MessageHead {
                     kind: delivery.kind,
                     from: delivery.from.peer(),
+                    room: None,
                     mid: delivery.mid,
                     seq: delivery.seq,
                 };

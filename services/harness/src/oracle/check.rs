@@ -113,7 +113,7 @@ fn check_send(
             (
                 _,
                 SendReport {
-                    outcome: SendOutcome::Delivered,
+                    outcome: SendOutcome::Delivered | SendOutcome::Published,
                     ..
                 },
             ),

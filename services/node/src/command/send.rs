@@ -45,6 +45,10 @@ pub(super) fn run(send: Send) -> anyhow::Result<()> {
                 println!("delivered to {}", send.to);
                 Ok(())
             }
+            SendOutcome::Published => {
+                println!("published to {}", send.to);
+                Ok(())
+            }
             SendOutcome::Error(code) => {
                 anyhow::bail!("not delivered to {}: {code}: {}", send.to, report.message)
             }
@@ -64,6 +68,7 @@ fn answer_to(frame: &ServerFrame, id: u64) -> Option<Answer> {
         ServerFrame::Event(Event::Receipt { id: of, status }) if *of == id => Some(match status {
             ReceiptStatus::Queued => Answer::Queued,
             ReceiptStatus::Delivered => Answer::Final(SendReport::delivered()),
+            ReceiptStatus::Published => Answer::Final(SendReport::published()),
         }),
         ServerFrame::Event(Event::Error {
             id: of,

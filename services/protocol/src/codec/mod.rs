@@ -17,6 +17,8 @@ pub struct MessageHead<'a> {
     pub kind: MessageKind,
     /// The sender's peer ID; its alphabet needs no JSON escape.
     pub from: &'a str,
+    /// The room that the message was sent to; `None` for a message to the peer. Its alphabet needs no JSON escape.
+    pub room: Option<&'a str>,
     /// The message's name.
     pub mid: Mid,
     /// Its number in the receiver's session.

@@ -41,11 +41,24 @@ fn variants(head: &str) -> BTreeSet<String> {
         let lines = body.lines().filter_map(|line| line.strip_prefix("    "));
         let names = lines.filter(|line| line.starts_with(|first: char| first.is_ascii_uppercase()));
         found.extend(names.map(|line| {
-            line.split(|symbol: char| !symbol.is_alphanumeric())
+            let name = line
+                .split(|symbol: char| !symbol.is_alphanumeric())
                 .next()
-                .unwrap()
-                .to_lowercase()
+                .unwrap();
+            kebab(name)
         }));
     }
     found
+}
+
+/// `PeerJoined` as it stands on the wire: `peer-joined`.
+fn kebab(variant: &str) -> String {
+    let mut out = String::new();
+    for symbol in variant.chars() {
+        if symbol.is_ascii_uppercase() && !out.is_empty() {
+            out.push('-');
+        }
+        out.push(symbol.to_ascii_lowercase());
+    }
+    out
 }

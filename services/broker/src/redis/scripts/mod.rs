@@ -61,6 +61,18 @@ scripts! {
     Revoke = "revoke.lua";
     /// Exchanges the nodes' numbers of connections.
     ExchangeLoad = "exchange_load.lua";
+    /// Appends an event to a stream.
+    AppendEvent = "append_event.lua";
+    /// Renews, releases and takes partitions of a stream.
+    HoldPartitions = "hold_partitions.lua";
+    /// Releases a node's partitions of a stream.
+    LeavePartitions = "leave_partitions.lua";
+    /// Reads events of a stream.
+    ReadPartitions = "read_partitions.lua";
+    /// Moves an event to the dead ones.
+    GiveUpEvent = "give_up_event.lua";
+    /// Appends dead events again.
+    ReplayEvents = "replay_events.lua";
 }
 
 /// The scripts' hashes, computed once.

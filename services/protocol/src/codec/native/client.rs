@@ -1,9 +1,15 @@
-//! The client's side: a send as text, and any frame of a node read back.
+//! The client's side: a command as text, and any frame of a node read back.
+
+use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::{event::Event, kind::MessageKind};
+use crate::{
+    command::{Command, SendTarget},
+    event::Event,
+    kind::MessageKind,
+};
 
 /// Any frame of a node, as a client reads it.
 #[derive(Debug, Clone)]
@@ -22,6 +28,9 @@ pub struct ServerMessage {
     pub kind: MessageKind,
     /// The sender's peer ID.
     pub from: String,
+    /// The room that the message was sent to; `None` for a message to this peer.
+    #[serde(default)]
+    pub room: Option<String>,
     /// The message's name.
     pub mid: String,
     /// Its number in this session.
@@ -43,39 +52,108 @@ pub fn decode_event(text: &str) -> Result<ServerFrame, FrameError> {
     #[derive(Deserialize)]
     struct OnlyType<'a> {
         #[serde(rename = "type", borrow)]
-        kind: std::borrow::Cow<'a, str>,
+        kind: Cow<'a, str>,
     }
     // The derived reader would also take an array of the members.
     if !text.trim_ascii_start().starts_with('{') {
         return Err(FrameError(serde::de::Error::custom("a frame is one JSON object")));
     }
     let head: OnlyType<'_> = serde_json::from_str(text)?;
-    match MessageKind::from_name(&head.kind) {
-        Some(_) => Ok(ServerFrame::Message(serde_json::from_str(text)?)),
-        None => Ok(ServerFrame::Event(serde_json::from_str(text)?)),
+    if MessageKind::from_name(&head.kind).is_some() {
+        return Ok(ServerFrame::Message(serde_json::from_str(text)?));
     }
+    Ok(ServerFrame::Event(match head.kind.as_ref() {
+        "joined" => Event::Joined(serde_json::from_str(text)?),
+        "peer-joined" => Event::PeerJoined(serde_json::from_str(text)?),
+        _ => serde_json::from_str(text)?,
+    }))
 }
 
-/// Writes a send as a client does: `type` first, the payload untouched.
+/// Writes a command as a client does: `type` first, the payload untouched and last.
 #[must_use]
-pub fn encode_send(kind: MessageKind, to: &str, id: Option<u64>, payload: &RawValue) -> String {
-    #[derive(Serialize)]
-    struct Out<'a> {
-        r#type: MessageKind,
-        to: &'a str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        id: Option<u64>,
-        payload: &'a RawValue,
-    }
+pub fn encode_command(command: &Command<'_>) -> String {
     #[expect(
         clippy::expect_used,
-        reason = "strings, a number and raw JSON always serialise"
+        reason = "strings, numbers and raw JSON always serialise"
     )]
-    serde_json::to_string(&Out {
-        r#type: kind,
-        to,
-        id,
-        payload,
-    })
-    .expect("plain fields serialise")
+    serde_json::to_string(&Frame::of(command)).expect("plain fields serialise")
+}
+
+/// The members of all commands. Each command has some of them.
+#[derive(Default, Serialize)]
+struct Frame<'a> {
+    r#type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    room: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peers: Option<&'a [Cow<'a, str>]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seq: Option<u64>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    late: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hold_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    info: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload: Option<&'a RawValue>,
+}
+
+impl<'a> Frame<'a> {
+    fn of(command: &'a Command<'a>) -> Self {
+        let mut frame = Self {
+            id: command.id(),
+            ..Self::default()
+        };
+        match command {
+            Command::Send(send) => {
+                frame.r#type = send.kind.as_str();
+                match &send.to {
+                    SendTarget::Peer(peer) => frame.to = Some(peer),
+                    SendTarget::Room(room) => frame.room = Some(room),
+                }
+                frame.hold_ms = send.hold_ms;
+                frame.payload = Some(send.payload);
+            }
+            Command::Join(join) => {
+                frame.r#type = "join";
+                frame.room = Some(&join.room);
+                frame.info = join.info;
+            }
+            Command::Leave { room, .. } => {
+                frame.r#type = "leave";
+                frame.room = Some(room);
+            }
+            Command::Lookup { peers, .. } => {
+                frame.r#type = "lookup";
+                frame.peers = Some(peers);
+            }
+            Command::Watch { peers, .. } => {
+                frame.r#type = "watch";
+                frame.peers = Some(peers);
+            }
+            Command::Unwatch { peers, .. } => {
+                frame.r#type = "unwatch";
+                frame.peers = Some(peers);
+            }
+            Command::Ice { .. } => frame.r#type = "ice",
+            Command::Renew { token, .. } => {
+                frame.r#type = "renew";
+                frame.token = Some(token);
+            }
+            Command::Ack { seq, late } => {
+                frame.r#type = "ack";
+                frame.seq = Some(*seq);
+                frame.late = *late;
+            }
+            Command::Ping { .. } => frame.r#type = "ping",
+        }
+        frame
+    }
 }

@@ -4,23 +4,26 @@
 //! The `type` decides which other members are read, and only those: a newer client's command may use a known name for
 //! something else.
 
-use std::borrow::Cow;
-
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::{head::id_in_head, number::integer};
+use super::{
+    fields::{bad_frame, hold_ms, info, missing, peers, string, text_of, unknown},
+    head::id_in_head,
+    number::integer,
+};
 use crate::{
-    command::{Command, CommandError, SendCommand},
+    command::{Command, CommandError, JoinCommand, SendCommand, SendTarget},
     error::ErrorCode,
     kind::MessageKind,
     limits::MAX_FRAME_DEPTH,
     nesting::nests_deeper_than,
-    reflected::Reflected,
 };
 
-/// Commands of the protocol that this version does not serve yet.
-const NOT_SERVED_YET: [&str; 5] = ["join", "leave", "lookup", "watch", "unwatch"];
+/// The commands that are no sends.
+const COMMANDS: [&str; 9] = [
+    "ack", "ping", "join", "leave", "lookup", "watch", "unwatch", "ice", "renew",
+];
 
 /// The members of a frame, each unread.
 #[derive(Deserialize)]
@@ -35,7 +38,14 @@ struct Frame<'a> {
     late: Option<&'a RawValue>,
     #[serde(borrow)]
     to: Option<&'a RawValue>,
-    room: Option<serde::de::IgnoredAny>,
+    #[serde(borrow)]
+    room: Option<&'a RawValue>,
+    #[serde(borrow)]
+    hold_ms: Option<&'a RawValue>,
+    #[serde(borrow)]
+    info: Option<&'a RawValue>,
+    #[serde(borrow)]
+    peers: Option<&'a RawValue>,
     #[serde(default, borrow, deserialize_with = "present")]
     payload: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -61,7 +71,7 @@ pub fn decode_command(text: &str) -> Result<Command<'_>, CommandError> {
         Some(Some(name)) => name,
     };
     let kind = MessageKind::from_name(&name);
-    if kind.is_none() && !matches!(name.as_ref(), "ice" | "ping" | "ack" | "renew") {
+    if kind.is_none() && !COMMANDS.contains(&name.as_ref()) {
         return Err(unknown(&name, readable_id));
     }
     if id == Some(None) {
@@ -72,8 +82,29 @@ pub fn decode_command(text: &str) -> Result<Command<'_>, CommandError> {
         return send(kind, &frame, id).map(Command::Send);
     }
     match name.as_ref() {
-        "ice" => Ok(Command::Ice { id }),
         "ack" => ack(&frame, id),
+        "join" => Ok(Command::Join(JoinCommand {
+            room: text_of("room", frame.room, id)?,
+            info: info(frame.info, id)?,
+            id,
+        })),
+        "leave" => Ok(Command::Leave {
+            room: text_of("room", frame.room, id)?,
+            id,
+        }),
+        "lookup" => Ok(Command::Lookup {
+            peers: peers(frame.peers, id)?,
+            id,
+        }),
+        "watch" => Ok(Command::Watch {
+            peers: peers(frame.peers, id)?,
+            id,
+        }),
+        "unwatch" => Ok(Command::Unwatch {
+            peers: peers(frame.peers, id)?,
+            id,
+        }),
+        "ice" => Ok(Command::Ice { id }),
         "renew" => Ok(Command::Renew {
             token: text_of("token", frame.token, id)?,
             id,
@@ -106,19 +137,22 @@ fn parse(text: &str) -> Result<Frame<'_>, String> {
 }
 
 fn send<'a>(kind: MessageKind, frame: &Frame<'a>, id: Option<u64>) -> Result<SendCommand<'a>, CommandError> {
-    if frame.to.is_none() && frame.room.is_some() {
-        return Err(not_served(
-            "messages to a `room` are not served by this version; use `to`".into(),
-            id,
-        ));
+    let to = match (frame.to, frame.room) {
+        (Some(_), Some(_)) => return Err(bad_frame("`to` and `room` exclude each other".into(), id)),
+        (None, Some(_)) => SendTarget::Room(text_of("room", frame.room, id)?),
+        (Some(_) | None, None) => SendTarget::Peer(text_of("to", frame.to, id)?),
+    };
+    let hold_ms = hold_ms(frame.hold_ms, id)?;
+    if hold_ms.is_some() && matches!(to, SendTarget::Room(_)) {
+        return Err(bad_frame("`hold_ms` is for messages to a peer".into(), id));
     }
-    let to = text_of("to", frame.to, id)?;
     let payload = frame.payload.ok_or_else(|| missing("payload", id))?;
     Ok(SendCommand {
         kind,
         to,
         payload,
         id,
+        hold_ms,
     })
 }
 
@@ -131,58 +165,4 @@ fn ack<'a>(frame: &Frame<'a>, id: Option<u64>) -> Result<Command<'a>, CommandErr
         Some(_) => return Err(bad_frame("`late` is true or false".into(), id)),
     };
     Ok(Command::Ack { seq, late })
-}
-
-/// A member that must be a string and not empty.
-fn text_of<'a>(
-    field: &'static str,
-    raw: Option<&'a RawValue>,
-    id: Option<u64>,
-) -> Result<Cow<'a, str>, CommandError> {
-    match raw.map(string) {
-        None => Err(missing(field, id)),
-        Some(None) => Err(bad_frame(format!("`{field}` is a string"), id)),
-        Some(Some(text)) if text.is_empty() => Err(missing(field, id)),
-        Some(Some(text)) => Ok(text),
-    }
-}
-
-/// The text of a JSON string; `None` for any other value.
-fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
-    let inner = raw.get().strip_prefix('"')?.strip_suffix('"')?;
-    if inner.contains('\\') {
-        return serde_json::from_str(raw.get()).ok().map(Cow::Owned);
-    }
-    Some(Cow::Borrowed(inner))
-}
-
-fn bad_frame(message: String, id: Option<u64>) -> CommandError {
-    CommandError {
-        code: ErrorCode::BadFrame,
-        message,
-        id,
-    }
-}
-
-fn missing(field: &str, id: Option<u64>) -> CommandError {
-    CommandError {
-        code: ErrorCode::MissingField,
-        message: format!("the field `{field}` is missing"),
-        id,
-    }
-}
-
-fn unknown(name: &str, id: Option<u64>) -> CommandError {
-    if NOT_SERVED_YET.contains(&name) {
-        return not_served(format!("`{name}` is not served by this version"), id);
-    }
-    not_served(format!("there is no command of type `{}`", Reflected(name)), id)
-}
-
-fn not_served(message: String, id: Option<u64>) -> CommandError {
-    CommandError {
-        code: ErrorCode::UnknownType,
-        message,
-        id,
-    }
 }

@@ -5,17 +5,25 @@ use std::io::Write as _;
 
 use crate::codec::MessageHead;
 
-/// The most bytes of a head without the sender's name: keys, quotes, a `mid` and two numbers.
+/// The most bytes of a head without names: keys, quotes, a `mid` and two numbers.
 const HEAD_BYTES: usize = 128;
+
+/// The bytes of the member `room` without the name.
+const ROOM_BYTES: usize = 10;
 
 /// Appends the text of one forwarded message to `out`. `payload` must be a valid JSON value; it is copied
 /// unread.
 pub fn write_message(out: &mut Vec<u8>, head: &MessageHead<'_>, payload: &[u8]) {
-    out.reserve(HEAD_BYTES + head.from.len() + payload.len());
+    let room_bytes = head.room.map_or(0, |room| ROOM_BYTES + room.len());
+    out.reserve(HEAD_BYTES + head.from.len() + room_bytes + payload.len());
     out.extend_from_slice(b"{\"type\":\"");
     out.extend_from_slice(head.kind.as_str().as_bytes());
     out.extend_from_slice(b"\",\"from\":\"");
     out.extend_from_slice(head.from.as_bytes());
+    if let Some(room) = head.room {
+        out.extend_from_slice(b"\",\"room\":\"");
+        out.extend_from_slice(room.as_bytes());
+    }
     out.extend_from_slice(b"\",\"mid\":\"");
     head.mid.write(out);
     // Writing to a Vec cannot fail.

@@ -1,13 +1,14 @@
 //! The codec of Switchboard's own protocol: one JSON object per text frame (protocol.md). `decode` is the node's
-//! reading side with `head` and `number`, `encode` its writing side, `client` both sides of a Rust client.
+//! reading side with `fields`, `head` and `number`, `encode` its writing side, `client` both sides of a Rust client.
 
 mod client;
 mod decode;
 mod encode;
+mod fields;
 mod head;
 mod number;
 
-pub use client::{FrameError, ServerFrame, ServerMessage, decode_event, encode_send};
+pub use client::{FrameError, ServerFrame, ServerMessage, decode_event, encode_command};
 pub use decode::{decode_command, too_large};
 pub use encode::{write_delivered, write_message};
 
