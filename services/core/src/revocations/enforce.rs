@@ -8,27 +8,10 @@ use switchboard_telemetry::{Budget, BudgetScope};
 use crate::{
     broker::{claim::EndedSession, error::BrokerError},
     observer::NodeEvent,
-    revocations::Revocations,
+    revocations::{Revocations, RevokeError},
     router::Router,
     session::handle::Session,
 };
-
-/// Why tokens were not revoked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum RevokeError {
-    /// The tenant has as many revocations as it may have, or all tenants have.
-    #[error("there are too many revocations; at most {max} of one tenant may be in force")]
-    Full {
-        /// The bound of one tenant.
-        max: usize,
-    },
-    /// This node has not read the revocations yet.
-    #[error("the node does not know the revocations in force yet")]
-    Unknown,
-    /// The broker did not take it.
-    #[error("{0}")]
-    Broker(#[from] BrokerError),
-}
 
 impl Router {
     /// The revocations that this node knows.

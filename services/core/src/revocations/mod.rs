@@ -2,11 +2,12 @@
 //! them from the broker, which keeps them. Not the check of a token (crate `auth`), not the API call.
 
 mod enforce;
+mod error;
 mod marks;
 mod table;
 mod view;
 
-pub use enforce::RevokeError;
+pub use error::RevokeError;
 pub(crate) use marks::TokenMark;
 pub use table::RevocationChange;
 pub use view::Revocations;

@@ -11,7 +11,7 @@ use parking_lot::RwLock;
 use switchboard_protocol::{Grant, Revocation, RevocationStatus};
 
 use super::{
-    enforce::RevokeError,
+    error::RevokeError,
     table::{RevocationChange, Table},
 };
 

@@ -172,7 +172,17 @@ fn bad_token(error: &TokenError) -> Refusal {
         TokenError::RevocationsUnknown => RefusalReason::RevocationsUnknown,
         TokenError::Claims(_) => RefusalReason::NotAllowed,
         TokenError::KeysUnavailable { .. } => RefusalReason::Keys,
-        _ => RefusalReason::Token,
+        TokenError::Missing
+        | TokenError::TooLarge { .. }
+        | TokenError::Malformed(_)
+        | TokenError::Algorithm
+        | TokenError::UnknownKey
+        | TokenError::AmbiguousKey
+        | TokenError::Signature
+        | TokenError::Expired { .. }
+        | TokenError::NotYetValid { .. }
+        | TokenError::Issuer
+        | TokenError::Audience => RefusalReason::Token,
     };
     Refusal::new(reason, Problem::from(error))
 }
