@@ -83,8 +83,12 @@ impl Switchboard {
                     SessionEvent::Connected { node, handshake, .. } => return Ok((node, handshake)),
                     SessionEvent::Disconnected { reason } => last = reason,
                     SessionEvent::Ended { code, .. } => return Err(format!("{code}")),
-                    SessionEvent::Message(_) | SessionEvent::Queued { .. } | SessionEvent::Outcome { .. } => {
-                    }
+                    SessionEvent::Message(_)
+                    | SessionEvent::Queued { .. }
+                    | SessionEvent::Outcome { .. }
+                    | SessionEvent::Room(_)
+                    | SessionEvent::Presence { .. }
+                    | SessionEvent::Failed { .. } => {}
                 }
             }
             Err("the session ended".to_owned())
@@ -243,7 +247,10 @@ fn session_event(event: SessionEvent) -> Option<LinkEvent> {
             from: Some(message.from),
             payload: message.payload,
         },
-        SessionEvent::Queued { .. } => return None,
+        SessionEvent::Queued { .. }
+        | SessionEvent::Room(_)
+        | SessionEvent::Presence { .. }
+        | SessionEvent::Failed { .. } => return None,
         SessionEvent::Outcome { id, report } => {
             let outcome = match report.outcome {
                 SendOutcome::Delivered | SendOutcome::Published => Outcome::Delivered,

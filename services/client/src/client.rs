@@ -205,10 +205,19 @@ impl Client {
     pub async fn renew(&mut self, token: &Secret, within: Duration) -> Result<Event, ClientError> {
         let id = self.next_id();
         let (token, id) = (token.expose().into(), Some(id));
-        self.command(&Command::Renew { token, id }).await?;
+        self.request(&Command::Renew { token, id }, within).await
+    }
+
+    /// Sends a command and waits for its answer: the event with its `id`. Other frames are buffered. Not for sends,
+    /// whose first answer may be `queued`.
+    ///
+    /// # Errors
+    /// As [`Client::send_and_confirm`]. A command without an `id` has no answer.
+    pub async fn request(&mut self, command: &Command<'_>, within: Duration) -> Result<Event, ClientError> {
+        self.command(command).await?;
         self.expect(within, |frame| match frame {
-            ServerFrame::Event(event @ (Event::Renewed { id: of, .. } | Event::Error { id: of, .. })) => {
-                (*of == id).then(|| event.clone())
+            ServerFrame::Event(event) if event.id().is_some() && event.id() == command.id() => {
+                Some(event.clone())
             }
             ServerFrame::Event(_) | ServerFrame::Message(_) => None,
         })

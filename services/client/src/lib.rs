@@ -8,6 +8,7 @@ mod connect;
 mod error;
 mod options;
 mod report;
+mod roster;
 mod session;
 mod trust;
 
@@ -17,5 +18,6 @@ pub use connect::dial;
 pub use error::{ClientError, ConnectError, Problem};
 pub use options::{AcksBy, ConnectOptions, Resume, TokenVia};
 pub use report::SendReport;
-pub use session::{Session, SessionError, SessionEvent, SessionOptions, TokenSource};
+pub use roster::{Roster, Rosters};
+pub use session::{RoomEvent, Session, SessionError, SessionEvent, SessionOptions, TokenSource};
 pub use trust::Trust;

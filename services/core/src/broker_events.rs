@@ -1,11 +1,17 @@
 //! Events of the broker go to the part that they concern. Runs on the broker's reader, so nothing here waits.
 
 use bytes::Bytes;
-use switchboard_protocol::{CloseCode, Mid, NodeMessage, PeerKey, Revocation, SessionId};
+use switchboard_protocol::{CloseCode, Mid, NodeMessage, PeerId, PeerKey, Revocation, RoomKey, SessionId};
 use switchboard_telemetry::BusDrop;
 
 use crate::{
-    broker::{error::BrokerError, interface::BrokerEvents, status::Presence, stored_message::StoreOutcome},
+    broker::{
+        error::BrokerError,
+        interface::BrokerEvents,
+        rooms::{JoinError, RoomDelta, RoomJoined, RoomLeft},
+        status::Presence,
+        stored_message::StoreOutcome,
+    },
     router::Router,
     send::outcome,
 };
@@ -71,4 +77,16 @@ impl BrokerEvents for Router {
     fn on_revocations_read(&self, stored: Vec<Revocation>, now_s: u64) -> Vec<Revocation> {
         self.revocations_read(stored, now_s)
     }
+
+    fn on_room_joined(&self, _: &RoomKey, _: &PeerId, _: SessionId, _: Result<RoomJoined, JoinError>) {}
+
+    fn on_room_left(&self, _: &RoomKey, _: RoomLeft) {}
+
+    fn on_room_delta(&self, _: &RoomKey, _: RoomDelta) {}
+
+    fn on_room_message(&self, _: &str, _: Bytes) {}
+
+    fn on_room_published(&self, _: &RoomKey, _: Mid, _: Result<(), BrokerError>) {}
+
+    fn on_room_gap(&self, _: &RoomKey) {}
 }

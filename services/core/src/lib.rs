@@ -37,7 +37,9 @@ pub use broker::{
 };
 pub use broker::{
     Broker, BrokerError, BrokerEvents, BusState, BusStatus, Claim, ClaimOutcome, ClusterLoad, ConflictPolicy,
-    EndedSession, Presence, PreviousOwner, Retention, StoreOutcome, StoredMessage,
+    EndedSession, JoinError, Presence, PreviousOwner, Retention, RoomChange, RoomDelta, RoomEntry, RoomJoin,
+    RoomJoined, RoomLeave, RoomLeft, RoomMember, RoomMembership, RoomPage, RoomQuery, Roster, StoreOutcome,
+    StoredMessage,
 };
 pub use limits::{ConnectionPlace, Limits, PeerAccount};
 pub use observer::{NodeEvent, Observer};
@@ -45,7 +47,7 @@ pub use rebalance::{MaxAge, Rebalance, RebalancePolicy, RebalanceRate, Rebalance
 pub use receive::{AcceptedRanges, AckTo, Delivery, MAX_RANGES, Outgoing};
 pub use records::{
     OFFLINE_QUEUE_BYTES, OFFLINE_QUEUE_BYTES_PER_SENDER, OFFLINE_QUEUE_MESSAGES,
-    OFFLINE_QUEUE_MESSAGES_PER_SENDER, RecordOwner, Records,
+    OFFLINE_QUEUE_MESSAGES_PER_SENDER, RecordOwner, Records, RoomRecords,
 };
 pub use revocations::{RevocationChange, Revocations, RevokeError};
 pub use router::Router;

@@ -250,6 +250,27 @@ impl Event {
         size_of::<Self>() + more
     }
 
+    /// The `id` of the command that this event answers.
+    #[must_use]
+    pub const fn id(&self) -> Option<u64> {
+        match self {
+            Self::Receipt { id, .. } => Some(*id),
+            Self::Error { id, .. }
+            | Self::Left { id, .. }
+            | Self::Presence { id, .. }
+            | Self::Ice { id, .. }
+            | Self::Renewed { id, .. }
+            | Self::Pong { id, .. } => *id,
+            Self::Joined(joined) => joined.id,
+            Self::Welcome(_)
+            | Self::PeerJoined(_)
+            | Self::PeerLeft { .. }
+            | Self::RoomCount { .. }
+            | Self::Expiring { .. }
+            | Self::Goaway { .. } => None,
+        }
+    }
+
     /// An error whose message is the code's meaning.
     #[must_use]
     pub const fn error(id: Option<u64>, code: ErrorCode) -> Self {

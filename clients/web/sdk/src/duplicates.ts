@@ -17,10 +17,10 @@ export class DuplicateFilter {
   /** The highest id of each sender's session, while its `mid` is remembered. */
   readonly #newest = new Map<string, number>();
 
-  /** Classifies `mid`, and remembers it if it is new. */
-  classify(mid: string): DedupVerdict {
+  /** Classifies `mid`, and remembers it if it is new. Messages to a `room` have no order with those to the peer. */
+  classify(mid: string, room?: string): DedupVerdict {
     if (this.#mids.has(mid)) return 'duplicate';
-    const [session, id] = parts(mid);
+    const [session, id] = room ? [mid, NaN] : parts(mid);
     if (id < (this.#newest.get(session) ?? 0)) return 'late';
     for (const oldest of this.#mids) {
       if (this.#mids.size < MAX_MIDS) break;

@@ -312,8 +312,8 @@ export class Session extends Emitter<SessionEvents> {
   }
 
   #onMessage(link: Link, message: Message): void {
-    const { mid, seq } = message;
-    const verdict = this.#filter.classify(String(mid));
+    const { mid, seq, room } = message;
+    const verdict = this.#filter.classify(String(mid), room);
     if (verdict === 'new') this.emit('message', message);
     if (link !== this.#link) return;
     this.#seen = seq;

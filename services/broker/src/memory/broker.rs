@@ -5,28 +5,27 @@ use std::{sync::Arc, time::Instant};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use switchboard_core::{
     Broker, BrokerError, BrokerEvents, BusState, BusStatus, Claim, ClaimOutcome, ClusterLoad, EndedSession,
-    EventStreams, Presence, Retention, RevocationChange, StoreOutcome, StoredMessage,
+    EventStreams, Presence, Retention, RevocationChange, RoomJoin, RoomLeave, RoomPage, RoomQuery, Roster,
+    StoreOutcome, StoredMessage,
 };
-use switchboard_protocol::{Mid, NodeId, NodeMessage, PeerKey, SessionId};
-use switchboard_telemetry::{Queue, Telemetry};
+use switchboard_protocol::{Mid, NodeId, NodeMessage, PeerId, PeerKey, RoomKey, SessionId};
+use switchboard_telemetry::Telemetry;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    bus::{Event, Hub, MemoryBus, deliver, now_s},
+    bus::{Event, Hub, MemoryBus, Place, deliver, now_s},
     event_streams::MemoryEventStreams,
 };
 use crate::{
     conflict::{self, Owner},
-    queue::{Sender, bounded},
+    queue::bounded,
     session_end,
 };
 
 /// One node's place on a [`MemoryBus`].
 pub struct MemoryBroker {
     bus: MemoryBus,
-    node: NodeId,
-    own: Arc<Sender<Event>>,
-    telemetry: Telemetry,
+    place: Place,
     end: CancellationToken,
 }
 
@@ -53,9 +52,7 @@ impl MemoryBroker {
         tokio::spawn(deliver(receiver, events, end.clone()));
         Arc::new(Self {
             bus: bus.clone(),
-            node,
-            own,
-            telemetry,
+            place: Place { node, own, telemetry },
             end,
         })
     }
@@ -65,14 +62,14 @@ impl MemoryBroker {
     pub fn event_streams(&self) -> Arc<dyn EventStreams> {
         Arc::new(MemoryEventStreams {
             streams: self.bus.event_streams(),
-            node: self.node.clone(),
+            node: self.place.node.clone(),
         })
     }
 
     fn owner(&self, key: &PeerKey) -> Option<Owner> {
         let owner = self.bus.hub().records.owner(key, Instant::now())?;
         Some(Owner {
-            is_local: owner.node == self.node,
+            is_local: owner.node == self.place.node,
             node: owner.node,
             session: Some(owner.session),
             is_attached: owner.is_attached,
@@ -95,16 +92,8 @@ impl MemoryBroker {
         if let Some(node) = owner.and_then(|owner| hub.nodes.get(&owner.node)) {
             let message = NodeMessage::OfflineQueueHint { key: to.clone() }.encode();
             // If it does not fit, the next claim finds the offline queue.
-            let _ = self.push(node, Event::NodeMessage(message.into()));
+            let _ = self.place.push(node, Event::NodeMessage(message.into()));
         }
-    }
-
-    fn push(&self, queue: &Sender<Event>, event: Event) -> Result<(), BrokerError> {
-        queue.push(event).inspect_err(|error| {
-            if *error == BrokerError::QueueFull {
-                self.telemetry.queue_overflow(Queue::Publisher);
-            }
-        })
     }
 }
 
@@ -118,14 +107,14 @@ impl Broker for MemoryBroker {
             let read_owner = || std::future::ready(Ok(self.owner(key))).boxed();
             conflict::resolve(&claim, read_owner, |owner| self.ask(key, &claim, owner)).await?;
             let mut hub = self.bus.hub();
-            hub.records.claim(key, &self.node, &claim, Instant::now())
+            hub.records.claim(key, &self.place.node, &claim, Instant::now())
         })
     }
 
     fn detach(&self, key: &PeerKey, session: SessionId, fence: u64, keep: Option<Retention>) {
         let mut hub = self.bus.hub();
         hub.records
-            .detach(key, &self.node, session, fence, keep, Instant::now());
+            .detach(key, &self.place.node, session, fence, keep, Instant::now());
     }
 
     fn publish(&self, mid: Mid, to: &PeerKey, envelope: Vec<u8>) -> Result<(), BrokerError> {
@@ -135,10 +124,12 @@ impl Broker for MemoryBroker {
         let receiver = owner.and_then(|owner| hub.nodes.get(&owner.node));
         // The report first: once it is certain to come, the message may go.
         let receivers = u64::from(receiver.is_some());
-        self.push(&self.own, Event::Published(mid, to.clone(), receivers))?;
+        self.place.report(Event::Published(mid, to.clone(), receivers))?;
         if let Some(receiver) = receiver {
             // A message that does not fit is lost like on any bus; the sender's node repeats it.
-            let _ = self.push(receiver, Event::Message(to.clone(), envelope.into()));
+            let _ = self
+                .place
+                .push(receiver, Event::Message(to.clone(), envelope.into()));
         }
         Ok(())
     }
@@ -150,14 +141,15 @@ impl Broker for MemoryBroker {
             Some(owner) if owner.is_attached => Presence::Attached { node: owner.node },
             Some(_) => Presence::Detached,
         };
-        self.push(&self.own, Event::Located(mid, to.clone(), presence))
+        self.place.report(Event::Located(mid, to.clone(), presence))
     }
 
     fn store(&self, message: StoredMessage) -> Result<(), BrokerError> {
         let mut hub = self.bus.hub();
         // Nodes of one process do not die one by one.
         let outcome = hub.records.store(&message, false, Instant::now());
-        self.push(&self.own, Event::Stored(message.mid, message.to.clone(), outcome))?;
+        self.place
+            .report(Event::Stored(message.mid, message.to.clone(), outcome))?;
         if message.is_urgent && matches!(outcome, StoreOutcome::Queued(_)) {
             self.hint(&mut hub, &message.to);
         }
@@ -165,27 +157,33 @@ impl Broker for MemoryBroker {
     }
 
     fn read_offline_queue(&self, key: &PeerKey, session: SessionId) {
-        let messages = self.bus.hub().records.offline_queue(key, &self.node, session);
+        let messages = self
+            .bus
+            .hub()
+            .records
+            .offline_queue(key, &self.place.node, session);
         if !messages.is_empty() {
             // If they do not fit, the next claim finds them.
-            let _ = self.push(&self.own, Event::OfflineQueue(key.clone(), session, messages));
+            let _ = self
+                .place
+                .report(Event::OfflineQueue(key.clone(), session, messages));
         }
     }
 
     fn remove_stored(&self, key: &PeerKey, session: SessionId, messages: usize, bytes: usize) {
         let mut hub = self.bus.hub();
         hub.records
-            .remove_stored(key, &self.node, session, messages, bytes);
+            .remove_stored(key, &self.place.node, session, messages, bytes);
     }
 
     fn touch(&self, key: &PeerKey, session: SessionId) {
-        self.bus.hub().records.touch(key, &self.node, session);
+        self.bus.hub().records.touch(key, &self.place.node, session);
     }
 
     fn send_to_node(&self, node: &NodeId, message: Vec<u8>) -> Result<(), BrokerError> {
         let hub = self.bus.hub();
         match hub.nodes.get(node) {
-            Some(queue) => self.push(queue, Event::NodeMessage(message.into())),
+            Some(queue) => self.place.push(queue, Event::NodeMessage(message.into())),
             None => Ok(()),
         }
     }
@@ -223,24 +221,54 @@ impl Broker for MemoryBroker {
         let heard = hub
             .nodes
             .values()
-            .map(|node| self.push(node, Event::Revoked(revocation.clone())));
+            .map(|node| self.place.push(node, Event::Revoked(revocation.clone())));
         // A node that does not hear of it would take its tokens: the caller must repeat it.
         let heard: Result<(), BrokerError> = heard.collect();
         Box::pin(std::future::ready(heard))
     }
 
+    fn join_room(&self, join: RoomJoin) -> Result<(), BrokerError> {
+        self.bus.hub().enter(&self.place, join)
+    }
+
+    fn leave_room(&self, leave: RoomLeave) {
+        self.bus.hub().leave(&self.place, &leave);
+    }
+
+    fn detach_member(&self, room: &RoomKey, peer: &PeerId, session: SessionId) {
+        let mut hub = self.bus.hub();
+        let delta = hub.rooms.detach(room, peer, session, &self.place.node);
+        hub.announce(&self.place, room, delta);
+    }
+
+    fn publish_to_room(&self, room: &RoomKey, mid: Mid, envelope: Vec<u8>) -> Result<(), BrokerError> {
+        self.bus.hub().publish(&self.place, room, mid, envelope.into())
+    }
+
+    fn forget_room(&self, room: &RoomKey) {
+        self.bus.hub().stop_listening(room, &self.place.node);
+    }
+
+    fn roster<'a>(&'a self, room: &'a RoomKey) -> BoxFuture<'a, Result<Roster, BrokerError>> {
+        std::future::ready(Ok(self.bus.hub().rooms.roster(room))).boxed()
+    }
+
+    fn rooms(&self, query: RoomQuery) -> BoxFuture<'_, Result<RoomPage, BrokerError>> {
+        std::future::ready(Ok(self.bus.hub().rooms.page(&query))).boxed()
+    }
+
     fn cluster_load(&self, own: Option<usize>) -> Option<ClusterLoad> {
         let mut hub = self.bus.hub();
-        hub.load.remove(&self.node);
+        hub.load.remove(&self.place.node);
         let own = own?;
         let others = hub.load.values().copied().collect();
-        hub.load.insert(self.node.clone(), own);
+        hub.load.insert(self.place.node.clone(), own);
         Some(ClusterLoad { own, others })
     }
 
     fn status(&self) -> BusStatus {
         let hub = self.bus.hub();
-        let attached = hub.records.attached_to(&self.node);
+        let attached = hub.records.attached_to(&self.place.node);
         BusStatus {
             state: BusState::Up,
             desired: attached,
@@ -252,9 +280,10 @@ impl Broker for MemoryBroker {
     fn shutdown(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
             let mut hub = self.bus.hub();
-            hub.records.orphan(&self.node, Instant::now());
-            hub.nodes.remove(&self.node);
-            hub.load.remove(&self.node);
+            hub.records.orphan(&self.place.node, Instant::now());
+            hub.leave_all(&self.place);
+            hub.nodes.remove(&self.place.node);
+            hub.load.remove(&self.place.node);
             self.end.cancel();
         })
     }

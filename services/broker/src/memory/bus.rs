@@ -9,8 +9,12 @@ use std::{
 use bytes::Bytes;
 use hashbrown::HashMap;
 use parking_lot::Mutex;
-use switchboard_core::{BrokerEvents, Presence, Records, StoreOutcome};
-use switchboard_protocol::{Mid, NodeId, PeerKey, Revocation, SessionId};
+use switchboard_core::{
+    BrokerError, BrokerEvents, JoinError, Presence, Records, RoomDelta, RoomJoined, RoomLeft, RoomRecords,
+    StoreOutcome,
+};
+use switchboard_protocol::{Mid, NodeId, PeerId, PeerKey, Revocation, RoomKey, SessionId};
+use switchboard_telemetry::{Queue, Telemetry};
 use tokio_util::sync::CancellationToken;
 
 use super::event_streams::SharedStreams;
@@ -30,11 +34,40 @@ pub struct MemoryBus {
 #[derive(Debug, Default)]
 pub(super) struct Hub {
     pub(super) records: Records,
+    pub(super) rooms: RoomRecords,
+    /// The nodes that hear each room.
+    pub(super) listeners: HashMap<RoomKey, Vec<NodeId>>,
     pub(super) nodes: HashMap<NodeId, Arc<Sender<Event>>>,
     /// Revocations by their texts; bounded by those who revoke.
     pub(super) revocations: HashMap<String, Revocation>,
     /// Connections of the nodes that take clients.
     pub(super) load: HashMap<NodeId, usize>,
+}
+
+/// One node's place on the bus.
+pub(super) struct Place {
+    pub(super) node: NodeId,
+    pub(super) own: Arc<Sender<Event>>,
+    pub(super) telemetry: Telemetry,
+}
+
+impl Place {
+    /// Queues an event for this node.
+    ///
+    /// # Errors
+    /// [`BrokerError::QueueFull`] if it does not fit.
+    pub(super) fn report(&self, event: Event) -> Result<(), BrokerError> {
+        self.push(&self.own, event)
+    }
+
+    /// The same for the node with this queue.
+    pub(super) fn push(&self, queue: &Sender<Event>, event: Event) -> Result<(), BrokerError> {
+        queue.push(event).inspect_err(|error| {
+            if *error == BrokerError::QueueFull {
+                self.telemetry.queue_overflow(Queue::Publisher);
+            }
+        })
+    }
 }
 
 /// An event on its way to a node.
@@ -47,6 +80,11 @@ pub(super) enum Event {
     Located(Mid, PeerKey, Presence),
     Stored(Mid, PeerKey, StoreOutcome),
     OfflineQueue(PeerKey, SessionId, Vec<Bytes>),
+    RoomJoined(RoomKey, PeerId, SessionId, Result<RoomJoined, JoinError>),
+    RoomLeft(RoomKey, RoomLeft),
+    RoomDelta(RoomKey, RoomDelta),
+    RoomMessage(RoomKey, Bytes),
+    RoomPublished(RoomKey, Mid),
 }
 
 impl MemoryBus {
@@ -63,9 +101,16 @@ impl MemoryBus {
 impl Weighed for Event {
     fn bytes(&self) -> usize {
         match self {
-            Self::Message(_, bytes) | Self::NodeMessage(bytes) => bytes.len(),
+            Self::Message(_, bytes) | Self::NodeMessage(bytes) | Self::RoomMessage(_, bytes) => bytes.len(),
             Self::OfflineQueue(_, _, messages) => messages.iter().map(Bytes::len).sum(),
-            Self::Revoked(_) | Self::Published(..) | Self::Located(..) | Self::Stored(..) => 0,
+            Self::Revoked(_)
+            | Self::Published(..)
+            | Self::Located(..)
+            | Self::Stored(..)
+            | Self::RoomJoined(..)
+            | Self::RoomLeft(..)
+            | Self::RoomDelta(..)
+            | Self::RoomPublished(..) => 0,
         }
     }
 }
@@ -97,6 +142,13 @@ pub(super) async fn deliver(
                 Event::Located(mid, to, presence) => events.on_located(mid, &to, Ok(presence)),
                 Event::Stored(mid, to, outcome) => events.on_stored(mid, &to, Ok(outcome)),
                 Event::OfflineQueue(to, session, messages) => events.on_offline_queue(&to, session, messages),
+                Event::RoomJoined(room, peer, session, outcome) => {
+                    events.on_room_joined(&room, &peer, session, outcome);
+                }
+                Event::RoomLeft(room, left) => events.on_room_left(&room, left),
+                Event::RoomDelta(room, delta) => events.on_room_delta(&room, delta),
+                Event::RoomMessage(room, envelope) => events.on_room_message(room.as_str(), envelope),
+                Event::RoomPublished(room, mid) => events.on_room_published(&room, mid, Ok(())),
             }
         }
         tokio::task::yield_now().await;

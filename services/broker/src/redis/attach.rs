@@ -162,6 +162,7 @@ impl Attach<'_> {
             previous,
             snapshot,
             offline_queue: stored,
+            rooms: Vec::new(),
         })
     }
 

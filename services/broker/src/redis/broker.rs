@@ -5,9 +5,10 @@ use std::{sync::Arc, time::Duration};
 use futures_util::future::{BoxFuture, join_all};
 use switchboard_core::{
     Broker, BrokerError, BrokerEvents, BusStatus, Claim, ClaimOutcome, ClusterLoad, EndedSession,
-    EventStreams, Retention, RevocationChange, StoredMessage,
+    EventStreams, Retention, RevocationChange, RoomJoin, RoomLeave, RoomPage, RoomQuery, Roster,
+    StoredMessage,
 };
-use switchboard_protocol::{Mid, NodeId, PeerKey, SessionId};
+use switchboard_protocol::{Mid, NodeId, PeerId, PeerKey, RoomKey, SessionId};
 use switchboard_telemetry::Telemetry;
 use tokio::{sync::watch, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -190,6 +191,28 @@ impl Broker for RedisBroker {
 
     fn revoke<'a>(&'a self, change: &'a RevocationChange) -> BoxFuture<'a, Result<(), BrokerError>> {
         Box::pin(revocations::revoke(self.topology.shard_of_nodes(), change))
+    }
+
+    fn join_room(&self, _: RoomJoin) -> Result<(), BrokerError> {
+        Err(BrokerError::Unavailable)
+    }
+
+    fn leave_room(&self, _: RoomLeave) {}
+
+    fn detach_member(&self, _: &RoomKey, _: &PeerId, _: SessionId) {}
+
+    fn publish_to_room(&self, _: &RoomKey, _: Mid, _: Vec<u8>) -> Result<(), BrokerError> {
+        Err(BrokerError::Unavailable)
+    }
+
+    fn forget_room(&self, _: &RoomKey) {}
+
+    fn roster<'a>(&'a self, _: &'a RoomKey) -> BoxFuture<'a, Result<Roster, BrokerError>> {
+        Box::pin(std::future::ready(Err(BrokerError::Unavailable)))
+    }
+
+    fn rooms(&self, _: RoomQuery) -> BoxFuture<'_, Result<RoomPage, BrokerError>> {
+        Box::pin(std::future::ready(Err(BrokerError::Unavailable)))
     }
 
     fn cluster_load(&self, own: Option<usize>) -> Option<ClusterLoad> {

@@ -10,12 +10,13 @@ use parking_lot::Mutex;
 use switchboard_broker::{MemoryBroker, MemoryBus, RedisBroker, RedisConfig, RedisMode};
 use switchboard_core::{
     AcceptedRanges, Broker, BrokerError, BrokerEvents, BusState, Claim, ClaimOutcome, ConflictPolicy,
-    EventStreams, Presence, Retention, SessionSnapshot, StoreOutcome,
+    EventStreams, JoinError, Presence, Retention, RoomDelta, RoomJoined, RoomLeft, SessionSnapshot,
+    StoreOutcome,
 };
 pub(crate) use switchboard_harness::PATIENCE;
 use switchboard_harness::{RedisOptions, RedisServer, find_program, or_skip, wait_until};
 use switchboard_protocol::{
-    MessageId, Mid, NodeId, NodeMessage, PeerKey, ResumeToken, Revocation, SessionId,
+    MessageId, Mid, NodeId, NodeMessage, PeerId, PeerKey, ResumeToken, Revocation, RoomKey, SessionId,
 };
 use switchboard_telemetry::Telemetry;
 
@@ -43,6 +44,9 @@ macro_rules! contract_on {
     };
 }
 
+/// The room, who asked, and what followed.
+type JoinAnswer = (RoomKey, PeerId, SessionId, Result<RoomJoined, JoinError>);
+
 /// The events that a node received.
 #[derive(Default)]
 pub(crate) struct Seen {
@@ -54,6 +58,12 @@ pub(crate) struct Seen {
     pub(crate) offline_queues: Mutex<Vec<Vec<Bytes>>>,
     pub(crate) revocations: Mutex<Vec<Revocation>>,
     pub(crate) revocations_read: Mutex<usize>,
+    pub(crate) room_joined: Mutex<Vec<JoinAnswer>>,
+    pub(crate) room_left: Mutex<Vec<(RoomKey, RoomLeft)>>,
+    pub(crate) room_deltas: Mutex<Vec<(RoomKey, RoomDelta)>>,
+    pub(crate) room_messages: Mutex<Vec<(String, Bytes)>>,
+    pub(crate) room_published: Mutex<Vec<(Mid, Result<(), BrokerError>)>>,
+    pub(crate) room_gaps: Mutex<Vec<RoomKey>>,
 }
 
 impl BrokerEvents for Seen {
@@ -99,6 +109,37 @@ impl BrokerEvents for Seen {
 
     fn on_offline_queue(&self, _: &PeerKey, _: SessionId, messages: Vec<Bytes>) {
         self.offline_queues.lock().push(messages);
+    }
+
+    fn on_room_joined(
+        &self,
+        room: &RoomKey,
+        peer: &PeerId,
+        session: SessionId,
+        outcome: Result<RoomJoined, JoinError>,
+    ) {
+        let joined = (room.clone(), peer.clone(), session, outcome);
+        self.room_joined.lock().push(joined);
+    }
+
+    fn on_room_left(&self, room: &RoomKey, left: RoomLeft) {
+        self.room_left.lock().push((room.clone(), left));
+    }
+
+    fn on_room_delta(&self, room: &RoomKey, delta: RoomDelta) {
+        self.room_deltas.lock().push((room.clone(), delta));
+    }
+
+    fn on_room_message(&self, room: &str, envelope: Bytes) {
+        self.room_messages.lock().push((room.to_owned(), envelope));
+    }
+
+    fn on_room_published(&self, _: &RoomKey, mid: Mid, outcome: Result<(), BrokerError>) {
+        self.room_published.lock().push((mid, outcome));
+    }
+
+    fn on_room_gap(&self, room: &RoomKey) {
+        self.room_gaps.lock().push(room.clone());
     }
 }
 

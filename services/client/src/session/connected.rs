@@ -9,7 +9,7 @@ use switchboard_protocol::{
 use tokio::time::{Instant, timeout};
 
 use super::{
-    SessionEvent,
+    RoomEvent, SessionEvent,
     connection::{Connection, ConnectionLoss},
     duplicate_filter::DedupVerdict,
     event_queue::FollowUp,
@@ -146,7 +146,29 @@ impl Task {
                 code,
                 message,
                 ..
-            }) => self.finish_send(id, SendReport::failed(code, message)),
+            }) => self.on_failed(id, code, message.into_owned()),
+            ServerFrame::Event(Event::Joined(joined)) => self.on_room_event(RoomEvent::Joined(joined)),
+            ServerFrame::Event(Event::Left { id, room, reason }) => {
+                self.on_room_event(RoomEvent::Left { id, room, reason });
+            }
+            ServerFrame::Event(Event::PeerJoined(joined)) => {
+                self.on_room_event(RoomEvent::PeerJoined(joined));
+            }
+            ServerFrame::Event(Event::PeerLeft {
+                room,
+                version,
+                peer,
+                reason,
+            }) => self.on_room_event(RoomEvent::PeerLeft {
+                room,
+                version,
+                peer,
+                reason,
+            }),
+            ServerFrame::Event(Event::RoomCount { room, count }) => {
+                self.on_room_event(RoomEvent::Count { room, count });
+            }
+            ServerFrame::Event(Event::Presence { id, peers }) => self.on_presence(id, peers),
             ServerFrame::Event(Event::Goaway {
                 reason,
                 reconnect_after_ms,
@@ -171,12 +193,6 @@ impl Task {
             ServerFrame::Event(
                 Event::Welcome(_)
                 | Event::Error { id: None, .. }
-                | Event::Joined(_)
-                | Event::Left { .. }
-                | Event::PeerJoined(_)
-                | Event::PeerLeft { .. }
-                | Event::RoomCount { .. }
-                | Event::Presence { .. }
                 | Event::Ice { .. }
                 | Event::Expiring { .. }
                 | Event::Renewed { .. }
@@ -191,7 +207,10 @@ impl Task {
             connection_number,
             seq,
         };
-        match self.duplicate_filter.classify(&message.mid) {
+        match self
+            .duplicate_filter
+            .classify(&message.mid, message.room.is_none())
+        {
             DedupVerdict::New => self.event_queue.push(SessionEvent::Message(message), acknowledge),
             // The first copy may still be in the queue. Its repetition is acknowledged after it.
             DedupVerdict::Duplicate => self.event_queue.push_follow_up(acknowledge),

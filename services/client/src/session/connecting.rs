@@ -122,6 +122,7 @@ impl Task {
         );
         if !welcome.resumed && self.connection_count > 1 {
             self.fail_sends(true, "the session was lost; it may or may not have arrived");
+            self.ask_again();
         }
         self.last_seq = if welcome.resumed { seen } else { 0 };
         self.resume_token = welcome.resume_token;

@@ -32,12 +32,14 @@ pub(super) struct DuplicateFilter {
 }
 
 impl DuplicateFilter {
-    /// Classifies `mid`, and remembers it if it is new.
-    pub(super) fn classify(&mut self, mid: &str) -> DedupVerdict {
+    /// Classifies `mid`, and remembers it if it is new. `is_direct`: sent to this peer. Messages to a room travel another
+    /// way, so they have no order with those to the peer.
+    pub(super) fn classify(&mut self, mid: &str, is_direct: bool) -> DedupVerdict {
         if self.mids.contains(mid) {
             return DedupVerdict::Duplicate;
         }
         let (session, id) = parts(mid);
+        let id = id.filter(|_| is_direct);
         if id.is_some_and(|id| self.newest.get(session).is_some_and(|newest| id < *newest)) {
             return DedupVerdict::Late;
         }
@@ -79,32 +81,48 @@ fn parts(mid: &str) -> (&str, Option<u64>) {
 mod tests {
     use super::*;
 
+    impl DuplicateFilter {
+        fn direct(&mut self, mid: &str) -> DedupVerdict {
+            self.classify(mid, true)
+        }
+    }
+
     #[test]
     fn a_mid_is_new_once_until_it_is_forgotten() {
         let mut filter = DuplicateFilter::default();
-        assert_eq!(filter.classify("s/1"), DedupVerdict::New);
+        assert_eq!(filter.direct("s/1"), DedupVerdict::New);
         for number in 1..MAX_REMEMBERED_MIDS {
-            assert_eq!(filter.classify(&format!("t/{number}")), DedupVerdict::New);
+            assert_eq!(filter.direct(&format!("t/{number}")), DedupVerdict::New);
         }
-        assert_eq!(filter.classify("s/1"), DedupVerdict::Duplicate);
-        assert_eq!(filter.classify("u/1"), DedupVerdict::New);
-        assert_eq!(filter.classify("s/1"), DedupVerdict::New, "forgotten");
+        assert_eq!(filter.direct("s/1"), DedupVerdict::Duplicate);
+        assert_eq!(filter.direct("u/1"), DedupVerdict::New);
+        assert_eq!(filter.direct("s/1"), DedupVerdict::New, "forgotten");
         assert_eq!(filter.mids.len(), MAX_REMEMBERED_MIDS);
     }
 
     #[test]
     fn a_message_sent_before_a_delivered_one_is_late() {
         let mut filter = DuplicateFilter::default();
-        assert_eq!(filter.classify("s/1"), DedupVerdict::New);
-        assert_eq!(filter.classify("s/5"), DedupVerdict::New);
-        assert_eq!(filter.classify("s/3"), DedupVerdict::Late);
-        assert_eq!(filter.classify("s/5"), DedupVerdict::Duplicate);
-        assert_eq!(filter.classify("t/3"), DedupVerdict::New, "another sender");
+        assert_eq!(filter.direct("s/1"), DedupVerdict::New);
+        assert_eq!(filter.direct("s/5"), DedupVerdict::New);
+        assert_eq!(filter.direct("s/3"), DedupVerdict::Late);
+        assert_eq!(filter.direct("s/5"), DedupVerdict::Duplicate);
+        assert_eq!(filter.direct("t/3"), DedupVerdict::New, "another sender");
         assert_eq!(
-            filter.classify("s/~1"),
+            filter.direct("s/~1"),
             DedupVerdict::New,
             "fire and forget has no order"
         );
-        assert_eq!(filter.classify("s/6"), DedupVerdict::New);
+        assert_eq!(filter.direct("s/6"), DedupVerdict::New);
+    }
+
+    #[test]
+    fn a_message_to_a_room_has_no_order_with_messages_to_the_peer() {
+        let mut filter = DuplicateFilter::default();
+        assert_eq!(filter.classify("s/5", false), DedupVerdict::New);
+        assert_eq!(filter.direct("s/4"), DedupVerdict::New);
+        assert_eq!(filter.classify("s/3", false), DedupVerdict::New);
+        assert_eq!(filter.classify("s/5", false), DedupVerdict::Duplicate);
+        assert_eq!(filter.direct("s/2"), DedupVerdict::Late);
     }
 }

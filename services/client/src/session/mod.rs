@@ -1,12 +1,14 @@
 //! A peer whose session outlives its connections: the client's side of the delivery contract. Each send ends in
-//! exactly one outcome, and each message of another peer is delivered once. Lost connections and failed nodes
-//! change neither. Not here: the content of messages.
+//! exactly one outcome, and each message of another peer is delivered once. Rooms stay joined and peers watched. Lost
+//! connections and failed nodes change none of that. Not here: the content of messages, the members of rooms
+//! (`roster`).
 //!
 //! One task owns all state. The handle and the task share two bounded channels and a semaphore. The task reads the
 //! next frame only when the application has all events before it. A slow application slows its node and loses
 //! nothing.
 
 mod acks;
+mod answers;
 mod connected;
 mod connecting;
 mod connection;
@@ -17,23 +19,28 @@ mod event_queue;
 mod options;
 mod outbox;
 mod reconnect;
+mod request;
+mod standing;
 mod task;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use serde_json::value::RawValue;
-use switchboard_protocol::MessageKind;
+use switchboard_protocol::{MAX_PEERS_PER_COMMAND, MessageKind};
 use tokio::{
     sync::{Semaphore, mpsc},
     task::JoinHandle,
     time::timeout,
 };
 
-pub use event::{SessionError, SessionEvent};
+pub use event::{RoomEvent, SessionError, SessionEvent};
 pub use options::{SessionOptions, TokenSource};
 
 use crate::client::CLOSE_TIMEOUT;
-use outbox::PendingSend;
+use request::{Request, Target};
 use task::{Command, Task};
 
 /// A session. Dropping it ends its task at once, without a close handshake. Its node sees a lost connection, so the
@@ -42,7 +49,7 @@ use task::{Command, Task};
 pub struct Session {
     commands: mpsc::Sender<Command>,
     send_permits: Arc<Semaphore>,
-    /// Locked while a send gets its id and enters the channel: ids and channel have one order. Never across an await.
+    /// Locked while a request gets its id and enters the channel: ids and channel have one order. Never across an await.
     last_id: Mutex<u64>,
     task: JoinHandle<()>,
 }
@@ -76,11 +83,10 @@ impl Session {
         (session, receiver)
     }
 
-    /// Accepts a send and returns its `id`. Waits while `pending_messages` sends have no outcome. Exactly one
-    /// [`SessionEvent::Outcome`] follows for the `id`.
+    /// Accepts a send to a peer and returns its `id`. Exactly one [`SessionEvent::Outcome`] follows for the `id`.
     ///
-    /// Outcomes come through the event channel. A task that both sends and reads events must not wait here while the
-    /// channel is full.
+    /// Like each request, it waits while `pending_messages` requests have no answer. Answers come through the event
+    /// channel. A task that both makes requests and reads events must not wait here while the channel is full.
     ///
     /// # Errors
     /// [`SessionError::Ended`] when the session ended. Nothing was sent.
@@ -90,6 +96,102 @@ impl Session {
         to: &str,
         payload: Box<RawValue>,
     ) -> Result<u64, SessionError> {
+        self.request_send(kind, Target::Peer(to.into()), payload, None)
+            .await
+    }
+
+    /// As [`Session::send`]. A peer that is offline has `hold` to connect; the message waits for it.
+    ///
+    /// # Errors
+    /// As [`Session::send`].
+    pub async fn send_held(
+        &self,
+        kind: MessageKind,
+        to: &str,
+        payload: Box<RawValue>,
+        hold: Duration,
+    ) -> Result<u64, SessionError> {
+        self.request_send(kind, Target::Peer(to.into()), payload, Some(hold))
+            .await
+    }
+
+    /// As [`Session::send`], to the other members of a room.
+    ///
+    /// # Errors
+    /// As [`Session::send`].
+    pub async fn send_to_room(
+        &self,
+        kind: MessageKind,
+        room: &str,
+        payload: Box<RawValue>,
+    ) -> Result<u64, SessionError> {
+        self.request_send(kind, Target::Room(room.into()), payload, None)
+            .await
+    }
+
+    /// Joins a room, and again after the loss of the session. [`RoomEvent::Joined`] or [`SessionEvent::Failed`] follows
+    /// with the returned `id`. `info` is an object that the other members see.
+    ///
+    /// # Errors
+    /// As [`Session::send`].
+    pub async fn join(&self, room: &str, info: Option<Box<RawValue>>) -> Result<u64, SessionError> {
+        let room = room.into();
+        self.request(Request::Join { room, info }).await
+    }
+
+    /// Leaves a room. [`RoomEvent::Left`] or [`SessionEvent::Failed`] follows.
+    ///
+    /// # Errors
+    /// As [`Session::send`].
+    pub async fn leave(&self, room: &str) -> Result<u64, SessionError> {
+        self.request(Request::Leave { room: room.into() }).await
+    }
+
+    /// Asks once for the state of peers. [`SessionEvent::Presence`] or [`SessionEvent::Failed`] follows.
+    ///
+    /// # Errors
+    /// As [`Session::send`], and [`SessionError::TooManyPeers`].
+    pub async fn lookup(&self, peers: Vec<String>) -> Result<u64, SessionError> {
+        check_count(&peers)?;
+        self.request(Request::Lookup { peers }).await
+    }
+
+    /// Asks for the state of peers now and at each change, and again after the loss of the session.
+    /// [`SessionEvent::Presence`] or [`SessionEvent::Failed`] follows.
+    ///
+    /// # Errors
+    /// As [`Session::lookup`].
+    pub async fn watch(&self, peers: Vec<String>) -> Result<u64, SessionError> {
+        check_count(&peers)?;
+        self.request(Request::Watch { peers }).await
+    }
+
+    /// Ends the watch of peers. [`SessionEvent::Presence`] or [`SessionEvent::Failed`] follows.
+    ///
+    /// # Errors
+    /// As [`Session::lookup`].
+    pub async fn unwatch(&self, peers: Vec<String>) -> Result<u64, SessionError> {
+        check_count(&peers)?;
+        self.request(Request::Unwatch { peers }).await
+    }
+
+    async fn request_send(
+        &self,
+        kind: MessageKind,
+        to: Target,
+        payload: Box<RawValue>,
+        hold: Option<Duration>,
+    ) -> Result<u64, SessionError> {
+        self.request(Request::Send {
+            kind,
+            to,
+            payload,
+            hold,
+        })
+        .await
+    }
+
+    async fn request(&self, request: Request) -> Result<u64, SessionError> {
         let permit = self
             .send_permits
             .acquire()
@@ -97,13 +199,12 @@ impl Session {
             .map_err(|_| SessionError::Ended)?;
         let mut last_id = self.last_id.lock().unwrap_or_else(PoisonError::into_inner);
         let id = *last_id + 1;
-        let send = PendingSend::new(id, kind, to, payload);
         // The channel has a place for each permit, so it is never full here.
         self.commands
-            .try_send(Command::Send(send))
+            .try_send(Command::Request(id, request))
             .map_err(|_| SessionError::Ended)?;
         *last_id = id;
-        // The task releases the permit with the outcome.
+        // The task releases the permit with the answer.
         permit.forget();
         Ok(id)
     }
@@ -122,4 +223,11 @@ impl Drop for Session {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+const fn check_count(peers: &[String]) -> Result<(), SessionError> {
+    if peers.len() > MAX_PEERS_PER_COMMAND {
+        return Err(SessionError::TooManyPeers(peers.len()));
+    }
+    Ok(())
 }

@@ -1,65 +1,68 @@
-//! The sends without an outcome, and which of them the current connection was given. Not here: the socket, which
+//! The requests without an answer, and which of them the current connection was given. Not here: the socket, which
 //! takes the next text when it has room.
 
 use std::collections::BTreeMap;
 
-use serde_json::value::RawValue;
-use switchboard_protocol::{Command, MessageKind, SendCommand, SendTarget, encode_command};
+use super::request::Request;
 
-/// A send without an outcome.
+/// A request without an answer.
 #[derive(Debug)]
-pub(super) struct PendingSend {
-    id: u64,
-    kind: MessageKind,
-    to: String,
-    payload: Box<RawValue>,
+struct Pending {
+    request: Request,
+    /// Whether a permit of the session waits for the answer.
+    has_permit: bool,
     /// Whether a connection was given it. If so, it may have arrived.
     transmitted: bool,
     /// Whether the application knows that the message waits for its receiver.
     queued: bool,
 }
 
-impl PendingSend {
-    pub(super) fn new(id: u64, kind: MessageKind, to: &str, payload: Box<RawValue>) -> Self {
-        Self {
-            id,
-            kind,
-            to: to.to_owned(),
-            payload,
-            transmitted: false,
-            queued: false,
-        }
-    }
+/// A request that has its answer.
+#[derive(Debug)]
+pub(super) struct Answered {
+    pub(super) request: Request,
+    /// Whether a permit of the session waits for the answer.
+    pub(super) has_permit: bool,
 }
 
-/// The sends without an outcome. [`crate::Session::send`] bounds their number.
+/// The requests without an answer. The session's permits bound their number, together with its standing requests.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
-    pending: BTreeMap<u64, PendingSend>,
+    pending: BTreeMap<u64, Pending>,
     /// The highest id that the current connection was given.
     last_written: u64,
 }
 
 impl Outbox {
-    pub(super) fn insert(&mut self, send: PendingSend) {
-        self.pending.insert(send.id, send);
+    /// A new request, which has a permit.
+    pub(super) fn insert(&mut self, id: u64, request: Request) {
+        self.insert_pending(id, request, true);
     }
 
-    /// The text of the oldest send that the current connection was not given. It then counts as given.
+    /// A request that had its answer before, for a new session. Its permit was released with that answer.
+    pub(super) fn insert_again(&mut self, id: u64, request: Request) {
+        self.insert_pending(id, request, false);
+    }
+
+    fn insert_pending(&mut self, id: u64, request: Request, has_permit: bool) {
+        let pending = Pending {
+            request,
+            has_permit,
+            transmitted: false,
+            queued: false,
+        };
+        self.pending.insert(id, pending);
+    }
+
+    /// The text of the oldest request that the current connection was not given. It then counts as given.
     pub(super) fn next_text(&mut self) -> Option<String> {
-        let (id, send) = self.pending.range_mut(self.last_written + 1..).next()?;
+        let (id, pending) = self.pending.range_mut(self.last_written + 1..).next()?;
         self.last_written = *id;
-        send.transmitted = true;
-        Some(encode_command(&Command::Send(SendCommand {
-            kind: send.kind,
-            to: SendTarget::Peer(send.to.as_str().into()),
-            payload: &send.payload,
-            id: Some(*id),
-            hold_ms: None,
-        })))
+        pending.transmitted = true;
+        Some(pending.request.text(*id))
     }
 
-    /// Starts again at the oldest send, for a new connection.
+    /// Starts again at the oldest request, for a new connection.
     pub(super) fn rewind(&mut self) {
         self.last_written = 0;
     }
@@ -68,18 +71,30 @@ impl Outbox {
     pub(super) fn mark_queued(&mut self, id: u64) -> bool {
         self.pending
             .get_mut(&id)
-            .is_some_and(|send| !std::mem::replace(&mut send.queued, true))
+            .is_some_and(|pending| !std::mem::replace(&mut pending.queued, true))
     }
 
-    /// Removes `id`, which has its outcome. Returns false if it is not there.
-    pub(super) fn finish(&mut self, id: u64) -> bool {
-        self.pending.remove(&id).is_some()
+    /// Whether `id` is a send without an outcome.
+    pub(super) fn is_send(&self, id: u64) -> bool {
+        self.pending
+            .get(&id)
+            .is_some_and(|pending| pending.request.is_send())
+    }
+
+    /// Removes `id`, which has its answer, if it is there.
+    pub(super) fn finish(&mut self, id: u64) -> Option<Answered> {
+        self.pending.remove(&id).map(|pending| Answered {
+            request: pending.request,
+            has_permit: pending.has_permit,
+        })
     }
 
     /// Removes the sends that a connection was given, or those that none was given. Returns their ids, ascending.
-    pub(super) fn remove_all(&mut self, transmitted: bool) -> Vec<u64> {
+    pub(super) fn remove_sends(&mut self, transmitted: bool) -> Vec<u64> {
         self.pending
-            .extract_if(.., |_, send| send.transmitted == transmitted)
+            .extract_if(.., |_, pending| {
+                pending.request.is_send() && pending.transmitted == transmitted
+            })
             .map(|(id, _)| id)
             .collect()
     }
@@ -87,13 +102,32 @@ impl Outbox {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::value::RawValue;
+    use switchboard_protocol::MessageKind;
+
     use super::*;
+    use crate::session::request::Target;
+
+    fn send() -> Request {
+        Request::Send {
+            kind: MessageKind::Message,
+            to: Target::Peer("bob".into()),
+            payload: RawValue::from_string("1".into()).unwrap(),
+            hold: None,
+        }
+    }
+
+    fn join() -> Request {
+        Request::Join {
+            room: "lobby".into(),
+            info: None,
+        }
+    }
 
     fn outbox(ids: impl IntoIterator<Item = u64>) -> Outbox {
         let mut outbox = Outbox::default();
         for id in ids {
-            let payload = RawValue::from_string("1".into()).unwrap();
-            outbox.insert(PendingSend::new(id, MessageKind::Message, "bob", payload));
+            outbox.insert(id, send());
         }
         outbox
     }
@@ -112,7 +146,7 @@ mod tests {
     fn sends_without_an_outcome_go_to_each_connection_once_and_in_order() {
         let mut outbox = outbox(1..=4);
         assert_eq!(ids(&mut outbox), [1, 2, 3, 4]);
-        assert!(outbox.finish(2));
+        assert!(outbox.finish(2).is_some());
         assert!(ids(&mut outbox).is_empty());
         outbox.rewind();
         assert_eq!(ids(&mut outbox), [1, 3, 4]);
@@ -121,18 +155,33 @@ mod tests {
     #[test]
     fn a_second_outcome_is_ignored() {
         let mut outbox = outbox([1]);
-        assert!(outbox.finish(1));
-        assert!(!outbox.finish(1));
-        assert!(!outbox.finish(9));
+        assert!(outbox.finish(1).is_some());
+        assert!(outbox.finish(1).is_none());
+        assert!(outbox.finish(9).is_none());
     }
 
     #[test]
     fn sends_that_a_connection_was_given_are_removed_apart_from_the_others() {
         let mut outbox = outbox([1, 2, 3]);
         outbox.next_text().unwrap();
-        assert_eq!(outbox.remove_all(true), [1]);
-        assert_eq!(outbox.remove_all(false), [2, 3]);
+        assert_eq!(outbox.remove_sends(true), [1]);
+        assert_eq!(outbox.remove_sends(false), [2, 3]);
         assert!(ids(&mut outbox).is_empty());
+    }
+
+    #[test]
+    fn a_request_that_is_no_send_stays_until_its_answer() {
+        let mut outbox = outbox([2]);
+        outbox.insert(3, join());
+        outbox.insert_again(1, join());
+        assert_eq!(ids(&mut outbox), [1, 2, 3]);
+        assert_eq!(outbox.remove_sends(true), [2]);
+        outbox.rewind();
+        assert_eq!(ids(&mut outbox), [1, 3]);
+        assert!(!outbox.is_send(1));
+        let has_permit = |outbox: &mut Outbox, id| outbox.finish(id).map(|answered| answered.has_permit);
+        assert_eq!(has_permit(&mut outbox, 1), Some(false));
+        assert_eq!(has_permit(&mut outbox, 3), Some(true));
     }
 
     #[test]

@@ -14,15 +14,17 @@ use super::{
     connection::{Connection, ConnectionLoss},
     duplicate_filter::DuplicateFilter,
     event_queue::{EventQueue, FollowUp, ReceiverDropped},
-    outbox::{Outbox, PendingSend},
+    outbox::Outbox,
     reconnect::Reconnect,
+    request::Request,
+    standing::Standing,
 };
 use crate::{Backoff, SendReport, client::CLOSE_TIMEOUT};
 
 /// What the handle asks for.
 #[derive(Debug)]
 pub(super) enum Command {
-    Send(PendingSend),
+    Request(u64, Request),
     Close,
 }
 
@@ -68,6 +70,7 @@ pub(super) struct Task {
     pub(super) events: mpsc::Sender<SessionEvent>,
     send_permits: Arc<Semaphore>,
     pub(super) outbox: Outbox,
+    pub(super) standing: Standing,
     pub(super) event_queue: EventQueue,
     pub(super) duplicate_filter: DuplicateFilter,
     pub(super) backoff: Backoff,
@@ -103,6 +106,7 @@ impl Task {
             events,
             send_permits,
             outbox: Outbox::default(),
+            standing: Standing::default(),
             event_queue: EventQueue::default(),
             duplicate_filter: DuplicateFilter::default(),
             connection_count: 0,
@@ -126,7 +130,7 @@ impl Task {
 
     pub(super) fn on_command(&mut self, command: Option<Command>) {
         match command {
-            Some(Command::Send(send)) => self.outbox.insert(send),
+            Some(Command::Request(id, request)) => self.outbox.insert(id, request),
             Some(Command::Close) | None => self.closing = true,
         }
     }
@@ -169,24 +173,16 @@ impl Task {
             .push(SessionEvent::Disconnected { reason }, FollowUp::Nothing);
     }
 
-    /// Reports the outcome of a send, unless it had one.
-    pub(super) fn finish_send(&mut self, id: u64, report: SendReport) {
-        if self.outbox.finish(id) {
-            self.event_queue
-                .push(SessionEvent::Outcome { id, report }, FollowUp::ReleasePermit);
-        }
-    }
-
     /// Fails the sends that a connection was given, or those that none was given.
     pub(super) fn fail_sends(&mut self, transmitted: bool, message: &str) {
-        for id in self.outbox.remove_all(transmitted) {
+        for id in self.outbox.remove_sends(transmitted) {
             let report = SendReport::failed(ErrorCode::Timeout, message);
             self.event_queue
                 .push(SessionEvent::Outcome { id, report }, FollowUp::ReleasePermit);
         }
     }
 
-    /// Accepts no more sends, fails the pending ones, and delivers the last events.
+    /// Accepts no more requests, fails the pending ones, and delivers the last events.
     pub(super) async fn end(mut self, end: SessionEnd) {
         self.send_permits.close();
         self.commands.close();

@@ -9,6 +9,7 @@
 mod conversation;
 mod handshake;
 mod moves;
+mod rooms;
 mod server;
 mod session;
 mod stage;

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, value::RawValue};
-use switchboard_client::{Backoff, Session, SessionEvent, SessionOptions, TokenSource};
+use switchboard_client::{Backoff, RoomEvent, Session, SessionEvent, SessionOptions, TokenSource};
 use switchboard_protocol::{MessageKind, Secret, SendOutcome};
 use tokio::{net::TcpListener, sync::mpsc, time::timeout};
 
@@ -84,7 +84,28 @@ fn shortened(event: &SessionEvent) -> String {
             SendOutcome::Published => format!("published {id}"),
             SendOutcome::Error(code) => format!("failed {id} {code}"),
         },
+        SessionEvent::Room(event) => room(event),
+        SessionEvent::Presence { id, peers } => {
+            let peers: Vec<_> = peers
+                .iter()
+                .map(|peer| format!("{}:{:?}", peer.peer, peer.state))
+                .collect();
+            format!("presence {id:?} {}", peers.join(" "))
+        }
+        SessionEvent::Failed { id, code, .. } => format!("failed {id} {code}"),
         SessionEvent::Ended { code, .. } => format!("ended {code}"),
+    }
+}
+
+fn room(event: &RoomEvent) -> String {
+    match event {
+        RoomEvent::Joined(joined) => format!("joined {} {:?}", joined.room, joined.id),
+        RoomEvent::Left { id, room, reason } => format!("left {room} {id:?} {reason:?}"),
+        RoomEvent::PeerJoined(joined) => format!("peer-joined {} {}", joined.room, joined.peer),
+        RoomEvent::PeerLeft {
+            room, peer, reason, ..
+        } => format!("peer-left {room} {peer} {reason:?}"),
+        RoomEvent::Count { room, count } => format!("count {room} {count}"),
     }
 }
 

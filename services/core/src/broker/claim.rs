@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use switchboard_protocol::{NodeId, NodeMessage, PeerKey, ResumeToken, SessionId};
 
+use super::rooms::RoomMembership;
 use crate::session::snapshot::SessionSnapshot;
 
 /// How a node claims a peer.
@@ -58,6 +59,8 @@ pub struct ClaimOutcome {
     pub snapshot: Option<SessionSnapshot>,
     /// The peer's offline queue, oldest first.
     pub offline_queue: Vec<Bytes>,
+    /// The rooms of the session that owned the peer before this claim: the resumed one, or one that ends with it.
+    pub rooms: Vec<RoomMembership>,
 }
 
 /// The session that owned a peer before a claim.

@@ -5,12 +5,13 @@
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use switchboard_protocol::{Mid, NodeId, PeerKey, Revocation, SessionId};
+use switchboard_protocol::{Mid, NodeId, PeerId, PeerKey, Revocation, RoomKey, SessionId};
 
 use super::{
     claim::{Claim, ClaimOutcome, EndedSession, Retention},
     error::BrokerError,
     load::ClusterLoad,
+    rooms::{JoinError, RoomDelta, RoomJoin, RoomJoined, RoomLeave, RoomLeft, RoomPage, RoomQuery, Roster},
     status::{BusStatus, Presence},
     stored_message::{StoreOutcome, StoredMessage},
 };
@@ -87,6 +88,48 @@ pub trait Broker: Send + Sync + 'static {
     /// [`BrokerError`] when that is not known.
     fn revoke<'a>(&'a self, change: &'a RevocationChange) -> BoxFuture<'a, Result<(), BrokerError>>;
 
+    /// Subscribes this node to the room's channel, awaits the confirmation, then enters the member, all unless it
+    /// has happened before. The record of the member's session notes the room too ([`ClaimOutcome::rooms`]).
+    /// [`BrokerEvents::on_room_joined`] follows exactly once for each `Ok`. From the first join on, and until
+    /// [`Broker::forget_room`], the node hears every change and message of the room. After a rebuild of the bus
+    /// the backend enters again whom this node has entered and not removed.
+    ///
+    /// Joins, leaves and detaches of one member take effect in the order in which they are asked for.
+    ///
+    /// # Errors
+    /// As [`Broker::publish`].
+    fn join_room(&self, join: RoomJoin) -> Result<(), BrokerError>;
+
+    /// Removes a member. While the bus is away it is done when the bus is back. [`BrokerEvents::on_room_left`]
+    /// follows if this removed it.
+    fn leave_room(&self, leave: RoomLeave);
+
+    /// Notes that the member has no connection, if this node wrote its entry last. The entry stays until
+    /// [`Broker::leave_room`], a join of the same session, or the death of this node.
+    fn detach_member(&self, room: &RoomKey, peer: &PeerId, session: SessionId);
+
+    /// Publishes `envelope` to all nodes with members of the room, this one too: at most once, and in order for
+    /// one sender. [`BrokerEvents::on_room_published`] follows exactly once for each `Ok`.
+    ///
+    /// # Errors
+    /// As [`Broker::publish`].
+    fn publish_to_room(&self, room: &RoomKey, mid: Mid, envelope: Vec<u8>) -> Result<(), BrokerError>;
+
+    /// This node has no connected member of the room any more: unsubscribes. Entries of detached members stay.
+    fn forget_room(&self, room: &RoomKey);
+
+    /// Reads the members of a room.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unsettled`] when the members are not complete yet after a rebuild, and as [`Broker::publish`].
+    fn roster<'a>(&'a self, room: &'a RoomKey) -> BoxFuture<'a, Result<Roster, BrokerError>>;
+
+    /// Reads which rooms there are.
+    ///
+    /// # Errors
+    /// As [`Broker::roster`].
+    fn rooms(&self, query: RoomQuery) -> BoxFuture<'_, Result<RoomPage, BrokerError>>;
+
     /// Publishes how many connections this node has, or that it takes none (`None`) and must not be counted.
     /// Returns the counts of the cluster, seconds old; `None` while no recent ones are known.
     fn cluster_load(&self, own: Option<usize>) -> Option<ClusterLoad>;
@@ -130,4 +173,28 @@ pub trait BrokerEvents: Send + Sync + 'static {
     /// All revocations were read: at the start, and whenever some may have been missed or lost. Returns those that are in
     /// force here and are not among them; the backend stores them.
     fn on_revocations_read(&self, stored: Vec<Revocation>, now_s: u64) -> Vec<Revocation>;
+
+    /// The answer to [`Broker::join_room`] of this member.
+    fn on_room_joined(
+        &self,
+        room: &RoomKey,
+        peer: &PeerId,
+        session: SessionId,
+        outcome: Result<RoomJoined, JoinError>,
+    );
+
+    /// This node removed a member: by [`Broker::leave_room`], or because the member's node is dead.
+    fn on_room_left(&self, room: &RoomKey, left: RoomLeft);
+
+    /// A room has changed; reported in the order of the versions.
+    fn on_room_delta(&self, room: &RoomKey, delta: RoomDelta);
+
+    /// An envelope arrived on the channel of `room` (`tenant/room`).
+    fn on_room_message(&self, room: &str, envelope: Bytes);
+
+    /// The answer to [`Broker::publish_to_room`].
+    fn on_room_published(&self, room: &RoomKey, mid: Mid, outcome: Result<(), BrokerError>);
+
+    /// Changes and messages of the room may have been missed: its channel was subscribed anew, or a queue was full.
+    fn on_room_gap(&self, room: &RoomKey);
 }

@@ -4,12 +4,13 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hashbrown::HashMap;
-use switchboard_protocol::{NodeId, ResumeToken, SessionId};
+use switchboard_protocol::{Info, NodeId, ResumeToken, RoomId, SessionId};
 
 use super::offline_queue::OfflineQueue;
 use crate::{
     broker::{
         claim::Retention,
+        rooms::RoomMembership,
         stored_message::{StoreOutcome, StoredMessage},
     },
     receive::accepted_ranges::AcceptedRanges,
@@ -26,6 +27,8 @@ pub(crate) struct Record {
     /// From each sender: ids that were done before the detach, then those in the offline queue.
     pub(crate) accepted: HashMap<SessionId, AcceptedRanges>,
     pub(crate) offline_queue: OfflineQueue,
+    /// The rooms that the session is in, and what it shows of itself there.
+    pub(crate) rooms: HashMap<RoomId, Option<Info>>,
     /// Counts the frames that were reported by `touch`.
     pub(crate) alive: u64,
 }
@@ -114,6 +117,17 @@ impl Record {
             self.orphan(kept_for, now);
         }
         StoreOutcome::Queued(kept_for)
+    }
+
+    /// The rooms for the next claim.
+    pub(crate) fn memberships(&self) -> Vec<RoomMembership> {
+        let session = self.token.session;
+        let rooms = self.rooms.iter().map(|(room, info)| RoomMembership {
+            room: room.clone(),
+            session,
+            info: info.clone(),
+        });
+        rooms.collect()
     }
 
     /// The ids that were done before the detach. Those in the offline queue are left out: among the accepted ids

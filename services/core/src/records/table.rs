@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use hashbrown::HashMap;
-use switchboard_protocol::{NodeId, PeerKey, SessionId};
+use switchboard_protocol::{Info, NodeId, PeerKey, RoomId, SessionId};
 
 use super::{
     offline_queue::OfflineQueue,
@@ -78,6 +78,7 @@ impl Records {
             state: State::Attached,
             accepted: HashMap::new(),
             offline_queue: OfflineQueue::default(),
+            rooms: HashMap::new(),
             alive: 0,
         };
         let mut outcome = ClaimOutcome {
@@ -87,6 +88,10 @@ impl Records {
         };
         if let Some(mut old) = old {
             let accepted = old.take_done();
+            outcome.rooms = old.memberships();
+            if claim.resume {
+                record.rooms = std::mem::take(&mut old.rooms);
+            }
             match old.state {
                 State::Attached => {
                     outcome.previous = Some(PreviousOwner {
@@ -166,6 +171,20 @@ impl Records {
         }
     }
 
+    /// `session` is in a room.
+    pub fn enter_room(&mut self, key: &PeerKey, session: SessionId, room: RoomId, info: Option<Info>) {
+        if let Some(record) = self.of_session(key, session) {
+            record.rooms.insert(room, info);
+        }
+    }
+
+    /// `session` is no more in a room.
+    pub fn leave_room(&mut self, key: &PeerKey, session: SessionId, room: &RoomId) {
+        if let Some(record) = self.of_session(key, session) {
+            record.rooms.remove(room);
+        }
+    }
+
     /// The client of `session` is alive.
     pub fn touch(&mut self, key: &PeerKey, node: &NodeId, session: SessionId) {
         if let Some(record) = self.owned(key, node, session) {
@@ -193,6 +212,11 @@ impl Records {
     fn owned(&mut self, key: &PeerKey, node: &NodeId, session: SessionId) -> Option<&mut Record> {
         let record = self.peers.get_mut(key)?;
         record.is_owned_by(node, session).then_some(record)
+    }
+
+    fn of_session(&mut self, key: &PeerKey, session: SessionId) -> Option<&mut Record> {
+        let record = self.peers.get_mut(key)?;
+        (record.token.session == session).then_some(record)
     }
 
     fn expire(&mut self, key: &PeerKey, now: Instant) {

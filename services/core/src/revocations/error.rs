@@ -18,4 +18,3 @@ pub enum RevokeError {
     #[error("{0}")]
     Broker(#[from] BrokerError),
 }
-

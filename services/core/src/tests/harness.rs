@@ -13,14 +13,16 @@ use std::{
 use bytes::Bytes;
 use futures_util::{FutureExt as _, future::BoxFuture, task::noop_waker_ref};
 use parking_lot::Mutex;
-use switchboard_protocol::{ErrorCode, Event, MessageId, MessageKind, Mid, NodeId, PeerKey, SessionId};
+use switchboard_protocol::{
+    ErrorCode, Event, MessageId, MessageKind, Mid, NodeId, PeerId, PeerKey, RoomKey, SessionId,
+};
 use switchboard_telemetry::Telemetry;
 
 use crate::{
     AttachRequest, Attachment, Broker, BrokerError, BrokerEvents as _, BusState, BusStatus, Claim,
     ClaimOutcome, ClusterLoad, EndedSession, Limits, Outgoing, PeerAccount, Presence, PreviousOwner,
-    Retention, RevocationChange, Router, SendRequest, Session, StoreOutcome, StoredMessage,
-    limits::budgets::Budgets,
+    Retention, RevocationChange, RoomJoin, RoomLeave, RoomPage, RoomQuery, Roster, Router, SendRequest,
+    Session, StoreOutcome, StoredMessage, limits::budgets::Budgets,
 };
 
 /// What a node asked of the bus.
@@ -112,6 +114,21 @@ impl Broker for ManualBroker {
     }
     fn send_to_node(&self, node: &NodeId, message: Vec<u8>) -> Result<(), BrokerError> {
         self.ask(Asked::ToNode(node.clone(), message))
+    }
+    fn join_room(&self, _: RoomJoin) -> Result<(), BrokerError> {
+        Err(BrokerError::Unavailable)
+    }
+    fn leave_room(&self, _: RoomLeave) {}
+    fn detach_member(&self, _: &RoomKey, _: &PeerId, _: SessionId) {}
+    fn publish_to_room(&self, _: &RoomKey, _: Mid, _: Vec<u8>) -> Result<(), BrokerError> {
+        Err(BrokerError::Unavailable)
+    }
+    fn forget_room(&self, _: &RoomKey) {}
+    fn roster<'a>(&'a self, _: &'a RoomKey) -> BoxFuture<'a, Result<Roster, BrokerError>> {
+        Box::pin(std::future::ready(Err(BrokerError::Unavailable)))
+    }
+    fn rooms(&self, _: RoomQuery) -> BoxFuture<'_, Result<RoomPage, BrokerError>> {
+        Box::pin(std::future::ready(Err(BrokerError::Unavailable)))
     }
     fn cluster_load(&self, own: Option<usize>) -> Option<ClusterLoad> {
         let others = vec![7];

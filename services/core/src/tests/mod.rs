@@ -20,6 +20,7 @@ mod records;
 mod registry;
 mod retries;
 mod revocations;
+mod room_records;
 mod schedule;
 mod send_queue;
 mod senders;

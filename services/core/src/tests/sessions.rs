@@ -56,6 +56,7 @@ fn finds(node: &Node, retention: Retention, offline_queue: Vec<Bytes>) {
         previous: None,
         snapshot: retention.snapshot,
         offline_queue,
+        rooms: Vec::new(),
     });
 }
 

@@ -125,6 +125,8 @@ impl Oracle {
                     seq: message.seq,
                 },
             ),
+            // The log is about messages between peers.
+            SessionEvent::Room(_) | SessionEvent::Presence { .. } | SessionEvent::Failed { .. } => {}
         }
     }
 

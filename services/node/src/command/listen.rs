@@ -69,7 +69,13 @@ pub(super) fn run(listen: Listen) -> anyhow::Result<()> {
                     anyhow::bail!("the session ended with {code} {reason}{}", advice(code));
                 }
                 // A listener sends nothing, so it hears of no outcome.
-                Some(SessionEvent::Queued { .. } | SessionEvent::Outcome { .. }) => {}
+                Some(
+                    SessionEvent::Queued { .. }
+                    | SessionEvent::Outcome { .. }
+                    | SessionEvent::Room(_)
+                    | SessionEvent::Presence { .. }
+                    | SessionEvent::Failed { .. },
+                ) => {}
                 None => break,
             }
         }

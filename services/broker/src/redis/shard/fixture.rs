@@ -5,9 +5,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use parking_lot::Mutex;
-use switchboard_core::{BrokerError, BrokerEvents, Presence, StoreOutcome, StoredMessage};
+use switchboard_core::{
+    BrokerError, BrokerEvents, JoinError, Presence, RoomDelta, RoomJoined, RoomLeft, StoreOutcome,
+    StoredMessage,
+};
 use switchboard_protocol::{
-    MessageId, Mid, NodeId, NodeMessage, PeerKey, ResumeToken, Revocation, SessionId,
+    MessageId, Mid, NodeId, NodeMessage, PeerId, PeerKey, ResumeToken, Revocation, RoomKey, SessionId,
 };
 use switchboard_telemetry::Telemetry;
 use tokio_util::sync::CancellationToken;
@@ -71,6 +74,30 @@ impl BrokerEvents for Events {
 
     fn on_located(&self, _: Mid, _: &PeerKey, outcome: Result<Presence, BrokerError>) {
         self.0.lock().push(Event::Located(outcome));
+    }
+
+    fn on_room_joined(&self, room: &RoomKey, _: &PeerId, _: SessionId, _: Result<RoomJoined, JoinError>) {
+        panic!("no event is expected for {room}");
+    }
+
+    fn on_room_left(&self, room: &RoomKey, _: RoomLeft) {
+        panic!("no event is expected for {room}");
+    }
+
+    fn on_room_delta(&self, room: &RoomKey, _: RoomDelta) {
+        panic!("no event is expected for {room}");
+    }
+
+    fn on_room_message(&self, room: &str, _: Bytes) {
+        panic!("no event is expected for {room}");
+    }
+
+    fn on_room_published(&self, room: &RoomKey, _: Mid, _: Result<(), BrokerError>) {
+        panic!("no event is expected for {room}");
+    }
+
+    fn on_room_gap(&self, room: &RoomKey) {
+        panic!("no event is expected for {room}");
     }
 }
 

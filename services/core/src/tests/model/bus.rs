@@ -11,12 +11,13 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use hashbrown::HashMap;
 use parking_lot::Mutex;
-use switchboard_protocol::{Mid, NodeId, NodeMessage, PeerKey, SessionId};
+use switchboard_protocol::{Mid, NodeId, NodeMessage, PeerId, PeerKey, RoomKey, SessionId};
 
 use super::mutant::Mutant;
 use crate::{
     Broker, BrokerError, BrokerEvents as _, BusState, BusStatus, Claim, ClaimOutcome, ClusterLoad,
-    EndedSession, Records, Retention, RevocationChange, Router, StoreOutcome, StoredMessage,
+    EndedSession, Records, Retention, RevocationChange, RoomJoin, RoomLeave, RoomPage, RoomQuery, Roster,
+    Router, StoreOutcome, StoredMessage,
 };
 
 /// How long the lease of a crashed node lasts.
@@ -280,6 +281,28 @@ impl Broker for Link {
 
     fn send_to_node(&self, node: &NodeId, message: Vec<u8>) -> Result<(), BrokerError> {
         self.ask(Command::ToNode(node.clone(), message))
+    }
+
+    fn join_room(&self, _: RoomJoin) -> Result<(), BrokerError> {
+        Err(BrokerError::Unavailable)
+    }
+
+    fn leave_room(&self, _: RoomLeave) {}
+
+    fn detach_member(&self, _: &RoomKey, _: &PeerId, _: SessionId) {}
+
+    fn publish_to_room(&self, _: &RoomKey, _: Mid, _: Vec<u8>) -> Result<(), BrokerError> {
+        Err(BrokerError::Unavailable)
+    }
+
+    fn forget_room(&self, _: &RoomKey) {}
+
+    fn roster<'a>(&'a self, _: &'a RoomKey) -> BoxFuture<'a, Result<Roster, BrokerError>> {
+        Box::pin(std::future::ready(Err(BrokerError::Unavailable)))
+    }
+
+    fn rooms(&self, _: RoomQuery) -> BoxFuture<'_, Result<RoomPage, BrokerError>> {
+        Box::pin(std::future::ready(Err(BrokerError::Unavailable)))
     }
 
     fn cluster_load(&self, _: Option<usize>) -> Option<ClusterLoad> {
