@@ -6,7 +6,7 @@ use switchboard_protocol::{Grant, RevocationStatus};
 
 use crate::TokenError;
 
-/// Tells what is known of a token at a time in seconds since the Unix epoch.
+/// Tells whether a token is revoked at a time in seconds since the Unix epoch.
 pub type RevocationView = Arc<dyn Fn(&Grant, u64) -> RevocationStatus + Send + Sync>;
 
 /// Refuses a token that is revoked, or of which that is not known.

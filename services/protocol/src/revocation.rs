@@ -31,7 +31,7 @@ pub enum RevokedTokens {
     },
 }
 
-/// What is known of a token.
+/// Whether a token is revoked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RevocationStatus {
     /// It is not revoked.

@@ -71,7 +71,7 @@ pub trait Broker: Send + Sync + 'static {
     /// As [`Broker::publish`].
     fn send_to_node(&self, node: &NodeId, message: Vec<u8>) -> Result<(), BrokerError>;
 
-    /// Ends the session of `key` on whichever node: its node is asked to close it with 4403, and the record is removed.
+    /// Ends the session of `key` on any node: its node is asked to close it with 4403, and the record is removed.
     /// Completes once the record is gone or has another session. `None`: there was no session.
     ///
     /// # Errors

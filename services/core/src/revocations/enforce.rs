@@ -1,5 +1,5 @@
-//! Revoking and kicking: what is stored, and which open connections end. A connection is noted before its token is checked
-//! once more, and a revocation is added before connections are looked for: so none slips through between them.
+//! Revoking and kicking: the change to store, and the open connections that end. A connection is noted before its token is
+//! checked once more, and a revocation is added before connections are looked for. So each connection is found.
 
 use hashbrown::HashSet;
 use switchboard_protocol::{CloseCode, Grant, PeerKey, Revocation, RevocationStatus, RevokedTokens};
@@ -40,7 +40,7 @@ impl Router {
         Ok(())
     }
 
-    /// Notes the token of a connection, the first one or a newer one, and says what is known of it now.
+    /// Notes the token of a connection, the first one or a newer one, and returns its status.
     #[must_use]
     pub fn note_token(&self, session: &Session, grant: &Grant, now_s: u64) -> RevocationStatus {
         let revocations = self.revocations();
@@ -48,11 +48,13 @@ impl Router {
             .token_id
             .as_ref()
             .map_or(0, |id| revocations.hash(grant.peer.tenant(), id));
-        session.token_mark().set(id_hash, grant.issued_at.unwrap_or(0));
+        session
+            .token_fingerprint()
+            .set(id_hash, grant.issued_at.unwrap_or(0));
         revocations.status(grant, now_s)
     }
 
-    /// Ends the session of `peer`, on whichever node it is: an open connection is closed with 4403, and a detached session
+    /// Ends the session of `peer` on any node: an open connection is closed with 4403, and a detached session
     /// cannot be resumed. Returns once that is so; whether there was a session.
     ///
     /// # Errors
@@ -109,8 +111,8 @@ impl Router {
                 } => {
                     let key = PeerKey::new(revocation.tenant.as_str(), peer);
                     let session = cx.registry.attached(key.as_str());
-                    let session =
-                        session.filter(|session| session.token_mark().is_issued_before(*issued_before_s));
+                    let session = session
+                        .filter(|session| session.token_fingerprint().is_issued_before(*issued_before_s));
                     if let Some(session) = session {
                         session.close(CloseCode::TokenEnded);
                     }
@@ -122,7 +124,7 @@ impl Router {
         }
         let marked = cx
             .registry
-            .select(|session| ids.contains(&session.token_mark().id_hash()));
+            .select(|session| ids.contains(&session.token_fingerprint().id_hash()));
         for session in marked {
             session.close(CloseCode::TokenEnded);
         }

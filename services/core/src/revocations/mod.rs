@@ -3,11 +3,11 @@
 
 mod enforce;
 mod error;
-mod marks;
+mod fingerprint;
 mod table;
 mod view;
 
 pub use error::RevokeError;
-pub(crate) use marks::TokenMark;
+pub(crate) use fingerprint::TokenFingerprint;
 pub use table::RevocationChange;
 pub use view::Revocations;

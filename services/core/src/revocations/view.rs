@@ -28,7 +28,7 @@ pub struct Revocations {
 }
 
 impl Revocations {
-    /// What is known of the token of `grant` at `now_s`, in seconds since the Unix epoch.
+    /// The status of the token of `grant` at `now_s`, in seconds since the Unix epoch.
     #[must_use]
     pub fn status(&self, grant: &Grant, now_s: u64) -> RevocationStatus {
         match self.table.read().has(grant, now_s) {

@@ -3,16 +3,16 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The mark of one token.
+/// The fingerprint of one token.
 #[derive(Debug, Default)]
-pub(crate) struct TokenMark {
+pub(crate) struct TokenFingerprint {
     /// The hash of its tenant and its `jti`; 0: it has none.
     id_hash: AtomicU64,
     /// Its `iat`, in seconds since the Unix epoch; 0: it has none.
     issued_at_s: AtomicU64,
 }
 
-impl TokenMark {
+impl TokenFingerprint {
     pub(super) fn set(&self, id_hash: u64, issued_at_s: u64) {
         self.id_hash.store(id_hash, Ordering::Relaxed);
         self.issued_at_s.store(issued_at_s, Ordering::Relaxed);
