@@ -1,6 +1,6 @@
 //! The command line, which scripts depend on. Only its form; each command is a module of `command`.
 
-use std::{net::SocketAddr, path::PathBuf, sync::LazyLock};
+use std::{net::SocketAddr, path::PathBuf, sync::LazyLock, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -42,8 +42,21 @@ pub enum Command {
     #[command(subcommand)]
     Token(TokenCommand),
     /// Connect as a peer and print what arrives, one JSON object a line, until interrupted.
+    ///
+    /// With --room it joins rooms first, and prints their members and who comes and goes. With --watch it prints whether
+    /// peers are online, now and at each change.
+    #[command(
+        after_help = "Examples:\n  switchboard listen --room lobby --info '{\"name\":\"Bob\"}'\n  \
+                            switchboard listen --watch alice --watch carol"
+    )]
     Listen(Listen),
-    /// Connect as a peer, send one message, and print its outcome.
+    /// Connect as a peer, send one message to a peer or to a room, and print its outcome.
+    ///
+    /// A message to a peer is delivered, or it fails. With --hold it waits for a peer that is offline. A message to a room
+    /// needs a member, so the command joins the room first and leaves it at the end.
+    #[command(after_help = "Examples:\n  switchboard send --to bob '\"hello\"'\n  \
+                            switchboard send --to bob --hold 30s --kind offer '{\"sdp\":\"…\"}'\n  \
+                            switchboard send --room lobby '{\"text\":\"hello, all\"}'")]
     Send(Send),
     /// Send an offer and its answer between two nodes; try again until both are delivered or the time is over.
     Selftest(Selftest),
@@ -184,6 +197,15 @@ pub struct Listen {
     /// Stop after this many messages.
     #[arg(long)]
     pub count: Option<u64>,
+    /// A room to join; can be given several times.
+    #[arg(long = "room")]
+    pub rooms: Vec<String>,
+    /// What the other members of the rooms see of this peer: a JSON object.
+    #[arg(long, requires = "rooms")]
+    pub info: Option<String>,
+    /// A peer ID to watch; can be given several times.
+    #[arg(long = "watch")]
+    pub watched: Vec<String>,
 }
 
 /// `switchboard send`.
@@ -193,8 +215,14 @@ pub struct Send {
     #[command(flatten)]
     pub connect: Connect,
     /// The receiver's peer ID.
-    #[arg(long)]
-    pub to: String,
+    #[arg(long, required_unless_present = "room")]
+    pub to: Option<String>,
+    /// The room whose members receive it, instead of one peer.
+    #[arg(long, conflicts_with = "to")]
+    pub room: Option<String>,
+    /// How long the message may wait for a receiver that is offline, for example 30s; the node limits it.
+    #[arg(long, value_parser = hold, conflicts_with = "room")]
+    pub hold: Option<Duration>,
     /// The kind of the message.
     #[arg(long, value_enum, default_value_t = Kind::Message)]
     pub kind: Kind,
@@ -241,4 +269,34 @@ pub struct Selftest {
     /// A file that holds the token of the peer that answers.
     #[arg(long, requires = "caller_token_file")]
     pub callee_token_file: Option<PathBuf>,
+}
+
+/// A time with its unit.
+fn hold(text: &str) -> Result<Duration, String> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number
+        .parse()
+        .map_err(|_| "a number and a unit, for example 30s")?;
+    match unit {
+        "ms" => Ok(Duration::from_millis(number)),
+        "s" => Ok(Duration::from_secs(number)),
+        "m" => Ok(Duration::from_secs(number.saturating_mul(60))),
+        _ => Err("the unit is ms, s or m".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hold_is_a_number_with_a_unit() {
+        assert_eq!(hold("30s"), Ok(Duration::from_secs(30)));
+        assert_eq!(hold("1500ms"), Ok(Duration::from_millis(1_500)));
+        assert_eq!(hold("2m"), Ok(Duration::from_secs(120)));
+        for wrong in ["", "30", "s", "-1s", "1.5s", "30 s", "99999999999999999999s"] {
+            assert!(hold(wrong).is_err(), "{wrong}");
+        }
+    }
 }

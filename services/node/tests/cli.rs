@@ -286,3 +286,42 @@ fn a_redis_url_stands_in_a_file_or_in_the_configuration_not_in_both() {
         assert!(!said(&output).contains("secret@"), "a password is never shown");
     }
 }
+
+#[test]
+fn a_send_has_one_receiver_and_the_help_shows_how() {
+    for (arguments, reason) in [
+        (&["send", "1"][..], "--to <TO>"),
+        (
+            &["send", "--to", "bob", "--room", "lobby", "1"],
+            "cannot be used with",
+        ),
+        (
+            &["send", "--room", "lobby", "--hold", "30s", "1"],
+            "cannot be used with",
+        ),
+        (
+            &["send", "--to", "bob", "--hold", "30", "1"],
+            "the unit is ms, s or m",
+        ),
+        (&["listen", "--info", "{}"], "--room"),
+        (
+            &["listen", "--room", "lobby", "--info", "{"],
+            "--info is not JSON",
+        ),
+    ] {
+        let refused = run(arguments, &[]);
+        assert!(!refused.status.success(), "{arguments:?}");
+        assert!(
+            said(&refused).contains(reason),
+            "{arguments:?}: {}",
+            said(&refused)
+        );
+    }
+    for (command, example) in [
+        ("send", "switchboard send --to bob --hold 30s"),
+        ("listen", "switchboard listen --room lobby"),
+    ] {
+        let help = said(&run(&[command, "--help"], &[]));
+        assert!(help.contains(example), "{help}");
+    }
+}

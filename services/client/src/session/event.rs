@@ -1,8 +1,8 @@
 //! The events of a session, for its application.
 
 use switchboard_protocol::{
-    ErrorCode, Joined, LeaveReason, MAX_PEERS_PER_COMMAND, NodeId, PeerId, PeerJoined, PeerPresence, RoomId,
-    ServerMessage,
+    ErrorCode, Event, Joined, LeaveReason, MAX_PEERS_PER_COMMAND, NodeId, PeerId, PeerJoined, PeerPresence,
+    RoomId, ServerMessage,
 };
 
 use crate::{Handshake, SendReport};
@@ -104,6 +104,28 @@ pub enum RoomEvent {
         /// The number of members.
         count: u64,
     },
+}
+
+impl From<RoomEvent> for Event {
+    fn from(event: RoomEvent) -> Self {
+        match event {
+            RoomEvent::Joined(joined) => Self::Joined(joined),
+            RoomEvent::Left { id, room, reason } => Self::Left { id, room, reason },
+            RoomEvent::PeerJoined(joined) => Self::PeerJoined(joined),
+            RoomEvent::PeerLeft {
+                room,
+                version,
+                peer,
+                reason,
+            } => Self::PeerLeft {
+                room,
+                version,
+                peer,
+                reason,
+            },
+            RoomEvent::Count { room, count } => Self::RoomCount { room, count },
+        }
+    }
 }
 
 /// Why a request was not accepted.

@@ -1,11 +1,13 @@
-//! `switchboard listen`: a peer that prints the messages it gets, one JSON object per line.
+//! `switchboard listen`: a peer that prints the messages it gets, one JSON object per line, and what happens in its rooms
+//! and to the peers that it watches, as the events of the protocol.
 
 use std::{sync::Arc, time::Duration};
 
+use anyhow::Context as _;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use switchboard_client::{Session, SessionEvent, SessionOptions};
-use switchboard_protocol::{MessageKind, ServerMessage};
+use switchboard_protocol::{Event, MAX_PEERS_PER_COMMAND, MessageKind, ServerMessage};
 
 use super::{
     peer::{advice, token, trust},
@@ -21,6 +23,8 @@ const GIVE_UP_AFTER: Duration = Duration::from_secs(70);
 struct Line<'a> {
     r#type: MessageKind,
     from: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    room: Option<&'a str>,
     payload: &'a RawValue,
 }
 
@@ -29,6 +33,7 @@ impl<'a> From<&'a ServerMessage> for Line<'a> {
         Self {
             r#type: message.kind,
             from: &message.from,
+            room: message.room.as_deref(),
             payload: &message.payload,
         }
     }
@@ -36,6 +41,8 @@ impl<'a> From<&'a ServerMessage> for Line<'a> {
 
 /// Listens until `count` messages came or the session ends; a lost connection does not end it.
 pub(super) fn run(listen: Listen) -> anyhow::Result<()> {
+    let info = listen.info.map(RawValue::from_string).transpose();
+    let info = info.context("--info is not JSON; it is an object, as in '{\"name\":\"Bob\"}'")?;
     runtime::run(async move {
         let token = token(&listen.connect)?;
         let trust = trust(&listen.connect)?;
@@ -45,6 +52,12 @@ pub(super) fn run(listen: Listen) -> anyhow::Result<()> {
         };
         options.connect.trust = trust;
         let (session, mut events) = Session::start(options, Arc::new(move || token.clone()));
+        for room in &listen.rooms {
+            session.join(room, info.clone()).await?;
+        }
+        for peers in listen.watched.chunks(MAX_PEERS_PER_COMMAND) {
+            session.watch(peers.to_vec()).await?;
+        }
         let mut left = listen.count;
         while left != Some(0) {
             match events.recv().await {
@@ -68,14 +81,15 @@ pub(super) fn run(listen: Listen) -> anyhow::Result<()> {
                 Some(SessionEvent::Ended { code, reason }) => {
                     anyhow::bail!("the session ended with {code} {reason}{}", advice(code));
                 }
-                // A listener sends nothing, so it hears of no outcome.
-                Some(
-                    SessionEvent::Queued { .. }
-                    | SessionEvent::Outcome { .. }
-                    | SessionEvent::Room(_)
-                    | SessionEvent::Presence { .. }
-                    | SessionEvent::Failed { .. },
-                ) => {}
+                Some(SessionEvent::Room(event)) => println!("{}", Event::from(event).to_json()),
+                Some(SessionEvent::Presence { id, peers }) => {
+                    println!("{}", Event::Presence { id, peers }.to_json());
+                }
+                Some(SessionEvent::Failed { code, message, .. }) => {
+                    anyhow::bail!("a room or a peer was refused: {code}: {message}");
+                }
+                // A listener sends nothing, so it gets no outcome.
+                Some(SessionEvent::Queued { .. } | SessionEvent::Outcome { .. }) => {}
                 None => break,
             }
         }

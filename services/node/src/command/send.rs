@@ -5,7 +5,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde_json::value::RawValue;
 use switchboard_client::{Client, ConnectOptions, SendReport};
-use switchboard_protocol::{Event, MessageKind, ReceiptStatus, SendOutcome, ServerFrame};
+use switchboard_protocol::{
+    Command, Event, JoinCommand, MessageKind, ReceiptStatus, SendCommand, SendOutcome, SendTarget,
+    ServerFrame,
+};
 
 use super::{
     peer::{token, trust, with_advice},
@@ -13,7 +16,8 @@ use super::{
 };
 use crate::cli::{Kind, Send};
 
-/// How long to wait for the outcome; longer than any node's send deadline.
+/// How long to wait for the outcome after the time that the message may wait itself; longer than any node's send
+/// deadline and resume window.
 const OUTCOME_TIMEOUT: Duration = Duration::from_secs(70);
 
 pub(super) fn run(send: Send) -> anyhow::Result<()> {
@@ -27,33 +31,58 @@ pub(super) fn run(send: Send) -> anyhow::Result<()> {
             ..ConnectOptions::new(send.connect.url, token)
         };
         let mut client = Client::connect(&options).await?;
+        let (to, name) = match (&send.to, &send.room) {
+            (_, Some(room)) => {
+                join(&mut client, room).await?;
+                (SendTarget::Room(room.into()), room)
+            }
+            (Some(peer), None) => (SendTarget::Peer(peer.into()), peer),
+            (None, None) => anyhow::bail!("the receiver is missing: --to or --room"),
+        };
         let id = client.next_id();
+        let command = SendCommand {
+            kind: kind(send.kind),
+            to,
+            payload: &payload,
+            id: Some(id),
+            hold_ms: send
+                .hold
+                .map(|hold| u64::try_from(hold.as_millis()).unwrap_or(u64::MAX)),
+        };
         client
-            .send(kind(send.kind), &send.to, Some(id), &payload)
+            .command(&Command::Send(command))
             .await
             .map_err(with_advice)?;
+        let within = OUTCOME_TIMEOUT + send.hold.unwrap_or_default();
         let report = loop {
-            let answer = client.expect(OUTCOME_TIMEOUT, |frame| answer_to(frame, id)).await;
+            let answer = client.expect(within, |frame| answer_to(frame, id)).await;
             match answer.map_err(with_advice)? {
-                Answer::Queued => eprintln!("{} has lost its connection; the message waits for it", send.to),
+                Answer::Queued => eprintln!("{name} has no connection; the message waits for it"),
                 Answer::Final(report) => break report,
             }
         };
         client.close().await;
         match report.outcome {
-            SendOutcome::Delivered => {
-                println!("delivered to {}", send.to);
-                Ok(())
-            }
-            SendOutcome::Published => {
-                println!("published to {}", send.to);
-                Ok(())
-            }
-            SendOutcome::Error(code) => {
-                anyhow::bail!("not delivered to {}: {code}: {}", send.to, report.message)
-            }
+            SendOutcome::Delivered => println!("delivered to {name}"),
+            SendOutcome::Published => println!("published to {name}"),
+            SendOutcome::Error(code) => anyhow::bail!("not delivered to {name}: {code}: {}", report.message),
         }
+        Ok(())
     })
+}
+
+/// Becomes a member of the room: only members may send to it.
+async fn join(client: &mut Client, room: &str) -> anyhow::Result<()> {
+    let command = Command::Join(JoinCommand {
+        room: room.into(),
+        info: None,
+        id: Some(client.next_id()),
+    });
+    let answer = client.request(&command, OUTCOME_TIMEOUT).await;
+    if let Event::Error { code, message, .. } = answer.map_err(with_advice)? {
+        anyhow::bail!("cannot join {room}: {code}: {message}");
+    }
+    Ok(())
 }
 
 /// What a node says of a send.
