@@ -218,13 +218,13 @@ impl Broker for MemoryBroker {
             hub.revocations.remove(&replaced.text());
         }
         hub.revocations.insert(revocation.text(), revocation.clone());
-        let heard = hub
+        let pushed = hub
             .nodes
             .values()
             .map(|node| self.place.push(node, Event::Revoked(revocation.clone())));
         // A node that does not hear of it would take its tokens: the caller must repeat it.
-        let heard: Result<(), BrokerError> = heard.collect();
-        Box::pin(std::future::ready(heard))
+        let pushed: Result<(), BrokerError> = pushed.collect();
+        Box::pin(std::future::ready(pushed))
     }
 
     fn join_room(&self, join: RoomJoin) -> Result<(), BrokerError> {
