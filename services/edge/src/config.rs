@@ -14,6 +14,8 @@ pub struct EdgeConfig {
     pub accept_query_token: bool,
     /// Proxies whose forwarded headers name the client.
     pub trusted_proxies: Vec<Network>,
+    /// Whether connections from those proxies begin with a header of the PROXY protocol.
+    pub proxy_protocol: bool,
     /// The largest head of a request, in bytes.
     pub request_head_bytes: usize,
     /// The most open connections.

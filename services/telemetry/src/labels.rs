@@ -73,6 +73,8 @@ labels! {
         HeadTooLarge = "head-too-large",
         /// All handshake places are taken, and no address has more than this one.
         NoPlace = "no-place",
+        /// A trusted proxy sent no usable PROXY header.
+        ProxyHeader = "proxy-header",
         /// The busiest address lost its oldest handshake place to another address.
         Displaced = "displaced",
     }
