@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use switchboard_protocol::{
-    DuplicatePolicy, Grant, MAX_INFO_BYTES, MAX_PATTERNS, MAX_TOKEN_ID_BYTES, Patterns, PeerKey, Role,
-    TenantId,
+    DuplicatePolicy, Grant, GrantLimits, MAX_INFO_BYTES, MAX_PATTERNS, MAX_TOKEN_ID_BYTES, Patterns, PeerKey,
+    Role, TenantId,
 };
 
 use crate::{SubjectMapping, TokenError, jws::is_object};
@@ -50,6 +50,7 @@ struct Switchboard<'a> {
     rooms: Option<&'a RawValue>,
     info: Option<&'a RawValue>,
     duplicate: Option<&'a RawValue>,
+    limits: Option<&'a RawValue>,
 }
 
 /// RFC 7519, section 4.1.3: one string, or an array of them.
@@ -98,6 +99,7 @@ impl Rules {
                 own.duplicate,
                 "`switchboard.duplicate` must be \"replace\" or \"reject\"",
             )?,
+            limits: own.limits.map(limits).transpose()?,
             expires_at,
             issued_at,
             token_id: token_id(claims.jti)?,
@@ -164,7 +166,7 @@ fn bad_member(message: &str) -> TokenError {
         .take(MAX_NAME_CHARS)
         .flat_map(char::escape_debug)
         .collect();
-    let why = format!("`switchboard.{name}` is not known; role, send, rooms, info and duplicate are");
+    let why = format!("`switchboard.{name}` is not known; role, send, rooms, info, duplicate and limits are");
     TokenError::Claims(why.into())
 }
 
@@ -222,6 +224,17 @@ fn patterns(claim: &'static str, json: Option<&RawValue>) -> Result<Patterns, To
         let why = format!("`{claim}` has {count} patterns, at most {MAX_PATTERNS} are allowed");
         TokenError::Claims(why.into())
     })
+}
+
+fn limits(json: &RawValue) -> Result<Box<GrantLimits>, TokenError> {
+    const WRONG: &str = "`switchboard.limits` must be an object of whole numbers above 0; messages_per_second, message_burst, \
+                         connections and tenant_connections are known";
+    match is_object(json.get().as_bytes()) {
+        true => serde_json::from_str(json.get())
+            .map(Box::new)
+            .map_err(|_| refused(WRONG)),
+        false => Err(refused(WRONG)),
+    }
 }
 
 fn info(json: &RawValue) -> Result<Box<RawValue>, TokenError> {

@@ -44,6 +44,11 @@ impl Names {
         format!("{}:sweep", self.prefix)
     }
 
+    /// The hash in which every node publishes what tenants have on it.
+    pub(crate) fn tenant_usage(&self) -> String {
+        format!("{}:usage", self.prefix)
+    }
+
     /// The sorted set of the revocations, and the channel on which new ones are published.
     pub(crate) fn revocations(&self) -> String {
         format!("{}:revoked", self.prefix)
@@ -169,6 +174,7 @@ mod tests {
         );
         assert_eq!(names.cluster_load(), "sb:load");
         assert_eq!(names.revocations(), "sb:revoked");
+        assert_eq!(names.tenant_usage(), "sb:usage");
         let record = String::from_utf8(names.record(partition, peer)).unwrap();
         let queue = Names::offline_queue_of(&record).into_bytes();
         assert_eq!(queue, names.offline_queue(partition, peer));

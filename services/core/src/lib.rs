@@ -39,9 +39,9 @@ pub use broker::{
     Broker, BrokerError, BrokerEvents, BusState, BusStatus, Claim, ClaimOutcome, ClusterLoad, ConflictPolicy,
     EndedSession, JoinError, Presence, PreviousOwner, Retention, RoomChange, RoomDelta, RoomEntry, RoomJoin,
     RoomJoined, RoomLeave, RoomLeft, RoomMember, RoomMembership, RoomPage, RoomQuery, Roster, StoreOutcome,
-    StoredMessage,
+    StoredMessage, TenantUsage,
 };
-pub use limits::{ConnectionPlace, Limits, PeerAccount};
+pub use limits::{AddressAccount, ConnectionPlace, Limits, PeerAccount, RaisedLimits};
 pub use observer::{NodeEvent, Observer};
 pub use rebalance::{MaxAge, Rebalance, RebalancePolicy, RebalanceRate, RebalanceRules};
 pub use receive::{AcceptedRanges, AckTo, Delivery, MAX_RANGES, Outgoing};

@@ -1,7 +1,7 @@
 //! A node's router: it ties the sender side, the receiver side, the sessions and the rebalancing together.
 //! It decides nothing itself.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use switchboard_protocol::{NodeId, PeerKey, SessionId};
 use switchboard_telemetry::Telemetry;
@@ -12,7 +12,7 @@ use crate::{
         status::{BusState, BusStatus},
     },
     context::Context,
-    limits::{Limits, PeerAccount},
+    limits::{AddressAccount, Limits, PeerAccount, quotas},
     memory::Memory,
     observer::Observer,
     rebalance::candidates::Rebalance,
@@ -64,7 +64,11 @@ impl Router {
     /// Runs the router's timers until the future is dropped. Completes at once without a broker.
     pub async fn run(&self) {
         if self.cx.broker().is_ok() {
-            tokio::join!(self.receiver.run(), self.sender.run_retries());
+            tokio::join!(
+                self.receiver.run(),
+                self.sender.run_retries(),
+                quotas::run(Arc::clone(&self.cx)),
+            );
         }
     }
 
@@ -143,6 +147,12 @@ impl Router {
     #[must_use]
     pub fn account(&self, key: &PeerKey) -> Arc<PeerAccount> {
         self.cx.budgets.account(key, self.cx.now())
+    }
+
+    /// What the clients of `address` have of this node; `None` where the operator sets no bound.
+    #[must_use]
+    pub fn address(&self, address: IpAddr) -> Option<Arc<AddressAccount>> {
+        self.cx.budgets.address(address)
     }
 
     /// Sets the gauges that are computed only when somebody reads the metrics: it visits every session.

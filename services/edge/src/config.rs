@@ -27,6 +27,8 @@ pub struct EdgeConfig {
     pub connects_per_second: u32,
     /// Connects per second of one peer in the long run, and four times as many at once.
     pub peer_connects_per_second: u32,
+    /// Requests with a token per second of one address in the long run, and four times as many at once; 0: no bound.
+    pub address_requests_per_second: u32,
     /// How long a client may take to send the head of a request, to stay idle between two requests, and to show a valid
     /// token.
     pub handshake_timeout: Duration,

@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     admission::refused_origins::RefusedOrigins,
     config::EdgeConfig,
-    limits::{AdmissionLimits, pace::ConnectPace, places::HandshakePlaces},
+    limits::{AdmissionLimits, pace::ConnectPace, places::HandshakePlaces, request_pace::RequestPace},
 };
 
 /// The public port of a node.
@@ -22,6 +22,7 @@ pub struct Edge {
     pub(crate) config: EdgeConfig,
     pub(crate) limits: Arc<AdmissionLimits>,
     pub(crate) pace: ConnectPace,
+    pub(crate) requests: RequestPace,
     pub(crate) places: Arc<HandshakePlaces>,
     pub(crate) refused_origins: RefusedOrigins,
     /// The tasks of all connections: axum's graceful shutdown does not cover upgraded ones.
@@ -44,6 +45,7 @@ impl Edge {
         }
         let limits = AdmissionLimits::new(config.max_connections);
         let pace = ConnectPace::new(config.connects_per_second, config.peer_connects_per_second);
+        let requests = RequestPace::new(config.address_requests_per_second);
         let places = HandshakePlaces::new(config.max_handshakes);
         Arc::new(Self {
             router,
@@ -53,6 +55,7 @@ impl Edge {
             config,
             limits,
             pace,
+            requests,
             places,
             refused_origins: RefusedOrigins::default(),
             connections: TaskTracker::new(),

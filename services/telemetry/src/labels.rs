@@ -51,6 +51,8 @@ labels! {
         ConnectRate = "connect-rate",
         /// The peer connects more often than one peer may.
         PeerRate = "peer-rate",
+        /// The address sends more requests than one address may.
+        AddressRate = "address-rate",
         /// The node is draining.
         Draining = "draining",
         /// The request is not a valid handshake.
@@ -129,6 +131,8 @@ labels! {
         Connections = "connections",
         /// Revocations in force.
         Revocations = "revocations",
+        /// Commands per second.
+        Commands = "commands",
     }
 
     /// Whose budget it is.
@@ -139,6 +143,8 @@ labels! {
         Tenant = "tenant",
         /// The node's.
         Node = "node",
+        /// That of one client address.
+        Address = "address",
     }
 
     /// What a node gives up to stay within its memory.
@@ -167,6 +173,8 @@ labels! {
         Lease = "lease",
         /// The script that exchanges connection counts between nodes.
         ClusterLoad = "cluster-load",
+        /// The script that exchanges what tenants have on the nodes.
+        TenantUsage = "tenant-usage",
         /// The reading of revocations, and the script that stores them.
         Revocations = "revocations",
         /// The scripts of event streams.

@@ -6,7 +6,7 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use switchboard_core::{
     Broker, BrokerError, BrokerEvents, BusState, BusStatus, Claim, ClaimOutcome, ClusterLoad, EndedSession,
     EventStreams, Presence, Retention, RevocationChange, RoomJoin, RoomLeave, RoomPage, RoomQuery, Roster,
-    StoreOutcome, StoredMessage,
+    StoreOutcome, StoredMessage, TenantUsage,
 };
 use switchboard_protocol::{Mid, NodeId, NodeMessage, PeerId, PeerKey, RoomKey, SessionId};
 use switchboard_telemetry::Telemetry;
@@ -188,6 +188,15 @@ impl Broker for MemoryBroker {
         }
     }
 
+    fn tenant_usage(&self, own: TenantUsage) -> Option<TenantUsage> {
+        let mut hub = self.bus.hub();
+        hub.usage.remove(&self.place.node);
+        let mut elsewhere = TenantUsage::default();
+        hub.usage.values().for_each(|other| elsewhere.add(other));
+        hub.usage.insert(self.place.node.clone(), own);
+        Some(elsewhere)
+    }
+
     fn end_session<'a>(
         &'a self,
         key: &'a PeerKey,
@@ -284,6 +293,7 @@ impl Broker for MemoryBroker {
             hub.leave_all(&self.place);
             hub.nodes.remove(&self.place.node);
             hub.load.remove(&self.place.node);
+            hub.usage.remove(&self.place.node);
             self.end.cancel();
         })
     }

@@ -11,7 +11,7 @@ use hashbrown::HashMap;
 use parking_lot::Mutex;
 use switchboard_core::{
     BrokerError, BrokerEvents, JoinError, Presence, Records, RoomDelta, RoomJoined, RoomLeft, RoomRecords,
-    StoreOutcome,
+    StoreOutcome, TenantUsage,
 };
 use switchboard_protocol::{Mid, NodeId, PeerId, PeerKey, Revocation, RoomKey, SessionId};
 use switchboard_telemetry::{Queue, Telemetry};
@@ -40,6 +40,8 @@ pub(super) struct Hub {
     pub(super) nodes: HashMap<NodeId, Arc<Sender<Event>>>,
     /// Revocations by their texts; bounded by those who revoke.
     pub(super) revocations: HashMap<String, Revocation>,
+    /// What tenants have on each node.
+    pub(super) usage: HashMap<NodeId, TenantUsage>,
     /// Connections of the nodes that take clients.
     pub(super) load: HashMap<NodeId, usize>,
 }

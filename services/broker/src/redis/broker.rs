@@ -6,7 +6,7 @@ use futures_util::future::{BoxFuture, join_all};
 use switchboard_core::{
     Broker, BrokerError, BrokerEvents, BusStatus, Claim, ClaimOutcome, ClusterLoad, EndedSession,
     EventStreams, Retention, RevocationChange, RoomJoin, RoomLeave, RoomPage, RoomQuery, Roster,
-    StoredMessage,
+    StoredMessage, TenantUsage,
 };
 use switchboard_protocol::{Mid, NodeId, PeerId, PeerKey, RoomKey, SessionId};
 use switchboard_telemetry::Telemetry;
@@ -24,6 +24,7 @@ use super::{
     revocations, session_end,
     shard::{shutdown, starter::Starter, state::Shard},
     status,
+    tenant_usage::UsageExchange,
     topology::{self, Topology},
 };
 use crate::partition::Partition;
@@ -35,6 +36,7 @@ const SHUTDOWN: Duration = Duration::from_secs(2);
 pub struct RedisBroker {
     topology: Topology,
     load: Arc<LoadExchange>,
+    usage: Arc<UsageExchange>,
     unusable: watch::Sender<Option<String>>,
     end: CancellationToken,
     tasks: TaskTracker,
@@ -60,19 +62,24 @@ impl RedisBroker {
             tasks: TaskTracker::new(),
         };
         let topology = topology::open(config, &starter)?;
-        let load = Arc::new(LoadExchange::default());
+        let (load, usage) = (
+            Arc::new(LoadExchange::default()),
+            Arc::new(UsageExchange::default()),
+        );
         starter.spawn(revocations::run(
             Arc::clone(topology.shard_of_nodes()),
             Arc::clone(&starter.events),
         ));
         starter.spawn(cluster_load::run(
             Arc::clone(&load),
+            Arc::clone(&usage),
             Arc::clone(topology.shard_of_nodes()),
         ));
         starter.tasks.close();
         Ok(Arc::new(Self {
             topology,
             load,
+            usage,
             unusable: starter.unusable,
             end: starter.end,
             tasks: starter.tasks,
@@ -180,6 +187,10 @@ impl Broker for RedisBroker {
             node: node.clone(),
             message,
         })
+    }
+
+    fn tenant_usage(&self, own: TenantUsage) -> Option<TenantUsage> {
+        self.usage.exchange(own)
     }
 
     fn end_session<'a>(

@@ -22,6 +22,7 @@ mod scripts;
 mod session_end;
 mod shard;
 mod status;
+mod tenant_usage;
 mod topology;
 
 pub use broker::RedisBroker;

@@ -15,7 +15,7 @@ use super::{
     status::{BusStatus, Presence},
     stored_message::{StoreOutcome, StoredMessage},
 };
-use crate::revocations::RevocationChange;
+use crate::{broker::usage::TenantUsage, revocations::RevocationChange};
 
 /// Joins the nodes of a cluster: a channel for each peer, a channel for each node, a record of each peer's owner.
 pub trait Broker: Send + Sync + 'static {
@@ -133,6 +133,10 @@ pub trait Broker: Send + Sync + 'static {
     /// Publishes how many connections this node has, or that it takes none (`None`) and must not be counted.
     /// Returns the counts of the cluster, seconds old; `None` while no recent ones are known.
     fn cluster_load(&self, own: Option<usize>) -> Option<ClusterLoad>;
+
+    /// Publishes what tenants have on this node. Returns what they have on the others, seconds old; `None` while nothing
+    /// recent is known.
+    fn tenant_usage(&self, own: TenantUsage) -> Option<TenantUsage>;
 
     /// The state of the bus, for readiness and for people.
     fn status(&self) -> BusStatus;

@@ -9,6 +9,7 @@ pub(crate) mod load;
 pub(crate) mod rooms;
 pub(crate) mod status;
 pub(crate) mod stored_message;
+pub(crate) mod usage;
 
 pub use claim::{Claim, ClaimOutcome, ConflictPolicy, EndedSession, PreviousOwner, Retention};
 pub use error::BrokerError;
@@ -24,3 +25,4 @@ pub use rooms::{
 };
 pub use status::{BusState, BusStatus, Presence};
 pub use stored_message::{StoreOutcome, StoredMessage};
+pub use usage::TenantUsage;

@@ -1,14 +1,20 @@
 //! The accounts of all peers and tenants of a node, and the node's own. An account outlives its sessions until
 //! nothing is in it: a peer keeps its charge when it opens another session.
 
-use std::{sync::Arc, time::Instant};
+use std::{net::IpAddr, sync::Arc, time::Instant};
 
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 use switchboard_protocol::PeerKey;
 use switchboard_telemetry::Telemetry;
 
-use super::{account::PeerAccount, bounds::Limits, rules::Rules, scope::Scope};
+use super::{
+    account::PeerAccount,
+    address::{AddressAccount, Addresses},
+    bounds::Limits,
+    rules::Rules,
+    scope::Scope,
+};
 
 /// Accounts that are kept without looking for empty ones.
 const SWEEP_FROM: usize = 1024;
@@ -19,6 +25,7 @@ const SWEEP_FROM: usize = 1024;
 pub(crate) struct Budgets {
     rules: Arc<Rules>,
     accounts: Mutex<Accounts>,
+    addresses: Addresses,
 }
 
 #[derive(Debug, Default)]
@@ -34,6 +41,7 @@ impl Budgets {
         Self {
             rules: Arc::new(Rules::new(limits, telemetry)),
             accounts: Mutex::default(),
+            addresses: Addresses::default(),
         }
     }
 
@@ -50,6 +58,21 @@ impl Budgets {
         let account = Arc::new(PeerAccount::new(Arc::clone(&self.rules), tenant));
         accounts.peers.insert(key.clone(), Arc::clone(&account));
         account
+    }
+
+    /// The account of the clients of `address`; `None` where the operator sets no bound.
+    pub(crate) fn address(&self, address: IpAddr) -> Option<Arc<AddressAccount>> {
+        let is_bounded = self.rules.limits.address_messages_per_second > 0;
+        is_bounded.then(|| self.addresses.account(address, &self.rules))
+    }
+
+    pub(super) fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// Calls `use_them` with the accounts of all tenants, under a lock.
+    pub(super) fn with_tenants<R>(&self, use_them: impl FnOnce(&HashMap<String, Arc<Scope>>) -> R) -> R {
+        use_them(&self.accounts.lock().tenants)
     }
 
     /// Accounts of peers.

@@ -11,7 +11,7 @@ use switchboard_protocol::{
     SendTarget,
 };
 
-use crate::limits::{Limits, PeerAccount};
+use crate::limits::{AddressAccount, Limits, PeerAccount};
 
 /// A token that ends within this many seconds is announced with `expiring`.
 const EXPIRING_NOTICE_S: u64 = 60;
@@ -22,6 +22,8 @@ pub struct CommandGate {
     grant: Grant,
     /// The rates of the peer, which all its sessions share.
     account: Arc<PeerAccount>,
+    /// The rate of the client's address, where the operator bounds it.
+    address: Option<Arc<AddressAccount>>,
     last_id: u64,
     /// Everything up to this number was acknowledged.
     acked_seq: u64,
@@ -81,6 +83,7 @@ impl CommandGate {
         Self {
             grant,
             account,
+            address: None,
             last_id: 0,
             acked_seq: 0,
             unnumbered: 0,
@@ -89,6 +92,12 @@ impl CommandGate {
             forgiven_at_s: 0,
             is_expiry_announced: false,
         }
+    }
+
+    /// Charges the client's commands to its address, too.
+    #[must_use]
+    pub fn with_address(self, address: Option<Arc<AddressAccount>>) -> Self {
+        Self { address, ..self }
     }
 
     /// The grant in force now.
@@ -119,7 +128,7 @@ impl CommandGate {
                 | Command::Ice { .. }
                 | Command::Renew { .. },
             )
-            | Err(_) => self.account.take_command(),
+            | Err(_) => self.take_commands(1),
         };
         if let Err(wait) = granted {
             return self.over_rate(id_of(&decoded), wait, limits);
@@ -147,6 +156,14 @@ impl CommandGate {
             },
             Command::Ping { id } => CommandEffect::Reply(Event::Pong { id, time_ms: now_ms }),
         }
+    }
+
+    /// Charges `count` commands to the address and to the peer.
+    fn take_commands(&self, count: usize) -> Result<(), Duration> {
+        if let Some(address) = &self.address {
+            address.take_commands(count)?;
+        }
+        self.account.take_commands(count)
     }
 
     /// Decides on one control frame of the transport, which has no answer of its own.

@@ -22,7 +22,7 @@ use crate::{
     AttachRequest, Attachment, Broker, BrokerError, BrokerEvents as _, BusState, BusStatus, Claim,
     ClaimOutcome, ClusterLoad, EndedSession, Limits, Outgoing, PeerAccount, Presence, PreviousOwner,
     Retention, RevocationChange, RoomJoin, RoomLeave, RoomPage, RoomQuery, Roster, Router, SendRequest,
-    Session, StoreOutcome, StoredMessage, limits::budgets::Budgets,
+    Session, StoreOutcome, StoredMessage, TenantUsage, limits::budgets::Budgets,
 };
 
 /// What a node asked of the bus.
@@ -51,6 +51,8 @@ pub(super) struct ManualBroker {
     pub(super) attach_error: Mutex<Option<BrokerError>>,
     /// The claims so far.
     pub(super) claims: Mutex<Vec<Claim>>,
+    /// What the next exchange of usage finds, and then what it was given.
+    pub(super) usage: Mutex<Option<TenantUsage>>,
     /// What the next end of a session finds.
     pub(super) ended_session: Mutex<Option<EndedSession>>,
     pub(super) is_down: Mutex<bool>,
@@ -141,6 +143,9 @@ impl Broker for ManualBroker {
             confirmed: 0,
             detail: String::new(),
         }
+    }
+    fn tenant_usage(&self, own: TenantUsage) -> Option<TenantUsage> {
+        self.usage.lock().replace(own)
     }
     fn end_session<'a>(&'a self, _: &'a PeerKey) -> BoxFuture<'a, Result<Option<EndedSession>, BrokerError>> {
         let ended = self.ended_session.lock().take();

@@ -21,6 +21,7 @@ fn grant(peer: &str, id: Option<&str>, issued_at: Option<u64>) -> Grant {
         rooms: Patterns::any(),
         info: None,
         duplicate: DuplicatePolicy::Replace,
+        limits: None,
         expires_at: LATER_S,
         issued_at,
         token_id: id.map(Into::into),

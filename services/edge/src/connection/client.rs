@@ -18,7 +18,7 @@ use super::{
     renewal::Renewal,
     transport::{Text, Transport},
 };
-use crate::{clock::unix_now, ice, state::Edge};
+use crate::{admission::network::AddressGroup, clock::unix_now, ice, state::Edge};
 
 /// An attached client.
 pub(crate) struct Client<C> {
@@ -43,8 +43,10 @@ impl<C: Codec> Client<C> {
         codec: C,
         acks: bool,
         ice_refresh_at_s: u64,
+        address: AddressGroup,
     ) -> Self {
-        let gate = CommandGate::new(grant, Arc::clone(attachment.session().account()));
+        let gate = CommandGate::new(grant, Arc::clone(attachment.session().account()))
+            .with_address(edge.router.address(address.into()));
         Self {
             edge,
             attachment,
@@ -244,7 +246,13 @@ impl<C: Codec> Client<C> {
     pub(super) fn poll_renewal(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let (id, outcome) = ready!(self.renewal.poll(cx));
         let answer = match outcome {
-            Ok(grant) => self.gate.renewed(grant, id),
+            Ok(grant) => {
+                let answer = self.gate.renewed(grant, id);
+                // Of the token in force: the newer one may have been refused.
+                let limits = self.gate.grant().limits.as_deref();
+                self.attachment.session().account().apply(limits);
+                answer
+            }
             Err(reason) => CommandGate::not_renewed(id, reason),
         };
         let session = self.attachment.session();

@@ -60,6 +60,7 @@ impl ServerSection {
             max_handshakes: limits.handshakes,
             connects_per_second: limits.connects_per_second,
             peer_connects_per_second: limits.peer_connects_per_second,
+            address_requests_per_second: limits.address_requests_per_second,
             handshake_timeout: Duration::from_millis(timeout_ms),
             // The node sets it when it knows its limit of open files.
             first_reserved_file: i32::MAX,

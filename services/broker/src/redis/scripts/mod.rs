@@ -61,6 +61,8 @@ scripts! {
     Revoke = "revoke.lua";
     /// Exchanges the nodes' numbers of connections.
     ExchangeLoad = "exchange_load.lua";
+    /// Exchanges what tenants have on the nodes.
+    ExchangeUsage = "exchange_usage.lua";
     /// Appends an event to a stream.
     AppendEvent = "append_event.lua";
     /// Renews, releases and takes partitions of a stream.

@@ -17,7 +17,7 @@ use super::mutant::Mutant;
 use crate::{
     Broker, BrokerError, BrokerEvents as _, BusState, BusStatus, Claim, ClaimOutcome, ClusterLoad,
     EndedSession, Records, Retention, RevocationChange, RoomJoin, RoomLeave, RoomPage, RoomQuery, Roster,
-    Router, StoreOutcome, StoredMessage,
+    Router, StoreOutcome, StoredMessage, TenantUsage,
 };
 
 /// How long the lease of a crashed node lasts.
@@ -316,6 +316,10 @@ impl Broker for Link {
             confirmed: 0,
             detail: String::new(),
         }
+    }
+
+    fn tenant_usage(&self, _: TenantUsage) -> Option<TenantUsage> {
+        None
     }
 
     fn end_session<'a>(&'a self, _: &'a PeerKey) -> BoxFuture<'a, Result<Option<EndedSession>, BrokerError>> {
