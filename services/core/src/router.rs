@@ -8,13 +8,17 @@ use switchboard_telemetry::Telemetry;
 
 use crate::{
     broker::{
+        error::BrokerError,
         interface::Broker,
+        presence::Located,
         status::{BusState, BusStatus},
     },
     context::Context,
-    limits::{AddressAccount, Limits, PeerAccount, quotas},
+    limits::{AddressAccount, Limits, PeerAccount},
     memory::Memory,
     observer::Observer,
+    presence::side::{PresenceCommand, PresenceSide},
+    quotas,
     rebalance::candidates::Rebalance,
     receive::side::ReceiverSide,
     send::{
@@ -29,6 +33,7 @@ pub struct Router {
     cx: Arc<Context>,
     sender: Arc<SenderSide>,
     receiver: Arc<ReceiverSide>,
+    presence: Arc<PresenceSide>,
     lifecycle: Lifecycle,
     rebalance: Rebalance,
     memory: Memory,
@@ -41,12 +46,15 @@ impl Router {
         let cx = Context::new(node, limits, telemetry);
         let sender = Arc::new(SenderSide::new(Arc::clone(&cx)));
         let receiver = Arc::new(ReceiverSide::new(Arc::clone(&cx)));
+        let presence = Arc::new(PresenceSide::new(Arc::clone(&cx)));
+        let parts = (Arc::clone(&sender), Arc::clone(&receiver), Arc::clone(&presence));
         Arc::new(Self {
-            lifecycle: Lifecycle::new(Arc::clone(&cx), Arc::clone(&sender), Arc::clone(&receiver)),
+            lifecycle: Lifecycle::new(Arc::clone(&cx), parts),
             rebalance: Rebalance::new(Arc::clone(&cx)),
             memory: Memory::new(Arc::clone(&cx)),
             sender,
             receiver,
+            presence,
             cx,
         })
     }
@@ -68,6 +76,7 @@ impl Router {
                 self.receiver.run(),
                 self.sender.run_retries(),
                 quotas::run(Arc::clone(&self.cx)),
+                self.presence.run(),
             );
         }
     }
@@ -143,6 +152,26 @@ impl Router {
         self.receiver.refused(session, seq);
     }
 
+    /// Carries out a command of `session`'s client, which may ask for `peers`. The client gets `presence` or an error,
+    /// with this `id`.
+    pub fn on_presence_command(
+        &self,
+        session: &Arc<Session>,
+        command: PresenceCommand,
+        peers: Vec<PeerKey>,
+        id: Option<u64>,
+    ) {
+        self.presence.on_command(session, command, peers, id);
+    }
+
+    /// Where `peer` is, on any node.
+    ///
+    /// # Errors
+    /// [`BrokerError`] when the bus cannot tell.
+    pub async fn locate(&self, peer: &PeerKey) -> Result<Located, BrokerError> {
+        self.presence.locate(peer).await
+    }
+
     /// What `key` has of this node, over all its sessions.
     #[must_use]
     pub fn account(&self, key: &PeerKey) -> Arc<PeerAccount> {
@@ -179,6 +208,10 @@ impl Router {
 
     pub(crate) fn receiver_side(&self) -> &ReceiverSide {
         &self.receiver
+    }
+
+    pub(crate) fn presence_side(&self) -> &PresenceSide {
+        &self.presence
     }
 
     pub(crate) fn lifecycle(&self) -> &Lifecycle {

@@ -133,6 +133,8 @@ labels! {
         Revocations = "revocations",
         /// Commands per second.
         Commands = "commands",
+        /// Watched peers.
+        Watches = "watches",
     }
 
     /// Whose budget it is.

@@ -4,9 +4,9 @@ use std::{sync::Arc, time::Instant};
 
 use futures_util::{FutureExt as _, future::BoxFuture};
 use switchboard_core::{
-    Broker, BrokerError, BrokerEvents, BusState, BusStatus, Claim, ClaimOutcome, ClusterLoad, EndedSession,
-    EventStreams, Presence, Retention, RevocationChange, RoomJoin, RoomLeave, RoomPage, RoomQuery, Roster,
-    StoreOutcome, StoredMessage, TenantUsage,
+    Asker, Broker, BrokerError, BrokerEvents, BusState, BusStatus, Claim, ClaimOutcome, ClusterLoad,
+    EndedSession, EventStreams, Retention, RevocationChange, RoomJoin, RoomLeave, RoomPage, RoomQuery,
+    Roster, StoreOutcome, StoredMessage, TenantUsage,
 };
 use switchboard_protocol::{Mid, NodeId, NodeMessage, PeerId, PeerKey, RoomKey, SessionId};
 use switchboard_telemetry::Telemetry;
@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     bus::{Event, Hub, MemoryBus, Place, deliver, now_s},
     event_streams::MemoryEventStreams,
+    presence::{announce, end_sessions, locate},
 };
 use crate::{
     conflict::{self, Owner},
@@ -50,6 +51,9 @@ impl MemoryBroker {
         let _ = events.on_revocations_read(revocations, now_s());
         // Owner: `end`, which `shutdown` cancels.
         tokio::spawn(deliver(receiver, events, end.clone()));
+        let ends = end_sessions(bus.clone(), Arc::clone(&own));
+        // Owner: `end`, likewise.
+        tokio::spawn(end.clone().run_until_cancelled_owned(ends));
         Arc::new(Self {
             bus: bus.clone(),
             place: Place { node, own, telemetry },
@@ -107,7 +111,9 @@ impl Broker for MemoryBroker {
             let read_owner = || std::future::ready(Ok(self.owner(key))).boxed();
             conflict::resolve(&claim, read_owner, |owner| self.ask(key, &claim, owner)).await?;
             let mut hub = self.bus.hub();
-            hub.records.claim(key, &self.place.node, &claim, Instant::now())
+            let outcome = hub.records.claim(key, &self.place.node, &claim, Instant::now());
+            announce(&mut hub, key);
+            outcome
         })
     }
 
@@ -115,6 +121,7 @@ impl Broker for MemoryBroker {
         let mut hub = self.bus.hub();
         hub.records
             .detach(key, &self.place.node, session, fence, keep, Instant::now());
+        announce(&mut hub, key);
     }
 
     fn publish(&self, mid: Mid, to: &PeerKey, envelope: Vec<u8>) -> Result<(), BrokerError> {
@@ -134,14 +141,26 @@ impl Broker for MemoryBroker {
         Ok(())
     }
 
-    fn locate(&self, mid: Mid, to: &PeerKey) -> Result<(), BrokerError> {
+    fn locate(&self, asker: Asker, to: &PeerKey) -> Result<(), BrokerError> {
+        let located = locate(&mut self.bus.hub(), to);
+        self.place.report(Event::Located(asker, to.clone(), located))
+    }
+
+    fn watch(&self, peer: &PeerKey) -> bool {
         let mut hub = self.bus.hub();
-        let presence = match hub.records.owner(to, Instant::now()) {
-            None => Presence::Offline,
-            Some(owner) if owner.is_attached => Presence::Attached { node: owner.node },
-            Some(_) => Presence::Detached,
-        };
-        self.place.report(Event::Located(mid, to.clone(), presence))
+        let watchers = hub.watchers.entry_ref(peer).or_default();
+        watchers.insert(self.place.node.clone());
+        true
+    }
+
+    fn unwatch(&self, peer: &PeerKey) {
+        let mut hub = self.bus.hub();
+        if let Some(watchers) = hub.watchers.get_mut(peer) {
+            watchers.remove(&self.place.node);
+            if watchers.is_empty() {
+                hub.watchers.remove(peer);
+            }
+        }
     }
 
     fn store(&self, message: StoredMessage) -> Result<(), BrokerError> {
@@ -212,6 +231,7 @@ impl Broker for MemoryBroker {
                 let mut hub = self.bus.hub();
                 hub.records
                     .detach(key, &owner.node, session, 0, None, Instant::now());
+                announce(&mut hub, key);
             }
             std::future::ready(Ok(!owner.is_attached)).boxed()
         };
@@ -289,9 +309,15 @@ impl Broker for MemoryBroker {
     fn shutdown(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
             let mut hub = self.bus.hub();
-            hub.records.orphan(&self.place.node, Instant::now());
             hub.leave_all(&self.place);
             hub.nodes.remove(&self.place.node);
+            hub.watchers.retain(|_, watchers| {
+                watchers.remove(&self.place.node);
+                !watchers.is_empty()
+            });
+            for peer in hub.records.orphan(&self.place.node, Instant::now()) {
+                announce(&mut hub, &peer);
+            }
             hub.load.remove(&self.place.node);
             hub.usage.remove(&self.place.node);
             self.end.cancel();

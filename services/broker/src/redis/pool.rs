@@ -6,9 +6,9 @@ use redis::{AsyncConnectionConfig, FromRedisValue, Value};
 
 use super::config::{Endpoint, RedisConfigError};
 
-/// One for the lease, one for the cluster's load, one for sweeps and questions about memory, one for what the backend
-/// asks. At shutdown all are free.
-const CONNECTIONS: usize = 4;
+/// One for the lease, one for the cluster's load, one for sweeps and questions about memory, one for the ends of sessions,
+/// one for revocations and kicks. At shutdown all are free.
+const CONNECTIONS: usize = 5;
 
 /// A pool that connects when it is first used.
 pub(crate) fn open(endpoint: &Endpoint) -> Result<Pool, RedisConfigError> {

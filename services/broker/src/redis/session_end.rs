@@ -70,7 +70,9 @@ async fn remove(shard: &Shard, key: &PeerKey, owner: Owner, session: SessionId) 
         .cmd("GET")
         .arg(shard.caller.names.lease(owner.node.as_str()));
     let (living,): (Option<String>,) = query(shard, &pipeline).await?;
-    let mut call = shard.caller.on_record_and_queue(Script::EndSession, key, true);
+    let mut call = shard
+        .caller
+        .on_record_queue_and_ends(Script::RemoveSession, key, true);
     call.arg(session_text(session)).arg(living.unwrap_or_default());
     let mut pipeline = Pipeline::with_capacity(1);
     pipeline.add_command(call);

@@ -58,6 +58,10 @@ pub struct Limits {
     pub raised: RaisedLimits,
     /// Revocations of one tenant that may be in force at the same time.
     pub revocations_per_tenant: usize,
+    /// Peers that one peer may watch; 0: no bound.
+    pub watched_per_peer: usize,
+    /// Watches of all connections of this node; 0: no bound.
+    pub watched_per_node: usize,
     /// Senders whose order one receiver keeps track of.
     pub senders_per_receiver: usize,
     /// Commands a second that one peer may send in the long run, over all its sessions on this node.
@@ -106,6 +110,8 @@ impl Default for Limits {
             address_messages_per_second: 0,
             raised: RaisedLimits::default(),
             revocations_per_tenant: 10_000,
+            watched_per_peer: 1000,
+            watched_per_node: 1_000_000,
             senders_per_receiver: 4096,
             messages_per_second: 1000,
             message_burst: 4000,

@@ -1,7 +1,11 @@
 //! The accounts of all peers and tenants of a node, and the node's own. An account outlives its sessions until
 //! nothing is in it: a peer keeps its charge when it opens another session.
 
-use std::{net::IpAddr, sync::Arc, time::Instant};
+use std::{
+    net::IpAddr,
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
+};
 
 use hashbrown::HashMap;
 use parking_lot::Mutex;
@@ -15,6 +19,7 @@ use super::{
     rules::Rules,
     scope::Scope,
 };
+use crate::broker::usage::TenantUsage;
 
 /// Accounts that are kept without looking for empty ones.
 const SWEEP_FROM: usize = 1024;
@@ -66,13 +71,25 @@ impl Budgets {
         is_bounded.then(|| self.addresses.account(address, &self.rules))
     }
 
-    pub(super) fn rules(&self) -> &Rules {
-        &self.rules
+    /// Whether a tenant has a quota over all nodes.
+    pub(crate) fn has_quotas(&self) -> bool {
+        self.rules.has_quotas.load(Ordering::Relaxed)
     }
 
-    /// Calls `use_them` with the accounts of all tenants, under a lock.
-    pub(super) fn with_tenants<R>(&self, use_them: impl FnOnce(&HashMap<String, Arc<Scope>>) -> R) -> R {
-        use_them(&self.accounts.lock().tenants)
+    /// What tenants have on this node.
+    pub(crate) fn usage(&self) -> TenantUsage {
+        let accounts = self.accounts.lock();
+        let tenants = accounts.tenants.iter();
+        let counts = tenants.map(|(name, tenant)| (name.clone(), tenant.connections.get()));
+        TenantUsage::new(counts.filter(|(_, count)| *count > 0).collect())
+    }
+
+    /// What they have on the others.
+    pub(crate) fn set_elsewhere(&self, elsewhere: &TenantUsage) {
+        for (name, tenant) in &self.accounts.lock().tenants {
+            let count = elsewhere.connections(name);
+            tenant.connections_elsewhere.store(count, Ordering::Relaxed);
+        }
     }
 
     /// Accounts of peers.

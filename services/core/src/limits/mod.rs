@@ -9,7 +9,6 @@ pub(crate) mod bucket;
 pub(crate) mod budgets;
 pub(crate) mod charge;
 pub(crate) mod claimed;
-pub(crate) mod quotas;
 pub(crate) mod rules;
 pub(crate) mod scope;
 

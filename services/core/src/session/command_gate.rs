@@ -2,16 +2,20 @@
 //! machine: text and the time go in, one effect comes out; no IO and no clock of its own.
 //!
 //! The message rate counts commands that a client chose to send. Acknowledgements of messages that were written to it
-//! are free, because other peers decide how many come. Pings and other acknowledgements have a rate of their own.
+//! are free, because other peers decide how many come. Pings and other acknowledgements have a rate of their own. A question
+//! for several peers counts once for each.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use switchboard_protocol::{
     CloseCode, Command, CommandError, ErrorCode, Event, Grant, MessageId, MessageKind, PeerKey, SendCommand,
     SendTarget,
 };
 
-use crate::limits::{AddressAccount, Limits, PeerAccount};
+use crate::{
+    limits::{AddressAccount, Limits, PeerAccount},
+    presence::PresenceCommand,
+};
 
 /// A token that ends within this many seconds is announced with `expiring`.
 const EXPIRING_NOTICE_S: u64 = 60;
@@ -72,6 +76,15 @@ pub enum CommandEffect<'a> {
         /// The command's `id`.
         id: Option<u64>,
     },
+    /// Give this to the router.
+    Presence {
+        /// What the client asks for.
+        command: PresenceCommand,
+        /// Of whom.
+        peers: Vec<PeerKey>,
+        /// The command's `id`.
+        id: Option<u64>,
+    },
     /// Close the connection.
     Close(CloseCode),
 }
@@ -119,12 +132,12 @@ impl CommandGate {
             Ok(Command::Ack { seq, .. }) if self.is_first_ack((*seq).min(written_seq)) => Ok(()),
             Ok(Command::Ack { .. } | Command::Ping { .. }) => self.account.take_control(),
             Ok(
+                Command::Lookup { peers, .. } | Command::Watch { peers, .. } | Command::Unwatch { peers, .. },
+            ) => self.take_commands(peers.len().max(1)),
+            Ok(
                 Command::Send(_)
                 | Command::Join(_)
                 | Command::Leave { .. }
-                | Command::Lookup { .. }
-                | Command::Watch { .. }
-                | Command::Unwatch { .. }
                 | Command::Ice { .. }
                 | Command::Renew { .. },
             )
@@ -140,11 +153,10 @@ impl CommandGate {
         self.bad_frames = 0;
         match command {
             Command::Send(send) => self.on_send(&send),
-            Command::Join(_)
-            | Command::Leave { .. }
-            | Command::Lookup { .. }
-            | Command::Watch { .. }
-            | Command::Unwatch { .. } => not_served(command.id(), "this command"),
+            Command::Join(_) | Command::Leave { .. } => not_served(command.id(), "this command"),
+            Command::Lookup { peers, id } => self.on_presence(PresenceCommand::Lookup, &peers, id),
+            Command::Watch { peers, id } => self.on_presence(PresenceCommand::Watch, &peers, id),
+            Command::Unwatch { peers, id } => self.on_presence(PresenceCommand::Unwatch, &peers, id),
             Command::Ice { id } => CommandEffect::Ice { id },
             Command::Ack { seq, late } => {
                 self.acked_seq = self.acked_seq.max(seq.min(written_seq));
@@ -217,6 +229,30 @@ impl CommandGate {
             payload: send.payload.get(),
             id,
         }
+    }
+
+    /// A peer may ask for those that it may send to. The end of a watch is always allowed.
+    fn on_presence<'a>(
+        &self,
+        command: PresenceCommand,
+        names: &[Cow<'_, str>],
+        id: Option<u64>,
+    ) -> CommandEffect<'a> {
+        let mut peers = Vec::with_capacity(names.len());
+        for name in names {
+            match self.grant.peer.sibling(name) {
+                Ok(peer) => peers.push(peer),
+                Err(error) => return refuse(id, ErrorCode::BadId, format!("`peers`: {error}")),
+            }
+            if command != PresenceCommand::Unwatch && !self.grant.send.allow(name) {
+                return refuse(
+                    id,
+                    ErrorCode::NotAllowed,
+                    "the token does not allow to ask for one of these peers".into(),
+                );
+            }
+        }
+        CommandEffect::Presence { command, peers, id }
     }
 
     /// A command of an unknown type is no bad frame: its client may be newer than this node.

@@ -17,6 +17,7 @@ impl Lifecycle {
     /// Releases a session whose connection is gone.
     pub(crate) fn release(&self, session: &Session, on_disconnect: OnDisconnect) {
         let cx = &*self.cx;
+        self.presence.forget(session);
         // Gone already: a newer connection on this node has resumed it.
         let is_continued = session.is_gone();
         let is_current = cx.registry.remove(session);

@@ -9,21 +9,28 @@ use std::sync::{
 use switchboard_protocol::ResumeToken;
 
 use super::handle::Session;
-use crate::{context::Context, receive::side::ReceiverSide, send::side::SenderSide};
+use crate::{
+    context::Context, presence::side::PresenceSide, receive::side::ReceiverSide, send::side::SenderSide,
+};
 
 pub(crate) struct Lifecycle {
     pub(super) cx: Arc<Context>,
     pub(super) sender: Arc<SenderSide>,
     pub(super) receiver: Arc<ReceiverSide>,
+    pub(super) presence: Arc<PresenceSide>,
     attaches: AtomicU64,
 }
 
 impl Lifecycle {
-    pub(crate) fn new(cx: Arc<Context>, sender: Arc<SenderSide>, receiver: Arc<ReceiverSide>) -> Self {
+    pub(crate) fn new(
+        cx: Arc<Context>,
+        (sender, receiver, presence): (Arc<SenderSide>, Arc<ReceiverSide>, Arc<PresenceSide>),
+    ) -> Self {
         Self {
             cx,
             sender,
             receiver,
+            presence,
             attaches: AtomicU64::new(0),
         }
     }

@@ -19,8 +19,8 @@ use switchboard_protocol::{
 use switchboard_telemetry::Telemetry;
 
 use crate::{
-    AttachRequest, Attachment, Broker, BrokerError, BrokerEvents as _, BusState, BusStatus, Claim,
-    ClaimOutcome, ClusterLoad, EndedSession, Limits, Outgoing, PeerAccount, Presence, PreviousOwner,
+    Asker, AttachRequest, Attachment, Broker, BrokerError, BrokerEvents as _, BusState, BusStatus, Claim,
+    ClaimOutcome, ClusterLoad, EndedSession, Limits, Located, Outgoing, PeerAccount, PreviousOwner,
     Retention, RevocationChange, RoomJoin, RoomLeave, RoomPage, RoomQuery, Roster, Router, SendRequest,
     Session, StoreOutcome, StoredMessage, TenantUsage, limits::budgets::Budgets,
 };
@@ -29,7 +29,9 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(super) enum Asked {
     Publish(Mid, PeerKey, Vec<u8>),
-    Locate(Mid, PeerKey),
+    Locate(Asker, PeerKey),
+    Watch(PeerKey),
+    Unwatch(PeerKey),
     ToNode(NodeId, Vec<u8>),
     Store(StoredMessage),
     ReadOfflineQueue,
@@ -111,8 +113,15 @@ impl Broker for ManualBroker {
     fn publish(&self, mid: Mid, to: &PeerKey, envelope: Vec<u8>) -> Result<(), BrokerError> {
         self.ask(Asked::Publish(mid, to.clone(), envelope))
     }
-    fn locate(&self, mid: Mid, to: &PeerKey) -> Result<(), BrokerError> {
-        self.ask(Asked::Locate(mid, to.clone()))
+    fn locate(&self, asker: Asker, to: &PeerKey) -> Result<(), BrokerError> {
+        self.ask(Asked::Locate(asker, to.clone()))
+    }
+    fn watch(&self, peer: &PeerKey) -> bool {
+        let _ = self.ask(Asked::Watch(peer.clone()));
+        false
+    }
+    fn unwatch(&self, peer: &PeerKey) {
+        let _ = self.ask(Asked::Unwatch(peer.clone()));
     }
     fn send_to_node(&self, node: &NodeId, message: Vec<u8>) -> Result<(), BrokerError> {
         self.ask(Asked::ToNode(node.clone(), message))
@@ -248,7 +257,7 @@ impl Node {
                 other.router.on_message(to.as_str(), envelope.into());
                 self.router.on_published(mid, &to, Ok(1));
             }
-            Asked::Locate(mid, to) => self.router.on_located(mid, &to, Ok(Presence::Offline)),
+            Asked::Locate(asker, to) => self.router.on_located(asker, &to, Ok(Located::OFFLINE)),
             Asked::ToNode(node, message) => {
                 assert_eq!(&node, other.router.node(), "carried to where it was addressed");
                 other.router.on_node_message(message.into());
@@ -262,7 +271,9 @@ impl Node {
             | Asked::ReadOfflineQueue
             | Asked::Touch(_)
             | Asked::EndSession
-            | Asked::Revoke(_) => {}
+            | Asked::Revoke(_)
+            | Asked::Watch(_)
+            | Asked::Unwatch(_) => {}
         }
     }
 

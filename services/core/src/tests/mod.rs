@@ -15,6 +15,8 @@ mod metrics;
 mod model;
 mod observer;
 mod outbox;
+mod presence;
+mod quotas;
 mod rebalance;
 mod records;
 mod registry;

@@ -69,6 +69,10 @@ section! {
         revocations_per_tenant: usize = 10_000,
         /// Open connections of one tenant on this node; 0: no bound.
         connections_per_tenant: usize = 0,
+        /// Peers that one peer may watch; 0: no bound.
+        watched_per_peer: usize = 1_000,
+        /// Watches of all connections of this node; 0: no bound.
+        watched_per_node: usize = 1_000_000,
     }
 }
 
@@ -128,6 +132,8 @@ impl LimitsSection {
             revocations_per_tenant: self.revocations_per_tenant,
             connections_per_peer: self.connections_per_peer,
             connections_per_tenant: self.connections_per_tenant,
+            watched_per_peer: self.watched_per_peer,
+            watched_per_node: self.watched_per_node,
             ..Limits::default()
         })
     }

@@ -15,7 +15,7 @@ use switchboard_protocol::{Mid, NodeId, NodeMessage, PeerId, PeerKey, RoomKey, S
 
 use super::mutant::Mutant;
 use crate::{
-    Broker, BrokerError, BrokerEvents as _, BusState, BusStatus, Claim, ClaimOutcome, ClusterLoad,
+    Asker, Broker, BrokerError, BrokerEvents as _, BusState, BusStatus, Claim, ClaimOutcome, ClusterLoad,
     EndedSession, Records, Retention, RevocationChange, RoomJoin, RoomLeave, RoomPage, RoomQuery, Roster,
     Router, StoreOutcome, StoredMessage, TenantUsage,
 };
@@ -261,9 +261,15 @@ impl Broker for Link {
         self.ask(Command::Publish(mid, to.clone(), envelope))
     }
 
-    fn locate(&self, _: Mid, _: &PeerKey) -> Result<(), BrokerError> {
+    fn locate(&self, _: Asker, _: &PeerKey) -> Result<(), BrokerError> {
         Ok(())
     }
+
+    fn watch(&self, _: &PeerKey) -> bool {
+        true
+    }
+
+    fn unwatch(&self, _: &PeerKey) {}
 
     fn store(&self, message: StoredMessage) -> Result<(), BrokerError> {
         self.ask(Command::Store(message))

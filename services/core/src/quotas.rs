@@ -2,15 +2,11 @@
 //! counted up and down in the shared store, so nothing leaks when a node dies. Between two exchanges, of 3 s, nodes together
 //! may pass a quota.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::budgets::Budgets;
-use crate::{broker::usage::TenantUsage, context::Context};
+use crate::context::Context;
 
 /// How often the numbers are taken.
 const EVERY: Duration = Duration::from_secs(1);
@@ -30,31 +26,5 @@ pub(crate) async fn run(cx: Arc<Context>) {
                 cx.budgets.set_elsewhere(&elsewhere);
             }
         }
-    }
-}
-
-impl Budgets {
-    fn has_quotas(&self) -> bool {
-        self.rules().has_quotas.load(Ordering::Relaxed)
-    }
-
-    /// What tenants have on this node.
-    pub(crate) fn usage(&self) -> TenantUsage {
-        self.with_tenants(|tenants| {
-            let counts = tenants
-                .iter()
-                .map(|(name, tenant)| (name.clone(), tenant.connections.get()));
-            TenantUsage::new(counts.filter(|(_, count)| *count > 0).collect())
-        })
-    }
-
-    /// What they have on the others.
-    pub(crate) fn set_elsewhere(&self, elsewhere: &TenantUsage) {
-        self.with_tenants(|tenants| {
-            for (name, tenant) in tenants {
-                let count = elsewhere.connections(name);
-                tenant.connections_elsewhere.store(count, Ordering::Relaxed);
-            }
-        });
     }
 }
