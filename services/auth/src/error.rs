@@ -75,6 +75,9 @@ pub enum TokenError {
 const REVOCATIONS_RETRY_S: u64 = 2;
 
 impl TokenError {
+    pub(crate) const NOT_AN_OBJECT: Self =
+        Self::Malformed("its payload is not one JSON object, each claim once");
+
     /// The reason for programs; stable.
     #[must_use]
     pub const fn code(&self) -> &'static str {

@@ -27,6 +27,7 @@ mod quotas;
 mod rebalance;
 mod receive;
 mod records;
+mod relay;
 mod revocations;
 mod router;
 mod send;
@@ -52,6 +53,7 @@ pub use records::{
     OFFLINE_QUEUE_BYTES, OFFLINE_QUEUE_BYTES_PER_SENDER, OFFLINE_QUEUE_MESSAGES,
     OFFLINE_QUEUE_MESSAGES_PER_SENDER, RecordOwner, Records, RoomRecords,
 };
+pub use relay::CommandRelay;
 pub use revocations::{RevocationChange, Revocations, RevokeError};
 pub use router::Router;
 pub use send::{OutboxSlot, SendRequest, Sender};

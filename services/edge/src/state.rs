@@ -9,6 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     admission::refused_origins::RefusedOrigins,
+    commands::relay::Relay,
     config::EdgeConfig,
     limits::{AdmissionLimits, pace::ConnectPace, places::HandshakePlaces, request_pace::RequestPace},
 };
@@ -25,6 +26,8 @@ pub struct Edge {
     pub(crate) requests: RequestPace,
     pub(crate) places: Arc<HandshakePlaces>,
     pub(crate) refused_origins: RefusedOrigins,
+    /// Commands that come over HTTP, here and for sessions of other nodes.
+    pub(crate) relay: Arc<Relay>,
     /// The tasks of all connections: axum's graceful shutdown does not cover upgraded ones.
     pub(crate) connections: TaskTracker,
 }
@@ -47,7 +50,9 @@ impl Edge {
         let pace = ConnectPace::new(config.connects_per_second, config.peer_connects_per_second);
         let requests = RequestPace::new(config.address_requests_per_second);
         let places = HandshakePlaces::new(config.max_handshakes);
+        let relay = Relay::new(&router);
         Arc::new(Self {
+            relay,
             router,
             verifier,
             ice,

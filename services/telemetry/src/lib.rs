@@ -25,7 +25,7 @@ pub use coalesced::Coalesced;
 pub use connections::{ConnectionGuard, SessionGuard};
 pub use labels::{
     Budget, BudgetScope, BusDrop, BusRebuild, Goaway, HttpRefusal, MemoryShed, Path, Queue, RedisOp,
-    RefusalReason, ResumeOutcome, Transport,
+    RefusalReason, ReloadOutcome, ReloadPart, ResumeOutcome, Transport,
 };
 pub use logging::{LogFormat, TelemetryError, check_filter, init_logging};
 pub use otlp::OtlpConfig;

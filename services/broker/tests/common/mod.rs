@@ -282,7 +282,9 @@ impl Node {
                 | NodeMessage::DetachRequest { .. }
                 | NodeMessage::Probe { .. }
                 | NodeMessage::Kick { .. }
-                | NodeMessage::OfflineQueueHint { .. } => None,
+                | NodeMessage::OfflineQueueHint { .. }
+                | NodeMessage::Commands(_)
+                | NodeMessage::CommandsAnswer { .. } => None,
             })
             .collect()
     }
