@@ -78,7 +78,7 @@ fn accepted(edge: &Arc<Edge>, tcp: TcpStream, peer: SocketAddr, routes: &Routes)
     });
 }
 
-/// The place of a connection of `address`; without one the client is told so.
+/// The place of a connection of `address`; without one the client gets 503.
 fn place_for(edge: &Edge, address: IpAddr, tcp: &TcpStream) -> Option<HandshakePlace> {
     let is_proxy = visitor::is_trusted(address, &edge.config.trusted_proxies);
     let holder = (!is_proxy).then(|| AddressGroup::of(address));

@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_header_is_refused_within_its_bounds() {
+    async fn other_bytes_are_refused_within_their_bounds() {
         let endless = [b"PROXY TCP4 ".to_vec(), vec![b'1'; 4000]].concat();
         for bytes in [
             b"GET /v1/ws HTTP/1.1\r\n\r\n".to_vec(),
