@@ -40,11 +40,11 @@ pub use broker::{
 };
 pub use broker::{
     Asker, Broker, BrokerError, BrokerEvents, BusState, BusStatus, Claim, ClaimOutcome, ClusterLoad,
-    ConflictPolicy, EndedSession, JoinError, Located, Presence, PreviousOwner, Retention, RoomChange,
+    ConflictPolicy, EndedSession, Hold, JoinError, Located, Presence, PreviousOwner, Retention, RoomChange,
     RoomDelta, RoomEntry, RoomJoin, RoomJoined, RoomLeave, RoomLeft, RoomMember, RoomMembership, RoomPage,
     RoomQuery, Roster, StoreOutcome, StoredMessage, TenantUsage,
 };
-pub use limits::{AddressAccount, ConnectionPlace, Limits, PeerAccount, RaisedLimits};
+pub use limits::{AddressAccount, ConnectionPlace, Limits, PeerAccount, RaisedLimits, STORED_OVERHEAD_BYTES};
 pub use observer::{NodeEvent, Observer};
 pub use presence::PresenceCommand;
 pub use rebalance::{MaxAge, Rebalance, RebalancePolicy, RebalanceRate, RebalanceRules};

@@ -151,6 +151,8 @@ labels! {
         Revocations = "revocations",
         /// Commands per second.
         Commands = "commands",
+        /// Bytes that all nodes together hold for receivers without a session.
+        Held = "held",
         /// Watched peers.
         Watches = "watches",
     }

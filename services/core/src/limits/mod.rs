@@ -12,7 +12,7 @@ pub(crate) mod claimed;
 pub(crate) mod rules;
 pub(crate) mod scope;
 
-pub use account::PeerAccount;
+pub use account::{PeerAccount, STORED_OVERHEAD_BYTES};
 pub use address::AddressAccount;
 pub use bounds::{Limits, RaisedLimits};
 pub use charge::ConnectionPlace;

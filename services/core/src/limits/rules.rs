@@ -48,7 +48,7 @@ impl Rules {
                 .then(|| BucketSize::of_rate(limits.tenant_messages_per_second)),
             address_commands: BucketSize::of_rate(limits.address_messages_per_second),
             has_quotas: AtomicBool::new(limits.tenant_connections > 0),
-            stored: stored.map(|bytes| BucketSize::per_window(bytes, limits.resume_window)),
+            stored: stored.map(|bytes| BucketSize::per_window(bytes, limits.resume_window.max(limits.hold))),
             started_at: Instant::now(),
         }
     }

@@ -138,6 +138,7 @@ impl<C: Codec> Client<C> {
             kind,
             payload,
             id,
+            hold,
         } = effect
         {
             self.edge.telemetry.message_in(kind, text.len());
@@ -149,6 +150,7 @@ impl<C: Codec> Client<C> {
                     kind,
                     payload,
                     id,
+                    hold,
                 },
             );
             return None;

@@ -1,5 +1,7 @@
 //! `[limits]`: the bounds of one connection and of the node's public port.
 
+use std::time::Duration;
+
 use switchboard_core::{Limits, RaisedLimits};
 
 use crate::memory;
@@ -69,6 +71,10 @@ section! {
         revocations_per_tenant: usize = 10_000,
         /// Open connections of one tenant on this node; 0: no bound.
         connections_per_tenant: usize = 0,
+        /// Milliseconds that a send may be held for a receiver without a session; 0: not at all.
+        hold_ms: u64 = 60_000,
+        /// Bytes that one tenant may hold so, on all nodes together; 0: no bound.
+        tenant_held_bytes: usize = 67_108_864,
         /// Peers that one peer may watch; 0: no bound.
         watched_per_peer: usize = 1_000,
         /// Watches of all connections of this node; 0: no bound.
@@ -104,6 +110,7 @@ impl LimitsSection {
             200_000,
         )?;
         in_range("limits.pending_bytes", self.pending_bytes, 1024, 1 << 30)?;
+        in_range("limits.hold_ms", self.hold_ms, 0, 86_400_000)?;
         Ok(Limits {
             message_bytes: self.message_bytes,
             messages_per_second: self.messages_per_second,
@@ -132,6 +139,8 @@ impl LimitsSection {
             revocations_per_tenant: self.revocations_per_tenant,
             connections_per_peer: self.connections_per_peer,
             connections_per_tenant: self.connections_per_tenant,
+            hold: Duration::from_millis(self.hold_ms),
+            tenant_held_bytes: self.tenant_held_bytes,
             watched_per_peer: self.watched_per_peer,
             watched_per_node: self.watched_per_node,
             ..Limits::default()
