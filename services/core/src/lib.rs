@@ -39,10 +39,10 @@ pub use broker::{
     StreamEntry, StreamEvent,
 };
 pub use broker::{
-    Asker, Broker, BrokerError, BrokerEvents, BusState, BusStatus, Claim, ClaimOutcome, ClusterLoad,
-    ConflictPolicy, EndedSession, Hold, JoinError, Located, Presence, PreviousOwner, Retention, RoomChange,
-    RoomDelta, RoomEntry, RoomJoin, RoomJoined, RoomLeave, RoomLeft, RoomMember, RoomMembership, RoomPage,
-    RoomQuery, Roster, StoreOutcome, StoredMessage, TenantUsage,
+    Asker, Broker, BrokerError, BrokerEvents, BusState, BusStatus, CallRecords, Claim, ClaimOutcome,
+    ClusterLoad, ConflictPolicy, EndedSession, Hold, JoinError, Located, Presence, PreviousOwner, Retention,
+    RoomChange, RoomDelta, RoomEntry, RoomJoin, RoomJoined, RoomLeave, RoomLeft, RoomMember, RoomMembership,
+    RoomPage, RoomQuery, Roster, StoreOutcome, StoredMessage, TenantUsage,
 };
 pub use limits::{AddressAccount, ConnectionPlace, Limits, PeerAccount, RaisedLimits, STORED_OVERHEAD_BYTES};
 pub use observer::{NodeEvent, Observer};

@@ -199,6 +199,8 @@ labels! {
         TenantUsage = "tenant-usage",
         /// The reading of revocations, and the script that stores them.
         Revocations = "revocations",
+        /// Commands for the records of calls.
+        CallRecord = "call-record",
         /// The scripts of event streams.
         EventStreams = "event-streams",
         /// PING.

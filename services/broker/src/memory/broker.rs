@@ -4,9 +4,9 @@ use std::{sync::Arc, time::Instant};
 
 use futures_util::{FutureExt as _, future::BoxFuture};
 use switchboard_core::{
-    Asker, Broker, BrokerError, BrokerEvents, BusState, BusStatus, Claim, ClaimOutcome, ClusterLoad,
-    EndedSession, EventStreams, Retention, RevocationChange, RoomJoin, RoomLeave, RoomPage, RoomQuery,
-    Roster, StoreOutcome, StoredMessage, TenantUsage,
+    Asker, Broker, BrokerError, BrokerEvents, BusState, BusStatus, CallRecords, Claim, ClaimOutcome,
+    ClusterLoad, EndedSession, EventStreams, Retention, RevocationChange, RoomJoin, RoomLeave, RoomPage,
+    RoomQuery, Roster, StoreOutcome, StoredMessage, TenantUsage,
 };
 use switchboard_protocol::{Mid, NodeId, NodeMessage, PeerId, PeerKey, RoomKey, SessionId};
 use switchboard_telemetry::Telemetry;
@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     bus::{Event, Hub, MemoryBus, Place, deliver, now_s},
+    call_records::SharedCallRecords,
     event_streams::MemoryEventStreams,
     presence::{announce, end_sessions, locate},
 };
@@ -59,6 +60,12 @@ impl MemoryBroker {
             place: Place { node, own, telemetry },
             end,
         })
+    }
+
+    /// The call records of the process.
+    #[must_use]
+    pub fn call_records(&self) -> Arc<dyn CallRecords> {
+        Arc::new(SharedCallRecords(self.bus.call_records()))
     }
 
     /// The event streams of the process.
