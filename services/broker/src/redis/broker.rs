@@ -5,7 +5,8 @@ use std::{sync::Arc, time::Duration};
 use futures_util::future::{BoxFuture, join_all};
 use switchboard_core::{
     Asker, Broker, BrokerError, BrokerEvents, BusStatus, CallRecords, Claim, ClaimOutcome, ClusterLoad,
-    EventStreams, Retention, RoomJoin, RoomLeave, RoomPage, RoomQuery, Roster, StoredMessage,
+    EndedSession, EventStreams, Retention, RevocationChange, RoomJoin, RoomLeave, RoomPage, RoomQuery,
+    Roster, StoredMessage, TenantUsage,
 };
 use switchboard_protocol::{Mid, NodeId, PeerId, PeerKey, RoomKey, SessionId};
 use switchboard_telemetry::Telemetry;
@@ -21,7 +22,7 @@ use super::{
     config::{RedisConfig, RedisConfigError},
     event_streams::RedisEventStreams,
     node_run::NodeRun,
-    room_count, room_queries,
+    revocations, room_count, room_queries, session_end,
     shard::{
         rooms, shutdown,
         starter::Starter,
@@ -29,6 +30,7 @@ use super::{
         tables::{Channel, ChannelRef},
     },
     status,
+    tenant_usage::UsageExchange,
     topology::{self, Topology},
 };
 use crate::partition::Partition;
@@ -40,6 +42,7 @@ const SHUTDOWN: Duration = Duration::from_secs(2);
 pub struct RedisBroker {
     topology: Arc<Topology>,
     load: Arc<LoadExchange>,
+    usage: Arc<UsageExchange>,
     unusable: watch::Sender<Option<String>>,
     end: CancellationToken,
     tasks: TaskTracker,
@@ -69,9 +72,17 @@ impl RedisBroker {
             tasks: TaskTracker::new(),
         };
         let topology = Arc::new(topology::open(config, &starter)?);
-        let load = Arc::new(LoadExchange::default());
+        let (load, usage) = (
+            Arc::new(LoadExchange::default()),
+            Arc::new(UsageExchange::default()),
+        );
+        starter.spawn(revocations::run(
+            Arc::clone(topology.shard_of_nodes()),
+            Arc::clone(&starter.events),
+        ));
         starter.spawn(cluster_load::run(
             Arc::clone(&load),
+            Arc::clone(&usage),
             Arc::clone(topology.shard_of_nodes()),
         ));
         starter.spawn(room_count::run(
@@ -82,6 +93,7 @@ impl RedisBroker {
         Ok(Arc::new(Self {
             topology,
             load,
+            usage,
             unusable: starter.shared.unusable,
             end: starter.shared.end,
             tasks: starter.tasks,
@@ -221,6 +233,21 @@ impl Broker for RedisBroker {
             node: node.clone(),
             message,
         })
+    }
+
+    fn tenant_usage(&self, own: TenantUsage) -> Option<TenantUsage> {
+        self.usage.exchange(own)
+    }
+
+    fn end_session<'a>(
+        &'a self,
+        key: &'a PeerKey,
+    ) -> BoxFuture<'a, Result<Option<EndedSession>, BrokerError>> {
+        Box::pin(session_end::end(self.shard_of(key), key))
+    }
+
+    fn revoke<'a>(&'a self, change: &'a RevocationChange) -> BoxFuture<'a, Result<(), BrokerError>> {
+        Box::pin(revocations::revoke(self.topology.shard_of_nodes(), change))
     }
 
     fn join_room(&self, join: RoomJoin) -> Result<(), BrokerError> {

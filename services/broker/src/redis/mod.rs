@@ -18,13 +18,16 @@ mod pool;
 pub(crate) mod probe_payload;
 mod record;
 mod refusal;
+mod revocations;
 mod room;
 mod room_count;
 mod room_queries;
 mod scripts;
+mod session_end;
 mod shard;
 mod status;
 mod tenant_rooms;
+mod tenant_usage;
 mod topology;
 
 pub use broker::RedisBroker;
