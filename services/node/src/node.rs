@@ -94,6 +94,10 @@ impl Node {
                 Some(webhooks)
             }
         };
+        let known = Arc::clone(&router);
+        verifier.set_revocations(Arc::new(move |grant, now_s| {
+            known.revocations().status(grant, now_s)
+        }));
         let edge = Edge::new(
             Arc::clone(&router),
             verifier.clone(),

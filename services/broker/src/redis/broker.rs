@@ -5,7 +5,8 @@ use std::{sync::Arc, time::Duration};
 use futures_util::future::{BoxFuture, join_all};
 use switchboard_core::{
     Asker, Broker, BrokerError, BrokerEvents, BusStatus, CallRecords, Claim, ClaimOutcome, ClusterLoad,
-    EventStreams, Retention, RoomJoin, RoomLeave, RoomPage, RoomQuery, Roster, StoredMessage,
+    EndedSession, EventStreams, Retention, RevocationChange, RoomJoin, RoomLeave, RoomPage, RoomQuery,
+    Roster, StoredMessage, TenantUsage,
 };
 use switchboard_protocol::{Mid, NodeId, PeerId, PeerKey, RoomKey, SessionId};
 use switchboard_telemetry::Telemetry;
@@ -21,13 +22,15 @@ use super::{
     config::{RedisConfig, RedisConfigError},
     event_streams::RedisEventStreams,
     node_run::NodeRun,
+    revocations, room_count, room_queries, session_end,
     shard::{
-        shutdown,
+        rooms, shutdown,
         starter::Starter,
-        state::Shard,
+        state::{Shard, Shared},
         tables::{Channel, ChannelRef},
     },
     status,
+    tenant_usage::UsageExchange,
     topology::{self, Topology},
 };
 use crate::partition::Partition;
@@ -37,8 +40,9 @@ const SHUTDOWN: Duration = Duration::from_secs(2);
 
 /// A node's connection to the others through Redis. Dropping it ends its tasks.
 pub struct RedisBroker {
-    topology: Topology,
+    topology: Arc<Topology>,
     load: Arc<LoadExchange>,
+    usage: Arc<UsageExchange>,
     unusable: watch::Sender<Option<String>>,
     end: CancellationToken,
     tasks: TaskTracker,
@@ -55,26 +59,43 @@ impl RedisBroker {
         events: Arc<dyn BrokerEvents>,
         telemetry: Telemetry,
     ) -> Result<Arc<Self>, RedisConfigError> {
-        let starter = Starter {
+        let shared = Shared {
             run: NodeRun::begin(node),
-            events,
             telemetry,
             unusable: watch::Sender::new(None),
             end: CancellationToken::new(),
+            tenant_rooms: Arc::default(),
+        };
+        let starter = Starter {
+            shared,
+            events,
             tasks: TaskTracker::new(),
         };
-        let topology = topology::open(config, &starter)?;
-        let load = Arc::new(LoadExchange::default());
+        let topology = Arc::new(topology::open(config, &starter)?);
+        let (load, usage) = (
+            Arc::new(LoadExchange::default()),
+            Arc::new(UsageExchange::default()),
+        );
+        starter.spawn(revocations::run(
+            Arc::clone(topology.shard_of_nodes()),
+            Arc::clone(&starter.events),
+        ));
         starter.spawn(cluster_load::run(
             Arc::clone(&load),
+            Arc::clone(&usage),
             Arc::clone(topology.shard_of_nodes()),
+        ));
+        starter.spawn(room_count::run(
+            Arc::clone(&starter.shared.tenant_rooms),
+            Arc::clone(&topology),
         ));
         starter.tasks.close();
         Ok(Arc::new(Self {
             topology,
             load,
-            unusable: starter.unusable,
-            end: starter.end,
+            usage,
+            unusable: starter.shared.unusable,
+            end: starter.shared.end,
             tasks: starter.tasks,
         }))
     }
@@ -99,6 +120,10 @@ impl RedisBroker {
 
     fn shard_of(&self, key: &PeerKey) -> &Shard {
         self.topology.shard_of(Partition::of(key.as_str()))
+    }
+
+    fn shard_of_room(&self, room: &RoomKey) -> &Shard {
+        self.topology.shard_of(Partition::of(room.as_str()))
     }
 
     /// Queues a call whose failure costs no more than a repetition.
@@ -210,26 +235,53 @@ impl Broker for RedisBroker {
         })
     }
 
-    fn join_room(&self, _: RoomJoin) -> Result<(), BrokerError> {
-        Err(BrokerError::Unavailable)
+    fn tenant_usage(&self, own: TenantUsage) -> Option<TenantUsage> {
+        self.usage.exchange(own)
     }
 
-    fn leave_room(&self, _: RoomLeave) {}
-
-    fn detach_member(&self, _: &RoomKey, _: &PeerId, _: SessionId) {}
-
-    fn publish_to_room(&self, _: &RoomKey, _: Mid, _: Vec<u8>) -> Result<(), BrokerError> {
-        Err(BrokerError::Unavailable)
+    fn end_session<'a>(
+        &'a self,
+        key: &'a PeerKey,
+    ) -> BoxFuture<'a, Result<Option<EndedSession>, BrokerError>> {
+        Box::pin(session_end::end(self.shard_of(key), key))
     }
 
-    fn forget_room(&self, _: &RoomKey) {}
-
-    fn roster<'a>(&'a self, _: &'a RoomKey) -> BoxFuture<'a, Result<Roster, BrokerError>> {
-        Box::pin(std::future::ready(Err(BrokerError::Unavailable)))
+    fn revoke<'a>(&'a self, change: &'a RevocationChange) -> BoxFuture<'a, Result<(), BrokerError>> {
+        Box::pin(revocations::revoke(self.topology.shard_of_nodes(), change))
     }
 
-    fn rooms(&self, _: RoomQuery) -> BoxFuture<'_, Result<RoomPage, BrokerError>> {
-        Box::pin(std::future::ready(Err(BrokerError::Unavailable)))
+    fn join_room(&self, join: RoomJoin) -> Result<(), BrokerError> {
+        rooms::join(self.shard_of_room(&join.room), join)
+    }
+
+    fn leave_room(&self, leave: RoomLeave) {
+        rooms::leave(self.shard_of_room(&leave.room), leave);
+    }
+
+    fn detach_member(&self, room: &RoomKey, peer: &PeerId, session: SessionId) {
+        rooms::detach(self.shard_of_room(room), room, peer, session);
+    }
+
+    fn publish_to_room(&self, room: &RoomKey, mid: Mid, envelope: Vec<u8>) -> Result<(), BrokerError> {
+        let partition = Partition::of(room.as_str());
+        self.topology.shard_of(partition).send(Command::PublishToRoom {
+            mid,
+            room: room.clone(),
+            partition,
+            envelope,
+        })
+    }
+
+    fn forget_room(&self, room: &RoomKey) {
+        rooms::forget(self.shard_of_room(room), room);
+    }
+
+    fn roster<'a>(&'a self, room: &'a RoomKey) -> BoxFuture<'a, Result<Roster, BrokerError>> {
+        Box::pin(room_queries::roster(self.shard_of_room(room), room))
+    }
+
+    fn rooms(&self, query: RoomQuery) -> BoxFuture<'_, Result<RoomPage, BrokerError>> {
+        Box::pin(room_queries::list(&self.topology, query))
     }
 
     fn cluster_load(&self, own: Option<usize>) -> Option<ClusterLoad> {

@@ -10,12 +10,15 @@ use switchboard_telemetry::{BusDrop, BusRebuild};
 use tokio::{io::AsyncReadExt, net::tcp::OwnedReadHalf};
 
 use super::{
-    super::tables::ChannelRef,
+    super::{rooms, tables::ChannelRef},
     connection::Connection,
     ended::Ended,
     parser::{Frame, parse},
 };
-use crate::redis::{command::presence, probe_payload};
+use crate::redis::{
+    command::{presence, room_delta},
+    probe_payload, revocations,
+};
 
 /// The receive buffer's usual size; a larger message makes it grow, and it shrinks again.
 const READ_BUFFER_BYTES: usize = 64 * 1024;
@@ -109,12 +112,16 @@ fn handle(connection: &Connection<'_>, frame: &Frame<'_>) -> Result<(), Ended> {
         Frame::Message { channel, payload } if channel == node_channel => {
             on_node_message(connection, payload);
         }
+        Frame::Message { channel, payload } if channel == connection.revocations.as_bytes() => {
+            revocations::on_published(shard, payload, connection.events);
+        }
         // A copy of exactly the payload: a slice would keep the whole receive buffer alive for as long as one message
         // waits in a slow receiver's queue.
         Frame::Message { channel, payload } => match ChannelRef::parse(names, channel) {
             Some(ChannelRef::Peer(peer)) => connection
                 .events
                 .on_message(peer, Bytes::copy_from_slice(payload)),
+            Some(ChannelRef::Room(room)) => on_room_message(connection, room, payload),
             Some(ChannelRef::Presence(peer)) => on_presence(connection, peer, payload),
             None => {}
         },
@@ -128,6 +135,7 @@ fn handle(connection: &Connection<'_>, frame: &Frame<'_>) -> Result<(), Ended> {
                         shard.claim_work.notify_one();
                     }
                 }
+                Some(ChannelRef::Room(room)) => rooms::subscribed(shard, connection.events, room),
                 Some(channel @ ChannelRef::Presence(peer)) => {
                     shard.tables.lock().subscriptions.subscribed(channel);
                     connection.events.on_watching(peer);
@@ -136,10 +144,12 @@ fn handle(connection: &Connection<'_>, frame: &Frame<'_>) -> Result<(), Ended> {
             }
             wake_writer(connection);
         }
-        Frame::Unsubscribed { channel } if channel == node_channel => {
+        Frame::Unsubscribed { channel }
+            if channel == node_channel || channel == connection.revocations.as_bytes() =>
+        {
             return Err(Ended::new(
                 BusRebuild::Protocol,
-                "Redis ended the subscription of the node's own channel",
+                "Redis ended the subscription of a channel that every node has",
             ));
         }
         Frame::Unsubscribed { channel } => {
@@ -156,6 +166,16 @@ fn handle(connection: &Connection<'_>, frame: &Frame<'_>) -> Result<(), Ended> {
         }
     }
     Ok(())
+}
+
+fn on_room_message(connection: &Connection<'_>, room: &str, payload: &[u8]) {
+    if room_delta::is_delta(payload) {
+        rooms::on_delta(connection.shard, connection.events, room, payload);
+    } else {
+        connection
+            .events
+            .on_room_message(room, Bytes::copy_from_slice(payload));
+    }
 }
 
 fn on_node_message(connection: &Connection<'_>, payload: &[u8]) {
