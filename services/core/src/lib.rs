@@ -9,7 +9,7 @@
 //! 5. `send::outcome` tells Alice, once. Without an acknowledgement `send::retry` transmits again.
 //!
 //! `session` attaches, resumes and detaches sessions; `rebalance` decides which clients move to another node;
-//! `observer` reports what happens. [`Router`] ties these parts together.
+//! `rooms` has the members of this node's rooms; `observer` reports what happens. [`Router`] ties these parts together.
 //!
 //! Concurrency contract: locks are short and never held across an await. A thread that holds a sender's outbox
 //! may lock a receiver's send queue, never the reverse. Nothing here waits for a slow receiver.
@@ -25,6 +25,7 @@ mod observer;
 mod rebalance;
 mod receive;
 mod records;
+mod rooms;
 mod router;
 mod send;
 mod session;
@@ -48,6 +49,7 @@ pub use records::{
     OFFLINE_QUEUE_BYTES, OFFLINE_QUEUE_BYTES_PER_SENDER, OFFLINE_QUEUE_MESSAGES,
     OFFLINE_QUEUE_MESSAGES_PER_SENDER, RecordOwner, Records, RoomRecords,
 };
+pub use rooms::RoomSend;
 pub use router::Router;
 pub use send::{OutboxSlot, SendRequest, Sender};
 pub use session::{

@@ -17,6 +17,7 @@ use crate::{
     observer::Observer,
     rebalance::candidates::Rebalance,
     receive::side::ReceiverSide,
+    rooms::side::RoomSide,
     send::{
         sender::Sender,
         side::{SendRequest, SenderSide},
@@ -29,6 +30,7 @@ pub struct Router {
     cx: Arc<Context>,
     sender: Arc<SenderSide>,
     receiver: Arc<ReceiverSide>,
+    rooms: Arc<RoomSide>,
     lifecycle: Lifecycle,
     rebalance: Rebalance,
     memory: Memory,
@@ -41,8 +43,15 @@ impl Router {
         let cx = Context::new(node, limits, telemetry);
         let sender = Arc::new(SenderSide::new(Arc::clone(&cx)));
         let receiver = Arc::new(ReceiverSide::new(Arc::clone(&cx)));
+        let rooms = Arc::new(RoomSide::new(Arc::clone(&cx)));
         Arc::new(Self {
-            lifecycle: Lifecycle::new(Arc::clone(&cx), Arc::clone(&sender), Arc::clone(&receiver)),
+            lifecycle: Lifecycle::new(
+                Arc::clone(&cx),
+                Arc::clone(&sender),
+                Arc::clone(&receiver),
+                Arc::clone(&rooms),
+            ),
+            rooms,
             rebalance: Rebalance::new(Arc::clone(&cx)),
             memory: Memory::new(Arc::clone(&cx)),
             sender,
@@ -64,7 +73,7 @@ impl Router {
     /// Runs the router's timers until the future is dropped. Completes at once without a broker.
     pub async fn run(&self) {
         if self.cx.broker().is_ok() {
-            tokio::join!(self.receiver.run(), self.sender.run_retries());
+            tokio::join!(self.receiver.run(), self.sender.run_retries(), self.rooms.run());
         }
     }
 
@@ -150,6 +159,7 @@ impl Router {
         let sessions = self.cx.registry.all();
         let bytes = sessions.iter().map(|session| session.send_queue_bytes()).sum();
         self.cx.telemetry.send_queue_bytes(bytes);
+        self.rooms.update_gauges();
     }
 
     /// Tells the cluster that the client of `session` is alive.
@@ -169,6 +179,10 @@ impl Router {
 
     pub(crate) fn receiver_side(&self) -> &ReceiverSide {
         &self.receiver
+    }
+
+    pub(crate) fn room_side(&self) -> &RoomSide {
+        &self.rooms
     }
 
     pub(crate) fn lifecycle(&self) -> &Lifecycle {

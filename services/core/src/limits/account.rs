@@ -55,6 +55,15 @@ impl PeerAccount {
             .take(1, self.rules.commands, self.rules.ns(Instant::now()))
     }
 
+    /// Takes more commands out of the peer's rate, for one that costs more than the others.
+    ///
+    /// # Errors
+    /// The time to wait.
+    pub(crate) fn take_commands(&self, commands: usize) -> Result<(), Duration> {
+        self.commands
+            .take(commands, self.rules.commands, self.rules.ns(Instant::now()))
+    }
+
     /// Takes one frame that carries no command, or one that acknowledges nothing, out of its own rate. Only the
     /// peer itself decides how many of them it sends, so nobody can push it over.
     ///

@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use switchboard_protocol::{CloseCode, NodeMessage, PeerKey, ResumeToken, SessionId};
+use switchboard_protocol::{CloseCode, LeaveReason, NodeMessage, PeerKey, ResumeToken, SessionId};
 use switchboard_telemetry::ResumeOutcome;
 
 use super::{
@@ -83,6 +83,7 @@ impl Lifecycle {
         let continuation = Continuation {
             resumed: false,
             gap: request.resume.is_some(),
+            room_gap: false,
         };
         self.enter(key, session, token, claimed, continuation)
     }
@@ -118,6 +119,7 @@ impl Lifecycle {
         self.receiver.deliver_stored(&session, &claimed.offline_queue);
         let Ok(replaced) = cx.registry.insert(&session) else {
             broker.detach(key, id, claimed.fence, None);
+            self.rooms.end_session(&session, LeaveReason::Left);
             return Err(BrokerError::Superseded);
         };
         if let Some(older) = replaced.filter(|older| older.id() != id) {
@@ -127,6 +129,10 @@ impl Lifecycle {
         if let Some(previous) = claimed.previous.filter(|previous| previous.node != cx.node) {
             cx.telemetry.takeover();
             self.report_takeover(key, &previous, claimed.fence);
+        }
+        self.rooms.end_earlier(key, id, &claimed.rooms);
+        if continuation.resumed {
+            self.rooms.resume(&session, &claimed.rooms, continuation.room_gap);
         }
         cx.observe(|| NodeEvent::Attached {
             peer: key,

@@ -9,21 +9,28 @@ use std::sync::{
 use switchboard_protocol::ResumeToken;
 
 use super::handle::Session;
-use crate::{context::Context, receive::side::ReceiverSide, send::side::SenderSide};
+use crate::{context::Context, receive::side::ReceiverSide, rooms::side::RoomSide, send::side::SenderSide};
 
 pub(crate) struct Lifecycle {
     pub(super) cx: Arc<Context>,
     pub(super) sender: Arc<SenderSide>,
     pub(super) receiver: Arc<ReceiverSide>,
+    pub(super) rooms: Arc<RoomSide>,
     attaches: AtomicU64,
 }
 
 impl Lifecycle {
-    pub(crate) fn new(cx: Arc<Context>, sender: Arc<SenderSide>, receiver: Arc<ReceiverSide>) -> Self {
+    pub(crate) fn new(
+        cx: Arc<Context>,
+        sender: Arc<SenderSide>,
+        receiver: Arc<ReceiverSide>,
+        rooms: Arc<RoomSide>,
+    ) -> Self {
         Self {
             cx,
             sender,
             receiver,
+            rooms,
             attaches: AtomicU64::new(0),
         }
     }
@@ -49,4 +56,6 @@ pub(crate) struct Continuation {
     pub(crate) resumed: bool,
     /// Whether something of an earlier connection may be missing.
     pub(crate) gap: bool,
+    /// Whether messages to its rooms may be missing that were on their way to its client.
+    pub(crate) room_gap: bool,
 }

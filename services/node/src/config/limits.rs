@@ -51,6 +51,14 @@ section! {
         connections_per_peer: usize = 8,
         /// Open connections of one tenant on this node; 0: no bound.
         connections_per_tenant: usize = 0,
+        /// Rooms that one peer may be in; 0: no bound.
+        rooms_per_peer: usize = 64,
+        /// Rooms of one tenant, over all nodes; 0: no bound.
+        rooms_per_tenant: usize = 0,
+        /// Members of one room.
+        room_members: usize = 20_000,
+        /// Members of a room above which its members hear how many they are, and not who.
+        roster_members: usize = 500,
     }
 }
 
@@ -74,6 +82,9 @@ impl LimitsSection {
         in_range("limits.control_burst", self.control_burst, 1, 1_000_000)?;
         in_range("limits.send_queue_messages", self.send_queue_messages, 1, 1 << 20)?;
         in_range("limits.send_queue_bytes", self.send_queue_bytes, 1024, 1 << 30)?;
+        in_range("limits.rooms_per_peer", self.rooms_per_peer, 0, 1024)?;
+        in_range("limits.room_members", self.room_members, 1, 1_000_000)?;
+        in_range("limits.roster_members", self.roster_members, 1, 10_000)?;
         in_range("limits.pending_messages", self.pending_messages, 1, 1 << 20)?;
         in_range("limits.pending_bytes", self.pending_bytes, 1024, 1 << 30)?;
         Ok(Limits {
@@ -94,6 +105,10 @@ impl LimitsSection {
             node_stored_bytes: self.node_stored_bytes,
             connections_per_peer: self.connections_per_peer,
             connections_per_tenant: self.connections_per_tenant,
+            rooms_per_peer: self.rooms_per_peer,
+            rooms_per_tenant: self.rooms_per_tenant,
+            room_members: self.room_members,
+            roster_members: self.roster_members,
             ..Limits::default()
         })
     }
