@@ -49,6 +49,12 @@ impl Names {
         format!("{}:{{*}}:s:*", self.prefix)
     }
 
+    /// The ends of sessions in the partition of a record.
+    pub(crate) fn session_ends_of(record: &str) -> String {
+        let tag = record.find("}:s:").unwrap_or(record.len());
+        format!("{}}}:e", &record[..tag])
+    }
+
     /// The offline queue next to a record.
     pub(crate) fn offline_queue_of(record: &str) -> String {
         record.replacen("}:s:", "}:m:", 1)
@@ -57,6 +63,21 @@ impl Names {
     /// Appends the channel on which messages for `peer` (`tenant/peer`) are published.
     pub(crate) fn write_channel(&self, partition: Partition, peer: &str, out: &mut Vec<u8>) {
         self.write(partition, b"}:p:", peer, out);
+    }
+
+    /// Appends the channel on which changes of the presence of `peer` (`tenant/peer`) are published.
+    pub(crate) fn write_presence_channel(&self, partition: Partition, peer: &str, out: &mut Vec<u8>) {
+        self.write(partition, b"}:w:", peer, out);
+    }
+
+    /// The sorted set of the detached sessions of a partition, by the end of their windows.
+    pub(crate) fn session_ends(&self, partition: Partition) -> Vec<u8> {
+        self.key(partition, b"}:e", "")
+    }
+
+    /// The lock of the node that ends sessions whose windows are over.
+    pub(crate) fn ending(&self) -> String {
+        format!("{}:ending", self.prefix)
     }
 
     /// The hash that records who owns `peer` (`tenant/peer`).
@@ -86,9 +107,18 @@ impl Names {
 
     /// The `tenant/peer` in the name of a peer's channel; `None` for any other name.
     pub(crate) fn peer_of_channel<'a>(&self, channel: &'a [u8]) -> Option<&'a str> {
+        self.after(channel, "}:p:")
+    }
+
+    /// The `tenant/peer` in the name of a presence channel; `None` for any other name.
+    pub(crate) fn peer_of_presence_channel<'a>(&self, channel: &'a [u8]) -> Option<&'a str> {
+        self.after(channel, "}:w:")
+    }
+
+    fn after<'a>(&self, channel: &'a [u8], kind: &str) -> Option<&'a str> {
         let rest = std::str::from_utf8(channel).ok()?.strip_prefix(&self.prefix)?;
-        let (_tag, peer) = rest.strip_prefix(":{")?.split_once("}:p:")?;
-        Some(peer)
+        let (_tag, name) = rest.strip_prefix(":{")?.split_once(kind)?;
+        Some(name)
     }
 
     fn key(&self, partition: Partition, kind: &[u8], peer: &str) -> Vec<u8> {
@@ -166,6 +196,10 @@ mod tests {
         let record = String::from_utf8(names.record(partition, peer)).unwrap();
         let queue = Names::offline_queue_of(&record).into_bytes();
         assert_eq!(queue, names.offline_queue(partition, peer));
+        assert_eq!(
+            Names::session_ends_of(&record).into_bytes(),
+            names.session_ends(partition)
+        );
     }
 
     #[test]

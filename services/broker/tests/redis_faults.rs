@@ -344,7 +344,7 @@ async fn records_of_a_nodes_earlier_run_are_void() {
         })
     );
     let _again = node(&redis, "n2").await;
-    assert_eq!(n1.locate("bob").await, Ok(Presence::Offline));
+    assert_eq!(n1.locate("bob").await, Ok(Presence::Orphaned));
 }
 
 #[tokio::test]

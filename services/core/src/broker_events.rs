@@ -1,17 +1,18 @@
 //! Events of the broker go to the part that they concern. Runs on the broker's reader, so nothing here waits.
 
 use bytes::Bytes;
-use switchboard_protocol::{CloseCode, Mid, NodeMessage, PeerId, PeerKey, RoomKey, SessionId};
+use switchboard_protocol::{CloseCode, Mid, NodeMessage, PeerId, PeerKey, PresenceState, RoomKey, SessionId};
 use switchboard_telemetry::BusDrop;
 
 use crate::{
     broker::{
         error::BrokerError,
         interface::BrokerEvents,
+        presence::{Asker, Located},
         rooms::{JoinError, RoomDelta, RoomJoined, RoomLeft},
-        status::Presence,
         stored_message::StoreOutcome,
     },
+    observer::NodeEvent,
     router::Router,
     send::outcome,
 };
@@ -61,8 +62,23 @@ impl BrokerEvents for Router {
         self.receiver_side().on_offline_queue(to, session, &messages);
     }
 
-    fn on_located(&self, mid: Mid, to: &PeerKey, outcome: Result<Presence, BrokerError>) {
-        self.sender_side().on_located(mid, to, outcome);
+    fn on_located(&self, asker: Asker, to: &PeerKey, outcome: Result<Located, BrokerError>) {
+        match asker {
+            Asker::Send(mid) => self.sender_side().on_located(mid, to, outcome),
+            Asker::Query(number) => self.presence_side().on_located(number, to, outcome),
+        }
+    }
+
+    fn on_watching(&self, peer: &str) {
+        self.presence_side().on_watching(peer);
+    }
+
+    fn on_presence(&self, peer: &str, fence: u64, state: PresenceState) {
+        self.presence_side().on_change(peer, fence, state);
+    }
+
+    fn on_session_ended(&self, peer: &PeerKey, session: SessionId) {
+        self.context().observe(|| NodeEvent::Ended { peer, session });
     }
 
     fn on_room_joined(

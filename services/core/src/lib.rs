@@ -9,7 +9,8 @@
 //! 5. `send::outcome` tells Alice, once. Without an acknowledgement `send::retry` transmits again.
 //!
 //! `session` attaches, resumes and detaches sessions; `rebalance` decides which clients move to another node;
-//! `rooms` has the members of this node's rooms; `observer` reports what happens. [`Router`] ties these parts together.
+//! `presence` tells clients who is online; `rooms` has the members of this node's rooms; `observer` reports what
+//! happens. [`Router`] ties these parts together.
 //!
 //! Concurrency contract: locks are short and never held across an await. A thread that holds a sender's outbox
 //! may lock a receiver's send queue, never the reverse. Nothing here waits for a slow receiver.
@@ -22,6 +23,7 @@ mod context;
 mod limits;
 mod memory;
 mod observer;
+mod presence;
 mod rebalance;
 mod receive;
 mod records;
@@ -36,13 +38,14 @@ pub use broker::{
     StreamEntry, StreamEvent,
 };
 pub use broker::{
-    Broker, BrokerError, BrokerEvents, BusState, BusStatus, Claim, ClaimOutcome, ClusterLoad, ConflictPolicy,
-    JoinError, Presence, PreviousOwner, Retention, RoomChange, RoomDelta, RoomEntry, RoomJoin, RoomJoined,
-    RoomLeave, RoomLeft, RoomMember, RoomMembership, RoomPage, RoomQuery, Roster, StoreOutcome,
-    StoredMessage,
+    Asker, Broker, BrokerError, BrokerEvents, BusState, BusStatus, Claim, ClaimOutcome, ClusterLoad,
+    ConflictPolicy, JoinError, Located, Presence, PreviousOwner, Retention, RoomChange, RoomDelta, RoomEntry,
+    RoomJoin, RoomJoined, RoomLeave, RoomLeft, RoomMember, RoomMembership, RoomPage, RoomQuery, Roster,
+    StoreOutcome, StoredMessage,
 };
 pub use limits::{ConnectionPlace, Limits, PeerAccount};
 pub use observer::{NodeEvent, Observer};
+pub use presence::PresenceCommand;
 pub use rebalance::{MaxAge, Rebalance, RebalancePolicy, RebalanceRate, RebalanceRules};
 pub use receive::{AcceptedRanges, AckTo, Delivery, MAX_RANGES, Outgoing};
 pub use records::{

@@ -1,8 +1,8 @@
 //! A hook for those who want to know what happens on this node: webhooks, presence, a live view. Not metrics
 //! and not logs, which `telemetry` has.
 //!
-//! An observer hears what this node knows. The end of a resume window is not among it: the shared record
-//! expires without a word to any node.
+//! An observer gets what happens on this node. The end of a resume window is reported by the one node of the cluster that
+//! finds it.
 
 use switchboard_protocol::{LeaveReason, PeerId, PeerKey, RoomKey, SessionId};
 
@@ -32,7 +32,7 @@ pub enum NodeEvent<'a> {
         /// Its session.
         session: SessionId,
     },
-    /// A session ended: it cannot be resumed.
+    /// A session ended: it cannot be resumed. After the death of a node it may be reported twice.
     Ended {
         /// The peer.
         peer: &'a PeerKey,

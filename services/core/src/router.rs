@@ -8,13 +8,16 @@ use switchboard_telemetry::Telemetry;
 
 use crate::{
     broker::{
+        error::BrokerError,
         interface::Broker,
+        presence::Located,
         status::{BusState, BusStatus},
     },
     context::Context,
     limits::{Limits, PeerAccount},
     memory::Memory,
     observer::Observer,
+    presence::side::{PresenceCommand, PresenceSide},
     rebalance::candidates::Rebalance,
     receive::side::ReceiverSide,
     rooms::side::RoomSide,
@@ -22,7 +25,10 @@ use crate::{
         sender::Sender,
         side::{SendRequest, SenderSide},
     },
-    session::{handle::Session, lifecycle::Lifecycle},
+    session::{
+        handle::Session,
+        lifecycle::{Lifecycle, Parts},
+    },
 };
 
 /// The router of one node.
@@ -31,6 +37,7 @@ pub struct Router {
     sender: Arc<SenderSide>,
     receiver: Arc<ReceiverSide>,
     rooms: Arc<RoomSide>,
+    presence: Arc<PresenceSide>,
     lifecycle: Lifecycle,
     rebalance: Rebalance,
     memory: Memory,
@@ -43,19 +50,22 @@ impl Router {
         let cx = Context::new(node, limits, telemetry);
         let sender = Arc::new(SenderSide::new(Arc::clone(&cx)));
         let receiver = Arc::new(ReceiverSide::new(Arc::clone(&cx)));
+        let presence = Arc::new(PresenceSide::new(Arc::clone(&cx)));
         let rooms = Arc::new(RoomSide::new(Arc::clone(&cx)));
+        let parts = Parts {
+            sender: Arc::clone(&sender),
+            receiver: Arc::clone(&receiver),
+            presence: Arc::clone(&presence),
+            rooms: Arc::clone(&rooms),
+        };
         Arc::new(Self {
-            lifecycle: Lifecycle::new(
-                Arc::clone(&cx),
-                Arc::clone(&sender),
-                Arc::clone(&receiver),
-                Arc::clone(&rooms),
-            ),
+            lifecycle: Lifecycle::new(Arc::clone(&cx), parts),
             rooms,
             rebalance: Rebalance::new(Arc::clone(&cx)),
             memory: Memory::new(Arc::clone(&cx)),
             sender,
             receiver,
+            presence,
             cx,
         })
     }
@@ -73,7 +83,12 @@ impl Router {
     /// Runs the router's timers until the future is dropped. Completes at once without a broker.
     pub async fn run(&self) {
         if self.cx.broker().is_ok() {
-            tokio::join!(self.receiver.run(), self.sender.run_retries(), self.rooms.run());
+            tokio::join!(
+                self.receiver.run(),
+                self.sender.run_retries(),
+                self.presence.run(),
+                self.rooms.run()
+            );
         }
     }
 
@@ -148,6 +163,26 @@ impl Router {
         self.receiver.refused(session, seq);
     }
 
+    /// Carries out a command of `session`'s client, which may ask for `peers`. The client gets `presence` or an error,
+    /// with this `id`.
+    pub fn on_presence_command(
+        &self,
+        session: &Arc<Session>,
+        command: PresenceCommand,
+        peers: Vec<PeerKey>,
+        id: Option<u64>,
+    ) {
+        self.presence.on_command(session, command, peers, id);
+    }
+
+    /// Where `peer` is, on any node.
+    ///
+    /// # Errors
+    /// [`BrokerError`] when the bus cannot tell.
+    pub async fn locate(&self, peer: &PeerKey) -> Result<Located, BrokerError> {
+        self.presence.locate(peer).await
+    }
+
     /// What `key` has of this node, over all its sessions.
     #[must_use]
     pub fn account(&self, key: &PeerKey) -> Arc<PeerAccount> {
@@ -179,6 +214,10 @@ impl Router {
 
     pub(crate) fn receiver_side(&self) -> &ReceiverSide {
         &self.receiver
+    }
+
+    pub(crate) fn presence_side(&self) -> &PresenceSide {
+        &self.presence
     }
 
     pub(crate) fn room_side(&self) -> &RoomSide {

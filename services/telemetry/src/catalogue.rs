@@ -65,12 +65,14 @@ catalogue! {
     FRAMES_OUT_TOTAL = Kind::Counter, "switchboard_frames_sent_total", [], "Frames written to clients.";
     BYTES_OUT_TOTAL = Kind::Counter, "switchboard_sent_bytes_total", [], "Bytes of the frames written to clients.";
     DELIVERY_SECONDS = Kind::Histogram(SECONDS), "switchboard_delivery_duration_seconds", ["path"], "Seconds from accepting a send to its outcome delivered, by path.";
+    WATCHES = Kind::Gauge, "switchboard_watches", [], "Peers that connections of the node watch, counted once for each connection.";
+    PRESENCE_CHANGES_TOTAL = Kind::Counter, "switchboard_presence_changes_total", [], "Changes of a watched peer's presence, counted once for each connection that watches it.";
     PENDING = Kind::Gauge, "switchboard_pending_sends", [], "Sends with an id that have no outcome yet.";
     RETRANSMISSIONS_TOTAL = Kind::Counter, "switchboard_retransmissions_total", [], "Sends transmitted again because no acknowledgement arrived in time.";
     DUPLICATES_TOTAL = Kind::Counter, "switchboard_duplicates_dropped_total", [], "Repeated envelopes that the duplicate filter dropped.";
     GAPS_TOTAL = Kind::Counter, "switchboard_order_gaps_total", [], "Envelopes that arrived before an earlier envelope of the same sender.";
     OVERFLOWS_TOTAL = Kind::Counter, "switchboard_queue_overflows_total", ["queue"], "Times that a bounded queue had no room, by queue.";
-    BUDGET_REFUSALS_TOTAL = Kind::Counter, "switchboard_budget_refusals_total", ["budget", "scope"], "Sends and connections refused because a budget was used up, by budget and by whose it is.";
+    BUDGET_REFUSALS_TOTAL = Kind::Counter, "switchboard_budget_refusals_total", ["budget", "scope"], "Sends, connections and watches refused because a budget was used up, by budget and by whose it is.";
     CLIENT_ERRORS_TOTAL = Kind::Counter, "switchboard_command_errors_total", ["code"], "Client commands that the node rejected immediately, by error code.";
     SEND_QUEUE_BYTES = Kind::Gauge, "switchboard_send_queue_bytes", [], "Payload bytes accepted for clients of the node and not delivered yet.";
     QUEUED_TOTAL = Kind::Counter, "switchboard_messages_queued_total", [], "Sends stored in the offline queue of a detached peer.";

@@ -141,6 +141,8 @@ labels! {
         Stored = "stored",
         /// Open connections.
         Connections = "connections",
+        /// Watched peers.
+        Watches = "watches",
     }
 
     /// Whose budget it is.

@@ -37,6 +37,16 @@ impl Telemetry {
         self.metrics.pending.add(change);
     }
 
+    /// Connections of the node watch so many peers.
+    pub fn watches(&self, count: i64) {
+        self.metrics.watches.set(count);
+    }
+
+    /// A watched peer changed, and so many watchers were informed or will be.
+    pub fn presence_changes(&self, watchers: usize) {
+        self.metrics.presence_changes.inc_by(watchers as u64);
+    }
+
     /// Sends were transmitted again.
     pub fn retransmitted(&self, count: u64) {
         self.metrics.retransmissions.inc_by(count);
@@ -75,7 +85,7 @@ impl Telemetry {
         tracing::debug!(queue = queue.as_str(), "bounded queue had no room");
     }
 
-    /// A send or a connection was refused: that budget is used up.
+    /// A send, a connection or a watch was refused: that budget is used up.
     pub fn budget_refused(&self, budget: Budget, scope: BudgetScope) {
         self.metrics.budget_refusals[budget.index() * BudgetScope::ALL.len() + scope.index()].inc();
         tracing::debug!(budget = budget.as_str(), scope = scope.as_str(), "budget used up");

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Instant};
 
 use futures_util::{FutureExt as _, future::BoxFuture};
 use switchboard_core::{
-    Broker, BrokerError, BrokerEvents, BusState, BusStatus, Claim, ClaimOutcome, ClusterLoad, EventStreams,
-    Presence, Retention, RoomJoin, RoomLeave, RoomPage, RoomQuery, Roster, StoreOutcome, StoredMessage,
+    Asker, Broker, BrokerError, BrokerEvents, BusState, BusStatus, Claim, ClaimOutcome, ClusterLoad,
+    EventStreams, Retention, RoomJoin, RoomLeave, RoomPage, RoomQuery, Roster, StoreOutcome, StoredMessage,
 };
 use switchboard_protocol::{Mid, NodeId, NodeMessage, PeerId, PeerKey, RoomKey, SessionId};
 use switchboard_telemetry::Telemetry;
@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     bus::{Event, Hub, MemoryBus, Place, deliver},
     event_streams::MemoryEventStreams,
+    presence::{announce, end_sessions, locate},
 };
 use crate::{
     conflict::{self, Owner},
@@ -43,6 +44,9 @@ impl MemoryBroker {
         bus.hub().nodes.insert(node.clone(), Arc::clone(&own));
         // Owner: `end`, which `shutdown` cancels.
         tokio::spawn(deliver(receiver, events, end.clone()));
+        let ends = end_sessions(bus.clone(), Arc::clone(&own));
+        // Owner: `end`, likewise.
+        tokio::spawn(end.clone().run_until_cancelled_owned(ends));
         Arc::new(Self {
             bus: bus.clone(),
             place: Place { node, own, telemetry },
@@ -100,7 +104,9 @@ impl Broker for MemoryBroker {
             let read_owner = || std::future::ready(Ok(self.owner(key))).boxed();
             conflict::resolve(&claim, read_owner, |owner| self.ask(key, &claim, owner)).await?;
             let mut hub = self.bus.hub();
-            hub.records.claim(key, &self.place.node, &claim, Instant::now())
+            let outcome = hub.records.claim(key, &self.place.node, &claim, Instant::now());
+            announce(&mut hub, key);
+            outcome
         })
     }
 
@@ -108,6 +114,7 @@ impl Broker for MemoryBroker {
         let mut hub = self.bus.hub();
         hub.records
             .detach(key, &self.place.node, session, fence, keep, Instant::now());
+        announce(&mut hub, key);
     }
 
     fn publish(&self, mid: Mid, to: &PeerKey, envelope: Vec<u8>) -> Result<(), BrokerError> {
@@ -127,14 +134,26 @@ impl Broker for MemoryBroker {
         Ok(())
     }
 
-    fn locate(&self, mid: Mid, to: &PeerKey) -> Result<(), BrokerError> {
+    fn locate(&self, asker: Asker, to: &PeerKey) -> Result<(), BrokerError> {
+        let located = locate(&mut self.bus.hub(), to);
+        self.place.report(Event::Located(asker, to.clone(), located))
+    }
+
+    fn watch(&self, peer: &PeerKey) -> bool {
         let mut hub = self.bus.hub();
-        let presence = match hub.records.owner(to, Instant::now()) {
-            None => Presence::Offline,
-            Some(owner) if owner.is_attached => Presence::Attached { node: owner.node },
-            Some(_) => Presence::Detached,
-        };
-        self.place.report(Event::Located(mid, to.clone(), presence))
+        let watchers = hub.watchers.entry_ref(peer).or_default();
+        watchers.insert(self.place.node.clone());
+        true
+    }
+
+    fn unwatch(&self, peer: &PeerKey) {
+        let mut hub = self.bus.hub();
+        if let Some(watchers) = hub.watchers.get_mut(peer) {
+            watchers.remove(&self.place.node);
+            if watchers.is_empty() {
+                hub.watchers.remove(peer);
+            }
+        }
     }
 
     fn store(&self, message: StoredMessage) -> Result<(), BrokerError> {
@@ -234,9 +253,15 @@ impl Broker for MemoryBroker {
     fn shutdown(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
             let mut hub = self.bus.hub();
-            hub.records.orphan(&self.place.node, Instant::now());
             hub.leave_all(&self.place);
             hub.nodes.remove(&self.place.node);
+            hub.watchers.retain(|_, watchers| {
+                watchers.remove(&self.place.node);
+                !watchers.is_empty()
+            });
+            for peer in hub.records.orphan(&self.place.node, Instant::now()) {
+                announce(&mut hub, &peer);
+            }
             hub.load.remove(&self.place.node);
             self.end.cancel();
         })

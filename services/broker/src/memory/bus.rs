@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use parking_lot::Mutex;
 use switchboard_core::{
-    BrokerError, BrokerEvents, JoinError, Presence, Records, RoomDelta, RoomJoined, RoomLeft, RoomRecords,
-    StoreOutcome,
+    Asker, BrokerError, BrokerEvents, JoinError, Located, Records, RoomDelta, RoomJoined, RoomLeft,
+    RoomRecords, StoreOutcome,
 };
-use switchboard_protocol::{Mid, NodeId, PeerId, PeerKey, RoomKey, SessionId};
+use switchboard_protocol::{Mid, NodeId, PeerId, PeerKey, PresenceState, RoomKey, SessionId};
 use switchboard_telemetry::{Queue, Telemetry};
 use tokio_util::sync::CancellationToken;
 
@@ -37,6 +37,8 @@ pub(super) struct Hub {
     pub(super) nodes: HashMap<NodeId, Arc<Sender<Event>>>,
     /// Connections of the nodes that take clients.
     pub(super) load: HashMap<NodeId, usize>,
+    /// The nodes that watch a peer.
+    pub(super) watchers: HashMap<PeerKey, HashSet<NodeId>>,
 }
 
 /// One node's place on the bus.
@@ -71,7 +73,9 @@ pub(super) enum Event {
     Message(PeerKey, Bytes),
     NodeMessage(Bytes),
     Published(Mid, PeerKey, u64),
-    Located(Mid, PeerKey, Presence),
+    Located(Asker, PeerKey, Located),
+    Presence(PeerKey, u64, PresenceState),
+    SessionEnded(PeerKey, SessionId),
     Stored(Mid, PeerKey, StoreOutcome),
     OfflineQueue(PeerKey, SessionId, Vec<Bytes>),
     RoomJoined(RoomKey, PeerId, SessionId, Result<RoomJoined, JoinError>),
@@ -99,6 +103,8 @@ impl Weighed for Event {
             Self::OfflineQueue(_, _, messages) => messages.iter().map(Bytes::len).sum(),
             Self::Published(..)
             | Self::Located(..)
+            | Self::Presence(..)
+            | Self::SessionEnded(..)
             | Self::Stored(..)
             | Self::RoomJoined(..)
             | Self::RoomLeft(..)
@@ -125,7 +131,9 @@ pub(super) async fn deliver(
                 Event::Message(to, envelope) => events.on_message(to.as_str(), envelope),
                 Event::NodeMessage(message) => events.on_node_message(message),
                 Event::Published(mid, to, receivers) => events.on_published(mid, &to, Ok(receivers)),
-                Event::Located(mid, to, presence) => events.on_located(mid, &to, Ok(presence)),
+                Event::Located(asker, to, located) => events.on_located(asker, &to, Ok(located)),
+                Event::Presence(peer, fence, state) => events.on_presence(peer.as_str(), fence, state),
+                Event::SessionEnded(peer, session) => events.on_session_ended(&peer, session),
                 Event::Stored(mid, to, outcome) => events.on_stored(mid, &to, Ok(outcome)),
                 Event::OfflineQueue(to, session, messages) => events.on_offline_queue(&to, session, messages),
                 Event::RoomJoined(room, peer, session, outcome) => {

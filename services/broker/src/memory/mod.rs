@@ -3,6 +3,7 @@
 mod broker;
 mod bus;
 mod event_streams;
+mod presence;
 mod rooms;
 
 pub use broker::MemoryBroker;

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::{BoxFuture, join_all};
 use switchboard_core::{
-    Broker, BrokerError, BrokerEvents, BusStatus, Claim, ClaimOutcome, ClusterLoad, EventStreams, Retention,
-    RoomJoin, RoomLeave, RoomPage, RoomQuery, Roster, StoredMessage,
+    Asker, Broker, BrokerError, BrokerEvents, BusStatus, Claim, ClaimOutcome, ClusterLoad, EventStreams,
+    Retention, RoomJoin, RoomLeave, RoomPage, RoomQuery, Roster, StoredMessage,
 };
 use switchboard_protocol::{Mid, NodeId, PeerId, PeerKey, RoomKey, SessionId};
 use switchboard_telemetry::Telemetry;
@@ -20,7 +20,12 @@ use super::{
     config::{RedisConfig, RedisConfigError},
     event_streams::RedisEventStreams,
     node_run::NodeRun,
-    shard::{shutdown, starter::Starter, state::Shard},
+    shard::{
+        shutdown,
+        starter::Starter,
+        state::Shard,
+        tables::{Channel, ChannelRef},
+    },
     status,
     topology::{self, Topology},
 };
@@ -143,8 +148,27 @@ impl Broker for RedisBroker {
         })
     }
 
-    fn locate(&self, mid: Mid, to: &PeerKey) -> Result<(), BrokerError> {
-        self.shard_of(to).send(Command::Locate { mid, to: to.clone() })
+    fn locate(&self, asker: Asker, to: &PeerKey) -> Result<(), BrokerError> {
+        let to = to.clone();
+        self.shard_of(&to).send(Command::Locate { asker, to })
+    }
+
+    fn watch(&self, peer: &PeerKey) -> bool {
+        let shard = self.shard_of(peer);
+        let mut tables = shard.tables.lock();
+        let channel = Channel::Presence(peer.clone());
+        tables.subscriptions.count_user(&channel);
+        let is_received = tables.subscriptions.is_confirmed(channel.name());
+        drop(tables);
+        shard.subscription_changes.notify_one();
+        is_received
+    }
+
+    fn unwatch(&self, peer: &PeerKey) {
+        let shard = self.shard_of(peer);
+        let channel = ChannelRef::Presence(peer.as_str());
+        shard.tables.lock().subscriptions.remove_user(channel);
+        shard.subscription_changes.notify_one();
     }
 
     fn store(&self, message: StoredMessage) -> Result<(), BrokerError> {

@@ -6,8 +6,9 @@ use redis::{AsyncConnectionConfig, FromRedisValue, Value};
 
 use super::config::{Endpoint, RedisConfigError};
 
-/// One for the lease, one for the cluster's load, one for sweeps and questions about memory. At shutdown all are free.
-const CONNECTIONS: usize = 3;
+/// One for the lease, one for the cluster's load, one for sweeps and questions about memory, one for the ends of sessions.
+/// At shutdown all are free.
+const CONNECTIONS: usize = 4;
 
 /// A pool that connects when it is first used.
 pub(crate) fn open(endpoint: &Endpoint) -> Result<Pool, RedisConfigError> {

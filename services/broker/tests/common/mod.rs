@@ -9,14 +9,14 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use switchboard_broker::{MemoryBroker, MemoryBus, RedisBroker, RedisConfig, RedisMode};
 use switchboard_core::{
-    AcceptedRanges, Broker, BrokerError, BrokerEvents, BusState, Claim, ClaimOutcome, ConflictPolicy,
-    EventStreams, JoinError, Presence, Retention, RoomDelta, RoomJoined, RoomLeft, SessionSnapshot,
+    AcceptedRanges, Asker, Broker, BrokerError, BrokerEvents, BusState, Claim, ClaimOutcome, ConflictPolicy,
+    EventStreams, JoinError, Located, Presence, Retention, RoomDelta, RoomJoined, RoomLeft, SessionSnapshot,
     StoreOutcome,
 };
 pub(crate) use switchboard_harness::PATIENCE;
 use switchboard_harness::{RedisOptions, RedisServer, find_program, or_skip, wait_until};
 use switchboard_protocol::{
-    MessageId, Mid, NodeId, NodeMessage, PeerId, PeerKey, ResumeToken, RoomKey, SessionId,
+    MessageId, Mid, NodeId, NodeMessage, PeerId, PeerKey, PresenceState, ResumeToken, RoomKey, SessionId,
 };
 use switchboard_telemetry::Telemetry;
 
@@ -53,7 +53,11 @@ pub(crate) struct Seen {
     pub(crate) messages: Mutex<Vec<(String, Bytes)>>,
     pub(crate) node_messages: Mutex<Vec<Bytes>>,
     pub(crate) published: Mutex<Vec<(Mid, Result<u64, BrokerError>)>>,
-    pub(crate) located: Mutex<Vec<(Mid, Result<Presence, BrokerError>)>>,
+    pub(crate) located: Mutex<Vec<(Mid, Result<Located, BrokerError>)>>,
+    /// The peers whose changes are received.
+    pub(crate) watching: Mutex<Vec<String>>,
+    pub(crate) changes: Mutex<Vec<(String, u64, PresenceState)>>,
+    pub(crate) ended: Mutex<Vec<(PeerKey, SessionId)>>,
     pub(crate) stored: Mutex<Vec<(Mid, Result<StoreOutcome, BrokerError>)>>,
     pub(crate) offline_queues: Mutex<Vec<Vec<Bytes>>>,
     pub(crate) room_joined: Mutex<Vec<JoinAnswer>>,
@@ -77,8 +81,22 @@ impl BrokerEvents for Seen {
         self.published.lock().push((mid, outcome));
     }
 
-    fn on_located(&self, mid: Mid, _: &PeerKey, outcome: Result<Presence, BrokerError>) {
-        self.located.lock().push((mid, outcome));
+    fn on_located(&self, asker: Asker, _: &PeerKey, outcome: Result<Located, BrokerError>) {
+        if let Asker::Send(mid) = asker {
+            self.located.lock().push((mid, outcome));
+        }
+    }
+
+    fn on_watching(&self, peer: &str) {
+        self.watching.lock().push(peer.to_owned());
+    }
+
+    fn on_presence(&self, peer: &str, fence: u64, state: PresenceState) {
+        self.changes.lock().push((peer.to_owned(), fence, state));
+    }
+
+    fn on_session_ended(&self, peer: &PeerKey, session: SessionId) {
+        self.ended.lock().push((peer.clone(), session));
     }
 
     fn on_stored(&self, mid: Mid, _: &PeerKey, outcome: Result<StoreOutcome, BrokerError>) {
@@ -218,8 +236,10 @@ impl Node {
     /// Locates and waits for the answer.
     pub(crate) async fn locate(&self, peer: &str) -> Result<Presence, BrokerError> {
         let mid = next_mid();
-        self.broker.locate(mid, &key(peer))?;
-        answer(&self.seen.located, mid).await
+        self.broker.locate(Asker::Send(mid), &key(peer))?;
+        answer(&self.seen.located, mid)
+            .await
+            .map(|located| located.presence)
     }
 
     pub(crate) fn received(&self, envelope: &[u8]) -> usize {

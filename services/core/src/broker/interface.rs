@@ -5,14 +5,15 @@
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use switchboard_protocol::{Mid, NodeId, PeerId, PeerKey, RoomKey, SessionId};
+use switchboard_protocol::{Mid, NodeId, PeerId, PeerKey, PresenceState, RoomKey, SessionId};
 
 use super::{
     claim::{Claim, ClaimOutcome, Retention},
     error::BrokerError,
     load::ClusterLoad,
+    presence::{Asker, Located},
     rooms::{JoinError, RoomDelta, RoomJoin, RoomJoined, RoomLeave, RoomLeft, RoomPage, RoomQuery, Roster},
-    status::{BusStatus, Presence},
+    status::BusStatus,
     stored_message::{StoreOutcome, StoredMessage},
 };
 
@@ -45,7 +46,14 @@ pub trait Broker: Send + Sync + 'static {
     ///
     /// # Errors
     /// As [`Broker::publish`].
-    fn locate(&self, mid: Mid, to: &PeerKey) -> Result<(), BrokerError>;
+    fn locate(&self, asker: Asker, to: &PeerKey) -> Result<(), BrokerError>;
+
+    /// Subscribes to the changes of `peer`'s presence until [`Broker::unwatch`]; every watch needs one. Returns whether
+    /// they are received already. If not, [`BrokerEvents::on_watching`] follows, after an outage too.
+    fn watch(&self, peer: &PeerKey) -> bool;
+
+    /// Ends one [`Broker::watch`].
+    fn unwatch(&self, peer: &PeerKey);
 
     /// Puts a message into the offline queue of a detached peer. [`BrokerEvents::on_stored`] follows exactly once
     /// for each `Ok`.
@@ -148,7 +156,16 @@ pub trait BrokerEvents: Send + Sync + 'static {
     fn on_offline_queue(&self, to: &PeerKey, session: SessionId, messages: Vec<Bytes>);
 
     /// The answer to [`Broker::locate`].
-    fn on_located(&self, mid: Mid, to: &PeerKey, outcome: Result<Presence, BrokerError>);
+    fn on_located(&self, asker: Asker, to: &PeerKey, outcome: Result<Located, BrokerError>);
+
+    /// Changes of the watched `peer` (`tenant/peer`) are received from now on; earlier ones may have been missed.
+    fn on_watching(&self, peer: &str);
+
+    /// The watched `peer` (`tenant/peer`) changed to `state`. The fence is that of its last claim.
+    fn on_presence(&self, peer: &str, fence: u64, state: PresenceState);
+
+    /// The resume window of a detached session is over. One node of the cluster is informed, and rarely twice.
+    fn on_session_ended(&self, peer: &PeerKey, session: SessionId);
 
     /// The answer to [`Broker::join_room`] of this member.
     fn on_room_joined(

@@ -6,6 +6,7 @@ pub(crate) mod error;
 pub(crate) mod event_streams;
 pub(crate) mod interface;
 pub(crate) mod load;
+pub(crate) mod presence;
 pub(crate) mod rooms;
 pub(crate) mod status;
 pub(crate) mod stored_message;
@@ -18,9 +19,10 @@ pub use event_streams::{
 };
 pub use interface::{Broker, BrokerEvents};
 pub use load::ClusterLoad;
+pub use presence::{Asker, Located, Presence};
 pub use rooms::{
     JoinError, RoomChange, RoomDelta, RoomEntry, RoomJoin, RoomJoined, RoomLeave, RoomLeft, RoomMember,
     RoomMembership, RoomPage, RoomQuery, Roster,
 };
-pub use status::{BusState, BusStatus, Presence};
+pub use status::{BusState, BusStatus};
 pub use stored_message::{StoreOutcome, StoredMessage};

@@ -1,20 +1,4 @@
-//! The state of the bus, and where a peer is by the shared record.
-
-use switchboard_protocol::NodeId;
-
-/// Where a peer is, by the shared record.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Presence {
-    /// No owner, or only a node without a live lease.
-    Offline,
-    /// No owner now, but the session can be resumed.
-    Detached,
-    /// A live node owns it.
-    Attached {
-        /// That node.
-        node: NodeId,
-    },
-}
+//! The state of the bus.
 
 /// The state of the bus, with its numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]

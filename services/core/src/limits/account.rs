@@ -51,17 +51,16 @@ impl PeerAccount {
     /// # Errors
     /// The time to wait.
     pub fn take_command(&self) -> Result<(), Duration> {
-        self.commands
-            .take(1, self.rules.commands, self.rules.ns(Instant::now()))
+        self.take_commands(1)
     }
 
-    /// Takes more commands out of the peer's rate, for one that costs more than the others.
+    /// Takes `count` commands: one command that asks for so many things.
     ///
     /// # Errors
     /// The time to wait.
-    pub(crate) fn take_commands(&self, commands: usize) -> Result<(), Duration> {
+    pub fn take_commands(&self, count: usize) -> Result<(), Duration> {
         self.commands
-            .take(commands, self.rules.commands, self.rules.ns(Instant::now()))
+            .take(count, self.rules.commands, self.rules.ns(Instant::now()))
     }
 
     /// Takes one frame that carries no command, or one that acknowledges nothing, out of its own rate. Only the

@@ -35,6 +35,10 @@ pub struct Limits {
     pub connections_per_peer: usize,
     /// Open connections of one tenant on this node; 0: no bound.
     pub connections_per_tenant: usize,
+    /// Peers that one peer may watch; 0: no bound.
+    pub watched_per_peer: usize,
+    /// Watches of all connections of this node; 0: no bound.
+    pub watched_per_node: usize,
     /// Senders whose order one receiver keeps track of.
     pub senders_per_receiver: usize,
     /// Rooms that one session may be in; 0: no bound.
@@ -86,6 +90,8 @@ impl Default for Limits {
             node_stored_bytes: 64 * MIB,
             connections_per_peer: 8,
             connections_per_tenant: 0,
+            watched_per_peer: 1000,
+            watched_per_node: 1_000_000,
             senders_per_receiver: 4096,
             rooms_per_peer: 64,
             rooms_per_tenant: 0,

@@ -23,6 +23,7 @@ pub(crate) struct Record {
     pub(crate) token: ResumeToken,
     pub(crate) window: Duration,
     pub(crate) fence: u64,
+    pub(crate) claimed_at: Instant,
     pub(crate) state: State,
     /// From each sender: ids that were done before the detach, then those in the offline queue.
     pub(crate) accepted: HashMap<SessionId, AcceptedRanges>,

@@ -1,6 +1,6 @@
 //! The records of all peers, and the operations that nodes carry out on them.
 
-use std::time::Instant;
+use std::{collections::BTreeMap, time::Instant};
 
 use bytes::Bytes;
 use hashbrown::HashMap;
@@ -24,6 +24,8 @@ use crate::{
 pub struct Records {
     peers: HashMap<PeerKey, Record>,
     last_fence: u64,
+    /// The detached sessions by the end of their windows, with their fence; some were resumed or ended since.
+    ends: BTreeMap<(Instant, u64), (PeerKey, SessionId)>,
 }
 
 /// The owner of a peer.
@@ -37,6 +39,10 @@ pub struct RecordOwner {
     pub is_attached: bool,
     /// Changes whenever the owner reports a frame of its client.
     pub alive: u64,
+    /// The fence of its claim.
+    pub fence: u64,
+    /// When it claimed the peer.
+    pub claimed_at: Instant,
 }
 
 impl Records {
@@ -48,6 +54,8 @@ impl Records {
             session: record.token.session,
             is_attached: record.is_attached(),
             alive: record.alive,
+            fence: record.fence,
+            claimed_at: record.claimed_at,
         })
     }
 
@@ -68,6 +76,7 @@ impl Records {
             return Err(BrokerError::NotResumable);
         }
         let old = self.peers.remove(key);
+        old.iter().for_each(|old| self.forget_end(old));
         let fence = old.as_ref().map_or(0, |old| old.fence).max(self.last_fence) + 1;
         self.last_fence = fence;
         let mut record = Record {
@@ -75,6 +84,7 @@ impl Records {
             token: claim.token,
             window: claim.window,
             fence,
+            claimed_at: now,
             state: State::Attached,
             accepted: HashMap::new(),
             offline_queue: OfflineQueue::default(),
@@ -128,9 +138,13 @@ impl Records {
             return;
         }
         match retention {
-            Some(retention) => record.detach(retention, now),
+            Some(retention) => {
+                record.detach(retention, now);
+                self.note_end(key);
+            }
             None => {
-                self.peers.remove(key);
+                let ended = self.peers.remove(key);
+                ended.iter().for_each(|ended| self.forget_end(ended));
                 if self.peers.len() < self.peers.capacity() / 4 {
                     self.peers.shrink_to_fit();
                 }
@@ -141,10 +155,15 @@ impl Records {
     /// Puts `message` into an offline queue.
     pub fn store(&mut self, message: &StoredMessage, owner_is_dead: bool, now: Instant) -> StoreOutcome {
         self.expire(&message.to, now);
-        match self.peers.get_mut(&message.to) {
-            Some(record) => record.store(message, owner_is_dead, now),
-            None => StoreOutcome::Offline,
+        let Some(record) = self.peers.get_mut(&message.to) else {
+            return StoreOutcome::Offline;
+        };
+        let was_attached = record.is_attached();
+        let outcome = record.store(message, owner_is_dead, now);
+        if was_attached && !record.is_attached() {
+            self.note_end(&message.to);
         }
+        outcome
     }
 
     /// The offline queue of a peer that `session` of `node` owns.
@@ -193,10 +212,50 @@ impl Records {
     }
 
     /// `node` ends: its sessions can be resumed elsewhere, though nobody can say how far they had got.
-    pub fn orphan(&mut self, node: &NodeId, now: Instant) {
-        let own = self.peers.values_mut().filter(|record| record.node == *node);
-        for record in own.filter(|record| record.is_attached()) {
+    /// Returns their peers.
+    pub fn orphan(&mut self, node: &NodeId, now: Instant) -> Vec<PeerKey> {
+        let own = self.peers.iter_mut().filter(|(_, record)| record.node == *node);
+        let mut orphans = Vec::new();
+        for (key, record) in own.filter(|(_, record)| record.is_attached()) {
             record.orphan(record.window, now);
+            orphans.push(key.clone());
+        }
+        orphans.iter().for_each(|key| self.note_end(key));
+        orphans
+    }
+
+    /// The sessions whose resume windows are over at `now`, each once.
+    pub fn take_ended(&mut self, now: Instant) -> Vec<(PeerKey, SessionId)> {
+        let mut ended = Vec::new();
+        while let Some(first) = self.ends.first_entry().filter(|first| first.key().0 <= now) {
+            let (key, session) = first.remove();
+            self.expire(&key, now);
+            // A later claim, or the same one that was resumed or detached again.
+            if !self.peers.contains_key(&key) {
+                ended.push((key, session));
+            }
+        }
+        ended
+    }
+
+    /// A fence that no claim before this moment is above.
+    #[must_use]
+    pub fn last_fence(&self) -> u64 {
+        self.last_fence
+    }
+
+    /// The session was resumed, replaced or ended.
+    fn forget_end(&mut self, record: &Record) {
+        if let State::Detached { until, .. } = record.state {
+            self.ends.remove(&(until, record.fence));
+        }
+    }
+
+    fn note_end(&mut self, key: &PeerKey) {
+        let Some(record) = self.peers.get(key) else { return };
+        if let State::Detached { until, .. } = record.state {
+            let session = record.token.session;
+            self.ends.insert((until, record.fence), (key.clone(), session));
         }
     }
 

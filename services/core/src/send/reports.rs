@@ -8,7 +8,7 @@ use super::{outcome, side::SenderSide, transmit::envelope};
 use crate::{
     broker::{
         error::BrokerError,
-        status::Presence,
+        presence::{Asker, Located, Presence},
         stored_message::{StoreOutcome, StoredMessage},
     },
     observer::NodeEvent,
@@ -59,13 +59,15 @@ impl SenderSide {
     }
 
     /// The record says where the receiver of an unnumbered message is.
-    pub(crate) fn on_located(&self, mid: Mid, to: &PeerKey, outcome: Result<Presence, BrokerError>) {
-        let code = match outcome {
-            Ok(Presence::Offline) if self.cx.registry.attached(to.as_str()).is_none() => {
+    pub(crate) fn on_located(&self, mid: Mid, to: &PeerKey, outcome: Result<Located, BrokerError>) {
+        let code = match outcome.map(|located| located.presence) {
+            Ok(Presence::Offline | Presence::Orphaned)
+                if self.cx.registry.attached(to.as_str()).is_none() =>
+            {
                 ErrorCode::PeerOffline
             }
             // Without an id it is not kept for a resume: it was transmitted once, and that is all.
-            Ok(Presence::Offline | Presence::Attached { .. } | Presence::Detached)
+            Ok(Presence::Offline | Presence::Orphaned | Presence::Attached { .. } | Presence::Detached)
             | Err(BrokerError::Unsettled) => return,
             Err(_) => ErrorCode::BusUnavailable,
         };
@@ -73,7 +75,7 @@ impl SenderSide {
     }
 
     fn locate(&self, mid: Mid, to: &PeerKey) -> Result<(), BrokerError> {
-        self.cx.broker()?.locate(mid, to)
+        self.cx.broker()?.locate(Asker::Send(mid), to)
     }
 
     /// Puts a pending send into its receiver's offline queue, unless that is over a budget: then the send ends.

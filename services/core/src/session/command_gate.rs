@@ -2,16 +2,20 @@
 //! machine: text and the time go in, one effect comes out; no IO and no clock of its own.
 //!
 //! The message rate counts commands that a client chose to send. Acknowledgements of messages that were written to it
-//! are free, because other peers decide how many come. Pings and other acknowledgements have a rate of their own.
+//! are free, because other peers decide how many come. Pings and other acknowledgements have a rate of their own. A question
+//! for several peers counts once for each.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use switchboard_protocol::{
     CloseCode, Command, CommandError, ErrorCode, Event, Grant, Info, JoinCommand, MessageId, MessageKind,
     PeerKey, RoomKey, SendCommand, SendTarget,
 };
 
-use crate::limits::{Limits, PeerAccount};
+use crate::{
+    limits::{Limits, PeerAccount},
+    presence::PresenceCommand,
+};
 
 /// A token that ends within this many seconds is announced with `expiring`.
 const EXPIRING_NOTICE_S: u64 = 60;
@@ -97,6 +101,15 @@ pub enum CommandEffect<'a> {
         /// The command's `id`.
         id: Option<u64>,
     },
+    /// Give this to the router.
+    Presence {
+        /// What the client asks for.
+        command: PresenceCommand,
+        /// Of whom.
+        peers: Vec<PeerKey>,
+        /// The command's `id`.
+        id: Option<u64>,
+    },
     /// Close the connection.
     Close(CloseCode),
 }
@@ -137,12 +150,12 @@ impl CommandGate {
             Ok(Command::Ack { seq, .. }) if self.is_first_ack((*seq).min(written_seq)) => Ok(()),
             Ok(Command::Ack { .. } | Command::Ping { .. }) => self.account.take_control(),
             Ok(
+                Command::Lookup { peers, .. } | Command::Watch { peers, .. } | Command::Unwatch { peers, .. },
+            ) => self.account.take_commands(peers.len().max(1)),
+            Ok(
                 Command::Send(_)
                 | Command::Join(_)
                 | Command::Leave { .. }
-                | Command::Lookup { .. }
-                | Command::Watch { .. }
-                | Command::Unwatch { .. }
                 | Command::Ice { .. }
                 | Command::Renew { .. },
             )
@@ -160,9 +173,9 @@ impl CommandGate {
             Command::Send(send) => self.on_send(&send),
             Command::Join(join) => self.on_join(&join),
             Command::Leave { room, id } => self.on_leave(&room, id),
-            Command::Lookup { .. } | Command::Watch { .. } | Command::Unwatch { .. } => {
-                not_served(command.id(), "this command")
-            }
+            Command::Lookup { peers, id } => self.on_presence(PresenceCommand::Lookup, &peers, id),
+            Command::Watch { peers, id } => self.on_presence(PresenceCommand::Watch, &peers, id),
+            Command::Unwatch { peers, id } => self.on_presence(PresenceCommand::Unwatch, &peers, id),
             Command::Ice { id } => CommandEffect::Ice { id },
             Command::Ack { seq, late } => {
                 self.acked_seq = self.acked_seq.max(seq.min(written_seq));
@@ -275,6 +288,30 @@ impl CommandGate {
         )
     }
 
+    /// A peer may ask for those that it may send to. The end of a watch is always allowed.
+    fn on_presence<'a>(
+        &self,
+        command: PresenceCommand,
+        names: &[Cow<'_, str>],
+        id: Option<u64>,
+    ) -> CommandEffect<'a> {
+        let mut peers = Vec::with_capacity(names.len());
+        for name in names {
+            match self.grant.peer.sibling(name) {
+                Ok(peer) => peers.push(peer),
+                Err(error) => return refuse(id, ErrorCode::BadId, format!("`peers`: {error}")),
+            }
+            if command != PresenceCommand::Unwatch && !self.grant.send.allow(name) {
+                return refuse(
+                    id,
+                    ErrorCode::NotAllowed,
+                    "the token does not allow to ask for one of these peers".into(),
+                );
+            }
+        }
+        CommandEffect::Presence { command, peers, id }
+    }
+
     /// A command of an unknown type is no bad frame: its client may be newer than this node.
     fn refuse_frame<'a>(&mut self, error: CommandError, limits: &Limits) -> CommandEffect<'a> {
         self.bad_frames = if error.code == ErrorCode::UnknownType {
@@ -369,14 +406,6 @@ fn refuse<'a>(id: Option<u64>, code: ErrorCode, message: String) -> CommandEffec
         message: message.into(),
         retry_after_ms: None,
     })
-}
-
-fn not_served<'a>(id: Option<u64>, command: &str) -> CommandEffect<'a> {
-    refuse(
-        id,
-        ErrorCode::UnknownType,
-        format!("{command} is not served by this version"),
-    )
 }
 
 fn id_of(decoded: &Result<Command<'_>, CommandError>) -> Option<u64> {

@@ -17,6 +17,7 @@ impl Lifecycle {
     /// Releases a session whose connection is gone; `reason` is for the members of its rooms.
     pub(crate) fn release(&self, session: &Session, on_disconnect: OnDisconnect, reason: LeaveReason) {
         let cx = &*self.cx;
+        self.parts.presence.forget(session);
         // Gone already: a newer connection on this node has resumed it.
         let is_continued = session.is_gone();
         let is_current = cx.registry.remove(session);
@@ -34,9 +35,9 @@ impl Lifecycle {
         if is_continued {
             // The newer connection is in the rooms already.
         } else if is_kept {
-            self.rooms.detach_session(session, window, reason);
+            self.parts.rooms.detach_session(session, window, reason);
         } else {
-            self.rooms.end_session(session, reason);
+            self.parts.rooms.end_session(session, reason);
         }
         let mut slot = session.outbox().lock();
         let dropped = slot.as_mut().map_or(0, |outbox| outbox.drop_queued());
@@ -68,7 +69,8 @@ impl Lifecycle {
                 AckTo::Nobody => {}
                 AckTo::Local => outcome::hold(&self.cx, mid.session, id, ErrorCode::Timeout),
                 AckTo::Node(node) => {
-                    self.receiver
+                    self.parts
+                        .receiver
                         .acknowledge(&node, mid.session, id, AckOutcome::Busy);
                 }
             }

@@ -9,28 +9,30 @@ use std::sync::{
 use switchboard_protocol::ResumeToken;
 
 use super::handle::Session;
-use crate::{context::Context, receive::side::ReceiverSide, rooms::side::RoomSide, send::side::SenderSide};
+use crate::{
+    context::Context, presence::side::PresenceSide, receive::side::ReceiverSide, rooms::side::RoomSide,
+    send::side::SenderSide,
+};
 
 pub(crate) struct Lifecycle {
     pub(super) cx: Arc<Context>,
-    pub(super) sender: Arc<SenderSide>,
-    pub(super) receiver: Arc<ReceiverSide>,
-    pub(super) rooms: Arc<RoomSide>,
+    pub(super) parts: Parts,
     attaches: AtomicU64,
 }
 
+/// The sides of a node that a session takes part in.
+pub(crate) struct Parts {
+    pub(crate) sender: Arc<SenderSide>,
+    pub(crate) receiver: Arc<ReceiverSide>,
+    pub(crate) presence: Arc<PresenceSide>,
+    pub(crate) rooms: Arc<RoomSide>,
+}
+
 impl Lifecycle {
-    pub(crate) fn new(
-        cx: Arc<Context>,
-        sender: Arc<SenderSide>,
-        receiver: Arc<ReceiverSide>,
-        rooms: Arc<RoomSide>,
-    ) -> Self {
+    pub(crate) fn new(cx: Arc<Context>, parts: Parts) -> Self {
         Self {
             cx,
-            sender,
-            receiver,
-            rooms,
+            parts,
             attaches: AtomicU64::new(0),
         }
     }

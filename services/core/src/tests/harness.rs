@@ -19,8 +19,8 @@ use switchboard_protocol::{
 use switchboard_telemetry::Telemetry;
 
 use crate::{
-    AttachRequest, Attachment, Broker, BrokerError, BrokerEvents as _, BusState, BusStatus, Claim,
-    ClaimOutcome, ClusterLoad, Limits, Outgoing, PeerAccount, Presence, PreviousOwner, Retention, RoomJoin,
+    Asker, AttachRequest, Attachment, Broker, BrokerError, BrokerEvents as _, BusState, BusStatus, Claim,
+    ClaimOutcome, ClusterLoad, Limits, Located, Outgoing, PeerAccount, PreviousOwner, Retention, RoomJoin,
     RoomLeave, RoomPage, RoomQuery, Roster, Router, SendRequest, Session, StoreOutcome, StoredMessage,
     limits::budgets::Budgets,
 };
@@ -29,7 +29,9 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(super) enum Asked {
     Publish(Mid, PeerKey, Vec<u8>),
-    Locate(Mid, PeerKey),
+    Locate(Asker, PeerKey),
+    Watch(PeerKey),
+    Unwatch(PeerKey),
     ToNode(NodeId, Vec<u8>),
     Store(StoredMessage),
     ReadOfflineQueue,
@@ -105,8 +107,15 @@ impl Broker for ManualBroker {
     fn publish(&self, mid: Mid, to: &PeerKey, envelope: Vec<u8>) -> Result<(), BrokerError> {
         self.ask(Asked::Publish(mid, to.clone(), envelope))
     }
-    fn locate(&self, mid: Mid, to: &PeerKey) -> Result<(), BrokerError> {
-        self.ask(Asked::Locate(mid, to.clone()))
+    fn locate(&self, asker: Asker, to: &PeerKey) -> Result<(), BrokerError> {
+        self.ask(Asked::Locate(asker, to.clone()))
+    }
+    fn watch(&self, peer: &PeerKey) -> bool {
+        let _ = self.ask(Asked::Watch(peer.clone()));
+        false
+    }
+    fn unwatch(&self, peer: &PeerKey) {
+        let _ = self.ask(Asked::Unwatch(peer.clone()));
     }
     fn send_to_node(&self, node: &NodeId, message: Vec<u8>) -> Result<(), BrokerError> {
         self.ask(Asked::ToNode(node.clone(), message))
@@ -232,7 +241,7 @@ impl Node {
                 other.router.on_message(to.as_str(), envelope.into());
                 self.router.on_published(mid, &to, Ok(1));
             }
-            Asked::Locate(mid, to) => self.router.on_located(mid, &to, Ok(Presence::Offline)),
+            Asked::Locate(asker, to) => self.router.on_located(asker, &to, Ok(Located::OFFLINE)),
             Asked::ToNode(node, message) => {
                 assert_eq!(&node, other.router.node(), "carried to where it was addressed");
                 other.router.on_node_message(message.into());
@@ -241,7 +250,12 @@ impl Node {
                 self.router
                     .on_stored(message.mid, &message.to, Ok(StoreOutcome::Offline));
             }
-            Asked::RemoveStored(..) | Asked::Detach(_) | Asked::ReadOfflineQueue | Asked::Touch(_) => {}
+            Asked::RemoveStored(..)
+            | Asked::Detach(_)
+            | Asked::ReadOfflineQueue
+            | Asked::Touch(_)
+            | Asked::Watch(_)
+            | Asked::Unwatch(_) => {}
         }
     }
 

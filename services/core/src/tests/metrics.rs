@@ -201,7 +201,8 @@ fn a_peer_that_has_attached_here_in_the_meantime_is_not_offline() {
     let (mid, to) = node.published();
     let bob = node.attach("bob");
     node.router.on_stored(mid, &to, Ok(StoreOutcome::Offline));
-    node.router.on_located(mid, &to, Ok(crate::Presence::Offline));
+    node.router
+        .on_located(crate::Asker::Send(mid), &to, Ok(crate::Located::OFFLINE));
     assert_eq!(write(&alice), [""; 0]);
     node.retry(&alice, "bob", SECOND);
     assert_eq!(write(&bob), ["alice #1 1"]);
@@ -234,11 +235,18 @@ fn an_event_of_the_bus_for_no_sender_harms_nobody() {
         id: MessageId::Node(1),
         ..mid
     };
+    let detached = crate::Located {
+        presence: crate::Presence::Detached,
+        ..crate::Located::OFFLINE
+    };
     node.router
-        .on_located(unnumbered, &to, Ok(crate::Presence::Detached));
+        .on_located(crate::Asker::Send(unnumbered), &to, Ok(detached));
     assert_eq!(write(&alice), [""; 0]);
-    node.router
-        .on_located(unnumbered, &to, Err(crate::BrokerError::Refused));
+    node.router.on_located(
+        crate::Asker::Send(unnumbered),
+        &to,
+        Err(crate::BrokerError::Refused),
+    );
     assert_eq!(write(&alice), [format!("- {}", ErrorCode::BusUnavailable)]);
 }
 

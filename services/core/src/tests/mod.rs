@@ -15,6 +15,7 @@ mod metrics;
 mod model;
 mod observer;
 mod outbox;
+mod presence;
 mod rebalance;
 mod records;
 mod registry;

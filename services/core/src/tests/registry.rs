@@ -1,16 +1,18 @@
 //! The registry: who is found under an address and under an id, whatever the order of attaches and detaches.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use switchboard_protocol::{PeerKey, SessionId};
 
 use super::harness::account;
 use crate::{
-    Session,
+    PeerAccount, Session,
     session::registry::{MIN_SHARD_CAPACITY, Registry, SHARDS, Superseded, shrink},
 };
 
 fn session(name: &str, order: u32) -> Arc<Session> {
+    // An account has a whole set of metrics, so thousands of sessions share one.
+    static ACCOUNT: LazyLock<Arc<PeerAccount>> = LazyLock::new(|| account("bob"));
     let mut id = [0; 12];
     id[..4].copy_from_slice(&order.to_be_bytes());
     let key = PeerKey::parse(&format!("default/{name}")).unwrap();
@@ -20,7 +22,7 @@ fn session(name: &str, order: u32) -> Arc<Session> {
         u64::from(order),
         0,
         1,
-        account(name),
+        Arc::clone(&ACCOUNT),
     )
 }
 

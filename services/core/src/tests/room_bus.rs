@@ -13,7 +13,7 @@ use switchboard_telemetry::Telemetry;
 
 use super::harness::{key, write};
 use crate::{
-    AttachRequest, Attachment, Broker, BrokerError, BrokerEvents as _, BusState, BusStatus, Claim,
+    Asker, AttachRequest, Attachment, Broker, BrokerError, BrokerEvents as _, BusState, BusStatus, Claim,
     ClaimOutcome, ClusterLoad, JoinError, Limits, OnDisconnect, Records, Retention, RoomDelta, RoomJoin,
     RoomJoined, RoomLeave, RoomLeft, RoomPage, RoomQuery, RoomRecords, RoomSend, Roster, Router,
     StoredMessage,
@@ -285,9 +285,13 @@ impl Broker for Place {
     fn publish(&self, _: Mid, _: &PeerKey, _: Vec<u8>) -> Result<(), BrokerError> {
         Err(BrokerError::Unavailable)
     }
-    fn locate(&self, _: Mid, _: &PeerKey) -> Result<(), BrokerError> {
+    fn locate(&self, _: Asker, _: &PeerKey) -> Result<(), BrokerError> {
         Err(BrokerError::Unavailable)
     }
+    fn watch(&self, _: &PeerKey) -> bool {
+        false
+    }
+    fn unwatch(&self, _: &PeerKey) {}
     fn store(&self, _: StoredMessage) -> Result<(), BrokerError> {
         Err(BrokerError::Unavailable)
     }

@@ -27,6 +27,8 @@ fn retention(asked: &Asked) -> Option<&Option<Retention>> {
         Asked::Detach(retention) => Some(retention),
         Asked::Publish(..)
         | Asked::Locate(..)
+        | Asked::Watch(_)
+        | Asked::Unwatch(_)
         | Asked::ToNode(..)
         | Asked::Store(_)
         | Asked::ReadOfflineQueue

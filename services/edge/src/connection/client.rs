@@ -227,6 +227,9 @@ impl<C: Codec> Client<C> {
                 session.push_event(event);
             }
             CommandEffect::Ice { id } => self.push_ice(id),
+            CommandEffect::Presence { command, peers, id } => {
+                self.router().on_presence_command(session, command, peers, id);
+            }
             CommandEffect::Renew { token, id } => {
                 let verifier = self.edge.verifier.clone();
                 if let Err(refused) = self.renewal.start(verifier, token, id) {

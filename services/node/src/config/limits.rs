@@ -59,6 +59,10 @@ section! {
         room_members: usize = 20_000,
         /// Members of a room above which its members hear how many they are, and not who.
         roster_members: usize = 500,
+        /// Peers that one peer may watch; 0: no bound.
+        watched_per_peer: usize = 1_000,
+        /// Watches of all connections of this node; 0: no bound.
+        watched_per_node: usize = 1_000_000,
     }
 }
 
@@ -109,6 +113,8 @@ impl LimitsSection {
             rooms_per_tenant: self.rooms_per_tenant,
             room_members: self.room_members,
             roster_members: self.roster_members,
+            watched_per_peer: self.watched_per_peer,
+            watched_per_node: self.watched_per_node,
             ..Limits::default()
         })
     }

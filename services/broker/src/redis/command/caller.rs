@@ -47,6 +47,17 @@ impl Caller {
         command
     }
 
+    /// The same on the ends of sessions in its partition, too.
+    pub(crate) fn on_record_queue_and_ends(&self, script: Script, key: &PeerKey, with_source: bool) -> Cmd {
+        let (partition, peer) = (Partition::of(key.as_str()), key.as_str());
+        let mut command = self.scripts.call(script, 3, with_source);
+        command
+            .arg(self.names.record(partition, peer))
+            .arg(self.names.offline_queue(partition, peer))
+            .arg(self.names.session_ends(partition));
+        command
+    }
+
     /// Appends the arguments that tell `session` of this run of this node from any other.
     pub(crate) fn identify(&self, command: &mut Cmd, session: SessionId) {
         command

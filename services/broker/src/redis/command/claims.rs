@@ -25,7 +25,7 @@ pub(crate) fn write_claim(
     window: Duration,
     with_source: bool,
 ) -> Cmd {
-    let mut command = caller.on_record_and_queue(Script::Claim, &claim.key, with_source);
+    let mut command = caller.on_record_queue_and_ends(Script::Claim, &claim.key, with_source);
     caller.identify(&mut command, claim.session());
     command
         .arg(claim.secret_hash())
@@ -91,7 +91,7 @@ pub(crate) fn write_release(caller: &Caller, release: &Release, with_source: boo
     } else {
         Script::Release
     };
-    let mut command = caller.on_record_and_queue(script, &release.key, with_source);
+    let mut command = caller.on_record_queue_and_ends(script, &release.key, with_source);
     command
         .arg(session_text(release.session))
         .arg(caller.run.node.as_str())

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use redis::Arg;
-use switchboard_core::{AcceptedRanges, Retention, SessionSnapshot, StoredMessage};
+use switchboard_core::{AcceptedRanges, Asker, Retention, SessionSnapshot, StoredMessage};
 use switchboard_protocol::{MessageId, Mid, PeerKey, ResumeToken, SessionId};
 use tokio::sync::oneshot;
 
@@ -70,6 +70,11 @@ fn key(kind: &str) -> String {
     format!("sb:{{{}}}:{kind}:acme/bob", Partition::of("acme/bob").tag())
 }
 
+/// The sorted set of the ends of sessions in bob's partition.
+fn ends() -> String {
+    format!("sb:{{{}}}:e", Partition::of("acme/bob").tag())
+}
+
 fn claim(fence: u64) -> LocalClaim {
     LocalClaim {
         key: bob(),
@@ -102,10 +107,19 @@ fn messages_are_published_on_the_channels_of_peer_and_node() {
 
 #[test]
 fn an_owner_and_its_lease_are_read() {
-    let read = ["HMGET", &key("s"), "node", "inc", "session", "state", "touches"];
+    let read = [
+        "HMGET",
+        &key("s"),
+        "node",
+        "inc",
+        "session",
+        "state",
+        "touches",
+        "v",
+    ];
     assert_eq!(
         words(&Command::Locate {
-            mid: mid(),
+            asker: Asker::Send(mid()),
             to: bob()
         }),
         read
@@ -118,11 +132,12 @@ fn an_owner_and_its_lease_are_read() {
         session: String::new(),
         is_attached: true,
         touches: None,
+        fence: 0,
     };
     let check = Command::CheckLease {
         owner: Box::new(owner),
         next: super::super::AfterLease::Locate {
-            mid: mid(),
+            asker: Asker::Send(mid()),
             to: bob(),
         },
     };
@@ -143,9 +158,10 @@ fn a_claim_names_session_run_secret_and_window() {
     assert_eq!(
         script_words(Script::Claim, call),
         [
-            "2",
+            "3",
             &key("s"),
             &key("m"),
+            &ends(),
             &session(),
             "n1",
             "run",
@@ -175,7 +191,7 @@ fn release(retention: Option<Retention>) -> ScriptCall {
 
 #[test]
 fn a_release_keeps_what_its_session_retains() {
-    let head = ["2", &key("s"), &key("m"), &session(), "n1", "3"].map(str::to_owned);
+    let head = ["3", &key("s"), &key("m"), &ends(), &session(), "n1", "3"].map(str::to_owned);
     assert_eq!(script_words(Script::Release, release(None)), head);
     let window = Duration::from_secs(60);
     let nothing = Retention {
@@ -184,7 +200,7 @@ fn a_release_keeps_what_its_session_retains() {
     };
     let words = script_words(Script::Detach, release(Some(nothing)));
     assert_eq!(
-        (&words[..6], &words[6..]),
+        (&words[..7], &words[7..]),
         (&head[..], &["", "", "60000"].map(str::to_owned)[..])
     );
     let ranges = AcceptedRanges {
@@ -199,8 +215,8 @@ fn a_release_keeps_what_its_session_retains() {
     let snapshot = Some(snapshot);
     let words = script_words(Script::Detach, release(Some(Retention { snapshot, window })));
     let sender = SessionId::from_bytes([7; 12]).to_string();
-    assert_eq!(words[6..10], ["12", "", "60000", &sender]);
-    assert_eq!(words.len(), 11);
+    assert_eq!(words[7..11], ["12", "", "60000", &sender]);
+    assert_eq!(words.len(), 12);
 }
 
 fn store(force: Force, prev: Option<u64>) -> ScriptCall {
@@ -244,10 +260,11 @@ fn a_store_names_the_bounds_and_the_force() {
         (Force::OwnerIsDead("dead".into()), "2", "dead"),
     ] {
         let words = script_words(Script::Store, store(force, Some(6)));
-        assert_eq!(words[..6], ["2", &key("s"), &key("m"), &session(), &seven, &six]);
-        assert_eq!(words[6..], tail(code, run));
+        let head = ["3", &key("s"), &key("m"), &ends(), &session(), &seven, &six];
+        assert_eq!(words[..7], head);
+        assert_eq!(words[7..], tail(code, run));
     }
-    assert_eq!(script_words(Script::Store, store(Force::No, None))[5], none);
+    assert_eq!(script_words(Script::Store, store(Force::No, None))[6], none);
 }
 
 #[test]

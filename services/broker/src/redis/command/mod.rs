@@ -6,11 +6,12 @@ pub(crate) mod claims;
 pub(crate) mod encode;
 pub(crate) mod offline_queue;
 pub(crate) mod owner;
+pub(crate) mod presence;
 pub(crate) mod publish;
 pub(crate) mod script_call;
 
 use redis::{Cmd, Value};
-use switchboard_core::{BrokerError, StoredMessage};
+use switchboard_core::{Asker, BrokerError, StoredMessage};
 use switchboard_protocol::{Mid, NodeId, PeerKey};
 use switchboard_telemetry::RedisOp;
 use tokio::sync::oneshot;
@@ -31,7 +32,7 @@ pub(crate) enum Command {
         envelope: Vec<u8>,
     },
     /// Read a peer's record, to locate the peer.
-    Locate { mid: Mid, to: PeerKey },
+    Locate { asker: Asker, to: PeerKey },
     /// Read the owner of a peer that is to be claimed.
     ReadOwner {
         key: PeerKey,
@@ -61,7 +62,7 @@ pub(crate) enum Command {
 #[derive(Debug)]
 pub(crate) enum AfterLease {
     /// To locate the peer.
-    Locate { mid: Mid, to: PeerKey },
+    Locate { asker: Asker, to: PeerKey },
     /// To store this message for the peer.
     Store(Box<StoredMessage>),
 }

@@ -40,7 +40,7 @@ pub(crate) fn write_store(caller: &Caller, message: &StoredMessage, force: &Forc
     // Where Redis is short of memory, only messages that are stored already have an answer other than "full".
     let has_room = caller.memory.take(message.envelope.len());
     let most_messages = if has_room { OFFLINE_QUEUE_MESSAGES } else { 0 };
-    let mut command = caller.on_record_and_queue(Script::Store, &message.to, with_source);
+    let mut command = caller.on_record_queue_and_ends(Script::Store, &message.to, with_source);
     command
         .arg(session_text(message.mid.session))
         .arg(format!("{:020}", message.id))

@@ -15,6 +15,8 @@ pub(crate) struct Owner {
     pub(crate) is_attached: bool,
     /// Changes whenever the owner touches its record, because its client answered a probe.
     pub(crate) touches: Option<String>,
+    /// The fence of its claim.
+    pub(crate) fence: u64,
 }
 
 /// The outcome of a claim.

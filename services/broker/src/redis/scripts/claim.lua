@@ -1,5 +1,5 @@
--- Claims a peer for a session, with a fence higher than any before.
--- KEYS: 1 record, 2 offline queue
+-- Claims a peer for a session, with a fence higher than any before. Publishes that the peer is online.
+-- KEYS: 1 record, 2 offline queue, 3 ends of sessions
 -- ARGV: 1 session, 2 node, 3 incarnation, 4 hash of the secret, 5 '1' for a resume, 6 resume window in ms
 -- Returns {'lost'} if the session cannot be resumed, or
 -- {fence, old node, old session, old state, fields of the old record, stored messages}.
@@ -15,4 +15,9 @@ if #stored > 0 then
   redis.call('HSET', KEYS[1], 'b', old[6] or '0')
   redis.call('PEXPIRE', KEYS[2], ARGV[6] * 2)
 end
+-- As in presence.lua, without its functions: a cluster that restarts makes all its claims at once.
+if old[4] == 'detached' then
+  redis.call('ZREM', KEYS[3], old[3] .. ' ' .. old[1] .. ' ' .. string.match(KEYS[1], '}:s:(.*)$'))
+end
+redis.call('PUBLISH', (string.gsub(KEYS[1], '}:s:', '}:w:', 1)), v .. ' online')
 return {v, old[2] or '', old[3] or '', old[4] or '', record, stored}

@@ -1,5 +1,5 @@
--- Gives a claim up; the session can be resumed for a while.
--- KEYS: 1 record, 2 offline queue
+-- Gives a claim up; the session can be resumed for a while. Publishes that the peer is detached.
+-- KEYS: 1 record, 2 offline queue, 3 ends of sessions
 -- ARGV: 1 session, 2 node, 3 fence ('0': any), 4 last event number (or ''), 5 unacknowledged tail,
 --       6 resume window in ms, then sender and accepted ranges, alternating
 -- Returns 1 if the claim stood, else 0.
@@ -21,4 +21,5 @@ for i = 7, #ARGV, 2 do
   end
   redis.call('HSET', KEYS[1], field, ranges)
 end
+publish_detached(old[1], old[3], ARGV[6])
 return 1

@@ -8,12 +8,15 @@
 //! `touches` (how often the owner's client answered a probe), and of a detached session `q` (last
 //! event number), `t` (unacknowledged tail) and `m:<sender>` (accepted ranges of each sender).
 //!
+//! A sorted set of each partition has its detached sessions, `<session> <fence> <tenant/peer>`, by the end of their
+//! windows in milliseconds of Redis' clock (`shard::session_ends`).
+//!
 //! The fence only grows: `max(v + 1, time in µs)` grows even when Redis has lost the record.
 
 use redis::{Cmd, Pipeline};
 
 macro_rules! scripts {
-    ($($(#[$doc:meta])* $name:ident = $file:literal;)*) => {
+    ($($(#[$doc:meta])* $name:ident = $($file:literal)+;)*) => {
         /// One script.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(crate) enum Script {
@@ -25,7 +28,7 @@ macro_rules! scripts {
 
             const fn source(self) -> &'static str {
                 match self {
-                    $(Self::$name => include_str!($file),)*
+                    $(Self::$name => concat!($(include_str!($file)),+),)*
                 }
             }
         }
@@ -36,13 +39,13 @@ scripts! {
     /// Claims a peer.
     Claim = "claim.lua";
     /// Writes a claim again.
-    Reassert = "reassert.lua";
+    Reassert = "presence.lua" "reassert.lua";
     /// Gives a claim up.
-    Release = "release.lua";
+    Release = "presence.lua" "release.lua";
     /// Gives a claim up and keeps the session for a resume.
-    Detach = "detach.lua";
+    Detach = "presence.lua" "detach.lua";
     /// Stores a message in an offline queue.
-    Store = "store.lua";
+    Store = "presence.lua" "store.lua";
     /// Reads an offline queue.
     ReadOfflineQueue = "read_offline_queue.lua";
     /// Removes the oldest messages from an offline queue.
@@ -54,7 +57,9 @@ scripts! {
     /// Ends a lease.
     EndLease = "end_lease.lua";
     /// Ends a record whose owner is dead.
-    Orphan = "orphan.lua";
+    Orphan = "presence.lua" "orphan.lua";
+    /// Ends a session whose resume window is over.
+    EndSession = "presence.lua" "end_session.lua";
     /// Exchanges the nodes' numbers of connections.
     ExchangeLoad = "exchange_load.lua";
     /// Appends an event to a stream.

@@ -1,5 +1,5 @@
 -- Stores a message in a peer's offline queue.
--- KEYS: 1 record, 2 offline queue
+-- KEYS: 1 record, 2 offline queue, 3 ends of sessions
 -- ARGV: 1 sender, 2 id, 3 id before it, 4 force ('0': only if detached, '1': also if attached, '2': also if
 --       attached to the dead incarnation), 5 envelope, 6 most messages, 7 most bytes, 8 resume window in ms,
 --       9 dead incarnation, 10 sender's peer, 11 most messages and 12 most bytes of one sender's peer
@@ -7,7 +7,7 @@
 -- {'late'}, {'gap'} or {'full'}.
 -- Ids have 20 digits and are compared as text: a Lua number loses the lowest digits of a large id.
 local share = 'c:' .. ARGV[10]
-local r = redis.call('HMGET', KEYS[1], 'state', 'node', 'inc', 'b', 'm:' .. ARGV[1], share)
+local r = redis.call('HMGET', KEYS[1], 'state', 'node', 'inc', 'b', 'm:' .. ARGV[1], share, 'session', 'v')
 if not r[1] then return {'offline'} end
 if r[1] == 'attached' and (ARGV[4] == '0' or (ARGV[4] == '2' and r[3] ~= ARGV[9])) then return {'attached', r[2], r[3]} end
 local none = string.rep('0', 20)
@@ -38,6 +38,7 @@ redis.call('HSET', KEYS[1], 'b', bytes + #ARGV[5], 'm:' .. ARGV[1], done .. ';' 
 if r[1] == 'attached' and ARGV[4] == '2' then
   redis.call('HSET', KEYS[1], 'state', 'detached')
   redis.call('PEXPIRE', KEYS[1], ttl)
+  publish_detached(r[7], r[8], ttl)
 end
 redis.call('PEXPIRE', KEYS[2], ttl)
 return {'queued', ttl, r[2]}

@@ -6,11 +6,11 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 use parking_lot::Mutex;
 use switchboard_core::{
-    BrokerError, BrokerEvents, JoinError, Presence, RoomDelta, RoomJoined, RoomLeft, StoreOutcome,
-    StoredMessage,
+    Asker, BrokerError, BrokerEvents, JoinError, Located, Presence, RoomDelta, RoomJoined, RoomLeft,
+    StoreOutcome, StoredMessage,
 };
 use switchboard_protocol::{
-    MessageId, Mid, NodeId, NodeMessage, PeerId, PeerKey, ResumeToken, RoomKey, SessionId,
+    MessageId, Mid, NodeId, NodeMessage, PeerId, PeerKey, PresenceState, ResumeToken, RoomKey, SessionId,
 };
 use switchboard_telemetry::Telemetry;
 use tokio_util::sync::CancellationToken;
@@ -66,8 +66,21 @@ impl BrokerEvents for Events {
         self.0.lock().push(Event::OfflineQueue(session, messages));
     }
 
-    fn on_located(&self, _: Mid, _: &PeerKey, outcome: Result<Presence, BrokerError>) {
+    fn on_located(&self, _: Asker, _: &PeerKey, outcome: Result<Located, BrokerError>) {
+        let outcome = outcome.map(|located| located.presence);
         self.0.lock().push(Event::Located(outcome));
+    }
+
+    fn on_watching(&self, peer: &str) {
+        panic!("{peer} is not watched");
+    }
+
+    fn on_presence(&self, peer: &str, _: u64, _: PresenceState) {
+        panic!("{peer} is not watched");
+    }
+
+    fn on_session_ended(&self, peer: &PeerKey, _: SessionId) {
+        panic!("no session of {peer} was detached");
     }
 
     fn on_room_joined(&self, room: &RoomKey, _: &PeerId, _: SessionId, _: Result<RoomJoined, JoinError>) {
@@ -185,6 +198,7 @@ pub(crate) fn owner(incarnation: &str) -> Owner {
         session: session(1).to_string(),
         is_attached: true,
         touches: None,
+        fence: 0,
     }
 }
 

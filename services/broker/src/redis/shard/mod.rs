@@ -14,6 +14,7 @@ mod memory_probe;
 mod pending;
 mod probe;
 mod publisher;
+mod session_ends;
 pub(crate) mod shutdown;
 pub(crate) mod starter;
 pub(crate) mod state;

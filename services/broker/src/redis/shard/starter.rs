@@ -8,7 +8,8 @@ use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    claim_worker, lease_renewal, memory_probe, publisher::Publisher, state::Shard, subscriber, sweep,
+    claim_worker, lease_renewal, memory_probe, publisher::Publisher, session_ends, state::Shard, subscriber,
+    sweep,
 };
 use crate::{
     queue,
@@ -57,6 +58,7 @@ impl Starter {
         self.spawn(lease_renewal::run(Arc::clone(&shard)));
         self.spawn(memory_probe::run(Arc::clone(&shard)));
         self.spawn(sweep::run(Arc::clone(&shard)));
+        self.spawn(session_ends::run(Arc::clone(&shard), events()));
         Ok(shard)
     }
 

@@ -17,8 +17,8 @@ use crate::{
     },
 };
 
-/// How often each node looks for dead runs.
-const SWEEP_EVERY: Duration = Duration::from_secs(5);
+/// How often each node looks for dead runs. With the lease, and some time for the work, it is less than 15 s.
+const SWEEP_EVERY: Duration = Duration::from_secs(3);
 
 /// Keys that Redis visits for one SCAN.
 const SCAN_COUNT: usize = 256;
@@ -130,9 +130,10 @@ async fn orphan(shard: &Shard, records: &[String], dead: &[String]) -> Result<u6
     let mut pipeline = Pipeline::with_capacity(records.len() + 1);
     for (index, record) in records.iter().enumerate() {
         // The first call makes Redis know the script.
-        let mut call = shard.caller.scripts.call(Script::Orphan, 2, index == 0);
+        let mut call = shard.caller.scripts.call(Script::Orphan, 3, index == 0);
         call.arg(record)
             .arg(Names::offline_queue_of(record))
+            .arg(Names::session_ends_of(record))
             .arg(millis(window))
             .arg(dead);
         pipeline.add_command(call);

@@ -15,8 +15,9 @@ use switchboard_protocol::{Mid, NodeId, NodeMessage, PeerId, PeerKey, RoomKey, S
 
 use super::mutant::Mutant;
 use crate::{
-    Broker, BrokerError, BrokerEvents as _, BusState, BusStatus, Claim, ClaimOutcome, ClusterLoad, Records,
-    Retention, RoomJoin, RoomLeave, RoomPage, RoomQuery, Roster, Router, StoreOutcome, StoredMessage,
+    Asker, Broker, BrokerError, BrokerEvents as _, BusState, BusStatus, Claim, ClaimOutcome, ClusterLoad,
+    Records, Retention, RoomJoin, RoomLeave, RoomPage, RoomQuery, Roster, Router, StoreOutcome,
+    StoredMessage,
 };
 
 /// How long the lease of a crashed node lasts.
@@ -260,9 +261,15 @@ impl Broker for Link {
         self.ask(Command::Publish(mid, to.clone(), envelope))
     }
 
-    fn locate(&self, _: Mid, _: &PeerKey) -> Result<(), BrokerError> {
+    fn locate(&self, _: Asker, _: &PeerKey) -> Result<(), BrokerError> {
         Ok(())
     }
+
+    fn watch(&self, _: &PeerKey) -> bool {
+        true
+    }
+
+    fn unwatch(&self, _: &PeerKey) {}
 
     fn store(&self, message: StoredMessage) -> Result<(), BrokerError> {
         self.ask(Command::Store(message))

@@ -1,7 +1,9 @@
 //! The consequences of a peer's record and of its owner's lease.
 
-use switchboard_core::{BrokerError, BrokerEvents, Presence, StoreOutcome};
-use switchboard_protocol::{Mid, PeerKey};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use switchboard_core::{Asker, BrokerError, BrokerEvents, Located, Presence, StoreOutcome};
+use switchboard_protocol::PeerKey;
 
 use super::super::state::Shard;
 use crate::redis::{
@@ -15,7 +17,7 @@ use crate::redis::{
 
 /// The record was read: the lease of an attached owner is checked next.
 pub(super) fn located(
-    mid: Mid,
+    asker: Asker,
     to: PeerKey,
     owner: Result<Option<Owner>, BrokerError>,
     shard: &Shard,
@@ -25,14 +27,14 @@ pub(super) fn located(
         Ok(Some(owner)) if owner.is_attached => {
             return Some(Command::CheckLease {
                 owner: Box::new(owner),
-                next: AfterLease::Locate { mid, to },
+                next: AfterLease::Locate { asker, to },
             });
         }
-        Ok(Some(_)) => Ok(Presence::Detached),
-        Ok(None) => shard.absence_is_proof().map(|()| Presence::Offline),
+        Ok(Some(owner)) => Ok(answer(owner.fence, Presence::Detached)),
+        Ok(None) => shard.absence_is_proof().map(|()| Located::OFFLINE),
         Err(error) => Err(error),
     };
-    events.on_located(mid, &to, outcome);
+    events.on_located(asker, &to, outcome);
     None
 }
 
@@ -46,15 +48,16 @@ pub(super) fn lease_checked(
 ) -> Option<Command> {
     let is_dead = lease.and_then(|lease| is_dead(lease.as_deref(), &owner, shard));
     match (next, is_dead) {
-        (AfterLease::Locate { mid, to }, is_dead) => {
+        (AfterLease::Locate { asker, to }, is_dead) => {
             let outcome = is_dead.map(|is_dead| {
-                if is_dead {
-                    Presence::Offline
+                let presence = if is_dead {
+                    Presence::Orphaned
                 } else {
                     Presence::Attached { node: owner.node }
-                }
+                };
+                answer(owner.fence, presence)
             });
-            events.on_located(mid, &to, outcome);
+            events.on_located(asker, &to, outcome);
             None
         }
         (AfterLease::Store(message), Ok(true)) => Some(Command::script(ScriptCall::Store(
@@ -65,6 +68,16 @@ pub(super) fn lease_checked(
             events.on_stored(message.mid, &message.to, outcome.map(|_| StoreOutcome::Attached));
             None
         }
+    }
+}
+
+/// The fence of a claim is its time by Redis' clock, unless that clock went back.
+fn answer(fence: u64, presence: Presence) -> Located {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Located {
+        presence,
+        fence,
+        claimed_for: now.saturating_sub(Duration::from_micros(fence)),
     }
 }
 

@@ -22,9 +22,9 @@ pub(crate) fn interpret(
         Command::Publish { mid, to, .. } => {
             events.on_published(mid, &to, reply.and_then(|reply| publish::read(&reply)));
         }
-        Command::Locate { mid, to } => {
+        Command::Locate { asker, to } => {
             let owner = reply.and_then(|reply| owner::read(&reply));
-            return locate::located(mid, to, owner, shard, events);
+            return locate::located(asker, to, owner, shard, events);
         }
         Command::ReadOwner { answer, .. } => {
             // An error means that the attach has given up.

@@ -26,6 +26,7 @@ pub(super) fn stored(
                 session: String::new(),
                 is_attached: true,
                 touches: None,
+                fence: 0,
             };
             return Some(Command::CheckLease {
                 owner: Box::new(owner),

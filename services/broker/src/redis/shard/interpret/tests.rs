@@ -5,7 +5,7 @@ mod claims;
 use std::time::Duration;
 
 use redis::Value;
-use switchboard_core::{BrokerError, Presence, StoreOutcome};
+use switchboard_core::{Asker, BrokerError, Presence, StoreOutcome};
 use switchboard_protocol::NodeMessage;
 
 use super::{super::fixture::*, interpret};
@@ -23,12 +23,12 @@ fn words(words: &[&str]) -> Value {
 }
 
 fn owner_reply(state: &str) -> Value {
-    words(&["n2", "run", &session(1).to_string(), state, "0"])
+    words(&["n2", "run", &session(1).to_string(), state, "0", "17"])
 }
 
 fn locate() -> Command {
     Command::Locate {
-        mid: mid(),
+        asker: Asker::Send(mid()),
         to: bob(),
     }
 }
@@ -42,7 +42,7 @@ fn check_lease(next: AfterLease) -> Command {
 
 fn after_locate() -> AfterLease {
     AfterLease::Locate {
-        mid: mid(),
+        asker: Asker::Send(mid()),
         to: bob(),
     }
 }
@@ -91,7 +91,7 @@ fn a_publish_is_reported_with_its_receivers_or_its_error() {
 
 #[test]
 fn a_peer_without_a_record_is_offline_once_that_proves_something() {
-    let absent = || Value::Array(vec![Value::Nil; 5]);
+    let absent = || Value::Array(vec![Value::Nil; 6]);
     let outcome = Fixture::new().outcome(locate(), absent());
     assert_eq!(outcome, Event::Located(Ok(Presence::Offline)));
     let outcome = Fixture::unsettled().outcome(locate(), absent());
@@ -128,7 +128,7 @@ fn an_owner_with_a_lease_is_alive() {
 fn an_owner_whose_lease_a_later_run_holds_is_dead_once_that_proves_something() {
     let fixture = Fixture::new();
     let located = fixture.outcome(check_lease(after_locate()), text("later"));
-    assert_eq!(located, Event::Located(Ok(Presence::Offline)));
+    assert_eq!(located, Event::Located(Ok(Presence::Orphaned)));
     let next = fixture.interpret(check_lease(after_store()), Ok(text("later")));
     let Some(Command::Script {
         call,

@@ -15,7 +15,7 @@ use super::{
     ended::Ended,
     parser::{Frame, parse},
 };
-use crate::redis::probe_payload;
+use crate::redis::{command::presence, probe_payload};
 
 /// The receive buffer's usual size; a larger message makes it grow, and it shrinks again.
 const READ_BUFFER_BYTES: usize = 64 * 1024;
@@ -109,25 +109,32 @@ fn handle(connection: &Connection<'_>, frame: &Frame<'_>) -> Result<(), Ended> {
         Frame::Message { channel, payload } if channel == node_channel => {
             on_node_message(connection, payload);
         }
-        Frame::Message { channel, payload } => {
-            if let Some(peer) = names.peer_of_channel(channel) {
-                // A copy of exactly the payload: a slice would keep the whole receive buffer alive for
-                // as long as one message waits in a slow receiver's queue.
-                connection
-                    .events
-                    .on_message(peer, Bytes::copy_from_slice(payload));
-            }
-        }
+        // A copy of exactly the payload: a slice would keep the whole receive buffer alive for as long as one message
+        // waits in a slow receiver's queue.
+        Frame::Message { channel, payload } => match ChannelRef::parse(names, channel) {
+            Some(ChannelRef::Peer(peer)) => connection
+                .events
+                .on_message(peer, Bytes::copy_from_slice(payload)),
+            Some(ChannelRef::Presence(peer)) => on_presence(connection, peer, payload),
+            None => {}
+        },
         Frame::Subscribed { channel } if channel == node_channel => {
             connection.node_channel_confirmed.notify_one();
         }
         Frame::Subscribed { channel } => {
-            if let Some(peer) = names.peer_of_channel(channel) {
-                if shard.tables.lock().subscribed(peer) {
-                    shard.claim_work.notify_one();
+            match ChannelRef::parse(names, channel) {
+                Some(ChannelRef::Peer(peer)) => {
+                    if shard.tables.lock().subscribed(peer) {
+                        shard.claim_work.notify_one();
+                    }
                 }
-                wake_writer(connection);
+                Some(channel @ ChannelRef::Presence(peer)) => {
+                    shard.tables.lock().subscriptions.subscribed(channel);
+                    connection.events.on_watching(peer);
+                }
+                None => return Ok(()),
             }
+            wake_writer(connection);
         }
         Frame::Unsubscribed { channel } if channel == node_channel => {
             return Err(Ended::new(
@@ -136,8 +143,7 @@ fn handle(connection: &Connection<'_>, frame: &Frame<'_>) -> Result<(), Ended> {
             ));
         }
         Frame::Unsubscribed { channel } => {
-            if let Some(peer) = names.peer_of_channel(channel) {
-                let channel = ChannelRef::Peer(peer);
+            if let Some(channel) = ChannelRef::parse(names, channel) {
                 shard.tables.lock().subscriptions.unsubscribed(channel);
                 wake_writer(connection);
             }
@@ -160,6 +166,17 @@ fn on_node_message(connection: &Connection<'_>, payload: &[u8]) {
             }
         }
         None => connection.events.on_node_message(Bytes::copy_from_slice(payload)),
+    }
+}
+
+/// What no script of this version publishes is dropped.
+fn on_presence(connection: &Connection<'_>, peer: &str, payload: &[u8]) {
+    match presence::read_change(payload) {
+        Some((fence, state)) => connection.events.on_presence(peer, fence, state),
+        None => {
+            let telemetry = &connection.shard.telemetry;
+            telemetry.bus_message_dropped(BusDrop::Malformed, &"a change of presence");
+        }
     }
 }
 

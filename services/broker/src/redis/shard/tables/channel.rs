@@ -5,12 +5,16 @@ use std::hash::{Hash, Hasher};
 use hashbrown::Equivalent;
 use switchboard_protocol::PeerKey;
 
+use crate::keys::Names;
+
 /// A channel that this node subscribes for its users. The node's own channel is not among them: it comes first on
 /// every connection, and the connection is fit once it is confirmed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Channel {
     /// The channel of a peer.
     Peer(PeerKey),
+    /// The changes of a peer's presence.
+    Presence(PeerKey),
 }
 
 /// A channel, borrowed: so it is found by a name in a receive buffer.
@@ -18,6 +22,16 @@ pub(crate) enum Channel {
 pub(crate) enum ChannelRef<'a> {
     /// The channel of this `tenant/peer`.
     Peer(&'a str),
+    /// The changes of the presence of this `tenant/peer`.
+    Presence(&'a str),
+}
+
+impl<'a> ChannelRef<'a> {
+    /// The channel with this name in Redis; `None` if no node subscribes to such a name.
+    pub(crate) fn parse(names: &Names, name: &'a [u8]) -> Option<Self> {
+        let peer = names.peer_of_channel(name).map(Self::Peer);
+        peer.or_else(|| names.peer_of_presence_channel(name).map(Self::Presence))
+    }
 }
 
 impl Channel {
@@ -25,6 +39,7 @@ impl Channel {
     pub(crate) fn name(&self) -> ChannelRef<'_> {
         match self {
             Self::Peer(key) => ChannelRef::Peer(key.as_str()),
+            Self::Presence(key) => ChannelRef::Presence(key.as_str()),
         }
     }
 }

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use super::channel::{Channel, ChannelRef};
 
-/// The table. One per shard; 24 bytes per channel plus the shared name.
+/// The table. One per shard; 32 bytes per channel plus the shared name.
 #[derive(Debug, Default)]
 pub(crate) struct SubscriptionTable {
     channels: HashMap<Channel, Entry>,
@@ -91,11 +91,16 @@ impl Entry {
 impl SubscriptionTable {
     /// `channel` has one more user. `None` if it is confirmed already.
     pub(crate) fn add_user(&mut self, channel: &Channel) -> Option<Confirmation> {
+        self.count_user(channel);
+        self.wait(channel)
+    }
+
+    /// The same, without a wait.
+    pub(crate) fn count_user(&mut self, channel: &Channel) {
         self.channels.entry(channel.clone()).or_default();
         self.update(channel.name(), |entry| {
             entry.users = entry.users.saturating_add(1)
         });
-        self.wait(channel)
     }
 
     /// `channel` has one user less.
