@@ -18,6 +18,7 @@ mod large;
 mod leave;
 mod memberships;
 mod messages;
+mod pending_sends;
 mod requests;
 mod resume;
 mod resync;

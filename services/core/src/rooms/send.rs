@@ -1,30 +1,21 @@
 //! Messages to a room: published once, at most. A numbered send ends in `published` when the bus has it, or in an
 //! error: at its deadline at the latest.
 
-use std::{
-    collections::VecDeque,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use hashbrown::HashMap;
-use parking_lot::Mutex;
 use switchboard_protocol::{Envelope, ErrorCode, MessageId, MessageKind, Mid, RoomKey, SendOutcome};
 use switchboard_telemetry::Path;
 
-use super::side::RoomSide;
+use super::{pending_sends::PendingSend, side::RoomSide};
 use crate::{
     broker::error::BrokerError,
-    limits::charge::PendingCharge,
     send::{sender::Sender, transmit::text},
     session::handle::Session,
 };
 
 /// A message to a room costs its sender one command, and another one for each so many members.
 pub(crate) const MEMBERS_PER_COMMAND: usize = 100;
-
-/// Numbered sends to rooms that wait for the bus, over all senders of the node.
-const MAX_PENDING: usize = 65_536;
 
 /// A message to a room that passed the command gate.
 #[derive(Debug)]
@@ -37,58 +28,6 @@ pub struct RoomSend {
     pub payload: Bytes,
     /// Its id; a [`MessageId::Client`] asks for an outcome.
     pub id: MessageId,
-}
-
-/// Sends to rooms whose publish was not reported. Bounded by [`MAX_PENDING`], and for each peer by its budget.
-#[derive(Debug, Default)]
-pub(super) struct PendingSends(Mutex<Pending>);
-
-#[derive(Debug, Default)]
-struct Pending {
-    sends: HashMap<Mid, PendingSend>,
-    /// All have the same time, so the oldest is due first. One that has ended stays here until its time.
-    deadlines: VecDeque<(Instant, Mid)>,
-}
-
-#[derive(Debug)]
-struct PendingSend {
-    kind: MessageKind,
-    _charge: Option<PendingCharge>,
-}
-
-impl PendingSends {
-    /// `false`: there is no room. `None`: it waits already, because its client repeats it.
-    fn add(&self, mid: Mid, send: PendingSend, deadline: Instant) -> Option<bool> {
-        let mut pending = self.0.lock();
-        if pending.sends.contains_key(&mid) {
-            return None;
-        }
-        if pending.sends.len() >= MAX_PENDING {
-            return Some(false);
-        }
-        pending.deadlines.push_back((deadline, mid));
-        pending.sends.insert(mid, send);
-        Some(true)
-    }
-
-    fn take(&self, mid: &Mid) -> Option<PendingSend> {
-        self.0.lock().sends.remove(mid)
-    }
-
-    fn take_overdue(&self, now: Instant) -> Vec<(Mid, PendingSend)> {
-        let mut pending = self.0.lock();
-        let mut overdue = Vec::new();
-        while let Some((at, mid)) = pending.deadlines.front().copied()
-            && at <= now
-        {
-            pending.deadlines.pop_front();
-            overdue.extend(pending.sends.remove(&mid).map(|send| (mid, send)));
-        }
-        if pending.deadlines.is_empty() {
-            *pending = Pending::default();
-        }
-        overdue
-    }
 }
 
 impl RoomSide {
@@ -125,7 +64,7 @@ impl RoomSide {
             };
             let pending = PendingSend {
                 kind: send.kind,
-                _charge: charge,
+                charge,
             };
             match self.sends.add(mid, pending, now + cx.limits.send_deadline) {
                 None => return,

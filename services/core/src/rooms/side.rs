@@ -9,8 +9,8 @@ use tokio::sync::Notify;
 use super::{
     detached::DetachedMembers,
     memberships::Memberships,
+    pending_sends::PendingSends,
     room::{Room, RoomState},
-    send::PendingSends,
     table::RoomTable,
 };
 use crate::{context::Context, session::handle::Session};

@@ -167,7 +167,15 @@ impl<C: Codec> Client<C> {
                 router.send_to_room(session, send);
                 None
             }
-            other => self.carry_out(other),
+            effect @ (CommandEffect::Nothing
+            | CommandEffect::Join { .. }
+            | CommandEffect::Leave { .. }
+            | CommandEffect::Presence { .. }
+            | CommandEffect::Reply(_)
+            | CommandEffect::Renew { .. }
+            | CommandEffect::Ack { .. }
+            | CommandEffect::Ice { .. }
+            | CommandEffect::Close(_)) => self.carry_out(effect),
         }
     }
 
