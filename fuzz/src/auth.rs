@@ -1,3 +1,3 @@
 //! Properties of the decoders in `switchboard-auth`; they stand in that crate, because they use private parts.
 
-pub use switchboard_auth::fuzzing::{claims, key_set, token};
+pub use switchboard_auth::fuzzing::{claims, discovery_document, key_set, token};

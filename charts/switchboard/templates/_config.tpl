@@ -6,10 +6,14 @@
 
 {{- /* A value as TOML. JSON strings and lists of strings are valid TOML. A whole number must not become 2e+04. */ -}}
 {{- define "switchboard.toml" -}}
+{{- if kindIs "map" . -}}
+{ {{ range $at, $key := keys . | sortAlpha }}{{ if $at }}, {{ end }}{{ toJson $key }} = {{ toJson (get $ $key) }}{{ end }} }
+{{- else -}}
 {{- if kindIs "float64" . -}}
 {{- if eq (floor .) . -}}{{- int64 . -}}{{- else -}}{{- . -}}{{- end -}}
 {{- else -}}
 {{- toJson . -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 
@@ -44,6 +48,12 @@ auth:
   issuer: {{ .Values.auth.issuer | quote }}
   {{- if include "switchboard.hs256Secret" . }}
   hs256_secret_file: {{ $dir }}/jwt/hs256-secret
+  {{- end }}
+  {{- if .Values.auth.hs256.namedSecrets }}
+  hs256_secrets_dir: {{ $dir }}/secrets
+  {{- end }}
+  {{- if .Values.auth.discovery }}
+  discovery: true
   {{- end }}
   {{- if include "switchboard.hasPublicKeys" . }}
   public_keys_dir: {{ $dir }}/keys
@@ -84,6 +94,32 @@ ice:
 {{- end }}
 {{ end }}
 {{- end }}
+{{- $dir := include "switchboard.dir" . }}
+{{- range $at, $issuer := .Values.auth.issuers }}
+[[auth.issuers]]
+{{- range $key, $value := omit $issuer "namedSecrets" "publicKeys" }}
+{{ $key }} = {{ include "switchboard.toml" $value }}
+{{- end }}
+{{- if $issuer.namedSecrets }}
+hs256_secrets_dir = "{{ $dir }}/issuer-{{ $at }}-secrets"
+{{- end }}
+{{- if $issuer.publicKeys }}
+public_keys_dir = "{{ $dir }}/issuer-{{ $at }}-keys"
+{{- end }}
+{{ end }}
+{{- end -}}
+
+{{- /* The ports of the servers that publish keys, as a list. */ -}}
+{{- define "switchboard.keyPorts" -}}
+{{- $urls := list .Values.auth.jwks.url (ternary .Values.auth.issuer "" .Values.auth.discovery) -}}
+{{- range .Values.auth.issuers -}}
+{{- $urls = concat $urls (list (default "" .jwks_url) (ternary (default "" .issuer) "" (default false .discovery))) -}}
+{{- end -}}
+{{- $ports := list -}}
+{{- range compact $urls -}}
+{{- $ports = append $ports (include "switchboard.portOf" (list . (ternary 443 80 (hasPrefix "https:" .))) | int) -}}
+{{- end -}}
+{{- uniq $ports | toJson -}}
 {{- end -}}
 
 {{- /* The longest stop of a node in seconds: settle, deadline of the drain, and a margin for the broker and traces. */ -}}

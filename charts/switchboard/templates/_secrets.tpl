@@ -40,6 +40,22 @@
       - key: {{ include "switchboard.hs256Key" $ }}
         path: hs256-secret
 {{- end }}
+{{- with .Values.auth.hs256.namedSecrets }}
+- name: secrets
+  secret:
+    secretName: {{ . }}
+    defaultMode: 0440
+{{- end }}
+{{- range $at, $issuer := .Values.auth.issuers }}
+{{- range $kind, $name := dict "secrets" $issuer.namedSecrets "keys" $issuer.publicKeys }}
+{{- if $name }}
+- name: issuer-{{ $at }}-{{ $kind }}
+  secret:
+    secretName: {{ $name }}
+    defaultMode: 0440
+{{- end }}
+{{- end }}
+{{- end }}
 {{- if include "switchboard.hasPublicKeys" . }}
 - name: keys
   projected:
@@ -95,15 +111,13 @@
 {{- end }}
 {{- end -}}
 
-{{- /* A node reads its secrets at its start, so a changed Secret must change the pod. The chart looks up external Secrets,
-       which works in `helm upgrade` but not in `helm template`. */ -}}
+{{- /* A node reads these secrets at its start, so a changed Secret must change the pod. Keys that verify tokens are not among
+       them: a node reads them again. The chart looks up external Secrets, which works in `helm upgrade` but not in
+       `helm template`. */ -}}
 {{- define "switchboard.secretChecksum" -}}
-{{- $seen := list .Values.auth.hs256.inlineSecret .Values.turn.inlineSecret .Values.auth.publicKeys.pem -}}
-{{- range list .Values.auth.hs256.existingSecret .Values.auth.publicKeys.existingSecret .Values.redis.external.existingSecret .Values.turn.existingSecret .Values.ops.existingSecret -}}
+{{- $seen := list .Values.turn.inlineSecret -}}
+{{- range list .Values.redis.external.existingSecret .Values.turn.existingSecret .Values.ops.existingSecret -}}
 {{- if . -}}{{- $seen = append $seen (lookup "v1" "Secret" $.Release.Namespace .).data -}}{{- end -}}
-{{- end -}}
-{{- with .Values.auth.publicKeys.existingConfigMap -}}
-{{- $seen = append $seen (lookup "v1" "ConfigMap" $.Release.Namespace .).data -}}
 {{- end -}}
 {{- toJson $seen | sha256sum -}}
 {{- end -}}

@@ -16,11 +16,17 @@
 
 {{- define "switchboard.problemsOfKeys" -}}
 {{- with .Values.auth }}
-{{- if not (or .hs256.existingSecret .hs256.inlineSecret .publicKeys.existingSecret .publicKeys.existingConfigMap .publicKeys.pem .jwks.url) }}
-- "auth: nodes have no key to verify tokens with; set auth.hs256.existingSecret, auth.publicKeys or auth.jwks.url (for a trial auth.hs256.inlineSecret)"
+{{- if not (or .hs256.existingSecret .hs256.inlineSecret .hs256.namedSecrets .publicKeys.existingSecret .publicKeys.existingConfigMap .publicKeys.pem .jwks.url .discovery .issuers) }}
+- "auth: nodes have no key to verify tokens with; set auth.hs256.existingSecret, auth.publicKeys, auth.jwks.url or auth.issuers (for a trial auth.hs256.inlineSecret)"
 {{- end }}
 {{- if and .hs256.existingSecret .hs256.inlineSecret }}
 - "auth.hs256: set either existingSecret or inlineSecret, not both"
+{{- end }}
+{{- if and .jwks.url .discovery }}
+- "auth.discovery: set either jwks.url or discovery, not both"
+{{- end }}
+{{- if and .discovery (not .issuer) }}
+- "auth.discovery: needs auth.issuer, whose URL leads to the discovery document"
 {{- end }}
 {{- if and .hs256.inlineSecret (lt (len .hs256.inlineSecret) 32) }}
 - "auth.hs256.inlineSecret: has {{ len .hs256.inlineSecret }} bytes; a node needs at least 32 (openssl rand -hex 32)"

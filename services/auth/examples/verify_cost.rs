@@ -11,7 +11,7 @@ use aws_lc_rs::{
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use switchboard_auth::{AuthConfig, Minter, Verifier};
+use switchboard_auth::{IssuerConfig, Minter, Verifier};
 use switchboard_protocol::{Claims, Secret};
 
 const TOKENS: u64 = 2_000;
@@ -34,11 +34,14 @@ async fn main() {
     std::fs::write(dir.path().join("eddsa.pem"), pem("PUBLIC", public.as_ref())).unwrap();
     let eddsa = Minter::from_private_pem(pem("PRIVATE", private.as_ref()).as_bytes(), Some("eddsa")).unwrap();
 
-    let verifier = Verifier::new(AuthConfig {
-        hs256_secrets: vec![secret.clone()],
-        public_keys_dir: Some(dir.path().to_owned()),
-        ..AuthConfig::default()
-    })
+    let verifier = Verifier::new(
+        IssuerConfig {
+            hs256_secret: Some(secret.clone()),
+            public_keys_dir: Some(dir.path().to_owned()),
+            ..IssuerConfig::default()
+        }
+        .into(),
+    )
     .unwrap();
     println!("{:<8}{:>16}{:>16}", "", "first, µs", "again, µs");
     for (name, minter) in [

@@ -3,13 +3,15 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use switchboard_protocol::{
-    DuplicatePolicy, Grant, MAX_INFO_BYTES, MAX_PATTERNS, Patterns, PeerKey, Role, TenantId,
+    DuplicatePolicy, Grant, MAX_INFO_BYTES, MAX_PATTERNS, Patterns, PeerId, PeerKey, Role, TenantId,
 };
 
-use crate::{SubjectMapping, TokenError, jws::is_object};
+use crate::{
+    AuthConfig, AuthConfigError, IssuerConfig, SubjectMapping, TokenError, jws::is_object, member::member,
+};
 
 /// The latest time that a token may name, in seconds since 1970: the year 5138. A present time in milliseconds is later.
 pub(crate) const MAX_TIME_S: u64 = 100_000_000_000;
@@ -17,12 +19,24 @@ pub(crate) const MAX_TIME_S: u64 = 100_000_000_000;
 /// Characters of an unknown member that its refusal shows.
 const MAX_NAME_CHARS: usize = 64;
 
-/// The operator's rules for every token.
+/// The operator's rules for every token of one issuer.
 pub(crate) struct Rules {
-    pub(crate) issuer: Option<Box<str>>,
-    pub(crate) audience: Option<Box<str>>,
-    pub(crate) subject_mapping: SubjectMapping,
-    pub(crate) leeway_s: u64,
+    issuer: Option<Box<str>>,
+    audience: Option<Box<str>>,
+    required: Vec<(String, String)>,
+    peer_claim: Box<str>,
+    subject_mapping: SubjectMapping,
+    tenant: TenantRule,
+    leeway_s: u64,
+}
+
+/// Which tenants the tokens of one issuer may have.
+struct TenantRule {
+    claim: Box<str>,
+    /// Always this one.
+    fixed: Option<TenantId>,
+    /// Those that belong to other issuers.
+    foreign: Vec<TenantId>,
 }
 
 /// The claims as raw JSON: a wrong type in one must not hide the others.
@@ -36,19 +50,31 @@ struct Claims<'a> {
     iss: Option<&'a RawValue>,
     aud: Option<&'a RawValue>,
     jti: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
     tenant: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
     switchboard: Option<&'a RawValue>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Switchboard<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "present")]
     role: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
     send: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
     rooms: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
     info: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
     duplicate: Option<&'a RawValue>,
+}
+
+/// The value of a member that is there. `null` is a value, and never the right one: a restriction that is `null` must not
+/// count as none.
+fn present<'de, D: Deserializer<'de>>(value: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(value).map(Some)
 }
 
 /// RFC 7519, section 4.1.3: one string, or an array of them.
@@ -60,26 +86,49 @@ enum Audience {
 }
 
 impl Rules {
+    /// The rules for the tokens of `issuer`, one of those of `config`.
+    ///
+    /// # Errors
+    /// When a tenant is not a name.
+    pub(crate) fn new(config: &AuthConfig, issuer: &IssuerConfig) -> Result<Self, AuthConfigError> {
+        let others = config
+            .issuers
+            .iter()
+            .filter(|other| !other.may_share_with(issuer));
+        let foreign = others.filter(|other| other.at != issuer.at);
+        let foreign = foreign.filter_map(|other| other.fixed_tenant().transpose());
+        Ok(Self {
+            issuer: issuer.issuer.as_deref().map(Into::into),
+            audience: issuer.audience.as_deref().map(Into::into),
+            required: issuer.required_claims.clone().into_iter().collect(),
+            peer_claim: issuer.peer_claim.as_str().into(),
+            subject_mapping: issuer.subject_mapping,
+            tenant: TenantRule {
+                claim: issuer.tenant_claim.as_str().into(),
+                fixed: issuer.fixed_tenant()?,
+                foreign: foreign.collect::<Result<_, _>>()?,
+            },
+            leeway_s: config.leeway_s,
+        })
+    }
+
+    /// Whether tokens with this `iss` are its own.
+    pub(crate) fn is_issuer(&self, iss: &str) -> bool {
+        self.issuer.as_deref() == Some(iss)
+    }
+
     pub(crate) fn grant(&self, payload: &[u8], now_s: u64) -> Result<Grant, TokenError> {
         if !is_object(payload) {
-            return Err(NOT_AN_OBJECT);
+            return Err(TokenError::NOT_AN_OBJECT);
         }
-        let claims: Claims<'_> = serde_json::from_slice(payload).map_err(|_| NOT_AN_OBJECT)?;
+        let claims: Claims<'_> = serde_json::from_slice(payload).map_err(|_| TokenError::NOT_AN_OBJECT)?;
 
         let (expires_at, issued_at) = self.times(&claims, now_s)?;
         self.parties(&claims)?;
 
-        let sub = string("sub", claims.sub)?.ok_or(refused("`sub`, the peer ID, is missing"))?;
-        let peer = self
-            .subject_mapping
-            .peer(&sub)
-            .map_err(|why| TokenError::Claims(format!("`sub`: {why}").into()))?;
-        let tenant = match string("tenant", claims.tenant)? {
-            Some(name) => {
-                TenantId::new(&name).map_err(|why| TokenError::Claims(format!("`tenant`: {why}").into()))?
-            }
-            None => TenantId::default(),
-        };
+        self.check_required(payload)?;
+        let peer = self.peer(payload, &claims)?;
+        let tenant = self.tenant(payload, &claims)?;
         let own = match claims.switchboard {
             Some(json) if is_object(json.get().as_bytes()) => {
                 serde_json::from_str(json.get()).map_err(|error| bad_member(&error.to_string()))?
@@ -118,6 +167,56 @@ impl Rules {
         Ok((exp, issued_at))
     }
 
+    /// For issuers that give tokens to strangers, too.
+    fn check_required(&self, payload: &[u8]) -> Result<(), TokenError> {
+        for (name, value) in &self.required {
+            let claim = member(payload, name).map_err(|_| TokenError::NOT_AN_OBJECT)?;
+            if string(name, claim)?.as_ref() != Some(value) {
+                let why = format!("`{name}` does not have the value that is required here");
+                return Err(TokenError::Claims(why.into()));
+            }
+        }
+        Ok(())
+    }
+
+    fn peer(&self, payload: &[u8], claims: &Claims<'_>) -> Result<PeerId, TokenError> {
+        let name = &*self.peer_claim;
+        let claim = match name {
+            "sub" => claims.sub,
+            _ => member(payload, name).map_err(|_| TokenError::NOT_AN_OBJECT)?,
+        };
+        let missing = || TokenError::Claims(format!("`{name}`, the peer ID, is missing").into());
+        let subject = string(name, claim)?.ok_or_else(missing)?;
+        let refused = |why| TokenError::Claims(format!("`{name}`: {why}").into());
+        self.subject_mapping.peer(&subject).map_err(refused)
+    }
+
+    /// The token's tenant. An issuer never speaks for the tenant of another one.
+    fn tenant(&self, payload: &[u8], claims: &Claims<'_>) -> Result<TenantId, TokenError> {
+        let TenantRule {
+            claim,
+            fixed,
+            foreign,
+        } = &self.tenant;
+        let named = match &**claim {
+            "tenant" => claims.tenant,
+            _ => member(payload, claim).map_err(|_| TokenError::NOT_AN_OBJECT)?,
+        };
+        let refused = |why: &str| TokenError::Claims(format!("`{claim}`: {why}").into());
+        let named = string(claim, named)?.map(|name| TenantId::new(&name)).transpose();
+        match (named.map_err(|why| refused(&why.to_string()))?, fixed) {
+            (Some(named), Some(fixed)) if named != *fixed => Err(refused("its issuer has another tenant")),
+            (_, Some(fixed)) => Ok(fixed.clone()),
+            (named, None) => {
+                let tenant = named.unwrap_or_default();
+                match foreign.contains(&tenant) {
+                    true => Err(refused("this tenant belongs to another issuer")),
+                    false => Ok(tenant),
+                }
+            }
+        }
+    }
+
     fn parties(&self, claims: &Claims<'_>) -> Result<(), TokenError> {
         if let Some(expected) = &self.issuer
             && string("iss", claims.iss)?.as_deref() != Some(expected)
@@ -137,14 +236,11 @@ impl Rules {
     }
 }
 
-const NOT_AN_OBJECT: TokenError =
-    TokenError::Malformed("its payload is not one JSON object, each claim once");
-
 const fn refused(why: &'static str) -> TokenError {
     TokenError::Claims(Cow::Borrowed(why))
 }
 
-fn string(claim: &'static str, json: Option<&RawValue>) -> Result<Option<String>, TokenError> {
+fn string(claim: &str, json: Option<&RawValue>) -> Result<Option<String>, TokenError> {
     json.map(|json| serde_json::from_str(json.get()))
         .transpose()
         .map_err(|_| TokenError::Claims(format!("`{claim}` must be a string").into()))

@@ -66,6 +66,9 @@ pub enum TokenError {
 }
 
 impl TokenError {
+    pub(crate) const NOT_AN_OBJECT: Self =
+        Self::Malformed("its payload is not one JSON object, each claim once");
+
     /// The reason for programs; stable.
     #[must_use]
     pub const fn code(&self) -> &'static str {

@@ -2,7 +2,10 @@
 
 use switchboard_protocol::PeerKey;
 
-use crate::{claims::Rules, inspect::inspect, jwks_fetch, jws::Jws, key_set::MAX_KEYS};
+use crate::{
+    IssuerConfig, SubjectMapping, claims::Rules, discovery, inspect::inspect, jwks_fetch, jws::Jws,
+    key_client, key_set::MAX_KEYS,
+};
 
 /// The largest token accepted here, in bytes.
 const MAX_TOKEN_BYTES: usize = 8_192;
@@ -33,13 +36,14 @@ pub fn token(bytes: &[u8]) {
 pub fn claims(bytes: &[u8]) {
     let now_s = 1_000;
     for audience in [None, Some("switchboard".into())] {
-        let rules = Rules {
-            issuer: None,
+        let issuer = IssuerConfig {
             audience,
-            subject_mapping: crate::SubjectMapping::Escape,
-            leeway_s: 5,
+            subject_mapping: SubjectMapping::Escape,
+            ..IssuerConfig::default()
         };
-        if let Ok(grant) = rules.grant(bytes, now_s) {
+        let rules = Rules::new(&issuer.clone().into(), &issuer);
+        assert!(rules.is_ok());
+        if let Ok(Ok(grant)) = rules.map(|rules| rules.grant(bytes, now_s)) {
             assert!(grant.expires_at > now_s);
             assert_eq!(PeerKey::parse(grant.peer.as_str()).as_ref(), Ok(&grant.peer));
         }
@@ -53,5 +57,19 @@ pub fn claims(bytes: &[u8]) {
 pub fn key_set(bytes: &[u8]) {
     if let Ok((keys, _)) = jwks_fetch::parse(bytes) {
         assert!((1..=MAX_KEYS).contains(&keys.len()));
+    }
+}
+
+/// A discovery document: its URL leads to this issuer's keys over TLS, or on this machine.
+///
+/// # Panics
+/// When that does not hold.
+pub fn discovery_document(bytes: &[u8]) {
+    let issuer = "https://id.example";
+    if let Ok(url) = discovery::parse(bytes, issuer) {
+        assert!(url.scheme() == "https" || (url.scheme() == "http" && key_client::is_loopback(&url)));
+        assert!(url.username().is_empty() && url.password().is_none());
+        let document: serde_json::Value = serde_json::from_slice(bytes).unwrap_or_default();
+        assert_eq!(document["issuer"], issuer);
     }
 }

@@ -6,7 +6,6 @@
 //! [`MIN_REFRESH_INTERVAL_S`] apart, whatever tokens arrive.
 
 use std::{
-    path::Path,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -18,8 +17,9 @@ use parking_lot::{Mutex, RwLock};
 use tokio::{sync::watch, time::timeout};
 
 use crate::{
-    AuthConfigError, Clock,
-    jwks_fetch::{FETCH_TIMEOUT_MS, Fetched, JwksError, JwksSource},
+    Clock, TokenError,
+    jwks_error::{FETCH_TIMEOUT_MS, JwksError},
+    jwks_fetch::{Fetched, JwksSource},
     key_set::KeySet,
 };
 
@@ -57,6 +57,27 @@ pub(crate) struct KnownKeys {
     fresh_until_s: u64,
 }
 
+/// Why there are no keys of this moment.
+pub(crate) struct NoRefresh {
+    /// The last request, less than [`MIN_REFRESH_INTERVAL_S`] ago, gave keys.
+    has_recent_keys: bool,
+    /// Seconds until a new request may start; at least one.
+    retry_after_s: u64,
+}
+
+impl NoRefresh {
+    /// The answer to a token that is refused with `missing` under the known keys. Without a `kid` it was tried with all of
+    /// them: keys of a moment ago settle it. A `kid` that is not known may be newer than they are.
+    pub(crate) fn refusal(&self, missing: TokenError, has_kid: bool) -> TokenError {
+        match self.has_recent_keys && !has_kid {
+            true => missing,
+            false => TokenError::KeysUnavailable {
+                retry_after_s: self.retry_after_s,
+            },
+        }
+    }
+}
+
 #[derive(Default)]
 struct RefreshState {
     running: bool,
@@ -65,9 +86,9 @@ struct RefreshState {
 }
 
 impl Jwks {
-    pub(crate) fn new(url: &str, ca_file: Option<&Path>, clock: Clock) -> Result<Arc<Self>, AuthConfigError> {
-        Ok(Arc::new(Self {
-            source: JwksSource::new(url, ca_file)?,
+    pub(crate) fn new(source: JwksSource, clock: Clock) -> Arc<Self> {
+        Arc::new(Self {
+            source,
             clock,
             known: RwLock::new(KnownKeys {
                 keys: Arc::default(),
@@ -78,7 +99,7 @@ impl Jwks {
             finished: watch::Sender::new(0),
             refreshes: AtomicU64::new(0),
             failures: AtomicU64::new(0),
-        }))
+        })
     }
 
     /// The keys known now. Never waits for the network.
@@ -105,10 +126,11 @@ impl Jwks {
     /// are keys of this moment: only then is a missing key really unknown.
     ///
     /// # Errors
-    /// Otherwise, with the seconds until the next request may start.
-    pub(crate) async fn refresh(self: &Arc<Self>) -> Result<(), u64> {
+    /// Otherwise, why not.
+    pub(crate) async fn refresh(self: &Arc<Self>) -> Result<(), NoRefresh> {
         let Some(mut finished) = self.start_or_join() else {
-            return Err(self.next_request_in_s());
+            let has_recent_keys = !self.refresh.lock().last_failed;
+            return Err(self.no_refresh(has_recent_keys));
         };
         // The request has its own timeout. The margin covers a runtime that is too busy to poll it.
         let bound = Duration::from_millis(FETCH_TIMEOUT_MS + 1_000);
@@ -116,20 +138,22 @@ impl Jwks {
         if has_ended && !self.refresh.lock().last_failed {
             Ok(())
         } else {
-            Err(self.next_request_in_s())
+            Err(self.no_refresh(false))
         }
     }
 
-    /// Seconds until a new request may start; at least one.
-    fn next_request_in_s(&self) -> u64 {
+    fn no_refresh(&self, has_recent_keys: bool) -> NoRefresh {
         let since_s = self
             .refresh
             .lock()
             .last_start_s
             .map(|last| (self.clock)().abs_diff(last));
-        MIN_REFRESH_INTERVAL_S
-            .saturating_sub(since_s.unwrap_or_default())
-            .max(1)
+        NoRefresh {
+            has_recent_keys,
+            retry_after_s: MIN_REFRESH_INTERVAL_S
+                .saturating_sub(since_s.unwrap_or_default())
+                .max(1),
+        }
     }
 
     /// A receiver for the end of the running request; `None` if it is too early for a new one.
@@ -180,22 +204,28 @@ impl Request {
     async fn run(mut self) {
         self.jwks.refreshes.fetch_add(1, Ordering::Relaxed);
         let bound = Duration::from_millis(FETCH_TIMEOUT_MS);
-        let outcome = timeout(bound, self.jwks.source.fetch())
+        let outcome = timeout(bound, self.jwks.source.fetch((self.jwks.clock)()))
             .await
             .unwrap_or(Err(JwksError::Timeout));
+        let issuer = self.jwks.source.at.as_str();
         match outcome {
             Ok(fetched) => {
                 let (keys, dropped) = (fetched.keys.len(), fetched.dropped.clone());
-                self.jwks.apply(fetched);
                 self.failed = false;
+                self.jwks.apply(fetched);
                 match dropped.as_str() {
-                    "" => tracing::debug!(keys, "JWKS read"),
-                    _ => tracing::warn!(keys, dropped, "JWKS read; some of its keys cannot be used"),
+                    "" => tracing::debug!(issuer, keys, "JWKS read"),
+                    _ => tracing::warn!(
+                        issuer,
+                        keys,
+                        dropped,
+                        "JWKS read; some of its keys cannot be used"
+                    ),
                 }
             }
             Err(reason) => {
                 let kept = self.jwks.known().keys.len();
-                tracing::warn!(%reason, kept, "the JWKS URL gave no keys; those known before stay in use");
+                tracing::warn!(issuer, %reason, kept, "the JWKS URL gave no keys; those known before stay in use");
             }
         }
     }

@@ -1,25 +1,21 @@
-//! One request to a JWKS URL, bounded in time and size, and the decoding of its answer (RFC 7517). Not here: when to send
-//! a request, and which keys to use meanwhile (`jwks`).
+//! The keys of a JWKS URL by one fetch, and the decoding of the answer (RFC 7517). Not here: the request (`key_client`),
+//! when to send it, and which keys to use meanwhile (`jwks`).
 
-use std::{error::Error, fmt::Write as _, path::Path, time::Duration};
+use std::{fmt::Write as _, sync::Arc};
 
 use jsonwebtoken::jwk::Jwk;
-use reqwest::{Certificate, Client, Response, Url, header::CACHE_CONTROL, redirect::Policy};
+use reqwest::Url;
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 
 use crate::{
-    AuthConfigError,
+    AuthConfigError, IssuerConfig,
+    discovery::Discovery,
+    jwks_error::JwksError,
     key::VerifyingKey,
+    key_client::{Http, KeyClient, is_loopback, key_url},
     key_set::{KeySet, MAX_KEYS},
 };
-
-/// How long one request may take from connect to last byte, in milliseconds. A token with an unknown `kid` waits for
-/// at most this time.
-pub const FETCH_TIMEOUT_MS: u64 = 3_000;
-
-/// The largest answer read, in bytes.
-pub const MAX_JWKS_BYTES: usize = 262_144;
 
 /// Unusable keys of one set that the log names.
 const MAX_NAMED_KEYS: usize = 8;
@@ -30,30 +26,6 @@ const MAX_NAME_CHARS: usize = 64;
 /// Characters of a reason that the log shows.
 const MAX_REASON_CHARS: usize = 160;
 
-/// Why the JWKS URL gave no keys, for logs. It never shows the URL, because the query may contain a secret.
-#[derive(Debug, thiserror::Error)]
-pub enum JwksError {
-    /// No answer in time.
-    #[error("no complete answer within {FETCH_TIMEOUT_MS} ms")]
-    Timeout,
-    /// The connection failed.
-    #[error("the request failed: {0}")]
-    Request(String),
-    /// The answer was not 200. Redirects are not followed.
-    #[error("it answered HTTP {0}; 200 is needed (redirects are not followed: configure the final URL)")]
-    Status(u16),
-    /// More than [`MAX_JWKS_BYTES`].
-    #[error("the answer is larger than {MAX_JWKS_BYTES} bytes")]
-    TooLarge,
-    /// Not a JSON object with `keys`.
-    #[error("the answer is not a JSON Web Key Set")]
-    NotAKeySet,
-    /// No key can verify a signature. An empty set is usually an accident and not a revocation of all keys, so the
-    /// previous keys stay.
-    #[error("the set has no key that can verify a signature: {0}")]
-    NoUsableKey(String),
-}
-
 pub(crate) struct Fetched {
     pub(crate) keys: KeySet,
     /// Which keys of the set cannot be used, and why; empty: all can.
@@ -62,113 +34,73 @@ pub(crate) struct Fetched {
     pub(crate) max_age_s: Option<u64>,
 }
 
+/// Where one issuer publishes its keys.
 pub(crate) struct JwksSource {
-    client: Client,
-    url: Url,
+    /// Where the issuer stands in the configuration, for logs.
+    pub(crate) at: String,
+    client: Arc<KeyClient>,
+    place: Place,
+}
+
+enum Place {
+    Fixed(Url),
+    Discovered(Discovery),
 }
 
 impl JwksSource {
-    pub(crate) fn new(url: &str, ca_file: Option<&Path>) -> Result<Self, AuthConfigError> {
-        let url = Url::parse(url).map_err(|error| AuthConfigError::JwksUrl(error.to_string()))?;
-        match url.scheme() {
-            "https" => {}
-            "http" => {
-                tracing::warn!("auth.jwks_url is http: anyone on the network path can replace the keys")
+    /// The place that `config` names.
+    ///
+    /// # Errors
+    /// When its URL cannot be asked.
+    pub(crate) fn new(config: &IssuerConfig, client: Arc<KeyClient>) -> Result<Self, AuthConfigError> {
+        let place = match &config.jwks_url {
+            None => Place::Discovered(Discovery::new(config)?),
+            Some(url) => {
+                let refused = |why| {
+                    format!("{why}; it must be an https:// URL (http:// only inside a trusted network)")
+                };
+                let url =
+                    key_url(url, Http::Allowed).map_err(|why| config.error("jwks_url", refused(why)))?;
+                if url.scheme() == "http" && !is_loopback(&url) {
+                    tracing::warn!(
+                        "{}.jwks_url is http: anyone on the network path can replace the keys",
+                        config.at
+                    );
+                }
+                Place::Fixed(url)
             }
-            _ => return Err(AuthConfigError::JwksUrl("the scheme is not https".into())),
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            // Every display of the configuration would show it, and public keys need no password.
-            return Err(AuthConfigError::JwksUrl(
-                "it carries a user name or password".into(),
-            ));
-        }
-        let client = Client::builder()
-            .timeout(Duration::from_millis(FETCH_TIMEOUT_MS))
-            .redirect(Policy::none())
-            .pool_max_idle_per_host(1)
-            .tls_certs_merge(ca_file.map(authorities).transpose()?.unwrap_or_default())
-            .build()
-            .map_err(|error| AuthConfigError::JwksUrl(causes(error)))?;
-        Ok(Self { client, url })
+        };
+        Ok(Self {
+            at: config.at.clone(),
+            client,
+            place,
+        })
     }
 
-    pub(crate) async fn fetch(&self) -> Result<Fetched, JwksError> {
-        let response = self
-            .client
-            .get(self.url.clone())
-            .send()
-            .await
-            .map_err(request_error)?;
-        if response.status().as_u16() != 200 {
-            return Err(JwksError::Status(response.status().as_u16()));
+    /// `now_s` is the present, in seconds since 1970.
+    pub(crate) async fn fetch(&self, now_s: u64) -> Result<Fetched, JwksError> {
+        match &self.place {
+            Place::Fixed(url) => self.fetch_from(url).await,
+            Place::Discovered(discovery) => {
+                let url = discovery.keys_url(&self.client, now_s).await?;
+                let fetched = self.fetch_from(&url).await;
+                if fetched.is_err() {
+                    discovery.make_stale();
+                }
+                fetched
+            }
         }
-        let max_age_s = max_age_s(&response);
-        let body = read(response).await?;
-        let (keys, dropped) = parse(&body)?;
+    }
+
+    async fn fetch_from(&self, url: &Url) -> Result<Fetched, JwksError> {
+        let answer = self.client.get(url).await?;
+        let (keys, dropped) = parse(&answer.body)?;
         Ok(Fetched {
             keys,
             dropped,
-            max_age_s,
+            max_age_s: answer.max_age_s,
         })
     }
-}
-
-/// The authorities in a PEM file.
-fn authorities(path: &Path) -> Result<Vec<Certificate>, AuthConfigError> {
-    let refused = |problem: String| AuthConfigError::CaFile {
-        path: path.to_owned(),
-        problem,
-    };
-    let pem = std::fs::read(path).map_err(|error| refused(error.to_string()))?;
-    let authorities = Certificate::from_pem_bundle(&pem).map_err(|error| refused(causes(error)))?;
-    match authorities.is_empty() {
-        true => Err(refused("it has no certificate".into())),
-        false => Ok(authorities),
-    }
-}
-
-async fn read(mut response: Response) -> Result<Vec<u8>, JwksError> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(request_error)? {
-        if body.len() + chunk.len() > MAX_JWKS_BYTES {
-            return Err(JwksError::TooLarge);
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
-}
-
-fn request_error(error: reqwest::Error) -> JwksError {
-    if error.is_timeout() {
-        JwksError::Timeout
-    } else {
-        JwksError::Request(causes(error))
-    }
-}
-
-/// The error with its causes. The text of reqwest alone is only "error sending request".
-fn causes(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
-    text
-}
-
-fn max_age_s(response: &Response) -> Option<u64> {
-    let directives = response.headers().get(CACHE_CONTROL)?.to_str().ok()?;
-    directives
-        .split(',')
-        .find_map(|directive| match directive.trim().split_once('=') {
-            Some((name, value)) if name.eq_ignore_ascii_case("max-age") => {
-                value.trim_matches('"').parse().ok()
-            }
-            Some(_) | None => None,
-        })
 }
 
 #[derive(Deserialize)]

@@ -88,6 +88,13 @@ impl Minter {
         Ok(Self { header, key })
     }
 
+    /// The same with the name of the key in each token; `None`: no name.
+    #[must_use]
+    pub fn with_kid(mut self, kid: Option<&str>) -> Self {
+        self.header.kid = kid.map(ToOwned::to_owned);
+        self
+    }
+
     /// As [`Minter::from_private_pem`], from a file.
     ///
     /// # Errors

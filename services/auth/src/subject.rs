@@ -54,7 +54,7 @@ fn escaped(subject: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::{any, prop_assert_eq, proptest};
+    use proptest::prelude::{any, prop, prop_assert_eq, proptest};
 
     use super::*;
 
@@ -76,6 +76,20 @@ mod tests {
 
     proptest! {
         #[test]
+        fn a_peer_id_that_stands_for_a_subject_is_the_one_of_that_subject(
+            parts in prop::collection::vec("[A-Za-z0-9._~:@+-]{1,4}|=7C|=2F|=3D|=C3=AB", 1..9)
+        ) {
+            let peer = parts.concat();
+            let subject = unescaped(&peer);
+            prop_assert_eq!(escaped(&subject), peer);
+        }
+
+        #[test]
+        fn two_subjects_have_two_peer_ids(one in any::<String>(), other in any::<String>()) {
+            prop_assert_eq!(one == other, escaped(&one) == escaped(&other));
+        }
+
+        #[test]
         fn an_escaped_subject_can_be_read_back(subject in any::<String>()) {
             prop_assert_eq!(unescaped(&escaped(&subject)), subject);
         }
@@ -92,6 +106,14 @@ mod tests {
                 "repo:org/app:ref:refs/heads/main",
                 "repo:org=2Fapp:ref:refs=2Fheads=2Fmain",
             ),
+            ("google-oauth2|1234", "google-oauth2=7C1234"),
+            (
+                "system:serviceaccount:calls:app",
+                "system:serviceaccount:calls:app",
+            ),
+            ("arn:aws:iam::1234:role/app", "arn:aws:iam::1234:role=2Fapp"),
+            ("CN=Ann Example,O=Acme", "CN=3DAnn=20Example=2CO=3DAcme"),
+            ("ann+calls@x.example", "ann+calls@x.example"),
             ("o'neil@x.example", "o=27neil@x.example"),
             ("spiffe://td/ns/a", "spiffe:=2F=2Ftd=2Fns=2Fa"),
             ("a=b", "a=3Db"),

@@ -1,21 +1,25 @@
-//! Verification of a token: the result is a grant or a reason. It runs the steps in order: form (`jws`), key (`key_set`,
-//! `jwks`), signature (`key`, `verified_tokens`), claims (`claims`). No claim is read before the signature is valid.
+//! Verification of a token: the result is a grant or a reason. It runs the steps in order: form (`jws`), issuer, signature
+//! (`issuer`), claims (`claims`). Before the signature is valid, one claim is read, and only where there are several issuers:
+//! `iss` chooses the keys.
 
 use std::{fmt, sync::Arc};
 
-use jsonwebtoken::AlgorithmFamily;
+use jsonwebtoken::Algorithm;
 use switchboard_protocol::Grant;
 
 use crate::{
-    AuthConfig, AuthConfigError, Clock, TokenError,
+    AuthConfig, AuthConfigError, Clock, Minter, Reload, TokenError,
     claims::Rules,
     clock::system_clock,
+    issuer::{Issuer, Missing},
     jwks::Jwks,
+    jwks_fetch::JwksSource,
     jws::Jws,
-    key::VerifyingKey,
-    key_files,
-    key_set::{KeySet, Lookup},
+    key_client::KeyClient,
+    loaded::{self, Loaded},
+    member::member,
     verified_tokens::VerifiedTokens,
+    watched_files::WatchedFiles,
 };
 
 /// Verifies tokens. Cheap to clone; all clones share keys and caches.
@@ -23,23 +27,33 @@ use crate::{
 pub struct Verifier(Arc<Inner>);
 
 struct Inner {
-    secrets: Vec<VerifyingKey>,
-    files: KeySet,
-    jwks: Option<Arc<Jwks>>,
-    rules: Rules,
-    max_token_bytes: usize,
+    config: AuthConfig,
+    issuers: Vec<Issuer>,
+    files: WatchedFiles,
+    client: Option<Arc<KeyClient>>,
     verified: VerifiedTokens,
     clock: Clock,
+}
+
+/// How tokens are signed that this configuration accepts.
+#[derive(Debug)]
+pub struct OwnIssuer {
+    /// Signs with the first shared secret.
+    pub minter: Minter,
+    /// The `iss` that they must carry.
+    pub issuer: Option<String>,
+    /// The `aud` that they must carry.
+    pub audience: Option<String>,
 }
 
 /// The counters of a verifier.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct VerifierStats {
-    /// Requests to the JWKS URL.
+    /// Requests to JWKS URLs.
     pub jwks_refreshes: u64,
     /// Requests that gave no keys.
     pub jwks_failures: u64,
-    /// Keys of the last good answer.
+    /// Keys of the last good answers.
     pub jwks_keys: usize,
     /// Tokens whose signature was verified a short time before.
     pub verified_hits: u64,
@@ -60,66 +74,130 @@ impl Verifier {
     /// [`AuthConfigError`], which names the configuration key and the solution.
     pub fn with_clock(config: AuthConfig, clock: Clock) -> Result<Self, AuthConfigError> {
         config.check()?;
-        let files = match &config.public_keys_dir {
-            Some(dir) => key_files::load(dir)?,
-            None => KeySet::default(),
-        };
-        let jwks = config
-            .jwks_url
-            .as_ref()
-            .map(|url| Jwks::new(url, config.ca_file.as_deref(), Arc::clone(&clock)))
-            .transpose()?;
+        let (files, contents) = WatchedFiles::new(loaded::files(&config));
+        let Loaded { keys, client } = Loaded::new(&config, &contents)?;
+        let client = client.map(|client| Arc::new(KeyClient::new(client)));
+        let mut issuers = Vec::with_capacity(keys.len());
+        for (issuer, keys) in config.issuers.iter().zip(keys) {
+            let client = client.as_ref().filter(|_| issuer.is_published());
+            let source = client
+                .map(|client| JwksSource::new(issuer, Arc::clone(client)))
+                .transpose()?;
+            let jwks = source.map(|source| Jwks::new(source, Arc::clone(&clock)));
+            let rules = Rules::new(&config, issuer)?;
+            issuers.push(Issuer::new(rules, issuer.allowed_algorithms()?, keys, jwks));
+        }
         Ok(Self(Arc::new(Inner {
-            secrets: config.hs256_secrets.iter().map(VerifyingKey::shared).collect(),
+            config,
+            issuers,
             files,
-            jwks,
-            rules: config.rules(),
-            max_token_bytes: config.max_token_bytes,
+            client,
             verified: VerifiedTokens::default(),
             clock,
         })))
     }
 
-    /// Requests the JWKS, if one is configured: the first token then does not wait. Returns whether the keys are there. A node
-    /// also starts without them, and requests them again for a token.
-    pub async fn prefetch_keys(&self) -> bool {
-        match &self.0.jwks {
-            Some(jwks) => jwks.refresh().await.is_ok(),
-            None => true,
-        }
+    /// Whether keys or authorities are in files, so that [`Verifier::reload`] can find a change.
+    #[must_use]
+    pub fn has_files(&self) -> bool {
+        !self.0.files.is_empty()
     }
 
-    /// Verifies `token`. It waits only if the `kid` is unknown and a JWKS URL is configured, for little more than
+    /// Reads all files again, which blocks. New contents are used when two calls in a row have found them. Then all of them
+    /// are used, and tokens of removed keys are refused from now on.
+    ///
+    /// # Errors
+    /// [`AuthConfigError`], once for the same contents: they cannot be used, and the earlier keys stay.
+    pub fn reload(&self) -> Result<Reload, AuthConfigError> {
+        let contents = match self.0.files.poll() {
+            Ok(contents) => contents,
+            Err(outcome) => return Ok(outcome),
+        };
+        let Loaded { keys, client } = Loaded::new(&self.0.config, &contents)?;
+        for (issuer, keys) in self.0.issuers.iter().zip(keys) {
+            issuer.replace_keys(keys);
+        }
+        if let (Some(current), Some(client)) = (&self.0.client, client) {
+            current.replace(client);
+        }
+        Ok(Reload::Changed)
+    }
+
+    /// How to sign tokens for this verifier: with the first shared secret of the first issuer whose tokens have the usual
+    /// claims. `None` if there is none.
+    #[must_use]
+    pub fn own_issuer(&self) -> Option<OwnIssuer> {
+        let both = self.0.config.issuers.iter().zip(&self.0.issuers);
+        let mut usable = both.filter(|(config, issuer)| {
+            let has_hs256 = issuer.algorithms.is_empty() || issuer.algorithms.contains(&Algorithm::HS256);
+            has_hs256
+                && config.required_claims.is_empty()
+                && config.peer_claim == "sub"
+                && config.tenant_claim == "tenant"
+        });
+        usable.find_map(|(config, issuer)| {
+            let (kid, secret) = issuer.keys().first_secret.clone()?;
+            Some(OwnIssuer {
+                minter: Minter::hs256(&secret).ok()?.with_kid(kid.as_deref()),
+                issuer: config.issuer.clone(),
+                audience: config.audience.clone(),
+            })
+        })
+    }
+
+    /// Requests the published keys of all issuers, if any: the first token then does not wait. Returns whether the keys are
+    /// there. A node also starts without them, and requests them again for a token.
+    pub async fn prefetch_keys(&self) -> bool {
+        let published: Vec<_> = self.published().cloned().collect();
+        // Each request runs in its own task, and starts at the first poll.
+        let requests = published.iter().map(|jwks| jwks.refresh());
+        let outcomes = futures_util::future::join_all(requests).await;
+        outcomes.iter().all(Result::is_ok)
+    }
+
+    /// Verifies `token`. It waits only if the `kid` is unknown and the issuer publishes its keys, for little more than
     /// [`FETCH_TIMEOUT_MS`](crate::FETCH_TIMEOUT_MS) at most.
     ///
     /// # Errors
     /// [`TokenError`], whose text may be shown to the client.
     pub async fn verify(&self, token: &str) -> Result<Grant, TokenError> {
-        let jws = Jws::parse(token, self.0.max_token_bytes)?;
-        let missing = match self.0.verify_now(&jws) {
+        let jws = Jws::parse(token, self.0.config.max_token_bytes)?;
+        let issuer = self.0.issuer_of(&jws)?;
+        let missing = match self.0.verify_now(issuer, &jws) {
             Ok(outcome) => return outcome,
             Err(missing) => missing,
         };
-        let Some(jwks) = &self.0.jwks else {
-            return Err(missing);
+        let Some(jwks) = &issuer.jwks else {
+            return Err(missing.refusal);
         };
         // Boxed: this branch is rare, and its state would enlarge the future of every handshake.
-        Box::pin(jwks.refresh())
-            .await
-            .map_err(|retry_after_s| TokenError::KeysUnavailable { retry_after_s })?;
-        self.0.verify_now(&jws).unwrap_or_else(Err)
+        let refreshed = Box::pin(jwks.refresh()).await;
+        match refreshed {
+            // Another token's request has ended in between.
+            Err(no_refresh) if jwks.known().generation == missing.generation => {
+                Err(no_refresh.refusal(missing.refusal, jws.kid.is_some()))
+            }
+            Err(_) | Ok(()) => self
+                .0
+                .verify_now(issuer, &jws)
+                .unwrap_or_else(|missing| Err(missing.refusal)),
+        }
     }
 
     /// The counters so far.
     #[must_use]
     pub fn stats(&self) -> VerifierStats {
-        let jwks = self.0.jwks.as_ref();
+        let sum = |count: fn(&Jwks) -> u64| self.published().map(|jwks| count(jwks)).sum();
         VerifierStats {
-            jwks_refreshes: jwks.map_or(0, |jwks| jwks.refreshes()),
-            jwks_failures: jwks.map_or(0, |jwks| jwks.failures()),
-            jwks_keys: jwks.map_or(0, |jwks| jwks.known().keys.len()),
+            jwks_refreshes: sum(Jwks::refreshes),
+            jwks_failures: sum(Jwks::failures),
+            jwks_keys: self.published().map(|jwks| jwks.known().keys.len()).sum(),
             verified_hits: self.0.verified.hits(),
         }
+    }
+
+    fn published(&self) -> impl Iterator<Item = &Arc<Jwks>> {
+        self.0.issuers.iter().filter_map(|issuer| issuer.jwks.as_ref())
     }
 }
 
@@ -132,60 +210,23 @@ impl fmt::Debug for Verifier {
 }
 
 impl Inner {
-    /// The verification with the known keys; the outer error is the refusal if no newer key set has the token's key.
-    fn verify_now(&self, jws: &Jws<'_>) -> Result<Result<Grant, TokenError>, TokenError> {
+    /// Whose token it claims to be. Only the keys of this issuer can prove it.
+    fn issuer_of(&self, jws: &Jws<'_>) -> Result<&Issuer, TokenError> {
+        if let [only] = self.issuers.as_slice() {
+            return Ok(only);
+        }
+        let payload = jws.payload()?;
+        let iss = member(&payload, "iss").map_err(|_| TokenError::NOT_AN_OBJECT)?;
+        let iss: Option<String> = iss.and_then(|json| serde_json::from_str(json.get()).ok());
+        let mut issuers = self.issuers.iter();
+        let found = iss.and_then(|iss| issuers.find(|issuer| issuer.rules.is_issuer(&iss)));
+        found.ok_or(TokenError::Issuer)
+    }
+
+    /// The verification with the known keys.
+    fn verify_now(&self, issuer: &Issuer, jws: &Jws<'_>) -> Result<Result<Grant, TokenError>, Missing> {
         let now_s = (self.clock)();
-        let signed = match jws.algorithm.family() {
-            AlgorithmFamily::Hmac => self.check_secrets(jws),
-            AlgorithmFamily::Rsa | AlgorithmFamily::Ec | AlgorithmFamily::Ed => {
-                self.check_public(jws, now_s)?
-            }
-        };
-        Ok(signed.and_then(|()| self.rules.grant(&jws.payload()?, now_s)))
-    }
-
-    fn check_secrets(&self, jws: &Jws<'_>) -> Result<(), TokenError> {
-        if self.secrets.is_empty() {
-            return Err(TokenError::Algorithm);
-        }
-        match self.secrets.iter().any(|secret| secret.has_signed(jws)) {
-            true => Ok(()),
-            false => Err(TokenError::Signature),
-        }
-    }
-
-    fn check_public(&self, jws: &Jws<'_>, now_s: u64) -> Result<Result<(), TokenError>, TokenError> {
-        if self.files.len() == 0 && self.jwks.is_none() {
-            return Ok(Err(TokenError::Algorithm));
-        }
-        let known = self.jwks.as_ref().map(|jwks| {
-            let known = jwks.known();
-            jwks.refresh_if_stale(&known);
-            known
-        });
-        let none = KeySet::default();
-        let published = known.as_ref().map_or(&none, |known| &known.keys);
-        let sets = [&self.files, published];
-        let keys = match KeySet::find(sets, jws) {
-            Lookup::Keys(keys) => keys,
-            Lookup::WrongAlgorithm => return Ok(Err(TokenError::Algorithm)),
-            Lookup::TooMany => return Ok(Err(TokenError::AmbiguousKey)),
-            Lookup::Unknown if jws.kid.is_some() => return Err(TokenError::UnknownKey),
-            Lookup::Unknown => return Err(TokenError::Algorithm),
-        };
-        let generation = known.as_ref().map_or(0, |known| known.generation);
-        let fingerprint = VerifiedTokens::fingerprint(jws.token);
-        if self.verified.look_up(&fingerprint, now_s, generation) {
-            return Ok(Ok(()));
-        }
-        if keys.iter().any(|key| key.has_signed(jws)) {
-            self.verified.remember(fingerprint, now_s, generation);
-            return Ok(Ok(()));
-        }
-        // A key with the token's name settles it. Without one, a newer key may have signed it.
-        match KeySet::has_name(sets, jws) {
-            true => Ok(Err(TokenError::Signature)),
-            false => Err(TokenError::Signature),
-        }
+        let signed = issuer.check_signature(jws, now_s, &self.verified)?;
+        Ok(signed.and_then(|()| issuer.rules.grant(&jws.payload()?, now_s)))
     }
 }

@@ -12,7 +12,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use common::{SECRET, TestKey, claims, dir_config, hs_token, part, pem, secret_config, verifier};
 use jsonwebtoken::Algorithm;
 use serde_json::json;
-use switchboard_auth::{AuthConfig, TokenError};
+use switchboard_auth::{AuthConfig, IssuerConfig, TokenError};
 use switchboard_protocol::Secret;
 
 #[tokio::test]
@@ -58,9 +58,12 @@ async fn each_public_key_algorithm_is_verified_with_its_pem_key() {
 #[tokio::test]
 async fn during_a_rotation_both_shared_secrets_are_accepted_and_no_third() {
     let other = "another-secret-of-at-least-32-bytes!";
-    let mut config = secret_config();
-    config.hs256_secrets.push(Secret::new(other));
-    let verifier = verifier(config);
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("new.secret"), other).unwrap();
+    let verifier = verifier(IssuerConfig {
+        hs256_secrets_dir: Some(dir.path().to_owned()),
+        ..secret_config()
+    });
     for secret in [SECRET, other] {
         assert!(
             verifier
@@ -84,7 +87,7 @@ async fn a_public_key_never_serves_as_a_shared_secret() {
     key.write_public(dir.path(), "k1");
     let only_public = verifier(dir_config(dir.path()));
     let mut both = dir_config(dir.path());
-    both.hs256_secrets = vec![Secret::new(SECRET)];
+    both.hs256_secret = Some(Secret::new(SECRET));
     let both = verifier(both);
 
     let trimmed = key.public_pem.trim_end();
@@ -201,7 +204,8 @@ async fn a_remembered_token_still_expires() {
     let key = TestKey::p256();
     key.write_public(dir.path(), "k1");
     let clock = common::HandClock::new();
-    let verifier = switchboard_auth::Verifier::with_clock(dir_config(dir.path()), clock.as_clock()).unwrap();
+    let verifier =
+        switchboard_auth::Verifier::with_clock(dir_config(dir.path()).into(), clock.as_clock()).unwrap();
     let mut short = claims();
     short["exp"] = json!(common::NOW + 20);
     let token = key.token(Some("k1"), &short);
@@ -248,7 +252,7 @@ fn unusable_keys_are_refused_with_file_and_reason() {
     ] {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join(format!("{name}.pem")), text).unwrap();
-        let refusal = switchboard_auth::Verifier::new(dir_config(dir.path()))
+        let refusal = switchboard_auth::Verifier::new(dir_config(dir.path()).into())
             .unwrap_err()
             .to_string();
         assert!(refusal.contains("auth.public_keys_dir"), "{refusal}");
@@ -262,49 +266,51 @@ fn unusable_keys_are_refused_with_file_and_reason() {
 #[test]
 fn a_bad_configuration_is_refused_with_the_key_to_change() {
     let empty = tempfile::tempdir().unwrap();
-    let with_secrets = |secrets: Vec<&str>| AuthConfig {
-        hs256_secrets: secrets.into_iter().map(Secret::new).collect(),
-        ..AuthConfig::default()
+    let with_secret = |secret: &str| IssuerConfig {
+        hs256_secret: Some(Secret::new(secret)),
+        ..IssuerConfig::default()
     };
-    let jwks = |url: &str| common::jwks_config(url.to_owned());
-    for (config, words) in [
+    let jwks = |url: &str| common::jwks_config(url.to_owned()).into();
+    let cases: [(AuthConfig, &str); 12] = [
         (AuthConfig::default(), "set auth.hs256_secret"),
-        (
-            with_secrets(vec![SECRET, "short"]),
-            "auth.hs256_secret: secret 2 has 5 bytes",
-        ),
-        (with_secrets(vec![&TestKey::p256().public_pem]), "is a PEM key"),
-        (with_secrets(vec![SECRET; 9]), "auth.hs256_secret: 9 secrets"),
+        (IssuerConfig::default().into(), "set auth.hs256_secret"),
+        (with_secret("short").into(), "auth.hs256_secret: has 5 bytes"),
+        (with_secret(&TestKey::p256().public_pem).into(), "is a PEM key"),
         (
             AuthConfig {
                 leeway_s: 301,
-                ..secret_config()
+                ..secret_config().into()
             },
             "auth.leeway_s: 301",
         ),
         (
             AuthConfig {
                 max_token_bytes: 10,
-                ..secret_config()
+                ..secret_config().into()
             },
             "auth.max_token_bytes: 10",
         ),
         (
-            AuthConfig {
+            IssuerConfig {
                 audience: Some(String::new()),
                 ..secret_config()
-            },
+            }
+            .into(),
             "auth.audience: is empty",
         ),
-        (dir_config(empty.path()), "has no file named <kid>.pem"),
-        (dir_config(&empty.path().join("gone")), "auth.public_keys_dir"),
+        (dir_config(empty.path()).into(), "has no file named <kid>.pem"),
+        (
+            dir_config(&empty.path().join("gone")).into(),
+            "auth.public_keys_dir",
+        ),
         (jwks("not a url"), "auth.jwks_url"),
         (jwks("file:///etc/passwd"), "auth.jwks_url"),
         (
             jwks("https://user:word@id.example/jwks"),
             "auth.jwks_url: it carries a user name",
         ),
-    ] {
+    ];
+    for (config, words) in cases {
         let refusal = switchboard_auth::Verifier::new(config).unwrap_err().to_string();
         assert!(refusal.contains(words), "{refusal}");
         assert!(!refusal.contains(SECRET), "{refusal}");

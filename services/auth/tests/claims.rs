@@ -12,10 +12,10 @@ use common::{NOW, SECRET, claims, claims_with, hs_token, secret_config, verifier
 use jsonwebtoken::Algorithm;
 use proptest::prelude::{any, prop, prop_assert, proptest};
 use serde_json::{Value, json};
-use switchboard_auth::{AuthConfig, SubjectMapping, TokenError};
+use switchboard_auth::{IssuerConfig, SubjectMapping, TokenError};
 use switchboard_protocol::{DuplicatePolicy, Grant, Role};
 
-async fn verify_with(config: AuthConfig, claims: &Value) -> Result<Grant, TokenError> {
+async fn verify_with(config: IssuerConfig, claims: &Value) -> Result<Grant, TokenError> {
     verifier(config)
         .verify(&hs_token(Algorithm::HS256, SECRET.as_bytes(), claims))
         .await
@@ -111,7 +111,7 @@ async fn sub_and_exp_are_required() {
 
 #[tokio::test]
 async fn issuer_and_audience_are_checked_when_configured() {
-    let strict = || AuthConfig {
+    let strict = || IssuerConfig {
         issuer: Some("https://id.example".into()),
         ..secret_config()
     };
@@ -130,7 +130,7 @@ async fn issuer_and_audience_are_checked_when_configured() {
     ] {
         assert_eq!(refusal(&claims_with("aud", aud)).await, ("token-audience", 401));
     }
-    let open = || AuthConfig {
+    let open = || IssuerConfig {
         audience: None,
         ..secret_config()
     };
@@ -186,6 +186,33 @@ async fn a_claim_of_the_wrong_form_is_named_in_the_refusal() {
             claims_with("sub", json!("auth0|507f1f77")),
             "auth.subject_mapping",
         ),
+        (switchboard("SEND", json!([])), "`switchboard.SEND` is not known"),
+        (
+            switchboard("send ", json!([])),
+            "`switchboard.send ` is not known",
+        ),
+        (switchboard("", json!([])), "`switchboard.` is not known"),
+        (switchboard("sub", json!("bob")), "`switchboard.sub` is not known"),
+        (
+            switchboard("tenant", json!("acme")),
+            "`switchboard.tenant` is not known",
+        ),
+        (
+            switchboard("switchboard", json!({"send": []})),
+            "`switchboard.switchboard` is not known",
+        ),
+        (
+            switchboard("send.rooms", json!([])),
+            "`switchboard.send.rooms` is not known",
+        ),
+        (
+            switchboard("__proto__", json!({})),
+            "`switchboard.__proto__` is not known",
+        ),
+        (
+            claims_with("switchboard", json!([{"send": []}])),
+            "`switchboard` must be an object",
+        ),
         (switchboard("send", json!("*")), "`switchboard.send`"),
         (switchboard("send", json!([1])), "`switchboard.send`"),
         (
@@ -238,10 +265,38 @@ async fn a_payload_that_is_not_one_plain_object_is_malformed() {
             String::from_utf8_lossy(payload)
         );
     }
-    let twice = signed(
-        br#"{"sub":"a","exp":9999999999,"aud":"switchboard","switchboard":{"role":"peer","role":"backend"}}"#,
-    );
-    assert_eq!(verifier.verify(&twice).await.unwrap_err().code(), "token-claims");
+}
+
+#[tokio::test]
+async fn a_restriction_that_is_there_twice_or_null_never_counts_as_none() {
+    let verifier = verifier(secret_config());
+    for (claims, code) in [
+        (
+            r#""switchboard":{"role":"peer","role":"backend"}"#,
+            "token-claims",
+        ),
+        (r#""switchboard":{"send":[],"send":["*"]}"#, "token-claims"),
+        (r#""switchboard":{"send":[],"s\u0065nd":["*"]}"#, "token-claims"),
+        (r#""switchboard":{"rooms":[],"roomz":["*"]}"#, "token-claims"),
+        (r#""switchboard":{"send":[]},"switchboard":{}"#, "token-malformed"),
+        (
+            r#""switchboard":{"send":[]},"switchb\u006fard":{}"#,
+            "token-malformed",
+        ),
+        (r#""switchboard":null"#, "token-claims"),
+        (r#""switchboard":{"send":null}"#, "token-claims"),
+        (r#""switchboard":{"rooms":null}"#, "token-claims"),
+        (r#""switchboard":{"role":null}"#, "token-claims"),
+        (r#""switchboard":{"info":null}"#, "token-claims"),
+        (r#""switchboard":{"duplicate":null}"#, "token-claims"),
+        (r#""switchboard":{"sendd":null}"#, "token-claims"),
+        (r#""tenant":null"#, "token-claims"),
+        (r#""tenant":"a","tenant":"b""#, "token-malformed"),
+    ] {
+        let payload = format!(r#"{{"sub":"a","exp":9999999999,"aud":"switchboard",{claims}}}"#);
+        let refusal = verifier.verify(&signed(payload.as_bytes())).await.unwrap_err();
+        assert_eq!(refusal.code(), code, "{claims}: {refusal}");
+    }
 }
 
 #[tokio::test]
@@ -307,7 +362,7 @@ async fn a_token_over_the_limit_is_refused_by_its_length_alone() {
 
 #[tokio::test]
 async fn a_subject_with_other_characters_is_a_peer_where_the_mapping_says_how() {
-    let mapped = AuthConfig {
+    let mapped = IssuerConfig {
         subject_mapping: SubjectMapping::Escape,
         ..secret_config()
     };

@@ -14,5 +14,6 @@ fn the_seeds_of_each_fuzz_target_have_its_property() {
         ("jwt", fuzzing::token),
         ("jwt_claims", fuzzing::claims),
         ("jwks", fuzzing::key_set),
+        ("discovery", fuzzing::discovery_document),
     ]);
 }

@@ -199,7 +199,7 @@ async fn before_the_first_good_answer_keys_are_unavailable() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let closed = format!("http://{}/", listener.local_addr().unwrap());
     drop(listener);
-    let verifier = Verifier::with_clock(jwks_config(closed), clock.as_clock()).unwrap();
+    let verifier = Verifier::with_clock(jwks_config(closed).into(), clock.as_clock()).unwrap();
     assert!(!verifier.prefetch_keys().await);
     let refusal = verifier
         .verify(&key.token(Some("k1"), &claims()))

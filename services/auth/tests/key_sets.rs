@@ -123,9 +123,33 @@ async fn a_token_without_a_kid_finds_a_rotated_key_too() {
     verifier.verify(&old.token(None, &claims())).await.unwrap();
     issuer.set(Answer::keys(&[old.jwk("old"), new.jwk("new")]));
     let refusal = verifier.verify(&new.token(None, &claims())).await.unwrap_err();
-    assert_eq!(refusal, unavailable(MIN_REFRESH_INTERVAL_S));
+    assert_eq!(refusal, TokenError::Signature, "no key of a moment ago signed it");
+    let refusal = verifier
+        .verify(&new.token(Some("new"), &claims()))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        refusal,
+        unavailable(MIN_REFRESH_INTERVAL_S),
+        "its name may be newer"
+    );
     clock.advance(MIN_REFRESH_INTERVAL_S);
     verifier.verify(&new.token(None, &claims())).await.unwrap();
+
+    issuer.set(Answer {
+        status: 503,
+        ..Answer::body("down")
+    });
+    clock.advance(MIN_REFRESH_INTERVAL_S);
+    let stranger = TestKey::p256().token(None, &claims());
+    for _ in 0..2 {
+        let refusal = verifier.verify(&stranger).await.unwrap_err();
+        assert_eq!(
+            refusal,
+            unavailable(MIN_REFRESH_INTERVAL_S),
+            "its key may be published, unseen"
+        );
+    }
 }
 
 #[tokio::test]

@@ -75,6 +75,11 @@ impl Names {
         self.key(partition, b"}:e", "")
     }
 
+    /// What `tenant` holds for receivers without a session: bytes by the end of their hold.
+    pub(crate) fn held(&self, partition: Partition, tenant: &str) -> Vec<u8> {
+        self.key(partition, b"}:h:", tenant)
+    }
+
     /// The lock of the node that ends sessions whose windows are over.
     pub(crate) fn ending(&self) -> String {
         format!("{}:ending", self.prefix)

@@ -44,6 +44,16 @@ impl BrokerEvents for Router {
                 }
             }
             Ok(NodeMessage::OfflineQueueHint { key }) => self.receiver_side().on_offline_queue_hint(&key),
+            Ok(NodeMessage::Commands(commands)) => {
+                if let Some(relay) = cx.relay() {
+                    relay.on_commands(*commands);
+                }
+            }
+            Ok(NodeMessage::CommandsAnswer { ticket, outcome }) => {
+                if let Some(relay) = cx.relay() {
+                    relay.on_answer(ticket, outcome);
+                }
+            }
             Err(error) => {
                 cx.telemetry.bus_message_dropped(BusDrop::Malformed, &error);
             }

@@ -14,6 +14,7 @@ use crate::{
     clock::Clock,
     limits::{Limits, budgets::Budgets},
     observer::{NodeEvent, Observer},
+    relay::CommandRelay,
     session::registry::Registry,
 };
 
@@ -26,6 +27,7 @@ pub(crate) struct Context {
     pub(crate) clock: Clock,
     broker: OnceLock<Arc<dyn Broker>>,
     observer: OnceLock<Arc<dyn Observer>>,
+    relay: OnceLock<Arc<dyn CommandRelay>>,
 }
 
 impl Context {
@@ -40,6 +42,7 @@ impl Context {
             clock: Clock::new(),
             broker: OnceLock::new(),
             observer: OnceLock::new(),
+            relay: OnceLock::new(),
         })
     }
 
@@ -52,6 +55,16 @@ impl Context {
     /// [`BrokerError::Unavailable`] before [`Context::set_broker`].
     pub(crate) fn broker(&self) -> Result<&Arc<dyn Broker>, BrokerError> {
         self.broker.get().ok_or(BrokerError::Unavailable)
+    }
+
+    /// Only the first call counts.
+    pub(crate) fn set_relay(&self, relay: Arc<dyn CommandRelay>) {
+        let _ = self.relay.set(relay);
+    }
+
+    /// The public port, if it takes commands over HTTP.
+    pub(crate) fn relay(&self) -> Option<&Arc<dyn CommandRelay>> {
+        self.relay.get()
     }
 
     /// Only the first call counts.

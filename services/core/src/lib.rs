@@ -27,6 +27,7 @@ mod presence;
 mod rebalance;
 mod receive;
 mod records;
+mod relay;
 mod rooms;
 mod router;
 mod send;
@@ -39,11 +40,11 @@ pub use broker::{
 };
 pub use broker::{
     Asker, Broker, BrokerError, BrokerEvents, BusState, BusStatus, Claim, ClaimOutcome, ClusterLoad,
-    ConflictPolicy, JoinError, Located, Presence, PreviousOwner, Retention, RoomChange, RoomDelta, RoomEntry,
-    RoomJoin, RoomJoined, RoomLeave, RoomLeft, RoomMember, RoomMembership, RoomPage, RoomQuery, Roster,
-    StoreOutcome, StoredMessage,
+    ConflictPolicy, Hold, JoinError, Located, Presence, PreviousOwner, Retention, RoomChange, RoomDelta,
+    RoomEntry, RoomJoin, RoomJoined, RoomLeave, RoomLeft, RoomMember, RoomMembership, RoomPage, RoomQuery,
+    Roster, StoreOutcome, StoredMessage,
 };
-pub use limits::{ConnectionPlace, Limits, PeerAccount};
+pub use limits::{ConnectionPlace, Limits, PeerAccount, STORED_OVERHEAD_BYTES};
 pub use observer::{NodeEvent, Observer};
 pub use presence::PresenceCommand;
 pub use rebalance::{MaxAge, Rebalance, RebalancePolicy, RebalanceRate, RebalanceRules};
@@ -52,6 +53,7 @@ pub use records::{
     OFFLINE_QUEUE_BYTES, OFFLINE_QUEUE_BYTES_PER_SENDER, OFFLINE_QUEUE_MESSAGES,
     OFFLINE_QUEUE_MESSAGES_PER_SENDER, RecordOwner, Records, RoomRecords,
 };
+pub use relay::CommandRelay;
 pub use rooms::RoomSend;
 pub use router::Router;
 pub use send::{OutboxSlot, SendRequest, Sender};

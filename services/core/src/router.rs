@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use switchboard_protocol::{NodeId, PeerKey, SessionId};
+use switchboard_protocol::{NodeId, NodeMessage, PeerKey, SessionId};
 use switchboard_telemetry::Telemetry;
 
 use crate::{
@@ -20,6 +20,7 @@ use crate::{
     presence::side::{PresenceCommand, PresenceSide},
     rebalance::candidates::Rebalance,
     receive::side::ReceiverSide,
+    relay::CommandRelay,
     rooms::side::RoomSide,
     send::{
         sender::Sender,
@@ -78,6 +79,19 @@ impl Router {
     /// Reports to `observer` what happens. Only the first call counts.
     pub fn set_observer(&self, observer: Arc<dyn Observer>) {
         self.cx.set_observer(observer);
+    }
+
+    /// Commands that other nodes got for sessions here go to `relay`. Only the first call counts.
+    pub fn set_relay(&self, relay: Arc<dyn CommandRelay>) {
+        self.cx.set_relay(relay);
+    }
+
+    /// Sends `message` of the relay to `node`; at most once, without a report.
+    ///
+    /// # Errors
+    /// [`BrokerError::QueueFull`] or [`BrokerError::Unavailable`].
+    pub fn relay(&self, node: &NodeId, message: &NodeMessage) -> Result<(), BrokerError> {
+        self.cx.broker()?.send_to_node(node, message.encode())
     }
 
     /// Runs the router's timers until the future is dropped. Completes at once without a broker.

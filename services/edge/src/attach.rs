@@ -98,6 +98,7 @@ async fn attach<T: Transport, C: Codec>(
         }
         Some(Ok(frame)) => Some(Box::new(frame)),
     };
+    transport.attached(&edge, &attachment);
     let ice = ice::servers(&edge, &grant.peer);
     let ice_refresh_at_s = ice.refresh_at_s;
     let welcome = Event::Welcome(Box::new(welcome(&edge, &grant, &attachment, ice)));
@@ -143,7 +144,7 @@ async fn give_up<T: Transport>(mut attachment: Attachment, transport: T, end: Co
 
 /// Sends one event; `None` if the client does not take it.
 async fn say<T: Transport, C: Codec>(transport: &mut T, codec: &mut C, event: &Event) -> Option<()> {
-    transport.write_text(|out| codec.write_event(out, event));
+    transport.write_text(None, |out| codec.write_event(out, event));
     let flushed = poll_fn(|cx| transport.poll_flush(cx));
     timeout(FIRST_EVENT_TIMEOUT, flushed).await.ok()?.ok()
 }

@@ -3,12 +3,9 @@
 
 use std::{convert::Infallible, future::poll_fn};
 
-use axum::{
-    body::Body,
-    response::{IntoResponse as _, Response},
-};
-use http::{Request, StatusCode};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn, upgrade::OnUpgrade};
+use axum::response::{IntoResponse as _, Response};
+use http::Request;
+use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::rt::TokioIo;
 use switchboard_protocol::codec::native::Native;
 use tokio::net::TcpListener;
@@ -20,7 +17,8 @@ use crate::{
         transport::{Frame, Transport as _},
     },
     stream::Stream,
-    transport::websocket::{WebSocket, handshake, upgrade},
+    takeover::{self, Requests, Takeover},
+    transport::websocket::{Upgrading, WebSocket, handshake},
 };
 
 /// The largest message echoed, in bytes: Autobahn's cases go up to 16 MiB.
@@ -34,33 +32,34 @@ pub async fn serve_echo(listener: TcpListener) -> std::io::Result<Infallible> {
     let tasks = TaskTracker::new();
     loop {
         let (tcp, _) = listener.accept().await?;
-        let upgraded = tasks.clone();
-        let service = service_fn(move |request| {
-            let answer = answer(request, &upgraded);
-            async { Ok::<_, Infallible>(answer) }
+        let taken = tasks.clone();
+        let requests = Requests::new(move |request| {
+            let answer = answer(request, &taken);
+            Box::pin(async { answer })
         });
-        let connection = http1::Builder::new()
-            .serve_connection(TokioIo::new(Stream::accept(tcp)), service)
-            .with_upgrades();
-        tasks.spawn(connection);
+        let stream = TokioIo::new(Stream::accept(tcp));
+        let mut connection = http1::Builder::new().serve_connection(stream, requests);
+        tasks.spawn(async move {
+            let _ = takeover::run(&mut connection).await;
+            takeover::finish(connection).await;
+        });
     }
 }
 
-fn answer(request: Request<Incoming>, tasks: &TaskTracker) -> Response<Body> {
-    let (mut parts, _) = request.into_parts();
-    let response = match handshake::accept::<Native>(&parts) {
+fn answer(request: Request<Incoming>, tasks: &TaskTracker) -> Response {
+    let (parts, _) = request.into_parts();
+    let mut response = match handshake::accept::<Native>(&parts) {
         Ok(response) => response,
         Err(problem) => return problem.into_response(),
     };
-    let Some(on_upgrade) = parts.extensions.remove::<OnUpgrade>() else {
-        return StatusCode::BAD_REQUEST.into_response();
-    };
-    tasks.spawn(async move {
-        let Ok(upgraded) = on_upgrade.await else { return };
-        if let Some(socket) = upgrade::socket(upgraded, MESSAGE_BYTES) {
-            echo(WebSocket::new(socket)).await;
-        }
-    });
+    let tasks = tasks.clone();
+    response.extensions_mut().insert(Takeover::new(move |stream| {
+        tasks.spawn(async move {
+            if let Some(socket) = WebSocket::open(Upgrading::new(stream, MESSAGE_BYTES)).await {
+                echo(socket).await;
+            }
+        });
+    }));
     response
 }
 
@@ -69,7 +68,7 @@ async fn echo(mut socket: WebSocket) {
         match poll_fn(|cx| socket.poll_frame(cx)).await {
             Ok(Frame::Close(close)) => break ConnectionEnd::ByClient(close),
             Ok(Frame::Text(text)) => {
-                socket.write_text(|out| out.extend_from_slice(text.as_bytes()));
+                socket.write_text(None, |out| out.extend_from_slice(text.as_bytes()));
             }
             Ok(Frame::Binary(bytes)) => socket.write_binary(&bytes),
             Ok(Frame::Ping | Frame::Pong | Frame::Fragment(_) | Frame::Oversized(_)) => {}

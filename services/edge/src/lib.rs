@@ -4,13 +4,14 @@
 //! A request is admitted before it upgrades. A connection is one task with small buffers; it never waits for
 //! another connection, for the bus, or for its own slow client.
 //!
-//! The way of a connection: `listener` → `http_connection` → `routes` → `transport::websocket` (handshake, upgrade) → `admission` → `attach` →
-//! `connection` (the loop, over any transport and any codec).
+//! The way of a connection: `listener` → `http_connection` → `routes` → `transport` (its handshake) → `admission` →
+//! `takeover` → `attach` → `connection` (the loop, over any transport and any codec).
 
 mod admission;
 mod api;
 mod attach;
 mod clock;
+mod commands;
 mod config;
 #[doc(hidden)]
 pub mod conformance;
@@ -26,6 +27,7 @@ mod rebalance;
 mod routes;
 mod state;
 mod stream;
+mod takeover;
 mod transport;
 
 pub use admission::{network::Network, origin_list::Origins};

@@ -1,15 +1,10 @@
 //! The accept loop of the public port: HTTP/1.1 with bounds on time and number, upgrades enabled. Not
 //! `axum::serve`, because a slow handshake must end and a connection must be a bare [`Stream`].
 
-use std::{convert::Infallible, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router as Routes, response::IntoResponse as _};
-use http::Request;
-use hyper::{
-    body::Incoming,
-    server::conn::http1,
-    service::{Service as _, service_fn},
-};
+use hyper::{server::conn::http1, service::Service as _};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
@@ -28,6 +23,7 @@ use crate::{
     limits::places::{HandshakePlace, PlaceOutcome},
     state::Edge,
     stream::{self, Stream},
+    takeover::{self, Requests},
 };
 
 /// hyper reads this much more than `server.request_head_bytes`, so that a head over the limit can be refused in words.
@@ -91,37 +87,35 @@ async fn serve_one(
 ) {
     let http = Arc::new(HttpConnection::new(Arc::clone(edge), peer.ip()));
     let routes = TowerToHyperService::new(routes);
-    let requests = Arc::clone(&http);
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        let http = Arc::clone(&requests);
+    let answering = Arc::clone(&http);
+    let requests = Requests::new(move |mut request| {
+        let http = Arc::clone(&answering);
         let routed = http.on_request(&mut request).map(|()| routes.call(request));
-        async move {
+        Box::pin(async move {
             let answer = match routed {
-                Ok(answer) => answer.await?,
+                Ok(answer) => answer.await.unwrap_or_else(|never| match never {}),
                 Err(problem) => problem.into_response(),
             };
-            Ok::<_, Infallible>(http.on_answer(answer))
-        }
+            http.on_answer(answer)
+        })
     });
     let limit = edge.config.handshake_timeout;
-    let connection = http1::Builder::new()
+    let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limit)
         .max_headers(PARSED_HEADERS)
         .max_buf_size(edge.config.request_head_bytes + HEAD_MARGIN_BYTES)
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades();
-    let mut connection = pin!(connection);
+        .serve_connection(TokioIo::new(stream), requests);
     let ended = tokio::select! {
-        ended = &mut connection => ended,
+        ended = takeover::run(&mut connection) => ended,
         () = place.displaced() => return,
         () = sleep(limit) => {
             if !http.has_token() {
                 // The request under way still gets its answer; then the connection ends.
-                connection.as_mut().graceful_shutdown();
+                Pin::new(&mut connection).graceful_shutdown();
             }
             tokio::select! {
-                ended = timeout_unless(http.has_token(), limit, connection) => match ended {
+                ended = timeout_unless(http.has_token(), limit, takeover::run(&mut connection)) => match ended {
                     Some(ended) => ended,
                     None => return edge.telemetry.handshake_timeout(),
                 },
@@ -129,8 +123,10 @@ async fn serve_one(
             }
         }
     };
+    takeover::finish(connection).await;
     match ended {
         Ok(()) => {}
+        Err(error) if error.is_user() => {}
         Err(error) if error.is_timeout() => edge.telemetry.handshake_timeout(),
         Err(error) if error.is_parse_too_large() => edge.telemetry.http_refused(HttpRefusal::HeadTooLarge),
         Err(error) => tracing::debug!(%error, "an HTTP connection ended early"),

@@ -8,12 +8,21 @@ use http::{HeaderValue, Method, header};
 use switchboard_protocol::codec::native::Native;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use crate::{api, state::Edge, transport::websocket};
+use crate::{
+    api,
+    state::Edge,
+    transport::{poll, sse, websocket},
+};
 
 /// The routes of the public port; the node may merge its own (the demo page) before it serves them.
 pub fn routes(edge: &Arc<Edge>) -> Routes {
     Routes::new()
-        .merge(api::routes().layer(cors(edge)))
+        .merge(
+            api::routes()
+                .route("/v1/events", get(sse::connect))
+                .route("/v1/poll", get(poll::poll))
+                .layer(cors(edge)),
+        )
         .route("/v1/ws", get(websocket::connect::<Native>))
         .with_state(Arc::clone(edge))
 }
@@ -22,9 +31,9 @@ pub fn routes(edge: &Arc<Edge>) -> Routes {
 fn cors(edge: &Edge) -> CorsLayer {
     let allowed = edge.config.allowed_origins.clone();
     CorsLayer::new()
-        .allow_methods([Method::GET])
-        .allow_headers([header::AUTHORIZATION])
-        .expose_headers([header::RETRY_AFTER])
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
+        .expose_headers([header::RETRY_AFTER, poll::BATCH])
         .allow_origin(AllowOrigin::predicate(move |origin: &HeaderValue, _| {
             origin.to_str().is_ok_and(|origin| allowed.lists(origin))
         }))

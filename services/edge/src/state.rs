@@ -9,6 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     admission::refused_origins::RefusedOrigins,
+    commands::relay::Relay,
     config::EdgeConfig,
     limits::{AdmissionLimits, pace::ConnectPace, places::HandshakePlaces},
 };
@@ -24,6 +25,8 @@ pub struct Edge {
     pub(crate) pace: ConnectPace,
     pub(crate) places: Arc<HandshakePlaces>,
     pub(crate) refused_origins: RefusedOrigins,
+    /// Commands that come over HTTP, here and for sessions of other nodes.
+    pub(crate) relay: Arc<Relay>,
     /// The tasks of all connections: axum's graceful shutdown does not cover upgraded ones.
     pub(crate) connections: TaskTracker,
 }
@@ -45,7 +48,9 @@ impl Edge {
         let limits = AdmissionLimits::new(config.max_connections);
         let pace = ConnectPace::new(config.connects_per_second, config.peer_connects_per_second);
         let places = HandshakePlaces::new(config.max_handshakes);
+        let relay = Relay::new(&router);
         Arc::new(Self {
+            relay,
             router,
             verifier,
             ice,

@@ -77,6 +77,18 @@ impl TlsServer {
         })
     }
 
+    /// Serves one more file; `path` may have folders.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn add(&self, path: &str, content: &str) -> std::io::Result<()> {
+        let file = self.folder.path().join(path);
+        if let Some(folder) = file.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        std::fs::write(file, content)
+    }
+
     /// `127.0.0.1:…`.
     #[must_use]
     pub fn address(&self) -> String {

@@ -142,7 +142,7 @@ pub struct Mint {
     /// The peer ID.
     #[arg(long)]
     pub peer: String,
-    /// Take secret and audience from this node configuration.
+    /// Take secret, audience and issuer from this node configuration; the first secret signs.
     #[arg(long, conflicts_with = "secret_file")]
     pub config: Option<PathBuf>,
     /// Sign with HS256 and the secret in this file.
@@ -151,8 +151,8 @@ pub struct Mint {
     /// Sign with the private key in this PEM file; RSA, EC and Ed25519 keys choose their algorithm.
     #[arg(long, conflicts_with_all = ["secret_file", "config"])]
     pub key_file: Option<PathBuf>,
-    /// The `kid` of the private key.
-    #[arg(long, requires = "key_file")]
+    /// The name (`kid`) of the key in `--key-file` or `--secret-file`.
+    #[arg(long, conflicts_with = "config")]
     pub kid: Option<String>,
     /// How long the token is valid, in seconds.
     #[arg(long, default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..=MAX_TTL_S))]

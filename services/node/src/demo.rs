@@ -1,10 +1,7 @@
 //! The demo page and its tokens. For development only: every client that reaches it gets a token, so configuration
 //! allows it only on loopback addresses.
 
-use std::{
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::{
     Json, Router as Routes,
@@ -16,7 +13,7 @@ use axum::{
 use rand::seq::IndexedRandom as _;
 use rust_embed::RustEmbed;
 use serde::{Deserialize, Serialize};
-use switchboard_auth::Minter;
+use switchboard_auth::Verifier;
 use switchboard_protocol::{Claims, PeerId, Secret};
 
 #[derive(RustEmbed)]
@@ -38,13 +35,8 @@ const ANIMALS: [&str; 12] = [
     "seal",
 ];
 
-struct Demo {
-    minter: Minter,
-    audience: Option<String>,
-}
-
 /// The page at `/` and its tokens at `/dev/session`.
-pub(crate) fn routes(minter: Minter, audience: Option<String>) -> Routes {
+pub(crate) fn routes(verifier: Verifier) -> Routes {
     Routes::new()
         .route("/", get(|| async { file("index.html") }))
         .route(
@@ -52,7 +44,7 @@ pub(crate) fn routes(minter: Minter, audience: Option<String>) -> Routes {
             get(|Path(name): Path<String>| async move { file(&name) }),
         )
         .route("/dev/session", get(session))
-        .with_state(Arc::new(Demo { minter, audience }))
+        .with_state(verifier)
 }
 
 fn file(name: &str) -> Response {
@@ -95,7 +87,7 @@ struct DevSession {
     ws_url: &'static str,
 }
 
-async fn session(State(demo): State<Arc<Demo>>, Query(query): Query<SessionQuery>) -> Response {
+async fn session(State(verifier): State<Verifier>, Query(query): Query<SessionQuery>) -> Response {
     let name = query.peer.unwrap_or_else(random_name);
     let peer = match PeerId::new(&name) {
         Ok(peer) => peer,
@@ -105,13 +97,18 @@ async fn session(State(demo): State<Arc<Demo>>, Query(query): Query<SessionQuery
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
         .as_secs();
+    // The secret may have changed since the last token.
+    let Some(own) = verifier.own_issuer() else {
+        return (StatusCode::INTERNAL_SERVER_ERROR, "no secret can sign tokens\n").into_response();
+    };
     let claims = Claims {
         sub: name,
+        iss: own.issuer,
         iat: Some(now_s),
         exp: now_s + TOKEN_TTL_S,
         ..Claims::default()
     };
-    match demo.minter.mint(&claims, demo.audience.as_deref()) {
+    match own.minter.mint(&claims, own.audience.as_deref()) {
         Ok(token) => {
             let body = Json(DevSession {
                 peer,

@@ -12,6 +12,7 @@ mod memory;
 mod node;
 mod ops;
 mod readiness;
+mod reload;
 mod turn_server;
 mod wanted;
 

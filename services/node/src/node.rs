@@ -5,14 +5,14 @@ use std::{convert::Infallible, net::SocketAddr, sync::Arc};
 
 use anyhow::Context as _;
 use axum::{Router as Routes, middleware};
-use switchboard_auth::{IceServers, Minter, Verifier};
+use switchboard_auth::{IceServers, Verifier};
 use switchboard_broker::{MemoryBroker, MemoryBus, RedisBroker};
 use switchboard_core::{Broker, Router};
 use switchboard_edge::{DrainReport, Edge, RebalancePlan};
 use switchboard_telemetry::Telemetry;
 use tokio::{
     net::{TcpListener, TcpSocket},
-    sync::watch,
+    sync::{Notify, watch},
 };
 
 use crate::{
@@ -23,6 +23,7 @@ use crate::{
     loopback, memory,
     ops::{self, Ops, OpsAccess},
     readiness::Readiness,
+    reload::Reloader,
     wanted::Wanted,
 };
 
@@ -32,6 +33,7 @@ pub struct Node {
     broker: Arc<dyn Broker>,
     edge: Arc<Edge>,
     verifier: Verifier,
+    reloader: Arc<Reloader>,
     readiness: Arc<Readiness>,
     telemetry: Telemetry,
     public: TcpListener,
@@ -55,7 +57,6 @@ impl Node {
             Some(otlp) => Telemetry::traced(settings.node.as_str(), &otlp)?,
             None => Telemetry::new(settings.node.as_str()),
         };
-        let audience = settings.auth.audience.clone();
         let verifier = Verifier::new(settings.auth)?;
         let ice = IceServers::new(settings.ice)?;
         let router = Router::new(settings.node.clone(), settings.limits, telemetry.clone());
@@ -79,16 +80,18 @@ impl Node {
             settings.edge,
         );
         let mut public_routes = switchboard_edge::routes(&edge);
-        if let Some(secret) = settings.demo_secret {
-            public_routes = public_routes.merge(demo::routes(Minter::hs256(&secret)?, audience));
+        if settings.demo {
+            public_routes = public_routes.merge(demo::routes(verifier.clone()));
             public_routes = public_routes.layer(middleware::from_fn(loopback::refuse_other_hosts));
         }
-        let readiness = Arc::new(Readiness::new(Arc::clone(&router)));
+        let reloader = Arc::new(Reloader::new(verifier.clone(), telemetry.clone()));
+        let readiness = Arc::new(Readiness::new(Arc::clone(&router), Arc::clone(&reloader)));
         Ok(Self {
             router,
             broker,
             edge,
             verifier,
+            reloader,
             readiness,
             telemetry,
             public,
@@ -116,11 +119,11 @@ impl Node {
         self.ops.local_addr()
     }
 
-    /// Runs until `stop` ends, then drains.
+    /// Runs until `stop` ends, then drains. `hangup` asks to read files again.
     ///
     /// # Errors
     /// When the operations port fails.
-    pub async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<DrainReport> {
+    pub async fn run(self, stop: impl Future<Output = ()>, hangup: &Notify) -> anyhow::Result<DrainReport> {
         tracing::info!(public = %self.public_address()?, ops = %self.ops_address()?, "listening");
         let (wanted, changes) = watch::channel(Wanted::Serving);
         let ops = Ops {
@@ -146,6 +149,7 @@ impl Node {
         tokio::select! {
             // While it serves, not before: a node whose key server is away still takes the keys that it has.
             never = async { self.verifier.prefetch_keys().await; std::future::pending().await } => match never {},
+            never = self.reloader.run(hangup) => match never {},
             never = stopping => match never {},
             () = memory::watch(&self.router, &self.telemetry) => {
                 anyhow::bail!("the watch of the memory stopped by itself")

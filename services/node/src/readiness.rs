@@ -7,10 +7,14 @@ use std::sync::{
 
 use serde::Serialize;
 use switchboard_core::{BusState, Router};
+use switchboard_telemetry::ReloadPart;
+
+use crate::reload::Reloader;
 
 /// A node's readiness.
 pub(crate) struct Readiness {
     router: Arc<Router>,
+    reloader: Arc<Reloader>,
     is_draining: AtomicBool,
 }
 
@@ -20,6 +24,8 @@ pub(crate) struct Report {
     pub(crate) ready: bool,
     /// Why not; empty when ready.
     pub(crate) reasons: Vec<Reason>,
+    /// What needs attention although the node works.
+    warnings: Vec<Reason>,
     /// Channels that should be subscribed, and those that are.
     subscriptions: Subscriptions,
 }
@@ -30,17 +36,28 @@ struct Subscriptions {
     confirmed: usize,
 }
 
-/// One reason not to be ready.
+/// One reason not to be ready, or one warning.
 #[derive(Debug, Serialize)]
 pub(crate) struct Reason {
     reason: &'static str,
     detail: String,
 }
 
+fn stale((part, problem): (ReloadPart, String)) -> Reason {
+    Reason {
+        reason: "reload-failed",
+        detail: format!(
+            "{}: the earlier contents of its files stay in use: {problem}",
+            part.as_str()
+        ),
+    }
+}
+
 impl Readiness {
-    pub(crate) fn new(router: Arc<Router>) -> Self {
+    pub(crate) fn new(router: Arc<Router>, reloader: Arc<Reloader>) -> Self {
         Self {
             router,
+            reloader,
             is_draining: AtomicBool::new(false),
         }
     }
@@ -78,6 +95,8 @@ impl Readiness {
         Report {
             ready: reasons.is_empty(),
             reasons,
+            // All nodes get the same files: a bad one must not make all of them unready at once.
+            warnings: self.reloader.problems().map(stale).collect(),
             subscriptions,
         }
     }

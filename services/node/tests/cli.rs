@@ -325,3 +325,79 @@ fn a_send_has_one_receiver_and_the_help_shows_how() {
         assert!(help.contains(example), "{help}");
     }
 }
+
+#[test]
+fn several_issuers_stand_in_the_file_and_their_mistakes_are_named() {
+    let one = format!("[[auth.issuers]]\nissuer = \"https://a.example\"\nhs256_secret = \"{SECRET}\"\n");
+    let two = "[[auth.issuers]]\nissuer = \"https://b.example\"\ndiscovery = true\ntenant = \"acme\"\n\
+               required_claims = { \"https://x.example/Role.Name\" = \"Staff\" }\n";
+    for (toml, code, words) in [
+        (format!("{one}{two}"), Some(0), "valid"),
+        (
+            format!("[auth]\naudience = \"x\"\n{one}"),
+            Some(64),
+            "auth: has settings but no keys",
+        ),
+        (
+            format!("[auth]\nhs256_secret = \"{SECRET}\"\n{one}"),
+            Some(64),
+            "auth.issuer",
+        ),
+        (
+            format!("{one}{one}"),
+            Some(64),
+            "auth.issuers[1].issuer: is also auth.issuers[0].issuer",
+        ),
+        (format!("{one}tenent = \"acme\"\n"), Some(64), "tenent"),
+        (
+            format!("{one}{two}algorithms = [\"HS256\"]\n"),
+            Some(64),
+            "auth.issuers[1].algorithms",
+        ),
+        (
+            format!("{one}jwks_url = \"ftp://x\"\n"),
+            Some(64),
+            "auth.issuers[0].jwks_url",
+        ),
+    ] {
+        let file = config_file(&toml);
+        let output = run(&["config", "check", "--config", path(&file)], &[]);
+        assert_eq!(output.status.code(), code, "{toml}: {}", said(&output));
+        assert!(said(&output).contains(words), "{words}: {}", said(&output));
+    }
+}
+
+/// The payload of a token.
+fn payload(token: &str) -> serde_json::Value {
+    let inspected = text(&run(&["token", "inspect", token.trim()], &[]).stdout);
+    let claims = inspected.split_once("claims").unwrap().1;
+    let mut values = serde_json::Deserializer::from_str(claims).into_iter();
+    values.next().unwrap().unwrap()
+}
+
+#[test]
+fn a_token_minted_for_a_configuration_carries_what_it_requires() {
+    let config = config_file(&format!(
+        "[auth]\nissuer = \"https://app.example\"\naudience = \"calls\"\nhs256_secret = \"{SECRET}\"\n"
+    ));
+    let mint = ["token", "mint", "--peer", "alice", "--config", path(&config)];
+    let claims = payload(&text(&run(&mint, &[]).stdout));
+    assert_eq!(
+        (&claims["iss"], &claims["aud"]),
+        (&"https://app.example".into(), &"calls".into())
+    );
+    let secret = config_file(SECRET);
+    let mint = [
+        "token",
+        "mint",
+        "--peer",
+        "alice",
+        "--secret-file",
+        path(&secret),
+        "--kid",
+        "k7",
+    ];
+    let token = text(&run(&mint, &[]).stdout);
+    let inspected = text(&run(&["token", "inspect", token.trim()], &[]).stdout);
+    assert!(inspected.contains("\"kid\": \"k7\""), "{inspected}");
+}

@@ -139,19 +139,3 @@ async fn a_name_server_that_never_answers_does_not_hold_up_a_stop() {
     let took = stop_time(&node).await;
     assert!(took < STOP_WITHIN, "{took:?}");
 }
-
-#[tokio::test]
-async fn a_hangup_changes_nothing_and_says_so() {
-    let node = Node::start(ALONE).await;
-    let pid = node.process.pid().unwrap().to_string();
-    let sent = Command::new("kill").args(["-HUP", &pid]).status().unwrap();
-    assert!(sent.success());
-    let noted = async || {
-        node.process
-            .log()
-            .contains("SIGHUP changes nothing")
-            .then_some(())
-    };
-    wait_until("the signal is noted", PATIENCE, noted).await.unwrap();
-    assert_eq!(node.process.status("/readyz").await, Some(200));
-}

@@ -7,7 +7,7 @@ mod common;
 use std::process::Command;
 
 use common::{ALONE, Node};
-use switchboard_auth::{AuthConfig, Verifier};
+use switchboard_auth::{AuthConfig, IssuerConfig, Verifier};
 use switchboard_harness::{PATIENCE, TlsServer, or_skip, wait_until};
 
 const KEYS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k1","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
@@ -18,10 +18,13 @@ async fn keys_are_fetched_behind_an_own_authority_where_its_file_is_configured()
         return;
     };
     let verifier = |ca_file| {
-        let config = AuthConfig {
+        let issuer = IssuerConfig {
             jwks_url: Some(format!("https://{}/jwks.json", server.address())),
+            ..IssuerConfig::default()
+        };
+        let config = AuthConfig {
             ca_file,
-            ..AuthConfig::default()
+            ..issuer.into()
         };
         Verifier::new(config).unwrap()
     };

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use switchboard_protocol::{
-    Ack, AckOutcome, Envelope, EnvelopeError, MessageId, MessageKind, Mid, NodeMessage, PeerKey, SessionId,
-    TraceContext,
+    Ack, AckOutcome, Envelope, EnvelopeError, MessageId, MessageKind, Mid, NodeId, NodeMessage, PeerKey,
+    RelayOutcome, RelayedCommands, ResumeToken, Secret, SessionId, TraceContext,
 };
 
 fn kinds() -> impl Strategy<Value = MessageKind> {
@@ -82,6 +82,29 @@ proptest! {
         }).collect();
         let message = NodeMessage::Acks(acks);
         prop_assert_eq!(NodeMessage::decode(&message.encode()), Ok(message));
+    }
+
+    #[test]
+    fn relayed_commands_are_decoded_from_their_encoding(
+        session in any::<[u8; 12]>(), secret in any::<[u8; 16]>(), ticket in any::<u64>(), text in "\\PC{0,300}",
+        origin in "[a-z0-9-]{1,63}", peer in "[a-z.]{1,128}", cut in 0..40_usize, outcome in 0..4_usize,
+    ) {
+        let message = NodeMessage::Commands(Box::new(RelayedCommands {
+            token: ResumeToken::new(SessionId::from_bytes(session), secret),
+            key: PeerKey::parse(&format!("default/{peer}")).unwrap(),
+            origin: NodeId::new(&origin).unwrap(),
+            ticket,
+            text: Secret::new(text),
+        }));
+        let bytes = message.encode();
+        prop_assert_eq!(NodeMessage::decode(&bytes), Ok(message));
+        prop_assert!(NodeMessage::decode(&bytes[..cut]).is_err());
+        let outcomes = [RelayOutcome::Taken, RelayOutcome::NoSession, RelayOutcome::Busy, RelayOutcome::Invalid];
+        let answer = NodeMessage::CommandsAnswer { ticket, outcome: outcomes[outcome] };
+        let mut bytes = answer.encode();
+        prop_assert_eq!(NodeMessage::decode(&bytes), Ok(answer));
+        bytes.push(0);
+        prop_assert!(NodeMessage::decode(&bytes).is_err());
     }
 }
 

@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use switchboard_protocol::ErrorCode;
 
-use crate::{HttpRefusal, RefusalReason, ResumeOutcome, Telemetry, Transport, metrics::Metrics};
+use crate::{
+    HttpRefusal, RefusalReason, ReloadOutcome, ReloadPart, ResumeOutcome, Telemetry, Transport,
+    metrics::Metrics,
+};
 
 /// An open connection. Dropping the guard decrements the gauge.
 #[derive(Debug)]
@@ -79,6 +82,14 @@ impl Telemetry {
         self.metrics
             .jwks_keys
             .set(i64::try_from(keys).unwrap_or(i64::MAX));
+    }
+
+    /// The node has read changed files of `part`.
+    pub fn reloaded(&self, part: ReloadPart, outcome: ReloadOutcome) {
+        let pair = part.index() * ReloadOutcome::ALL.len() + outcome.index();
+        self.metrics.reloads[pair].inc();
+        let has_failed = outcome == ReloadOutcome::Refused;
+        self.metrics.reload_failed[part.index()].set(has_failed.into());
     }
 
     /// The public port refused a request or a connection before it looked at a token.

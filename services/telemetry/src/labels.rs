@@ -27,10 +27,28 @@ macro_rules! labels {
 }
 
 labels! {
+    /// A part of the node that reads its files again.
+    ReloadPart {
+        /// Keys of issuers, and authorities of key servers.
+        Keys = "keys",
+    }
+
+    /// What became of changed files.
+    ReloadOutcome {
+        /// They are in use.
+        Changed = "changed",
+        /// They cannot be used.
+        Refused = "refused",
+    }
+
     /// How a client is connected.
     Transport {
         /// WebSocket.
         WebSocket = "websocket",
+        /// Server-sent events.
+        Sse = "sse",
+        /// Long polling.
+        Poll = "poll",
     }
 
     /// Why the node refused a handshake.
@@ -141,6 +159,8 @@ labels! {
         Stored = "stored",
         /// Open connections.
         Connections = "connections",
+        /// Bytes that all nodes together hold for receivers without a session.
+        Held = "held",
         /// Watched peers.
         Watches = "watches",
     }

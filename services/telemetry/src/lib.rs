@@ -26,7 +26,7 @@ pub use coalesced::Coalesced;
 pub use connections::{ConnectionGuard, SessionGuard};
 pub use labels::{
     Budget, BudgetScope, BusDrop, BusRebuild, Goaway, HttpRefusal, JoinOutcome, MemoryShed, Path, Queue,
-    RedisOp, RefusalReason, ResumeOutcome, RoomDrop, Transport,
+    RedisOp, RefusalReason, ReloadOutcome, ReloadPart, ResumeOutcome, RoomDrop, Transport,
 };
 pub use logging::{LogFormat, TelemetryError, check_filter, init_logging};
 pub use otlp::OtlpConfig;

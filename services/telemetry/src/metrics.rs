@@ -11,7 +11,7 @@ use crate::{
     catalogue::{self as c, Kind, Metric},
     labels::{
         Budget, BudgetScope, BusDrop, BusRebuild, Goaway, HttpRefusal, JoinOutcome, MemoryShed, Path, Queue,
-        RedisOp, RefusalReason, ResumeOutcome, RoomDrop, Transport,
+        RedisOp, RefusalReason, ReloadOutcome, ReloadPart, ResumeOutcome, RoomDrop, Transport,
     },
     process::Process,
 };
@@ -34,6 +34,9 @@ pub(crate) struct Metrics {
     pub(crate) refusals: Vec<IntCounter>,
     pub(crate) jwks_failures: IntCounter,
     pub(crate) jwks_keys: IntGauge,
+    /// Each part with each outcome.
+    pub(crate) reloads: Vec<IntCounter>,
+    pub(crate) reload_failed: Vec<IntGauge>,
     pub(crate) http_refusals: Vec<IntCounter>,
     pub(crate) ops_refusals: IntCounter,
     pub(crate) ops_cut: IntCounter,
@@ -112,6 +115,13 @@ impl Metrics {
             )?,
             jwks_failures: counter(r, &c::JWKS_FAILURES_TOTAL)?,
             jwks_keys: gauge(r, &c::JWKS_KEYS)?,
+            reloads: pairs(
+                r,
+                &c::RELOADS_TOTAL,
+                &ReloadPart::ALL.map(ReloadPart::as_str),
+                &ReloadOutcome::ALL.map(ReloadOutcome::as_str),
+            )?,
+            reload_failed: gauges(r, &c::RELOAD_FAILED, &ReloadPart::ALL.map(ReloadPart::as_str))?,
             http_refusals: counters(
                 r,
                 &c::HTTP_REFUSALS_TOTAL,
@@ -148,7 +158,12 @@ impl Metrics {
             duplicates: counter(r, &c::DUPLICATES_TOTAL)?,
             gaps: counter(r, &c::GAPS_TOTAL)?,
             overflows: counters(r, &c::OVERFLOWS_TOTAL, &Queue::ALL.map(Queue::as_str))?,
-            budget_refusals: budget_refusals(r)?,
+            budget_refusals: pairs(
+                r,
+                &c::BUDGET_REFUSALS_TOTAL,
+                &Budget::ALL.map(Budget::as_str),
+                &BudgetScope::ALL.map(BudgetScope::as_str),
+            )?,
             memory_limit: gauge(r, &c::MEMORY_LIMIT_BYTES)?,
             memory_pressure: gauge(r, &c::MEMORY_PRESSURE)?,
             memory_shed: counters(r, &c::MEMORY_SHED_TOTAL, &MemoryShed::ALL.map(MemoryShed::as_str))?,
@@ -211,15 +226,15 @@ fn messages(registry: &Registry) -> Result<Vec<IntCounter>> {
     Ok(counters)
 }
 
-fn budget_refusals(registry: &Registry) -> Result<Vec<IntCounter>> {
-    let family = counter_family(registry, &c::BUDGET_REFUSALS_TOTAL)?;
-    let mut counters = Vec::with_capacity(Budget::ALL.len() * BudgetScope::ALL.len());
-    for budget in Budget::ALL {
-        for scope in BudgetScope::ALL {
-            counters.push(family.get_metric_with_label_values(&[budget.as_str(), scope.as_str()])?);
-        }
-    }
-    Ok(counters)
+/// One counter for each value of the first label with each value of the second.
+fn pairs(registry: &Registry, metric: &Metric, first: &[&str], second: &[&str]) -> Result<Vec<IntCounter>> {
+    let family = counter_family(registry, metric)?;
+    let values = first
+        .iter()
+        .flat_map(|one| second.iter().map(|other| [*one, *other]));
+    values
+        .map(|pair| family.get_metric_with_label_values(&pair))
+        .collect()
 }
 
 fn closes(registry: &Registry) -> Result<(Vec<(u16, IntCounter)>, IntCounter)> {

@@ -42,6 +42,32 @@ def issuer_audience_and_jwks_reach_the_node():
 
 
 @check
+def issuers_reach_the_node_with_folders_of_their_own():
+    auth = config("issuers")["auth"]
+    assert auth["hs256_secrets_dir"] == f"{DIR}/secrets"
+    assert auth["issuers"] == [
+        {
+            "issuer": "https://acme.example/",
+            "discovery": True,
+            "tenant": "acme",
+            "required_claims": {"https://x.example/role": "staff", "hd": "acme.example"},
+            "algorithms": ["RS256"],
+        },
+        {
+            "issuer": "https://other.example",
+            "tenant": "other",
+            "hs256_secrets_dir": f"{DIR}/issuer-1-secrets",
+            "public_keys_dir": f"{DIR}/issuer-1-keys",
+        },
+    ]
+    mounts = {one["name"]: one["mountPath"] for one in node("issuers")[1]["volumeMounts"]}
+    for name, secret in [("secrets", "backend"), ("issuer-1-secrets", "other-secrets"), ("issuer-1-keys", "other-keys")]:
+        assert volume("issuers", name)["secret"]["secretName"] == secret
+        assert mounts[name] == f"{DIR}/{name}"
+    assert "issuer-0-secrets" not in mounts
+
+
+@check
 def a_redis_url_with_a_password_comes_out_of_its_secret():
     broker = config("redis-password")["broker"]
     assert broker["redis_url_file"] == f"{DIR}/redis/url" and "redis_urls" not in broker

@@ -62,6 +62,7 @@ impl Issuer {
         };
         let router = Router::new()
             .route("/jwks.json", get(serve))
+            .route("/.well-known/openid-configuration", get(serve))
             .with_state(issuer.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         issuer
@@ -76,7 +77,7 @@ impl Issuer {
     }
 
     pub fn verifier(&self, clock: &HandClock) -> Verifier {
-        Verifier::with_clock(jwks_config(self.url.clone()), clock.as_clock()).unwrap()
+        Verifier::with_clock(jwks_config(self.url.clone()).into(), clock.as_clock()).unwrap()
     }
 }
 

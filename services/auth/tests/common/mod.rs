@@ -33,7 +33,7 @@ use base64::{
 };
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, encode, jwk::Jwk};
 use serde_json::{Value, json};
-use switchboard_auth::{AuthConfig, Clock, Verifier};
+use switchboard_auth::{AuthConfig, Clock, IssuerConfig, Verifier};
 use switchboard_protocol::Secret;
 
 /// The tests' present.
@@ -183,27 +183,27 @@ pub fn claims_with(claim: &str, value: Value) -> Value {
     all
 }
 
-pub fn secret_config() -> AuthConfig {
-    AuthConfig {
-        hs256_secrets: vec![Secret::new(SECRET)],
-        ..AuthConfig::default()
+pub fn secret_config() -> IssuerConfig {
+    IssuerConfig {
+        hs256_secret: Some(Secret::new(SECRET)),
+        ..IssuerConfig::default()
     }
 }
 
-pub fn verifier(config: AuthConfig) -> Verifier {
-    Verifier::with_clock(config, HandClock::new().as_clock()).unwrap()
+pub fn verifier(config: impl Into<AuthConfig>) -> Verifier {
+    Verifier::with_clock(config.into(), HandClock::new().as_clock()).unwrap()
 }
 
-pub fn dir_config(dir: &Path) -> AuthConfig {
-    AuthConfig {
+pub fn dir_config(dir: &Path) -> IssuerConfig {
+    IssuerConfig {
         public_keys_dir: Some(dir.to_owned()),
-        ..AuthConfig::default()
+        ..IssuerConfig::default()
     }
 }
 
-pub fn jwks_config(url: String) -> AuthConfig {
-    AuthConfig {
+pub fn jwks_config(url: String) -> IssuerConfig {
+    IssuerConfig {
         jwks_url: Some(url),
-        ..AuthConfig::default()
+        ..IssuerConfig::default()
     }
 }

@@ -162,18 +162,18 @@ impl Broker for MemoryBroker {
         let outcome = hub.records.store(&message, false, Instant::now());
         self.place
             .report(Event::Stored(message.mid, message.to.clone(), outcome))?;
-        if message.is_urgent && matches!(outcome, StoreOutcome::Queued(_)) {
+        if message.is_urgent && matches!(outcome, StoreOutcome::Queued { .. }) {
             self.hint(&mut hub, &message.to);
         }
         Ok(())
     }
 
     fn read_offline_queue(&self, key: &PeerKey, session: SessionId) {
-        let messages = self
-            .bus
-            .hub()
+        let mut hub = self.bus.hub();
+        let messages = hub
             .records
-            .offline_queue(key, &self.place.node, session);
+            .offline_queue(key, &self.place.node, session, Instant::now());
+        drop(hub);
         if !messages.is_empty() {
             // If they do not fit, the next claim finds them.
             let _ = self

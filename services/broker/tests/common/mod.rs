@@ -258,7 +258,9 @@ impl Node {
                 NodeMessage::Acks(_)
                 | NodeMessage::DetachRequest { .. }
                 | NodeMessage::Probe { .. }
-                | NodeMessage::OfflineQueueHint { .. } => None,
+                | NodeMessage::OfflineQueueHint { .. }
+                | NodeMessage::Commands(_)
+                | NodeMessage::CommandsAnswer { .. } => None,
             })
             .collect()
     }

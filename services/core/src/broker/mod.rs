@@ -25,4 +25,4 @@ pub use rooms::{
     RoomMembership, RoomPage, RoomQuery, Roster,
 };
 pub use status::{BusState, BusStatus};
-pub use stored_message::{StoreOutcome, StoredMessage};
+pub use stored_message::{Hold, StoreOutcome, StoredMessage};

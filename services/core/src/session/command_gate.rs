@@ -52,6 +52,8 @@ pub enum CommandEffect<'a> {
         payload: &'a str,
         /// The id that the client chose or the gate gave.
         id: MessageId,
+        /// How long it may wait for a receiver without a session.
+        hold: Option<Duration>,
     },
     /// Give this to the router, for the members of a room.
     SendToRoom {
@@ -170,7 +172,7 @@ impl CommandGate {
         };
         self.bad_frames = 0;
         match command {
-            Command::Send(send) => self.on_send(&send),
+            Command::Send(send) => self.on_send(&send, limits),
             Command::Join(join) => self.on_join(&join),
             Command::Leave { room, id } => self.on_leave(&room, id),
             Command::Lookup { peers, id } => self.on_presence(PresenceCommand::Lookup, &peers, id),
@@ -202,7 +204,7 @@ impl CommandGate {
         seq > self.acked_seq
     }
 
-    fn on_send<'a>(&mut self, send: &SendCommand<'a>) -> CommandEffect<'a> {
+    fn on_send<'a>(&mut self, send: &SendCommand<'a>, limits: &Limits) -> CommandEffect<'a> {
         if let Some(id) = send.id {
             if id <= self.last_id {
                 return refuse(
@@ -227,12 +229,18 @@ impl CommandGate {
                         "the token does not allow messages to this peer".into(),
                     );
                 }
+                if send.hold_ms.is_some() && send.id.is_none() {
+                    let why = "`hold_ms` needs an `id`: without one no outcome is known".into();
+                    return refuse(None, ErrorCode::MissingField, why);
+                }
+                let hold = Duration::from_millis(send.hold_ms.unwrap_or_default()).min(limits.hold);
                 let id = self.message_id(send.id);
                 CommandEffect::Send {
                     to,
                     kind,
                     payload,
                     id,
+                    hold: (!hold.is_zero()).then_some(hold),
                 }
             }
             SendTarget::Room(room) => match self.room(room, send.id) {

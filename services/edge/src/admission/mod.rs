@@ -5,7 +5,7 @@ pub(crate) mod network;
 pub(crate) mod origin;
 pub(crate) mod origin_list;
 mod page_origin;
-mod query;
+pub(crate) mod query;
 mod refusal;
 pub(crate) mod refused_origins;
 pub(crate) mod token;

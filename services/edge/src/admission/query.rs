@@ -45,7 +45,7 @@ pub(super) fn attach_request(uri: &Uri) -> Result<AttachRequest, Refusal> {
 }
 
 /// The value of one query parameter, as it stands.
-pub(super) fn value<'a>(uri: &'a Uri, name: &str) -> Option<&'a str> {
+pub(crate) fn value<'a>(uri: &'a Uri, name: &str) -> Option<&'a str> {
     uri.query()?
         .split('&')
         .filter_map(|pair| pair.split_once('='))

@@ -98,11 +98,13 @@ impl<C: Codec> Client<C> {
                     seq: delivery.seq,
                 };
                 self.written_seq = delivery.seq;
-                transport.write_text(|out| codec.write_message(out, &head, &delivery.payload))
+                transport.write_text(Some(head.seq), |out| {
+                    codec.write_message(out, &head, &delivery.payload)
+                })
             }
-            Outgoing::Delivered(id) => transport.write_text(|out| codec.write_delivered(out, id)),
-            Outgoing::Event(event) => transport.write_text(|out| codec.write_event(out, &event)),
-            Outgoing::News(event) => transport.write_text(|out| codec.write_event(out, &event)),
+            Outgoing::Delivered(id) => transport.write_text(None, |out| codec.write_delivered(out, id)),
+            Outgoing::Event(event) => transport.write_text(None, |out| codec.write_event(out, &event)),
+            Outgoing::News(event) => transport.write_text(None, |out| codec.write_event(out, &event)),
             Outgoing::Close(code) => return Err(code),
         };
         self.edge.telemetry.message_out(bytes);
@@ -138,6 +140,7 @@ impl<C: Codec> Client<C> {
                 kind,
                 payload,
                 id,
+                hold,
             } => {
                 self.edge.telemetry.message_in(kind, text.len());
                 let payload = payload_of(&text, payload);
@@ -146,6 +149,7 @@ impl<C: Codec> Client<C> {
                     kind,
                     payload,
                     id,
+                    hold,
                 };
                 router.send(session, send);
                 None

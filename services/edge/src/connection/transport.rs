@@ -4,12 +4,14 @@
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use serde_json::json;
+use switchboard_core::Attachment;
 
 /// The text of a frame: UTF-8 in shared bytes, so that a payload can be a slice of it.
 pub(crate) use tokio_tungstenite::tungstenite::Utf8Bytes as Text;
 
 use super::end::{ClientClose, ConnectionEnd};
-use crate::stream::buffered::BytesMoved;
+use crate::{state::Edge, stream::buffered::BytesMoved};
 
 /// One client's frames, in both directions.
 pub(crate) trait Transport: Send + Sized + 'static {
@@ -22,6 +24,9 @@ pub(crate) trait Transport: Send + Sized + 'static {
     /// Opens the transport after the request was answered. `None`: the client is gone.
     fn open(opening: Self::Opening) -> impl Future<Output = Option<Self>> + Send;
 
+    /// The session is attached; nothing was written yet. For a transport whose commands come by other requests.
+    fn attached(&mut self, _edge: &Edge, _attachment: &Attachment) {}
+
     /// The next frame of the client, or the end of the connection.
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame, ConnectionEnd>>;
 
@@ -31,8 +36,9 @@ pub(crate) trait Transport: Send + Sized + 'static {
     /// Whether another frame may be buffered before the next flush.
     fn has_room(&self) -> bool;
 
-    /// Buffers a text frame; `write` appends its text, which must be UTF-8. Returns the length of the text in bytes.
-    fn write_text(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> usize;
+    /// Buffers a text frame; `write` appends its text, which must be UTF-8. `seq` is the number of a message. Returns the
+    /// length of the text in bytes.
+    fn write_text(&mut self, seq: Option<u64>, write: impl FnOnce(&mut Vec<u8>)) -> usize;
 
     /// Buffers a frame that a living client answers.
     fn write_ping(&mut self);
@@ -42,6 +48,15 @@ pub(crate) trait Transport: Send + Sized + 'static {
 
     /// Tells the client how the connection ended, and closes it. Bounded in time.
     fn close(self, end: ConnectionEnd) -> impl Future<Output = ()> + Send;
+}
+
+/// The frame that tells of the close on a transport without close codes; none if the client knows.
+pub(crate) fn close_frame(end: ConnectionEnd) -> Option<String> {
+    let ConnectionEnd::ByNode(code) = end else {
+        return None;
+    };
+    let frame = json!({ "type": "close", "code": code.code(), "reason": code.reason() });
+    Some(frame.to_string())
 }
 
 /// One frame of a client.

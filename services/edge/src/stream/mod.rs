@@ -7,6 +7,7 @@ use std::{
     io::{self, IoSlice},
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use futures_util::FutureExt as _;
@@ -42,6 +43,16 @@ impl Stream {
         // Signaling is small messages that somebody waits for; a failure only costs latency.
         let _ = tcp.set_nodelay(true);
         Self::Tcp(tcp)
+    }
+
+    /// Ends the connection if the client's kernel acknowledges nothing for `time`; where that is unknown, the kernel's own
+    /// patience stays.
+    pub(crate) fn give_up_after(&self, time: Duration) {
+        match self {
+            Self::Tcp(tcp) => {
+                let _ = SockRef::from(tcp).set_tcp_user_timeout(Some(time));
+            }
+        }
     }
 
     /// Whether the client has closed or reset the connection already, as far as the kernel knows.

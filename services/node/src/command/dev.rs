@@ -21,6 +21,7 @@ const CONNECTIONS: usize = 500;
 
 pub(super) fn run(dev: Dev) -> anyhow::Result<()> {
     runtime::run(async move {
+        let hangups = serve::hangups()?;
         let wants_turn = !dev.no_turn;
         let mut config = config(dev)?;
         let turn_secret = random_secret();
@@ -34,7 +35,8 @@ pub(super) fn run(dev: Dev) -> anyhow::Result<()> {
             config.ice.turn_secret = turn_secret;
         }
         let turn_address = turn.as_ref().map(TurnServer::address);
-        serve::node(Settings::check(config)?, |node| announce(node, turn_address)).await?;
+        let settings = Settings::check(config)?;
+        serve::node(settings, hangups, |node| announce(node, turn_address)).await?;
         if let Some(turn) = turn {
             turn.stop().await;
         }

@@ -17,21 +17,17 @@ use crate::{
 };
 
 pub(super) fn run(serve: &Serve) -> anyhow::Result<()> {
-    let settings = config::settings(serve.config.as_deref())?;
-    check_keys(&settings)?;
     runtime::run(async {
-        // Registering the signal replaces its default action, which ends the process.
-        let hangups = signal(SignalKind::hangup())?;
-        tokio::select! {
-            outcome = node(settings, |_| Ok(())) => outcome,
-            never = note_hangups(hangups) => match never {},
-        }
+        let hangups = hangups()?;
+        let settings = config::settings(serve.config.as_deref())?;
+        check_keys(&settings)?;
+        node(settings, hangups, |_| Ok(())).await
     })
 }
 
 /// Reads the keys once before any port opens, so that a bad one is an error of the configuration.
 pub(super) fn check_keys(settings: &Settings) -> Result<(), ConfigError> {
-    Verifier::new(settings.auth.clone()).map_err(|error| ConfigError::new("auth", error.to_string()))?;
+    Verifier::new(settings.auth.clone()).map_err(|error| ConfigError::new(error.key, error.problem))?;
     IceServers::new(settings.ice.clone()).map_err(|error| ConfigError::new("ice", error.to_string()))?;
     Ok(())
 }
@@ -39,6 +35,7 @@ pub(super) fn check_keys(settings: &Settings) -> Result<(), ConfigError> {
 /// Runs a node until a signal. `started` is called with the bound node, before it accepts a client.
 pub(super) async fn node(
     settings: Settings,
+    hangups: Signal,
     started: impl FnOnce(&Node) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let format = match settings.telemetry.log_format {
@@ -50,20 +47,24 @@ pub(super) async fn node(
     let node = Node::bind(settings).await?;
     started(&node)?;
     let signals = Signals::new()?;
-    let stop = Notify::new();
+    let (stop, hangup) = (Notify::new(), Notify::new());
     tokio::select! {
-        report = node.run(stop.notified()) => report.map(|_| ()),
+        report = node.run(stop.notified(), &hangup) => report.map(|_| ()),
+        never = forward(hangups, &hangup) => match never {},
         never = signals.handle(&stop) => match never {},
     }
 }
 
-/// SIGHUP asks many servers to read their files again. A node reads them at its start, and goes on.
-async fn note_hangups(mut hangups: Signal) -> Infallible {
+/// SIGHUP from now on. Registering it replaces its default action, which ends the process, so this comes first.
+pub(super) fn hangups() -> std::io::Result<Signal> {
+    signal(SignalKind::hangup())
+}
+
+/// Several signals before the node has read its files count as one.
+async fn forward(mut hangups: Signal, hangup: &Notify) -> Infallible {
     loop {
         hangups.recv().await;
-        tracing::warn!(
-            "SIGHUP changes nothing: a node reads its configuration once; restart it for another one"
-        );
+        hangup.notify_one();
     }
 }
 

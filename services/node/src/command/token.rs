@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use switchboard_auth::{Minter, inspect};
+use switchboard_auth::{Minter, OwnIssuer, Verifier, inspect};
 use switchboard_protocol::{Claims, PeerId, Secret, SwitchboardClaims};
 
 use crate::{
@@ -35,14 +35,14 @@ pub(super) fn run(command: TokenCommand) -> anyhow::Result<()> {
 /// Signs a token.
 pub(super) fn mint(mint: &Mint) -> anyhow::Result<Secret> {
     PeerId::new(&mint.peer).context("--peer")?;
-    let (minter, audience) = minter(mint)?;
+    let own = signer(mint)?;
     let now_s = now_s();
     let send = (!mint.may_send_to.is_empty()).then(|| mint.may_send_to.clone());
     let claims = Claims {
         sub: mint.peer.clone(),
         exp: now_s.saturating_add(mint.ttl_s),
         iat: Some(now_s),
-        iss: mint.issuer.clone(),
+        iss: mint.issuer.clone().or(own.issuer),
         tenant: mint.tenant.clone(),
         switchboard: SwitchboardClaims {
             send,
@@ -50,34 +50,37 @@ pub(super) fn mint(mint: &Mint) -> anyhow::Result<Secret> {
         },
         ..Claims::default()
     };
-    Ok(minter.mint(&claims, audience.as_deref())?)
+    let audience = mint.audience.clone().or(own.audience);
+    Ok(own.minter.mint(&claims, audience.as_deref())?)
 }
 
-fn minter(mint: &Mint) -> anyhow::Result<(Minter, Option<String>)> {
-    let audience = mint.audience.clone().or_else(|| Some("switchboard".to_owned()));
-    if let Some(file) = &mint.key_file {
-        return Ok((
-            Minter::from_private_pem_file(file, mint.kid.as_deref())?,
-            audience,
-        ));
-    }
-    if let Some(file) = &mint.secret_file {
+fn signer(mint: &Mint) -> anyhow::Result<OwnIssuer> {
+    let kid = mint.kid.as_deref();
+    let minter = if let Some(file) = &mint.key_file {
+        Minter::from_private_pem_file(file, kid)?
+    } else if let Some(file) = &mint.secret_file {
         let secret =
             std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
-        return Ok((Minter::hs256(&Secret::new(secret.trim_end()))?, audience));
-    }
-    from_config(mint.config.as_deref(), mint.audience.clone())
+        Minter::hs256(&Secret::new(secret.trim_end()))?.with_kid(kid)
+    } else {
+        return from_config(mint.config.as_deref());
+    };
+    Ok(OwnIssuer {
+        minter,
+        issuer: None,
+        audience: Some("switchboard".to_owned()),
+    })
 }
 
-fn from_config(file: Option<&Path>, audience: Option<String>) -> anyhow::Result<(Minter, Option<String>)> {
+fn from_config(file: Option<&Path>) -> anyhow::Result<OwnIssuer> {
     let settings = config::settings(file)?;
+    let verifier =
+        Verifier::new(settings.auth).map_err(|error| ConfigError::new(error.key, error.problem))?;
     let problem = "no shared secret to sign with; give --secret-file or --key-file";
-    let secret = settings
-        .auth
-        .hs256_secrets
-        .first()
+    let own = verifier
+        .own_issuer()
         .ok_or_else(|| ConfigError::new("auth.hs256_secret", problem))?;
-    Ok((Minter::hs256(secret)?, audience.or(settings.auth.audience)))
+    Ok(own)
 }
 
 fn from_stdin() -> anyhow::Result<String> {

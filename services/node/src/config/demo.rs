@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use switchboard_protocol::Secret;
+use switchboard_auth::{AuthConfig, IssuerConfig};
 
 use super::{error::ConfigError, section::section};
 
@@ -15,14 +15,10 @@ section! {
 }
 
 impl DemoSection {
-    /// The secret that signs the tokens of the page, if the page is enabled.
-    pub(super) fn check(
-        &self,
-        listen: SocketAddr,
-        secret: Option<&Secret>,
-    ) -> Result<Option<Secret>, ConfigError> {
+    /// Whether the page is enabled. It needs a secret that signs its tokens.
+    pub(super) fn check(&self, listen: SocketAddr, auth: &AuthConfig) -> Result<bool, ConfigError> {
         if !self.enabled {
-            return Ok(None);
+            return Ok(false);
         }
         if !listen.ip().is_loopback() {
             let problem =
@@ -30,9 +26,9 @@ impl DemoSection {
             return Err(ConfigError::new("demo.enabled", problem));
         }
         let problem = "needs auth.hs256_secret to sign its tokens";
-        secret
-            .cloned()
-            .map(Some)
-            .ok_or_else(|| ConfigError::new("demo.enabled", problem))
+        match auth.issuers.iter().any(IssuerConfig::has_secrets) {
+            true => Ok(true),
+            false => Err(ConfigError::new("demo.enabled", problem)),
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! `[limits]`: the bounds of one connection and of the node's public port.
 
+use std::time::Duration;
+
 use switchboard_core::Limits;
 
 use crate::memory;
@@ -59,6 +61,10 @@ section! {
         room_members: usize = 20_000,
         /// Members of a room above which its members hear how many they are, and not who.
         roster_members: usize = 500,
+        /// Milliseconds that a send may be held for a receiver without a session; 0: not at all.
+        hold_ms: u64 = 60_000,
+        /// Bytes that one tenant may hold so, on all nodes together; 0: no bound.
+        tenant_held_bytes: usize = 67_108_864,
         /// Peers that one peer may watch; 0: no bound.
         watched_per_peer: usize = 1_000,
         /// Watches of all connections of this node; 0: no bound.
@@ -91,6 +97,7 @@ impl LimitsSection {
         in_range("limits.roster_members", self.roster_members, 1, 10_000)?;
         in_range("limits.pending_messages", self.pending_messages, 1, 1 << 20)?;
         in_range("limits.pending_bytes", self.pending_bytes, 1024, 1 << 30)?;
+        in_range("limits.hold_ms", self.hold_ms, 0, 86_400_000)?;
         Ok(Limits {
             message_bytes: self.message_bytes,
             messages_per_second: self.messages_per_second,
@@ -113,6 +120,8 @@ impl LimitsSection {
             rooms_per_tenant: self.rooms_per_tenant,
             room_members: self.room_members,
             roster_members: self.roster_members,
+            hold: Duration::from_millis(self.hold_ms),
+            tenant_held_bytes: self.tenant_held_bytes,
             watched_per_peer: self.watched_per_peer,
             watched_per_node: self.watched_per_node,
             ..Limits::default()

@@ -13,7 +13,8 @@ use super::{
 };
 
 /// Keys that hold lists; the environment separates their entries with commas.
-const LISTS: [&str; 6] = [
+const LISTS: [&str; 7] = [
+    "auth.algorithms",
     "ops.allowed_hosts",
     "server.allowed_origins",
     "server.trusted_proxies",

@@ -23,7 +23,7 @@ mod telemetry;
 mod tls;
 mod variables;
 
-pub use auth::{AuthSection, SubjectMapping};
+pub use auth::{AuthSection, IssuerSection, SubjectMapping};
 pub use broker::{BrokerKind, BrokerSection, BrokerSettings, RedisMode};
 pub use demo::DemoSection;
 pub use drain::{DrainSection, DrainSettings};

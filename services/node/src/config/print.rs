@@ -27,7 +27,12 @@ pub fn default_toml() -> String {
             text += &format!("{line}\n");
         }
         for (key, about) in keys {
-            text += &format!("{}# {key} = \"\"\n", comment(&about));
+            let value = match about["type"].as_str() {
+                Some("array") => "[]",
+                Some("object") => "{}",
+                Some(_) | None => "\"\"",
+            };
+            text += &format!("{}# {key} = {value}\n", comment(&about));
         }
         text.push('\n');
     }

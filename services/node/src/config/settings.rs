@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use switchboard_auth::{AuthConfig, IceConfig};
 use switchboard_core::Limits;
 use switchboard_edge::{EdgeConfig, RebalancePlan};
-use switchboard_protocol::{NodeId, Secret};
+use switchboard_protocol::NodeId;
 use switchboard_telemetry::OtlpConfig;
 
 use super::{
@@ -42,8 +42,8 @@ pub struct Settings {
     pub rebalance: RebalancePlan,
     /// For logs and traces.
     pub telemetry: TelemetrySection,
-    /// The secret that signs the tokens of the demo page, where the page is enabled.
-    pub demo_secret: Option<Secret>,
+    /// Whether the demo page is served.
+    pub demo: bool,
 }
 
 impl Settings {
@@ -52,7 +52,7 @@ impl Settings {
     /// # Errors
     /// [`ConfigError`] that names the first key that cannot be used.
     pub fn check(config: Config) -> Result<Self, ConfigError> {
-        let secret = config.auth.secret()?;
+        let auth = config.auth.check(&config.tls)?;
         let ice = config.ice.check()?;
         if config.server.listen == config.server.ops_listen && config.server.listen.port() != 0 {
             let problem = "is the address of server.listen too; the operations port needs one of its own";
@@ -69,8 +69,8 @@ impl Settings {
             ice,
             drain: config.drain.check()?,
             rebalance: config.rebalance.check()?,
-            demo_secret: config.demo.check(config.server.listen, secret.as_ref())?,
-            auth: config.auth.check(secret, &config.tls)?,
+            demo: config.demo.check(config.server.listen, &auth)?,
+            auth,
             telemetry: config.telemetry.check()?,
         })
     }

@@ -7,7 +7,7 @@ use super::section::section;
 section! {
     /// `[tls]`.
     TlsSection {
-        /// A PEM file of authorities that the node trusts in addition to those of the system, for `auth.jwks_url`.
+        /// A PEM file of authorities that the node trusts in addition to those of the system, for the keys of issuers.
         ca_file: Option<PathBuf> = None,
     }
 }

@@ -8,9 +8,9 @@ mod mask;
 mod message;
 mod reader;
 mod socket;
-pub(crate) mod upgrade;
 
 use std::{
+    future::poll_fn,
     sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
@@ -20,7 +20,6 @@ use axum::{
     extract::{Request, State},
     response::{IntoResponse, Response},
 };
-use hyper::upgrade::OnUpgrade;
 use switchboard_protocol::codec::Codec;
 use switchboard_telemetry::Transport as Label;
 use tokio::time::timeout;
@@ -32,49 +31,53 @@ use crate::{
         transport::{Frame, Transport},
     },
     state::Edge,
-    stream::buffered::BytesMoved,
+    stream::buffered::{BufferedStream, BytesMoved},
+    takeover::Takeover,
 };
 use input::Input;
 use socket::{Socket, SocketError};
 
-/// How long the upgrade may take once its `101` is on the way.
+/// How long the `101` may take to leave.
 const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Answers the handshake of a client that speaks the codec `C`; a refused request never upgrades.
 pub(crate) async fn connect<C: Codec>(State(edge): State<Arc<Edge>>, request: Request) -> Response {
-    let (mut parts, _) = request.into_parts();
+    let (parts, _) = request.into_parts();
     match admission::admit(&edge, &parts, handshake::accept::<C>).await {
-        Ok((admitted, response)) => {
-            if let Some(on_upgrade) = parts.extensions.remove::<OnUpgrade>() {
-                let message_bytes = edge.router.limits().message_bytes;
-                let opening = Upgrading {
-                    on_upgrade,
-                    message_bytes,
-                };
-                let serving = attach::serve::<WebSocket, C>(Box::new(admitted), opening);
-                edge.connections.spawn(serving);
-            }
-            response.into_response()
+        Ok((admitted, mut response)) => {
+            let message_bytes = edge.router.limits().message_bytes;
+            let admitted = Box::new(admitted);
+            response.extensions_mut().insert(Takeover::new(move |stream| {
+                let opening = Upgrading::new(stream, message_bytes);
+                let connections = edge.connections.clone();
+                connections.spawn(attach::serve::<WebSocket, C>(admitted, opening));
+            }));
+            response
         }
         Err(refusal) => refusal.counted(&edge).into_response(),
     }
 }
 
-/// A request that was answered with `101`.
+/// A connection whose `101` waits in the buffer of its stream.
 pub(crate) struct Upgrading {
-    on_upgrade: OnUpgrade,
+    stream: BufferedStream,
     /// The largest message that the client may send.
     message_bytes: usize,
+}
+
+impl Upgrading {
+    pub(crate) const fn new(stream: BufferedStream, message_bytes: usize) -> Self {
+        Self {
+            stream,
+            message_bytes,
+        }
+    }
 }
 
 /// A WebSocket straight on its stream.
 pub(crate) struct WebSocket(Socket);
 
 impl WebSocket {
-    pub(crate) const fn new(socket: Socket) -> Self {
-        Self(socket)
-    }
-
     /// Buffers a binary frame, which only the echo of the conformance tests sends.
     pub(crate) fn write_binary(&mut self, payload: &[u8]) {
         frame::binary(self.0.stream().gathered(), payload);
@@ -109,8 +112,10 @@ impl Transport for WebSocket {
     type Opening = Upgrading;
 
     async fn open(opening: Upgrading) -> Option<Self> {
-        let upgraded = timeout(UPGRADE_TIMEOUT, opening.on_upgrade).await.ok()?.ok()?;
-        upgrade::socket(upgraded, opening.message_bytes).map(Self)
+        let mut socket = Socket::new(opening.stream, opening.message_bytes);
+        let flushed = poll_fn(|cx| socket.stream().poll_flush(cx));
+        timeout(UPGRADE_TIMEOUT, flushed).await.ok()?.ok()?;
+        Some(Self(socket))
     }
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame, ConnectionEnd>> {
@@ -128,7 +133,7 @@ impl Transport for WebSocket {
         self.0.stream_ref().has_room()
     }
 
-    fn write_text(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> usize {
+    fn write_text(&mut self, _seq: Option<u64>, write: impl FnOnce(&mut Vec<u8>)) -> usize {
         frame::text(self.0.stream().gathered(), write)
     }
 

@@ -1,0 +1,80 @@
+//! Long polling: a session stays while its client polls, and a lost answer is given again.
+
+use serde_json::json;
+use switchboard_protocol::MessageKind;
+use switchboard_testkit::{Cluster, PATIENCE, payload, wait_until};
+
+use crate::client::{Place, http, poll, post};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_polling_client_sends_and_receives_and_gets_a_lost_answer_again() {
+    let cluster = Cluster::start(2).await.unwrap();
+    let mut bob = cluster.connect(1, "bob").await.unwrap();
+    let base = http(&cluster.nodes[0]);
+    let (batch, frames) = poll(&base, "alice", "").await;
+    let place = Place::of(&frames[0]);
+    let offer = r#"{"type":"offer","to":"bob","id":1,"payload":1}"#;
+    assert_eq!(post(&base, &place, offer).await.0, 202);
+    assert_eq!(bob.message(PATIENCE).await.unwrap().payload.get(), "1");
+    let query = |batch: u64| format!("resume={}&batch={batch}", place.resume);
+    let (next, frames) = poll(&base, "alice", &query(batch)).await;
+    let receipt = json!({"type": "receipt", "id": 1, "status": "delivered"});
+    assert_eq!((next, frames), (batch + 1, vec![receipt.clone()]));
+    bob.send(MessageKind::Answer, "alice", Some(1), &payload("2").unwrap())
+        .await
+        .unwrap();
+    let (again, frames) = poll(&base, "alice", &query(batch)).await;
+    assert_eq!(
+        again,
+        next + 1,
+        "the client says that it did not get the batch before"
+    );
+    assert_eq!((&frames[0], &frames[1]["payload"]), (&receipt, &json!(2)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poll_that_another_node_gets_resumes_the_session_there() {
+    let cluster = Cluster::start(2).await.unwrap();
+    let (_, frames) = poll(&http(&cluster.nodes[0]), "alice", "").await;
+    let place = Place::of(&frames[0]);
+    let query = format!("resume={}&seen=0", place.resume);
+    let (_, frames) = poll(&http(&cluster.nodes[1]), "alice", &query).await;
+    assert_eq!(
+        (&frames[0]["resumed"], &frames[0]["node"]),
+        (&json!(true), &json!("n2"))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poll_without_events_ends_empty_and_a_client_that_stops_is_detached() {
+    let cluster = Cluster::start_with(1, "[session]\nheartbeat_ms = 300\n")
+        .await
+        .unwrap();
+    let base = http(&cluster.nodes[0]);
+    let (batch, frames) = poll(&base, "alice", "").await;
+    let place = Place::of(&frames[0]);
+    let query = format!("resume={}&batch={batch}", place.resume);
+    // Each poll is a sign of life: together they last longer than two heartbeats.
+    for _ in 0..4 {
+        assert_eq!(poll(&base, "alice", &query).await, (batch, vec![]));
+    }
+    let gone = async || (post(&base, &place, r#"{"type":"ping"}"#).await.0 == 404).then_some(());
+    wait_until("the client is given up", PATIENCE, gone)
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_poll_says_why_the_connection_ended() {
+    let cluster = Cluster::start(1).await.unwrap();
+    let base = http(&cluster.nodes[0]);
+    let (batch, frames) = poll(&base, "alice", "").await;
+    let place = Place::of(&frames[0]);
+    let query = format!("resume={}&batch={batch}", place.resume);
+    let (polled, newer) = tokio::join!(poll(&base, "alice", &query), cluster.connect(0, "alice"));
+    newer.unwrap();
+    assert_eq!(
+        (&polled.1[0]["type"], &polled.1[0]["code"]),
+        (&json!("close"), &json!(4409))
+    );
+}
