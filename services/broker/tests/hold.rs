@@ -71,13 +71,11 @@ async fn is_queued(node: &Node, message: StoredMessage, time: Duration) -> bool 
     matches!(store(node, message).await, Ok(StoreOutcome::Queued { kept_for, .. }) if kept_for <= time && kept_for > time / 2)
 }
 
-/// Whether the receiver is to be woken up.
+/// Whether it is queued, and its receiver is to be woken up.
 async fn wakes(node: &Node, message: StoredMessage) -> bool {
-    let outcome = store(node, message).await;
-    let Ok(StoreOutcome::Queued { wakes, .. }) = outcome else {
-        panic!("{outcome:?}");
-    };
-    wakes
+    let outcome = store(node, message).await.unwrap();
+    assert!(matches!(outcome, StoreOutcome::Queued { .. }), "{outcome:?}");
+    matches!(outcome, StoreOutcome::Queued { wakes: true, .. })
 }
 
 async fn a_held_message_waits_without_a_session_and_the_next_claim_on_any_node_takes_it(cluster: Cluster) {
