@@ -21,7 +21,7 @@ use crate::{
 
 /// What a node is about to hear.
 #[derive(Debug, Clone)]
-pub(super) enum Heard {
+pub(super) enum BusEvent {
     Joined(RoomKey, PeerId, SessionId, Result<RoomJoined, JoinError>),
     Left(RoomKey, RoomLeft),
     Delta(RoomKey, RoomDelta),
@@ -34,7 +34,7 @@ struct Shared {
     records: Records,
     rooms: RoomRecords,
     listeners: HashMap<RoomKey, Vec<NodeId>>,
-    queues: HashMap<NodeId, VecDeque<Heard>>,
+    queues: HashMap<NodeId, VecDeque<BusEvent>>,
     is_down: bool,
 }
 
@@ -106,18 +106,18 @@ impl RoomBus {
 impl Shared {
     fn announce(&mut self, room: &RoomKey, delta: Option<RoomDelta>) {
         if let Some(delta) = delta {
-            self.tell(room, &Heard::Delta(room.clone(), delta));
+            self.tell(room, &BusEvent::Delta(room.clone(), delta));
         }
     }
 
-    fn tell(&mut self, room: &RoomKey, heard: &Heard) {
+    fn tell(&mut self, room: &RoomKey, event: &BusEvent) {
         for node in self.listeners.get(room).into_iter().flatten() {
-            self.queues.entry_ref(node).or_default().push_back(heard.clone());
+            self.queues.entry_ref(node).or_default().push_back(event.clone());
         }
     }
 
-    fn report(&mut self, node: &NodeId, heard: Heard) {
-        self.queues.entry_ref(node).or_default().push_back(heard);
+    fn report(&mut self, node: &NodeId, event: BusEvent) {
+        self.queues.entry_ref(node).or_default().push_back(event);
     }
 }
 
@@ -167,21 +167,21 @@ impl RoomNode {
     }
 
     /// What waits for this node.
-    pub(super) fn take_heard(&self) -> Vec<Heard> {
+    pub(super) fn take_queued(&self) -> Vec<BusEvent> {
         let mut shared = self.bus.0.lock();
         let queue = shared.queues.get_mut(self.router.node());
         queue.map(std::mem::take).unwrap_or_default().into()
     }
 
-    pub(super) fn hear(&self, heard: Heard) {
-        match heard {
-            Heard::Joined(room, peer, session, outcome) => {
+    pub(super) fn hear(&self, event: BusEvent) {
+        match event {
+            BusEvent::Joined(room, peer, session, outcome) => {
                 self.router.on_room_joined(&room, &peer, session, outcome);
             }
-            Heard::Left(room, left) => self.router.on_room_left(&room, left),
-            Heard::Delta(room, delta) => self.router.on_room_delta(&room, delta),
-            Heard::Message(room, envelope) => self.router.on_room_message(room.as_str(), envelope),
-            Heard::Published(room, mid) => self.router.on_room_published(&room, mid, Ok(())),
+            BusEvent::Left(room, left) => self.router.on_room_left(&room, left),
+            BusEvent::Delta(room, delta) => self.router.on_room_delta(&room, delta),
+            BusEvent::Message(room, envelope) => self.router.on_room_message(room.as_str(), envelope),
+            BusEvent::Published(room, mid) => self.router.on_room_published(&room, mid, Ok(())),
         }
     }
 
@@ -204,9 +204,9 @@ pub(super) fn quiet(nodes: &[&RoomNode]) {
     loop {
         let mut is_quiet = true;
         for node in nodes {
-            for heard in node.take_heard() {
+            for event in node.take_queued() {
                 is_quiet = false;
-                node.hear(heard);
+                node.hear(event);
             }
         }
         if is_quiet {
@@ -323,14 +323,14 @@ impl Broker for Place {
             }
             Err(error) => (Err(error), None),
         };
-        shared.report(&self.node, Heard::Joined(room.clone(), peer, session, outcome));
+        shared.report(&self.node, BusEvent::Joined(room.clone(), peer, session, outcome));
         shared.announce(&room, delta);
         Ok(())
     }
     fn leave_room(&self, leave: RoomLeave) {
         let mut shared = self.bus.0.lock();
         if let Some((left, delta)) = shared.rooms.leave(&leave, &self.node) {
-            shared.report(&self.node, Heard::Left(leave.room.clone(), left));
+            shared.report(&self.node, BusEvent::Left(leave.room.clone(), left));
             shared.announce(&leave.room, Some(delta));
         }
     }
@@ -344,8 +344,8 @@ impl Broker for Place {
         if shared.is_down {
             return Err(BrokerError::Unavailable);
         }
-        shared.report(&self.node, Heard::Published(room.clone(), mid));
-        shared.tell(room, &Heard::Message(room.clone(), envelope.into()));
+        shared.report(&self.node, BusEvent::Published(room.clone(), mid));
+        shared.tell(room, &BusEvent::Message(room.clone(), envelope.into()));
         Ok(())
     }
     fn forget_room(&self, room: &RoomKey) {

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, time::Duration};
 use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
 use switchboard_protocol::{LeaveReason, ResumeToken};
 
-use super::room_bus::{Heard, RoomBus, RoomNode, end, lose, quiet};
+use super::room_bus::{BusEvent, RoomBus, RoomNode, end, lose, quiet};
 use crate::Attachment;
 
 const PEERS: usize = 8;
@@ -124,21 +124,21 @@ impl World {
     /// A node hears what waits for it. Answers and changes may overtake each other; a change may be lost.
     fn hear(&mut self, at: usize) {
         let (answers, changes): (Vec<_>, Vec<_>) = self.nodes[at]
-            .take_heard()
+            .take_queued()
             .into_iter()
-            .partition(|heard| matches!(heard, Heard::Joined(..) | Heard::Left(..)));
+            .partition(|event| matches!(event, BusEvent::Joined(..) | BusEvent::Left(..)));
         let (first, second) = if self.rng.random() {
             (answers, changes)
         } else {
             (changes, answers)
         };
-        for heard in first.into_iter().chain(second) {
-            let is_lost = matches!(heard, Heard::Delta(..)) && self.rng.random_range(0..20) == 0;
-            if let (true, Heard::Delta(room, _)) = (is_lost, &heard) {
+        for event in first.into_iter().chain(second) {
+            let is_lost = matches!(event, BusEvent::Delta(..)) && self.rng.random_range(0..20) == 0;
+            if let (true, BusEvent::Delta(room, _)) = (is_lost, &event) {
                 // A lost change is seen by the next one, or the bus knows of it.
                 self.nodes[at].router.room_side().on_gap(room);
             } else {
-                self.nodes[at].hear(heard);
+                self.nodes[at].hear(event);
             }
         }
     }
@@ -188,7 +188,7 @@ impl World {
                 }
             }
         }
-        // Whoever does not return is gone when the windows end.
+        // A client that does not return is gone when the windows end.
         for node in &self.nodes {
             node.router.context().clock.advance(Duration::from_secs(61));
         }

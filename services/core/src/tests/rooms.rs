@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use switchboard_protocol::{LeaveReason, PeerId};
 
-use super::room_bus::{Heard, RoomBus, end, lose, quiet, reads, room_key};
+use super::room_bus::{BusEvent, RoomBus, end, lose, quiet, reads, room_key};
 use crate::{Attachment, Limits};
 
 fn ignore(members: &[&Attachment]) {
@@ -56,7 +56,7 @@ fn a_message_reaches_every_other_member_once_and_its_sender_hears_published() {
 }
 
 #[test]
-fn who_is_not_in_a_room_neither_sends_to_it_nor_leaves_it() {
+fn a_peer_that_is_not_in_a_room_cannot_send_to_it_and_cannot_leave_it() {
     let bus = RoomBus::default();
     let n1 = bus.node("n1");
     let alice = n1.attach("alice");
@@ -189,8 +189,8 @@ fn changes_that_overtake_each_other_are_applied_in_order() {
         n2.join(&member, "lobby");
         n2.leave(&member, "lobby");
     }
-    for heard in n1.take_heard().into_iter().rev() {
-        n1.hear(heard);
+    for event in n1.take_queued().into_iter().rev() {
+        n1.hear(event);
     }
     let expected = [
         "+bob",
@@ -212,7 +212,7 @@ fn a_missed_change_brings_the_roster_and_says_what_else_may_be_missing() {
     quiet(&[&n1]);
     reads(&alice);
     n2.join(&bob, "lobby");
-    assert_eq!(n1.take_heard().len(), 1, "it is lost");
+    assert_eq!(n1.take_queued().len(), 1, "it is lost");
     n2.join(&carol, "lobby");
     quiet(&[&n1, &n2]);
     assert_eq!(reads(&alice), [""; 0]);
@@ -312,7 +312,7 @@ fn a_send_and_a_join_without_an_answer_end_at_their_deadline() {
     reads(&alice);
     n1.send(&alice, "lobby", 5, "1");
     n1.join(&alice, "attic");
-    n1.take_heard();
+    n1.take_queued();
     for _ in 0..6 {
         n1.tick();
     }
@@ -422,8 +422,8 @@ fn rooms_of_a_peer_are_bounded_and_a_full_room_says_so() {
         n1.join(&bob, room);
         quiet(&[&n1]);
     }
-    let heard = reads(&alice);
-    assert!(heard.contains(&"1 not-allowed".into()), "{heard:?}");
+    let event = reads(&alice);
+    assert!(event.contains(&"1 not-allowed".into()), "{event:?}");
     assert_eq!(reads(&bob), ["1 room-full", "joined r4 bob", "1 room-full"]);
     n1.leave(&alice, "r2");
     quiet(&[&n1]);
@@ -456,8 +456,8 @@ fn a_room_without_members_here_leaves_nothing_behind() {
     n1.tick();
     assert!(n1.router.room_side().is_empty());
     assert!(
-        n1.take_heard()
+        n1.take_queued()
             .iter()
-            .all(|heard| !matches!(heard, Heard::Delta(..)))
+            .all(|event| !matches!(event, BusEvent::Delta(..)))
     );
 }
