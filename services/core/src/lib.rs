@@ -39,10 +39,10 @@ pub use broker::{
     StreamEntry, StreamEvent,
 };
 pub use broker::{
-    Asker, Broker, BrokerError, BrokerEvents, BusState, BusStatus, Claim, ClaimOutcome, ClusterLoad,
-    ConflictPolicy, Hold, JoinError, Located, Presence, PreviousOwner, Retention, RoomChange, RoomDelta,
-    RoomEntry, RoomJoin, RoomJoined, RoomLeave, RoomLeft, RoomMember, RoomMembership, RoomPage, RoomQuery,
-    Roster, StoreOutcome, StoredMessage,
+    Asker, Broker, BrokerError, BrokerEvents, BusState, BusStatus, CallRecords, Claim, ClaimOutcome,
+    ClusterLoad, ConflictPolicy, Hold, JoinError, Located, Presence, PreviousOwner, Retention, RoomChange,
+    RoomDelta, RoomEntry, RoomJoin, RoomJoined, RoomLeave, RoomLeft, RoomMember, RoomMembership, RoomPage,
+    RoomQuery, Roster, StoreOutcome, StoredMessage,
 };
 pub use limits::{ConnectionPlace, Limits, PeerAccount, STORED_OVERHEAD_BYTES};
 pub use observer::{NodeEvent, Observer};

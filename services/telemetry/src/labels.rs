@@ -201,6 +201,8 @@ labels! {
         Lease = "lease",
         /// The script that exchanges connection counts between nodes.
         ClusterLoad = "cluster-load",
+        /// Commands for the records of calls.
+        CallRecord = "call-record",
         /// The scripts of event streams.
         EventStreams = "event-streams",
         /// PING.

@@ -5,6 +5,7 @@
 mod attach;
 mod backoff;
 mod broker;
+mod call_records;
 mod claim;
 mod cluster_load;
 mod command;

@@ -69,6 +69,8 @@ section! {
         watched_per_peer: usize = 1_000,
         /// Watches of all connections of this node; 0: no bound.
         watched_per_node: usize = 1_000_000,
+        /// Calls of the backend API that one tenant may have under way on this node.
+        api_calls_per_tenant: usize = 256,
     }
 }
 
@@ -132,6 +134,12 @@ impl LimitsSection {
     pub(super) fn check_admission(&self) -> Result<(), ConfigError> {
         in_range("limits.connections", self.connections, 1, 10_000_000)?;
         in_range("limits.handshakes", self.handshakes, 1, 1_000_000)?;
+        in_range(
+            "limits.api_calls_per_tenant",
+            self.api_calls_per_tenant,
+            1,
+            1_000_000,
+        )?;
         in_range(
             "limits.connects_per_second",
             self.connects_per_second,
