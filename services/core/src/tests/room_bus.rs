@@ -185,7 +185,7 @@ impl RoomNode {
         }
     }
 
-    /// A second passes: what is due is done, and rosters are read.
+    /// A second passes: the timers run, and rosters are read.
     pub(super) fn tick(&self) {
         self.router
             .context()
