@@ -19,6 +19,7 @@ fn grant(name: &str, expires_at: u64) -> Grant {
         rooms: Patterns::new(vec!["r*".into()]).unwrap(),
         info: Some(serde_json::value::RawValue::from_string(r#"{"from":"token"}"#.into()).unwrap()),
         duplicate: DuplicatePolicy::Replace,
+        limits: None,
         expires_at,
         issued_at: None,
         token_id: None,

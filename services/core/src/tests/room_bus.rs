@@ -14,9 +14,9 @@ use switchboard_telemetry::Telemetry;
 use super::harness::{key, write};
 use crate::{
     Asker, AttachRequest, Attachment, Broker, BrokerError, BrokerEvents as _, BusState, BusStatus, Claim,
-    ClaimOutcome, ClusterLoad, JoinError, Limits, OnDisconnect, Records, Retention, RoomDelta, RoomJoin,
-    RoomJoined, RoomLeave, RoomLeft, RoomPage, RoomQuery, RoomRecords, RoomSend, Roster, Router,
-    StoredMessage,
+    ClaimOutcome, ClusterLoad, EndedSession, JoinError, Limits, OnDisconnect, Records, Retention,
+    RevocationChange, RoomDelta, RoomJoin, RoomJoined, RoomLeave, RoomLeft, RoomPage, RoomQuery, RoomRecords,
+    RoomSend, Roster, Router, StoredMessage, TenantUsage,
 };
 
 /// What a node is about to hear.
@@ -376,6 +376,15 @@ impl Broker for Place {
             confirmed: 0,
             detail: String::new(),
         }
+    }
+    fn tenant_usage(&self, _: TenantUsage) -> Option<TenantUsage> {
+        None
+    }
+    fn end_session<'a>(&'a self, _: &'a PeerKey) -> BoxFuture<'a, Result<Option<EndedSession>, BrokerError>> {
+        std::future::ready(Err(BrokerError::Unavailable)).boxed()
+    }
+    fn revoke<'a>(&'a self, _: &'a RevocationChange) -> BoxFuture<'a, Result<(), BrokerError>> {
+        std::future::ready(Err(BrokerError::Unavailable)).boxed()
     }
     fn shutdown(&self) -> BoxFuture<'_, ()> {
         std::future::ready(()).boxed()
