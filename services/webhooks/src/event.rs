@@ -4,7 +4,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use serde::Serialize;
 use switchboard_core::NodeEvent;
-use switchboard_protocol::PeerKey;
+use switchboard_protocol::{PeerId, PeerKey, RoomKey};
 
 /// How often an event of this kind may come for one peer.
 const WANTED_EVERY: Duration = Duration::from_secs(1);
@@ -20,15 +20,27 @@ pub enum EventKind {
     PeerDisconnected,
     /// A message waits for a peer that is not connected.
     PeerWanted,
+    /// A room came into being.
+    RoomCreated,
+    /// A peer became a member of a room.
+    RoomJoined,
+    /// A member left a room, or was removed.
+    RoomLeft,
+    /// The last member left a room.
+    RoomEnded,
 }
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 8] = [
         Self::PeerConnected,
         Self::PeerDetached,
         Self::PeerDisconnected,
         Self::PeerWanted,
+        Self::RoomCreated,
+        Self::RoomJoined,
+        Self::RoomLeft,
+        Self::RoomEnded,
     ];
 
     /// Its name in events and in the configuration.
@@ -39,6 +51,10 @@ impl EventKind {
             Self::PeerDetached => "peer.detached",
             Self::PeerDisconnected => "peer.disconnected",
             Self::PeerWanted => "peer.wanted",
+            Self::RoomCreated => "room.created",
+            Self::RoomJoined => "room.joined",
+            Self::RoomLeft => "room.left",
+            Self::RoomEnded => "room.ended",
         }
     }
 
@@ -55,6 +71,10 @@ impl EventKind {
             NodeEvent::Detached { .. } => Self::PeerDetached,
             NodeEvent::Ended { .. } => Self::PeerDisconnected,
             NodeEvent::Wanted { .. } => Self::PeerWanted,
+            NodeEvent::RoomCreated { .. } => Self::RoomCreated,
+            NodeEvent::RoomJoined { .. } => Self::RoomJoined,
+            NodeEvent::RoomLeft { .. } => Self::RoomLeft,
+            NodeEvent::RoomEnded { .. } => Self::RoomEnded,
         }
     }
 
@@ -62,77 +82,104 @@ impl EventKind {
     pub(crate) const fn at_most_every(self) -> Option<Duration> {
         match self {
             Self::PeerWanted => Some(WANTED_EVERY),
-            Self::PeerConnected | Self::PeerDetached | Self::PeerDisconnected => None,
+            Self::PeerConnected
+            | Self::PeerDetached
+            | Self::PeerDisconnected
+            | Self::RoomCreated
+            | Self::RoomJoined
+            | Self::RoomLeft
+            | Self::RoomEnded => None,
         }
     }
 }
 
 #[derive(Serialize)]
-struct Body<'a> {
+struct Body {
     r#type: &'static str,
     timestamp: String,
-    data: Data<'a>,
+    data: Data,
 }
 
 #[derive(Default, Serialize)]
-struct Data<'a> {
-    tenant: &'a str,
-    peer: &'a str,
+struct Data {
+    tenant: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    room: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peer: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     session: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     fence: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    node: Option<&'a str>,
+    node: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     resumed: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    by: Option<&'a str>,
+    by: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
 }
 
-/// The peer or room that `event` is about: its events stay in order.
-pub(crate) const fn key<'a>(event: &NodeEvent<'a>) -> &'a PeerKey {
-    match *event {
+/// The peer that `event` is about, or the room where it names no peer: `tenant/name`. Events of one key stay in order.
+pub(crate) fn key(event: &NodeEvent<'_>) -> String {
+    match event {
         NodeEvent::Attached { peer, .. }
         | NodeEvent::Detached { peer, .. }
         | NodeEvent::Ended { peer, .. }
-        | NodeEvent::Wanted { peer, .. } => peer,
+        | NodeEvent::Wanted { peer, .. } => peer.as_str().to_owned(),
+        // A key for each member: joins of a large room go out side by side.
+        NodeEvent::RoomJoined { room, peer } | NodeEvent::RoomLeft { room, peer, .. } => {
+            PeerKey::new(room.tenant(), peer).as_str().to_owned()
+        }
+        NodeEvent::RoomCreated { room } | NodeEvent::RoomEnded { room } => room.as_str().to_owned(),
     }
 }
 
 /// The JSON of `event`, which happened at `at_ms` on `node`.
 pub(crate) fn body(event: &NodeEvent<'_>, at_ms: u64, node: &str) -> String {
-    let peer = key(event);
-    let about = Data {
-        tenant: peer.tenant(),
-        peer: peer.peer(),
+    let about = |peer: &PeerKey| Data {
+        tenant: peer.tenant().to_owned(),
+        peer: Some(peer.peer().to_owned()),
+        ..Data::default()
+    };
+    let of_room = |room: &RoomKey, peer: Option<&PeerId>| Data {
+        tenant: room.tenant().to_owned(),
+        room: Some(room.room().to_owned()),
+        peer: peer.map(|peer| peer.as_str().to_owned()),
         ..Data::default()
     };
     let data = match event {
         NodeEvent::Attached {
+            peer,
             session,
             fence,
             resumed,
-            ..
         } => Data {
             session: Some(session.to_string()),
             fence: Some(*fence),
-            node: Some(node),
+            node: Some(node.to_owned()),
             resumed: Some(*resumed),
-            ..about
+            ..about(peer)
         },
-        NodeEvent::Detached { session, fence, .. } => Data {
+        NodeEvent::Detached { peer, session, fence } => Data {
             session: Some(session.to_string()),
             fence: Some(*fence),
-            ..about
+            ..about(peer)
         },
-        NodeEvent::Ended { session, .. } => Data {
+        NodeEvent::Ended { peer, session } => Data {
             session: Some(session.to_string()),
-            ..about
+            ..about(peer)
         },
-        NodeEvent::Wanted { by, .. } => Data {
-            by: Some(by.peer()),
-            ..about
+        NodeEvent::Wanted { peer, by } => Data {
+            by: Some(by.peer().to_owned()),
+            ..about(peer)
+        },
+        NodeEvent::RoomCreated { room } | NodeEvent::RoomEnded { room } => of_room(room, None),
+        NodeEvent::RoomJoined { room, peer } => of_room(room, Some(peer)),
+        NodeEvent::RoomLeft { room, peer, reason } => Data {
+            reason: Some(reason.as_str()),
+            ..of_room(room, Some(peer))
         },
     };
     let body = Body {
@@ -147,7 +194,7 @@ pub(crate) fn body(event: &NodeEvent<'_>, at_ms: u64, node: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use switchboard_protocol::SessionId;
+    use switchboard_protocol::{LeaveReason, RoomId, SessionId};
 
     const AT_MS: u64 = 1_700_000_000_123;
 
@@ -193,6 +240,36 @@ mod tests {
             text(NodeEvent::Wanted { peer, by: &eve }),
             format!(r#"{}"by":"eve"}}}}"#, head("peer.wanted"))
         );
+    }
+
+    #[test]
+    fn events_of_rooms_name_the_room_and_its_member() {
+        let (room, bob) = (
+            &RoomKey::new("acme", &RoomId::new("stage").unwrap()),
+            &PeerId::new("bob").unwrap(),
+        );
+        let data = |event| {
+            body(&event, AT_MS, "n1")
+                .split_once("\"data\":")
+                .unwrap()
+                .1
+                .to_owned()
+        };
+        let joined = NodeEvent::RoomJoined { room, peer: bob };
+        assert_eq!(key(&joined), "acme/bob");
+        assert_eq!(data(joined), r#"{"tenant":"acme","room":"stage","peer":"bob"}}"#);
+        let left = NodeEvent::RoomLeft {
+            room,
+            peer: bob,
+            reason: LeaveReason::Lost,
+        };
+        assert_eq!(
+            data(left),
+            r#"{"tenant":"acme","room":"stage","peer":"bob","reason":"lost"}}"#
+        );
+        let ended = NodeEvent::RoomEnded { room };
+        assert_eq!(key(&ended), "acme/stage");
+        assert_eq!(data(ended), r#"{"tenant":"acme","room":"stage"}}"#);
     }
 
     #[test]

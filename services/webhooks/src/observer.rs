@@ -88,7 +88,7 @@ impl Observer for QueueingObserver {
             kind,
             event: Arc::new(StreamEvent {
                 id: format!("msg_{:016x}{number:x}", self.run),
-                key: event::key(event).as_str().to_owned(),
+                key: event::key(event),
                 at_ms,
                 body: event::body(event, at_ms, &self.node),
             }),
