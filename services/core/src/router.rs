@@ -20,7 +20,7 @@ use crate::{
     presence::side::{PresenceCommand, PresenceSide},
     rebalance::candidates::Rebalance,
     receive::side::ReceiverSide,
-    relay::CommandRelay,
+    relay::Relay,
     send::{
         sender::Sender,
         side::{SendRequest, SenderSide},
@@ -69,8 +69,8 @@ impl Router {
         self.cx.set_observer(observer);
     }
 
-    /// Commands that other nodes got for sessions here go to `relay`. Only the first call counts.
-    pub fn set_relay(&self, relay: Arc<dyn CommandRelay>) {
+    /// Requests that other nodes got for sessions here go to `relay`. Only the first call counts.
+    pub fn set_relay(&self, relay: Arc<dyn Relay>) {
         self.cx.set_relay(relay);
     }
 

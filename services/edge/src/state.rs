@@ -9,7 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     admission::refused_origins::RefusedOrigins,
-    commands::relay::Relay,
+    commands::relay::HttpRelay,
     config::EdgeConfig,
     limits::{AdmissionLimits, pace::ConnectPace, places::HandshakePlaces},
 };
@@ -26,7 +26,7 @@ pub struct Edge {
     pub(crate) places: Arc<HandshakePlaces>,
     pub(crate) refused_origins: RefusedOrigins,
     /// Commands that come over HTTP, here and for sessions of other nodes.
-    pub(crate) relay: Arc<Relay>,
+    pub(crate) relay: Arc<HttpRelay>,
     /// The tasks of all connections: axum's graceful shutdown does not cover upgraded ones.
     pub(crate) connections: TaskTracker,
 }
@@ -48,7 +48,8 @@ impl Edge {
         let limits = AdmissionLimits::new(config.max_connections);
         let pace = ConnectPace::new(config.connects_per_second, config.peer_connects_per_second);
         let places = HandshakePlaces::new(config.max_handshakes);
-        let relay = Relay::new(&router);
+        let connections = TaskTracker::new();
+        let relay = HttpRelay::new(&router, connections.clone());
         Arc::new(Self {
             relay,
             router,
@@ -60,7 +61,7 @@ impl Edge {
             pace,
             places,
             refused_origins: RefusedOrigins::default(),
-            connections: TaskTracker::new(),
+            connections,
         })
     }
 

@@ -259,8 +259,8 @@ impl Node {
                 | NodeMessage::DetachRequest { .. }
                 | NodeMessage::Probe { .. }
                 | NodeMessage::OfflineQueueHint { .. }
-                | NodeMessage::Commands(_)
-                | NodeMessage::CommandsAnswer { .. } => None,
+                | NodeMessage::Relay(_)
+                | NodeMessage::RelayAnswer { .. } => None,
             })
             .collect()
     }

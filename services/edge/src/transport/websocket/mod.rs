@@ -27,7 +27,7 @@ use tokio::time::timeout;
 use crate::{
     admission, attach,
     connection::{
-        end::ConnectionEnd,
+        end::{ClientClose, ConnectionEnd},
         transport::{Frame, Transport},
     },
     state::Edge,
@@ -100,7 +100,7 @@ impl WebSocket {
                 let code =
                     close::code_of(&payload).map_err(|error| close::end_of(SocketError::Read(error)))?;
                 frame::close(self.0.stream().gathered(), code, "");
-                Frame::Close(close::client_close(code))
+                Frame::Close(ClientClose::of(code))
             }
         })
     }
