@@ -15,6 +15,7 @@ mod websocket;
 use std::{fmt, future::Future, net::IpAddr, time::Duration};
 
 use serde_json::value::RawValue;
+use switchboard_client::RoomEvent;
 use switchboard_protocol::MessageKind;
 
 /// What the oracle may hold a server to.
@@ -106,6 +107,24 @@ pub enum LinkEvent {
         /// What became of it.
         outcome: Outcome,
     },
+    /// Something happened in a room.
+    Room(RoomEvent),
+    /// A message of a member of a room.
+    RoomMessage {
+        /// The room.
+        room: String,
+        /// Its sender.
+        from: String,
+        /// The payload, as it was sent.
+        payload: Box<RawValue>,
+    },
+    /// A join or leave failed.
+    Refused {
+        /// What [`RoomLink::join`] or [`RoomLink::leave`] returned.
+        id: u64,
+        /// A short text for example the error's code.
+        reason: String,
+    },
     /// The connection is lost; the link reconnects.
     Disconnected(String),
     /// There is a connection again.
@@ -141,6 +160,23 @@ pub trait Link: Send + 'static {
 
     /// Leaves in good order, within a few seconds. Dropping the link instead is a lost connection to the server.
     fn close(self) -> impl Future<Output = ()> + Send;
+}
+
+/// A connected peer of servers with rooms. Ids are those of [`Link::send`]: one count for all of a link's requests.
+pub trait RoomLink: Link {
+    /// Asks to be a member of a room. [`LinkEvent::Room`] or [`LinkEvent::Refused`] follows with the returned number.
+    fn join(&mut self, room: &str) -> impl Future<Output = Result<u64, Broken>> + Send;
+
+    /// Asks to be no member any more. The same events follow.
+    fn leave(&mut self, room: &str) -> impl Future<Output = Result<u64, Broken>> + Send;
+
+    /// As [`Link::send`], to the other members of a room.
+    fn send_to_room(
+        &mut self,
+        kind: MessageKind,
+        room: &str,
+        payload: &RawValue,
+    ) -> impl Future<Output = Result<u64, Broken>> + Send;
 }
 
 /// A kind of server.

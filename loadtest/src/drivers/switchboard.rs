@@ -6,13 +6,15 @@ use std::{future::pending, sync::Arc, time::Duration};
 use futures_util::FutureExt as _;
 use serde_json::value::RawValue;
 use switchboard_client::{
-    Backoff, Client, ClientError, ConnectError, ConnectOptions, Handshake, Session, SessionEvent,
-    SessionOptions, Trust,
+    Backoff, Client, ClientError, ConnectError, ConnectOptions, Handshake, Session, SessionError,
+    SessionEvent, SessionOptions, Trust,
 };
 use switchboard_protocol::{Event, MessageKind, ReceiptStatus, SendOutcome, ServerFrame};
 use tokio::{sync::mpsc, time::timeout};
 
-use super::{Broken, Driver, Greeting, Link, LinkEvent, Outcome, Promises, Refusal, Who, tokens::Tokens};
+use super::{
+    Broken, Driver, Greeting, Link, LinkEvent, Outcome, Promises, Refusal, RoomLink, Who, tokens::Tokens,
+};
 
 /// How long a connect may take, retries of a session included.
 const CONNECT_TIME: Duration = Duration::from_secs(15);
@@ -160,11 +162,7 @@ pub(crate) enum SwitchboardLink {
 impl Link for SwitchboardLink {
     async fn send(&mut self, kind: MessageKind, to: &str, payload: &RawValue) -> Result<u64, Broken> {
         match self {
-            // It would wait while too many are unfinished; its reader is this task, so that could last for ever.
-            Self::Session { session, .. } => {
-                let sent = session.send(kind, to, payload.to_owned()).now_or_never();
-                sent.and_then(Result::ok).ok_or(Broken)
-            }
+            Self::Session { session, .. } => accepted(session.send(kind, to, payload.to_owned())),
             Self::Bare {
                 client,
                 outcomes,
@@ -217,6 +215,40 @@ impl Link for SwitchboardLink {
     }
 }
 
+/// Rooms need a session, which keeps its memberships over the loss of a connection.
+impl RoomLink for SwitchboardLink {
+    async fn join(&mut self, room: &str) -> Result<u64, Broken> {
+        accepted(self.session()?.join(room, None))
+    }
+
+    async fn leave(&mut self, room: &str) -> Result<u64, Broken> {
+        accepted(self.session()?.leave(room))
+    }
+
+    async fn send_to_room(
+        &mut self,
+        kind: MessageKind,
+        room: &str,
+        payload: &RawValue,
+    ) -> Result<u64, Broken> {
+        accepted(self.session()?.send_to_room(kind, room, payload.to_owned()))
+    }
+}
+
+impl SwitchboardLink {
+    const fn session(&self) -> Result<&Session, Broken> {
+        match self {
+            Self::Session { session, .. } => Ok(session),
+            Self::Bare { .. } => Err(Broken),
+        }
+    }
+}
+
+/// A request would wait while too many are unfinished; its reader is this task, so that could last for ever.
+fn accepted(request: impl Future<Output = Result<u64, SessionError>>) -> Result<u64, Broken> {
+    request.now_or_never().and_then(Result::ok).ok_or(Broken)
+}
+
 fn frame_event(frame: ServerFrame) -> Option<LinkEvent> {
     let (id, outcome) = match frame {
         ServerFrame::Message(message) => {
@@ -243,14 +275,23 @@ fn session_event(event: SessionEvent) -> Option<LinkEvent> {
             gap,
         },
         SessionEvent::Disconnected { reason } => LinkEvent::Disconnected(reason),
-        SessionEvent::Message(message) => LinkEvent::Message {
-            from: Some(message.from),
-            payload: message.payload,
+        SessionEvent::Message(message) => match message.room {
+            Some(room) => LinkEvent::RoomMessage {
+                room,
+                from: message.from,
+                payload: message.payload,
+            },
+            None => LinkEvent::Message {
+                from: Some(message.from),
+                payload: message.payload,
+            },
         },
-        SessionEvent::Queued { .. }
-        | SessionEvent::Room(_)
-        | SessionEvent::Presence { .. }
-        | SessionEvent::Failed { .. } => return None,
+        SessionEvent::Room(event) => LinkEvent::Room(event),
+        SessionEvent::Failed { id, code, .. } => LinkEvent::Refused {
+            id,
+            reason: code.to_string(),
+        },
+        SessionEvent::Queued { .. } | SessionEvent::Presence { .. } => return None,
         SessionEvent::Outcome { id, report } => {
             let outcome = match report.outcome {
                 SendOutcome::Delivered | SendOutcome::Published => Outcome::Delivered,

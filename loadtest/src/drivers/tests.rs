@@ -89,6 +89,9 @@ async fn receives<L: Link>(link: &mut L, sender: Option<&str>, text: &str) {
             LinkEvent::Outcome { .. }
             | LinkEvent::Disconnected(_)
             | LinkEvent::Reconnected { .. }
+            | LinkEvent::Room(_)
+            | LinkEvent::RoomMessage { .. }
+            | LinkEvent::Refused { .. }
             | LinkEvent::Ended(_) => panic!("no message {number}"),
         }
     }

@@ -18,8 +18,11 @@ const IDLE_MESSAGES: u64 = 2;
 /// - `redis_commands_per_message`: commands that Redis processed per message sent.
 /// - `messages_per_second_per_core`: messages sent, per second of the nodes' CPU.
 /// - `kib_per_idle_connection`: resident memory of all nodes at the end of the load less that before the first
-///   connection, divided by the connections held; only where there was hardly a message.
+///   connection, divided by the connections held; only where there was hardly a message and no room.
 /// - `cpu_us_per_connect`: CPU of all nodes per connect, in microseconds; only where there was no message.
+/// - `cpu_us_per_join`: CPU of all nodes per join of a room, in microseconds, with the events for the other members; only
+///   where there was no message and no leave. `cpu_us_per_join_redis`: the same for Redis. `redis_commands_per_join`:
+///   commands that Redis processed per join.
 pub(crate) fn costs(
     servers: &[ServerUse],
     counts: &BTreeMap<String, u64>,
@@ -48,7 +51,10 @@ pub(crate) fn costs(
     let has_memory = nodes
         .iter()
         .all(|node| node.resident_before_kib > 0.0 && node.resident_after_kib > 0.0);
-    let is_idle = connections >= MIN_COUNT && sent <= connections.saturating_mul(IDLE_MESSAGES);
+    let joins = count(Counter::Joins);
+    let is_idle = connections >= MIN_COUNT && sent <= connections.saturating_mul(IDLE_MESSAGES) && joins == 0;
+    let only_joins = sent == 0 && joins >= MIN_COUNT && count(Counter::Leaves) == 0;
+    let joins = joins as f64;
     let (messages, connections) = (sent as f64, connections as f64);
     let figures = [
         ("nodes_cores", has_nodes, nodes_cpu_s / load_s),
@@ -82,6 +88,21 @@ pub(crate) fn costs(
             "cpu_us_per_connect",
             only_connects && has_nodes,
             nodes_cpu_s * 1e6 / connects as f64,
+        ),
+        (
+            "cpu_us_per_join",
+            only_joins && has_nodes,
+            nodes_cpu_s * 1e6 / joins,
+        ),
+        (
+            "cpu_us_per_join_redis",
+            only_joins && has_redis,
+            redis_cpu_s * 1e6 / joins,
+        ),
+        (
+            "redis_commands_per_join",
+            only_joins && has_redis,
+            commands / joins,
         ),
     ];
     let known = figures
@@ -153,6 +174,18 @@ mod tests {
             names(&costs(&connecting, &counts(1, 1_000), 5.0)),
             Vec::<&str>::new()
         );
+
+        let joining = BTreeMap::from([("joins".to_owned(), 1_000)]);
+        let found = costs(&busy, &joining, 10.0);
+        let joins = [
+            "cpu_us_per_join",
+            "cpu_us_per_join_redis",
+            "redis_commands_per_join",
+        ];
+        assert_eq!(names(&found), joins);
+        assert_eq!(joins.map(|name| found[name]), [4_000.0, 500.0, 200.0]);
+        let leaving = BTreeMap::from([("joins".to_owned(), 1_000), ("leaves".to_owned(), 1)]);
+        assert_eq!(names(&costs(&busy, &leaving, 10.0)), Vec::<&str>::new());
 
         let elsewhere = [ServerUse {
             name: "n1".to_owned(),

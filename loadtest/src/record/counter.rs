@@ -31,7 +31,7 @@ macro_rules! counters {
 }
 
 counters! {
-    /// Starts on the schedule: calls, messages of streams, idle connects, abuse.
+    /// Starts on the schedule: calls, messages of streams, idle connects, changes of rooms and messages to them, abuse.
     Planned = "planned",
     /// Planned starts that were not made, because too much was under way.
     Dropped = "dropped",
@@ -59,7 +59,7 @@ counters! {
     PlacementMissed = "placement_missed",
     /// Messages sent.
     Sent = "sent",
-    /// Sends with the outcome `delivered`.
+    /// Sends with the outcome `delivered`, or `published` to a room.
     Delivered = "delivered",
     /// Sends with an error as outcome: the message is lost, and the sender knows it.
     SendErrors = "send_errors",
@@ -77,6 +77,16 @@ counters! {
     Misdelivered = "misdelivered",
     /// Sends without the outcome that the server promised.
     NoOutcome = "no_outcome",
+    /// Joins of rooms that the node answered.
+    Joins = "joins",
+    /// Joins that were refused.
+    JoinsFailed = "joins_failed",
+    /// Leaves of rooms that the node answered.
+    Leaves = "leaves",
+    /// Rosters compared with the truth at the end: one for each room of each peer.
+    RostersChecked = "rosters_checked",
+    /// Rosters that differ from the truth in the end.
+    RostersWrong = "rosters_wrong",
     /// Bad tokens tried.
     AbuseTried = "abuse_tried",
     /// Bad tokens refused.
@@ -98,6 +108,7 @@ impl Counter {
         Self::Corrupted,
         Self::Misdelivered,
         Self::NoOutcome,
+        Self::RostersWrong,
     ];
 
     /// The counter of that name.

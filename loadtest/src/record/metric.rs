@@ -20,6 +20,10 @@ pub enum Metric {
     Outcome,
     /// From the start of a call until both sides have the description and first candidate of the other.
     CallSetup,
+    /// From asking to join a room until the node's answer.
+    Join,
+    /// From the last change of a room until all rosters of one peer are right.
+    RosterComplete,
     /// From the loss of a connection until the next one is open.
     Reconnect,
     /// From the planned start until the generator made it.
@@ -28,11 +32,13 @@ pub enum Metric {
 
 impl Metric {
     /// All metrics, in the order of reports.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::CallSetup,
         Self::OfferAnswer,
         Self::OneWay,
         Self::Outcome,
+        Self::Join,
+        Self::RosterComplete,
         Self::Connect,
         Self::Authenticate,
         Self::Reconnect,
@@ -49,6 +55,8 @@ impl Metric {
             Self::OneWay => "one_way",
             Self::Outcome => "outcome",
             Self::CallSetup => "call_setup",
+            Self::Join => "join",
+            Self::RosterComplete => "roster_complete",
             Self::Reconnect => "reconnect",
             Self::StartDelay => "start_delay",
         }

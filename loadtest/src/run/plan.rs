@@ -32,7 +32,7 @@ pub(super) fn plan(scenario: &Scenario) -> anyhow::Result<Plan> {
     let need = Need {
         connections,
         churn_per_second: churn(scenario),
-        workers: scenario.generator.workers.max(scenario.generator.agents.len()),
+        workers: workers(scenario),
         destinations: urls.len().max(nodes),
         loopback: urls.iter().all(is_local),
         nodes,
@@ -55,6 +55,13 @@ pub(super) fn plan(scenario: &Scenario) -> anyhow::Result<Plan> {
         connections,
         spread: found.spread,
     })
+}
+
+/// The workers that the scenario asks for; 0: as many as needed. Who is in a room is compared inside of one process.
+fn workers(scenario: &Scenario) -> usize {
+    let generator = &scenario.generator;
+    let least = usize::from(scenario.rooms.is_some()).max(generator.agents.len());
+    generator.workers.max(least)
 }
 
 const fn takes_a_node_down(action: FaultAction) -> bool {
@@ -85,7 +92,8 @@ fn connections(scenario: &Scenario) -> usize {
     });
     let streams = scenario.streams.as_ref().map_or(0, |streams| streams.pairs * 2);
     let idle = scenario.idle.as_ref().map_or(0, |idle| idle.connections);
-    calls + streams + idle
+    let rooms = scenario.rooms.as_ref().map_or(0, |rooms| rooms.peers);
+    calls + streams + idle + rooms
 }
 
 /// Connects a second that close again.

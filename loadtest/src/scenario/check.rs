@@ -4,6 +4,7 @@
 mod faults;
 mod load;
 pub(super) mod problems;
+mod rooms;
 
 use super::{DriverKind, Scenario, Target, overrides::load_all};
 use crate::thresholds::Threshold;
@@ -28,6 +29,7 @@ pub(crate) fn check(scenario: &Scenario) -> Result<(), Vec<String>> {
     target(scenario, &mut problems);
     generator(scenario, &mut problems);
     load::check(scenario, &mut problems);
+    rooms::check(scenario, &mut problems);
     faults::check(scenario, &mut problems);
     for (number, text) in scenario.thresholds.iter().enumerate() {
         if let Err(error) = text.parse::<Threshold>() {

@@ -7,6 +7,7 @@ mod load;
 mod mistakes;
 mod overrides;
 pub(crate) mod presets;
+mod rooms;
 mod span;
 mod target;
 
@@ -20,6 +21,7 @@ pub use load::{
     Abuse, Arrivals, Calls, Idle, Model, Placement, Slow, Stage, Streams, highest_rate, length_of,
 };
 pub(crate) use overrides::load;
+pub use rooms::{Changes, Rooms};
 pub use span::Span;
 pub use target::{Cluster, DriverKind, Generator, Target};
 
@@ -56,6 +58,9 @@ pub struct Scenario {
     /// Peers that only stay connected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle: Option<Idle>,
+    /// Peers that join and leave rooms, and send to them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rooms: Option<Rooms>,
     /// Connects with tokens that must be refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub abuse: Option<Abuse>,
@@ -79,6 +84,9 @@ impl Scenario {
             self.streams.as_ref().map(|streams| length_of(&streams.stages)),
             self.abuse.as_ref().map(|abuse| length_of(&abuse.stages)),
             self.idle.as_ref().map(|idle| idle.hold.get()),
+            self.rooms
+                .as_ref()
+                .map(|rooms| length_of(&rooms.stages).max(length_of(&rooms.messages))),
         ];
         lengths.into_iter().flatten().max().unwrap_or_default()
     }

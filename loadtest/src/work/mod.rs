@@ -13,6 +13,7 @@ mod pacer;
 mod pair;
 mod peer;
 mod populations;
+mod rooms;
 mod schedule;
 mod sdp;
 mod share;

@@ -176,7 +176,11 @@ impl<D: Driver> Pair<D> {
                 let oracle = Arc::clone(&self.oracle);
                 self.side(which).out.outcome(id, outcome, &oracle);
             }
-            LinkEvent::Disconnected(_) => {}
+            // Pairs are in no room.
+            LinkEvent::Disconnected(_)
+            | LinkEvent::Room(_)
+            | LinkEvent::RoomMessage { .. }
+            | LinkEvent::Refused { .. } => {}
             LinkEvent::Reconnected { resumed, gap, .. } => {
                 if gap || !resumed {
                     self.side(which.other()).out.excuse_unfinished();

@@ -66,7 +66,11 @@ impl<D: Driver> Peer<D> {
             None => std::future::pending().await,
         };
         match &event {
-            LinkEvent::Message { .. } | LinkEvent::Outcome { .. } => {}
+            LinkEvent::Message { .. }
+            | LinkEvent::Outcome { .. }
+            | LinkEvent::Room(_)
+            | LinkEvent::RoomMessage { .. }
+            | LinkEvent::Refused { .. } => {}
             LinkEvent::Disconnected(reason) => self.lose("disconnected", reason),
             LinkEvent::Ended(reason) => {
                 self.lose("connection ended", reason);

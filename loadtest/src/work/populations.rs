@@ -5,6 +5,7 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 
 use switchboard_harness::rivals::SPREED_SECRET;
 use tokio::{task::JoinSet, time::Instant};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     abuse,
@@ -12,6 +13,7 @@ use super::{
     calls,
     idle::IdlePeers,
     oracle::Oracle,
+    rooms::{ConnectedRooms, RoomPeers},
     share::{Names, Share},
     streams::ConnectedStreams,
 };
@@ -31,6 +33,9 @@ type Task<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// A population that is ready to run from the given start.
 type Ready = Box<dyn FnOnce(Instant) -> Task<()> + Send>;
 
+/// The population of rooms, which stays connected after its run.
+type ReadyRooms = Box<dyn FnOnce(Instant) -> Task<RoomPeers> + Send>;
+
 /// The work of one worker.
 #[derive(Default)]
 pub(crate) struct Populations {
@@ -38,6 +43,8 @@ pub(crate) struct Populations {
     /// Idle peers that connect during the load.
     connecting: Option<Task<IdlePeers>>,
     idle: Option<IdlePeers>,
+    rooms: Option<ReadyRooms>,
+    room_peers: Option<RoomPeers>,
     oracle: Arc<Oracle>,
     length: Duration,
 }
@@ -67,7 +74,9 @@ impl Work for Populations {
         };
         let (kind, urls) = (scenario.target.driver, scenario.target.urls.clone());
         let trust = scenario.target.trust()?;
-        let all = (scenario, Arc::clone(&tokens), names);
+        let rooms = scenario.rooms.clone();
+        let seed = names.share.seed(scenario.seed, 4);
+        let all = (scenario, Arc::clone(&tokens), names.clone());
         match kind {
             DriverKind::Switchboard => {
                 let driver = |resume, outcomes| {
@@ -80,6 +89,13 @@ impl Work for Populations {
                         outcomes,
                     }
                 };
+                if let Some(rooms) = rooms {
+                    let (driver, oracle) = (driver(true, true), Arc::clone(&self.oracle));
+                    let connected = ConnectedRooms::connect(driver, oracle, names, rooms).await;
+                    let rooms = connected
+                        .map_err(|refusal| anyhow::anyhow!("peers of rooms cannot connect: {refusal}"))?;
+                    self.rooms = Some(Box::new(move |start| Box::pin(rooms.run(start, seed))));
+                }
                 self.prepare_with(all, driver).await
             }
             DriverKind::Peerjs => {
@@ -108,6 +124,10 @@ impl Work for Populations {
         for ready in self.ready.drain(..) {
             running.spawn(ready(start));
         }
+        let rooms = self
+            .rooms
+            .take()
+            .map(|rooms| AbortOnDropHandle::new(tokio::spawn(rooms(start))));
         if let Some(connecting) = self.connecting.take() {
             tokio::time::sleep_until(start).await;
             self.idle = Some(connecting.await);
@@ -119,12 +139,18 @@ impl Work for Populations {
         while let Some(done) = running.join_next().await {
             done?;
         }
+        if let Some(rooms) = rooms {
+            self.room_peers = Some(rooms.await?);
+        }
         Ok(self.oracle.violations())
     }
 
     async fn finish(&mut self) {
         if let Some(idle) = self.idle.take() {
             idle.leave().await;
+        }
+        if let Some(peers) = self.room_peers.take() {
+            peers.leave().await;
         }
     }
 }

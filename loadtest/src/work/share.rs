@@ -32,7 +32,7 @@ impl Share {
 /// One pair of one population.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PairName {
-    /// `c` for calls, `s` for streams, `i` for idle.
+    /// `c` for calls, `s` for streams, `i` for idle, `r` for rooms.
     pub(crate) population: char,
     pub(crate) number: u64,
 }
@@ -65,6 +65,15 @@ impl Names {
             Placement::Random => spread % nodes,
         };
         (self.who(pair, 'a', first), self.who(pair, 'b', second))
+    }
+
+    /// Who a peer without a partner is, on each node in turn.
+    pub(crate) fn single(&self, name: &PairName, nodes: usize) -> Who {
+        self.who(
+            name,
+            'a',
+            (name.number as usize + self.share.number) % nodes.max(1),
+        )
     }
 
     fn who(&self, pair: &PairName, side: char, node: usize) -> Who {

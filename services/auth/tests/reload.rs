@@ -135,6 +135,28 @@ async fn bad_files_keep_all_earlier_keys_and_are_reported_once() {
     accepted().await;
 }
 
+#[tokio::test]
+async fn the_one_secret_of_a_file_is_replaced_and_a_lost_file_is_a_problem() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("secret");
+    std::fs::write(&file, SECRET).unwrap();
+    let verifier = verifier(IssuerConfig {
+        hs256_secret_file: Some(file.clone()),
+        ..IssuerConfig::default()
+    });
+    std::fs::write(&file, format!("{NEW}\r\n")).unwrap();
+    assert_eq!(settled(&verifier), Ok(Reload::Changed));
+    verifier.verify(&named(NEW, Some("any"))).await.unwrap();
+    assert!(verifier.verify(&named(SECRET, None)).await.is_err());
+    std::fs::remove_file(&file).unwrap();
+    let problem = settled(&verifier).unwrap_err();
+    assert!(
+        problem.contains("auth.hs256_secret_file") && problem.contains("cannot be read"),
+        "{problem}"
+    );
+    verifier.verify(&named(NEW, None)).await.unwrap();
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn the_swap_of_a_link_as_kubernetes_does_it_is_one_change() {

@@ -6,7 +6,7 @@ use switchboard_protocol::PeerKey;
 use crate::{
     keys::Names,
     partition::Partition,
-    redis::{claims, offline_queue, owner, parse_frame, probe_payload, snapshot_text},
+    redis::{claims, offline_queue, owner, parse_frame, presence, probe_payload, snapshot_text},
 };
 
 /// Frames of the subscriber: a frame is found in its own bytes alone, and in no part of them.
@@ -39,6 +39,25 @@ pub fn channel_name(bytes: &[u8]) {
     let mut channel = Vec::new();
     names.write_channel(Partition::of(key.as_str()), key.as_str(), &mut channel);
     assert_eq!(names.peer_of_channel(&channel), Some(key.as_str()));
+}
+
+/// A change on a presence channel, and the name of a detached session: a value that is read, once written, reads the same.
+///
+/// # Panics
+/// When that does not hold.
+pub fn presence(bytes: &[u8]) {
+    if let Some((fence, state)) = presence::read_change(bytes) {
+        let state = format!("{state:?}").to_lowercase();
+        let written = format!("{fence} {state}");
+        assert_eq!(
+            presence::read_change(written.as_bytes()),
+            presence::read_change(bytes)
+        );
+    }
+    let text = std::str::from_utf8(bytes).ok();
+    if let Some(session) = text.and_then(presence::DetachedSession::read) {
+        assert_eq!(presence::DetachedSession::read(&session.name()), Some(session));
+    }
 }
 
 /// A probe on a node's own channel: a probe that is read is written the same.
@@ -76,6 +95,7 @@ pub fn replies(bytes: &[u8]) {
     let _ = claims::read_claimed(&reply);
     let _ = claims::read_reasserted(&reply);
     let _ = offline_queue::read_store(&reply);
+    let _ = offline_queue::read_charge_hold(&reply);
     let _ = offline_queue::read_messages(reply.clone());
     if let Value::Array(fields) = &reply {
         for field in fields {

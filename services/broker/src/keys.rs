@@ -44,6 +44,11 @@ impl Names {
         format!("{}:sweep", self.prefix)
     }
 
+    /// The record of a call, with the `name` that its tenant begins.
+    pub(crate) fn call_record(&self, name: &str) -> String {
+        format!("{}:call:{name}", self.prefix)
+    }
+
     /// The pattern of all records, for SCAN.
     pub(crate) fn record_pattern(&self) -> String {
         format!("{}:{{*}}:s:*", self.prefix)
@@ -73,6 +78,11 @@ impl Names {
     /// The sorted set of the detached sessions of a partition, by the end of their windows.
     pub(crate) fn session_ends(&self, partition: Partition) -> Vec<u8> {
         self.key(partition, b"}:e", "")
+    }
+
+    /// What `tenant` holds for receivers without a session: bytes by the end of their hold.
+    pub(crate) fn held(&self, partition: Partition, tenant: &str) -> Vec<u8> {
+        self.key(partition, b"}:h:", tenant)
     }
 
     /// The lock of the node that ends sessions whose windows are over.
@@ -193,6 +203,7 @@ mod tests {
             ("sb:n:n1".into(), "sb:l:n1".into())
         );
         assert_eq!(names.cluster_load(), "sb:load");
+        assert_eq!(names.call_record("acme/key-1"), "sb:call:acme/key-1");
         let record = String::from_utf8(names.record(partition, peer)).unwrap();
         let queue = Names::offline_queue_of(&record).into_bytes();
         assert_eq!(queue, names.offline_queue(partition, peer));

@@ -13,6 +13,7 @@ fn the_seeds_of_each_fuzz_target_have_its_property() {
     seeds::have_properties(&[
         ("redis_frames", fuzzing::pubsub_frames),
         ("redis_channel", fuzzing::channel_name),
+        ("redis_presence", fuzzing::presence),
         ("redis_probe", fuzzing::probe),
         ("redis_snapshot", fuzzing::snapshot),
         ("redis_replies", fuzzing::replies),

@@ -53,6 +53,8 @@ async fn stored_messages_stop_at_the_watermark_while_claims_and_leases_go_on() {
                 prev: None,
                 is_urgent: false,
                 window: WINDOW,
+                hold: None,
+                is_first: false,
                 envelope: vec![b'x'; 250_000],
             };
             // A full queue towards Redis is no subject here.

@@ -48,6 +48,8 @@ fn message(sender: u8, id: u64, prev: Option<u64>, envelope: &str) -> StoredMess
         prev,
         is_urgent: false,
         window: WINDOW,
+        hold: None,
+        is_first: false,
         envelope: envelope.into(),
     }
 }
@@ -64,7 +66,7 @@ async fn store(node: &Node, message: StoredMessage) -> Result<StoreOutcome, Brok
 
 /// Whether it was queued for about the window.
 async fn is_queued(node: &Node, message: StoredMessage) -> bool {
-    matches!(store(node, message).await, Ok(StoreOutcome::Queued(lasts)) if lasts <= WINDOW && lasts > WINDOW / 2)
+    matches!(store(node, message).await, Ok(StoreOutcome::Queued { kept_for, .. }) if kept_for <= WINDOW && kept_for > WINDOW / 2)
 }
 
 async fn a_peer_without_a_session_has_no_offline_queue(cluster: Cluster) {
@@ -161,7 +163,7 @@ async fn fill(node: &Node, sender: u8) -> u64 {
         if outcome == Ok(StoreOutcome::Full) {
             return stored;
         }
-        assert!(matches!(outcome, Ok(StoreOutcome::Queued(_))), "{outcome:?}");
+        assert!(matches!(outcome, Ok(StoreOutcome::Queued { .. })), "{outcome:?}");
         stored += 1;
         assert!(stored < 10_000, "the queue has no bound");
     }

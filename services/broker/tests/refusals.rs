@@ -7,7 +7,9 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::{Node, PATIENCE, claim, key, next_mid, redis_node, redis_server, until, until_presence};
-use switchboard_core::{BrokerError, BusState, Presence, SessionSnapshot};
+use switchboard_core::{
+    BrokerError, BusState, Hold, Presence, Retention, SessionSnapshot, StoreOutcome, StoredMessage,
+};
 use switchboard_harness::{FaultProxy, RedisOptions, RedisServer, wait_until};
 
 /// Starts a Redis, or ends the test where there is none.
@@ -111,6 +113,44 @@ async fn the_documented_user_of_redis_has_every_right_that_nodes_need() {
     assert_eq!(n2.locate("bob").await, Ok(Presence::Detached));
     assert!(common::try_resume(&n2, common::token(1)).await.unwrap().confirmed);
     n2.broker.touch(&key("bob"), common::session_id(1));
+    n1.broker.watch(&key("carol"));
+    until("carol is watched", PATIENCE, || {
+        !n1.seen.watching.lock().is_empty()
+    })
+    .await;
+    let hold = Some(Hold {
+        time: Duration::from_secs(30),
+        tenant_bytes: 1_000,
+    });
+    let held = StoredMessage {
+        mid: next_mid(),
+        id: 1,
+        from: key("bob"),
+        to: key("carol"),
+        prev: None,
+        is_urgent: false,
+        window: common::WINDOW,
+        hold,
+        is_first: true,
+        envelope: b"hello".to_vec(),
+    };
+    n1.broker.store(held).unwrap();
+    until("the message is held", PATIENCE, || {
+        matches!(n1.seen.stored.lock()[..], [(_, Ok(StoreOutcome::Queued { .. }))])
+    })
+    .await;
+    let carol = n2.attach("carol", 2).await;
+    assert_eq!(carol.offline_queue, ["hello"]);
+    let window = Duration::from_millis(100);
+    let snapshot = None;
+    n2.broker.detach(
+        &key("carol"),
+        common::session_id(2),
+        0,
+        Some(Retention { snapshot, window }),
+    );
+    let ended = || n1.seen.ended.lock().len() + n2.seen.ended.lock().len();
+    until("carol's session ended", PATIENCE, || ended() == 1).await;
     n2.broker.remove_stored(&key("bob"), common::session_id(1), 1, 1);
     assert_eq!(n1.publish("bob", b"hello").await, Ok(1));
     n2.broker.shutdown().await;

@@ -80,6 +80,11 @@ impl Rosters {
         self.rooms.iter()
     }
 
+    /// Forgets the room with this name: a lost session that could not join it again gets no event of the room.
+    pub fn remove(&mut self, room: &str) {
+        self.rooms.remove(room);
+    }
+
     /// Takes one event in.
     pub fn apply(&mut self, event: &RoomEvent) {
         match event {

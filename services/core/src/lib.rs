@@ -37,12 +37,12 @@ pub use broker::{
     StreamEntry, StreamEvent,
 };
 pub use broker::{
-    Asker, Broker, BrokerError, BrokerEvents, BusState, BusStatus, Claim, ClaimOutcome, ClusterLoad,
-    ConflictPolicy, JoinError, Located, Presence, PreviousOwner, Retention, RoomChange, RoomDelta, RoomEntry,
-    RoomJoin, RoomJoined, RoomLeave, RoomLeft, RoomMember, RoomMembership, RoomPage, RoomQuery, Roster,
-    StoreOutcome, StoredMessage,
+    Asker, Broker, BrokerError, BrokerEvents, BusState, BusStatus, CallRecords, Claim, ClaimOutcome,
+    ClusterLoad, ConflictPolicy, Hold, JoinError, Located, Presence, PreviousOwner, Retention, RoomChange,
+    RoomDelta, RoomEntry, RoomJoin, RoomJoined, RoomLeave, RoomLeft, RoomMember, RoomMembership, RoomPage,
+    RoomQuery, Roster, StoreOutcome, StoredMessage,
 };
-pub use limits::{ConnectionPlace, Limits, PeerAccount};
+pub use limits::{ConnectionPlace, Limits, PeerAccount, STORED_OVERHEAD_BYTES};
 pub use observer::{NodeEvent, Observer};
 pub use presence::PresenceCommand;
 pub use rebalance::{MaxAge, Rebalance, RebalancePolicy, RebalanceRate, RebalanceRules};

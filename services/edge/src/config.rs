@@ -28,6 +28,10 @@ pub struct EdgeConfig {
     /// How long a client may take to send the head of a request, to stay idle between two requests, and to show a valid
     /// token.
     pub handshake_timeout: Duration,
+    /// Whether the public port serves the backend API; else it has a port of its own.
+    pub serves_backend_api: bool,
+    /// Calls of the backend API that one tenant may have under way.
+    pub api_calls_per_tenant: usize,
     /// The first number of a file that a client's connection may not have; the files from there on are kept for the
     /// operations port and the bus.
     pub first_reserved_file: RawFd,

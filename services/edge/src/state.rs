@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use switchboard_auth::{IceServers, Verifier};
-use switchboard_core::Router;
+use switchboard_core::{CallRecords, Router};
 use switchboard_telemetry::Telemetry;
 use tokio_util::task::TaskTracker;
 
 use crate::{
     admission::refused_origins::RefusedOrigins,
+    api::backend::{places::CallPlaces, senders::Senders},
     commands::relay::HttpRelay,
     config::EdgeConfig,
     limits::{AdmissionLimits, pace::ConnectPace, places::HandshakePlaces},
@@ -25,6 +26,9 @@ pub struct Edge {
     pub(crate) pace: ConnectPace,
     pub(crate) places: Arc<HandshakePlaces>,
     pub(crate) refused_origins: RefusedOrigins,
+    pub(crate) calls: Arc<CallPlaces>,
+    pub(crate) senders: Senders,
+    pub(crate) call_records: Arc<dyn CallRecords>,
     /// Commands that come over HTTP, here and for sessions of other nodes.
     pub(crate) relay: Arc<HttpRelay>,
     /// The tasks of all connections: axum's graceful shutdown does not cover upgraded ones.
@@ -39,6 +43,7 @@ impl Edge {
         verifier: Verifier,
         ice: IceServers,
         telemetry: Telemetry,
+        call_records: Arc<dyn CallRecords>,
         config: EdgeConfig,
     ) -> Arc<Self> {
         telemetry.connections_limit(config.max_connections);
@@ -49,6 +54,7 @@ impl Edge {
         let pace = ConnectPace::new(config.connects_per_second, config.peer_connects_per_second);
         let places = HandshakePlaces::new(config.max_handshakes);
         let connections = TaskTracker::new();
+        let calls = CallPlaces::new(config.api_calls_per_tenant);
         let relay = HttpRelay::new(&router, connections.clone());
         Arc::new(Self {
             relay,
@@ -61,6 +67,9 @@ impl Edge {
             pace,
             places,
             refused_origins: RefusedOrigins::default(),
+            calls,
+            senders: Senders::default(),
+            call_records,
             connections,
         })
     }

@@ -56,11 +56,15 @@ fn write(folder: &Path, kid: &str, text: &str) {
 
 /// A node with the shared secrets of a folder, and that folder.
 fn spawn(first: &str) -> (Node, PathBuf) {
+    spawn_with(first, ALONE)
+}
+
+fn spawn_with(first: &str, more: &str) -> (Node, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let secrets = folder.path().join("secrets");
     std::fs::create_dir(&secrets).unwrap();
     write(&secrets, "old", first);
-    let config = format!("[auth]\nhs256_secrets_dir = {secrets:?}\n{ALONE}");
+    let config = format!("[auth]\nhs256_secrets_dir = {secrets:?}\n{more}");
     let binary = PathBuf::from(env!("CARGO_BIN_EXE_switchboard"));
     let process = NodeProcess::spawn_in(folder.path(), &binary, "n1", &config).unwrap();
     (Node { process, folder }, secrets)
@@ -175,6 +179,29 @@ async fn a_storm_of_hangups_ends_no_node_not_even_one_that_starts() {
     }
     let status = node.process.wait_ended(PATIENCE).await.unwrap();
     assert!(status.success(), "{status}");
+}
+
+#[tokio::test]
+async fn a_node_that_is_not_ready_reads_its_files_on_a_hangup_too() {
+    let nobody = switchboard_harness::Port::reserve().unwrap();
+    let redis = format!(
+        "[broker]\nredis_urls = [\"redis://127.0.0.1:{}\"]\n",
+        nobody.number()
+    );
+    let (node, secrets) = spawn_with(OLD, &redis);
+    logged(&node, "listening").await;
+    write(&secrets, "new", NEW);
+    for _ in 0..20 {
+        hang_up(&node.process);
+    }
+    metric_is(
+        &node,
+        "switchboard_reloads_total{outcome=\"changed\",part=\"keys\"}",
+        1.0,
+    )
+    .await;
+    assert_eq!(node.process.status("/readyz").await, Some(503));
+    assert_eq!(node.process.status("/livez").await, Some(200));
 }
 
 #[tokio::test]

@@ -45,7 +45,8 @@ pub use id::{IdError, MAX_ID_BYTES, NodeId, PeerId, PeerKey, RoomId, RoomKey, Te
 pub use info::Info;
 pub use kind::MessageKind;
 pub use limits::{
-    MAX_FRAME_DEPTH, MAX_HEAD_BYTES, MAX_INFO_BYTES, MAX_PATTERNS, MAX_PEERS_PER_COMMAND, SUBPROTOCOL,
+    BACKEND_PEER, MAX_FRAME_DEPTH, MAX_HEAD_BYTES, MAX_INFO_BYTES, MAX_PATTERNS, MAX_PEERS_PER_COMMAND,
+    SUBPROTOCOL,
 };
 pub use mid::{MessageId, Mid, MidError, SessionId};
 pub use nesting::nests_deeper_than;

@@ -98,6 +98,15 @@ impl Telemetry {
         tracing::debug!(reason = reason.as_str(), "request refused");
     }
 
+    /// A call of the backend API was answered with this HTTP status after this time.
+    pub fn api_call(&self, status: u16, took: Duration) {
+        let known = self.metrics.api_calls.iter().find(|(known, _)| *known == status);
+        known
+            .map_or(&self.metrics.api_calls_other, |(_, counter)| counter)
+            .inc();
+        self.metrics.api_call_seconds.observe(took.as_secs_f64());
+    }
+
     /// The operations port refused a request.
     pub fn ops_refused(&self, why: &str) {
         self.metrics.ops_refusals.inc();

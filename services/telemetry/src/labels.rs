@@ -139,6 +139,8 @@ labels! {
         Stored = "stored",
         /// Open connections.
         Connections = "connections",
+        /// Bytes that all nodes together hold for receivers without a session.
+        Held = "held",
         /// Watched peers.
         Watches = "watches",
     }
@@ -179,6 +181,8 @@ labels! {
         Lease = "lease",
         /// The script that exchanges connection counts between nodes.
         ClusterLoad = "cluster-load",
+        /// Commands for the records of calls.
+        CallRecord = "call-record",
         /// The scripts of event streams.
         EventStreams = "event-streams",
         /// PING.

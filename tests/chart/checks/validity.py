@@ -30,6 +30,9 @@ FILES = {
     "redis/url": "redis://:password@redis.data:6380/2",
     "turn/secret": "shared",
     "keys/a.pem": PEM,
+    "secrets/a.secret": "0123456789abcdef0123456789abcdef",
+    "issuer-1-secrets/a.secret": "0123456789abcdef0123456789abcdef",
+    "issuer-1-keys/a.pem": PEM,
 }
 
 

@@ -74,6 +74,8 @@ const METRICS = {
   offer_answer: ["Offer → answer", "from sending the offer until the answer has arrived"],
   one_way: ["One way", "from sending a message until its receiver has it"],
   outcome: ["Outcome", "from sending a message until its sender has the outcome"],
+  join: ["Join", "from asking to join a room until the answer of the node"],
+  roster_complete: ["Rosters complete", "from the last change of a room until all rosters of a peer are right"],
   connect: ["Connect", "TCP and TLS"],
   authenticate: ["Authenticate", "from the upgrade request with the token until the welcome"],
   reconnect: ["Reconnect", "from the loss of a connection until the next one is open"],
@@ -88,6 +90,7 @@ const VIOLATIONS = [
   ["corrupted", "corrupted", "arrived with other content"],
   ["misdelivered", "misdelivered", "arrived at the wrong peer, or with the wrong sender"],
   ["no_outcome", "no outcome", "the server promised an outcome and sent none"],
+  ["rosters_wrong", "wrong rosters", "a member knew other members of a room than it had"],
 ];
 
 /** Labels of the costs; other costs are labelled by their keys. */
@@ -95,6 +98,8 @@ const COSTS = {
   kib_per_idle_connection: "Memory per idle connection, KiB",
   cpu_us_per_message: "CPU per message, µs",
   cpu_us_per_message_redis: "CPU of Redis per message, µs",
+  cpu_us_per_join: "CPU per join of a room, µs",
+  cpu_us_per_join_redis: "CPU of Redis per join of a room, µs",
   messages_per_second_per_core: "Messages per second and core",
   nodes_cores: "Cores of all nodes, mean",
   redis_cores: "Cores of Redis, mean",

@@ -13,6 +13,7 @@ pub(super) fn check(scenario: &Scenario, problems: &mut Problems) {
         calls,
         streams,
         idle,
+        rooms,
         abuse,
         ..
     } = scenario;
@@ -30,13 +31,16 @@ pub(super) fn check(scenario: &Scenario, problems: &mut Problems) {
     if let Some(Abuse { stages, .. }) = abuse {
         self::stages("abuse", stages, problems);
     }
-    let is_empty = calls.is_none() && streams.is_none() && idle.is_none() && abuse.is_none();
-    require!(problems, !is_empty => "scenario", "nothing is in it; add [calls], [streams], [idle] or [abuse]");
+    let has_pairs = calls.is_some() || streams.is_some();
+    let is_empty = !has_pairs && idle.is_none() && rooms.is_none() && abuse.is_none();
+    require!(problems, !is_empty => "scenario", "nothing is in it; add [calls], [streams], [idle], [rooms] or [abuse]");
     let pairs = streams.as_ref().map_or(0, |streams| streams.pairs);
     let idle = idle.as_ref().map_or(0, |idle| idle.connections);
+    let rooms = rooms.as_ref().map_or(0, |rooms| rooms.peers);
+    let connections = pairs.saturating_mul(2).saturating_add(idle).saturating_add(rooms);
     require!(
-        problems, pairs.saturating_mul(2).saturating_add(idle) <= MAX_CONNECTIONS => "scenario",
-        "more than {MAX_CONNECTIONS} connections; lower idle.connections or streams.pairs"
+        problems, connections <= MAX_CONNECTIONS => "scenario",
+        "more than {MAX_CONNECTIONS} connections; lower idle.connections, streams.pairs or rooms.peers"
     );
 }
 
@@ -98,7 +102,7 @@ fn placement(key: &str, placement: Placement, scenario: &Scenario, problems: &mu
     );
 }
 
-fn stages(key: &str, stages: &[Stage], problems: &mut Problems) {
+pub(super) fn stages(key: &str, stages: &[Stage], problems: &mut Problems) {
     let is_empty = stages.is_empty();
     require!(problems, !is_empty => "{key}.stages", "empty; say for example [{{ rate = 20, for = \"10s\" }}]");
     let mut total = Duration::ZERO;

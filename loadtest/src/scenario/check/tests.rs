@@ -62,6 +62,11 @@ fn every_problem_names_its_key_and_the_fix() {
         idle.connections=999999 | scenario: | streams.pairs
         idle.ramp_per_second=0 | idle.ramp_per_second: | 500
         idle.storm_at=10s | idle.storm_at: | idle.hold
+        rooms.stages=[] | rooms.stages: | rate = 20
+        rooms={peers=0,stages=[{rate=1,for="1s"}]} | rooms.peers: | 1 to
+        rooms={rooms=0,stages=[{rate=1,for="1s"}]} | rooms.rooms: | 1 to
+        rooms={stages=[{rate=1,for="1s"}],messages=[{rate=1,for="1s"}]} | rooms.speakers: | 1 to 300
+        rooms={complete_within="0s",stages=[{rate=1,for="1s"}]} | rooms.complete_within: | 10s
         abuse.stages=[] | abuse.stages: | rate = 20
         faults.0.at=10s | faults.0.at: | earlier
         faults.0.server=n3 | faults.0.server: | n1 to n2 or redis

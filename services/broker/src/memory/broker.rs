@@ -4,8 +4,9 @@ use std::{sync::Arc, time::Instant};
 
 use futures_util::{FutureExt as _, future::BoxFuture};
 use switchboard_core::{
-    Asker, Broker, BrokerError, BrokerEvents, BusState, BusStatus, Claim, ClaimOutcome, ClusterLoad,
-    EventStreams, Retention, RoomJoin, RoomLeave, RoomPage, RoomQuery, Roster, StoreOutcome, StoredMessage,
+    Asker, Broker, BrokerError, BrokerEvents, BusState, BusStatus, CallRecords, Claim, ClaimOutcome,
+    ClusterLoad, EventStreams, Retention, RoomJoin, RoomLeave, RoomPage, RoomQuery, Roster, StoreOutcome,
+    StoredMessage,
 };
 use switchboard_protocol::{Mid, NodeId, NodeMessage, PeerId, PeerKey, RoomKey, SessionId};
 use switchboard_telemetry::Telemetry;
@@ -13,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     bus::{Event, Hub, MemoryBus, Place, deliver},
+    call_records::SharedCallRecords,
     event_streams::MemoryEventStreams,
     presence::{announce, end_sessions, locate},
 };
@@ -52,6 +54,12 @@ impl MemoryBroker {
             place: Place { node, own, telemetry },
             end,
         })
+    }
+
+    /// The call records of the process.
+    #[must_use]
+    pub fn call_records(&self) -> Arc<dyn CallRecords> {
+        Arc::new(SharedCallRecords(self.bus.call_records()))
     }
 
     /// The event streams of the process.
@@ -162,18 +170,18 @@ impl Broker for MemoryBroker {
         let outcome = hub.records.store(&message, false, Instant::now());
         self.place
             .report(Event::Stored(message.mid, message.to.clone(), outcome))?;
-        if message.is_urgent && matches!(outcome, StoreOutcome::Queued(_)) {
+        if message.is_urgent && matches!(outcome, StoreOutcome::Queued { .. }) {
             self.hint(&mut hub, &message.to);
         }
         Ok(())
     }
 
     fn read_offline_queue(&self, key: &PeerKey, session: SessionId) {
-        let messages = self
-            .bus
-            .hub()
+        let mut hub = self.bus.hub();
+        let messages = hub
             .records
-            .offline_queue(key, &self.place.node, session);
+            .offline_queue(key, &self.place.node, session, Instant::now());
+        drop(hub);
         if !messages.is_empty() {
             // If they do not fit, the next claim finds them.
             let _ = self

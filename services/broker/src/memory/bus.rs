@@ -14,7 +14,7 @@ use switchboard_protocol::{Mid, NodeId, PeerId, PeerKey, PresenceState, RoomKey,
 use switchboard_telemetry::{Queue, Telemetry};
 use tokio_util::sync::CancellationToken;
 
-use super::event_streams::SharedStreams;
+use super::{call_records::MemoryCallRecords, event_streams::SharedStreams};
 use crate::queue::{Receiver, Sender, Weighed};
 
 /// Events handed to a node before its task yields to others.
@@ -25,6 +25,7 @@ const EVENTS_PER_TURN: usize = 128;
 pub struct MemoryBus {
     hub: Arc<Mutex<Hub>>,
     event_streams: SharedStreams,
+    call_records: Arc<MemoryCallRecords>,
 }
 
 /// The state that all nodes share.
@@ -89,6 +90,10 @@ impl MemoryBus {
     /// The shared state, locked.
     pub(super) fn hub(&self) -> parking_lot::MutexGuard<'_, Hub> {
         self.hub.lock()
+    }
+
+    pub(super) fn call_records(&self) -> Arc<MemoryCallRecords> {
+        Arc::clone(&self.call_records)
     }
 
     pub(super) fn event_streams(&self) -> SharedStreams {

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::{BoxFuture, join_all};
 use switchboard_core::{
-    Asker, Broker, BrokerError, BrokerEvents, BusStatus, Claim, ClaimOutcome, ClusterLoad, EventStreams,
-    Retention, RoomJoin, RoomLeave, RoomPage, RoomQuery, Roster, StoredMessage,
+    Asker, Broker, BrokerError, BrokerEvents, BusStatus, CallRecords, Claim, ClaimOutcome, ClusterLoad,
+    EventStreams, Retention, RoomJoin, RoomLeave, RoomPage, RoomQuery, Roster, StoredMessage,
 };
 use switchboard_protocol::{Mid, NodeId, PeerId, PeerKey, RoomKey, SessionId};
 use switchboard_telemetry::Telemetry;
@@ -14,6 +14,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     attach,
+    call_records::RedisCallRecords,
     claim::Release,
     cluster_load::{self, LoadExchange},
     command::{Command, script_call::ScriptCall},
@@ -76,6 +77,15 @@ impl RedisBroker {
             end: starter.end,
             tasks: starter.tasks,
         }))
+    }
+
+    /// The call records of the cluster.
+    ///
+    /// # Errors
+    /// [`RedisConfigError`] when the configuration can never work.
+    pub fn call_records(&self) -> Result<Arc<dyn CallRecords>, RedisConfigError> {
+        let shard = Arc::clone(self.topology.shard_of_nodes());
+        Ok(Arc::new(RedisCallRecords::new(shard)?))
     }
 
     /// The event streams of the cluster.

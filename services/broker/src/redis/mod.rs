@@ -5,6 +5,7 @@
 mod attach;
 mod backoff;
 mod broker;
+mod call_records;
 mod claim;
 mod cluster_load;
 mod command;
@@ -23,7 +24,7 @@ mod status;
 mod topology;
 
 pub use broker::RedisBroker;
-pub(crate) use command::{claims, offline_queue, owner};
+pub(crate) use command::{claims, offline_queue, owner, presence};
 pub use config::{RedisConfig, RedisConfigError, RedisMode};
 pub(crate) use event_streams::partition_of;
 pub(crate) use record::snapshot_text;

@@ -9,9 +9,9 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use switchboard_broker::{MemoryBroker, MemoryBus, RedisBroker, RedisConfig, RedisMode};
 use switchboard_core::{
-    AcceptedRanges, Asker, Broker, BrokerError, BrokerEvents, BusState, Claim, ClaimOutcome, ConflictPolicy,
-    EventStreams, JoinError, Located, Presence, Retention, RoomDelta, RoomJoined, RoomLeft, SessionSnapshot,
-    StoreOutcome,
+    AcceptedRanges, Asker, Broker, BrokerError, BrokerEvents, BusState, CallRecords, Claim, ClaimOutcome,
+    ConflictPolicy, EventStreams, JoinError, Located, Presence, Retention, RoomDelta, RoomJoined, RoomLeft,
+    SessionSnapshot, StoreOutcome,
 };
 pub(crate) use switchboard_harness::PATIENCE;
 use switchboard_harness::{RedisOptions, RedisServer, find_program, or_skip, wait_until};
@@ -145,6 +145,7 @@ pub(crate) struct Node {
     pub(crate) seen: Arc<Seen>,
     pub(crate) id: NodeId,
     pub(crate) streams: Arc<dyn EventStreams>,
+    pub(crate) calls: Arc<dyn CallRecords>,
 }
 
 /// A bus that nodes can join.
@@ -171,11 +172,13 @@ impl Cluster {
                 let (id, seen) = (NodeId::new(name).unwrap(), Arc::new(Seen::default()));
                 let broker = MemoryBroker::join(bus, id.clone(), seen.clone(), Telemetry::new(name));
                 let streams = broker.event_streams();
+                let calls = broker.call_records();
                 Node {
                     broker,
                     seen,
                     id,
                     streams,
+                    calls,
                 }
             }
             Self::Redis(mode, redis) => {
@@ -206,11 +209,13 @@ pub(crate) fn configured_node(name: &str, config: &RedisConfig) -> Node {
     let (id, seen) = (NodeId::new(name).unwrap(), Arc::new(Seen::default()));
     let broker = RedisBroker::start(config, id.clone(), seen.clone(), Telemetry::new(name)).unwrap();
     let streams = broker.event_streams().unwrap();
+    let calls = broker.call_records().unwrap();
     Node {
         broker,
         seen,
         id,
         streams,
+        calls,
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a node asks of the broker that joins the nodes, and what the broker reports. Not an implementation:
 //! those are the memory and Redis backends in `switchboard-broker`, which pass one contract suite.
 
+pub(crate) mod call_records;
 pub(crate) mod claim;
 pub(crate) mod error;
 pub(crate) mod event_streams;
@@ -11,6 +12,7 @@ pub(crate) mod rooms;
 pub(crate) mod status;
 pub(crate) mod stored_message;
 
+pub use call_records::CallRecords;
 pub use claim::{Claim, ClaimOutcome, ConflictPolicy, PreviousOwner, Retention};
 pub use error::BrokerError;
 pub use event_streams::{
@@ -25,4 +27,4 @@ pub use rooms::{
     RoomMembership, RoomPage, RoomQuery, Roster,
 };
 pub use status::{BusState, BusStatus};
-pub use stored_message::{StoreOutcome, StoredMessage};
+pub use stored_message::{Hold, StoreOutcome, StoredMessage};

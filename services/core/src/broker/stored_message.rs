@@ -21,8 +21,21 @@ pub struct StoredMessage {
     pub is_urgent: bool,
     /// How long it is kept if the receiver turns out not to be attached after all.
     pub window: Duration,
+    /// How long it is kept for a receiver without a session.
+    pub hold: Option<Hold>,
+    /// Whether it was not stored before: somebody may have to wake the receiver up.
+    pub is_first: bool,
     /// The envelope.
     pub envelope: Vec<u8>,
+}
+
+/// A message is held for a receiver that has no session, or one that ends earlier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hold {
+    /// How long, from now.
+    pub time: Duration,
+    /// Bytes that the sender's tenant may hold, on all nodes together; 0: no bound.
+    pub tenant_bytes: usize,
 }
 
 /// The outcome of storing a message.
@@ -32,8 +45,13 @@ pub enum StoreOutcome {
     Offline,
     /// The peer is attached; publish again.
     Attached,
-    /// It is in the offline queue, at most this long.
-    Queued(Duration),
+    /// It is in the offline queue.
+    Queued {
+        /// For at most this long.
+        kept_for: Duration,
+        /// The receiver is to be woken up; at most once a second for each receiver.
+        wakes: bool,
+    },
     /// The peer had it before it was detached.
     Delivered,
     /// A later message of the same sender was accepted and this one never was.
@@ -42,4 +60,6 @@ pub enum StoreOutcome {
     Gap,
     /// The offline queue is full.
     Full,
+    /// The sender's tenant holds as much as it may.
+    TenantFull,
 }

@@ -15,7 +15,7 @@ use super::{
 };
 
 /// What one stored message costs, without its envelope: its entries in the shared record.
-pub(crate) const STORED_OVERHEAD_BYTES: usize = 256;
+pub const STORED_OVERHEAD_BYTES: usize = 256;
 
 /// The account of one peer.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ impl PeerAccount {
     }
 
     /// Charges one message of `bytes` for an offline queue. What was stored leaks out within one resume window,
-    /// because no stored message lives longer.
+    /// or within the longest hold, because no stored message lives longer.
     ///
     /// # Errors
     /// Whose budget is used up.

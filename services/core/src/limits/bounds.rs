@@ -35,6 +35,8 @@ pub struct Limits {
     pub connections_per_peer: usize,
     /// Open connections of one tenant on this node; 0: no bound.
     pub connections_per_tenant: usize,
+    /// Bytes that one tenant may hold for receivers without a session, on all nodes together; 0: no bound.
+    pub tenant_held_bytes: usize,
     /// Peers that one peer may watch; 0: no bound.
     pub watched_per_peer: usize,
     /// Watches of all connections of this node; 0: no bound.
@@ -56,6 +58,8 @@ pub struct Limits {
     pub bad_frames_in_a_row: u32,
     /// How long a send may wait for its outcome.
     pub send_deadline: Duration,
+    /// How long a send may be held for a receiver without a session; zero: not at all.
+    pub hold: Duration,
     /// How long a detached session can be resumed; zero: not at all.
     pub resume_window: Duration,
     /// How long the session of a page that went away (close code 1001) can be resumed, at most `resume_window`.
@@ -82,6 +86,7 @@ impl Default for Limits {
             node_stored_bytes: 64 * MIB,
             connections_per_peer: 8,
             connections_per_tenant: 0,
+            tenant_held_bytes: 64 * MIB,
             watched_per_peer: 1000,
             watched_per_node: 1_000_000,
             senders_per_receiver: 4096,
@@ -92,6 +97,7 @@ impl Default for Limits {
             rate_strikes: 100,
             bad_frames_in_a_row: 10,
             send_deadline: Duration::from_secs(5),
+            hold: Duration::from_secs(60),
             resume_window: Duration::from_secs(60),
             away_window: Duration::from_secs(5),
             heartbeat: Duration::from_secs(25),

@@ -10,6 +10,6 @@ pub(crate) mod charge;
 pub(crate) mod rules;
 pub(crate) mod scope;
 
-pub use account::PeerAccount;
+pub use account::{PeerAccount, STORED_OVERHEAD_BYTES};
 pub use bounds::Limits;
 pub use charge::ConnectionPlace;

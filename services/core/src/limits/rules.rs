@@ -36,7 +36,7 @@ impl Rules {
             node: Scope::default(),
             commands: BucketSize::per_second(limits.messages_per_second, limits.message_burst),
             control: BucketSize::per_second(limits.control_frames_per_second, limits.control_burst),
-            stored: stored.map(|bytes| BucketSize::per_window(bytes, limits.resume_window)),
+            stored: stored.map(|bytes| BucketSize::per_window(bytes, limits.resume_window.max(limits.hold))),
             started_at: Instant::now(),
         }
     }

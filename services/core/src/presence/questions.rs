@@ -15,8 +15,12 @@ use crate::{
 /// Who gets an answer.
 #[derive(Debug)]
 pub(crate) enum AskedBy {
-    /// A client, with the `id` of its command.
-    Client(Weak<Session>, Option<u64>),
+    /// A client, with the `id` of its command, which begins a watch or not.
+    Client {
+        session: Weak<Session>,
+        id: Option<u64>,
+        is_watch: bool,
+    },
     /// A part of this node, which asks for one peer.
     Node(oneshot::Sender<Result<Located, BrokerError>>),
 }
@@ -28,7 +32,7 @@ pub(crate) enum Progress {
     Waits,
     /// All peers are known.
     Client(Weak<Session>, Option<u64>, Vec<PeerPresence>),
-    /// The bus does not tell; these peers were asked for.
+    /// The bus does not tell; the client begins to watch these peers.
     Failed(Weak<Session>, Option<u64>, Vec<PeerKey>),
     /// For a part of this node.
     Node(
@@ -75,7 +79,7 @@ impl Questions {
         let Some(question) = self.open.get_mut(&number) else {
             return Progress::Waits;
         };
-        if let (Ok(located), AskedBy::Client(..)) = (&answer, &question.by) {
+        if let (Ok(located), AskedBy::Client { .. }) = (&answer, &question.by) {
             let at = question
                 .peers
                 .binary_search_by(|(asked, _)| asked.as_str().cmp(peer.as_str()));
@@ -94,10 +98,18 @@ impl Questions {
         let peers = question.peers.into_iter();
         match (question.by, answer) {
             (AskedBy::Node(waiter), answer) => Progress::Node(waiter, answer),
-            (AskedBy::Client(session, id), Err(_)) => {
-                Progress::Failed(session, id, peers.map(|(peer, _)| peer).collect())
+            (
+                AskedBy::Client {
+                    session,
+                    id,
+                    is_watch,
+                },
+                Err(_),
+            ) => {
+                let watched = peers.filter(|_| is_watch).map(|(peer, _)| peer);
+                Progress::Failed(session, id, watched.collect())
             }
-            (AskedBy::Client(session, id), Ok(_)) => {
+            (AskedBy::Client { session, id, .. }, Ok(_)) => {
                 let presence = peers.filter_map(|(peer, state)| {
                     let peer = peer.peer_id();
                     state.map(|state| PeerPresence { peer, state })

@@ -85,7 +85,7 @@ impl PresenceSide {
         peers.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
         peers.dedup();
         match command {
-            PresenceCommand::Lookup => self.ask(session, &peers, id),
+            PresenceCommand::Lookup => self.ask(session, &peers, id, false),
             PresenceCommand::Watch => self.watch(session, &peers, id),
             PresenceCommand::Unwatch => {
                 let mut table = self.table.lock();
@@ -117,7 +117,7 @@ impl PresenceSide {
                 }
             }
         }
-        self.ask(session, peers, id);
+        self.ask(session, peers, id, true);
     }
 
     fn refuse(&self, session: &Session, id: Option<u64>, too_many: TooMany) {
@@ -145,12 +145,16 @@ impl PresenceSide {
     }
 
     /// Asks for `peers`; the client of `session` gets the answer.
-    fn ask(&self, session: &Arc<Session>, peers: &[PeerKey], id: Option<u64>) {
+    fn ask(&self, session: &Arc<Session>, peers: &[PeerKey], id: Option<u64>, is_watch: bool) {
         if peers.is_empty() {
             let peers = Vec::new();
             return session.push_event(Event::Presence { id, peers });
         }
-        let by = AskedBy::Client(Arc::downgrade(session), id);
+        let by = AskedBy::Client {
+            session: Arc::downgrade(session),
+            id,
+            is_watch,
+        };
         let number = self.questions.lock().begin(by, peers);
         for peer in peers {
             // A peer of this node is known without the bus, which may be away.

@@ -15,6 +15,10 @@ use crate::{broker::presence::Located, limits::Limits, session::handle::Session}
 /// Tables that are emptier than a quarter shrink, but never below this many entries.
 const MIN_CAPACITY: usize = 64;
 
+/// How often in a row the record of a peer may be absent that was there before, until the peer counts as offline. Only an
+/// outage of the bus hides such a change, and after it other nodes need some seconds to write their claims again.
+const MAX_DOUBTS: u8 = 4;
+
 /// All watches of a node. Bounded by `limits.watched_per_peer` and `limits.watched_per_node`.
 #[derive(Debug, Default)]
 pub(crate) struct WatchTable {
@@ -34,6 +38,8 @@ struct Watched {
     known: Option<(u64, PresenceState)>,
     /// A change was received since the record was asked for.
     is_newer: bool,
+    /// How often in a row the record was absent although the peer was there before.
+    doubts: u8,
 }
 
 #[derive(Debug)]
@@ -154,6 +160,15 @@ impl WatchTable {
         match self.peers.get_mut(peer) {
             Some(watched) if !watched.is_newer => {
                 let state = located.presence.state();
+                let was_there = watched
+                    .known
+                    .is_some_and(|(_, known)| known != PresenceState::Offline);
+                if state == PresenceState::Offline && was_there && watched.doubts < MAX_DOUBTS {
+                    watched.doubts += 1;
+                    self.unread.insert(peer.clone());
+                    return 0;
+                }
+                watched.doubts = 0;
                 // An absent record has no fence; the last one known stays.
                 let fence = match watched.known {
                     Some((fence, _)) => fence.max(located.fence),

@@ -1,6 +1,6 @@
 //! The messages that wait for one peer that is not connected, oldest first, bounded in number and bytes.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Instant};
 
 use bytes::Bytes;
 use hashbrown::HashMap;
@@ -20,7 +20,10 @@ pub const OFFLINE_QUEUE_BYTES_PER_SENDER: usize = OFFLINE_QUEUE_BYTES / 4;
 
 #[derive(Debug, Default)]
 pub(crate) struct OfflineQueue {
-    messages: VecDeque<Bytes>,
+    /// Each with its end.
+    messages: VecDeque<(Bytes, Instant)>,
+    /// The end of all; `None` while it is empty.
+    until: Option<Instant>,
     bytes: usize,
     /// Messages and bytes that each peer has stored since the last claim, or since the queue was empty.
     shares: HashMap<PeerKey, (usize, usize)>,
@@ -38,11 +41,13 @@ impl OfflineQueue {
         fits && has_share
     }
 
-    pub(crate) fn push(&mut self, from: &PeerKey, envelope: Bytes) {
+    /// Adds a message that waits until `until`.
+    pub(crate) fn push(&mut self, from: &PeerKey, envelope: Bytes, until: Instant) {
         let share = self.shares.entry(from.clone()).or_default();
         *share = (share.0 + 1, share.1 + envelope.len());
         self.bytes += envelope.len();
-        self.messages.push_back(envelope);
+        self.until = Some(self.until.map_or(until, |end| end.max(until)));
+        self.messages.push_back((envelope, until));
     }
 
     /// Removes the oldest `messages`, `bytes` in all.
@@ -51,16 +56,42 @@ impl OfflineQueue {
         self.bytes = self.bytes.saturating_sub(bytes);
         if self.messages.is_empty() {
             self.shares = HashMap::new();
+            self.until = None;
         }
     }
 
-    /// The peer was claimed: senders' shares begin anew.
-    pub(crate) fn begin_shares(&mut self) {
+    /// The peer was claimed: all messages wait for it until `until`, and senders' shares begin anew.
+    pub(crate) fn claimed(&mut self, until: Instant) {
         self.shares = HashMap::new();
+        self.messages.iter_mut().for_each(|(_, end)| *end = until);
+        self.end(until);
     }
 
-    /// A copy of all messages; they share their bytes.
-    pub(crate) fn read(&self) -> Vec<Bytes> {
-        self.messages.iter().cloned().collect()
+    /// All messages end at `until`, at the latest.
+    pub(crate) fn end(&mut self, until: Instant) {
+        self.until = (!self.messages.is_empty()).then_some(until);
+    }
+
+    /// Whether a message may still wait at `now`.
+    pub(crate) fn lasts(&self, now: Instant) -> bool {
+        self.until.is_some_and(|until| until > now)
+    }
+
+    /// A copy of the messages whose end has not come; they share their bytes. The others are removed.
+    pub(crate) fn read(&mut self, now: Instant) -> Vec<Bytes> {
+        if !self.lasts(now) {
+            *self = Self::default();
+        }
+        self.messages.retain(|(envelope, until)| {
+            let lasts = *until > now;
+            if !lasts {
+                self.bytes -= envelope.len();
+            }
+            lasts
+        });
+        self.messages
+            .iter()
+            .map(|(envelope, _)| envelope.clone())
+            .collect()
     }
 }

@@ -2,18 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use hashbrown::HashMap;
 use switchboard_protocol::{Info, NodeId, ResumeToken, RoomId, SessionId};
 
-use super::offline_queue::OfflineQueue;
+use super::{held_budgets::HeldBudgets, waiting::Waiting};
 use crate::{
     broker::{
         claim::Retention,
         rooms::RoomMembership,
         stored_message::{StoreOutcome, StoredMessage},
     },
-    receive::accepted_ranges::AcceptedRanges,
     session::snapshot::SessionSnapshot,
 };
 
@@ -25,9 +23,7 @@ pub(crate) struct Record {
     pub(crate) fence: u64,
     pub(crate) claimed_at: Instant,
     pub(crate) state: State,
-    /// From each sender: ids that were done before the detach, then those in the offline queue.
-    pub(crate) accepted: HashMap<SessionId, AcceptedRanges>,
-    pub(crate) offline_queue: OfflineQueue,
+    pub(crate) waiting: Waiting,
     /// The rooms that the session is in, and what it shows of itself there.
     pub(crate) rooms: HashMap<RoomId, Option<Info>>,
     /// Counts the frames that were reported by `touch`.
@@ -66,12 +62,13 @@ impl Record {
         for (sender, mut accepted) in accepted.into_iter().flatten() {
             // What was stored in the meantime stays behind it.
             let last = accepted.last();
-            let stored = self.accepted.remove(&sender).unwrap_or_default();
+            let stored = self.waiting.accepted.remove(&sender).unwrap_or_default();
             let later = stored.ranges.into_iter().filter(|range| range.0 > last);
             accepted.ranges.extend(later);
-            self.accepted.insert(sender, accepted);
+            self.waiting.accepted.insert(sender, accepted);
         }
         let until = now + window;
+        self.waiting.offline_queue.end(until);
         self.state = State::Detached { snapshot, until };
     }
 
@@ -86,38 +83,22 @@ impl Record {
         &mut self,
         message: &StoredMessage,
         owner_is_dead: bool,
+        budgets: &mut HeldBudgets,
         now: Instant,
     ) -> StoreOutcome {
-        let kept_for = match &self.state {
+        let window = match &self.state {
             State::Attached if !message.is_urgent && !owner_is_dead => return StoreOutcome::Attached,
             State::Attached => message.window,
             State::Detached { until, .. } => until.saturating_duration_since(now),
         };
-        let accepted = self.accepted.entry(message.mid.session).or_default();
-        if accepted.has(message.id) {
-            return if message.id <= accepted.done {
-                StoreOutcome::Delivered
-            } else {
-                StoreOutcome::Queued(kept_for)
+        let outcome = self.waiting.store(message, window, budgets, now);
+        if owner_is_dead && self.is_attached() && matches!(outcome, StoreOutcome::Queued { .. }) {
+            self.state = State::Detached {
+                snapshot: None,
+                until: now + window,
             };
         }
-        if message.id < accepted.last() {
-            return StoreOutcome::Late;
-        }
-        if message.prev.is_some_and(|prev| prev > accepted.last()) {
-            return StoreOutcome::Gap;
-        }
-        if !self.offline_queue.has_room(&message.from, message.envelope.len()) {
-            return StoreOutcome::Full;
-        }
-        // One range for each message, as the scripts write it: nothing is known of ids in between.
-        accepted.ranges.push((message.id, message.id));
-        let envelope = Bytes::from(message.envelope.clone());
-        self.offline_queue.push(&message.from, envelope);
-        if owner_is_dead && self.is_attached() {
-            self.orphan(kept_for, now);
-        }
-        StoreOutcome::Queued(kept_for)
+        outcome
     }
 
     /// The rooms for the next claim.
@@ -129,17 +110,5 @@ impl Record {
             info: info.clone(),
         });
         rooms.collect()
-    }
-
-    /// The ids that were done before the detach. Those in the offline queue are left out: among the accepted ids
-    /// they would look like repetitions.
-    pub(crate) fn take_done(&mut self) -> Vec<(SessionId, AcceptedRanges)> {
-        let accepted = self.accepted.drain().map(|(sender, mut accepted)| {
-            accepted.keep_done();
-            (sender, accepted)
-        });
-        accepted
-            .filter(|(_, accepted)| !accepted.ranges.is_empty())
-            .collect()
     }
 }

@@ -1,14 +1,18 @@
 //! The records of all peers, and the operations that nodes carry out on them.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use hashbrown::HashMap;
 use switchboard_protocol::{Info, NodeId, PeerKey, RoomId, SessionId};
 
 use super::{
-    offline_queue::OfflineQueue,
+    held_budgets::HeldBudgets,
     record::{Record, State},
+    waiting::Waiting,
 };
 use crate::{
     broker::{
@@ -26,6 +30,9 @@ pub struct Records {
     last_fence: u64,
     /// The detached sessions by the end of their windows, with their fence; some were resumed or ended since.
     ends: BTreeMap<(Instant, u64), (PeerKey, SessionId)>,
+    /// Messages held for peers without a session.
+    held: HashMap<PeerKey, Waiting>,
+    budgets: HeldBudgets,
 }
 
 /// The owner of a peer.
@@ -86,8 +93,7 @@ impl Records {
             fence,
             claimed_at: now,
             state: State::Attached,
-            accepted: HashMap::new(),
-            offline_queue: OfflineQueue::default(),
+            waiting: Waiting::default(),
             rooms: HashMap::new(),
             alive: 0,
         };
@@ -96,27 +102,31 @@ impl Records {
             confirmed: true,
             ..ClaimOutcome::default()
         };
-        if let Some(mut old) = old {
-            let accepted = old.take_done();
-            outcome.rooms = old.memberships();
-            if claim.resume {
-                record.rooms = std::mem::take(&mut old.rooms);
-            }
-            match old.state {
-                State::Attached => {
-                    outcome.previous = Some(PreviousOwner {
-                        node: old.node,
-                        session: old.token.session,
-                    });
+        let mut waiting = match old {
+            None => self.held.remove(key).unwrap_or_default(),
+            Some(mut old) => {
+                let accepted = old.waiting.take_done();
+                outcome.rooms = old.memberships();
+                if claim.resume {
+                    record.rooms = std::mem::take(&mut old.rooms);
                 }
-                State::Detached { snapshot, .. } => {
-                    outcome.snapshot = snapshot.map(|snapshot| SessionSnapshot { accepted, ..snapshot });
+                match old.state {
+                    State::Attached => {
+                        outcome.previous = Some(PreviousOwner {
+                            node: old.node,
+                            session: old.token.session,
+                        });
+                    }
+                    State::Detached { snapshot, .. } => {
+                        outcome.snapshot = snapshot.map(|snapshot| SessionSnapshot { accepted, ..snapshot });
+                    }
                 }
+                old.waiting
             }
-            outcome.offline_queue = old.offline_queue.read();
-            record.offline_queue = old.offline_queue;
-            record.offline_queue.begin_shares();
-        }
+        };
+        outcome.offline_queue = waiting.offline_queue.read(now);
+        waiting.offline_queue.claimed(now + claim.window * 2);
+        record.waiting.offline_queue = waiting.offline_queue;
         self.peers.insert(key.clone(), record);
         Ok(outcome)
     }
@@ -156,23 +166,36 @@ impl Records {
     pub fn store(&mut self, message: &StoredMessage, owner_is_dead: bool, now: Instant) -> StoreOutcome {
         self.expire(&message.to, now);
         let Some(record) = self.peers.get_mut(&message.to) else {
-            return StoreOutcome::Offline;
+            return self.store_held(message, now);
         };
         let was_attached = record.is_attached();
-        let outcome = record.store(message, owner_is_dead, now);
+        let outcome = record.store(message, owner_is_dead, &mut self.budgets, now);
         if was_attached && !record.is_attached() {
             self.note_end(&message.to);
         }
         outcome
     }
 
+    /// The receiver has no session.
+    fn store_held(&mut self, message: &StoredMessage, now: Instant) -> StoreOutcome {
+        if message.hold.is_none() {
+            return StoreOutcome::Offline;
+        }
+        let held = self.held.entry_ref(&message.to).or_default();
+        held.store(message, Duration::ZERO, &mut self.budgets, now)
+    }
+
     /// The offline queue of a peer that `session` of `node` owns.
-    #[must_use]
-    pub fn offline_queue(&self, key: &PeerKey, node: &NodeId, session: SessionId) -> Vec<Bytes> {
-        let record = self.peers.get(key);
-        let record = record.filter(|record| record.is_owned_by(node, session));
+    pub fn offline_queue(
+        &mut self,
+        key: &PeerKey,
+        node: &NodeId,
+        session: SessionId,
+        now: Instant,
+    ) -> Vec<Bytes> {
+        let record = self.owned(key, node, session);
         record
-            .map(|record| record.offline_queue.read())
+            .map(|record| record.waiting.offline_queue.read(now))
             .unwrap_or_default()
     }
 
@@ -186,7 +209,7 @@ impl Records {
         bytes: usize,
     ) {
         if let Some(record) = self.owned(key, node, session) {
-            record.offline_queue.remove_oldest(messages, bytes);
+            record.waiting.offline_queue.remove_oldest(messages, bytes);
         }
     }
 
@@ -235,6 +258,7 @@ impl Records {
                 ended.push((key, session));
             }
         }
+        self.held.retain(|_, held| held.offline_queue.lasts(now));
         ended
     }
 
@@ -279,8 +303,17 @@ impl Records {
     }
 
     fn expire(&mut self, key: &PeerKey, now: Instant) {
-        if self.peers.get(key).is_some_and(|record| record.is_expired(now)) {
-            self.peers.remove(key);
+        if self.peers.get(key).is_some_and(|record| record.is_expired(now))
+            && let Some(record) = self.peers.remove(key)
+        {
+            self.held.insert(key.clone(), record.waiting);
+        }
+        if self
+            .held
+            .get(key)
+            .is_some_and(|held| !held.offline_queue.lasts(now))
+        {
+            self.held.remove(key);
         }
     }
 }

@@ -44,7 +44,7 @@ pub(crate) fn end_all(cx: &Context, sender: &dyn Sender) -> usize {
 pub(crate) fn report(cx: &Context, sender: &dyn Sender, pending: Option<Pending>, outcome: SendOutcome) {
     let Some(pending) = pending else { return };
     let outcome = match outcome {
-        SendOutcome::Error(ErrorCode::PeerOffline) if pending.was_queued => {
+        SendOutcome::Error(ErrorCode::PeerOffline | ErrorCode::QueueFull) if pending.was_queued => {
             SendOutcome::Error(ErrorCode::Expired)
         }
         SendOutcome::Delivered | SendOutcome::Published | SendOutcome::Error(_) => outcome,

@@ -43,6 +43,8 @@ pub(crate) struct Pending {
     pub(crate) at_deadline: ErrorCode,
     /// No report of an offline queue moves the deadline beyond this.
     last_deadline: Instant,
+    /// Until when it is held for a receiver without a session.
+    hold_until: Option<Instant>,
     attempts: u32,
     /// Its sender got `queued`.
     pub(crate) was_queued: bool,
@@ -88,6 +90,7 @@ impl Pending {
             accepted_at: now,
             deadline: now + limits.send_deadline,
             last_deadline: now + limits.send_deadline + limits.resume_window + QUEUED_MARGIN,
+            hold_until: None,
             progress: Progress::Held,
             path: Path::Remote,
             at_deadline: ErrorCode::Timeout,
@@ -96,6 +99,14 @@ impl Pending {
             charge,
             stored_bytes: None,
         }
+    }
+
+    /// The same send; it may wait for `hold` for a receiver without a session.
+    pub(crate) fn held_for(mut self, hold: Option<Duration>) -> Self {
+        self.hold_until = hold.map(|hold| self.accepted_at + hold);
+        let until = self.hold_until.map(|until| until + QUEUED_MARGIN);
+        self.last_deadline = until.map_or(self.last_deadline, |until| until.max(self.last_deadline));
+        self
     }
 
     /// Notes that it was transmitted by `path`.
@@ -138,7 +149,7 @@ impl Pending {
     }
 
     /// Notes that it could not be transmitted, or was refused.
-    pub(crate) fn hold(&mut self, at_deadline: ErrorCode) {
+    pub(crate) fn wait(&mut self, at_deadline: ErrorCode) {
         // Its sender got `queued`: whatever fails afterwards, it has expired.
         if !self.was_queued {
             self.at_deadline = at_deadline;
@@ -171,8 +182,15 @@ impl Pending {
         };
         self.attempts = 1;
         self.at_deadline = ErrorCode::Expired;
-        self.deadline = (now + kept_for + QUEUED_MARGIN).min(self.last_deadline);
+        let until = self.hold_until.unwrap_or(now).max(now + kept_for);
+        self.deadline = (until + QUEUED_MARGIN).min(self.last_deadline);
         is_news.then_some((bytes, kept))
+    }
+
+    /// How long it is still to be held for a receiver without a session.
+    pub(crate) fn hold(&self, now: Instant) -> Option<Duration> {
+        let left = self.hold_until?.saturating_duration_since(now);
+        (!left.is_zero()).then_some(left)
     }
 
     /// Whether it was transmitted before.

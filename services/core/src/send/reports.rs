@@ -1,15 +1,17 @@
 //! What the broker reports on this node's sends, and what follows. Runs on the broker's reader, so nothing here
 //! waits.
 
+use std::time::Duration;
+
 use switchboard_protocol::{ErrorCode, MessageId, Mid, PeerKey, SendOutcome, SessionId};
-use switchboard_telemetry::Queue;
+use switchboard_telemetry::{Budget, BudgetScope, Queue};
 
 use super::{outcome, side::SenderSide, transmit::envelope};
 use crate::{
     broker::{
         error::BrokerError,
         presence::{Asker, Located, Presence},
-        stored_message::{StoreOutcome, StoredMessage},
+        stored_message::{Hold, StoreOutcome, StoredMessage},
     },
     observer::NodeEvent,
 };
@@ -35,7 +37,7 @@ impl SenderSide {
     pub(crate) fn on_stored(&self, mid: Mid, to: &PeerKey, outcome: Result<StoreOutcome, BrokerError>) {
         let MessageId::Client(id) = mid.id else { return };
         let (cx, sender) = (&*self.cx, mid.session);
-        if outcome.is_ok_and(|outcome| !matches!(outcome, StoreOutcome::Queued(_))) {
+        if outcome.is_ok_and(|outcome| !matches!(outcome, StoreOutcome::Queued { .. })) {
             self.refund_stored(sender, id);
         }
         match outcome {
@@ -44,7 +46,7 @@ impl SenderSide {
             }
             // The receiver is attached somewhere: the stream's timer repeats the send.
             Ok(StoreOutcome::Offline | StoreOutcome::Attached) | Err(BrokerError::Unsettled) => {}
-            Ok(StoreOutcome::Queued(kept_for)) => self.queued(mid, id, to, kept_for),
+            Ok(StoreOutcome::Queued { kept_for, wakes }) => self.queued(mid, id, to, kept_for, wakes),
             Ok(StoreOutcome::Delivered) => outcome::finish(cx, sender, id, SendOutcome::Delivered),
             Ok(StoreOutcome::Late) => {
                 outcome::finish(cx, sender, id, SendOutcome::Error(ErrorCode::Timeout));
@@ -53,6 +55,10 @@ impl SenderSide {
             Ok(StoreOutcome::Full) => {
                 cx.telemetry.queue_overflow(Queue::OfflineQueue);
                 outcome::hold(cx, sender, id, ErrorCode::QueueFull);
+            }
+            Ok(StoreOutcome::TenantFull) => {
+                cx.telemetry.budget_refused(Budget::Held, BudgetScope::Tenant);
+                outcome::finish(cx, sender, id, SendOutcome::Error(ErrorCode::QueueFull));
             }
             Err(_) => self.bus_failed(mid),
         }
@@ -108,6 +114,11 @@ impl SenderSide {
             prev,
             is_urgent: pending.is_urgent(),
             window: cx.limits.resume_window,
+            hold: pending.hold(cx.now()).map(|time| Hold {
+                time,
+                tenant_bytes: cx.limits.tenant_held_bytes,
+            }),
+            is_first: !pending.was_queued,
             envelope: envelope(cx, &*sender, prev, pending).encode(),
         };
         if !pending.charge_stored(sender.account(), message.envelope.len(), cx.now()) {
@@ -133,10 +144,10 @@ impl SenderSide {
         }
     }
 
-    /// The message waits for its receiver's resume.
-    fn queued(&self, mid: Mid, id: u64, to: &PeerKey, kept_for: std::time::Duration) {
+    /// The message waits for its receiver.
+    fn queued(&self, mid: Mid, id: u64, to: &PeerKey, kept_for: Duration, wakes: bool) {
         let cx = &*self.cx;
-        let Some(sender) = outcome::mark_queued(cx, mid.session, id, kept_for) else {
+        let Some(sender) = outcome::mark_queued(cx, mid.session, id, kept_for).filter(|_| wakes) else {
             return;
         };
         cx.observe(|| NodeEvent::Wanted {

@@ -3,7 +3,7 @@
 
 use std::{
     sync::{Arc, Weak},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -36,6 +36,8 @@ pub struct SendRequest {
     pub payload: Bytes,
     /// Its id; a [`MessageId::Client`] asks for an outcome.
     pub id: MessageId,
+    /// How long it may wait for a receiver without a session; `None`: not at all. Only with a [`MessageId::Client`].
+    pub hold: Option<Duration>,
 }
 
 pub(crate) struct SenderSide {
@@ -94,7 +96,11 @@ impl SenderSide {
         let now = cx.now();
         sender.mark_active(cx.second(now));
         let SendRequest {
-            to, kind, payload, ..
+            to,
+            kind,
+            payload,
+            hold,
+            ..
         } = request;
         let mut slot = sender.outbox().lock();
         if slot.as_ref().is_some_and(|outbox| outbox.has(id)) {
@@ -111,7 +117,7 @@ impl SenderSide {
             sender.on_outcome(id, outcome);
             return None;
         };
-        let pending = Pending::new(id, kind, payload, span.context(), charge, now, &cx.limits);
+        let pending = Pending::new(id, kind, payload, span.context(), charge, now, &cx.limits).held_for(hold);
         let outbox = slot.get_or_insert_default();
         let (stream, index, new_stream) = outbox.admit(&to, pending);
         cx.telemetry.pending_sends(1);

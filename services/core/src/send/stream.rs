@@ -71,6 +71,6 @@ impl Stream {
             .iter_mut()
             .skip(index)
             .filter(|pending| !pending.is_queued())
-            .for_each(|pending| pending.hold(at_deadline));
+            .for_each(|pending| pending.wait(at_deadline));
     }
 }

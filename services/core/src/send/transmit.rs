@@ -82,12 +82,12 @@ fn offer(
         OfferOutcome::Late => TransmitOutcome::Done(SendOutcome::Error(ErrorCode::Timeout)),
         OfferOutcome::Busy => {
             cx.telemetry.queue_overflow(Queue::SendQueue);
-            pending.hold(ErrorCode::QueueFull);
+            pending.wait(ErrorCode::QueueFull);
             TransmitOutcome::Held
         }
         // The timer transmits the missing one first; a closing receiver is looked up again.
         OfferOutcome::Gap | OfferOutcome::Closed => {
-            pending.hold(ErrorCode::Timeout);
+            pending.wait(ErrorCode::Timeout);
             TransmitOutcome::Held
         }
     }
@@ -109,7 +109,7 @@ fn publish_pending(
             TransmitOutcome::Transmitted
         }
         Err(_) => {
-            pending.hold(ErrorCode::BusUnavailable);
+            pending.wait(ErrorCode::BusUnavailable);
             TransmitOutcome::Held
         }
     }

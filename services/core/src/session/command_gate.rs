@@ -52,6 +52,8 @@ pub enum CommandEffect<'a> {
         payload: &'a str,
         /// The id that the client chose or the gate gave.
         id: MessageId,
+        /// How long it may wait for a receiver without a session.
+        hold: Option<Duration>,
     },
     /// Send this to the client.
     Reply(Event),
@@ -143,7 +145,7 @@ impl CommandGate {
         };
         self.bad_frames = 0;
         match command {
-            Command::Send(send) => self.on_send(&send),
+            Command::Send(send) => self.on_send(&send, limits),
             Command::Join(_) | Command::Leave { .. } => not_served(command.id(), "this command"),
             Command::Lookup { peers, id } => self.on_presence(PresenceCommand::Lookup, &peers, id),
             Command::Watch { peers, id } => self.on_presence(PresenceCommand::Watch, &peers, id),
@@ -174,7 +176,7 @@ impl CommandGate {
         seq > self.acked_seq
     }
 
-    fn on_send<'a>(&mut self, send: &SendCommand<'a>) -> CommandEffect<'a> {
+    fn on_send<'a>(&mut self, send: &SendCommand<'a>, limits: &Limits) -> CommandEffect<'a> {
         if let Some(id) = send.id {
             if id <= self.last_id {
                 return refuse(
@@ -199,6 +201,11 @@ impl CommandGate {
                 "the token does not allow messages to this peer".into(),
             );
         }
+        if send.hold_ms.is_some() && send.id.is_none() {
+            let why = "`hold_ms` needs an `id`: without one no outcome is known".into();
+            return refuse(None, ErrorCode::MissingField, why);
+        }
+        let hold = Duration::from_millis(send.hold_ms.unwrap_or_default()).min(limits.hold);
         let id = match send.id {
             Some(id) => MessageId::Client(id),
             None => {
@@ -211,6 +218,7 @@ impl CommandGate {
             kind: send.kind,
             payload: send.payload.get(),
             id,
+            hold: (!hold.is_zero()).then_some(hold),
         }
     }
 

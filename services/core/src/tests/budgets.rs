@@ -24,6 +24,7 @@ fn sized(to: &str, id: u64, bytes: usize) -> SendRequest {
         kind: MessageKind::Offer,
         payload: Bytes::from(vec![b'1'; bytes]),
         id: MessageId::Client(id),
+        hold: None,
     }
 }
 
@@ -139,7 +140,7 @@ fn one_peer_fills_offline_queues_only_to_its_budget_whatever_the_number_of_its_s
             node.router
                 .send(alice.session(), sized(&format!("receiver-{id}"), id, 1024));
         }
-        stored += store(&node, StoreOutcome::Queued(WINDOW));
+        stored += store(&node, queued_for(WINDOW));
         refused += rate_limited(&alice);
     }
     assert_eq!(stored + refused, 1100, "each send has an answer");
@@ -149,16 +150,12 @@ fn one_peer_fills_offline_queues_only_to_its_budget_whatever_the_number_of_its_s
     );
     let carol = node.attach("carol");
     node.router.send(carol.session(), sized("receiver-1", 1, 1024));
-    assert_eq!(
-        store(&node, StoreOutcome::Queued(WINDOW)),
-        1,
-        "another peer has its own"
-    );
+    assert_eq!(store(&node, queued_for(WINDOW)), 1, "another peer has its own");
     node.pass(WINDOW);
     let alice = node.attach("alice");
     node.router.send(alice.session(), sized("receiver-1", 1, 1024));
     assert_eq!(
-        store(&node, StoreOutcome::Queued(WINDOW)),
+        store(&node, queued_for(WINDOW)),
         1,
         "a window later it has leaked out"
     );
@@ -194,7 +191,7 @@ fn a_stored_message_is_charged_once_however_often_it_is_stored_again() {
     let alice = node.attach("alice");
     node.router.send(alice.session(), sized("bob", 1, 1500));
     for _ in 0..20 {
-        store(&node, StoreOutcome::Queued(WINDOW));
+        store(&node, queued_for(WINDOW));
         node.pass(Duration::from_secs(6));
         node.retry_at(&alice, "bob", Instant::now() + Duration::from_secs(6));
     }
@@ -286,7 +283,7 @@ fn reading_goes_on_while_sends_wait_in_offline_queues() {
         );
         node.router
             .send(alice.session(), sized(&format!("r{id}"), id, 10));
-        store(&node, StoreOutcome::Queued(WINDOW));
+        store(&node, queued_for(WINDOW));
         refused += rate_limited(&alice);
     }
     assert_eq!(refused, 80, "those over the budget have their answer at once");

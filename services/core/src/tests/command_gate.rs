@@ -1,5 +1,7 @@
 //! The command gate: the effect of each command, the refusals, and when a client was refused too often.
 
+use std::time::Duration;
+
 use switchboard_protocol::{
     CloseCode, DuplicatePolicy, ErrorCode, Event, Grant, MessageId, Patterns, Role, decode_command,
 };
@@ -148,6 +150,31 @@ fn a_question_counts_once_for_each_peer() {
     assert_eq!(gate.on_text(&lookup), "error rate-limited 1");
     let few = r#"{"type":"lookup","peers":["b1"],"id":2}"#;
     assert!(gate.on_text(few).starts_with("Lookup"), "four are left");
+}
+
+#[test]
+fn a_hold_has_a_bound_and_needs_an_id() {
+    let hold = |limit_ms: u64, field: &str| {
+        let limits = Limits {
+            hold: Duration::from_millis(limit_ms),
+            ..Limits::default()
+        };
+        let mut gate = Gate::with(limits);
+        let text = format!(r#"{{"type":"offer","to":"bob","payload":1,"id":1{field}}}"#);
+        let decoded = decode_command(&text);
+        let effect = gate.gate.on_command(decoded, 0, 7, &gate.limits);
+        let CommandEffect::Send { hold, .. } = effect else {
+            panic!("{effect:?}");
+        };
+        hold.map(|hold| hold.as_millis())
+    };
+    assert_eq!(hold(500, ""), None);
+    assert_eq!(hold(500, r#","hold_ms":400"#), Some(400));
+    assert_eq!(hold(500, r#","hold_ms":501"#), Some(500));
+    assert_eq!(hold(500, r#","hold_ms":0"#), None);
+    assert_eq!(hold(0, r#","hold_ms":400"#), None, "this node holds nothing");
+    let unnumbered = r#"{"type":"offer","to":"bob","payload":1,"hold_ms":400}"#;
+    assert_eq!(Gate::new().on_text(unnumbered), "error missing-field -");
 }
 
 #[test]

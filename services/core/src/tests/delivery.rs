@@ -67,6 +67,7 @@ fn an_unnumbered_message_gets_no_receipt_but_its_errors() {
             kind: MessageKind::Message,
             payload,
             id: MessageId::Node(1),
+            hold: None,
         };
         node.router.send(alice.session(), request);
     };

@@ -5,9 +5,7 @@ use std::time::{Duration, Instant};
 use switchboard_protocol::{ResumeToken, SessionId};
 
 use super::harness::*;
-use crate::{
-    AttachRequest, BrokerError, BrokerEvents as _, ClaimOutcome, OnDisconnect, SessionSnapshot, StoreOutcome,
-};
+use crate::{AttachRequest, BrokerError, BrokerEvents as _, ClaimOutcome, OnDisconnect, SessionSnapshot};
 
 const WINDOW: Duration = Duration::from_secs(60);
 
@@ -71,7 +69,7 @@ fn queued_for_long(report: impl Fn(&Node)) -> Vec<(u64, String)> {
     let start = Instant::now();
     node.send(&alice, "bob", 1, "1");
     let (mid, to) = node.published();
-    node.router.on_stored(mid, &to, Ok(StoreOutcome::Queued(WINDOW)));
+    node.router.on_stored(mid, &to, Ok(queued_for(WINDOW)));
     assert!(write(&alice)[0].contains("queued"));
     let mut read = Vec::new();
     for seconds in (5..300).step_by(5) {
@@ -95,8 +93,7 @@ fn each_publish(node: &Node, report: impl Fn(&Node, switchboard_protocol::Mid)) 
 fn a_queued_send_expires_by_the_senders_clock_however_often_it_is_stored_again() {
     let read = queued_for_long(|node| {
         each_publish(node, |node, mid| {
-            node.router
-                .on_stored(mid, &key("bob"), Ok(StoreOutcome::Queued(WINDOW)));
+            node.router.on_stored(mid, &key("bob"), Ok(queued_for(WINDOW)));
         });
     });
     assert_eq!(read, [(75, "1 expired".into())]);

@@ -276,6 +276,12 @@ impl Node {
     }
 }
 
+/// A message is in an offline queue for this long, and its receiver is to be woken up.
+pub(super) fn queued_for(kept_for: Duration) -> StoreOutcome {
+    let wakes = true;
+    StoreOutcome::Queued { kept_for, wakes }
+}
+
 /// An offer with an id.
 pub(super) fn offer(to: &str, id: u64, payload: &'static str) -> SendRequest {
     SendRequest {
@@ -283,6 +289,7 @@ pub(super) fn offer(to: &str, id: u64, payload: &'static str) -> SendRequest {
         kind: MessageKind::Offer,
         payload: Bytes::from_static(payload.as_bytes()),
         id: MessageId::Client(id),
+        hold: None,
     }
 }
 

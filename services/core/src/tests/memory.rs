@@ -26,6 +26,7 @@ fn send(node: &Node, from: &Attachment, to: &str, id: u64, bytes: usize) {
         kind: MessageKind::Message,
         payload: Bytes::from(vec![b'1'; bytes]),
         id: MessageId::Client(id),
+        hold: None,
     };
     node.router.send(from.session(), request);
 }

@@ -36,7 +36,7 @@ fn queued_sends_of_a_sender_that_is_gone_are_no_longer_pending() {
         node.send(&alice, "bob", id, "1");
         let (mid, to) = node.published();
         if id < 3 {
-            node.router.on_stored(mid, &to, Ok(StoreOutcome::Queued(WINDOW)));
+            node.router.on_stored(mid, &to, Ok(queued_for(WINDOW)));
         }
     }
     assert_eq!(node.metric("switchboard_messages_queued_total"), 2.0);
@@ -226,7 +226,7 @@ fn an_event_of_the_bus_for_no_sender_harms_nobody() {
     let (mid, to) = node.published();
     node.router.on_stored(mid, &to, Ok(StoreOutcome::Delivered));
     node.router.on_stored(mid, &to, Ok(StoreOutcome::Late));
-    node.router.on_stored(mid, &to, Ok(StoreOutcome::Queued(WINDOW)));
+    node.router.on_stored(mid, &to, Ok(queued_for(WINDOW)));
     node.router.on_published(mid, &to, Ok(0));
     assert!(node.asked().is_empty(), "it ended, so nothing is stored");
     assert_eq!(write(&alice), ["1 delivered"]);

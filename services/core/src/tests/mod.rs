@@ -10,6 +10,7 @@ mod duplicate_filter;
 mod endings;
 mod faults;
 mod harness;
+mod hold;
 mod memory;
 mod metrics;
 mod model;

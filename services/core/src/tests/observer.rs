@@ -134,14 +134,21 @@ fn a_connection_whose_session_continues_on_a_newer_one_ends_nothing() {
 }
 
 #[test]
-fn an_absent_peer_is_wanted_once_for_each_message() {
+fn an_absent_peer_is_wanted_once_and_only_if_it_is_to_be_woken() {
     let (node, observer) = node();
     let alice = node.attach("alice");
     node.send(&alice, "bob", 1, "1");
     let (mid, to) = node.published();
-    let queued = || Ok(StoreOutcome::Queued(Duration::from_secs(60)));
+    let queued = || Ok(queued_for(Duration::from_secs(60)));
     node.router.on_stored(mid, &to, queued());
     node.router.on_stored(mid, &to, queued());
+    node.send(&alice, "bob", 2, "2");
+    let (mid, to) = node.published();
+    let quietly = StoreOutcome::Queued {
+        kept_for: Duration::from_secs(60),
+        wakes: false,
+    };
+    node.router.on_stored(mid, &to, Ok(quietly));
     assert_eq!(
         observer.events(),
         ["default/alice attached 0", "default/bob wanted by default/alice"]

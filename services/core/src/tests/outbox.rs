@@ -74,7 +74,7 @@ fn a_send_is_due_at_the_exact_instant() {
     send.mark_queued(WINDOW, 100, now);
     assert!(!send.is_due(now + QUEUED_RETRY_DELAY - MS));
     assert!(send.is_due(now + QUEUED_RETRY_DELAY));
-    send.hold(ErrorCode::QueueFull);
+    send.wait(ErrorCode::QueueFull);
     assert_eq!((send.is_due(now), send.at_deadline), (true, ErrorCode::Expired));
 }
 

@@ -206,6 +206,15 @@ fn after_the_bus_was_rebuilt_a_watcher_learns_what_it_missed() {
             .on_located(asker, &key(&peer), Err(BrokerError::Unsettled));
     }
     assert_eq!(write(&alice), [""; 0], "nothing is known yet");
+    for _ in 0..4 {
+        node.router.presence_side().catch_up();
+        answer(&node, PresenceState::Offline, 0);
+        assert_eq!(
+            write(&alice),
+            [""; 0],
+            "his node may be about to write his claim again"
+        );
+    }
     node.router.presence_side().catch_up();
     answer(&node, PresenceState::Offline, 0);
     assert_eq!(write(&alice), [informed(None, "bob", "offline")]);
@@ -213,6 +222,30 @@ fn after_the_bus_was_rebuilt_a_watcher_learns_what_it_missed() {
     assert!(questions(&node).is_empty(), "and is not asked for again");
     change(&node, "bob", 4, PresenceState::Online);
     assert_eq!(write(&alice), [""; 0], "the fence of an absent record stays");
+}
+
+#[test]
+fn a_peer_whose_record_was_lost_and_written_again_was_never_offline() {
+    let (node, alice) = watching();
+    node.router.on_watching("default/bob");
+    answer(&node, PresenceState::Offline, 0);
+    change(&node, "bob", 5, PresenceState::Online);
+    node.router.presence_side().catch_up();
+    answer(&node, PresenceState::Offline, 0);
+    node.router.presence_side().catch_up();
+    answer(&node, PresenceState::Online, 5);
+    node.router.presence_side().catch_up();
+    assert!(questions(&node).is_empty());
+    assert_eq!(write(&alice), [""; 0]);
+}
+
+#[test]
+fn a_lookup_that_fails_repeats_nothing_that_a_watcher_knows() {
+    let (node, alice) = watching();
+    *node.bus.is_down.lock() = true;
+    ask(&node, &alice, Lookup, &["bob"], 2);
+    node.router.presence_side().catch_up();
+    assert_eq!(write(&alice), ["2 bus-unavailable"]);
 }
 
 #[test]

@@ -86,14 +86,16 @@ impl World {
             prev,
             is_urgent,
             window: WINDOW / 2,
+            hold: None,
+            is_first: false,
             envelope: vec![b'1'; bytes],
         };
         self.records.store(&message, is_dead, self.now)
     }
 
-    fn queue(&self, node: &str, number: u8) -> usize {
+    fn queue(&mut self, node: &str, number: u8) -> usize {
         self.records
-            .offline_queue(&self.bob, &name(node), session(number))
+            .offline_queue(&self.bob, &name(node), session(number), self.now)
             .len()
     }
 
@@ -118,7 +120,12 @@ fn accepted(done: u64, ranges: &[(u64, u64)]) -> SessionSnapshot {
     }
 }
 
-const QUEUED: StoreOutcome = StoreOutcome::Queued(WINDOW);
+const QUEUED: StoreOutcome = queued(WINDOW);
+
+const fn queued(kept_for: Duration) -> StoreOutcome {
+    let wakes = false;
+    StoreOutcome::Queued { kept_for, wakes }
+}
 
 #[test]
 fn fences_rise_even_after_the_record_is_gone() {
@@ -199,11 +206,11 @@ fn a_message_is_stored_only_for_a_detached_peer_unless_it_is_urgent() {
     world.claim("n1", 1, false).unwrap();
     assert_eq!(world.store(1, None, 1), StoreOutcome::Attached);
     let urgent = world.store_as(1, None, 1, true, false);
-    assert_eq!(urgent, StoreOutcome::Queued(WINDOW / 2));
+    assert_eq!(urgent, queued(WINDOW / 2));
     assert_eq!(world.owner(), Some(("n1".into(), true)));
     world.detach("n1", 1, 0, None);
     world.now += 10 * MS;
-    assert_eq!(world.store(2, Some(1), 1), StoreOutcome::Queued(WINDOW - 10 * MS));
+    assert_eq!(world.store(2, Some(1), 1), queued(WINDOW - 10 * MS));
     assert_eq!(world.queue("n1", 1), 2);
 }
 
@@ -212,13 +219,10 @@ fn a_message_for_a_dead_owner_detaches_the_session() {
     let mut world = World::new();
     world.claim("n1", 1, false).unwrap();
     let stored = world.store_as(1, None, 1, false, true);
-    assert_eq!(stored, StoreOutcome::Queued(WINDOW / 2));
+    assert_eq!(stored, queued(WINDOW / 2));
     assert_eq!(world.owner(), Some(("n1".into(), false)));
     world.now += WINDOW / 2 - MS;
-    assert_eq!(
-        world.store_as(2, Some(1), 1, false, true),
-        StoreOutcome::Queued(MS)
-    );
+    assert_eq!(world.store_as(2, Some(1), 1, false, true), queued(MS));
     world.now += MS;
     assert_eq!(world.owner(), None, "a second message does not prolong it");
 }
@@ -245,10 +249,7 @@ fn what_was_stored_before_the_detach_stays_behind_what_was_done() {
     let mut world = World::new();
     world.claim("n1", 1, false).unwrap();
     for (id, prev) in [(3, None), (5, Some(3))] {
-        assert_eq!(
-            world.store_as(id, prev, 1, true, false),
-            StoreOutcome::Queued(WINDOW / 2)
-        );
+        assert_eq!(world.store_as(id, prev, 1, true, false), queued(WINDOW / 2));
     }
     world.detach("n1", 1, 0, Some(accepted(3, &[(1, 3)])));
     assert_eq!(world.store(3, None, 1), StoreOutcome::Delivered);

@@ -9,7 +9,7 @@ use std::{
 use switchboard_protocol::{CloseCode, ErrorCode, Event, MessageId};
 
 use super::harness::*;
-use crate::{BrokerError, BrokerEvents as _, Limits, SendRequest, StoreOutcome};
+use crate::{BrokerError, BrokerEvents as _, Limits, SendRequest};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -47,7 +47,7 @@ fn a_queued_stream_sleeps_until_something_is_due_and_runs_at_that_instant() {
     let alice = node.attach("alice");
     node.send(&alice, "bob", 1, "1");
     let (mid, to) = node.published();
-    node.router.on_stored(mid, &to, Ok(StoreOutcome::Queued(WINDOW)));
+    node.router.on_stored(mid, &to, Ok(queued_for(WINDOW)));
     let now = Instant::now();
     let next = node.retry_at(&alice, "bob", now).unwrap();
     assert!(next > now + 4000 * MS, "{:?}", next - now);
@@ -76,7 +76,7 @@ fn a_message_stored_for_an_attached_receiver_is_transmitted_again_before_those_b
     ] {
         let (mid, to) = node.published();
         let before = Instant::now();
-        node.router.on_stored(mid, &to, Ok(StoreOutcome::Queued(WINDOW)));
+        node.router.on_stored(mid, &to, Ok(queued_for(WINDOW)));
         let next = node.retry_at(&alice, "bob", before).unwrap();
         let margin = before.elapsed();
         assert!((at_least..=at_most + margin).contains(&(next - before)), "{what}");

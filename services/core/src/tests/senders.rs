@@ -105,8 +105,7 @@ fn a_backend_hears_that_its_message_is_queued_and_that_it_expires() {
     node.router.send(&backend, offer("bob", 1, "1"));
     let (mid, to) = node.published();
     let kept_for = Duration::from_secs(60);
-    node.router
-        .on_stored(mid, &to, Ok(StoreOutcome::Queued(kept_for)));
+    node.router.on_stored(mid, &to, Ok(queued_for(kept_for)));
     assert_eq!(backend.events(), [Received::Queued(1)]);
     node.router.on_stored(mid, &to, Ok(StoreOutcome::Offline));
     assert_eq!(backend.events(), [failed(1, ErrorCode::Expired)]);
@@ -146,6 +145,7 @@ fn a_backend_hears_that_a_message_without_an_id_failed() {
         kind: MessageKind::Message,
         payload: Bytes::from_static(b"1"),
         id: MessageId::Node(1),
+        hold: None,
     };
     node.router.send(&backend, request());
     let (mid, to) = node.published();

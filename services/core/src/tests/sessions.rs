@@ -9,7 +9,7 @@ use switchboard_protocol::{ErrorCode, NodeMessage};
 use super::harness::*;
 use crate::{
     AttachRequest, Attachment, BrokerEvents as _, ClaimOutcome, OnDisconnect, PreviousOwner, Retention,
-    SessionSnapshot, StoreOutcome, Unacked,
+    SessionSnapshot, Unacked,
 };
 
 const WINDOW: Duration = Duration::from_secs(60);
@@ -121,8 +121,8 @@ fn a_send_to_a_detached_peer_is_queued_and_then_delivered_out_of_the_offline_que
     let [Asked::Store(message)] = &n1.asked()[..] else {
         panic!("one message")
     };
-    n1.router.on_stored(*mid, to, Ok(StoreOutcome::Queued(WINDOW)));
-    n1.router.on_stored(*mid, to, Ok(StoreOutcome::Queued(WINDOW)));
+    n1.router.on_stored(*mid, to, Ok(queued_for(WINDOW)));
+    n1.router.on_stored(*mid, to, Ok(queued_for(WINDOW)));
     assert_eq!(
         write(&alice),
         [r#"{"type":"receipt","id":1,"status":"queued"}"#],
@@ -152,7 +152,7 @@ fn a_queued_send_whose_receiver_never_comes_back_expires() {
     let alice = node.attach("alice");
     node.send(&alice, "bob", 1, "1");
     let (mid, to) = &node.published();
-    node.router.on_stored(*mid, to, Ok(StoreOutcome::Queued(WINDOW)));
+    node.router.on_stored(*mid, to, Ok(queued_for(WINDOW)));
     let next = node.retry(&alice, "bob", Duration::ZERO);
     assert!(
         next.is_some_and(|next| next < Instant::now() + WINDOW),

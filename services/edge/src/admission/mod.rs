@@ -19,7 +19,7 @@ use std::{
 use http::{StatusCode, request::Parts};
 use switchboard_auth::TokenError;
 use switchboard_core::{AttachRequest, ConnectionPlace};
-use switchboard_protocol::{DuplicatePolicy, Grant, PeerKey};
+use switchboard_protocol::{BACKEND_PEER, DuplicatePolicy, Grant, PeerKey};
 use switchboard_telemetry::{BudgetScope, Queue, RefusalReason};
 
 use crate::{
@@ -66,6 +66,9 @@ pub(crate) async fn admit<R>(
     let response = handshake(parts).map_err(|problem| Refusal::new(RefusalReason::BadRequest, problem))?;
     let mut request = query::attach_request(&parts.uri)?;
     let grant = verify(edge, parts).await?;
+    if grant.peer.peer() == BACKEND_PEER {
+        return Err(reserved_name());
+    }
     request.reject = grant.duplicate == DuplicatePolicy::Reject;
     // After the token, so that clients without one do not use up the rate of those with one.
     take_pace(edge, parts, &grant.peer, started)?;
@@ -116,9 +119,24 @@ fn take_pace(edge: &Edge, parts: &Parts, peer: &PeerKey, now: Instant) -> Result
 
 /// Checks origin and token of a request.
 pub(crate) async fn verify(edge: &Edge, request: &Parts) -> Result<Grant, Refusal> {
+    let tokens = token::candidates(&request.headers, &request.uri, edge.config.accept_query_token);
+    verify_one_of(edge, request, tokens).await
+}
+
+/// Checks the origin of a request, and the token in its header `Authorization`. Servers can set headers, and a query
+/// stands in the logs of proxies.
+pub(crate) async fn verify_header(edge: &Edge, request: &Parts) -> Result<Grant, Refusal> {
+    verify_one_of(edge, request, token::from_header(&request.headers).into_iter()).await
+}
+
+async fn verify_one_of<'a>(
+    edge: &Edge,
+    request: &'a Parts,
+    tokens: impl Iterator<Item = &'a str>,
+) -> Result<Grant, Refusal> {
     check_origin(edge, request)?;
     let mut refused = None;
-    for token in token::candidates(&request.headers, &request.uri, edge.config.accept_query_token) {
+    for token in tokens {
         match edge.verifier.verify(token).await {
             Ok(grant) => {
                 if let Some(seen) = request.extensions.get::<TokenSeen>() {
@@ -154,6 +172,17 @@ fn check_origin(edge: &Edge, request: &Parts) -> Result<(), Refusal> {
 
 fn visitor_of(request: &Parts) -> &Visitor {
     request.extensions.get().unwrap_or(&Visitor::UNKNOWN)
+}
+
+/// Nobody may pass for the backend.
+fn reserved_name() -> Refusal {
+    let problem = Problem::new(
+        StatusCode::FORBIDDEN,
+        "token-claims",
+        "The token was refused",
+        "`sub` is `@backend`, which is the sender of messages of the backend API",
+    );
+    Refusal::new(RefusalReason::NotAllowed, problem)
 }
 
 fn no_token() -> Refusal {

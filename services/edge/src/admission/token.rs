@@ -42,7 +42,8 @@ pub(crate) const fn is_foreign(error: &TokenError) -> bool {
     }
 }
 
-fn from_header(headers: &HeaderMap) -> Option<&str> {
+/// The token in the header `Authorization`.
+pub(super) fn from_header(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers
         .get(header::AUTHORIZATION)?
         .to_str()

@@ -136,6 +136,7 @@ impl<C: Codec> Client<C> {
             kind,
             payload,
             id,
+            hold,
         } = effect
         {
             self.edge.telemetry.message_in(kind, text.len());
@@ -147,6 +148,7 @@ impl<C: Codec> Client<C> {
                     kind,
                     payload,
                     id,
+                    hold,
                 },
             );
             return None;

@@ -1,5 +1,7 @@
 //! `[limits]`: the bounds of one connection and of the node's public port.
 
+use std::time::Duration;
+
 use switchboard_core::Limits;
 
 use crate::memory;
@@ -51,10 +53,16 @@ section! {
         connections_per_peer: usize = 8,
         /// Open connections of one tenant on this node; 0: no bound.
         connections_per_tenant: usize = 0,
+        /// Milliseconds that a send may be held for a receiver without a session; 0: not at all.
+        hold_ms: u64 = 60_000,
+        /// Bytes that one tenant may hold so, on all nodes together; 0: no bound.
+        tenant_held_bytes: usize = 67_108_864,
         /// Peers that one peer may watch; 0: no bound.
         watched_per_peer: usize = 1_000,
         /// Watches of all connections of this node; 0: no bound.
         watched_per_node: usize = 1_000_000,
+        /// Calls of the backend API that one tenant may have under way on this node.
+        api_calls_per_tenant: usize = 256,
     }
 }
 
@@ -80,6 +88,7 @@ impl LimitsSection {
         in_range("limits.send_queue_bytes", self.send_queue_bytes, 1024, 1 << 30)?;
         in_range("limits.pending_messages", self.pending_messages, 1, 1 << 20)?;
         in_range("limits.pending_bytes", self.pending_bytes, 1024, 1 << 30)?;
+        in_range("limits.hold_ms", self.hold_ms, 0, 86_400_000)?;
         Ok(Limits {
             message_bytes: self.message_bytes,
             messages_per_second: self.messages_per_second,
@@ -98,6 +107,8 @@ impl LimitsSection {
             node_stored_bytes: self.node_stored_bytes,
             connections_per_peer: self.connections_per_peer,
             connections_per_tenant: self.connections_per_tenant,
+            hold: Duration::from_millis(self.hold_ms),
+            tenant_held_bytes: self.tenant_held_bytes,
             watched_per_peer: self.watched_per_peer,
             watched_per_node: self.watched_per_node,
             ..Limits::default()
@@ -108,6 +119,12 @@ impl LimitsSection {
     pub(super) fn check_admission(&self) -> Result<(), ConfigError> {
         in_range("limits.connections", self.connections, 1, 10_000_000)?;
         in_range("limits.handshakes", self.handshakes, 1, 1_000_000)?;
+        in_range(
+            "limits.api_calls_per_tenant",
+            self.api_calls_per_tenant,
+            1,
+            1_000_000,
+        )?;
         in_range(
             "limits.connects_per_second",
             self.connects_per_second,

@@ -13,6 +13,8 @@ section! {
         listen: SocketAddr = SocketAddr::from(([0, 0, 0, 0], 8080)),
         /// Address of the operations port; other machines reach it only where this is not a loopback address.
         ops_listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 9090)),
+        /// Address of a port for the backend API alone; the public port then does not serve it.
+        api_listen: Option<SocketAddr> = None,
         /// Origins whose pages may connect: `https://app.example`, `https://*.app.example`, `null`; `*` allows all. The
         /// node's own host is always allowed.
         allowed_origins: Vec<String> = Vec::new(),
@@ -51,6 +53,8 @@ impl ServerSection {
             request_head_bytes: self.request_head_bytes,
             max_connections: limits.connections,
             max_handshakes: limits.handshakes,
+            serves_backend_api: self.api_listen.is_none(),
+            api_calls_per_tenant: limits.api_calls_per_tenant,
             connects_per_second: limits.connects_per_second,
             peer_connects_per_second: limits.peer_connects_per_second,
             handshake_timeout: Duration::from_millis(timeout_ms),

@@ -45,7 +45,13 @@ fn script(call: &ScriptCall, caller: &Caller, with_source: bool) -> Cmd {
         } => claims::write_claim(caller, claim, *resume, *window, with_source),
         ScriptCall::Reassert { claim, .. } => claims::write_reassert(caller, claim, with_source),
         ScriptCall::Release(release) => claims::write_release(caller, release, with_source),
-        ScriptCall::Store(message, force) => offline_queue::write_store(caller, message, force, with_source),
+        ScriptCall::Store(message, force) => {
+            offline_queue::write_store(caller, message, force, false, with_source)
+        }
+        ScriptCall::StoreHeld(message, force) => {
+            offline_queue::write_store(caller, message, force, true, with_source)
+        }
+        ScriptCall::ChargeHold(message, _) => offline_queue::write_charge_hold(caller, message, with_source),
         ScriptCall::ReadOfflineQueue(key, session) => {
             offline_queue::write_read(caller, key, *session, with_source)
         }

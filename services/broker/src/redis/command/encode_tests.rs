@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use redis::Arg;
-use switchboard_core::{AcceptedRanges, Asker, Retention, SessionSnapshot, StoredMessage};
+use switchboard_core::{AcceptedRanges, Asker, Hold, Retention, SessionSnapshot, StoredMessage};
 use switchboard_protocol::{MessageId, Mid, PeerKey, ResumeToken, SessionId};
 use tokio::sync::oneshot;
 
@@ -228,6 +228,8 @@ fn store(force: Force, prev: Option<u64>) -> ScriptCall {
         prev,
         is_urgent: false,
         window: Duration::from_secs(30),
+        hold: None,
+        is_first: false,
         envelope: b"hello".to_vec(),
     };
     ScriptCall::Store(message, force)
@@ -246,6 +248,9 @@ fn a_store_names_the_bounds_and_the_force() {
             "acme/alice",
             "64",
             "262144",
+            "0",
+            "0",
+            "0",
         ]
         .map(str::to_owned)
         .into_iter()
@@ -265,6 +270,37 @@ fn a_store_names_the_bounds_and_the_force() {
         assert_eq!(words[7..], tail(code, run));
     }
     assert_eq!(script_words(Script::Store, store(Force::No, None))[6], none);
+}
+
+#[test]
+fn a_hold_is_charged_to_the_tenant_and_then_stored() {
+    let held = || {
+        let ScriptCall::Store(message, force) = store(Force::No, None) else {
+            unreachable!("a store");
+        };
+        let time = Duration::from_millis(1500);
+        let hold = Some(Hold {
+            time,
+            tenant_bytes: 9000,
+        });
+        let is_first = true;
+        (
+            StoredMessage {
+                hold,
+                is_first,
+                ..message
+            },
+            force,
+        )
+    };
+    let (message, force) = held();
+    let charge = script_words(Script::ChargeHold, ScriptCall::ChargeHold(message, force));
+    let tenant = format!("sb:{{{}}}:h:acme", Partition::of("acme").tag());
+    // The envelope has 5 bytes, and its place costs 256.
+    assert_eq!(charge, ["1", &tenant, "261", "1500", "9000", "10"]);
+    let (message, force) = held();
+    let words = script_words(Script::Store, ScriptCall::StoreHeld(message, force));
+    assert_eq!(words[words.len() - 3..], ["1500", "1", "1"]);
 }
 
 #[test]

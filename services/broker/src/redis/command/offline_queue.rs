@@ -7,7 +7,7 @@ use bytes::Bytes;
 use redis::{Cmd, Value};
 use switchboard_core::{
     BrokerError, OFFLINE_QUEUE_BYTES, OFFLINE_QUEUE_BYTES_PER_SENDER, OFFLINE_QUEUE_MESSAGES,
-    OFFLINE_QUEUE_MESSAGES_PER_SENDER, StoreOutcome, StoredMessage,
+    OFFLINE_QUEUE_MESSAGES_PER_SENDER, STORED_OVERHEAD_BYTES, StoreOutcome, StoredMessage,
 };
 use switchboard_protocol::{NodeId, PeerKey, SessionId};
 
@@ -16,6 +16,10 @@ use super::{
     caller::{Caller, session_text},
     script_call::Force,
 };
+use crate::partition::Partition;
+
+/// What a tenant holds ends in buckets of this length: they are few, and each counts a bit longer than its messages.
+const HOLD_BUCKET: Duration = Duration::from_secs(10);
 
 /// The answer of the script that stores a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,14 +28,26 @@ pub(crate) enum StoreReply {
     NoRecord,
     /// The peer is attached to this incarnation of this node.
     Attached { node: NodeId, incarnation: String },
-    /// Stored now or earlier, for this long; the record names this node.
-    Queued { lasts: Duration, node: String },
+    /// Stored now or earlier, for this long; the record names this node, or none.
+    Queued {
+        lasts: Duration,
+        node: String,
+        wakes: bool,
+    },
+    /// The tenant is to be charged for the hold first.
+    NeedsCharge,
     /// Nothing else has to be read.
     Final(StoreOutcome),
 }
 
-/// Stores `message`.
-pub(crate) fn write_store(caller: &Caller, message: &StoredMessage, force: &Force, with_source: bool) -> Cmd {
+/// Stores `message`; `is_charged`: its tenant was charged for the hold.
+pub(crate) fn write_store(
+    caller: &Caller,
+    message: &StoredMessage,
+    force: &Force,
+    is_charged: bool,
+    with_source: bool,
+) -> Cmd {
     let (force, dead_incarnation) = match force {
         Force::No => (0_u8, ""),
         Force::Urgent => (1, ""),
@@ -53,8 +69,29 @@ pub(crate) fn write_store(caller: &Caller, message: &StoredMessage, force: &Forc
         .arg(dead_incarnation)
         .arg(message.from.as_str())
         .arg(OFFLINE_QUEUE_MESSAGES_PER_SENDER)
-        .arg(OFFLINE_QUEUE_BYTES_PER_SENDER);
+        .arg(OFFLINE_QUEUE_BYTES_PER_SENDER)
+        .arg(millis(message.hold.map_or(Duration::ZERO, |hold| hold.time)))
+        .arg(u8::from(is_charged))
+        .arg(u8::from(message.is_first));
     command
+}
+
+/// Charges the sender's tenant for the hold of `message`.
+pub(crate) fn write_charge_hold(caller: &Caller, message: &StoredMessage, with_source: bool) -> Cmd {
+    let mut command = caller.scripts.call(Script::ChargeHold, 1, with_source);
+    let (tenant, hold) = (message.from.tenant(), message.hold);
+    command
+        .arg(caller.names.held(Partition::of(tenant), tenant))
+        .arg(message.envelope.len() + STORED_OVERHEAD_BYTES)
+        .arg(millis(hold.map_or(Duration::ZERO, |hold| hold.time)))
+        .arg(hold.map_or(0, |hold| hold.tenant_bytes))
+        .arg(HOLD_BUCKET.as_secs());
+    command
+}
+
+/// Reads whether the charge fits.
+pub(crate) fn read_charge_hold(reply: &Value) -> Result<bool, BrokerError> {
+    redis::from_redis_value_ref(reply).map_err(|_| BrokerError::Refused)
 }
 
 /// Reads the answer of a store.
@@ -67,10 +104,12 @@ pub(crate) fn read_store(reply: &Value) -> Result<StoreReply, BrokerError> {
             node: NodeId::new(node).map_err(|_| BrokerError::Refused)?,
             incarnation: incarnation.to_owned(),
         },
-        ["queued", lasts_ms, node] => StoreReply::Queued {
+        ["queued", lasts_ms, node, wakes] => StoreReply::Queued {
             lasts: Duration::from_millis(lasts_ms.parse().unwrap_or_default()),
             node: node.to_owned(),
+            wakes: wakes == "1",
         },
+        ["hold"] => StoreReply::NeedsCharge,
         ["delivered"] => StoreReply::Final(StoreOutcome::Delivered),
         ["late"] => StoreReply::Final(StoreOutcome::Late),
         ["gap"] => StoreReply::Final(StoreOutcome::Gap),
@@ -139,10 +178,20 @@ mod tests {
                 },
             ),
             (
-                &["queued", "1500", "n1"],
+                &["queued", "1500", "n1", "0"],
                 StoreReply::Queued {
                     lasts: Duration::from_millis(1500),
                     node: "n1".into(),
+                    wakes: false,
+                },
+            ),
+            (&["hold"], StoreReply::NeedsCharge),
+            (
+                &["queued", "1500", "", "1"],
+                StoreReply::Queued {
+                    lasts: Duration::from_millis(1500),
+                    node: String::new(),
+                    wakes: true,
                 },
             ),
         ] {
@@ -153,7 +202,7 @@ mod tests {
     #[test]
     fn a_time_to_live_that_is_over_is_zero() {
         // PTTL answers -1 or -2 for a key without one.
-        let queued = read_store(&reply(&["queued", "-2", "n1"]));
+        let queued = read_store(&reply(&["queued", "-2", "n1", "0"]));
         assert!(matches!(
             queued,
             Ok(StoreReply::Queued {

@@ -39,6 +39,11 @@ impl DetachedSession {
         })
     }
 
+    /// The member of the sorted set, as the scripts write it.
+    pub(crate) fn name(&self) -> String {
+        format!("{} {} {}", self.session, self.fence, self.peer)
+    }
+
     /// Ends it, unless it was resumed or replaced.
     pub(crate) fn write_end(&self, caller: &Caller, with_source: bool) -> Cmd {
         let mut command = caller.on_record_and_queue(Script::EndSession, &self.peer, with_source);

@@ -35,6 +35,10 @@ pub(crate) enum ScriptCall {
     Release(Release),
     /// Store a message in an offline queue.
     Store(StoredMessage, Force),
+    /// Charge its tenant for the hold of a message, then store it.
+    ChargeHold(StoredMessage, Force),
+    /// The same as `Store`, and its tenant was charged.
+    StoreHeld(StoredMessage, Force),
     /// Read the offline queue of a peer that is attached here.
     ReadOfflineQueue(PeerKey, SessionId),
     /// Remove the oldest stored messages.
@@ -63,16 +67,21 @@ impl ScriptCall {
         match self {
             Self::Claim { .. } | Self::Reassert { .. } => RedisOp::Claim,
             Self::Release(_) => RedisOp::Release,
-            Self::Store(..) | Self::ReadOfflineQueue(..) | Self::RemoveStored { .. } | Self::Touch(..) => {
-                RedisOp::OfflineQueue
-            }
+            Self::Store(..)
+            | Self::ChargeHold(..)
+            | Self::StoreHeld(..)
+            | Self::ReadOfflineQueue(..)
+            | Self::RemoveStored { .. }
+            | Self::Touch(..) => RedisOp::OfflineQueue,
         }
     }
 
     /// Payload bytes.
     pub(crate) fn bytes(&self) -> usize {
         match self {
-            Self::Store(message, _) => message.envelope.len(),
+            Self::Store(message, _) | Self::ChargeHold(message, _) | Self::StoreHeld(message, _) => {
+                message.envelope.len()
+            }
             Self::Claim { .. }
             | Self::Reassert { .. }
             | Self::Release(_)

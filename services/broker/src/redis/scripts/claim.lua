@@ -3,16 +3,17 @@
 -- ARGV: 1 session, 2 node, 3 incarnation, 4 hash of the secret, 5 '1' for a resume, 6 resume window in ms
 -- Returns {'lost'} if the session cannot be resumed, or
 -- {fence, old node, old session, old state, fields of the old record, stored messages}.
-local old = redis.call('HMGET', KEYS[1], 'v', 'node', 'session', 'state', 'secret', 'b')
+local old = redis.call('HMGET', KEYS[1], 'v', 'node', 'session', 'state', 'secret')
 if ARGV[5] == '1' and (old[3] ~= ARGV[1] or old[5] ~= ARGV[4]) then return {'lost'} end
 local time = redis.call('TIME')
 local v = string.format('%.0f', math.max((tonumber(old[1]) or 0) + 1, time[1] * 1000000 + time[2]))
 local record = redis.call('HGETALL', KEYS[1])
-local stored = redis.call('LRANGE', KEYS[2], 0, -1)
+local stored = live_messages(ARGV[6] * 2)
+local bytes = #stored > 0 and redis.call('HGET', KEYS[1], 'b')
 redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], 'v', v, 'session', ARGV[1], 'node', ARGV[2], 'inc', ARGV[3], 'state', 'attached', 'secret', ARGV[4])
 if #stored > 0 then
-  redis.call('HSET', KEYS[1], 'b', old[6] or '0')
+  redis.call('HSET', KEYS[1], 'b', bytes or '0')
   redis.call('PEXPIRE', KEYS[2], ARGV[6] * 2)
 end
 -- As in presence.lua, without its functions: a cluster that restarts makes all its claims at once.

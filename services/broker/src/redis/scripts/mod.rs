@@ -8,6 +8,9 @@
 //! `touches` (how often the owner's client answered a probe), and of a detached session `q` (last
 //! event number), `t` (unacknowledged tail) and `m:<sender>` (accepted ranges of each sender).
 //!
+//! The record of a peer without a session, for which messages are held, has the state `held` and no owner; `w` is when
+//! somebody was last asked to wake the peer up.
+//!
 //! A sorted set of each partition has its detached sessions, `<session> <fence> <tenant/peer>`, by the end of their
 //! windows in milliseconds of Redis' clock (`shard::session_ends`).
 //!
@@ -37,17 +40,19 @@ macro_rules! scripts {
 
 scripts! {
     /// Claims a peer.
-    Claim = "claim.lua";
+    Claim = "queue.lua" "claim.lua";
     /// Writes a claim again.
-    Reassert = "presence.lua" "reassert.lua";
+    Reassert = "queue.lua" "presence.lua" "reassert.lua";
     /// Gives a claim up.
-    Release = "presence.lua" "release.lua";
+    Release = "queue.lua" "presence.lua" "release.lua";
     /// Gives a claim up and keeps the session for a resume.
-    Detach = "presence.lua" "detach.lua";
+    Detach = "queue.lua" "presence.lua" "detach.lua";
     /// Stores a message in an offline queue.
-    Store = "presence.lua" "store.lua";
+    Store = "queue.lua" "presence.lua" "store.lua";
+    /// Charges a tenant for a message that is held.
+    ChargeHold = "charge_hold.lua";
     /// Reads an offline queue.
-    ReadOfflineQueue = "read_offline_queue.lua";
+    ReadOfflineQueue = "queue.lua" "read_offline_queue.lua";
     /// Removes the oldest messages from an offline queue.
     RemoveStored = "remove_stored.lua";
     /// Notes that a client answered a probe.
@@ -57,9 +62,9 @@ scripts! {
     /// Ends a lease.
     EndLease = "end_lease.lua";
     /// Ends a record whose owner is dead.
-    Orphan = "presence.lua" "orphan.lua";
+    Orphan = "queue.lua" "presence.lua" "orphan.lua";
     /// Ends a session whose resume window is over.
-    EndSession = "presence.lua" "end_session.lua";
+    EndSession = "queue.lua" "presence.lua" "end_session.lua";
     /// Exchanges the nodes' numbers of connections.
     ExchangeLoad = "exchange_load.lua";
     /// Appends an event to a stream.

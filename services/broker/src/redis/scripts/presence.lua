@@ -11,9 +11,7 @@ end
 
 -- Publishes that the peer is detached, and notes in KEYS[3] when the session ends.
 local function publish_detached(session, fence, window_ms)
-  local time = redis.call('TIME')
-  local ends = time[1] * 1000 + math.floor(time[2] / 1000) + window_ms
-  redis.call('ZADD', KEYS[3], ends, name_of(session, fence))
+  redis.call('ZADD', KEYS[3], now_ms() + window_ms, name_of(session, fence))
   publish_presence(fence, 'detached')
 end
 

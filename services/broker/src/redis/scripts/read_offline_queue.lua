@@ -4,4 +4,4 @@
 -- Returns the stored messages, oldest first; none if another session owns the peer.
 local old = redis.call('HMGET', KEYS[1], 'session', 'node', 'inc')
 if old[1] ~= ARGV[1] or old[2] ~= ARGV[2] or old[3] ~= ARGV[3] then return {} end
-return redis.call('LRANGE', KEYS[2], 0, -1)
+return live_messages()

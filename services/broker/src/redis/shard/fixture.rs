@@ -212,6 +212,8 @@ pub(crate) fn message() -> StoredMessage {
         prev: None,
         is_urgent: false,
         window: std::time::Duration::from_secs(30),
+        hold: None,
+        is_first: false,
         envelope: b"hello".to_vec(),
     }
 }

@@ -156,7 +156,7 @@ pub(super) fn carry_out(nodes: &mut [Node], at: usize, luck: u32) -> bool {
             });
             let stored = bus.records.store(&message, is_dead, now);
             drop(bus);
-            if message.is_urgent && matches!(stored, StoreOutcome::Queued(_)) {
+            if message.is_urgent && matches!(stored, StoreOutcome::Queued { .. }) {
                 let hint = NodeMessage::OfflineQueueHint {
                     key: message.to.clone(),
                 };
@@ -185,7 +185,11 @@ pub(super) fn carry_out(nodes: &mut [Node], at: usize, luck: u32) -> bool {
                 .detach(&key, &link.node, session, fence, retention, now);
         }
         Command::ReadOfflineQueue(key, session) => {
-            let messages = link.bus.lock().records.offline_queue(&key, &link.node, session);
+            let messages = link
+                .bus
+                .lock()
+                .records
+                .offline_queue(&key, &link.node, session, now);
             if !messages.is_empty() {
                 nodes[at].router.on_offline_queue(&key, session, messages);
             }

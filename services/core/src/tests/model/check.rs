@@ -39,7 +39,7 @@ pub(super) fn check(clients: &[Client]) -> Result<Counts, String> {
                 [] => return Err(format!("{what} has no outcome")),
                 [Outcome::Delivered] if arrived == 0 => return Err(format!("{what} was lost in silence")),
                 [Outcome::Delivered] => counts.delivered += 1,
-                // All connect before any sends, and no schedule lasts as long as the resume window.
+                // All connect before any sends or are late, and no schedule lasts as long as the window or a hold.
                 [Outcome::Failed(code @ (ErrorCode::PeerOffline | ErrorCode::Expired))] => {
                     return Err(format!("{what}: {code}, but its receiver was there all the time"));
                 }

@@ -4,6 +4,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -17,6 +18,9 @@ use switchboard_protocol::{
 use super::mutant::Mutant;
 use crate::tests::harness::key;
 use crate::{AttachRequest, Attachment, BrokerEvents as _, Outgoing, Router, SendRequest};
+
+/// How long each send may wait for a receiver without a session: longer than a schedule.
+const HOLD: Duration = Duration::from_secs(60);
 
 /// The outcome of a send, as its client knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,10 +73,14 @@ pub(super) struct Client {
     /// What the application got: sender, the sender's session, id.
     pub(super) received: Vec<(usize, usize, u64)>,
     pub(super) was_queued: usize,
+    /// It has no session at first.
+    pub(super) is_late: bool,
+    /// How long its sends wait for a client that is late; `None`: nobody is.
+    hold: Option<Duration>,
 }
 
 impl Client {
-    pub(super) fn new(number: usize, mutant: Option<Mutant>) -> Self {
+    pub(super) fn new(number: usize, late: Option<usize>, mutant: Option<Mutant>) -> Self {
         Self {
             key: key(&format!("p{number}")),
             number,
@@ -88,6 +96,8 @@ impl Client {
             sessions: 0,
             received: Vec::new(),
             was_queued: 0,
+            is_late: late == Some(number),
+            hold: late.map(|_| HOLD),
         }
     }
 
@@ -219,6 +229,7 @@ impl Client {
                     kind: MessageKind::Message,
                     payload: Bytes::from(format!("{number} {sessions}")),
                     id: MessageId::Client(id),
+                    hold: self.hold,
                 };
                 attachment.router().send(attachment.session(), request);
             }

@@ -28,9 +28,10 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(seed: u64, mutant: Option<Mutant>, telemetry: &Telemetry, limits: Limits) -> Self {
         let mut rng = SmallRng::seed_from_u64(seed);
+        let late = rng.random_bool(0.3).then(|| rng.random_range(0..2));
         let mut world = Self {
             clients: (0..rng.random_range(2..=3))
-                .map(|number| Client::new(number, mutant))
+                .map(|number| Client::new(number, late, mutant))
                 .collect(),
             rng,
             bus: Bus::new(mutant),
@@ -48,7 +49,9 @@ impl World {
     pub(super) fn connect_all(&mut self) {
         for client in 0..self.clients.len() {
             let luck = self.rng.random_range(0..100);
-            self.connect(client, luck);
+            if !self.clients[client].is_late {
+                self.connect(client, luck);
+            }
         }
     }
 

@@ -74,7 +74,11 @@ fn script(
                 shard.pending.add_release(release);
             }
         }
-        ScriptCall::Store(message, force) => {
+        ScriptCall::ChargeHold(message, force) => {
+            let fits = reply.and_then(|reply| offline_queue::read_charge_hold(&reply));
+            return store::charged(message, force, fits, events);
+        }
+        ScriptCall::Store(message, force) | ScriptCall::StoreHeld(message, force) => {
             let outcome = reply.and_then(|reply| offline_queue::read_store(&reply));
             return store::stored(message, &force, outcome, shard, events);
         }

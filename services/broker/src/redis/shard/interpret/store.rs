@@ -5,7 +5,11 @@ use switchboard_protocol::{NodeId, NodeMessage, PeerKey};
 
 use super::super::state::Shard;
 use crate::redis::{
-    command::{AfterLease, Command, offline_queue::StoreReply, script_call::Force},
+    command::{
+        AfterLease, Command,
+        offline_queue::StoreReply,
+        script_call::{Force, ScriptCall},
+    },
     record::Owner,
 };
 
@@ -34,13 +38,33 @@ pub(super) fn stored(
             });
         }
         Ok(StoreReply::Attached { .. }) => Ok(StoreOutcome::Attached),
-        Ok(StoreReply::Queued { lasts, node }) => {
+        Ok(StoreReply::NeedsCharge) => {
+            return Some(Command::script(ScriptCall::ChargeHold(message, force.clone())));
+        }
+        Ok(StoreReply::Queued { lasts, node, wakes }) => {
             if *force == Force::Urgent {
                 hint(&node, &message.to, shard);
             }
-            Ok(StoreOutcome::Queued(lasts))
+            let kept_for = lasts;
+            Ok(StoreOutcome::Queued { kept_for, wakes })
         }
         Ok(StoreReply::Final(outcome)) => Ok(outcome),
+        Err(error) => Err(error),
+    };
+    events.on_stored(message.mid, &message.to, outcome);
+    None
+}
+
+/// The tenant was charged for the hold: the message is stored. Or the tenant holds as much as it may.
+pub(super) fn charged(
+    message: StoredMessage,
+    force: Force,
+    fits: Result<bool, BrokerError>,
+    events: &dyn BrokerEvents,
+) -> Option<Command> {
+    let outcome = match fits {
+        Ok(true) => return Some(Command::script(ScriptCall::StoreHeld(message, force))),
+        Ok(false) => Ok(StoreOutcome::TenantFull),
         Err(error) => Err(error),
     };
     events.on_stored(message.mid, &message.to, outcome);

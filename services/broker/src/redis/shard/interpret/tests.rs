@@ -157,6 +157,30 @@ fn store(force: Force) -> Command {
 }
 
 #[test]
+fn a_hold_is_charged_before_the_message_is_stored() {
+    let fixture = Fixture::new();
+    let next = fixture.interpret(store(Force::No), Ok(words(&["hold"])));
+    let Some(Command::Script { call, .. }) = next else {
+        panic!("{next:?}");
+    };
+    assert!(matches!(*call, ScriptCall::ChargeHold(..)));
+    let charge = || Command::script(ScriptCall::ChargeHold(message(), Force::No));
+    let next = fixture.interpret(charge(), Ok(Value::Int(1)));
+    let Some(Command::Script { call, .. }) = next else {
+        panic!("{next:?}");
+    };
+    assert!(matches!(*call, ScriptCall::StoreHeld(_, Force::No)));
+    assert_eq!(fixture.events.take(), []);
+    let event = fixture.outcome(charge(), Value::Int(0));
+    assert_eq!(event, Event::Stored(Ok(StoreOutcome::TenantFull)));
+    fixture.interpret(charge(), Err(BrokerError::Unavailable));
+    assert_eq!(
+        fixture.events.take(),
+        [Event::Stored(Err(BrokerError::Unavailable))]
+    );
+}
+
+#[test]
 fn each_answer_of_a_store_is_reported() {
     let fixture = Fixture::new();
     for (reply, outcome) in [
@@ -166,8 +190,11 @@ fn each_answer_of_a_store_is_reported() {
         (&["gap"], StoreOutcome::Gap),
         (&["full"], StoreOutcome::Full),
         (
-            &["queued", "1500", "n2"],
-            StoreOutcome::Queued(Duration::from_millis(1500)),
+            &["queued", "1500", "n2", "0"],
+            StoreOutcome::Queued {
+                kept_for: Duration::from_millis(1500),
+                wakes: false,
+            },
         ),
     ] {
         let event = fixture.outcome(store(Force::No), words(reply));
@@ -180,7 +207,7 @@ fn each_answer_of_a_store_is_reported() {
 #[test]
 fn only_an_urgent_message_hints_its_receivers_node() {
     let mut fixture = Fixture::new();
-    let queued = || words(&["queued", "1500", "n2"]);
+    let queued = || words(&["queued", "1500", "n2", "0"]);
     fixture.outcome(store(Force::No), queued());
     fixture.outcome(store(Force::OwnerIsDead("run".into())), queued());
     assert_eq!(fixture.sent_to_nodes(), []);
