@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use crate::{
     admission::{self, query},
-    commands::{self, MAX_COMMANDS, max_bytes, relay::RelayError},
+    commands::{MAX_COMMANDS, max_bytes, relay::RelayError},
     problem::Problem,
     state::Edge,
 };
@@ -36,7 +36,7 @@ async fn take(edge: &Edge, parts: &Parts, body: Body) -> Result<(), Problem> {
     let token = token.ok_or_else(|| {
         Problem::bad_request("session-invalid", "`session` is the `resume_token` of `welcome`")
     })?;
-    let node = commands::node(edge, &parts.uri)?;
+    let node = query::node(&parts.uri)?.unwrap_or_else(|| edge.router.node().clone());
     let message_bytes = edge.router.limits().message_bytes;
     let text = read(edge, body, max_bytes(message_bytes)).await?;
     let outcome = if node == *edge.router.node() {

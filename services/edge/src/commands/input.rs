@@ -12,7 +12,7 @@ use switchboard_core::Session;
 use switchboard_protocol::{PeerKey, RelayOutcome, ResumeToken, SessionId};
 
 use super::{MAX_COMMANDS, max_bytes, split};
-use crate::{connection::transport::Frame, transport::poll::PollBuffer};
+use crate::{connection::frame::Frame, transport::poll::PollBuffer};
 
 /// The connections of this node that take commands over HTTP. One entry for each, so `server.max_connections` bounds them.
 #[derive(Default)]

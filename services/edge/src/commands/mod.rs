@@ -4,19 +4,12 @@
 pub(crate) mod input;
 pub(crate) mod relay;
 
-use http::Uri;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use switchboard_protocol::NodeId;
 
-use crate::{
-    admission::query,
-    connection::{
-        end::ClientClose,
-        transport::{Frame, Text},
-    },
-    problem::Problem,
-    state::Edge,
+use crate::connection::{
+    end::ClientClose,
+    frame::{Frame, Text},
 };
 
 /// Commands in one request, at most.
@@ -28,18 +21,6 @@ const MORE_BYTES: usize = 64 * 1024;
 /// Bytes of one request, and of all commands that wait for one connection.
 pub(crate) const fn max_bytes(message_bytes: usize) -> usize {
     message_bytes.saturating_add(MORE_BYTES)
-}
-
-/// The node that a request names; this one if it names none.
-pub(crate) fn node(edge: &Edge, uri: &Uri) -> Result<NodeId, Problem> {
-    match query::value(uri, "node").map(NodeId::new) {
-        None => Ok(edge.router.node().clone()),
-        Some(Ok(node)) => Ok(node),
-        Some(Err(_)) => Err(Problem::bad_request(
-            "node-invalid",
-            "`node` is the `node` of `welcome`",
-        )),
-    }
 }
 
 /// The longest text that may be a close.

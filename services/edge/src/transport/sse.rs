@@ -26,7 +26,8 @@ use crate::{
     commands::input::InputGuard,
     connection::{
         end::ConnectionEnd,
-        transport::{Frame, Transport, close_frame},
+        frame::{Frame, close_frame},
+        transport::Transport,
     },
     problem::Problem,
     state::Edge,

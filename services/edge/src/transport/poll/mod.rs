@@ -24,10 +24,11 @@ use tokio::time::timeout;
 use crate::{
     admission::{self, query},
     attach,
-    commands::{self, input::InputGuard, relay::RelayError},
+    commands::{input::InputGuard, relay::RelayError},
     connection::{
         end::ConnectionEnd,
-        transport::{Frame, Transport, close_frame},
+        frame::{Frame, close_frame},
+        transport::Transport,
     },
     problem::Problem,
     state::Edge,
@@ -66,15 +67,15 @@ async fn answer(edge: &Arc<Edge>, parts: &Parts) -> Result<Batch, Problem> {
     if parts.method != Method::GET {
         return Err(Problem::bad_request("bad-handshake", "a poll is a GET"));
     }
+    let node = query::node(&parts.uri)?;
     let query = PollQuery::read(&parts.uri, edge.router.limits().heartbeat)?;
-    let node = commands::node(edge, &parts.uri)?;
     if let Some(token) = query.resume {
         let verified = admission::verify(edge, parts).await;
         let grant = verified.map_err(|refusal| refusal.counted(edge))?;
         if let Some(buffer) = edge.relay.inputs().events(&token, &grant.peer) {
             return Ok(buffer.poll(query.batch, query.wait).await);
         }
-        if node != *edge.router.node() {
+        if let Some(node) = node.filter(|node| node != edge.router.node()) {
             let body = RelayBody::Poll {
                 confirmed: query.batch,
                 wait_ms: u64::try_from(query.wait.as_millis()).unwrap_or(u64::MAX),

@@ -28,7 +28,8 @@ use crate::{
     admission, attach,
     connection::{
         end::{ClientClose, ConnectionEnd},
-        transport::{Frame, Transport},
+        frame::Frame,
+        transport::Transport,
     },
     state::Edge,
     stream::buffered::{BufferedStream, BytesMoved},
