@@ -18,6 +18,8 @@ pub mod conformance;
 mod connection;
 mod drain;
 mod files;
+#[doc(hidden)]
+pub mod fuzzing;
 mod http_connection;
 mod ice;
 mod limits;

@@ -85,10 +85,10 @@ impl From<&TokenError> for Problem {
     fn from(error: &TokenError) -> Self {
         let status = StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::UNAUTHORIZED);
         let problem = Self::new(status, error.code(), "The token was refused", error.to_string());
-        if let TokenError::KeysUnavailable { retry_after_s } = error {
-            return problem.retry_after(Duration::from_secs(*retry_after_s));
+        match error.retry_after_s() {
+            Some(seconds) => problem.retry_after(Duration::from_secs(seconds)),
+            None => problem,
         }
-        problem
     }
 }
 

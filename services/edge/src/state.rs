@@ -12,7 +12,7 @@ use crate::{
     api::backend::{places::CallPlaces, senders::Senders},
     commands::relay::HttpRelay,
     config::EdgeConfig,
-    limits::{AdmissionLimits, pace::ConnectPace, places::HandshakePlaces},
+    limits::{AdmissionLimits, pace::ConnectPace, places::HandshakePlaces, request_pace::RequestPace},
 };
 
 /// The public port of a node.
@@ -24,6 +24,7 @@ pub struct Edge {
     pub(crate) config: EdgeConfig,
     pub(crate) limits: Arc<AdmissionLimits>,
     pub(crate) pace: ConnectPace,
+    pub(crate) requests: RequestPace,
     pub(crate) places: Arc<HandshakePlaces>,
     pub(crate) refused_origins: RefusedOrigins,
     pub(crate) calls: Arc<CallPlaces>,
@@ -52,6 +53,7 @@ impl Edge {
         }
         let limits = AdmissionLimits::new(config.max_connections);
         let pace = ConnectPace::new(config.connects_per_second, config.peer_connects_per_second);
+        let requests = RequestPace::new(config.address_requests_per_second);
         let places = HandshakePlaces::new(config.max_handshakes);
         let connections = TaskTracker::new();
         let calls = CallPlaces::new(config.api_calls_per_tenant);
@@ -65,6 +67,7 @@ impl Edge {
             config,
             limits,
             pace,
+            requests,
             places,
             refused_origins: RefusedOrigins::default(),
             calls,

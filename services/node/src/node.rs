@@ -82,6 +82,10 @@ impl Node {
             }
         };
         router.set_broker(Arc::clone(&broker));
+        let known = Arc::clone(&router);
+        verifier.set_revocations(Arc::new(move |grant, now_s| {
+            known.revocations().status(grant, now_s)
+        }));
         let edge = Edge::new(
             Arc::clone(&router),
             verifier.clone(),

@@ -84,6 +84,13 @@ impl Telemetry {
             .set(i64::try_from(keys).unwrap_or(i64::MAX));
     }
 
+    /// Revocations in force that the node knows.
+    pub fn revocations(&self, count: usize) {
+        self.metrics
+            .revocations
+            .set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
     /// The node has read changed files of `part`.
     pub fn reloaded(&self, part: ReloadPart, outcome: ReloadOutcome) {
         let pair = part.index() * ReloadOutcome::ALL.len() + outcome.index();

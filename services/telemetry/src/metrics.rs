@@ -34,6 +34,7 @@ pub(crate) struct Metrics {
     pub(crate) refusals: Vec<IntCounter>,
     pub(crate) jwks_failures: IntCounter,
     pub(crate) jwks_keys: IntGauge,
+    pub(crate) revocations: IntGauge,
     /// Each part with each outcome.
     pub(crate) reloads: Vec<IntCounter>,
     pub(crate) reload_failed: Vec<IntGauge>,
@@ -112,6 +113,7 @@ impl Metrics {
             )?,
             jwks_failures: counter(r, &c::JWKS_FAILURES_TOTAL)?,
             jwks_keys: gauge(r, &c::JWKS_KEYS)?,
+            revocations: gauge(r, &c::REVOCATIONS)?,
             reloads: pairs(
                 r,
                 &c::RELOADS_TOTAL,

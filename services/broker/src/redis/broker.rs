@@ -5,7 +5,8 @@ use std::{sync::Arc, time::Duration};
 use futures_util::future::{BoxFuture, join_all};
 use switchboard_core::{
     Asker, Broker, BrokerError, BrokerEvents, BusStatus, CallRecords, Claim, ClaimOutcome, ClusterLoad,
-    EventStreams, Retention, RoomJoin, RoomLeave, RoomPage, RoomQuery, Roster, StoredMessage,
+    EndedSession, EventStreams, Retention, RevocationChange, RoomJoin, RoomLeave, RoomPage, RoomQuery,
+    Roster, StoredMessage, TenantUsage,
 };
 use switchboard_protocol::{Mid, NodeId, PeerId, PeerKey, RoomKey, SessionId};
 use switchboard_telemetry::Telemetry;
@@ -21,6 +22,7 @@ use super::{
     config::{RedisConfig, RedisConfigError},
     event_streams::RedisEventStreams,
     node_run::NodeRun,
+    revocations, session_end,
     shard::{
         shutdown,
         starter::Starter,
@@ -28,6 +30,7 @@ use super::{
         tables::{Channel, ChannelRef},
     },
     status,
+    tenant_usage::UsageExchange,
     topology::{self, Topology},
 };
 use crate::partition::Partition;
@@ -39,6 +42,7 @@ const SHUTDOWN: Duration = Duration::from_secs(2);
 pub struct RedisBroker {
     topology: Topology,
     load: Arc<LoadExchange>,
+    usage: Arc<UsageExchange>,
     unusable: watch::Sender<Option<String>>,
     end: CancellationToken,
     tasks: TaskTracker,
@@ -64,15 +68,24 @@ impl RedisBroker {
             tasks: TaskTracker::new(),
         };
         let topology = topology::open(config, &starter)?;
-        let load = Arc::new(LoadExchange::default());
+        let (load, usage) = (
+            Arc::new(LoadExchange::default()),
+            Arc::new(UsageExchange::default()),
+        );
+        starter.spawn(revocations::run(
+            Arc::clone(topology.shard_of_nodes()),
+            Arc::clone(&starter.events),
+        ));
         starter.spawn(cluster_load::run(
             Arc::clone(&load),
+            Arc::clone(&usage),
             Arc::clone(topology.shard_of_nodes()),
         ));
         starter.tasks.close();
         Ok(Arc::new(Self {
             topology,
             load,
+            usage,
             unusable: starter.unusable,
             end: starter.end,
             tasks: starter.tasks,
@@ -208,6 +221,21 @@ impl Broker for RedisBroker {
             node: node.clone(),
             message,
         })
+    }
+
+    fn tenant_usage(&self, own: TenantUsage) -> Option<TenantUsage> {
+        self.usage.exchange(own)
+    }
+
+    fn end_session<'a>(
+        &'a self,
+        key: &'a PeerKey,
+    ) -> BoxFuture<'a, Result<Option<EndedSession>, BrokerError>> {
+        Box::pin(session_end::end(self.shard_of(key), key))
+    }
+
+    fn revoke<'a>(&'a self, change: &'a RevocationChange) -> BoxFuture<'a, Result<(), BrokerError>> {
+        Box::pin(revocations::revoke(self.topology.shard_of_nodes(), change))
     }
 
     fn join_room(&self, _: RoomJoin) -> Result<(), BrokerError> {

@@ -16,7 +16,8 @@ use switchboard_core::{
 pub(crate) use switchboard_harness::PATIENCE;
 use switchboard_harness::{RedisOptions, RedisServer, find_program, or_skip, wait_until};
 use switchboard_protocol::{
-    MessageId, Mid, NodeId, NodeMessage, PeerId, PeerKey, PresenceState, ResumeToken, RoomKey, SessionId,
+    MessageId, Mid, NodeId, NodeMessage, PeerId, PeerKey, PresenceState, ResumeToken, Revocation, RoomKey,
+    SessionId,
 };
 use switchboard_telemetry::Telemetry;
 
@@ -60,6 +61,8 @@ pub(crate) struct Seen {
     pub(crate) ended: Mutex<Vec<(PeerKey, SessionId)>>,
     pub(crate) stored: Mutex<Vec<(Mid, Result<StoreOutcome, BrokerError>)>>,
     pub(crate) offline_queues: Mutex<Vec<Vec<Bytes>>>,
+    pub(crate) revocations: Mutex<Vec<Revocation>>,
+    pub(crate) revocations_read: Mutex<usize>,
     pub(crate) room_joined: Mutex<Vec<JoinAnswer>>,
     pub(crate) room_left: Mutex<Vec<(RoomKey, RoomLeft)>>,
     pub(crate) room_deltas: Mutex<Vec<(RoomKey, RoomDelta)>>,
@@ -79,6 +82,26 @@ impl BrokerEvents for Seen {
 
     fn on_published(&self, mid: Mid, _: &PeerKey, outcome: Result<u64, BrokerError>) {
         self.published.lock().push((mid, outcome));
+    }
+
+    fn on_revoked(&self, revocations: Vec<Revocation>, _: u64) {
+        self.revocations.lock().extend(revocations);
+    }
+
+    fn on_revocations_read(&self, stored: Vec<Revocation>, _: u64) -> Vec<Revocation> {
+        *self.revocations_read.lock() += 1;
+        let mut known = self.revocations.lock();
+        let lacking = known
+            .iter()
+            .filter(|own| !stored.contains(own))
+            .cloned()
+            .collect();
+        for revocation in stored {
+            if !known.contains(&revocation) {
+                known.push(revocation);
+            }
+        }
+        lacking
     }
 
     fn on_located(&self, asker: Asker, _: &PeerKey, outcome: Result<Located, BrokerError>) {
@@ -263,6 +286,7 @@ impl Node {
                 NodeMessage::Acks(_)
                 | NodeMessage::DetachRequest { .. }
                 | NodeMessage::Probe { .. }
+                | NodeMessage::Kick { .. }
                 | NodeMessage::OfflineQueueHint { .. }
                 | NodeMessage::Relay(_)
                 | NodeMessage::RelayAnswer { .. } => None,

@@ -11,9 +11,10 @@ pub(crate) mod presence;
 pub(crate) mod rooms;
 pub(crate) mod status;
 pub(crate) mod stored_message;
+pub(crate) mod usage;
 
 pub use call_records::CallRecords;
-pub use claim::{Claim, ClaimOutcome, ConflictPolicy, PreviousOwner, Retention};
+pub use claim::{Claim, ClaimOutcome, ConflictPolicy, EndedSession, PreviousOwner, Retention};
 pub use error::BrokerError;
 pub use event_streams::{
     Append, Backlog, DeadEvent, EventStreams, Held, Page, ReadFrom, STREAM_PARTITIONS, StreamBounds,
@@ -28,3 +29,4 @@ pub use rooms::{
 };
 pub use status::{BusState, BusStatus};
 pub use stored_message::{Hold, StoreOutcome, StoredMessage};
+pub use usage::TenantUsage;

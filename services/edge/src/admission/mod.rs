@@ -24,7 +24,7 @@ use switchboard_telemetry::{BudgetScope, Queue, RefusalReason};
 
 use crate::{
     http_connection::TokenSeen,
-    limits::{ConnectionPermit, pace::TooFast},
+    limits::{ConnectionPermit, pace::TooFast, request_pace::TooMany},
     problem::Problem,
     state::Edge,
 };
@@ -35,6 +35,9 @@ use visitor::Visitor;
 /// When a client may come back that was refused for lack of memory.
 const MEMORY_RETRY: Duration = Duration::from_secs(5);
 
+/// When a client may come back whose address has no room in the table of rates.
+const ADDRESSES_RETRY: Duration = Duration::from_secs(1);
+
 /// A client that may connect.
 pub(crate) struct Admitted {
     pub(crate) edge: Arc<Edge>,
@@ -43,6 +46,8 @@ pub(crate) struct Admitted {
     pub(crate) permit: ConnectionPermit,
     /// Its place among the connections of its peer and its tenant.
     pub(crate) place: ConnectionPlace,
+    /// The address of its client.
+    pub(crate) address: AddressGroup,
     /// When its request arrived.
     pub(crate) started: Instant,
 }
@@ -76,11 +81,11 @@ pub(crate) async fn admit<R>(
         let problem = Problem::unavailable("full", "the node has reached limits.connections; connect again");
         Refusal::new(RefusalReason::Limit, problem)
     })?;
-    let place = edge.router.account(&grant.peer).connect().map_err(|scope| {
+    let place = edge.router.account(&grant.peer).connect(grant.limits.as_deref()).map_err(|scope| {
         let detail = match scope {
-            BudgetScope::Peer => "this peer has limits.connections_per_peer open connections; close one",
-            BudgetScope::Tenant | BudgetScope::Node => {
-                "this tenant has limits.connections_per_tenant open connections on this node; connect again"
+            BudgetScope::Peer => "this peer has as many open connections as it may have; close one",
+            BudgetScope::Tenant | BudgetScope::Node | BudgetScope::Address => {
+                "this tenant has as many open connections as it may have, here or on all nodes; close some"
             }
         };
         Refusal::new(RefusalReason::Limit, Problem::unavailable("full", detail))
@@ -91,6 +96,7 @@ pub(crate) async fn admit<R>(
         request,
         permit,
         place,
+        address: AddressGroup::of(visitor_of(parts).address),
         started,
     };
     Ok((admitted, response))
@@ -117,6 +123,22 @@ fn take_pace(edge: &Edge, parts: &Parts, peer: &PeerKey, now: Instant) -> Result
     })
 }
 
+/// Takes one request out of the rate of its address.
+fn take_request(edge: &Edge, request: &Parts) -> Result<(), Refusal> {
+    let address = AddressGroup::of(visitor_of(request).address);
+    let wait = match edge.requests.take(address, Instant::now()) {
+        Ok(()) => return Ok(()),
+        Err(TooMany::Address(wait)) => wait,
+        Err(TooMany::Addresses) => {
+            edge.telemetry.queue_overflow(Queue::ConnectPace);
+            ADDRESSES_RETRY
+        }
+    };
+    let detail = "this address sends more requests than limits.address_requests_per_second; come back after Retry-After";
+    let problem = Problem::unavailable("busy", detail).retry_after(wait);
+    Err(Refusal::new(RefusalReason::AddressRate, problem))
+}
+
 /// Checks origin and token of a request.
 pub(crate) async fn verify(edge: &Edge, request: &Parts) -> Result<Grant, Refusal> {
     let tokens = token::candidates(&request.headers, &request.uri, edge.config.accept_query_token);
@@ -135,6 +157,7 @@ async fn verify_one_of<'a>(
     tokens: impl Iterator<Item = &'a str>,
 ) -> Result<Grant, Refusal> {
     check_origin(edge, request)?;
+    take_request(edge, request)?;
     let mut refused = None;
     for token in tokens {
         match edge.verifier.verify(token).await {
@@ -196,10 +219,22 @@ fn no_token() -> Refusal {
 }
 
 fn bad_token(error: &TokenError) -> Refusal {
-    let reason = match error.http_status() {
-        403 => RefusalReason::NotAllowed,
-        503 => RefusalReason::Keys,
-        _ => RefusalReason::Token,
+    let reason = match error {
+        TokenError::Revoked => RefusalReason::Revoked,
+        TokenError::RevocationsUnknown => RefusalReason::RevocationsUnknown,
+        TokenError::Claims(_) => RefusalReason::NotAllowed,
+        TokenError::KeysUnavailable { .. } => RefusalReason::Keys,
+        TokenError::Missing
+        | TokenError::TooLarge { .. }
+        | TokenError::Malformed(_)
+        | TokenError::Algorithm
+        | TokenError::UnknownKey
+        | TokenError::AmbiguousKey
+        | TokenError::Signature
+        | TokenError::Expired { .. }
+        | TokenError::NotYetValid { .. }
+        | TokenError::Issuer
+        | TokenError::Audience => RefusalReason::Token,
     };
     Refusal::new(reason, Problem::from(error))
 }

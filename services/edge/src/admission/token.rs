@@ -38,6 +38,8 @@ pub(crate) const fn is_foreign(error: &TokenError) -> bool {
         TokenError::Expired { .. }
         | TokenError::NotYetValid { .. }
         | TokenError::Claims(_)
+        | TokenError::Revoked
+        | TokenError::RevocationsUnknown
         | TokenError::KeysUnavailable { .. } => false,
     }
 }

@@ -20,6 +20,8 @@ section! {
         allowed_origins: Vec<String> = Vec::new(),
         /// Networks of proxies whose `Forwarded` or `X-Forwarded-For`, `-Host` and `-Proto` headers are read.
         trusted_proxies: Vec<String> = Vec::new(),
+        /// Whether connections from those networks begin with a header of the PROXY protocol, version 1 or 2.
+        proxy_protocol: bool = false,
         /// Whether a token may be in the query, as EventSource needs it.
         accept_query_token: bool = true,
         /// The largest head of a request, in bytes: its token and its cookies.
@@ -46,10 +48,15 @@ impl ServerSection {
         let trusted_proxies = trusted_proxies
             .collect::<Result<Vec<Network>, _>>()
             .map_err(|problem| ConfigError::new("server.trusted_proxies", problem))?;
+        if self.proxy_protocol && trusted_proxies.is_empty() {
+            let problem = "needs server.trusted_proxies: only those may say where a connection comes from";
+            return Err(ConfigError::new("server.proxy_protocol", problem));
+        }
         Ok(EdgeConfig {
             allowed_origins,
             accept_query_token: self.accept_query_token,
             trusted_proxies,
+            proxy_protocol: self.proxy_protocol,
             request_head_bytes: self.request_head_bytes,
             max_connections: limits.connections,
             max_handshakes: limits.handshakes,
@@ -57,6 +64,7 @@ impl ServerSection {
             api_calls_per_tenant: limits.api_calls_per_tenant,
             connects_per_second: limits.connects_per_second,
             peer_connects_per_second: limits.peer_connects_per_second,
+            address_requests_per_second: limits.address_requests_per_second,
             handshake_timeout: Duration::from_millis(timeout_ms),
             // The node sets it when it knows its limit of open files.
             first_reserved_file: i32::MAX,
