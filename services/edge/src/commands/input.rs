@@ -132,9 +132,10 @@ impl InputGuard {
 }
 
 fn bytes_of(frame: &Frame) -> usize {
-    match frame {
-        Frame::Text(text) => text.len(),
-        _ => 0,
+    if let Frame::Text(text) = frame {
+        text.len()
+    } else {
+        0
     }
 }
 
