@@ -20,9 +20,9 @@ test('members on two nodes see each other come, talk and go', LONG, async (t) =>
   assert.deepEqual(await came, { peer: 'bob', info: { name: 'Bob' } });
   assert.deepEqual(names(other), ['alice', 'bob']);
   assert.deepEqual(other.members.get('alice').info, { name: 'Alice' });
-  const heard = next(other, 'message');
+  const received = next(other, 'message');
   assert.equal((await lobby.send({ text: 'hello' })).status, 'published');
-  const { from, room, payload } = await heard;
+  const { from, room, payload } = await received;
   assert.deepEqual([from, room, payload], ['alice', 'lobby', { text: 'hello' }]);
   const left = next(lobby, 'peer-left');
   await bob.rooms.leave('lobby');
@@ -45,9 +45,9 @@ test('a membership outlives a killed node, and nobody sees the member leave', LO
   nodes.balancer.targets.delete(victim);
   await nodes.nodes.get(victim).kill();
   await Promise.all([back, roster]);
-  const heard = next(bob.rooms.all[0], 'message');
+  const received = next(bob.rooms.all[0], 'message');
   await lobby.send('still there?');
-  assert.equal((await heard).payload, 'still there?');
+  assert.equal((await received).payload, 'still there?');
   assert.deepEqual([changes, names(lobby), names(bob.rooms.all[0])], [[], ['alice', 'bob'], ['alice', 'bob']]);
 });
 

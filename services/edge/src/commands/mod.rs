@@ -62,9 +62,11 @@ mod tests {
     use super::*;
 
     fn texts(text: &str) -> Result<Vec<String>, NotCommands> {
-        let shown = |frame: &Frame| match frame {
-            Frame::Text(text) => text.as_str().to_owned(),
-            other => format!("{other:?}"),
+        let shown = |frame: &Frame| {
+            if let Frame::Text(text) = frame {
+                return text.as_str().to_owned();
+            }
+            format!("{frame:?}")
         };
         Ok(split(text)?.iter().map(shown).collect())
     }

@@ -53,8 +53,8 @@ export const events: Transport = (request, listener) => {
     waiting: () => commands.waiting(),
     close: (code) => {
       isOver = true;
-      const told = code ? commands.close(code) : undefined;
-      void Promise.resolve(told).then(() => abort.abort());
+      const sent = code ? commands.close(code) : undefined;
+      void Promise.resolve(sent).then(() => abort.abort());
     },
   };
 };

@@ -1,4 +1,4 @@
-/** Who of some peers is online: asked once, or told at each change. */
+/** Which peers are online: a question with one answer, or an event at each change. */
 import { Emitter } from '../emitter.js';
 import type { Presence as PresenceFrame } from '../frames.js';
 import type { Session } from '../session.js';
@@ -28,7 +28,7 @@ export class Presence extends Emitter<{ change: { peer: string; state: PresenceS
     });
   }
 
-  /** The watched peers, and what is known of each. */
+  /** The watched peers, each with its last known state. */
   get states(): ReadonlyMap<string, PresenceState | undefined> {
     return this.#watched;
   }

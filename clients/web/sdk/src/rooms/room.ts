@@ -60,7 +60,7 @@ export class Room extends Emitter<RoomEvents> {
     this.#setCount(count);
   }
 
-  /** @internal A change that the list has already is not told again. */
+  /** @internal A change that the list has already makes no event. */
   onChange(version: number, peer: string, change: { info?: unknown } | { reason: LeaveReason }): void {
     if (version <= this.#version) return;
     this.#version = version;

@@ -62,7 +62,7 @@ pub(crate) async fn poll(State(edge): State<Arc<Edge>>, request: Request) -> Res
     }
 }
 
-/// The events of the session that a poll names, on whichever node it is; otherwise those of a new connection.
+/// The events of the session that a poll names, also if another node has it; otherwise those of a new connection.
 async fn answer(edge: &Arc<Edge>, parts: &Parts) -> Result<Batch, Problem> {
     if parts.method != Method::GET {
         return Err(Problem::bad_request("bad-handshake", "a poll is a GET"));
