@@ -36,5 +36,5 @@ pub use drain::{DrainPlan, DrainReport};
 pub use listener::serve;
 pub use problem::Problem;
 pub use rebalance::RebalancePlan;
-pub use routes::routes;
+pub use routes::{for_pages, routes};
 pub use state::Edge;

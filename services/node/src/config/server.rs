@@ -13,8 +13,8 @@ section! {
         listen: SocketAddr = SocketAddr::from(([0, 0, 0, 0], 8080)),
         /// Address of the operations port; other machines reach it only where this is not a loopback address.
         ops_listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 9090)),
-        /// Origins whose pages may connect: `https://app.example`, `https://*.app.example`, `null`; `*` allows all. The
-        /// node's own host is always allowed.
+        /// Origins whose pages may connect: `https://app.example`, `https://*.app.example`, `http://localhost:*` (any port),
+        /// `null`; `*` allows all. The node's own host is always allowed.
         allowed_origins: Vec<String> = Vec::new(),
         /// Networks of proxies whose `Forwarded` or `X-Forwarded-For`, `-Host` and `-Proto` headers are read.
         trusted_proxies: Vec<String> = Vec::new(),
