@@ -5,6 +5,8 @@
 pub mod auth;
 #[cfg(feature = "broker")]
 pub mod broker;
+#[cfg(feature = "edge")]
+pub mod edge;
 #[cfg(feature = "loadtest")]
 pub mod loadtest;
 #[cfg(feature = "node")]

@@ -6,7 +6,8 @@ use std::borrow::Cow;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use switchboard_protocol::{
-    DuplicatePolicy, Grant, MAX_INFO_BYTES, MAX_PATTERNS, Patterns, PeerId, PeerKey, Role, TenantId,
+    DuplicatePolicy, Grant, GrantLimits, MAX_INFO_BYTES, MAX_PATTERNS, MAX_TOKEN_ID_BYTES, Patterns, PeerId,
+    PeerKey, Role, TenantId,
 };
 
 use crate::{
@@ -69,6 +70,8 @@ struct Switchboard<'a> {
     info: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
     duplicate: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    limits: Option<&'a RawValue>,
 }
 
 /// The value of a member that is there. `null` is a value, and never the right one: a restriction that is `null` must not
@@ -146,9 +149,10 @@ impl Rules {
                 own.duplicate,
                 "`switchboard.duplicate` must be \"replace\" or \"reject\"",
             )?,
+            limits: own.limits.map(limits).transpose()?,
             expires_at,
             issued_at,
-            token_id: string("jti", claims.jti)?.map(String::into_boxed_str),
+            token_id: token_id(claims.jti)?,
         })
     }
 
@@ -259,8 +263,23 @@ fn bad_member(message: &str) -> TokenError {
         .take(MAX_NAME_CHARS)
         .flat_map(char::escape_debug)
         .collect();
-    let why = format!("`switchboard.{name}` is not known; role, send, rooms, info and duplicate are");
+    let why = format!("`switchboard.{name}` is not known; role, send, rooms, info, duplicate and limits are");
     TokenError::Claims(why.into())
+}
+
+/// A `jti` that is too long could not be revoked.
+fn token_id(json: Option<&RawValue>) -> Result<Option<Box<str>>, TokenError> {
+    match string("jti", json)? {
+        Some(id) if id.len() > MAX_TOKEN_ID_BYTES => {
+            let why = format!(
+                "`jti` has {} bytes, at most {MAX_TOKEN_ID_BYTES} are allowed",
+                id.len()
+            );
+            Err(TokenError::Claims(why.into()))
+        }
+        Some(id) if id.is_empty() => Err(refused("`jti` is empty")),
+        id => Ok(id.map(String::into_boxed_str)),
+    }
 }
 
 /// A NumericDate may have a fraction (RFC 7519, section 2). The fraction is ignored.
@@ -302,6 +321,17 @@ fn patterns(claim: &'static str, json: Option<&RawValue>) -> Result<Patterns, To
         let why = format!("`{claim}` has {count} patterns, at most {MAX_PATTERNS} are allowed");
         TokenError::Claims(why.into())
     })
+}
+
+fn limits(json: &RawValue) -> Result<Box<GrantLimits>, TokenError> {
+    const WRONG: &str = "`switchboard.limits` must be an object of whole numbers above 0; messages_per_second, message_burst, \
+                         connections and tenant_connections are known";
+    match is_object(json.get().as_bytes()) {
+        true => serde_json::from_str(json.get())
+            .map(Box::new)
+            .map_err(|_| refused(WRONG)),
+        false => Err(refused(WRONG)),
+    }
 }
 
 fn info(json: &RawValue) -> Result<Box<RawValue>, TokenError> {

@@ -55,6 +55,12 @@ pub enum TokenError {
     /// The signature is valid, but a claim is not acceptable.
     #[error("the token's claims are not acceptable: {0}")]
     Claims(Cow<'static, str>),
+    /// The backend has revoked it.
+    #[error("the token was revoked; get a new one")]
+    Revoked,
+    /// The node has just started, and has not read the revocations.
+    #[error("the node does not know yet which tokens were revoked; try again in {REVOCATIONS_RETRY_S} s")]
+    RevocationsUnknown,
     /// The key may exist: the JWKS URL does not answer, or was asked a moment ago and is not asked again yet.
     #[error(
         "the token's key is not known here now; try again in {retry_after_s} s, when the keys are fetched again"
@@ -64,6 +70,9 @@ pub enum TokenError {
         retry_after_s: u64,
     },
 }
+
+/// When a client comes back to a node that does not know the revocations, in seconds.
+const REVOCATIONS_RETRY_S: u64 = 2;
 
 impl TokenError {
     pub(crate) const NOT_AN_OBJECT: Self =
@@ -84,6 +93,8 @@ impl TokenError {
             Self::Issuer => "token-issuer",
             Self::Audience => "token-audience",
             Self::Claims(_) => "token-claims",
+            Self::Revoked => "token-revoked",
+            Self::RevocationsUnknown => "revocations-unknown",
             Self::KeysUnavailable { .. } => "keys-unavailable",
         }
     }
@@ -102,9 +113,32 @@ impl TokenError {
             | Self::Expired { .. }
             | Self::NotYetValid { .. }
             | Self::Issuer
-            | Self::Audience => 401,
+            | Self::Audience
+            | Self::Revoked => 401,
             Self::Claims(_) => 403,
-            Self::KeysUnavailable { .. } => 503,
+            Self::RevocationsUnknown | Self::KeysUnavailable { .. } => 503,
+        }
+    }
+
+    /// When the same token may be accepted, in seconds.
+    #[must_use]
+    pub const fn retry_after_s(&self) -> Option<u64> {
+        match self {
+            Self::RevocationsUnknown => Some(REVOCATIONS_RETRY_S),
+            Self::KeysUnavailable { retry_after_s } => Some(*retry_after_s),
+            Self::Missing
+            | Self::TooLarge { .. }
+            | Self::Malformed(_)
+            | Self::Algorithm
+            | Self::UnknownKey
+            | Self::AmbiguousKey
+            | Self::Signature
+            | Self::Expired { .. }
+            | Self::NotYetValid { .. }
+            | Self::Issuer
+            | Self::Audience
+            | Self::Revoked
+            | Self::Claims(_) => None,
         }
     }
 }

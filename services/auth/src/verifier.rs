@@ -2,13 +2,16 @@
 //! (`issuer`), claims (`claims`). Before the signature is valid, one claim is read, and only where there are several issuers:
 //! `iss` chooses the keys.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use jsonwebtoken::Algorithm;
 use switchboard_protocol::Grant;
 
 use crate::{
-    AuthConfig, AuthConfigError, Clock, Minter, Reload, TokenError,
+    AuthConfig, AuthConfigError, Clock, Minter, Reload, RevocationView, TokenError,
     claims::Rules,
     clock::system_clock,
     issuer::{Issuer, Missing},
@@ -18,6 +21,7 @@ use crate::{
     key_client::KeyClient,
     loaded::{self, Loaded},
     member::member,
+    revocation,
     verified_tokens::VerifiedTokens,
     watched_files::WatchedFiles,
 };
@@ -32,6 +36,8 @@ struct Inner {
     files: WatchedFiles,
     client: Option<Arc<KeyClient>>,
     verified: VerifiedTokens,
+    /// Without one no token is revoked.
+    revocations: OnceLock<RevocationView>,
     clock: Clock,
 }
 
@@ -93,8 +99,14 @@ impl Verifier {
             files,
             client,
             verified: VerifiedTokens::default(),
+            revocations: OnceLock::new(),
             clock,
         })))
+    }
+
+    /// From now on, tokens that `view` does not call valid are refused, by all clones. Only the first call counts.
+    pub fn set_revocations(&self, view: RevocationView) {
+        let _ = self.0.revocations.set(view);
     }
 
     /// Whether keys or authorities are in files, so that [`Verifier::reload`] can find a change.
@@ -227,6 +239,12 @@ impl Inner {
     fn verify_now(&self, issuer: &Issuer, jws: &Jws<'_>) -> Result<Result<Grant, TokenError>, Missing> {
         let now_s = (self.clock)();
         let signed = issuer.check_signature(jws, now_s, &self.verified)?;
-        Ok(signed.and_then(|()| issuer.rules.grant(&jws.payload()?, now_s)))
+        let granted = signed.and_then(|()| issuer.rules.grant(&jws.payload()?, now_s));
+        Ok(granted.and_then(|grant| {
+            if let Some(view) = self.revocations.get() {
+                revocation::check(view, &grant, now_s)?;
+            }
+            Ok(grant)
+        }))
     }
 }

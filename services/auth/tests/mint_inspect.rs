@@ -28,6 +28,7 @@ fn full_claims() -> Claims {
             rooms: None,
             info: Some(RawValue::from_string(r#"{"name": "Alice"}"#.into()).unwrap()),
             duplicate: DuplicatePolicy::Reject,
+            limits: None,
         },
     }
 }

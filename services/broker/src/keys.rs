@@ -44,6 +44,21 @@ impl Names {
         format!("{}:sweep", self.prefix)
     }
 
+    /// The hash in which every node publishes what tenants have on it.
+    pub(crate) fn tenant_usage(&self) -> String {
+        format!("{}:usage", self.prefix)
+    }
+
+    /// The sorted set of the revocations, and the channel on which new ones are published.
+    pub(crate) fn revocations(&self) -> String {
+        format!("{}:revoked", self.prefix)
+    }
+
+    /// The record of a call, with the `name` that its tenant begins.
+    pub(crate) fn call_record(&self, name: &str) -> String {
+        format!("{}:call:{name}", self.prefix)
+    }
+
     /// The pattern of all records, for SCAN.
     pub(crate) fn record_pattern(&self) -> String {
         format!("{}:{{*}}:s:*", self.prefix)
@@ -198,6 +213,9 @@ mod tests {
             ("sb:n:n1".into(), "sb:l:n1".into())
         );
         assert_eq!(names.cluster_load(), "sb:load");
+        assert_eq!(names.revocations(), "sb:revoked");
+        assert_eq!(names.tenant_usage(), "sb:usage");
+        assert_eq!(names.call_record("acme/key-1"), "sb:call:acme/key-1");
         let record = String::from_utf8(names.record(partition, peer)).unwrap();
         let queue = Names::offline_queue_of(&record).into_bytes();
         assert_eq!(queue, names.offline_queue(partition, peer));

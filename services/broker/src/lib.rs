@@ -10,6 +10,7 @@ mod memory;
 mod partition;
 mod queue;
 mod redis;
+mod session_end;
 
 pub use memory::{MemoryBroker, MemoryBus};
 pub use redis::{MAX_MESSAGE_BYTES, RedisBroker, RedisConfig, RedisConfigError, RedisMode};

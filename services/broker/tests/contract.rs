@@ -7,7 +7,7 @@ mod common;
 
 use common::{Cluster, PATIENCE, claim, key, next_mid, session_id, until};
 use switchboard_broker::RedisMode;
-use switchboard_core::{BrokerError, Presence, PreviousOwner};
+use switchboard_core::{BrokerError, Presence, PreviousOwner, TenantUsage};
 use switchboard_protocol::NodeMessage;
 
 contract!(
@@ -25,6 +25,7 @@ contract!(
     a_shutdown_detaches_its_peers,
     many_peers_attach_at_once,
     nodes_know_the_load_of_the_others_while_these_take_clients,
+    nodes_know_what_tenants_have_on_the_others,
 );
 
 async fn a_message_to_an_attached_peer_reaches_its_node_byte_for_byte(cluster: Cluster) {
@@ -263,6 +264,32 @@ async fn nodes_know_the_load_of_the_others_while_these_take_clients(cluster: Clu
     .await;
     until("one that takes none knows none", PATIENCE, || {
         others(&[None, None, None]).is_none()
+    })
+    .await;
+}
+
+async fn nodes_know_what_tenants_have_on_the_others(cluster: Cluster) {
+    let (n1, n2, n3) = (
+        cluster.node("n1").await,
+        cluster.node("n2").await,
+        cluster.node("n3").await,
+    );
+    let have = |node: &common::Node, usage: &str, elsewhere: &str| {
+        let usage = TenantUsage::parse(usage);
+        node.broker.tenant_usage(usage) == Some(TenantUsage::parse(elsewhere))
+    };
+    until("all know of each other", PATIENCE, || {
+        let first = have(&n1, "acme/3 beta/1", "acme/12");
+        let second = have(&n2, "acme/7", "acme/8 beta/1");
+        let third = have(&n3, "acme/5", "acme/10 beta/1");
+        first && second && third
+    })
+    .await;
+    n3.broker.shutdown().await;
+    until("n3 has none any more", PATIENCE, || {
+        let first = have(&n1, "acme/3 beta/1", "acme/7");
+        let second = have(&n2, "acme/7", "acme/3 beta/1");
+        first && second
     })
     .await;
 }

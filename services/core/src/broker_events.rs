@@ -1,7 +1,9 @@
 //! Events of the broker go to the part that they concern. Runs on the broker's reader, so nothing here waits.
 
 use bytes::Bytes;
-use switchboard_protocol::{CloseCode, Mid, NodeMessage, PeerId, PeerKey, PresenceState, RoomKey, SessionId};
+use switchboard_protocol::{
+    CloseCode, Mid, NodeMessage, PeerId, PeerKey, PresenceState, Revocation, RoomKey, SessionId,
+};
 use switchboard_telemetry::BusDrop;
 
 use crate::{
@@ -41,6 +43,11 @@ impl BrokerEvents for Router {
             Ok(NodeMessage::Probe { key, session }) => {
                 if let Some(session) = cx.registry.attached_session(&key, session) {
                     session.probe();
+                }
+            }
+            Ok(NodeMessage::Kick { key, session }) => {
+                if let Some(session) = cx.registry.attached_session(&key, session) {
+                    session.close(CloseCode::Kicked);
                 }
             }
             Ok(NodeMessage::OfflineQueueHint { key }) => self.receiver_side().on_offline_queue_hint(&key),
@@ -89,6 +96,14 @@ impl BrokerEvents for Router {
 
     fn on_session_ended(&self, peer: &PeerKey, session: SessionId) {
         self.context().observe(|| NodeEvent::Ended { peer, session });
+    }
+
+    fn on_revoked(&self, revocations: Vec<Revocation>, now_s: u64) {
+        self.revoked(revocations, now_s);
+    }
+
+    fn on_revocations_read(&self, stored: Vec<Revocation>, now_s: u64) -> Vec<Revocation> {
+        self.revocations_read(stored, now_s)
     }
 
     fn on_room_joined(&self, _: &RoomKey, _: &PeerId, _: SessionId, _: Result<RoomJoined, JoinError>) {}

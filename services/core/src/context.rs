@@ -15,6 +15,7 @@ use crate::{
     limits::{Limits, budgets::Budgets},
     observer::{NodeEvent, Observer},
     relay::CommandRelay,
+    revocations::Revocations,
     session::registry::Registry,
 };
 
@@ -24,6 +25,7 @@ pub(crate) struct Context {
     pub(crate) budgets: Budgets,
     pub(crate) telemetry: Telemetry,
     pub(crate) registry: Registry,
+    pub(crate) revocations: Revocations,
     pub(crate) clock: Clock,
     broker: OnceLock<Arc<dyn Broker>>,
     observer: OnceLock<Arc<dyn Observer>>,
@@ -39,6 +41,7 @@ impl Context {
             limits,
             telemetry,
             registry: Registry::new(),
+            revocations: Revocations::default(),
             clock: Clock::new(),
             broker: OnceLock::new(),
             observer: OnceLock::new(),

@@ -23,10 +23,12 @@ mod limits;
 mod memory;
 mod observer;
 mod presence;
+mod quotas;
 mod rebalance;
 mod receive;
 mod records;
 mod relay;
+mod revocations;
 mod router;
 mod send;
 mod session;
@@ -37,12 +39,12 @@ pub use broker::{
     StreamEntry, StreamEvent,
 };
 pub use broker::{
-    Asker, Broker, BrokerError, BrokerEvents, BusState, BusStatus, Claim, ClaimOutcome, ClusterLoad,
-    ConflictPolicy, Hold, JoinError, Located, Presence, PreviousOwner, Retention, RoomChange, RoomDelta,
-    RoomEntry, RoomJoin, RoomJoined, RoomLeave, RoomLeft, RoomMember, RoomMembership, RoomPage, RoomQuery,
-    Roster, StoreOutcome, StoredMessage,
+    Asker, Broker, BrokerError, BrokerEvents, BusState, BusStatus, CallRecords, Claim, ClaimOutcome,
+    ClusterLoad, ConflictPolicy, EndedSession, Hold, JoinError, Located, Presence, PreviousOwner, Retention,
+    RoomChange, RoomDelta, RoomEntry, RoomJoin, RoomJoined, RoomLeave, RoomLeft, RoomMember, RoomMembership,
+    RoomPage, RoomQuery, Roster, StoreOutcome, StoredMessage, TenantUsage,
 };
-pub use limits::{ConnectionPlace, Limits, PeerAccount, STORED_OVERHEAD_BYTES};
+pub use limits::{AddressAccount, ConnectionPlace, Limits, PeerAccount, RaisedLimits, STORED_OVERHEAD_BYTES};
 pub use observer::{NodeEvent, Observer};
 pub use presence::PresenceCommand;
 pub use rebalance::{MaxAge, Rebalance, RebalancePolicy, RebalanceRate, RebalanceRules};
@@ -52,6 +54,7 @@ pub use records::{
     OFFLINE_QUEUE_MESSAGES_PER_SENDER, RecordOwner, Records, RoomRecords,
 };
 pub use relay::CommandRelay;
+pub use revocations::{RevocationChange, Revocations, RevokeError};
 pub use router::Router;
 pub use send::{OutboxSlot, SendRequest, Sender};
 pub use session::{

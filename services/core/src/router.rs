@@ -1,7 +1,7 @@
 //! A node's router: it ties the sender side, the receiver side, the sessions and the rebalancing together.
 //! It decides nothing itself.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use switchboard_protocol::{NodeId, NodeMessage, PeerKey, SessionId};
 use switchboard_telemetry::Telemetry;
@@ -14,10 +14,11 @@ use crate::{
         status::{BusState, BusStatus},
     },
     context::Context,
-    limits::{Limits, PeerAccount},
+    limits::{AddressAccount, Limits, PeerAccount},
     memory::Memory,
     observer::Observer,
     presence::side::{PresenceCommand, PresenceSide},
+    quotas,
     rebalance::candidates::Rebalance,
     receive::side::ReceiverSide,
     relay::CommandRelay,
@@ -88,7 +89,8 @@ impl Router {
             tokio::join!(
                 self.receiver.run(),
                 self.sender.run_retries(),
-                self.presence.run()
+                quotas::run(Arc::clone(&self.cx)),
+                self.presence.run(),
             );
         }
     }
@@ -188,6 +190,12 @@ impl Router {
     #[must_use]
     pub fn account(&self, key: &PeerKey) -> Arc<PeerAccount> {
         self.cx.budgets.account(key, self.cx.now())
+    }
+
+    /// What the clients of `address` have of this node; `None` where the operator sets no bound.
+    #[must_use]
+    pub fn address(&self, address: IpAddr) -> Option<Arc<AddressAccount>> {
+        self.cx.budgets.address(address)
     }
 
     /// Sets the gauges that are computed only when somebody reads the metrics: it visits every session.

@@ -67,6 +67,7 @@ async fn attach<T: Transport, C: Codec>(
         request,
         permit,
         place,
+        address,
         started,
     } = *admitted;
     let gauge = edge.telemetry.connection_opened(T::LABEL);
@@ -104,7 +105,11 @@ async fn attach<T: Transport, C: Codec>(
     let welcome = Event::Welcome(Box::new(welcome(&edge, &grant, &attachment, ice)));
     say(&mut transport, &mut codec, &welcome).await?;
     edge.telemetry.connect_seconds(started.elapsed());
-    let client = Client::new(edge, attachment, grant, codec, acks, ice_refresh_at_s);
+    let client = Client::new(edge, attachment, grant, codec, acks, ice_refresh_at_s, address);
+    if let Some(code) = client.note_token() {
+        // Revoked between the handshake and now: the loop closes it.
+        client.session().close(code);
+    }
     let connection = Connection::new(client, early, place, gauge);
     Some(Attached {
         transport,
@@ -193,6 +198,7 @@ const fn close_code(error: BrokerError) -> CloseCode {
 
 fn welcome(edge: &Edge, grant: &Grant, attachment: &Attachment, ice: IceAnswer) -> Welcome {
     let limits = edge.router.limits();
+    let (messages_per_second, message_burst) = attachment.session().account().command_rate();
     let is_resumable = !limits.resume_window.is_zero();
     Welcome {
         peer: grant.peer.peer_id(),
@@ -213,8 +219,8 @@ fn welcome(edge: &Edge, grant: &Grant, attachment: &Attachment, ice: IceAnswer) 
             message_bytes: limits.message_bytes,
             pending_messages: limits.pending_messages,
             pending_bytes: limits.pending_bytes,
-            messages_per_second: limits.messages_per_second,
-            message_burst: limits.message_burst,
+            messages_per_second,
+            message_burst,
             send_deadline_ms: u64::try_from(limits.send_deadline.as_millis()).unwrap_or(u64::MAX),
         },
         ice_servers: ice.ice_servers,

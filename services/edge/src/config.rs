@@ -14,6 +14,8 @@ pub struct EdgeConfig {
     pub accept_query_token: bool,
     /// Proxies whose forwarded headers name the client.
     pub trusted_proxies: Vec<Network>,
+    /// Whether connections from those proxies begin with a header of the PROXY protocol.
+    pub proxy_protocol: bool,
     /// The largest head of a request, in bytes.
     pub request_head_bytes: usize,
     /// The most open connections.
@@ -25,9 +27,15 @@ pub struct EdgeConfig {
     pub connects_per_second: u32,
     /// Connects per second of one peer in the long run, and four times as many at once.
     pub peer_connects_per_second: u32,
+    /// Requests with a token per second of one address in the long run, and four times as many at once; 0: no bound.
+    pub address_requests_per_second: u32,
     /// How long a client may take to send the head of a request, to stay idle between two requests, and to show a valid
     /// token.
     pub handshake_timeout: Duration,
+    /// Whether the public port serves the backend API; else it has a port of its own.
+    pub serves_backend_api: bool,
+    /// Calls of the backend API that one tenant may have under way.
+    pub api_calls_per_tenant: usize,
     /// The first number of a file that a client's connection may not have; the files from there on are kept for the
     /// operations port and the bus.
     pub first_reserved_file: RawFd,

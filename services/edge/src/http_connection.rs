@@ -33,6 +33,11 @@ const ANSWER_HEADERS: [(HeaderName, &str); 4] = [
     (header::CACHE_CONTROL, "no-store"),
 ];
 
+/// In the extensions of an answer: the connection stays although the request was refused, because its client has shown
+/// a valid token and goes on with other requests.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct KeepsConnection;
+
 /// Whether the client of a connection has shown a valid token; in the request's extensions.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TokenSeen(Arc<AtomicBool>);
@@ -87,7 +92,8 @@ impl HttpConnection {
     /// Completes an answer: words for an error without any, headers, and the end of the connection where it is due.
     pub(crate) fn on_answer(&self, answer: Response) -> Response {
         let mut answer = self.with_words(answer);
-        let is_refused = answer.status().is_client_error() || answer.status().is_server_error();
+        let is_error = answer.status().is_client_error() || answer.status().is_server_error();
+        let is_refused = is_error && answer.extensions().get::<KeepsConnection>().is_none();
         let is_spent = self.requests.load(Ordering::Relaxed) >= REQUESTS_WITHOUT_TOKEN && !self.has_token();
         let headers = answer.headers_mut();
         for (name, value) in ANSWER_HEADERS {

@@ -3,11 +3,12 @@
 
 use serde::Serialize;
 use switchboard_protocol::{IceServer, PeerKey};
+use utoipa::ToSchema;
 
 use crate::{clock::unix_now, state::Edge};
 
 /// ICE servers and when their credentials end.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct IceAnswer {
     pub(crate) ice_servers: Vec<IceServer>,
     /// Seconds since the Unix epoch; 0 without credentials.

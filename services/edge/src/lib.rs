@@ -18,6 +18,8 @@ pub mod conformance;
 mod connection;
 mod drain;
 mod files;
+#[doc(hidden)]
+pub mod fuzzing;
 mod http_connection;
 mod ice;
 mod limits;
@@ -36,5 +38,5 @@ pub use drain::{DrainPlan, DrainReport};
 pub use listener::serve;
 pub use problem::Problem;
 pub use rebalance::RebalancePlan;
-pub use routes::{for_pages, routes};
+pub use routes::{backend_routes, for_pages, routes};
 pub use state::Edge;

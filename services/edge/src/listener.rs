@@ -1,7 +1,11 @@
 //! The accept loop of the public port: HTTP/1.1 with bounds on time and number, upgrades enabled. Not
 //! `axum::serve`, because a slow handshake must end and a connection must be a bare [`Stream`].
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{Router as Routes, response::IntoResponse as _};
 use hyper::{server::conn::http1, service::Service as _};
@@ -22,7 +26,10 @@ use crate::{
     http_connection::{self, HttpConnection},
     limits::places::{HandshakePlace, PlaceOutcome},
     state::Edge,
-    stream::{self, Stream},
+    stream::{
+        self, Stream,
+        proxy_header::{self, ProxyHeaderError},
+    },
     takeover::{self, Requests},
 };
 
@@ -56,36 +63,71 @@ pub async fn serve(edge: Arc<Edge>, listener: TcpListener, routes: Routes) {
 }
 
 fn accepted(edge: &Arc<Edge>, tcp: TcpStream, peer: SocketAddr, routes: &Routes) {
-    let is_proxy = visitor::is_trusted(peer.ip(), &edge.config.trusted_proxies);
-    let holder = (!is_proxy).then(|| AddressGroup::of(peer.ip()));
-    let place = match edge.places.take(holder) {
-        PlaceOutcome::Free(place) => place,
+    let Some(place) = place_for(edge, peer.ip(), &tcp) else {
+        return;
+    };
+    let has_header =
+        edge.config.proxy_protocol && visitor::is_trusted(peer.ip(), &edge.config.trusted_proxies);
+    let (serving, routes) = (Arc::clone(edge), routes.clone());
+    edge.connections.spawn(async move {
+        if has_header {
+            serve_proxied(&serving, tcp, peer.ip(), routes, place).await;
+        } else {
+            serve_one(&serving, Stream::accept(tcp), peer.ip(), routes, &place).await;
+        }
+    });
+}
+
+/// The place of a connection of `address`; without one the client gets 503.
+fn place_for(edge: &Edge, address: IpAddr, tcp: &TcpStream) -> Option<HandshakePlace> {
+    let is_proxy = visitor::is_trusted(address, &edge.config.trusted_proxies);
+    let holder = (!is_proxy).then(|| AddressGroup::of(address));
+    match edge.places.take(holder) {
+        PlaceOutcome::Free(place) => Some(place),
         PlaceOutcome::Displacing(place) => {
             edge.telemetry.http_refused(HttpRefusal::Displaced);
-            place
+            Some(place)
         }
         PlaceOutcome::Full => {
             edge.telemetry.http_refused(HttpRefusal::NoPlace);
             // The socket's buffer is empty; should it take nothing all the same, the close says enough.
-            let _ = SockRef::from(&tcp).send(&http_connection::no_place());
-            return;
+            let _ = SockRef::from(tcp).send(&http_connection::no_place());
+            None
         }
-    };
-    let (serving, routes) = (Arc::clone(edge), routes.clone());
-    edge.connections.spawn(async move {
-        serve_one(&serving, Stream::accept(tcp), peer, routes, &place).await;
-        drop(place);
-    });
+    }
 }
 
-async fn serve_one(
+/// Serves a connection on which a balancer says first where it comes from. Until then its place is the balancer's.
+async fn serve_proxied(
     edge: &Arc<Edge>,
-    stream: Stream,
-    peer: SocketAddr,
+    mut tcp: TcpStream,
+    proxy: IpAddr,
     routes: Routes,
-    place: &HandshakePlace,
+    proxied: HandshakePlace,
 ) {
-    let http = Arc::new(HttpConnection::new(Arc::clone(edge), peer.ip()));
+    let read = timeout(edge.config.handshake_timeout, proxy_header::read(&mut tcp));
+    let client = tokio::select! {
+        read = read => match read {
+            Ok(Ok(client)) => client.unwrap_or(proxy),
+            // A health check that only opens a connection.
+            Ok(Err(ProxyHeaderError::Empty)) => return,
+            Ok(Err(error @ (ProxyHeaderError::Lost(_) | ProxyHeaderError::Malformed(_)))) => {
+                edge.telemetry.http_refused(HttpRefusal::ProxyHeader);
+                return tracing::debug!(%proxy, %error, "a proxy's connection is closed");
+            }
+            Err(_) => return edge.telemetry.handshake_timeout(),
+        },
+        () = proxied.displaced() => return,
+    };
+    // Its own place is taken before that of the balancer is returned.
+    if let Some(place) = place_for(edge, client, &tcp) {
+        drop(proxied);
+        serve_one(edge, Stream::accept(tcp), client, routes, &place).await;
+    }
+}
+
+async fn serve_one(edge: &Arc<Edge>, stream: Stream, client: IpAddr, routes: Routes, place: &HandshakePlace) {
+    let http = Arc::new(HttpConnection::new(Arc::clone(edge), client));
     let routes = TowerToHyperService::new(routes);
     let answering = Arc::clone(&http);
     let requests = Requests::new(move |mut request| {

@@ -7,19 +7,22 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use switchboard_auth::TokenError;
+use utoipa::ToSchema;
 
 /// Seconds after which a client that was refused for lack of room may try again.
 const RETRY_AFTER_S: u64 = 2;
 
-/// One refusal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// One refusal, in the form of its document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Problem {
+    /// A URN that names the kind.
+    r#type: Box<str>,
     /// The kind in words.
     title: &'static str,
     /// The HTTP status.
     status: u16,
     /// What happened, and what to do about it.
-    detail: String,
+    detail: Box<str>,
     /// The kind as a code.
     code: &'static str,
     /// When to try again, as in the `Retry-After` header but in milliseconds.
@@ -28,15 +31,6 @@ pub struct Problem {
     /// Headers that belong to the answer, as `Allow` does to a 405.
     #[serde(skip)]
     headers: Vec<(HeaderName, HeaderValue)>,
-}
-
-/// A refusal as it is written.
-#[derive(Serialize)]
-struct Document<'a> {
-    /// A URN that names the kind of problem.
-    r#type: String,
-    #[serde(flatten)]
-    problem: &'a Problem,
 }
 
 impl Problem {
@@ -48,9 +42,10 @@ impl Problem {
         detail: impl Into<String>,
     ) -> Self {
         Self {
+            r#type: format!("urn:switchboard:problem:{code}").into(),
             title,
             status: status.as_u16(),
-            detail: detail.into(),
+            detail: detail.into().into(),
             code,
             retry_after_ms: None,
             headers: Vec::new(),
@@ -90,21 +85,17 @@ impl From<&TokenError> for Problem {
     fn from(error: &TokenError) -> Self {
         let status = StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::UNAUTHORIZED);
         let problem = Self::new(status, error.code(), "The token was refused", error.to_string());
-        if let TokenError::KeysUnavailable { retry_after_s } = error {
-            return problem.retry_after(Duration::from_secs(*retry_after_s));
+        match error.retry_after_s() {
+            Some(seconds) => problem.retry_after(Duration::from_secs(seconds)),
+            None => problem,
         }
-        problem
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let document = Document {
-            r#type: format!("urn:switchboard:problem:{}", self.code),
-            problem: &self,
-        };
-        let body = serde_json::to_vec(&document).unwrap_or_default();
+        let body = serde_json::to_vec(&self).unwrap_or_default();
         let mut response = (status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(
@@ -117,11 +108,13 @@ impl IntoResponse for Problem {
             // RFC 9110, section 11.6.1: a 401 names the scheme it wants.
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        // A 503 always says when to try again.
+        let retry_after_s = match self.retry_after_ms {
             // Whole seconds, rounded up (RFC 9110, section 10.2.3).
-            let seconds = self
-                .retry_after_ms
-                .map_or(RETRY_AFTER_S, |wait| wait.div_ceil(1000));
+            Some(wait_ms) => Some(wait_ms.div_ceil(1000)),
+            None => (status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER_S),
+        };
+        if let Some(seconds) = retry_after_s {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response

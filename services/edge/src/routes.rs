@@ -1,5 +1,5 @@
-//! The routes of the public port, and which pages may use them. On top of everything: no other module knows a
-//! path.
+//! The routes of the public port and of the backend API's own port, and which pages may use them. On top of everything: no other
+//! module knows a path.
 
 use std::sync::Arc;
 
@@ -22,15 +22,23 @@ use crate::{
 
 /// The routes of the public port; the node may merge its own (the demo page) before it serves them.
 pub fn routes(edge: &Arc<Edge>) -> Routes {
-    Routes::new()
-        .merge(
-            api::routes()
-                .route("/v1/events", get(sse::connect))
-                .route("/v1/poll", get(poll::poll))
-                .layer(cors(edge)),
-        )
+    let mut routes = Routes::new().merge(
+        api::routes()
+            .route("/v1/events", get(sse::connect))
+            .route("/v1/poll", get(poll::poll))
+            .layer(cors(edge)),
+    );
+    if edge.config.serves_backend_api {
+        routes = routes.merge(api::public_backend_routes(edge));
+    }
+    routes
         .route("/v1/ws", get(websocket::connect::<Native>))
         .with_state(Arc::clone(edge))
+}
+
+/// The routes of the backend API's own port.
+pub fn backend_routes(edge: &Arc<Edge>) -> Routes {
+    api::backend_routes(edge).with_state(Arc::clone(edge))
 }
 
 /// Puts routes of the node under the rules for pages: those of allowed origins can read the answers, and others are refused.

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use switchboard_auth::{IceServers, Verifier};
-use switchboard_core::Router;
+use switchboard_core::{CallRecords, Router};
 use switchboard_telemetry::Telemetry;
 use tokio_util::task::TaskTracker;
 
 use crate::{
     admission::refused_origins::RefusedOrigins,
+    api::backend::{places::CallPlaces, senders::Senders},
     commands::relay::Relay,
     config::EdgeConfig,
-    limits::{AdmissionLimits, pace::ConnectPace, places::HandshakePlaces},
+    limits::{AdmissionLimits, pace::ConnectPace, places::HandshakePlaces, request_pace::RequestPace},
 };
 
 /// The public port of a node.
@@ -23,8 +24,12 @@ pub struct Edge {
     pub(crate) config: EdgeConfig,
     pub(crate) limits: Arc<AdmissionLimits>,
     pub(crate) pace: ConnectPace,
+    pub(crate) requests: RequestPace,
     pub(crate) places: Arc<HandshakePlaces>,
     pub(crate) refused_origins: RefusedOrigins,
+    pub(crate) calls: Arc<CallPlaces>,
+    pub(crate) senders: Senders,
+    pub(crate) call_records: Arc<dyn CallRecords>,
     /// Commands that come over HTTP, here and for sessions of other nodes.
     pub(crate) relay: Arc<Relay>,
     /// The tasks of all connections: axum's graceful shutdown does not cover upgraded ones.
@@ -39,6 +44,7 @@ impl Edge {
         verifier: Verifier,
         ice: IceServers,
         telemetry: Telemetry,
+        call_records: Arc<dyn CallRecords>,
         config: EdgeConfig,
     ) -> Arc<Self> {
         telemetry.connections_limit(config.max_connections);
@@ -47,7 +53,9 @@ impl Edge {
         }
         let limits = AdmissionLimits::new(config.max_connections);
         let pace = ConnectPace::new(config.connects_per_second, config.peer_connects_per_second);
+        let requests = RequestPace::new(config.address_requests_per_second);
         let places = HandshakePlaces::new(config.max_handshakes);
+        let calls = CallPlaces::new(config.api_calls_per_tenant);
         let relay = Relay::new(&router);
         Arc::new(Self {
             relay,
@@ -58,8 +66,12 @@ impl Edge {
             config,
             limits,
             pace,
+            requests,
             places,
             refused_origins: RefusedOrigins::default(),
+            calls,
+            senders: Senders::default(),
+            call_records,
             connections: TaskTracker::new(),
         })
     }

@@ -128,7 +128,7 @@ pub enum ConfigCommand {
 #[derive(Debug, Subcommand)]
 pub enum TokenCommand {
     /// Sign a token and print it.
-    Mint(Mint),
+    Mint(Box<Mint>),
     /// Show the content of a token. Does not verify it.
     Inspect {
         /// The token; `-` reads it from standard input, which keeps it out of the shell's history.
@@ -172,6 +172,9 @@ pub struct Mint {
     /// A pattern of peer IDs that the peer may send to; can be given several times.
     #[arg(long = "may-send-to")]
     pub may_send_to: Vec<String>,
+    /// For the backend API: the token has the role `backend`.
+    #[arg(long)]
+    pub backend: bool,
 }
 
 /// The node and the token of a command-line peer.

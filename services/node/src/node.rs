@@ -37,6 +37,7 @@ pub struct Node {
     telemetry: Telemetry,
     public: TcpListener,
     public_routes: Routes,
+    api: Option<TcpListener>,
     ops: TcpListener,
     ops_access: OpsAccess,
     drain: DrainSettings,
@@ -60,22 +61,36 @@ impl Node {
         let ice = IceServers::new(settings.ice)?;
         let router = Router::new(settings.node.clone(), settings.limits, telemetry.clone());
         let public = bind(settings.listen, "server.listen")?;
+        let api = settings
+            .api_listen
+            .map(|address| bind(address, "server.api_listen"));
+        let api = api.transpose()?;
         let ops = bind(settings.ops_listen, "server.ops_listen")?;
         let events = Arc::<Router>::clone(&router);
-        let broker: Arc<dyn Broker> = match settings.broker {
+        let (broker, call_records): (Arc<dyn Broker>, _) = match settings.broker {
             BrokerSettings::Memory => {
-                MemoryBroker::join(&MemoryBus::default(), settings.node, events, telemetry.clone())
+                let bus = MemoryBus::default();
+                let broker = MemoryBroker::join(&bus, settings.node, events, telemetry.clone());
+                let call_records = broker.call_records();
+                (broker, call_records)
             }
             BrokerSettings::Redis(config) => {
-                RedisBroker::start(&config, settings.node, events, telemetry.clone())?
+                let broker = RedisBroker::start(&config, settings.node, events, telemetry.clone())?;
+                let call_records = broker.call_records()?;
+                (broker, call_records)
             }
         };
         router.set_broker(Arc::clone(&broker));
+        let known = Arc::clone(&router);
+        verifier.set_revocations(Arc::new(move |grant, now_s| {
+            known.revocations().status(grant, now_s)
+        }));
         let edge = Edge::new(
             Arc::clone(&router),
             verifier.clone(),
             ice,
             telemetry.clone(),
+            call_records,
             settings.edge,
         );
         let mut public_routes = switchboard_edge::routes(&edge);
@@ -95,6 +110,7 @@ impl Node {
             telemetry,
             public,
             public_routes,
+            api,
             ops,
             ops_access: settings.ops,
             drain: settings.drain,
@@ -108,6 +124,12 @@ impl Node {
     /// When the system cannot say.
     pub fn public_address(&self) -> std::io::Result<SocketAddr> {
         self.public.local_addr()
+    }
+
+    /// The address of the backend API's own port, if it has one.
+    #[must_use]
+    pub fn api_address(&self) -> Option<SocketAddr> {
+        self.api.as_ref()?.local_addr().ok()
     }
 
     /// The address of the operations port.
@@ -157,6 +179,7 @@ impl Node {
             () = switchboard_edge::serve(Arc::clone(&self.edge), self.public, self.public_routes) => {
                 anyhow::bail!("the public port stopped by itself")
             }
+            () = serve_api(&self.edge, self.api) => anyhow::bail!("the port of the backend API stopped by itself"),
             why = self.broker.until_unusable() => {
                 // The clients' sessions can be resumed on other nodes.
                 self.broker.shutdown().await;
@@ -169,6 +192,16 @@ impl Node {
                 Ok(report)
             }
         }
+    }
+}
+
+/// Serves the backend API on its own port; never completes without one.
+async fn serve_api(edge: &Arc<Edge>, listener: Option<TcpListener>) {
+    match listener {
+        Some(listener) => {
+            switchboard_edge::serve(Arc::clone(edge), listener, switchboard_edge::backend_routes(edge)).await;
+        }
+        None => std::future::pending().await,
     }
 }
 

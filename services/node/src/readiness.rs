@@ -88,6 +88,14 @@ impl Readiness {
                 detail: bus.detail,
             });
         }
+        if !self.router.revocations().are_known() {
+            reasons.push(Reason {
+                reason: "revocations-unknown",
+                detail:
+                    "the node has not read the revoked tokens from the bus yet, and takes no token before"
+                        .into(),
+            });
+        }
         let subscriptions = Subscriptions {
             desired: bus.desired,
             confirmed: bus.confirmed,

@@ -5,18 +5,27 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
+#[cfg(feature = "schema")]
+use crate::id::{PeerId, RoomId};
 use crate::{error::ErrorCode, kind::MessageKind};
 
 /// One command of a client.
 #[derive(Debug)]
+#[cfg_attr(
+    feature = "schema",
+    derive(utoipa::ToSchema),
+    serde(tag = "type", rename_all = "lowercase")
+)]
 pub enum Command<'a> {
     /// `offer`, `answer`, `candidate`, `bye` or `message` to a peer or a room.
+    #[cfg_attr(feature = "schema", serde(skip))]
     Send(SendCommand<'a>),
     /// `join`: become a member of a room.
     Join(JoinCommand<'a>),
     /// `leave`: stop being a member of a room.
     Leave {
         /// The room's name, not yet checked.
+        #[cfg_attr(feature = "schema", schema(value_type = RoomId))]
         room: Cow<'a, str>,
         /// Echoed in the answer.
         id: Option<u64>,
@@ -24,6 +33,7 @@ pub enum Command<'a> {
     /// `lookup`: request the presence of peers, once.
     Lookup {
         /// At most [`crate::MAX_PEERS_PER_COMMAND`] peer IDs, not yet checked.
+        #[cfg_attr(feature = "schema", schema(value_type = Vec<PeerId>, max_items = 100))]
         peers: Vec<Cow<'a, str>>,
         /// Echoed in the answer.
         id: Option<u64>,
@@ -31,6 +41,7 @@ pub enum Command<'a> {
     /// `watch`: request the presence of peers, now and at each change.
     Watch {
         /// At most [`crate::MAX_PEERS_PER_COMMAND`] peer IDs, not yet checked.
+        #[cfg_attr(feature = "schema", schema(value_type = Vec<PeerId>, max_items = 100))]
         peers: Vec<Cow<'a, str>>,
         /// Echoed in the answer.
         id: Option<u64>,
@@ -38,6 +49,7 @@ pub enum Command<'a> {
     /// `unwatch`: the end of a `watch`.
     Unwatch {
         /// At most [`crate::MAX_PEERS_PER_COMMAND`] peer IDs, not yet checked.
+        #[cfg_attr(feature = "schema", schema(value_type = Vec<PeerId>, max_items = 100))]
         peers: Vec<Cow<'a, str>>,
         /// Echoed in the answer.
         id: Option<u64>,
@@ -50,6 +62,7 @@ pub enum Command<'a> {
     /// `renew`: a newer token for this connection.
     Renew {
         /// The JWT; never logged.
+        #[cfg_attr(feature = "schema", schema(value_type = String))]
         token: Cow<'a, str>,
         /// Echoed in the answer.
         id: Option<u64>,
@@ -59,6 +72,7 @@ pub enum Command<'a> {
         /// The last event's number.
         seq: u64,
         /// The client refuses `seq` itself, because it has a later message of the same sender.
+        #[cfg_attr(feature = "schema", serde(default))]
         late: bool,
     },
     /// `ping`: request the node's clock.
@@ -70,12 +84,16 @@ pub enum Command<'a> {
 
 /// A message for another peer, or for the members of a room.
 #[derive(Debug)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct SendCommand<'a> {
     /// The kind of message.
+    #[cfg_attr(feature = "schema", serde(rename = "type"))]
     pub kind: MessageKind,
     /// Who gets it.
+    #[cfg_attr(feature = "schema", serde(flatten))]
     pub to: SendTarget<'a>,
     /// Any JSON value, as the bytes in the frame.
+    #[cfg_attr(feature = "schema", schema(value_type = Value))]
     pub payload: &'a RawValue,
     /// With an id the send ends in an outcome. Without one it is fire and forget.
     pub id: Option<u64>,
@@ -85,19 +103,25 @@ pub struct SendCommand<'a> {
 
 /// Who gets a message. The name is not yet checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub enum SendTarget<'a> {
     /// The peer with this ID.
+    #[cfg_attr(feature = "schema", serde(rename = "to"), schema(value_type = PeerId))]
     Peer(Cow<'a, str>),
     /// All other members of this room.
+    #[cfg_attr(feature = "schema", serde(rename = "room"), schema(value_type = RoomId))]
     Room(Cow<'a, str>),
 }
 
 /// A request to become a member of a room.
 #[derive(Debug)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct JoinCommand<'a> {
     /// The room's name, not yet checked.
+    #[cfg_attr(feature = "schema", schema(value_type = RoomId))]
     pub room: Cow<'a, str>,
     /// What the client shows of itself: a JSON object of at most [`crate::MAX_INFO_BYTES`].
+    #[cfg_attr(feature = "schema", schema(value_type = Option<Object>))]
     pub info: Option<&'a RawValue>,
     /// Echoed in the answer.
     pub id: Option<u64>,

@@ -8,6 +8,7 @@ macro_rules! error_codes {
     ($($(#[$doc:meta])* $name:ident = $text:literal, $meaning:literal;)*) => {
         /// Why a command or a send failed. It is final for its `id` (docs/protocol.md, "Errors").
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
         pub enum ErrorCode {
             $(
                 #[doc = $meaning]

@@ -11,6 +11,7 @@ use crate::{
 /// One event of a node. A client reads it with [`crate::decode_event`]: the derived reader does not know the events that
 /// keep a JSON text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum Event {
     /// The first frame of a connection: the session is attached and receives messages.
@@ -120,6 +121,7 @@ pub enum Event {
 
 /// The status of a send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ReceiptStatus {
     /// The receiver is detached; the message waits for its resume. Not final.
@@ -132,6 +134,7 @@ pub enum ReceiptStatus {
 
 /// Why a node asks its clients to move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum GoawayReason {
     /// The node is about to stop.
@@ -142,6 +145,7 @@ pub enum GoawayReason {
 
 /// The first frame of a connection (docs/protocol.md, "Handshake").
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Welcome {
     /// The client's peer ID.
     pub peer: PeerId,
@@ -156,6 +160,7 @@ pub struct Welcome {
     /// Whether messages of the earlier session may be missing.
     pub gap: bool,
     /// The secret that resumes this session; empty if sessions cannot be resumed.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
     pub resume_token: Secret,
     /// How long a detached session lasts, in milliseconds; 0 if sessions cannot be resumed.
     pub resume_window_ms: u64,
@@ -175,6 +180,7 @@ pub struct Welcome {
 
 /// Bounds for the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct WelcomeLimits {
     /// The largest frame accepted, in bytes.
     pub message_bytes: usize,
@@ -195,6 +201,7 @@ pub struct WelcomeLimits {
 
 /// One entry of `RTCConfiguration.iceServers` (W3C WebRTC, section 4.2.2).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct IceServer {
     /// `stun:` or `turn:` URLs.
     pub urls: Vec<String>,
@@ -203,6 +210,7 @@ pub struct IceServer {
     pub username: Option<String>,
     /// For TURN: base64 of HMAC-SHA1 over the user name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
     pub credential: Option<Secret>,
 }
 

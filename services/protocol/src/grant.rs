@@ -5,7 +5,7 @@ use std::{cmp::Ordering, fmt};
 
 use serde_json::value::RawValue;
 
-use crate::{MAX_PATTERNS, PeerKey};
+use crate::{GrantLimits, MAX_PATTERNS, PeerKey};
 
 /// What the owner of a verified token may do, and until when.
 #[derive(Debug, Clone)]
@@ -22,6 +22,8 @@ pub struct Grant {
     pub info: Option<Box<RawValue>>,
     /// What a second connection of this peer ID does.
     pub duplicate: DuplicatePolicy,
+    /// Bounds instead of the operator's; boxed, because few tokens have some.
+    pub limits: Option<Box<GrantLimits>>,
     /// When the token ends, in seconds since the Unix epoch.
     pub expires_at: u64,
     /// When the token was issued, in seconds since the Unix epoch.
@@ -48,7 +50,11 @@ impl Grant {
     /// Whether this grant allows nothing that `other` does not. Its end is no part of that.
     fn is_within(&self, other: &Self) -> bool {
         let has_role = self.role == other.role || self.role == Role::Peer;
-        has_role && self.send.is_within(&other.send) && self.rooms.is_within(&other.rooms)
+        let limits = |grant: &Self| grant.limits.as_deref().copied().unwrap_or_default();
+        has_role
+            && self.send.is_within(&other.send)
+            && self.rooms.is_within(&other.rooms)
+            && limits(self).is_within(&limits(other))
     }
 }
 
@@ -198,6 +204,7 @@ mod tests {
             rooms: Patterns::any(),
             info: None,
             duplicate: DuplicatePolicy::Replace,
+            limits: None,
             expires_at: 9,
             issued_at,
             token_id: None,

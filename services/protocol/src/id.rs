@@ -43,6 +43,11 @@ macro_rules! name_type {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[cfg_attr(
+            feature = "schema",
+            derive(utoipa::ToSchema),
+            schema(value_type = String, min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9._~:@+=-]+$")
+        )]
         pub struct $name(Arc<str>);
 
         impl $name {

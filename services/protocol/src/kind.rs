@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// The kind of a forwarded message: its `type` on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum MessageKind {
     /// An SDP offer (RFC 9429).

@@ -11,6 +11,7 @@ mod envelope;
 mod error;
 mod event;
 mod grant;
+mod grant_limits;
 mod id;
 mod info;
 mod kind;
@@ -22,6 +23,7 @@ mod outcome;
 mod reflected;
 mod relay;
 mod resume;
+mod revocation;
 mod room;
 mod secret;
 mod token_claims;
@@ -41,11 +43,13 @@ pub use envelope::{Envelope, EnvelopeError};
 pub use error::ErrorCode;
 pub use event::{Event, GoawayReason, IceServer, ReceiptStatus, Welcome, WelcomeLimits};
 pub use grant::{DuplicatePolicy, Grant, Patterns, Role};
+pub use grant_limits::GrantLimits;
 pub use id::{IdError, MAX_ID_BYTES, NodeId, PeerId, PeerKey, RoomId, RoomKey, TenantId};
 pub use info::Info;
 pub use kind::MessageKind;
 pub use limits::{
-    MAX_FRAME_DEPTH, MAX_HEAD_BYTES, MAX_INFO_BYTES, MAX_PATTERNS, MAX_PEERS_PER_COMMAND, SUBPROTOCOL,
+    BACKEND_PEER, MAX_FRAME_DEPTH, MAX_HEAD_BYTES, MAX_INFO_BYTES, MAX_PATTERNS, MAX_PEERS_PER_COMMAND,
+    SUBPROTOCOL,
 };
 pub use mid::{MessageId, Mid, MidError, SessionId};
 pub use nesting::nests_deeper_than;
@@ -54,6 +58,7 @@ pub use outcome::SendOutcome;
 pub use reflected::{MAX_REFLECTED_CHARS, Reflected};
 pub use relay::{RelayOutcome, RelayedCommands};
 pub use resume::{ResumeToken, ResumeTokenError};
+pub use revocation::{MAX_TOKEN_ID_BYTES, Revocation, RevocationError, RevocationStatus, RevokedTokens};
 pub use room::{Joined, LeaveReason, Member, MemberState, PeerJoined, PeerPresence, PresenceState};
 pub use secret::Secret;
 pub use token_claims::{Claims, SwitchboardClaims};

@@ -17,5 +17,8 @@ pub const MAX_FRAME_DEPTH: usize = 128;
 /// most about a third of that.
 pub const MAX_HEAD_BYTES: usize = 1024;
 
+/// The peer ID in `from` of messages that come from the backend API. No client can have it.
+pub const BACKEND_PEER: &str = "@backend";
+
 /// The most peers in one `lookup`, `watch` or `unwatch`.
 pub const MAX_PEERS_PER_COMMAND: usize = 100;

@@ -11,6 +11,7 @@ const TAG_TAKEOVER: u8 = 2;
 const TAG_DETACH_REQUEST: u8 = 3;
 const TAG_PROBE: u8 = 4;
 const TAG_OFFLINE_QUEUE_HINT: u8 = 5;
+const TAG_KICK: u8 = 6;
 const TAG_COMMANDS: u8 = 20;
 const TAG_COMMANDS_ANSWER: u8 = 21;
 
@@ -70,6 +71,13 @@ pub enum NodeMessage {
         /// The peer.
         key: PeerKey,
     },
+    /// The backend removes the peer. The owner must close the connection of `session` and end it.
+    Kick {
+        /// The peer.
+        key: PeerKey,
+        /// The session to end.
+        session: SessionId,
+    },
     /// Commands of a client whose session is here; they came over HTTP to another node.
     Commands(Box<RelayedCommands>),
     /// The answer to [`NodeMessage::Commands`].
@@ -115,6 +123,7 @@ impl NodeMessage {
                 write_session_message(TAG_DETACH_REQUEST, key, *session, 0, &mut out)
             }
             Self::Probe { key, session } => write_session_message(TAG_PROBE, key, *session, 0, &mut out),
+            Self::Kick { key, session } => write_session_message(TAG_KICK, key, *session, 0, &mut out),
             Self::OfflineQueueHint { key } => {
                 write_session_message(TAG_OFFLINE_QUEUE_HINT, key, NO_SESSION, 0, &mut out)
             }
@@ -193,6 +202,7 @@ fn read_session_message(tag: u8, mut reader: Reader<'_>) -> Option<NodeMessage> 
         TAG_TAKEOVER => Some(NodeMessage::Takeover { key, session, fence }),
         TAG_DETACH_REQUEST if fence == 0 => Some(NodeMessage::DetachRequest { key, session }),
         TAG_PROBE if fence == 0 => Some(NodeMessage::Probe { key, session }),
+        TAG_KICK if fence == 0 => Some(NodeMessage::Kick { key, session }),
         TAG_OFFLINE_QUEUE_HINT if fence == 0 && session == NO_SESSION => {
             Some(NodeMessage::OfflineQueueHint { key })
         }

@@ -7,6 +7,7 @@ use crate::{Info, PeerId, RoomId};
 
 /// The answer to `join`. It also comes unasked, without an `id`, when a client must replace its roster.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Joined {
     /// The command's `id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -34,11 +35,13 @@ impl Joined {
 
 /// One member of a room.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Member {
     /// The member's peer ID.
     pub peer: PeerId,
     /// What the member shows of itself: a JSON object of at most [`crate::MAX_INFO_BYTES`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<Object>))]
     pub info: Option<Info>,
     /// Whether the member is connected.
     pub state: MemberState,
@@ -53,6 +56,7 @@ impl Member {
 
 /// The state of a member. One that is offline is no member any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum MemberState {
     /// Connected.
@@ -63,6 +67,7 @@ pub enum MemberState {
 
 /// Another peer became a member.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct PeerJoined {
     /// The room.
     pub room: RoomId,
@@ -72,11 +77,13 @@ pub struct PeerJoined {
     pub peer: PeerId,
     /// What the member shows of itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<Object>))]
     pub info: Option<Info>,
 }
 
 /// Why a member is none any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum LeaveReason {
     /// It sent `leave`, or ended its session.
@@ -113,6 +120,7 @@ impl LeaveReason {
 
 /// One peer's state, in the event `presence`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct PeerPresence {
     /// The peer.
     pub peer: PeerId,
@@ -122,6 +130,7 @@ pub struct PeerPresence {
 
 /// Whether a peer can be reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum PresenceState {
     /// Connected.

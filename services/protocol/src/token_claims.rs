@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::{DuplicatePolicy, Role};
+use crate::{DuplicatePolicy, GrantLimits, Role};
 
 /// The payload of a token (docs/protocol.md, "Handshake"). Unknown claims are ignored.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -51,4 +51,7 @@ pub struct SwitchboardClaims {
     /// What a second connection of this peer ID does.
     #[serde(default)]
     pub duplicate: DuplicatePolicy,
+    /// Bounds instead of the operator's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<GrantLimits>,
 }

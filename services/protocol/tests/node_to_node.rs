@@ -126,6 +126,10 @@ fn session_messages_are_decoded_from_their_encoding() {
             key: key.clone(),
             session,
         },
+        NodeMessage::Kick {
+            key: key.clone(),
+            session,
+        },
         NodeMessage::OfflineQueueHint { key },
     ];
     for message in messages {

@@ -50,11 +50,14 @@ catalogue! {
     CLOSES_TOTAL = Kind::Counter, "switchboard_closes_total", ["code"], "Client connections that have closed, by close code.";
     SESSIONS = Kind::Gauge, "switchboard_sessions", [], "Sessions attached to a connection of the node.";
     REFUSALS_TOTAL = Kind::Counter, "switchboard_connect_refusals_total", ["reason"], "Handshakes that the node refused, by reason.";
+    REVOCATIONS = Kind::Gauge, "switchboard_revocations", [], "Revocations in force that the node knows.";
     JWKS_FAILURES_TOTAL = Kind::Counter, "switchboard_jwks_failures_total", [], "Fetches of published keys that gave no keys.";
     JWKS_KEYS = Kind::Gauge, "switchboard_jwks_keys", [], "Usable published keys, of the last good fetch of each issuer.";
     RELOADS_TOTAL = Kind::Counter, "switchboard_reloads_total", ["part", "outcome"], "Changed files that the node has read while it runs, by part of the node and outcome.";
     RELOAD_FAILED = Kind::Gauge, "switchboard_reload_failed", ["part"], "1 while changed files cannot be used and their earlier contents stay in use, else 0.";
     HTTP_REFUSALS_TOTAL = Kind::Counter, "switchboard_http_refusals_total", ["reason"], "Requests and connections that the public port refused before it looked at a token, by reason.";
+    API_CALLS_TOTAL = Kind::Counter, "switchboard_api_calls_total", ["status"], "Calls of the backend API that the node answered, by HTTP status.";
+    API_CALL_SECONDS = Kind::Histogram(SECONDS), "switchboard_api_call_duration_seconds", [], "Seconds from a call of the backend API to its answer.";
     OPS_REFUSALS_TOTAL = Kind::Counter, "switchboard_ops_refusals_total", [], "Requests that the operations port refused because of their Host, origin or token.";
     OPS_CUT_TOTAL = Kind::Counter, "switchboard_ops_connections_cut_total", [], "Connections to the operations port that gave their place to a newer connection.";
     HANDSHAKE_TIMEOUTS_TOTAL = Kind::Counter, "switchboard_handshake_timeouts_total", [], "Connections that did not send a request head, or show a valid token, in time.";

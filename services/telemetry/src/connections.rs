@@ -84,6 +84,13 @@ impl Telemetry {
             .set(i64::try_from(keys).unwrap_or(i64::MAX));
     }
 
+    /// Revocations in force that the node knows.
+    pub fn revocations(&self, count: usize) {
+        self.metrics
+            .revocations
+            .set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
     /// The node has read changed files of `part`.
     pub fn reloaded(&self, part: ReloadPart, outcome: ReloadOutcome) {
         let pair = part.index() * ReloadOutcome::ALL.len() + outcome.index();
@@ -96,6 +103,15 @@ impl Telemetry {
     pub fn http_refused(&self, reason: HttpRefusal) {
         self.metrics.http_refusals[reason.index()].inc();
         tracing::debug!(reason = reason.as_str(), "request refused");
+    }
+
+    /// A call of the backend API was answered with this HTTP status after this time.
+    pub fn api_call(&self, status: u16, took: Duration) {
+        let known = self.metrics.api_calls.iter().find(|(known, _)| *known == status);
+        known
+            .map_or(&self.metrics.api_calls_other, |(_, counter)| counter)
+            .inc();
+        self.metrics.api_call_seconds.observe(took.as_secs_f64());
     }
 
     /// The operations port refused a request.

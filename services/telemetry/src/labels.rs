@@ -55,6 +55,10 @@ labels! {
     RefusalReason {
         /// The token is missing or not valid.
         Token = "token",
+        /// The token was revoked.
+        Revoked = "revoked",
+        /// The node has not read the revocations yet.
+        RevocationsUnknown = "revocations-unknown",
         /// The page's origin is not allowed.
         Origin = "origin",
         /// The node has its maximum number of connections.
@@ -65,6 +69,8 @@ labels! {
         ConnectRate = "connect-rate",
         /// The peer connects more often than one peer may.
         PeerRate = "peer-rate",
+        /// The address sends more requests than one address may.
+        AddressRate = "address-rate",
         /// The node is draining.
         Draining = "draining",
         /// The request is not a valid handshake.
@@ -87,6 +93,8 @@ labels! {
         HeadTooLarge = "head-too-large",
         /// All handshake places are taken, and no address has more than this one.
         NoPlace = "no-place",
+        /// A trusted proxy sent no usable PROXY header.
+        ProxyHeader = "proxy-header",
         /// The busiest address lost its oldest handshake place to another address.
         Displaced = "displaced",
     }
@@ -139,6 +147,10 @@ labels! {
         Stored = "stored",
         /// Open connections.
         Connections = "connections",
+        /// Revocations in force.
+        Revocations = "revocations",
+        /// Commands per second.
+        Commands = "commands",
         /// Bytes that all nodes together hold for receivers without a session.
         Held = "held",
         /// Watched peers.
@@ -153,6 +165,8 @@ labels! {
         Tenant = "tenant",
         /// The node's.
         Node = "node",
+        /// That of one client address.
+        Address = "address",
     }
 
     /// What a node gives up to stay within its memory.
@@ -181,6 +195,12 @@ labels! {
         Lease = "lease",
         /// The script that exchanges connection counts between nodes.
         ClusterLoad = "cluster-load",
+        /// The script that exchanges what tenants have on the nodes.
+        TenantUsage = "tenant-usage",
+        /// The reading of revocations, and the script that stores them.
+        Revocations = "revocations",
+        /// Commands for the records of calls.
+        CallRecord = "call-record",
         /// The scripts of event streams.
         EventStreams = "event-streams",
         /// PING.

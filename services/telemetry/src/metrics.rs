@@ -34,10 +34,14 @@ pub(crate) struct Metrics {
     pub(crate) refusals: Vec<IntCounter>,
     pub(crate) jwks_failures: IntCounter,
     pub(crate) jwks_keys: IntGauge,
+    pub(crate) revocations: IntGauge,
     /// Each part with each outcome.
     pub(crate) reloads: Vec<IntCounter>,
     pub(crate) reload_failed: Vec<IntGauge>,
     pub(crate) http_refusals: Vec<IntCounter>,
+    pub(crate) api_calls: Vec<(u16, IntCounter)>,
+    pub(crate) api_calls_other: IntCounter,
+    pub(crate) api_call_seconds: Histogram,
     pub(crate) ops_refusals: IntCounter,
     pub(crate) ops_cut: IntCounter,
     pub(crate) handshake_timeouts: IntCounter,
@@ -92,6 +96,7 @@ impl Metrics {
         let r = &registry;
         let transports = Transport::ALL.map(Transport::as_str);
         let (closes, closes_other) = closes(r)?;
+        let (api_calls, api_calls_other) = api_calls(r)?;
         build_info(r)?;
         Ok(Self {
             process: Process::register(r)?,
@@ -108,6 +113,7 @@ impl Metrics {
             )?,
             jwks_failures: counter(r, &c::JWKS_FAILURES_TOTAL)?,
             jwks_keys: gauge(r, &c::JWKS_KEYS)?,
+            revocations: gauge(r, &c::REVOCATIONS)?,
             reloads: pairs(
                 r,
                 &c::RELOADS_TOTAL,
@@ -120,6 +126,9 @@ impl Metrics {
                 &c::HTTP_REFUSALS_TOTAL,
                 &HttpRefusal::ALL.map(HttpRefusal::as_str),
             )?,
+            api_calls,
+            api_calls_other,
+            api_call_seconds: histogram(r, &c::API_CALL_SECONDS)?,
             ops_refusals: counter(r, &c::OPS_REFUSALS_TOTAL)?,
             ops_cut: counter(r, &c::OPS_CUT_TOTAL)?,
             handshake_timeouts: counter(r, &c::HANDSHAKE_TIMEOUTS_TOTAL)?,
@@ -222,19 +231,34 @@ fn pairs(registry: &Registry, metric: &Metric, first: &[&str], second: &[&str]) 
 fn closes(registry: &Registry) -> Result<(Vec<(u16, IntCounter)>, IntCounter)> {
     /// Codes of RFC 6455 that nodes do not choose: 1002 for broken frames, 1006 without a close frame.
     const WEBSOCKET_CODES: [u16; 2] = [1002, 1006];
-    let family = counter_family(registry, &c::CLOSES_TOTAL)?;
-    let known = CloseCode::ALL
-        .map(CloseCode::code)
-        .into_iter()
-        .chain(WEBSOCKET_CODES);
-    let known = known
-        .map(|code| {
-            Ok((
-                code,
-                family.get_metric_with_label_values(&[code.to_string().as_str()])?,
-            ))
-        })
-        .collect::<Result<_>>()?;
+    let known = CloseCode::ALL.map(CloseCode::code);
+    counters_by_number(
+        registry,
+        &c::CLOSES_TOTAL,
+        known.into_iter().chain(WEBSOCKET_CODES),
+    )
+}
+
+fn api_calls(registry: &Registry) -> Result<(Vec<(u16, IntCounter)>, IntCounter)> {
+    /// The statuses of the backend API.
+    const STATUSES: [u16; 17] = [
+        200, 201, 202, 204, 400, 401, 403, 404, 408, 409, 410, 413, 415, 422, 429, 503, 504,
+    ];
+    counters_by_number(registry, &c::API_CALLS_TOTAL, STATUSES.into_iter())
+}
+
+/// A counter for each of the numbers that are expected, and one for all others.
+fn counters_by_number(
+    registry: &Registry,
+    metric: &Metric,
+    known: impl Iterator<Item = u16>,
+) -> Result<(Vec<(u16, IntCounter)>, IntCounter)> {
+    let family = counter_family(registry, metric)?;
+    let known = known.map(|number| {
+        let counter = family.get_metric_with_label_values(&[number.to_string().as_str()])?;
+        Ok((number, counter))
+    });
+    let known = known.collect::<Result<_>>()?;
     Ok((known, family.get_metric_with_label_values(&["other"])?))
 }
 

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// How often a peer compares its rosters with the truth at the end, next to each event.
-const COMPARE_EVERY: Duration = Duration::from_millis(100);
+const COMPARE_EVERY: Duration = Duration::from_millis(500);
 
 /// Names in the description of a wrong roster.
 const MAX_NAMES: usize = 3;

@@ -4,21 +4,24 @@ use std::{sync::Arc, time::Instant};
 
 use futures_util::{FutureExt as _, future::BoxFuture};
 use switchboard_core::{
-    Asker, Broker, BrokerError, BrokerEvents, BusState, BusStatus, Claim, ClaimOutcome, ClusterLoad,
-    EventStreams, Retention, RoomJoin, RoomLeave, RoomPage, RoomQuery, Roster, StoreOutcome, StoredMessage,
+    Asker, Broker, BrokerError, BrokerEvents, BusState, BusStatus, CallRecords, Claim, ClaimOutcome,
+    ClusterLoad, EndedSession, EventStreams, Retention, RevocationChange, RoomJoin, RoomLeave, RoomPage,
+    RoomQuery, Roster, StoreOutcome, StoredMessage, TenantUsage,
 };
 use switchboard_protocol::{Mid, NodeId, NodeMessage, PeerId, PeerKey, RoomKey, SessionId};
 use switchboard_telemetry::Telemetry;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    bus::{Event, Hub, MemoryBus, Place, deliver},
+    bus::{Event, Hub, MemoryBus, Place, deliver, now_s},
+    call_records::SharedCallRecords,
     event_streams::MemoryEventStreams,
     presence::{announce, end_sessions, locate},
 };
 use crate::{
     conflict::{self, Owner},
     queue::bounded,
+    session_end,
 };
 
 /// One node's place on a [`MemoryBus`].
@@ -41,7 +44,12 @@ impl MemoryBroker {
         let (sender, receiver) = bounded();
         let own = Arc::new(sender);
         let end = CancellationToken::new();
-        bus.hub().nodes.insert(node.clone(), Arc::clone(&own));
+        let mut hub = bus.hub();
+        hub.nodes.insert(node.clone(), Arc::clone(&own));
+        let revocations = hub.revocations.values().cloned().collect();
+        drop(hub);
+        // The bus keeps them as long as any node, so it lacks none.
+        let _ = events.on_revocations_read(revocations, now_s());
         // Owner: `end`, which `shutdown` cancels.
         tokio::spawn(deliver(receiver, events, end.clone()));
         let ends = end_sessions(bus.clone(), Arc::clone(&own));
@@ -52,6 +60,12 @@ impl MemoryBroker {
             place: Place { node, own, telemetry },
             end,
         })
+    }
+
+    /// The call records of the process.
+    #[must_use]
+    pub fn call_records(&self) -> Arc<dyn CallRecords> {
+        Arc::new(SharedCallRecords(self.bus.call_records()))
     }
 
     /// The event streams of the process.
@@ -200,6 +214,55 @@ impl Broker for MemoryBroker {
         }
     }
 
+    fn tenant_usage(&self, own: TenantUsage) -> Option<TenantUsage> {
+        let mut hub = self.bus.hub();
+        hub.usage.remove(&self.place.node);
+        let mut elsewhere = TenantUsage::default();
+        hub.usage.values().for_each(|other| elsewhere.add(other));
+        hub.usage.insert(self.place.node.clone(), own);
+        Some(elsewhere)
+    }
+
+    fn end_session<'a>(
+        &'a self,
+        key: &'a PeerKey,
+    ) -> BoxFuture<'a, Result<Option<EndedSession>, BrokerError>> {
+        let read_owner = || std::future::ready(Ok(self.owner(key))).boxed();
+        let ask = |owner: &Owner, session| {
+            // It is asked again.
+            let _ = self.send_to_node(&owner.node, session_end::request(key, session));
+        };
+        let remove = |owner: Owner, session| {
+            // Nodes of one process do not die one by one.
+            if !owner.is_attached {
+                let mut hub = self.bus.hub();
+                hub.records
+                    .detach(key, &owner.node, session, 0, None, Instant::now());
+                announce(&mut hub, key);
+            }
+            std::future::ready(Ok(!owner.is_attached)).boxed()
+        };
+        Box::pin(session_end::end(read_owner, ask, remove))
+    }
+
+    fn revoke<'a>(&'a self, change: &'a RevocationChange) -> BoxFuture<'a, Result<(), BrokerError>> {
+        let RevocationChange { revocation, replaces } = change;
+        let mut hub = self.bus.hub();
+        hub.revocations
+            .retain(|_, revocation| now_s() < revocation.until_s);
+        if let Some(replaced) = replaces {
+            hub.revocations.remove(&replaced.text());
+        }
+        hub.revocations.insert(revocation.text(), revocation.clone());
+        let pushed = hub
+            .nodes
+            .values()
+            .map(|node| self.place.push(node, Event::Revoked(revocation.clone())));
+        // A node that does not hear of it would take its tokens: the caller must repeat it.
+        let pushed: Result<(), BrokerError> = pushed.collect();
+        Box::pin(std::future::ready(pushed))
+    }
+
     fn join_room(&self, join: RoomJoin) -> Result<(), BrokerError> {
         self.bus.hub().enter(&self.place, join)
     }
@@ -263,6 +326,7 @@ impl Broker for MemoryBroker {
                 announce(&mut hub, &peer);
             }
             hub.load.remove(&self.place.node);
+            hub.usage.remove(&self.place.node);
             self.end.cancel();
         })
     }

@@ -1,20 +1,23 @@
 //! The bus itself: the shared records and the queue of events of each node. Events are lost only if they do not fit
 //! a node's bounded queue.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use bytes::Bytes;
 use hashbrown::{HashMap, HashSet};
 use parking_lot::Mutex;
 use switchboard_core::{
     Asker, BrokerError, BrokerEvents, JoinError, Located, Records, RoomDelta, RoomJoined, RoomLeft,
-    RoomRecords, StoreOutcome,
+    RoomRecords, StoreOutcome, TenantUsage,
 };
-use switchboard_protocol::{Mid, NodeId, PeerId, PeerKey, PresenceState, RoomKey, SessionId};
+use switchboard_protocol::{Mid, NodeId, PeerId, PeerKey, PresenceState, Revocation, RoomKey, SessionId};
 use switchboard_telemetry::{Queue, Telemetry};
 use tokio_util::sync::CancellationToken;
 
-use super::event_streams::SharedStreams;
+use super::{call_records::MemoryCallRecords, event_streams::SharedStreams};
 use crate::queue::{Receiver, Sender, Weighed};
 
 /// Events handed to a node before its task yields to others.
@@ -25,6 +28,7 @@ const EVENTS_PER_TURN: usize = 128;
 pub struct MemoryBus {
     hub: Arc<Mutex<Hub>>,
     event_streams: SharedStreams,
+    call_records: Arc<MemoryCallRecords>,
 }
 
 /// The state that all nodes share.
@@ -35,6 +39,10 @@ pub(super) struct Hub {
     /// The nodes that hear each room.
     pub(super) listeners: HashMap<RoomKey, Vec<NodeId>>,
     pub(super) nodes: HashMap<NodeId, Arc<Sender<Event>>>,
+    /// Revocations by their texts; bounded by those who revoke.
+    pub(super) revocations: HashMap<String, Revocation>,
+    /// What tenants have on each node.
+    pub(super) usage: HashMap<NodeId, TenantUsage>,
     /// Connections of the nodes that take clients.
     pub(super) load: HashMap<NodeId, usize>,
     /// The nodes that watch a peer.
@@ -72,6 +80,7 @@ impl Place {
 pub(super) enum Event {
     Message(PeerKey, Bytes),
     NodeMessage(Bytes),
+    Revoked(Revocation),
     Published(Mid, PeerKey, u64),
     Located(Asker, PeerKey, Located),
     Presence(PeerKey, u64, PresenceState),
@@ -91,6 +100,10 @@ impl MemoryBus {
         self.hub.lock()
     }
 
+    pub(super) fn call_records(&self) -> Arc<MemoryCallRecords> {
+        Arc::clone(&self.call_records)
+    }
+
     pub(super) fn event_streams(&self) -> SharedStreams {
         Arc::clone(&self.event_streams)
     }
@@ -101,7 +114,8 @@ impl Weighed for Event {
         match self {
             Self::Message(_, bytes) | Self::NodeMessage(bytes) | Self::RoomMessage(_, bytes) => bytes.len(),
             Self::OfflineQueue(_, _, messages) => messages.iter().map(Bytes::len).sum(),
-            Self::Published(..)
+            Self::Revoked(_)
+            | Self::Published(..)
             | Self::Located(..)
             | Self::Presence(..)
             | Self::SessionEnded(..)
@@ -112,6 +126,12 @@ impl Weighed for Event {
             | Self::RoomPublished(..) => 0,
         }
     }
+}
+
+/// Seconds since the Unix epoch.
+pub(super) fn now_s() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
 }
 
 /// Hands a node its events until `end`, from a task of its own: the caller of `publish` may hold locks.
@@ -130,6 +150,7 @@ pub(super) async fn deliver(
             match event {
                 Event::Message(to, envelope) => events.on_message(to.as_str(), envelope),
                 Event::NodeMessage(message) => events.on_node_message(message),
+                Event::Revoked(revocation) => events.on_revoked(vec![revocation], now_s()),
                 Event::Published(mid, to, receivers) => events.on_published(mid, &to, Ok(receivers)),
                 Event::Located(asker, to, located) => events.on_located(asker, &to, Ok(located)),
                 Event::Presence(peer, fence, state) => events.on_presence(peer.as_str(), fence, state),

@@ -2,6 +2,7 @@
 
 mod broker;
 mod bus;
+mod call_records;
 mod event_streams;
 mod presence;
 mod rooms;

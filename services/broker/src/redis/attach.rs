@@ -17,6 +17,7 @@ use super::{
     claim::LocalClaim,
     command::{Command, script_call::ScriptCall},
     record::Claimed,
+    session_end::owner_of,
     shard::state::Shard,
 };
 use crate::conflict;
@@ -123,23 +124,10 @@ async fn is_connected_soon(shard: &Shard) -> bool {
 
 /// The owner of the peer; none, as far as this node can tell, while Redis is away.
 async fn read_owner(shard: &Shard, key: &PeerKey) -> Result<Option<conflict::Owner>, BrokerError> {
-    let (answer, owner) = oneshot::channel();
-    let key = key.clone();
-    if shard.send(Command::ReadOwner { key, answer }).is_err() {
-        return Ok(None);
+    match owner_of(shard, key).await {
+        Err(BrokerError::Refused) => Err(BrokerError::Refused),
+        other => Ok(other.unwrap_or_default()),
     }
-    let owner = match owner.await {
-        Ok(Ok(owner)) => owner,
-        Ok(Err(BrokerError::Refused)) => return Err(BrokerError::Refused),
-        Ok(Err(_)) | Err(_) => None,
-    };
-    Ok(owner.map(|owner| conflict::Owner {
-        is_local: owner.node == *shard.node() && owner.incarnation == shard.lease.incarnation(),
-        session: SessionId::parse(&owner.session).ok(),
-        node: owner.node,
-        is_attached: owner.is_attached,
-        touches: owner.touches,
-    }))
 }
 
 fn ask(shard: &Shard, key: &PeerKey, policy: ConflictPolicy, owner: conflict::Owner) {

@@ -4,8 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::{BoxFuture, join_all};
 use switchboard_core::{
-    Asker, Broker, BrokerError, BrokerEvents, BusStatus, Claim, ClaimOutcome, ClusterLoad, EventStreams,
-    Retention, RoomJoin, RoomLeave, RoomPage, RoomQuery, Roster, StoredMessage,
+    Asker, Broker, BrokerError, BrokerEvents, BusStatus, CallRecords, Claim, ClaimOutcome, ClusterLoad,
+    EndedSession, EventStreams, Retention, RevocationChange, RoomJoin, RoomLeave, RoomPage, RoomQuery,
+    Roster, StoredMessage, TenantUsage,
 };
 use switchboard_protocol::{Mid, NodeId, PeerId, PeerKey, RoomKey, SessionId};
 use switchboard_telemetry::Telemetry;
@@ -14,12 +15,14 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     attach,
+    call_records::RedisCallRecords,
     claim::Release,
     cluster_load::{self, LoadExchange},
     command::{Command, script_call::ScriptCall},
     config::{RedisConfig, RedisConfigError},
     event_streams::RedisEventStreams,
     node_run::NodeRun,
+    revocations, session_end,
     shard::{
         shutdown,
         starter::Starter,
@@ -27,6 +30,7 @@ use super::{
         tables::{Channel, ChannelRef},
     },
     status,
+    tenant_usage::UsageExchange,
     topology::{self, Topology},
 };
 use crate::partition::Partition;
@@ -38,6 +42,7 @@ const SHUTDOWN: Duration = Duration::from_secs(2);
 pub struct RedisBroker {
     topology: Topology,
     load: Arc<LoadExchange>,
+    usage: Arc<UsageExchange>,
     unusable: watch::Sender<Option<String>>,
     end: CancellationToken,
     tasks: TaskTracker,
@@ -63,19 +68,37 @@ impl RedisBroker {
             tasks: TaskTracker::new(),
         };
         let topology = topology::open(config, &starter)?;
-        let load = Arc::new(LoadExchange::default());
+        let (load, usage) = (
+            Arc::new(LoadExchange::default()),
+            Arc::new(UsageExchange::default()),
+        );
+        starter.spawn(revocations::run(
+            Arc::clone(topology.shard_of_nodes()),
+            Arc::clone(&starter.events),
+        ));
         starter.spawn(cluster_load::run(
             Arc::clone(&load),
+            Arc::clone(&usage),
             Arc::clone(topology.shard_of_nodes()),
         ));
         starter.tasks.close();
         Ok(Arc::new(Self {
             topology,
             load,
+            usage,
             unusable: starter.unusable,
             end: starter.end,
             tasks: starter.tasks,
         }))
+    }
+
+    /// The call records of the cluster.
+    ///
+    /// # Errors
+    /// [`RedisConfigError`] when the configuration can never work.
+    pub fn call_records(&self) -> Result<Arc<dyn CallRecords>, RedisConfigError> {
+        let shard = Arc::clone(self.topology.shard_of_nodes());
+        Ok(Arc::new(RedisCallRecords::new(shard)?))
     }
 
     /// The event streams of the cluster.
@@ -198,6 +221,21 @@ impl Broker for RedisBroker {
             node: node.clone(),
             message,
         })
+    }
+
+    fn tenant_usage(&self, own: TenantUsage) -> Option<TenantUsage> {
+        self.usage.exchange(own)
+    }
+
+    fn end_session<'a>(
+        &'a self,
+        key: &'a PeerKey,
+    ) -> BoxFuture<'a, Result<Option<EndedSession>, BrokerError>> {
+        Box::pin(session_end::end(self.shard_of(key), key))
+    }
+
+    fn revoke<'a>(&'a self, change: &'a RevocationChange) -> BoxFuture<'a, Result<(), BrokerError>> {
+        Box::pin(revocations::revoke(self.topology.shard_of_nodes(), change))
     }
 
     fn join_room(&self, _: RoomJoin) -> Result<(), BrokerError> {

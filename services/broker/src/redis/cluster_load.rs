@@ -18,6 +18,7 @@ use super::{
     pool,
     scripts::Script,
     shard::state::Shard,
+    tenant_usage::{self, UsageExchange},
 };
 
 /// A received load is valid for two renewals and some delay.
@@ -63,11 +64,12 @@ impl LoadExchange {
     }
 }
 
-/// Exchanges after each renewal of the lease on `shard`, until it is dropped.
-pub(crate) async fn run(exchange: Arc<LoadExchange>, shard: Arc<Shard>) {
+/// Exchanges, with the usage of tenants, after each renewal of the lease on `shard`, until it is dropped.
+pub(crate) async fn run(exchange: Arc<LoadExchange>, usage: Arc<UsageExchange>, shard: Arc<Shard>) {
     loop {
         shard.lease_renewed.notified().await;
         exchange_once(&exchange, &shard).await;
+        tenant_usage::exchange_once(&usage, &shard).await;
     }
 }
 
@@ -93,15 +95,18 @@ async fn exchange_once(exchange: &LoadExchange, shard: &Shard) {
     }
 }
 
-/// Withdraws this node's number at its end.
+/// Withdraws this node's numbers at its end.
 ///
 /// # Errors
 /// Why Redis did not take it, for people.
 pub(crate) async fn withdraw(shard: &Shard) -> Result<(), String> {
-    let mut pipeline = redis::Pipeline::with_capacity(1);
+    let mut pipeline = redis::Pipeline::with_capacity(2);
     pipeline
         .cmd("HDEL")
         .arg(shard.caller.names.cluster_load())
+        .arg(shard.node().as_str())
+        .cmd("HDEL")
+        .arg(shard.caller.names.tenant_usage())
         .arg(shard.node().as_str());
     pool::query::<Vec<u64>>(&shard.pool, &pipeline).await.map(drop)
 }

@@ -5,6 +5,7 @@
 mod attach;
 mod backoff;
 mod broker;
+mod call_records;
 mod claim;
 mod cluster_load;
 mod command;
@@ -17,9 +18,12 @@ mod pool;
 pub(crate) mod probe_payload;
 mod record;
 mod refusal;
+mod revocations;
 mod scripts;
+mod session_end;
 mod shard;
 mod status;
+mod tenant_usage;
 mod topology;
 
 pub use broker::RedisBroker;

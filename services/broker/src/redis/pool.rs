@@ -1,4 +1,4 @@
-//! Pooled connections for work off the hot path: lease, cluster load and shutdown. Not for publishing or claims:
+//! Pooled connections for work off the hot path: lease, cluster load, revocations and shutdown. Not for publishing or claims:
 //! deadpool pings a connection at each checkout, which costs more than they do.
 
 use deadpool_redis::{Connection, Manager, Pool, Runtime, redis::Pipeline};
@@ -6,9 +6,9 @@ use redis::{AsyncConnectionConfig, FromRedisValue, Value};
 
 use super::config::{Endpoint, RedisConfigError};
 
-/// One for the lease, one for the cluster's load, one for sweeps and questions about memory, one for the ends of sessions.
-/// At shutdown all are free.
-const CONNECTIONS: usize = 4;
+/// One for the lease, one for the cluster's load, one for sweeps and questions about memory, one for the ends of sessions,
+/// one for revocations and kicks. At shutdown all are free.
+const CONNECTIONS: usize = 5;
 
 /// A pool that connects when it is first used.
 pub(crate) fn open(endpoint: &Endpoint) -> Result<Pool, RedisConfigError> {

@@ -9,14 +9,15 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use switchboard_broker::{MemoryBroker, MemoryBus, RedisBroker, RedisConfig, RedisMode};
 use switchboard_core::{
-    AcceptedRanges, Asker, Broker, BrokerError, BrokerEvents, BusState, Claim, ClaimOutcome, ConflictPolicy,
-    EventStreams, JoinError, Located, Presence, Retention, RoomDelta, RoomJoined, RoomLeft, SessionSnapshot,
-    StoreOutcome,
+    AcceptedRanges, Asker, Broker, BrokerError, BrokerEvents, BusState, CallRecords, Claim, ClaimOutcome,
+    ConflictPolicy, EventStreams, JoinError, Located, Presence, Retention, RoomDelta, RoomJoined, RoomLeft,
+    SessionSnapshot, StoreOutcome,
 };
 pub(crate) use switchboard_harness::PATIENCE;
 use switchboard_harness::{RedisOptions, RedisServer, find_program, or_skip, wait_until};
 use switchboard_protocol::{
-    MessageId, Mid, NodeId, NodeMessage, PeerId, PeerKey, PresenceState, ResumeToken, RoomKey, SessionId,
+    MessageId, Mid, NodeId, NodeMessage, PeerId, PeerKey, PresenceState, ResumeToken, Revocation, RoomKey,
+    SessionId,
 };
 use switchboard_telemetry::Telemetry;
 
@@ -60,6 +61,8 @@ pub(crate) struct Seen {
     pub(crate) ended: Mutex<Vec<(PeerKey, SessionId)>>,
     pub(crate) stored: Mutex<Vec<(Mid, Result<StoreOutcome, BrokerError>)>>,
     pub(crate) offline_queues: Mutex<Vec<Vec<Bytes>>>,
+    pub(crate) revocations: Mutex<Vec<Revocation>>,
+    pub(crate) revocations_read: Mutex<usize>,
     pub(crate) room_joined: Mutex<Vec<JoinAnswer>>,
     pub(crate) room_left: Mutex<Vec<(RoomKey, RoomLeft)>>,
     pub(crate) room_deltas: Mutex<Vec<(RoomKey, RoomDelta)>>,
@@ -79,6 +82,26 @@ impl BrokerEvents for Seen {
 
     fn on_published(&self, mid: Mid, _: &PeerKey, outcome: Result<u64, BrokerError>) {
         self.published.lock().push((mid, outcome));
+    }
+
+    fn on_revoked(&self, revocations: Vec<Revocation>, _: u64) {
+        self.revocations.lock().extend(revocations);
+    }
+
+    fn on_revocations_read(&self, stored: Vec<Revocation>, _: u64) -> Vec<Revocation> {
+        *self.revocations_read.lock() += 1;
+        let mut known = self.revocations.lock();
+        let lacking = known
+            .iter()
+            .filter(|own| !stored.contains(own))
+            .cloned()
+            .collect();
+        for revocation in stored {
+            if !known.contains(&revocation) {
+                known.push(revocation);
+            }
+        }
+        lacking
     }
 
     fn on_located(&self, asker: Asker, _: &PeerKey, outcome: Result<Located, BrokerError>) {
@@ -145,6 +168,7 @@ pub(crate) struct Node {
     pub(crate) seen: Arc<Seen>,
     pub(crate) id: NodeId,
     pub(crate) streams: Arc<dyn EventStreams>,
+    pub(crate) calls: Arc<dyn CallRecords>,
 }
 
 /// A bus that nodes can join.
@@ -171,11 +195,13 @@ impl Cluster {
                 let (id, seen) = (NodeId::new(name).unwrap(), Arc::new(Seen::default()));
                 let broker = MemoryBroker::join(bus, id.clone(), seen.clone(), Telemetry::new(name));
                 let streams = broker.event_streams();
+                let calls = broker.call_records();
                 Node {
                     broker,
                     seen,
                     id,
                     streams,
+                    calls,
                 }
             }
             Self::Redis(mode, redis) => {
@@ -206,11 +232,13 @@ pub(crate) fn configured_node(name: &str, config: &RedisConfig) -> Node {
     let (id, seen) = (NodeId::new(name).unwrap(), Arc::new(Seen::default()));
     let broker = RedisBroker::start(config, id.clone(), seen.clone(), Telemetry::new(name)).unwrap();
     let streams = broker.event_streams().unwrap();
+    let calls = broker.call_records().unwrap();
     Node {
         broker,
         seen,
         id,
         streams,
+        calls,
     }
 }
 
@@ -258,6 +286,7 @@ impl Node {
                 NodeMessage::Acks(_)
                 | NodeMessage::DetachRequest { .. }
                 | NodeMessage::Probe { .. }
+                | NodeMessage::Kick { .. }
                 | NodeMessage::OfflineQueueHint { .. }
                 | NodeMessage::Commands(_)
                 | NodeMessage::CommandsAnswer { .. } => None,

@@ -72,6 +72,15 @@ pub struct PreviousOwner {
     pub session: SessionId,
 }
 
+/// The session that [`Broker::end_session`](crate::Broker::end_session) has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndedSession {
+    /// Its connection was open; its node has closed it.
+    Attached,
+    /// It waited for a resume, or its node was dead.
+    Detached(SessionId),
+}
+
 /// What the record keeps of a detached session, and how long.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retention {

@@ -5,10 +5,10 @@
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use switchboard_protocol::{Mid, NodeId, PeerId, PeerKey, PresenceState, RoomKey, SessionId};
+use switchboard_protocol::{Mid, NodeId, PeerId, PeerKey, PresenceState, Revocation, RoomKey, SessionId};
 
 use super::{
-    claim::{Claim, ClaimOutcome, Retention},
+    claim::{Claim, ClaimOutcome, EndedSession, Retention},
     error::BrokerError,
     load::ClusterLoad,
     presence::{Asker, Located},
@@ -16,6 +16,7 @@ use super::{
     status::BusStatus,
     stored_message::{StoreOutcome, StoredMessage},
 };
+use crate::{broker::usage::TenantUsage, revocations::RevocationChange};
 
 /// Joins the nodes of a cluster: a channel for each peer, a channel for each node, a record of each peer's owner.
 pub trait Broker: Send + Sync + 'static {
@@ -78,6 +79,23 @@ pub trait Broker: Send + Sync + 'static {
     /// As [`Broker::publish`].
     fn send_to_node(&self, node: &NodeId, message: Vec<u8>) -> Result<(), BrokerError>;
 
+    /// Ends the session of `key` on any node: its node is asked to close it with 4403, and the record is removed.
+    /// Completes once the record is gone or has another session. `None`: there was no session.
+    ///
+    /// # Errors
+    /// [`BrokerError`] when that is not known, or its node did not act within 2 s.
+    fn end_session<'a>(
+        &'a self,
+        key: &'a PeerKey,
+    ) -> BoxFuture<'a, Result<Option<EndedSession>, BrokerError>>;
+
+    /// Stores a revocation until its end and gives it to every node by [`BrokerEvents::on_revoked`]. Completes when it is
+    /// stored.
+    ///
+    /// # Errors
+    /// [`BrokerError`] when that is not known.
+    fn revoke<'a>(&'a self, change: &'a RevocationChange) -> BoxFuture<'a, Result<(), BrokerError>>;
+
     /// Subscribes this node to the room's channel, awaits the confirmation, then enters the member, all unless it
     /// has happened before. The record of the member's session notes the room too ([`ClaimOutcome::rooms`]).
     /// [`BrokerEvents::on_room_joined`] follows exactly once for each `Ok`. From the first join on, and until
@@ -124,6 +142,10 @@ pub trait Broker: Send + Sync + 'static {
     /// Returns the counts of the cluster, seconds old; `None` while no recent ones are known.
     fn cluster_load(&self, own: Option<usize>) -> Option<ClusterLoad>;
 
+    /// Publishes what tenants have on this node. Returns what they have on the others, seconds old; `None` while nothing
+    /// recent is known.
+    fn tenant_usage(&self, own: TenantUsage) -> Option<TenantUsage>;
+
     /// The state of the bus, for readiness and for people.
     fn status(&self) -> BusStatus;
 
@@ -165,6 +187,13 @@ pub trait BrokerEvents: Send + Sync + 'static {
 
     /// The resume window of a detached session is over. One node of the cluster is informed, and rarely twice.
     fn on_session_ended(&self, peer: &PeerKey, session: SessionId);
+
+    /// A node has revoked tokens. `now_s`: seconds since the Unix epoch.
+    fn on_revoked(&self, revocations: Vec<Revocation>, now_s: u64);
+
+    /// All revocations were read: at the start, and whenever some may have been missed or lost. Returns those that are in
+    /// force here and are not among them; the backend stores them.
+    fn on_revocations_read(&self, stored: Vec<Revocation>, now_s: u64) -> Vec<Revocation>;
 
     /// The answer to [`Broker::join_room`] of this member.
     fn on_room_joined(

@@ -1,6 +1,7 @@
 //! What a node asks of the broker that joins the nodes, and what the broker reports. Not an implementation:
 //! those are the memory and Redis backends in `switchboard-broker`, which pass one contract suite.
 
+pub(crate) mod call_records;
 pub(crate) mod claim;
 pub(crate) mod error;
 pub(crate) mod event_streams;
@@ -10,8 +11,10 @@ pub(crate) mod presence;
 pub(crate) mod rooms;
 pub(crate) mod status;
 pub(crate) mod stored_message;
+pub(crate) mod usage;
 
-pub use claim::{Claim, ClaimOutcome, ConflictPolicy, PreviousOwner, Retention};
+pub use call_records::CallRecords;
+pub use claim::{Claim, ClaimOutcome, ConflictPolicy, EndedSession, PreviousOwner, Retention};
 pub use error::BrokerError;
 pub use event_streams::{
     Append, Backlog, DeadEvent, EventStreams, Held, Page, ReadFrom, STREAM_PARTITIONS, StreamBounds,
@@ -26,3 +29,4 @@ pub use rooms::{
 };
 pub use status::{BusState, BusStatus};
 pub use stored_message::{Hold, StoreOutcome, StoredMessage};
+pub use usage::TenantUsage;

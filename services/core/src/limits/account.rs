@@ -2,14 +2,16 @@
 //! grant its tenant and the node are charged too. Guards are in `charge`.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
+use switchboard_protocol::GrantLimits;
 use switchboard_telemetry::{Budget, BudgetScope};
 
 use super::{
     bucket::Bucket,
+    claimed::ClaimedRate,
     rules::Rules,
     scope::{Scope, Taken},
 };
@@ -23,6 +25,7 @@ pub struct PeerAccount {
     pub(super) rules: Arc<Rules>,
     pub(super) tenant: Arc<Scope>,
     commands: Bucket,
+    rate: ClaimedRate,
     control: Bucket,
     pub(super) pending_messages: Taken,
     /// Without overhead: the peer's messages are bounded by themselves.
@@ -35,6 +38,7 @@ impl PeerAccount {
             rules,
             tenant,
             commands: Bucket::default(),
+            rate: ClaimedRate::default(),
             control: Bucket::default(),
             pending_messages: Taken::default(),
             own: Scope::default(),
@@ -46,7 +50,21 @@ impl PeerAccount {
         self.own.is_empty(now_ns) && self.commands.is_empty(now_ns) && self.control.is_empty(now_ns)
     }
 
-    /// Takes one command out of the peer's rate.
+    /// The peer's newest token has these bounds, or none.
+    pub fn apply(&self, claim: Option<&GrantLimits>) {
+        self.rate.set(claim, &self.rules.limits);
+        if claim.is_some_and(|claim| claim.tenant_connections.is_some()) {
+            self.rules.has_quotas.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// The commands per second that the peer has in the long run, and those at once.
+    #[must_use]
+    pub fn command_rate(&self) -> (u32, u32) {
+        self.rate.get(&self.rules.limits)
+    }
+
+    /// Takes one command out of the rates of the peer and its tenant.
     ///
     /// # Errors
     /// The time to wait.
@@ -59,8 +77,20 @@ impl PeerAccount {
     /// # Errors
     /// The time to wait.
     pub fn take_commands(&self, count: usize) -> Result<(), Duration> {
-        self.commands
-            .take(count, self.rules.commands, self.rules.ns(Instant::now()))
+        let now_ns = self.rules.ns(Instant::now());
+        let size = self.rate.size(&self.rules.limits, self.rules.commands);
+        let own = self.commands.take(count, size, now_ns);
+        own.inspect_err(|_| self.refused(Budget::Commands, BudgetScope::Peer))?;
+        let Some(of_tenant) = self.rules.tenant_commands else {
+            return Ok(());
+        };
+        self.tenant
+            .commands
+            .take(count, of_tenant, now_ns)
+            .inspect_err(|_| {
+                self.commands.refund(count, size);
+                self.refused(Budget::Commands, BudgetScope::Tenant);
+            })
     }
 
     /// Takes one frame that carries no command, or one that acknowledges nothing, out of its own rate. Only the
@@ -117,7 +147,7 @@ impl PeerAccount {
     }
 
     pub(super) fn refused(&self, budget: Budget, scope: BudgetScope) {
-        self.rules.telemetry.budget_refused(budget, scope);
+        self.rules.refused(budget, scope);
     }
 
     /// Pending sends, and the payload bytes that they hold.

@@ -5,6 +5,19 @@ use std::time::Duration;
 
 const MIB: usize = 1024 * 1024;
 
+/// How far the claim `switchboard.limits` may raise a bound; 0: not above the bound itself. A claim may always lower one.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RaisedLimits {
+    /// For [`Limits::messages_per_second`].
+    pub messages_per_second: u32,
+    /// For [`Limits::message_burst`].
+    pub message_burst: u32,
+    /// For [`Limits::connections_per_peer`].
+    pub connections_per_peer: usize,
+    /// For [`Limits::tenant_connections`].
+    pub tenant_connections: usize,
+}
+
 /// Every bound that `core` keeps.
 #[derive(Debug, Clone)]
 pub struct Limits {
@@ -35,6 +48,16 @@ pub struct Limits {
     pub connections_per_peer: usize,
     /// Open connections of one tenant on this node; 0: no bound.
     pub connections_per_tenant: usize,
+    /// Open connections of one tenant on all nodes, as far as they know of each other; 0: no bound.
+    pub tenant_connections: usize,
+    /// Commands a second of all peers of one tenant on this node, and four times as many at once; 0: no bound.
+    pub tenant_messages_per_second: u32,
+    /// Commands a second of all clients of one address, and four times as many at once; 0: no bound.
+    pub address_messages_per_second: u32,
+    /// How far tokens may raise the bounds above.
+    pub raised: RaisedLimits,
+    /// Revocations of one tenant that may be in force at the same time.
+    pub revocations_per_tenant: usize,
     /// Bytes that one tenant may hold for receivers without a session, on all nodes together; 0: no bound.
     pub tenant_held_bytes: usize,
     /// Peers that one peer may watch; 0: no bound.
@@ -86,6 +109,11 @@ impl Default for Limits {
             node_stored_bytes: 64 * MIB,
             connections_per_peer: 8,
             connections_per_tenant: 0,
+            tenant_connections: 0,
+            tenant_messages_per_second: 0,
+            address_messages_per_second: 0,
+            raised: RaisedLimits::default(),
+            revocations_per_tenant: 10_000,
             tenant_held_bytes: 64 * MIB,
             watched_per_peer: 1000,
             watched_per_node: 1_000_000,

@@ -6,6 +6,9 @@ use std::{
     time::Duration,
 };
 
+/// The seconds of its rate that a bucket without a burst of its own holds.
+const RATE_BURST_S: u32 = 4;
+
 /// How much a bucket holds, and how fast that leaks out.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct BucketSize {
@@ -23,6 +26,11 @@ impl BucketSize {
             unit_ns,
             full_ns: (unit_ns * f64::from(units.max(1))) as u64,
         }
+    }
+
+    /// Leaks `per_second` units, and holds those of [`RATE_BURST_S`] seconds.
+    pub(crate) fn of_rate(per_second: u32) -> Self {
+        Self::per_second(per_second, per_second.saturating_mul(RATE_BURST_S))
     }
 
     /// Holds `units`, which leak within `window`; 0 units: no bound.

@@ -1,14 +1,25 @@
 //! The accounts of all peers and tenants of a node, and the node's own. An account outlives its sessions until
 //! nothing is in it: a peer keeps its charge when it opens another session.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    net::IpAddr,
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
+};
 
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 use switchboard_protocol::PeerKey;
 use switchboard_telemetry::Telemetry;
 
-use super::{account::PeerAccount, bounds::Limits, rules::Rules, scope::Scope};
+use super::{
+    account::PeerAccount,
+    address::{AddressAccount, Addresses},
+    bounds::Limits,
+    rules::Rules,
+    scope::Scope,
+};
+use crate::broker::usage::TenantUsage;
 
 /// Accounts that are kept without looking for empty ones.
 const SWEEP_FROM: usize = 1024;
@@ -19,6 +30,7 @@ const SWEEP_FROM: usize = 1024;
 pub(crate) struct Budgets {
     rules: Arc<Rules>,
     accounts: Mutex<Accounts>,
+    addresses: Addresses,
 }
 
 #[derive(Debug, Default)]
@@ -34,6 +46,7 @@ impl Budgets {
         Self {
             rules: Arc::new(Rules::new(limits, telemetry)),
             accounts: Mutex::default(),
+            addresses: Addresses::default(),
         }
     }
 
@@ -50,6 +63,33 @@ impl Budgets {
         let account = Arc::new(PeerAccount::new(Arc::clone(&self.rules), tenant));
         accounts.peers.insert(key.clone(), Arc::clone(&account));
         account
+    }
+
+    /// The account of the clients of `address`; `None` where the operator sets no bound.
+    pub(crate) fn address(&self, address: IpAddr) -> Option<Arc<AddressAccount>> {
+        let is_bounded = self.rules.limits.address_messages_per_second > 0;
+        is_bounded.then(|| self.addresses.account(address, &self.rules))
+    }
+
+    /// Whether a tenant has a quota over all nodes.
+    pub(crate) fn has_quotas(&self) -> bool {
+        self.rules.has_quotas.load(Ordering::Relaxed)
+    }
+
+    /// What tenants have on this node.
+    pub(crate) fn usage(&self) -> TenantUsage {
+        let accounts = self.accounts.lock();
+        let tenants = accounts.tenants.iter();
+        let counts = tenants.map(|(name, tenant)| (name.clone(), tenant.connections.get()));
+        TenantUsage::new(counts.filter(|(_, count)| *count > 0).collect())
+    }
+
+    /// What they have on the others.
+    pub(crate) fn set_elsewhere(&self, elsewhere: &TenantUsage) {
+        for (name, tenant) in &self.accounts.lock().tenants {
+            let count = elsewhere.connections(name);
+            tenant.connections_elsewhere.store(count, Ordering::Relaxed);
+        }
     }
 
     /// Accounts of peers.

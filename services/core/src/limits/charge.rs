@@ -1,33 +1,52 @@
 //! What an account grants for a while: places and bytes of pending sends, places of connections. Each grant is a
 //! guard; dropping it refunds the peer, its tenant and the node.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
+use switchboard_protocol::GrantLimits;
 use switchboard_telemetry::{Budget, BudgetScope};
 
-use super::{account::PeerAccount, scope::Scope};
+use super::{account::PeerAccount, claimed::number_within, scope::Scope};
 
 /// What one pending send holds without its payload: its entries in tables, and the rest of the frame that its
 /// payload is a slice of.
 const PENDING_OVERHEAD_BYTES: usize = 1024;
 
 impl PeerAccount {
-    /// A place for one open connection.
+    /// A place for one open connection, within the bounds that its token claims.
     ///
     /// # Errors
     /// Whose places are all taken.
-    pub fn connect(self: &Arc<Self>) -> Result<ConnectionPlace, BudgetScope> {
-        let limits = &self.rules.limits;
-        let scope = if !self.own.connections.take(1, limits.connections_per_peer) {
-            BudgetScope::Peer
-        } else if self.tenant.connections.take(1, limits.connections_per_tenant) {
+    pub fn connect(self: &Arc<Self>, claim: Option<&GrantLimits>) -> Result<ConnectionPlace, BudgetScope> {
+        self.apply(claim);
+        let (limits, claim) = (&self.rules.limits, claim.copied().unwrap_or_default());
+        let raised = limits.raised;
+        let own = number_within(
+            claim.connections,
+            limits.connections_per_peer,
+            raised.connections_per_peer,
+        );
+        if !self.own.connections.take(1, own) {
+            self.refused(Budget::Connections, BudgetScope::Peer);
+            return Err(BudgetScope::Peer);
+        }
+        let quota = number_within(
+            claim.tenant_connections,
+            limits.tenant_connections,
+            raised.tenant_connections,
+        );
+        let is_here = self.tenant.connections.take(1, limits.connections_per_tenant);
+        let elsewhere = self.tenant.connections_elsewhere.load(Ordering::Relaxed);
+        let is_within = quota == 0 || self.tenant.connections.get().saturating_add(elsewhere) <= quota;
+        if is_here && is_within {
             return Ok(ConnectionPlace(Arc::clone(self)));
-        } else {
-            self.own.connections.refund(1);
-            BudgetScope::Tenant
-        };
-        self.refused(Budget::Connections, scope);
-        Err(scope)
+        }
+        self.own.connections.refund(1);
+        if is_here {
+            self.tenant.connections.refund(1);
+        }
+        self.refused(Budget::Connections, BudgetScope::Tenant);
+        Err(BudgetScope::Tenant)
     }
 
     /// Charges one pending send with a payload of `bytes`.

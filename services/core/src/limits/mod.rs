@@ -3,13 +3,16 @@
 //! queue of one connection, which counts its own entries.
 
 pub(crate) mod account;
+pub(crate) mod address;
 pub(crate) mod bounds;
 pub(crate) mod bucket;
 pub(crate) mod budgets;
 pub(crate) mod charge;
+pub(crate) mod claimed;
 pub(crate) mod rules;
 pub(crate) mod scope;
 
 pub use account::{PeerAccount, STORED_OVERHEAD_BYTES};
-pub use bounds::Limits;
+pub use address::AddressAccount;
+pub use bounds::{Limits, RaisedLimits};
 pub use charge::ConnectionPlace;

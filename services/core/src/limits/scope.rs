@@ -9,11 +9,14 @@ pub(crate) struct Scope {
     pub(super) pending_bytes: Taken,
     pub(super) connections: Taken,
     pub(super) stored: Bucket,
+    pub(super) commands: Bucket,
+    /// Open connections on other nodes, as far as they are known; of a tenant alone.
+    pub(super) connections_elsewhere: AtomicUsize,
 }
 
 impl Scope {
     pub(super) fn is_empty(&self, now_ns: u64) -> bool {
-        self.stored.is_empty(now_ns)
+        self.stored.is_empty(now_ns) && self.commands.is_empty(now_ns)
     }
 }
 
@@ -36,7 +39,6 @@ impl Taken {
         self.0.fetch_sub(amount, Ordering::Relaxed);
     }
 
-    #[cfg(test)]
     pub(super) fn get(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }

@@ -13,7 +13,7 @@ use switchboard_protocol::{
 };
 
 use crate::{
-    limits::{Limits, PeerAccount},
+    limits::{AddressAccount, Limits, PeerAccount},
     presence::PresenceCommand,
 };
 
@@ -26,6 +26,8 @@ pub struct CommandGate {
     grant: Grant,
     /// The rates of the peer, which all its sessions share.
     account: Arc<PeerAccount>,
+    /// The rate of the client's address, where the operator bounds it.
+    address: Option<Arc<AddressAccount>>,
     last_id: u64,
     /// Everything up to this number was acknowledged.
     acked_seq: u64,
@@ -96,6 +98,7 @@ impl CommandGate {
         Self {
             grant,
             account,
+            address: None,
             last_id: 0,
             acked_seq: 0,
             unnumbered: 0,
@@ -104,6 +107,12 @@ impl CommandGate {
             forgiven_at_s: 0,
             is_expiry_announced: false,
         }
+    }
+
+    /// Charges the client's commands to its address, too.
+    #[must_use]
+    pub fn with_address(self, address: Option<Arc<AddressAccount>>) -> Self {
+        Self { address, ..self }
     }
 
     /// The grant in force now.
@@ -126,7 +135,7 @@ impl CommandGate {
             Ok(Command::Ack { .. } | Command::Ping { .. }) => self.account.take_control(),
             Ok(
                 Command::Lookup { peers, .. } | Command::Watch { peers, .. } | Command::Unwatch { peers, .. },
-            ) => self.account.take_commands(peers.len().max(1)),
+            ) => self.take_commands(peers.len().max(1)),
             Ok(
                 Command::Send(_)
                 | Command::Join(_)
@@ -134,7 +143,7 @@ impl CommandGate {
                 | Command::Ice { .. }
                 | Command::Renew { .. },
             )
-            | Err(_) => self.account.take_command(),
+            | Err(_) => self.take_commands(1),
         };
         if let Err(wait) = granted {
             return self.over_rate(id_of(&decoded), wait, limits);
@@ -161,6 +170,14 @@ impl CommandGate {
             },
             Command::Ping { id } => CommandEffect::Reply(Event::Pong { id, time_ms: now_ms }),
         }
+    }
+
+    /// Charges `count` commands to the address and to the peer.
+    fn take_commands(&self, count: usize) -> Result<(), Duration> {
+        if let Some(address) = &self.address {
+            address.take_commands(count)?;
+        }
+        self.account.take_commands(count)
     }
 
     /// Decides on one control frame of the transport, which has no answer of its own.

@@ -23,6 +23,7 @@ use crate::{
         in_flight::{InFlight, StoredBatch, Undelivered},
         send_queue::{OfferOutcome, SendQueue},
     },
+    revocations::TokenFingerprint,
     send::{outbox::OutboxSlot, sender::Sender},
 };
 
@@ -43,6 +44,7 @@ pub struct Session {
     since_s: u32,
     /// What its peer has of this node.
     account: Arc<PeerAccount>,
+    token_fingerprint: TokenFingerprint,
     /// When it was last asked to move, likewise; 0: never.
     asked_s: AtomicU32,
     /// When it last sent or got a message, likewise; 0: never.
@@ -69,6 +71,7 @@ impl Session {
             fence: AtomicU64::new(fence),
             since_s,
             account,
+            token_fingerprint: TokenFingerprint::default(),
             asked_s: AtomicU32::new(0),
             active_s: AtomicU32::new(0),
             send_queue: Mutex::default(),
@@ -88,6 +91,11 @@ impl Session {
     #[must_use]
     pub fn account(&self) -> &Arc<PeerAccount> {
         &self.account
+    }
+
+    /// Of the token of its connection.
+    pub(crate) fn token_fingerprint(&self) -> &TokenFingerprint {
+        &self.token_fingerprint
     }
 
     /// Its id.

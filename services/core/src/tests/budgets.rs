@@ -232,13 +232,13 @@ fn places_are_bounded_per_peer_and_per_tenant_and_a_dropped_one_is_free_at_once(
         node.router.account(&key("alice")),
         node.router.account(&key("bob")),
     );
-    let first = alice.connect().unwrap();
-    let _second = alice.connect().unwrap();
-    assert_eq!(alice.connect().err(), Some(BudgetScope::Peer));
-    let _third = bob.connect().unwrap();
-    assert_eq!(bob.connect().err(), Some(BudgetScope::Tenant));
+    let first = alice.connect(None).unwrap();
+    let _second = alice.connect(None).unwrap();
+    assert_eq!(alice.connect(None).err(), Some(BudgetScope::Peer));
+    let _third = bob.connect(None).unwrap();
+    assert_eq!(bob.connect(None).err(), Some(BudgetScope::Tenant));
     drop(first);
-    assert!(bob.connect().is_ok());
+    assert!(bob.connect(None).is_ok());
     assert_eq!(refusals(&node, "connections", "tenant"), 1.0);
 }
 

@@ -19,6 +19,7 @@ fn grant(name: &str, expires_at: u64) -> Grant {
         rooms: Patterns::any(),
         info: None,
         duplicate: DuplicatePolicy::Replace,
+        limits: None,
         expires_at,
         issued_at: None,
         token_id: None,

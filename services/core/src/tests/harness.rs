@@ -20,9 +20,9 @@ use switchboard_telemetry::Telemetry;
 
 use crate::{
     Asker, AttachRequest, Attachment, Broker, BrokerError, BrokerEvents as _, BusState, BusStatus, Claim,
-    ClaimOutcome, ClusterLoad, Limits, Located, Outgoing, PeerAccount, PreviousOwner, Retention, RoomJoin,
-    RoomLeave, RoomPage, RoomQuery, Roster, Router, SendRequest, Session, StoreOutcome, StoredMessage,
-    limits::budgets::Budgets,
+    ClaimOutcome, ClusterLoad, EndedSession, Limits, Located, Outgoing, PeerAccount, PreviousOwner,
+    Retention, RevocationChange, RoomJoin, RoomLeave, RoomPage, RoomQuery, Roster, Router, SendRequest,
+    Session, StoreOutcome, StoredMessage, TenantUsage, limits::budgets::Budgets,
 };
 
 /// What a node asked of the bus.
@@ -39,6 +39,8 @@ pub(super) enum Asked {
     RemoveStored(usize, usize),
     Detach(Option<Retention>),
     Touch(SessionId),
+    EndSession,
+    Revoke(RevocationChange),
 }
 
 /// A bus that does nothing by itself.
@@ -51,6 +53,10 @@ pub(super) struct ManualBroker {
     pub(super) attach_error: Mutex<Option<BrokerError>>,
     /// The claims so far.
     pub(super) claims: Mutex<Vec<Claim>>,
+    /// What the next exchange of usage finds, and then what it was given.
+    pub(super) usage: Mutex<Option<TenantUsage>>,
+    /// What the next end of a session finds.
+    pub(super) ended_session: Mutex<Option<EndedSession>>,
     pub(super) is_down: Mutex<bool>,
     /// The next attach completes only when it is polled a second time.
     pub(super) is_slow: Mutex<bool>,
@@ -146,6 +152,16 @@ impl Broker for ManualBroker {
             confirmed: 0,
             detail: String::new(),
         }
+    }
+    fn tenant_usage(&self, own: TenantUsage) -> Option<TenantUsage> {
+        self.usage.lock().replace(own)
+    }
+    fn end_session<'a>(&'a self, _: &'a PeerKey) -> BoxFuture<'a, Result<Option<EndedSession>, BrokerError>> {
+        let ended = self.ended_session.lock().take();
+        std::future::ready(self.ask(Asked::EndSession).map(|()| ended)).boxed()
+    }
+    fn revoke<'a>(&'a self, change: &'a RevocationChange) -> BoxFuture<'a, Result<(), BrokerError>> {
+        std::future::ready(self.ask(Asked::Revoke(change.clone()))).boxed()
     }
     fn shutdown(&self) -> BoxFuture<'_, ()> {
         std::future::ready(()).boxed()
@@ -254,6 +270,8 @@ impl Node {
             | Asked::Detach(_)
             | Asked::ReadOfflineQueue
             | Asked::Touch(_)
+            | Asked::EndSession
+            | Asked::Revoke(_)
             | Asked::Watch(_)
             | Asked::Unwatch(_) => {}
         }

@@ -33,7 +33,9 @@ fn retention(asked: &Asked) -> Option<&Option<Retention>> {
         | Asked::Store(_)
         | Asked::ReadOfflineQueue
         | Asked::RemoveStored(..)
-        | Asked::Touch(_) => None,
+        | Asked::Touch(_)
+        | Asked::EndSession
+        | Asked::Revoke(_) => None,
     }
 }
 

@@ -19,12 +19,12 @@ use std::{
 use http::{StatusCode, request::Parts};
 use switchboard_auth::TokenError;
 use switchboard_core::{AttachRequest, ConnectionPlace};
-use switchboard_protocol::{DuplicatePolicy, Grant, PeerKey};
+use switchboard_protocol::{BACKEND_PEER, DuplicatePolicy, Grant, PeerKey};
 use switchboard_telemetry::{BudgetScope, Queue, RefusalReason};
 
 use crate::{
     http_connection::TokenSeen,
-    limits::{ConnectionPermit, pace::TooFast},
+    limits::{ConnectionPermit, pace::TooFast, request_pace::TooMany},
     problem::Problem,
     state::Edge,
 };
@@ -35,6 +35,9 @@ use visitor::Visitor;
 /// When a client may come back that was refused for lack of memory.
 const MEMORY_RETRY: Duration = Duration::from_secs(5);
 
+/// When a client may come back whose address has no room in the table of rates.
+const ADDRESSES_RETRY: Duration = Duration::from_secs(1);
+
 /// A client that may connect.
 pub(crate) struct Admitted {
     pub(crate) edge: Arc<Edge>,
@@ -43,6 +46,8 @@ pub(crate) struct Admitted {
     pub(crate) permit: ConnectionPermit,
     /// Its place among the connections of its peer and its tenant.
     pub(crate) place: ConnectionPlace,
+    /// The address of its client.
+    pub(crate) address: AddressGroup,
     /// When its request arrived.
     pub(crate) started: Instant,
 }
@@ -66,6 +71,9 @@ pub(crate) async fn admit<R>(
     let response = handshake(parts).map_err(|problem| Refusal::new(RefusalReason::BadRequest, problem))?;
     let mut request = query::attach_request(&parts.uri)?;
     let grant = verify(edge, parts).await?;
+    if grant.peer.peer() == BACKEND_PEER {
+        return Err(reserved_name());
+    }
     request.reject = grant.duplicate == DuplicatePolicy::Reject;
     // After the token, so that clients without one do not use up the rate of those with one.
     take_pace(edge, parts, &grant.peer, started)?;
@@ -73,11 +81,11 @@ pub(crate) async fn admit<R>(
         let problem = Problem::unavailable("full", "the node has reached limits.connections; connect again");
         Refusal::new(RefusalReason::Limit, problem)
     })?;
-    let place = edge.router.account(&grant.peer).connect().map_err(|scope| {
+    let place = edge.router.account(&grant.peer).connect(grant.limits.as_deref()).map_err(|scope| {
         let detail = match scope {
-            BudgetScope::Peer => "this peer has limits.connections_per_peer open connections; close one",
-            BudgetScope::Tenant | BudgetScope::Node => {
-                "this tenant has limits.connections_per_tenant open connections on this node; connect again"
+            BudgetScope::Peer => "this peer has as many open connections as it may have; close one",
+            BudgetScope::Tenant | BudgetScope::Node | BudgetScope::Address => {
+                "this tenant has as many open connections as it may have, here or on all nodes; close some"
             }
         };
         Refusal::new(RefusalReason::Limit, Problem::unavailable("full", detail))
@@ -88,6 +96,7 @@ pub(crate) async fn admit<R>(
         request,
         permit,
         place,
+        address: AddressGroup::of(visitor_of(parts).address),
         started,
     };
     Ok((admitted, response))
@@ -114,11 +123,43 @@ fn take_pace(edge: &Edge, parts: &Parts, peer: &PeerKey, now: Instant) -> Result
     })
 }
 
+/// Takes one request out of the rate of its address.
+fn take_request(edge: &Edge, request: &Parts) -> Result<(), Refusal> {
+    let address = AddressGroup::of(visitor_of(request).address);
+    let wait = match edge.requests.take(address, Instant::now()) {
+        Ok(()) => return Ok(()),
+        Err(TooMany::Address(wait)) => wait,
+        Err(TooMany::Addresses) => {
+            edge.telemetry.queue_overflow(Queue::ConnectPace);
+            ADDRESSES_RETRY
+        }
+    };
+    let detail = "this address sends more requests than limits.address_requests_per_second; come back after Retry-After";
+    let problem = Problem::unavailable("busy", detail).retry_after(wait);
+    Err(Refusal::new(RefusalReason::AddressRate, problem))
+}
+
 /// Checks origin and token of a request.
 pub(crate) async fn verify(edge: &Edge, request: &Parts) -> Result<Grant, Refusal> {
+    let tokens = token::candidates(&request.headers, &request.uri, edge.config.accept_query_token);
+    verify_one_of(edge, request, tokens).await
+}
+
+/// Checks the origin of a request, and the token in its header `Authorization`. Servers can set headers, and a query
+/// stands in the logs of proxies.
+pub(crate) async fn verify_header(edge: &Edge, request: &Parts) -> Result<Grant, Refusal> {
+    verify_one_of(edge, request, token::from_header(&request.headers).into_iter()).await
+}
+
+async fn verify_one_of<'a>(
+    edge: &Edge,
+    request: &'a Parts,
+    tokens: impl Iterator<Item = &'a str>,
+) -> Result<Grant, Refusal> {
     check_origin(edge, request)?;
+    take_request(edge, request)?;
     let mut refused = None;
-    for token in token::candidates(&request.headers, &request.uri, edge.config.accept_query_token) {
+    for token in tokens {
         match edge.verifier.verify(token).await {
             Ok(grant) => {
                 if let Some(seen) = request.extensions.get::<TokenSeen>() {
@@ -158,6 +199,17 @@ fn visitor_of(request: &Parts) -> &Visitor {
     request.extensions.get().unwrap_or(&Visitor::UNKNOWN)
 }
 
+/// Nobody may pass for the backend.
+fn reserved_name() -> Refusal {
+    let problem = Problem::new(
+        StatusCode::FORBIDDEN,
+        "token-claims",
+        "The token was refused",
+        "`sub` is `@backend`, which is the sender of messages of the backend API",
+    );
+    Refusal::new(RefusalReason::NotAllowed, problem)
+}
+
 fn no_token() -> Refusal {
     let problem = Problem::new(
         StatusCode::UNAUTHORIZED,
@@ -169,10 +221,22 @@ fn no_token() -> Refusal {
 }
 
 fn bad_token(error: &TokenError) -> Refusal {
-    let reason = match error.http_status() {
-        403 => RefusalReason::NotAllowed,
-        503 => RefusalReason::Keys,
-        _ => RefusalReason::Token,
+    let reason = match error {
+        TokenError::Revoked => RefusalReason::Revoked,
+        TokenError::RevocationsUnknown => RefusalReason::RevocationsUnknown,
+        TokenError::Claims(_) => RefusalReason::NotAllowed,
+        TokenError::KeysUnavailable { .. } => RefusalReason::Keys,
+        TokenError::Missing
+        | TokenError::TooLarge { .. }
+        | TokenError::Malformed(_)
+        | TokenError::Algorithm
+        | TokenError::UnknownKey
+        | TokenError::AmbiguousKey
+        | TokenError::Signature
+        | TokenError::Expired { .. }
+        | TokenError::NotYetValid { .. }
+        | TokenError::Issuer
+        | TokenError::Audience => RefusalReason::Token,
     };
     Refusal::new(reason, Problem::from(error))
 }

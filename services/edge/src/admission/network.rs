@@ -22,6 +22,12 @@ impl AddressGroup {
     }
 }
 
+impl From<AddressGroup> for IpAddr {
+    fn from(group: AddressGroup) -> Self {
+        group.0
+    }
+}
+
 /// A network in CIDR notation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Network {

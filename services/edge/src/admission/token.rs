@@ -38,11 +38,14 @@ pub(crate) const fn is_foreign(error: &TokenError) -> bool {
         TokenError::Expired { .. }
         | TokenError::NotYetValid { .. }
         | TokenError::Claims(_)
+        | TokenError::Revoked
+        | TokenError::RevocationsUnknown
         | TokenError::KeysUnavailable { .. } => false,
     }
 }
 
-fn from_header(headers: &HeaderMap) -> Option<&str> {
+/// The token in the header `Authorization`.
+pub(super) fn from_header(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers
         .get(header::AUTHORIZATION)?
         .to_str()

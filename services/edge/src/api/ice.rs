@@ -1,4 +1,4 @@
-//! `GET /v1/ice`: ICE servers for the peer whose token the request carries.
+//! `GET /v1/ice`: ICE servers for the peer whose token the request carries. With `?peer=` it is a call of a backend.
 
 use std::sync::Arc;
 
@@ -9,10 +9,18 @@ use axum::{
 };
 use http::{HeaderValue, header};
 
-use crate::{admission, ice, state::Edge};
+use super::backend;
+use crate::{
+    admission::{self, query},
+    ice,
+    state::Edge,
+};
 
 pub(super) async fn get(State(edge): State<Arc<Edge>>, request: Request) -> Response {
     let (parts, _) = request.into_parts();
+    if edge.config.serves_backend_api && query::value(&parts.uri, "peer").is_some() {
+        return backend::ice::answer(&edge, parts).await.into_response();
+    }
     match admission::verify(&edge, &parts).await {
         Ok(grant) => {
             let mut response = Json(ice::servers(&edge, &grant.peer)).into_response();

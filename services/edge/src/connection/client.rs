@@ -10,7 +10,7 @@ use bytes::Bytes;
 use switchboard_core::{
     Attachment, CommandEffect, CommandGate, Limits, Outgoing, Router, SendRequest, Session,
 };
-use switchboard_protocol::{CloseCode, Event, Grant, MessageHead, codec::Codec};
+use switchboard_protocol::{CloseCode, Event, Grant, MessageHead, RevocationStatus, codec::Codec};
 use switchboard_telemetry::Queue;
 
 use super::{
@@ -18,7 +18,7 @@ use super::{
     renewal::Renewal,
     transport::{Text, Transport},
 };
-use crate::{clock::unix_now, ice, state::Edge};
+use crate::{admission::network::AddressGroup, clock::unix_now, ice, state::Edge};
 
 /// An attached client.
 pub(crate) struct Client<C> {
@@ -43,8 +43,10 @@ impl<C: Codec> Client<C> {
         codec: C,
         acks: bool,
         ice_refresh_at_s: u64,
+        address: AddressGroup,
     ) -> Self {
-        let gate = CommandGate::new(grant, Arc::clone(attachment.session().account()));
+        let gate = CommandGate::new(grant, Arc::clone(attachment.session().account()))
+            .with_address(edge.router.address(address.into()));
         Self {
             edge,
             attachment,
@@ -57,7 +59,7 @@ impl<C: Codec> Client<C> {
         }
     }
 
-    pub(super) fn session(&self) -> &Session {
+    pub(crate) fn session(&self) -> &Session {
         self.attachment.session()
     }
 
@@ -238,14 +240,33 @@ impl<C: Codec> Client<C> {
         self.renewal.is_running()
     }
 
+    /// Notes the token in force; the code to close with if it was revoked since it was verified.
+    pub(crate) fn note_token(&self) -> Option<CloseCode> {
+        let (session, now_s) = (self.attachment.session(), unix_now().as_secs());
+        match self.router().note_token(session, self.gate.grant(), now_s) {
+            RevocationStatus::Valid => None,
+            RevocationStatus::Revoked | RevocationStatus::Unknown => Some(CloseCode::TokenEnded),
+        }
+    }
+
     /// Applies a renewal that has ended; ready when there was one, because the token's end may have moved.
     pub(super) fn poll_renewal(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let (id, outcome) = ready!(self.renewal.poll(cx));
         let answer = match outcome {
-            Ok(grant) => self.gate.renewed(grant, id),
+            Ok(grant) => {
+                let answer = self.gate.renewed(grant, id);
+                // Of the token in force: the newer one may have been refused.
+                let limits = self.gate.grant().limits.as_deref();
+                self.attachment.session().account().apply(limits);
+                answer
+            }
             Err(reason) => CommandGate::not_renewed(id, reason),
         };
-        self.attachment.session().push_event(answer);
+        let session = self.attachment.session();
+        session.push_event(answer);
+        if let Some(code) = self.note_token() {
+            session.close(code);
+        }
         Poll::Ready(())
     }
 }

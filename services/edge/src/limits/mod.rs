@@ -5,6 +5,7 @@ mod bucket;
 mod keyed;
 pub(crate) mod pace;
 pub(crate) mod places;
+pub(crate) mod request_pace;
 
 use std::sync::{
     Arc,

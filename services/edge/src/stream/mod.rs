@@ -2,6 +2,7 @@
 //! read is a branch and no virtual call. Not buffering (`buffered`), not frames.
 
 pub(crate) mod buffered;
+pub(crate) mod proxy_header;
 
 use std::{
     io::{self, IoSlice},

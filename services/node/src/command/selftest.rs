@@ -71,6 +71,7 @@ fn minted(selftest: &Selftest, secret_file: &Path, role: &str, run: u32) -> anyh
         audience: selftest.audience.clone(),
         issuer: selftest.issuer.clone(),
         may_send_to: Vec::new(),
+        backend: false,
     })
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context as _;
 use switchboard_auth::{Minter, OwnIssuer, Verifier, inspect};
-use switchboard_protocol::{Claims, PeerId, Secret, SwitchboardClaims};
+use switchboard_protocol::{Claims, PeerId, Role, Secret, SwitchboardClaims};
 
 use crate::{
     cli::{Mint, TokenCommand},
@@ -45,6 +45,7 @@ pub(super) fn mint(mint: &Mint) -> anyhow::Result<Secret> {
         iss: mint.issuer.clone().or(own.issuer),
         tenant: mint.tenant.clone(),
         switchboard: SwitchboardClaims {
+            role: if mint.backend { Role::Backend } else { Role::Peer },
             send,
             ..SwitchboardClaims::default()
         },

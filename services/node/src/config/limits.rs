@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use switchboard_core::Limits;
+use switchboard_core::{Limits, RaisedLimits};
 
 use crate::memory;
 
@@ -51,6 +51,24 @@ section! {
         node_stored_bytes: usize = 67_108_864,
         /// Open connections of one peer, with those in their handshake; 0: no bound.
         connections_per_peer: usize = 8,
+        /// Open connections of one tenant on all nodes; 0: no bound.
+        tenant_connections: usize = 0,
+        /// Commands per second of all peers of one tenant on this node, four times as many at once; 0: no bound.
+        tenant_messages_per_second: u32 = 0,
+        /// Commands per second of all clients of one address on this node, four times as many at once; 0: no bound.
+        address_messages_per_second: u32 = 0,
+        /// Requests with a token per second of one address, four times as many at once; 0: no bound.
+        address_requests_per_second: u32 = 0,
+        /// How far a token may raise `messages_per_second`; 0: not at all.
+        max_messages_per_second: u32 = 0,
+        /// How far a token may raise `message_burst`; 0: not at all.
+        max_message_burst: u32 = 0,
+        /// How far a token may raise `connections_per_peer`; 0: not at all.
+        max_connections_per_peer: usize = 0,
+        /// How far a token may raise `tenant_connections`; 0: not at all.
+        max_tenant_connections: usize = 0,
+        /// Revocations of one tenant that may be in force at the same time.
+        revocations_per_tenant: usize = 10_000,
         /// Open connections of one tenant on this node; 0: no bound.
         connections_per_tenant: usize = 0,
         /// Milliseconds that a send may be held for a receiver without a session; 0: not at all.
@@ -61,6 +79,8 @@ section! {
         watched_per_peer: usize = 1_000,
         /// Watches of all connections of this node; 0: no bound.
         watched_per_node: usize = 1_000_000,
+        /// Calls of the backend API that one tenant may have under way on this node.
+        api_calls_per_tenant: usize = 256,
     }
 }
 
@@ -85,6 +105,12 @@ impl LimitsSection {
         in_range("limits.send_queue_messages", self.send_queue_messages, 1, 1 << 20)?;
         in_range("limits.send_queue_bytes", self.send_queue_bytes, 1024, 1 << 30)?;
         in_range("limits.pending_messages", self.pending_messages, 1, 1 << 20)?;
+        in_range(
+            "limits.revocations_per_tenant",
+            self.revocations_per_tenant,
+            1,
+            200_000,
+        )?;
         in_range("limits.pending_bytes", self.pending_bytes, 1024, 1 << 30)?;
         in_range("limits.hold_ms", self.hold_ms, 0, 86_400_000)?;
         Ok(Limits {
@@ -103,6 +129,16 @@ impl LimitsSection {
             peer_stored_bytes: self.peer_stored_bytes,
             tenant_stored_bytes: self.tenant_stored_bytes,
             node_stored_bytes: self.node_stored_bytes,
+            tenant_connections: self.tenant_connections,
+            tenant_messages_per_second: self.tenant_messages_per_second,
+            address_messages_per_second: self.address_messages_per_second,
+            raised: RaisedLimits {
+                messages_per_second: self.max_messages_per_second,
+                message_burst: self.max_message_burst,
+                connections_per_peer: self.max_connections_per_peer,
+                tenant_connections: self.max_tenant_connections,
+            },
+            revocations_per_tenant: self.revocations_per_tenant,
             connections_per_peer: self.connections_per_peer,
             connections_per_tenant: self.connections_per_tenant,
             hold: Duration::from_millis(self.hold_ms),
@@ -117,6 +153,12 @@ impl LimitsSection {
     pub(super) fn check_admission(&self) -> Result<(), ConfigError> {
         in_range("limits.connections", self.connections, 1, 10_000_000)?;
         in_range("limits.handshakes", self.handshakes, 1, 1_000_000)?;
+        in_range(
+            "limits.api_calls_per_tenant",
+            self.api_calls_per_tenant,
+            1,
+            1_000_000,
+        )?;
         in_range(
             "limits.connects_per_second",
             self.connects_per_second,

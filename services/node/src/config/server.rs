@@ -13,11 +13,15 @@ section! {
         listen: SocketAddr = SocketAddr::from(([0, 0, 0, 0], 8080)),
         /// Address of the operations port; other machines reach it only where this is not a loopback address.
         ops_listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 9090)),
+        /// Address of a port for the backend API alone; the public port then does not serve it.
+        api_listen: Option<SocketAddr> = None,
         /// Origins whose pages may connect: `https://app.example`, `https://*.app.example`, `http://localhost:*` (any port),
         /// `null`; `*` allows all. The node's own host is always allowed.
         allowed_origins: Vec<String> = Vec::new(),
         /// Networks of proxies whose `Forwarded` or `X-Forwarded-For`, `-Host` and `-Proto` headers are read.
         trusted_proxies: Vec<String> = Vec::new(),
+        /// Whether connections from those networks begin with a header of the PROXY protocol, version 1 or 2.
+        proxy_protocol: bool = false,
         /// Whether a token may be in the query, as EventSource needs it.
         accept_query_token: bool = true,
         /// The largest head of a request, in bytes: its token and its cookies.
@@ -44,15 +48,23 @@ impl ServerSection {
         let trusted_proxies = trusted_proxies
             .collect::<Result<Vec<Network>, _>>()
             .map_err(|problem| ConfigError::new("server.trusted_proxies", problem))?;
+        if self.proxy_protocol && trusted_proxies.is_empty() {
+            let problem = "needs server.trusted_proxies: only those may say where a connection comes from";
+            return Err(ConfigError::new("server.proxy_protocol", problem));
+        }
         Ok(EdgeConfig {
             allowed_origins,
             accept_query_token: self.accept_query_token,
             trusted_proxies,
+            proxy_protocol: self.proxy_protocol,
             request_head_bytes: self.request_head_bytes,
             max_connections: limits.connections,
             max_handshakes: limits.handshakes,
+            serves_backend_api: self.api_listen.is_none(),
+            api_calls_per_tenant: limits.api_calls_per_tenant,
             connects_per_second: limits.connects_per_second,
             peer_connects_per_second: limits.peer_connects_per_second,
+            address_requests_per_second: limits.address_requests_per_second,
             handshake_timeout: Duration::from_millis(timeout_ms),
             // The node sets it when it knows its limit of open files.
             first_reserved_file: i32::MAX,

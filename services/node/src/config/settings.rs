@@ -22,6 +22,8 @@ pub struct Settings {
     pub node: NodeId,
     /// Address of the public port.
     pub listen: SocketAddr,
+    /// Address of the backend API's own port, if it has one.
+    pub api_listen: Option<SocketAddr>,
     /// Address of the operations port.
     pub ops_listen: SocketAddr,
     /// Who may use the operations port.
@@ -61,6 +63,7 @@ impl Settings {
         Ok(Self {
             node: config.node.check()?,
             listen: config.server.listen,
+            api_listen: config.server.api_listen,
             ops_listen: config.server.ops_listen,
             ops: config.ops.check()?,
             broker: config.broker.check(config.limits.message_bytes)?,

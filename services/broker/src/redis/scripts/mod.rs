@@ -63,10 +63,16 @@ scripts! {
     EndLease = "end_lease.lua";
     /// Ends a record whose owner is dead.
     Orphan = "queue.lua" "presence.lua" "orphan.lua";
+    /// Ends a session that the backend removes.
+    RemoveSession = "presence.lua" "remove_session.lua";
+    /// Stores revocations.
+    Revoke = "revoke.lua";
     /// Ends a session whose resume window is over.
     EndSession = "queue.lua" "presence.lua" "end_session.lua";
     /// Exchanges the nodes' numbers of connections.
     ExchangeLoad = "exchange_load.lua";
+    /// Exchanges what tenants have on the nodes.
+    ExchangeUsage = "exchange_usage.lua";
     /// Appends an event to a stream.
     AppendEvent = "append_event.lua";
     /// Renews, releases and takes partitions of a stream.

@@ -10,7 +10,8 @@ use switchboard_core::{
     StoreOutcome, StoredMessage,
 };
 use switchboard_protocol::{
-    MessageId, Mid, NodeId, NodeMessage, PeerId, PeerKey, PresenceState, ResumeToken, RoomKey, SessionId,
+    MessageId, Mid, NodeId, NodeMessage, PeerId, PeerKey, PresenceState, ResumeToken, Revocation, RoomKey,
+    SessionId,
 };
 use switchboard_telemetry::Telemetry;
 use tokio_util::sync::CancellationToken;
@@ -45,6 +46,12 @@ impl Events {
 }
 
 impl BrokerEvents for Events {
+    fn on_revoked(&self, _: Vec<Revocation>, _: u64) {}
+
+    fn on_revocations_read(&self, _: Vec<Revocation>, _: u64) -> Vec<Revocation> {
+        Vec::new()
+    }
+
     fn on_message(&self, to: &str, _: Bytes) {
         panic!("no message is expected for {to}");
     }

@@ -53,6 +53,8 @@ pub(crate) struct Shard {
     pub(crate) subscriber_retry: Notify,
     /// The lease was renewed.
     pub(crate) lease_renewed: Notify,
+    /// Revocations may have been missed, or lost by Redis.
+    pub(crate) revocations_due: Notify,
     /// Redis has become a replica: both connections are to be dialled anew.
     pub(crate) publisher_redial: Notify,
     pub(crate) subscriber_redial: Notify,
@@ -90,6 +92,7 @@ impl Shard {
             publisher_retry: Notify::new(),
             subscriber_retry: Notify::new(),
             lease_renewed: Notify::new(),
+            revocations_due: Notify::new(),
             publisher_redial: Notify::new(),
             subscriber_redial: Notify::new(),
             refusals: Coalesced::new(),
@@ -225,6 +228,7 @@ impl Shard {
     pub(crate) fn records_lost(&self) {
         self.lease.was_lost();
         self.health.records_lost();
+        self.revocations_due.notify_one();
     }
 
     /// How this shard is.

@@ -16,8 +16,8 @@ use switchboard_protocol::{Mid, NodeId, NodeMessage, PeerId, PeerKey, RoomKey, S
 use super::mutant::Mutant;
 use crate::{
     Asker, Broker, BrokerError, BrokerEvents as _, BusState, BusStatus, Claim, ClaimOutcome, ClusterLoad,
-    Records, Retention, RoomJoin, RoomLeave, RoomPage, RoomQuery, Roster, Router, StoreOutcome,
-    StoredMessage,
+    EndedSession, Records, Retention, RevocationChange, RoomJoin, RoomLeave, RoomPage, RoomQuery, Roster,
+    Router, StoreOutcome, StoredMessage, TenantUsage,
 };
 
 /// How long the lease of a crashed node lasts.
@@ -326,6 +326,18 @@ impl Broker for Link {
             confirmed: 0,
             detail: String::new(),
         }
+    }
+
+    fn tenant_usage(&self, _: TenantUsage) -> Option<TenantUsage> {
+        None
+    }
+
+    fn end_session<'a>(&'a self, _: &'a PeerKey) -> BoxFuture<'a, Result<Option<EndedSession>, BrokerError>> {
+        Box::pin(std::future::ready(Err(BrokerError::Unavailable)))
+    }
+
+    fn revoke<'a>(&'a self, _: &'a RevocationChange) -> BoxFuture<'a, Result<(), BrokerError>> {
+        Box::pin(std::future::ready(Err(BrokerError::Unavailable)))
     }
 
     fn shutdown(&self) -> BoxFuture<'_, ()> {

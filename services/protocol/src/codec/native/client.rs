@@ -22,6 +22,7 @@ pub enum ServerFrame {
 
 /// A forwarded message, as a client reads it.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ServerMessage {
     /// What it is.
     #[serde(rename = "type")]
@@ -36,6 +37,7 @@ pub struct ServerMessage {
     /// Its number in this session.
     pub seq: u64,
     /// The payload as the sender wrote it.
+    #[cfg_attr(feature = "schema", schema(value_type = Value))]
     pub payload: Box<RawValue>,
 }
 

@@ -15,7 +15,7 @@ use super::{
     ended::Ended,
     parser::{Frame, parse},
 };
-use crate::redis::{command::presence, probe_payload};
+use crate::redis::{command::presence, probe_payload, revocations};
 
 /// The receive buffer's usual size; a larger message makes it grow, and it shrinks again.
 const READ_BUFFER_BYTES: usize = 64 * 1024;
@@ -109,6 +109,9 @@ fn handle(connection: &Connection<'_>, frame: &Frame<'_>) -> Result<(), Ended> {
         Frame::Message { channel, payload } if channel == node_channel => {
             on_node_message(connection, payload);
         }
+        Frame::Message { channel, payload } if channel == connection.revocations.as_bytes() => {
+            revocations::on_published(shard, payload, connection.events);
+        }
         // A copy of exactly the payload: a slice would keep the whole receive buffer alive for as long as one message
         // waits in a slow receiver's queue.
         Frame::Message { channel, payload } => match ChannelRef::parse(names, channel) {
@@ -136,10 +139,12 @@ fn handle(connection: &Connection<'_>, frame: &Frame<'_>) -> Result<(), Ended> {
             }
             wake_writer(connection);
         }
-        Frame::Unsubscribed { channel } if channel == node_channel => {
+        Frame::Unsubscribed { channel }
+            if channel == node_channel || channel == connection.revocations.as_bytes() =>
+        {
             return Err(Ended::new(
                 BusRebuild::Protocol,
-                "Redis ended the subscription of the node's own channel",
+                "Redis ended the subscription of a channel that every node has",
             ));
         }
         Frame::Unsubscribed { channel } => {

@@ -1,4 +1,4 @@
-//! Sends the changes of subscriptions on one pub/sub connection, first that of the node's own channel.
+//! Sends the changes of subscriptions on one pub/sub connection, first those of the channels that every node has.
 
 use switchboard_telemetry::BusRebuild;
 use tokio::{io::AsyncWriteExt, net::tcp::OwnedWriteHalf};
@@ -21,7 +21,10 @@ const WRITE_BUFFER_BYTES: usize = 64 * 1024;
 pub(super) async fn run(connection: &Connection<'_>, mut writer: OwnedWriteHalf) -> Ended {
     let shard = connection.shard;
     let mut out = Vec::new();
-    write_command(&["SUBSCRIBE", &connection.node_channel], &mut out);
+    write_command(
+        &["SUBSCRIBE", &connection.revocations, &connection.node_channel],
+        &mut out,
+    );
     loop {
         if let Err(error) = writer.write_all(&out).await {
             return Ended::new(BusRebuild::Closed, error.to_string());

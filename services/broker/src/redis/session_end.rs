@@ -1,0 +1,88 @@
+//! Ends a session that the backend removes: its record in Redis, with the lease of its node. Not the steps (`session_end`
+//! of the crate).
+
+use futures_util::FutureExt as _;
+use redis::Pipeline;
+use switchboard_core::{BrokerError, EndedSession};
+use switchboard_protocol::{PeerKey, SessionId};
+use tokio::sync::oneshot;
+
+use super::{
+    command::{Command, caller::session_text},
+    periods::LEASE,
+    pool,
+    scripts::Script,
+    shard::state::Shard,
+};
+use crate::{conflict::Owner, session_end};
+
+/// Ends the session of `key`.
+pub(crate) async fn end(shard: &Shard, key: &PeerKey) -> Result<Option<EndedSession>, BrokerError> {
+    let read_owner = || {
+        async {
+            let owner = owner_of(shard, key).await?;
+            if owner.is_none() {
+                shard.absence_is_proof()?;
+            }
+            Ok(owner)
+        }
+        .boxed()
+    };
+    let ask = |owner: &Owner, session| {
+        let (node, message) = (owner.node.clone(), session_end::request(key, session));
+        if let Err(error) = shard.send(Command::PublishToNode { node, message }) {
+            tracing::debug!(%error, "the node of a peer could not be asked to remove it");
+        }
+    };
+    session_end::end(read_owner, ask, |owner, session| {
+        remove(shard, key, owner, session).boxed()
+    })
+    .await
+}
+
+/// The owner of a peer.
+///
+/// # Errors
+/// [`BrokerError`] when Redis does not say.
+pub(super) async fn owner_of(shard: &Shard, key: &PeerKey) -> Result<Option<Owner>, BrokerError> {
+    let (answer, owner) = oneshot::channel();
+    let key = key.clone();
+    shard.send(Command::ReadOwner { key, answer })?;
+    // Without an answer the publisher is gone.
+    let owner = owner.await.unwrap_or(Err(BrokerError::Unavailable))?;
+    Ok(owner.map(|owner| Owner {
+        is_local: owner.node == *shard.node() && owner.incarnation == shard.lease.incarnation(),
+        session: SessionId::parse(&owner.session).ok(),
+        node: owner.node,
+        is_attached: owner.is_attached,
+        touches: owner.touches,
+    }))
+}
+
+/// Removes the record of a detached session, or of one whose node is dead.
+async fn remove(shard: &Shard, key: &PeerKey, owner: Owner, session: SessionId) -> Result<bool, BrokerError> {
+    if owner.is_attached {
+        // A lease that is absent proves a death only if its node could have renewed it.
+        shard.health.reachable_for(LEASE)?;
+    }
+    let mut pipeline = Pipeline::with_capacity(1);
+    pipeline
+        .cmd("GET")
+        .arg(shard.caller.names.lease(owner.node.as_str()));
+    let (living,): (Option<String>,) = query(shard, &pipeline).await?;
+    let mut call = shard
+        .caller
+        .on_record_queue_and_ends(Script::RemoveSession, key, true);
+    call.arg(session_text(session)).arg(living.unwrap_or_default());
+    let mut pipeline = Pipeline::with_capacity(1);
+    pipeline.add_command(call);
+    let (removed,): (bool,) = query(shard, &pipeline).await?;
+    Ok(removed)
+}
+
+async fn query<T: redis::FromRedisValue>(shard: &Shard, pipeline: &Pipeline) -> Result<T, BrokerError> {
+    pool::query(&shard.pool, pipeline).await.map_err(|error| {
+        tracing::debug!(%error, "Redis did not end a session");
+        BrokerError::Unavailable
+    })
+}

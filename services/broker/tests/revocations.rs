@@ -1,0 +1,154 @@
+//! Revocations and kicks: every node hears of them, and what Redis loses is written again. Each test runs on the memory bus
+//! and on a real Redis, unless it is about losses.
+
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+#[macro_use]
+mod common;
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use common::{Cluster, Node, PATIENCE, key, redis_node, redis_server, session_id, until};
+use switchboard_broker::RedisMode;
+use switchboard_core::{EndedSession, Presence, RevocationChange};
+use switchboard_harness::RedisOptions;
+use switchboard_protocol::{NodeMessage, Revocation};
+
+contract!(
+    every_node_hears_of_a_revocation_and_a_later_node_reads_it,
+    a_revocation_replaces_an_earlier_one_of_the_same_peer,
+    the_end_of_an_attached_session_is_asked_of_its_node_and_awaited,
+    the_end_of_a_detached_session_leaves_nothing_to_resume,
+    a_peer_without_a_session_has_nothing_to_end,
+);
+
+fn revocation(text: &str) -> Revocation {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    Revocation::parse(text, now.as_secs() + 600).unwrap()
+}
+
+async fn revoke(node: &Node, revocation: &Revocation, replaces: Option<Revocation>) {
+    let revocation = revocation.clone();
+    let change = RevocationChange { revocation, replaces };
+    node.broker.revoke(&change).await.unwrap();
+}
+
+async fn knows(node: &Node, revocation: &Revocation) {
+    until("the node knows the revocation", PATIENCE, || {
+        node.seen.revocations.lock().contains(revocation)
+    })
+    .await;
+}
+
+async fn every_node_hears_of_a_revocation_and_a_later_node_reads_it(cluster: Cluster) {
+    let (n1, n2) = (cluster.node("n1").await, cluster.node("n2").await);
+    let by_id = revocation("t acme/token of alice/7");
+    revoke(&n1, &by_id, None).await;
+    knows(&n1, &by_id).await;
+    knows(&n2, &by_id).await;
+    let n3 = cluster.node("n3").await;
+    knows(&n3, &by_id).await;
+}
+
+async fn a_revocation_replaces_an_earlier_one_of_the_same_peer(cluster: Cluster) {
+    let n1 = cluster.node("n1").await;
+    let (first, second) = (revocation("p acme/alice 5"), revocation("p acme/alice 9"));
+    revoke(&n1, &first, None).await;
+    revoke(&n1, &second, Some(first.clone())).await;
+    let n2 = cluster.node("n2").await;
+    knows(&n2, &second).await;
+    assert!(!n2.seen.revocations.lock().contains(&first));
+}
+
+async fn the_end_of_an_attached_session_is_asked_of_its_node_and_awaited(cluster: Cluster) {
+    let (n1, n2) = (cluster.node("n1").await, cluster.node("n2").await);
+    n2.attach("bob", 1).await;
+    let peer = key("bob");
+    let ending = n1.broker.end_session(&peer);
+    let obeying = async {
+        let kick = NodeMessage::Kick {
+            key: key("bob"),
+            session: session_id(1),
+        };
+        until("n2 is asked", PATIENCE, || {
+            let messages = n2.seen.node_messages.lock();
+            messages
+                .iter()
+                .any(|message| NodeMessage::decode(message) == Ok(kick.clone()))
+        })
+        .await;
+        n2.broker.detach(&key("bob"), session_id(1), 0, None);
+    };
+    let (ended, ()) = tokio::join!(ending, obeying);
+    assert_eq!(ended, Ok(Some(EndedSession::Attached)));
+    assert_eq!(n1.locate("bob").await, Ok(Presence::Offline));
+}
+
+async fn the_end_of_a_detached_session_leaves_nothing_to_resume(cluster: Cluster) {
+    let (n1, n2) = (cluster.node("n1").await, cluster.node("n2").await);
+    common::detached(&n2, common::ranges(0, &[])).await;
+    let ended = n1.broker.end_session(&key("bob")).await;
+    assert_eq!(ended, Ok(Some(EndedSession::Detached(session_id(1)))));
+    assert_eq!(n1.locate("bob").await, Ok(Presence::Offline));
+    assert!(common::try_resume(&n2, common::token(1)).await.is_err());
+}
+
+async fn a_peer_without_a_session_has_nothing_to_end(cluster: Cluster) {
+    let n1 = cluster.node("n1").await;
+    let settled = async || n1.broker.end_session(&key("nobody")).await.ok();
+    let ended = switchboard_harness::wait_until("the bus has settled", PATIENCE, settled).await;
+    assert_eq!(ended.unwrap().0, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_session_of_a_node_that_died_is_removed() {
+    let Some(server) = redis_server(RedisOptions::default()).await else {
+        return;
+    };
+    let (n1, n2) = (redis_node("n1", &server.url()), redis_node("n2", &server.url()));
+    n1.is_up().await;
+    n2.is_up().await;
+    n2.attach("bob", 1).await;
+    // Its tasks end without a word, as with the process; its lease is left to run out.
+    drop(n2);
+    let started = std::time::Instant::now();
+    let ending = async || n1.broker.end_session(&key("bob")).await.ok();
+    let limit = Duration::from_secs(30);
+    let (ended, _) = switchboard_harness::wait_until("bob's node is known to be dead", limit, ending)
+        .await
+        .unwrap();
+    assert_eq!(ended, Some(EndedSession::Detached(session_id(1))));
+    assert!(
+        started.elapsed() > Duration::from_secs(5),
+        "a lease says that a node lives"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn revocations_outlive_a_redis_that_lost_everything() {
+    let Some(server) = redis_server(RedisOptions::default()).await else {
+        return;
+    };
+    let n1 = redis_node("n1", &server.url());
+    n1.is_up().await;
+    let of_peer = revocation("p acme/alice 9");
+    revoke(&n1, &of_peer, None).await;
+    knows(&n1, &of_peer).await;
+    let _: String = server.command(&["FLUSHALL"]).await.unwrap();
+    let stored = async || {
+        let reply: String = server
+            .command(&["ZSCORE", "sb:revoked", "p acme/alice 9"])
+            .await
+            .ok()?;
+        reply.contains(&of_peer.until_s.to_string()).then_some(())
+    };
+    switchboard_harness::wait_until("n1 writes it again", PATIENCE, stored)
+        .await
+        .unwrap();
+    server.restart().await.unwrap();
+    switchboard_harness::wait_until("n1 writes it again after a restart", PATIENCE, stored)
+        .await
+        .unwrap();
+    let n2 = redis_node("n2", &server.url());
+    knows(&n2, &of_peer).await;
+}

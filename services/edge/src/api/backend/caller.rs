@@ -1,0 +1,70 @@
+//! Who calls the backend API: a token of the role `backend`, within its rate and with a place among the calls of its
+//! tenant. Not what it asks for.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::extract::FromRequestParts;
+use http::request::Parts;
+use switchboard_protocol::{Grant, PeerKey, Role};
+
+use super::{failure, places::CallPlace};
+use crate::{admission, problem::Problem, state::Edge};
+
+/// When a tenant may call again that has all its places taken.
+const PLACE_RETRY: Duration = Duration::from_secs(1);
+
+/// A caller that may act within its tenant.
+pub(crate) struct Caller {
+    pub(super) edge: Arc<Edge>,
+    pub(super) grant: Grant,
+    _place: CallPlace,
+}
+
+impl Caller {
+    /// Decides on the request of `parts`.
+    pub(crate) async fn admit(edge: &Arc<Edge>, parts: &Parts) -> Result<Self, Problem> {
+        let verified = admission::verify_header(edge, parts).await;
+        let grant = verified.map_err(|refusal| refusal.counted(edge))?;
+        match grant.role {
+            Role::Backend => {}
+            Role::Peer => {
+                return Err(failure::not_allowed(
+                    "this call needs a token with `switchboard.role: backend`",
+                ));
+            }
+        }
+        edge.router.account(&grant.peer).take_command().map_err(|wait| {
+            failure::too_many("this token calls more often than limits.messages_per_second").retry_after(wait)
+        })?;
+        let place = edge.calls.take(grant.peer.tenant()).ok_or_else(|| {
+            failure::too_many("the tenant has limits.api_calls_per_tenant calls under way")
+                .retry_after(PLACE_RETRY)
+        })?;
+        Ok(Self {
+            edge: Arc::clone(edge),
+            grant,
+            _place: place,
+        })
+    }
+
+    /// The peer of that name in the caller's tenant, if the token's `switchboard.send` allows it.
+    pub(super) fn peer(&self, name: &str) -> Result<PeerKey, Problem> {
+        let peer = self.grant.peer.sibling(name);
+        let peer = peer.map_err(|error| failure::bad_name("peer", &error))?;
+        if self.grant.send.allow(name) {
+            Ok(peer)
+        } else {
+            Err(failure::not_allowed(
+                "the token's `switchboard.send` does not allow this peer",
+            ))
+        }
+    }
+}
+
+impl FromRequestParts<Arc<Edge>> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, edge: &Arc<Edge>) -> Result<Self, Problem> {
+        Self::admit(edge, parts).await
+    }
+}

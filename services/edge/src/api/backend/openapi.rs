@@ -1,0 +1,100 @@
+//! The OpenAPI 3.1 document of the HTTP API, generated from the handlers: `GET /v1/openapi.json`. A test compares it with
+//! `docs/openapi.json`. It is built when somebody asks for it first.
+
+use std::sync::LazyLock;
+
+use axum::response::{IntoResponse as _, Response};
+use http::{HeaderValue, header};
+use utoipa::{
+    OpenApi,
+    openapi::{
+        Components, ContentBuilder, Ref, RefOr, ResponseBuilder,
+        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    },
+};
+
+use switchboard_protocol::{PeerId, RoomId};
+
+use super::calls;
+use crate::problem::Problem;
+
+/// What stands above the calls.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Switchboard backend API",
+        description = "What an application's servers do with a token of the role `backend`. Every error is a problem \
+                       document (RFC 9457) with a `code`.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    components(schemas(Problem, PeerId, RoomId)),
+    security(("backend" = [])),
+    tags(
+        (name = "peers", description = "Who is connected, and messages to them."),
+    )
+)]
+struct Document;
+
+static TEXT: LazyLock<String> = LazyLock::new(|| {
+    let mut document = Document::openapi();
+    document.merge(calls().into_openapi());
+    let scheme = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .bearer_format("JWT");
+    let scheme = SecurityScheme::Http(scheme.build());
+    let components = document.components.get_or_insert_with(Components::new);
+    components.add_security_scheme("backend", scheme);
+    let problem = ContentBuilder::new()
+        .schema(Some(Ref::from_schema_name("Problem")))
+        .build();
+    // Every call can also fail with a token, a rate, or a body that is refused.
+    let failed = ResponseBuilder::new()
+        .description("The call failed; `code` says why.")
+        .build();
+    for item in document.paths.paths.values_mut() {
+        let operations = [&mut item.get, &mut item.post, &mut item.delete];
+        for operation in operations.into_iter().flatten() {
+            let responses = &mut operation.responses.responses;
+            responses.insert("default".into(), failed.clone().into());
+            let failures = responses
+                .iter_mut()
+                .filter(|(status, _)| !status.starts_with('2'));
+            for (_, failure) in failures {
+                if let RefOr::T(failure) = failure {
+                    failure
+                        .content
+                        .insert("application/problem+json".into(), problem.clone().into());
+                }
+            }
+        }
+    }
+    document.to_pretty_json().unwrap_or_default()
+});
+
+/// The document.
+pub(crate) fn text() -> &'static str {
+    &TEXT
+}
+
+pub(crate) async fn get() -> Response {
+    let json = HeaderValue::from_static("application/json");
+    ([(header::CONTENT_TYPE, json)], text()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_committed_document_is_that_of_the_handlers() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json");
+        if std::env::var_os("UPDATE_DOCUMENTS").is_some() {
+            std::fs::write(path, text()).unwrap();
+        }
+        let committed = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(
+            committed == text(),
+            "docs/openapi.json is another one; run UPDATE_DOCUMENTS=1 cargo test -p switchboard-edge committed"
+        );
+    }
+}
