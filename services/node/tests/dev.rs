@@ -110,7 +110,7 @@ fn a_token_comes_with_an_address_that_a_page_of_another_port_can_use() {
         &dev.address,
         "/dev/session?peer=alice",
         "http://localhost:5173",
-        "",
+        CLOSE,
     );
     assert!(answer.contains(r#""peer":"alice""#), "{answer}");
     let ws_url = format!(r#""ws_url":"ws://{}/v1/ws""#, dev.address);
