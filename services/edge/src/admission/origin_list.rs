@@ -3,7 +3,7 @@
 
 use url::Url;
 
-use super::page_origin::{Origin, default_port};
+use super::page_origin::{Origin, default_port, host_and_port};
 
 /// The origins whose pages may connect.
 #[derive(Debug, Clone, Default)]
@@ -123,6 +123,9 @@ fn parse(entry: &str) -> Result<Entry, String> {
         Some(host) if !is_below => (host, ":*"),
         _ => (host, ""),
     };
+    if !ports.is_empty() && host_and_port(host).is_none_or(|(_, port)| port.is_some()) {
+        return wrong("names a port and any port; write one of them");
+    }
     if host.contains('*') {
         return wrong(
             "has a `*` that matches nothing; it stands for whole labels in front, `https://*.example.com`, or for the \

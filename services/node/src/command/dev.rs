@@ -84,9 +84,10 @@ fn naming_options(error: anyhow::Error) -> anyhow::Error {
 /// What to type if a port is taken.
 fn cannot_listen(error: &ListenError) -> anyhow::Error {
     let (address, option) = (error.address, option(error.key));
-    let why = match error.source.kind() {
-        ErrorKind::AddrInUse => format!("port {} is taken", address.port()),
-        _ => format!("cannot listen on {address}: {}", error.source),
+    let why = if error.source.kind() == ErrorKind::AddrInUse {
+        format!("port {} is taken", address.port())
+    } else {
+        format!("cannot listen on {address}: {}", error.source)
     };
     let any_port = SocketAddr::new(address.ip(), 0);
     let second = match option {
