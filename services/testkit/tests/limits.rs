@@ -24,7 +24,7 @@ fn with_limits(peer: &str, limits: GrantLimits) -> Claims {
 
 #[tokio::test]
 async fn a_quota_counts_the_connections_on_all_nodes_and_those_of_a_dead_node_are_forgotten() {
-    let mut cluster = Cluster::start_with(2, "[limits]\ntenant_connections = 2\n")
+    let cluster = Cluster::start_with(2, "[limits]\ntenant_connections = 2\n")
         .await
         .unwrap();
     let _alice = cluster.connect(0, "alice").await.unwrap();
@@ -33,19 +33,17 @@ async fn a_quota_counts_the_connections_on_all_nodes_and_those_of_a_dead_node_ar
         let url = cluster.nodes[index].url();
         let options = ConnectOptions::new(url, token("carol").unwrap());
         let refused = async || match Client::connect(&options).await {
-            Err(ConnectError::Refused {
-                status: 503, problem, ..
-            }) => Some(problem.unwrap().code),
+            // Connects in a loop have a pace, too, and that is another refusal.
+            Err(ConnectError::Refused { problem, .. }) => problem.filter(|problem| problem.code == "full"),
             Ok(client) => {
                 client.close().await;
                 None
             }
             Err(_) => None,
         };
-        let (code, _) = wait_until("the nodes know of each other", PATIENCE, refused)
+        wait_until("the nodes know of each other", PATIENCE, refused)
             .await
             .unwrap();
-        assert_eq!(code, "full");
     }
     cluster.nodes[1].kill().await.unwrap();
     let options = ConnectOptions::new(cluster.nodes[0].url(), token("carol").unwrap());
