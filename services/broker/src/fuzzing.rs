@@ -1,12 +1,15 @@
 //! The decoders of bytes from the network with what must hold for all bytes, for fuzz targets. Not part of the API.
 
 use redis::Value;
-use switchboard_protocol::PeerKey;
+use switchboard_core::{RoomChange, RoomEntry, RoomLeave};
+use switchboard_protocol::{LeaveReason, PeerId, PeerKey, RoomKey};
 
 use crate::{
     keys::Names,
     partition::Partition,
-    redis::{claims, offline_queue, owner, parse_frame, presence, probe_payload, snapshot_text},
+    redis::{
+        claims, offline_queue, owner, parse_frame, presence, probe_payload, room_delta, rooms, snapshot_text,
+    },
 };
 
 /// Frames of the subscriber: a frame is found in its own bytes alone, and in no part of them.
@@ -24,12 +27,20 @@ pub fn pubsub_frames(mut bytes: &[u8]) {
     }
 }
 
-/// The name of a peer's channel: a name that is built from a key gives the key back.
+/// The name of a peer's or a room's channel: a name that is built from a key gives the key back.
 ///
 /// # Panics
 /// When that does not hold.
 pub fn channel_name(bytes: &[u8]) {
     let names = Names::default();
+    if let Some(room) = names
+        .room_of_channel(bytes)
+        .and_then(|room| RoomKey::parse(room).ok())
+    {
+        let mut channel = Vec::new();
+        names.write_room_channel(Partition::of(room.as_str()), room.as_str(), &mut channel);
+        assert_eq!(names.room_of_channel(&channel), Some(room.as_str()));
+    }
     let Some(key) = names
         .peer_of_channel(bytes)
         .and_then(|peer| PeerKey::parse(peer).ok())
@@ -85,6 +96,35 @@ pub fn snapshot(bytes: &[u8]) {
     }
 }
 
+/// The texts of rooms: a change, and after a line break the value of a field. A field that is read keeps its name, and
+/// nothing else is a change.
+///
+/// # Panics
+/// When that does not hold.
+pub fn rooms(bytes: &[u8]) {
+    if let Some((delta, run)) = room_delta::read(bytes) {
+        assert!(room_delta::is_delta(bytes));
+        assert!(!run.contains(' '));
+        let left = matches!(delta.change, RoomChange::Left { .. });
+        assert_eq!(left, bytes.starts_with(b"-"));
+    }
+    let Some((field, value)) = std::str::from_utf8(bytes)
+        .ok()
+        .and_then(|text| text.split_once('\n'))
+    else {
+        return;
+    };
+    if let Some((member, run)) = rooms::read_entry(field, value) {
+        assert_eq!(member.peer.as_str(), field);
+        assert!(!run.contains(' '));
+    }
+    if let Some(membership) = rooms::read_note(field.as_bytes(), value.as_bytes()) {
+        assert_eq!(field.strip_prefix("r:"), Some(membership.room.as_str()));
+    }
+    let (roster, _) = rooms::read_roster(vec![(field.to_owned(), value.to_owned())]);
+    assert!(roster.members.len() <= 1);
+}
+
 /// Replies of scripts and commands, whatever Redis says.
 pub fn replies(bytes: &[u8]) {
     let Ok(reply) = redis::parse_redis_value(bytes) else {
@@ -97,6 +137,17 @@ pub fn replies(bytes: &[u8]) {
     let _ = offline_queue::read_store(&reply);
     let _ = offline_queue::read_charge_hold(&reply);
     let _ = offline_queue::read_messages(reply.clone());
+    let _ = rooms::read_joined(reply.clone());
+    let _ = rooms::read_reasserted(&reply);
+    if let (Ok(room), Ok(peer)) = (RoomKey::parse("acme/lobby"), PeerId::new("bob")) {
+        let leave = RoomLeave {
+            room,
+            peer,
+            entry: RoomEntry::Any,
+            reason: LeaveReason::Left,
+        };
+        let _ = rooms::read_left(&leave, &reply);
+    }
     if let Value::Array(fields) = &reply {
         for field in fields {
             let _ = owner::read_lease(field);

@@ -110,6 +110,36 @@ impl Names {
         self.key(partition, b"}:m:", peer)
     }
 
+    /// The hash of a room (`tenant/room`): its version and its members.
+    pub(crate) fn room(&self, partition: Partition, room: &str) -> Vec<u8> {
+        self.key(partition, b"}:r:", room)
+    }
+
+    /// Appends the channel on which changes of `room` (`tenant/room`) and messages to it are published.
+    pub(crate) fn write_room_channel(&self, partition: Partition, room: &str, out: &mut Vec<u8>) {
+        self.write(partition, b"}:R:", room, out);
+    }
+
+    /// The sorted set of the rooms of `tenant` that lie in this partition.
+    pub(crate) fn tenant_rooms(&self, partition: Partition, tenant: &str) -> Vec<u8> {
+        self.key(partition, b"}:x:", tenant)
+    }
+
+    /// The set of the rooms (`tenant/room`) of this partition in which this run of a node has members.
+    pub(crate) fn run_rooms(&self, partition: Partition, incarnation: &str) -> Vec<u8> {
+        self.key(partition, b"}:i:", incarnation)
+    }
+
+    /// The sorted set of the runs that ended in order and left members in rooms, by the time these have to come back.
+    pub(crate) fn ended_runs(&self) -> String {
+        format!("{}:ended", self.prefix)
+    }
+
+    /// The lock of the node that removes a dead run's members.
+    pub(crate) fn room_sweep(&self, incarnation: &str) -> String {
+        format!("{}:sweep:{incarnation}", self.prefix)
+    }
+
     /// The channel of a node.
     pub(crate) fn node_channel(&self, node: &str) -> String {
         format!("{}:n:{node}", self.prefix)
@@ -128,6 +158,11 @@ impl Names {
     /// The `tenant/peer` in the name of a peer's channel; `None` for any other name.
     pub(crate) fn peer_of_channel<'a>(&self, channel: &'a [u8]) -> Option<&'a str> {
         self.after(channel, "}:p:")
+    }
+
+    /// The `tenant/room` in the name of a room's channel; `None` for any other name.
+    pub(crate) fn room_of_channel<'a>(&self, channel: &'a [u8]) -> Option<&'a str> {
+        self.after(channel, "}:R:")
     }
 
     /// The `tenant/peer` in the name of a presence channel; `None` for any other name.
@@ -213,6 +248,21 @@ mod tests {
             ("sb:n:n1".into(), "sb:l:n1".into())
         );
         assert_eq!(names.cluster_load(), "sb:load");
+        let mut channel = Vec::new();
+        names.write_room_channel(partition, "acme/lobby", &mut channel);
+        let rooms = [
+            channel,
+            names.room(partition, "acme/lobby"),
+            names.tenant_rooms(partition, "acme"),
+            names.run_rooms(partition, "run"),
+        ];
+        let wanted = ["R:acme/lobby", "r:acme/lobby", "x:acme", "i:run"];
+        assert_eq!(
+            rooms,
+            wanted.map(|name| format!("sb:{{{tag}}}:{name}").into_bytes())
+        );
+        assert_eq!(names.room_sweep("run"), "sb:sweep:run");
+        assert_eq!(names.ended_runs(), "sb:ended");
         assert_eq!(names.revocations(), "sb:revoked");
         assert_eq!(names.tenant_usage(), "sb:usage");
         assert_eq!(names.call_record("acme/key-1"), "sb:call:acme/key-1");
@@ -240,6 +290,14 @@ mod tests {
             for (other, reader) in clusters.iter().enumerate() {
                 let read = (index == other).then_some(peer);
                 assert_eq!(reader.peer_of_channel(&channel), read);
+                assert_eq!(reader.room_of_channel(&channel), None);
+            }
+            channel.clear();
+            names.write_room_channel(partition, peer, &mut channel);
+            for (other, reader) in clusters.iter().enumerate() {
+                let read = (index == other).then_some(peer);
+                assert_eq!(reader.room_of_channel(&channel), read);
+                assert_eq!(reader.peer_of_channel(&channel), None);
             }
         }
     }
@@ -248,6 +306,7 @@ mod tests {
     fn other_names_are_not_channels_of_peers() {
         for name in [&b""[..], b"sb:n:n1", b"sb:{1}:s:a/b", b"sb:{1", b"\xff\xfe"] {
             assert_eq!(Names::default().peer_of_channel(name), None);
+            assert_eq!(Names::default().room_of_channel(name), None);
         }
     }
 }

@@ -17,5 +17,6 @@ fn the_seeds_of_each_fuzz_target_have_its_property() {
         ("redis_probe", fuzzing::probe),
         ("redis_snapshot", fuzzing::snapshot),
         ("redis_replies", fuzzing::replies),
+        ("redis_rooms", fuzzing::rooms),
     ]);
 }

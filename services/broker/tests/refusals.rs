@@ -6,11 +6,17 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use common::{Node, PATIENCE, claim, key, next_mid, redis_node, redis_server, until, until_presence};
+use common::{
+    Node, PATIENCE, claim, key, next_mid, redis_node, redis_server,
+    rooms::{peer, room},
+    until, until_presence,
+};
 use switchboard_core::{
-    BrokerError, BusState, Hold, Presence, Retention, SessionSnapshot, StoreOutcome, StoredMessage,
+    BrokerError, BusState, Hold, Presence, Retention, RoomEntry, RoomQuery, SessionSnapshot, StoreOutcome,
+    StoredMessage,
 };
 use switchboard_harness::{FaultProxy, RedisOptions, RedisServer, wait_until};
+use switchboard_protocol::LeaveReason;
 
 /// Starts a Redis, or ends the test where there is none.
 macro_rules! redis {
@@ -153,6 +159,20 @@ async fn the_documented_user_of_redis_has_every_right_that_nodes_need() {
     until("carol's session ended", PATIENCE, || ended() == 1).await;
     n2.broker.remove_stored(&key("bob"), common::session_id(1), 1, 1);
     assert_eq!(n1.publish("bob", b"hello").await, Ok(1));
+    n2.join("lobby", "bob", 1).await;
+    n2.join("hall", "bob", 1).await;
+    n1.publish_to_room("lobby", b"hello").await.unwrap();
+    n1.leave_as("lobby", "bob", RoomEntry::Any, LeaveReason::Kicked);
+    n1.until_members("lobby", &[]).await;
+    let all = RoomQuery {
+        tenant: "acme".to_owned(),
+        prefix: String::new(),
+        after: None,
+        limit: 10,
+    };
+    assert_eq!(n1.broker.rooms(all).await.unwrap().rooms.len(), 1);
+    n2.broker
+        .detach_member(&room("hall"), &peer("bob"), common::session_id(1));
     n2.broker.shutdown().await;
     until_presence(&n1, "bob", &Presence::Detached).await;
     let denied: String = redis.command(&["INFO", "stats"]).await.unwrap();

@@ -120,7 +120,7 @@ async fn the_session_of_a_node_that_died_is_removed() {
     n2.attach("bob", 1).await;
     // Its tasks end without a word, as with the process; its lease is left to run out.
     drop(n2);
-    let started = std::time::Instant::now();
+    let started = Instant::now();
     let ending = async || n1.broker.end_session(&key("bob")).await.ok();
     let limit = Duration::from_secs(30);
     let (ended, _) = switchboard_harness::wait_until("bob's node is known to be dead", limit, ending)

@@ -191,6 +191,8 @@ labels! {
         OfflineQueue = "offline-queue",
         /// The look-up of a peer's node.
         Locate = "locate",
+        /// The scripts of rooms, and the look-up of their members.
+        Room = "room",
         /// The renewal of a node's lease.
         Lease = "lease",
         /// The script that exchanges connection counts between nodes.

@@ -147,6 +147,7 @@ impl Attach<'_> {
             previous,
             snapshot,
             stored,
+            rooms,
         } = claimed;
         let mut tables = self.shard.tables.lock();
         if !tables.claims.confirm(self.key, self.session, fence, epoch) {
@@ -162,7 +163,7 @@ impl Attach<'_> {
             previous,
             snapshot,
             offline_queue: stored,
-            rooms: Vec::new(),
+            rooms,
         })
     }
 

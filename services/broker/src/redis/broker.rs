@@ -22,11 +22,11 @@ use super::{
     config::{RedisConfig, RedisConfigError},
     event_streams::RedisEventStreams,
     node_run::NodeRun,
-    revocations, session_end,
+    revocations, room_count, room_queries, session_end,
     shard::{
-        shutdown,
+        rooms, shutdown,
         starter::Starter,
-        state::Shard,
+        state::{Shard, Shared},
         tables::{Channel, ChannelRef},
     },
     status,
@@ -40,7 +40,7 @@ const SHUTDOWN: Duration = Duration::from_secs(2);
 
 /// A node's connection to the others through Redis. Dropping it ends its tasks.
 pub struct RedisBroker {
-    topology: Topology,
+    topology: Arc<Topology>,
     load: Arc<LoadExchange>,
     usage: Arc<UsageExchange>,
     unusable: watch::Sender<Option<String>>,
@@ -59,15 +59,19 @@ impl RedisBroker {
         events: Arc<dyn BrokerEvents>,
         telemetry: Telemetry,
     ) -> Result<Arc<Self>, RedisConfigError> {
-        let starter = Starter {
+        let shared = Shared {
             run: NodeRun::begin(node),
-            events,
             telemetry,
             unusable: watch::Sender::new(None),
             end: CancellationToken::new(),
+            tenant_rooms: Arc::default(),
+        };
+        let starter = Starter {
+            shared,
+            events,
             tasks: TaskTracker::new(),
         };
-        let topology = topology::open(config, &starter)?;
+        let topology = Arc::new(topology::open(config, &starter)?);
         let (load, usage) = (
             Arc::new(LoadExchange::default()),
             Arc::new(UsageExchange::default()),
@@ -81,13 +85,17 @@ impl RedisBroker {
             Arc::clone(&usage),
             Arc::clone(topology.shard_of_nodes()),
         ));
+        starter.spawn(room_count::run(
+            Arc::clone(&starter.shared.tenant_rooms),
+            Arc::clone(&topology),
+        ));
         starter.tasks.close();
         Ok(Arc::new(Self {
             topology,
             load,
             usage,
-            unusable: starter.unusable,
-            end: starter.end,
+            unusable: starter.shared.unusable,
+            end: starter.shared.end,
             tasks: starter.tasks,
         }))
     }
@@ -112,6 +120,10 @@ impl RedisBroker {
 
     fn shard_of(&self, key: &PeerKey) -> &Shard {
         self.topology.shard_of(Partition::of(key.as_str()))
+    }
+
+    fn shard_of_room(&self, room: &RoomKey) -> &Shard {
+        self.topology.shard_of(Partition::of(room.as_str()))
     }
 
     /// Queues a call whose failure costs no more than a repetition.
@@ -238,26 +250,38 @@ impl Broker for RedisBroker {
         Box::pin(revocations::revoke(self.topology.shard_of_nodes(), change))
     }
 
-    fn join_room(&self, _: RoomJoin) -> Result<(), BrokerError> {
-        Err(BrokerError::Unavailable)
+    fn join_room(&self, join: RoomJoin) -> Result<(), BrokerError> {
+        rooms::join(self.shard_of_room(&join.room), join)
     }
 
-    fn leave_room(&self, _: RoomLeave) {}
-
-    fn detach_member(&self, _: &RoomKey, _: &PeerId, _: SessionId) {}
-
-    fn publish_to_room(&self, _: &RoomKey, _: Mid, _: Vec<u8>) -> Result<(), BrokerError> {
-        Err(BrokerError::Unavailable)
+    fn leave_room(&self, leave: RoomLeave) {
+        rooms::leave(self.shard_of_room(&leave.room), leave);
     }
 
-    fn forget_room(&self, _: &RoomKey) {}
-
-    fn roster<'a>(&'a self, _: &'a RoomKey) -> BoxFuture<'a, Result<Roster, BrokerError>> {
-        Box::pin(std::future::ready(Err(BrokerError::Unavailable)))
+    fn detach_member(&self, room: &RoomKey, peer: &PeerId, session: SessionId) {
+        rooms::detach(self.shard_of_room(room), room, peer, session);
     }
 
-    fn rooms(&self, _: RoomQuery) -> BoxFuture<'_, Result<RoomPage, BrokerError>> {
-        Box::pin(std::future::ready(Err(BrokerError::Unavailable)))
+    fn publish_to_room(&self, room: &RoomKey, mid: Mid, envelope: Vec<u8>) -> Result<(), BrokerError> {
+        let partition = Partition::of(room.as_str());
+        self.topology.shard_of(partition).send(Command::PublishToRoom {
+            mid,
+            room: room.clone(),
+            partition,
+            envelope,
+        })
+    }
+
+    fn forget_room(&self, room: &RoomKey) {
+        rooms::forget(self.shard_of_room(room), room);
+    }
+
+    fn roster<'a>(&'a self, room: &'a RoomKey) -> BoxFuture<'a, Result<Roster, BrokerError>> {
+        Box::pin(room_queries::roster(self.shard_of_room(room), room))
+    }
+
+    fn rooms(&self, query: RoomQuery) -> BoxFuture<'_, Result<RoomPage, BrokerError>> {
+        Box::pin(room_queries::list(&self.topology, query))
     }
 
     fn cluster_load(&self, own: Option<usize>) -> Option<ClusterLoad> {

@@ -3,6 +3,8 @@
 
 #![allow(dead_code, unused_macros, reason = "each test binary uses its own part")]
 
+pub(crate) mod rooms;
+
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
@@ -295,7 +297,7 @@ impl Node {
     }
 }
 
-async fn answer<T: Clone>(answers: &Mutex<Vec<(Mid, T)>>, mid: Mid) -> T {
+pub(crate) async fn answer<T: Clone>(answers: &Mutex<Vec<(Mid, T)>>, mid: Mid) -> T {
     let find = || {
         let answers = answers.lock();
         answers

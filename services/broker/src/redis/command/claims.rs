@@ -15,6 +15,7 @@ use super::{
         scripts::Script,
     },
     caller::{Caller, session_text},
+    rooms,
 };
 
 /// Claims a peer.
@@ -54,6 +55,10 @@ pub(crate) fn read_claimed(reply: &Value) -> Result<Claimed, BrokerError> {
             .then(|| snapshot_text::read_snapshot(&record))
             .flatten(),
         stored: stored.into_iter().map(Bytes::from).collect(),
+        rooms: record
+            .iter()
+            .filter_map(|(field, value)| rooms::read_note(field, value))
+            .collect(),
     })
 }
 

@@ -4,7 +4,7 @@ use redis::{Cmd, Pipeline};
 use switchboard_protocol::NodeId;
 
 use super::{
-    super::probe_payload, Command, caller::Caller, claims, offline_queue, owner, publish,
+    super::probe_payload, Command, caller::Caller, claims, offline_queue, owner, publish, rooms,
     script_call::ScriptCall,
 };
 
@@ -21,11 +21,23 @@ pub(crate) fn write(command: &Command, caller: &Caller, channel: &mut Vec<u8>, p
             caller.names.write_channel(*partition, to.as_str(), channel);
             publish::write(channel, envelope)
         }
+        Command::PublishToRoom {
+            room,
+            partition,
+            envelope,
+            mid: _,
+        } => {
+            channel.clear();
+            caller
+                .names
+                .write_room_channel(*partition, room.as_str(), channel);
+            publish::write(channel, envelope)
+        }
         Command::PublishToNode { node, message } => publish_to_node(caller, node, message),
         Command::Probe { nonce } => publish_to_node(caller, &caller.run.node, &probe_payload::encode(*nonce)),
         Command::Locate { to: key, .. } | Command::ReadOwner { key, .. } => owner::write(caller, key),
         Command::CheckLease { owner, .. } => owner::write_lease(caller, &owner.node),
-        Command::RenewLease { call, .. } => Cmd::clone(call),
+        Command::Query { call, .. } => Cmd::clone(call),
         Command::Flush(_) => redis::cmd("PING"),
         Command::Script { call, with_source } => script(call, caller, *with_source),
     });
@@ -62,6 +74,7 @@ fn script(call: &ScriptCall, caller: &Caller, with_source: bool) -> Cmd {
             bytes,
         } => offline_queue::write_remove(caller, key, *session, (*messages, *bytes), with_source),
         ScriptCall::Touch(key, session) => offline_queue::write_touch(caller, key, *session, with_source),
+        ScriptCall::Room(call) => rooms::write(call, caller, with_source),
     }
 }
 

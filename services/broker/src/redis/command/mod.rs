@@ -8,16 +8,20 @@ pub(crate) mod offline_queue;
 pub(crate) mod owner;
 pub(crate) mod presence;
 pub(crate) mod publish;
+pub(crate) mod room_call;
+pub(crate) mod room_delta;
+pub(crate) mod rooms;
 pub(crate) mod script_call;
 
 use redis::{Cmd, Value};
 use switchboard_core::{Asker, BrokerError, StoredMessage};
-use switchboard_protocol::{Mid, NodeId, PeerKey};
+use switchboard_protocol::{Mid, NodeId, PeerKey, RoomKey};
 use switchboard_telemetry::RedisOp;
 use tokio::sync::oneshot;
 
 use super::record::Owner;
 use crate::{partition::Partition, queue::Weighed};
+use room_call::RoomCall;
 use script_call::{Force, ScriptCall};
 
 /// Queued for the publisher. Each command is interpreted exactly once, also when the connection is lost.
@@ -28,6 +32,14 @@ pub(crate) enum Command {
         mid: Mid,
         to: PeerKey,
         /// The partition of `to`: on the hot path it is computed once.
+        partition: Partition,
+        envelope: Vec<u8>,
+    },
+    /// Publish an envelope on a room's channel.
+    PublishToRoom {
+        mid: Mid,
+        room: RoomKey,
+        /// The partition of `room`.
         partition: Partition,
         envelope: Vec<u8>,
     },
@@ -44,8 +56,9 @@ pub(crate) enum Command {
     PublishToNode { node: NodeId, message: Vec<u8> },
     /// Publish on this node's own channel, to receive it.
     Probe { nonce: u64 },
-    /// Renew the lease with this call of its script, because its own connection failed; the answer is the reply.
-    RenewLease {
+    /// Send this, which only its caller can read; the answer is the reply.
+    Query {
+        operation: RedisOp,
         call: Box<Cmd>,
         answer: oneshot::Sender<Result<Value, BrokerError>>,
     },
@@ -70,14 +83,14 @@ pub(crate) enum AfterLease {
 impl Weighed for Command {
     fn bytes(&self) -> usize {
         match self {
-            Self::Publish { envelope, .. } => envelope.len(),
+            Self::Publish { envelope, .. } | Self::PublishToRoom { envelope, .. } => envelope.len(),
             Self::PublishToNode { message, .. } => message.len(),
             Self::Script { call, .. } => call.bytes(),
             Self::Locate { .. }
             | Self::ReadOwner { .. }
             | Self::CheckLease { .. }
             | Self::Probe { .. }
-            | Self::RenewLease { .. }
+            | Self::Query { .. }
             | Self::Flush(_) => 0,
         }
     }
@@ -90,6 +103,11 @@ impl Command {
             call: Box::new(call),
             with_source: false,
         }
+    }
+
+    /// A call for a room.
+    pub(crate) fn room(call: RoomCall) -> Self {
+        Self::script(ScriptCall::Room(call))
     }
 
     /// Stores `message` in an offline queue.
@@ -105,9 +123,12 @@ impl Command {
     /// Its name in metrics.
     pub(crate) fn operation(&self) -> RedisOp {
         match self {
-            Self::Publish { .. } | Self::PublishToNode { .. } | Self::Probe { .. } => RedisOp::Publish,
+            Self::Publish { .. }
+            | Self::PublishToRoom { .. }
+            | Self::PublishToNode { .. }
+            | Self::Probe { .. } => RedisOp::Publish,
             Self::Locate { .. } | Self::ReadOwner { .. } | Self::CheckLease { .. } => RedisOp::Locate,
-            Self::RenewLease { .. } => RedisOp::Lease,
+            Self::Query { operation, .. } => *operation,
             Self::Flush(_) => RedisOp::Ping,
             Self::Script { call, .. } => call.operation(),
         }
@@ -128,11 +149,12 @@ impl Command {
             }),
             other @ (Self::Script { .. }
             | Self::Publish { .. }
+            | Self::PublishToRoom { .. }
             | Self::Locate { .. }
             | Self::ReadOwner { .. }
             | Self::CheckLease { .. }
             | Self::PublishToNode { .. }
-            | Self::RenewLease { .. }
+            | Self::Query { .. }
             | Self::Flush(_)
             | Self::Probe { .. }) => Err(other),
         }

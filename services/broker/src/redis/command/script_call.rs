@@ -1,4 +1,4 @@
-//! One call of a script on a peer's record. Not how it is written (`claims`, `offline_queue`).
+//! One call of a script on a peer's record, or for a room. Not how it is written (`claims`, `offline_queue`, `rooms`).
 
 use std::time::Duration;
 
@@ -7,9 +7,12 @@ use switchboard_protocol::{PeerKey, SessionId};
 use switchboard_telemetry::RedisOp;
 use tokio::sync::oneshot;
 
-use super::super::{
-    claim::{LocalClaim, Release},
-    record::{Claimed, Reasserted},
+use super::{
+    super::{
+        claim::{LocalClaim, Release},
+        record::{Claimed, Reasserted},
+    },
+    room_call::RoomCall,
 };
 
 /// A script with its values.
@@ -50,6 +53,8 @@ pub(crate) enum ScriptCall {
     },
     /// Touch the record: the client has just answered a probe.
     Touch(PeerKey, SessionId),
+    /// A call for a room.
+    Room(RoomCall),
 }
 
 /// Whether a message is stored although the receiver is attached.
@@ -73,6 +78,7 @@ impl ScriptCall {
             | Self::ReadOfflineQueue(..)
             | Self::RemoveStored { .. }
             | Self::Touch(..) => RedisOp::OfflineQueue,
+            Self::Room(_) => RedisOp::Room,
         }
     }
 
@@ -88,6 +94,7 @@ impl ScriptCall {
             | Self::ReadOfflineQueue(..)
             | Self::RemoveStored { .. }
             | Self::Touch(..) => 0,
+            Self::Room(call) => call.bytes(),
         }
     }
 }

@@ -3,7 +3,7 @@
 pub(crate) mod snapshot_text;
 
 use bytes::Bytes;
-use switchboard_core::{PreviousOwner, SessionSnapshot};
+use switchboard_core::{PreviousOwner, RoomMembership, SessionSnapshot};
 use switchboard_protocol::NodeId;
 
 /// The owner of a peer, by its record.
@@ -27,6 +27,8 @@ pub(crate) struct Claimed {
     pub(crate) snapshot: Option<SessionSnapshot>,
     /// The messages in the offline queue, oldest first.
     pub(crate) stored: Vec<Bytes>,
+    /// The rooms of the session that owned the peer.
+    pub(crate) rooms: Vec<RoomMembership>,
 }
 
 /// The outcome of a re-assertion.

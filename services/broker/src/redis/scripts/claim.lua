@@ -12,6 +12,12 @@ local stored = live_messages(ARGV[6] * 2)
 local bytes = #stored > 0 and redis.call('HGET', KEYS[1], 'b')
 redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], 'v', v, 'session', ARGV[1], 'node', ARGV[2], 'inc', ARGV[3], 'state', 'attached', 'secret', ARGV[4])
+if ARGV[5] == '1' then
+  -- The rooms of the session stay noted until it has entered them here, or left them.
+  for i = 1, #record, 2 do
+    if string.sub(record[i], 1, 2) == 'r:' then redis.call('HSET', KEYS[1], record[i], record[i + 1]) end
+  end
+end
 if #stored > 0 then
   redis.call('HSET', KEYS[1], 'b', bytes or '0')
   redis.call('PEXPIRE', KEYS[2], ARGV[6] * 2)

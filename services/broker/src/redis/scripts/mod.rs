@@ -5,8 +5,13 @@
 //! A peer's record is a hash: `v` (the fence), `session`, `node`, `inc` (incarnation of that node), `state`,
 //! `secret` (SHA-256 of the resume secret, which never leaves the node), `b` (bytes in the offline queue),
 //! `c:<peer>` (messages and bytes that this peer has stored since the claim),
-//! `touches` (how often the owner's client answered a probe), and of a detached session `q` (last
+//! `touches` (how often the owner's client answered a probe), `r:<room>` (session and `info` of a membership), and of a
+//! detached session `q` (last
 //! event number), `t` (unacknowledged tail) and `m:<sender>` (accepted ranges of each sender).
+//!
+//! A room is a hash: `#version`, `#created` (its version when it was created), and a field for each member, named by the
+//! peer: `<o or d> <incarnation> <session> <version at which it was entered> <info>`, for online or detached.
+//! A change of a room is published on its channel as a text (`command::room_delta`).
 //!
 //! The record of a peer without a session, for which messages are held, has the state `held` and no owner; `w` is when
 //! somebody was last asked to wake the peer up.
@@ -69,6 +74,18 @@ scripts! {
     Revoke = "revoke.lua";
     /// Ends a session whose resume window is over.
     EndSession = "queue.lua" "presence.lua" "end_session.lua";
+    /// Enters a member into a room.
+    JoinRoom = "join_room.lua";
+    /// Notes that a member has lost its connection.
+    DetachMember = "detach_member.lua";
+    /// Removes a member from a room.
+    LeaveRoom = "leave_room.lua";
+    /// Writes a member again.
+    ReassertMember = "reassert_member.lua";
+    /// Notes a room in a session's record.
+    NoteRoom = "note_room.lua";
+    /// Removes such a note.
+    RemoveRoomNote = "remove_room_note.lua";
     /// Exchanges the nodes' numbers of connections.
     ExchangeLoad = "exchange_load.lua";
     /// Exchanges what tenants have on the nodes.

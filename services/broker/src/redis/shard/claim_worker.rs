@@ -1,5 +1,5 @@
 //! The background's claims: those that no attach makes – after an outage, and when an attach gave up – and the
-//! work that waited for Redis. Not the claims of an attach (`attach`).
+//! work that waited for Redis. The members of rooms follow the claims (`room_repair`). Not the claims of an attach (`attach`).
 
 use std::{
     sync::Arc,
@@ -10,7 +10,7 @@ use switchboard_core::{BrokerError, BrokerEvents, PreviousOwner};
 use switchboard_protocol::{NodeMessage, PeerKey, SessionId};
 use tokio::sync::oneshot;
 
-use super::{interpret::claimed, pending::Pending, state::Shard};
+use super::{interpret::claimed, pending::Pending, room_repair, rooms, state::Shard};
 use crate::redis::{
     claim::LocalClaim,
     command::{Command, script_call::ScriptCall},
@@ -44,16 +44,30 @@ pub(crate) async fn run(shard: Arc<Shard>, events: Arc<dyn BrokerEvents>) {
     loop {
         // Notified or not, there may be work.
         let _ = tokio::time::timeout(RETRY_EVERY, shard.claim_work.notified()).await;
-        let Pending { releases, takeovers } = shard.pending.take();
+        let Pending {
+            releases,
+            leaves,
+            refused,
+            takeovers,
+        } = shard.pending.take();
         for takeover in takeovers {
             events.on_node_message(takeover.encode().into());
+        }
+        for join in refused {
+            rooms::refuse(events.as_ref(), &join, BrokerError::Unavailable);
         }
         for release in releases {
             // Pending again if it still cannot be sent.
             shard.release(release);
         }
+        for leave in leaves {
+            rooms::leave_later(&shard, leave);
+        }
         if shard.health.is_publisher_up() {
             claim_all(&shard, events.as_ref()).await;
+            if shard.tables.lock().claims.due() == 0 {
+                room_repair::run(&shard, events.as_ref()).await;
+            }
             let is_missing = check_sample(&shard, events.as_ref(), &mut sampled).await;
             // All at most once in a lease: a Redis that evicts would have them written all the time.
             let may_check_all = all_checked_at.is_none_or(|at: Instant| at.elapsed() >= LEASE);
@@ -61,7 +75,7 @@ pub(crate) async fn run(shard: Arc<Shard>, events: Arc<dyn BrokerEvents>) {
                 all_checked_at = Some(Instant::now());
                 tracing::warn!(node = %shard.node(), "Redis lost records of this node's peers: all are written again");
                 shard.health.records_lost();
-                shard.tables.lock().claims.next_epoch();
+                shard.tables.lock().next_epoch();
                 shard.claim_work.notify_one();
             }
         }

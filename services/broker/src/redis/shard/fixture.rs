@@ -16,7 +16,10 @@ use switchboard_protocol::{
 use switchboard_telemetry::Telemetry;
 use tokio_util::sync::CancellationToken;
 
-use super::{health::ConnectionState, state::Shard};
+use super::{
+    health::ConnectionState,
+    state::{Shard, Shared},
+};
 use crate::{
     queue::{self, Receiver},
     redis::{
@@ -127,15 +130,14 @@ impl Fixture {
         let endpoint = RedisConfig::new("redis://127.0.0.1:1").endpoint().unwrap();
         let pool = pool::open(&endpoint).unwrap();
         let (sender, queue) = queue::bounded();
-        let shard = Shard::new(
-            endpoint,
-            NodeRun::begin(node("n1")),
-            Telemetry::new("n1"),
-            sender,
-            pool,
-            tokio::sync::watch::Sender::new(None),
-            CancellationToken::new(),
-        );
+        let shared = Shared {
+            run: NodeRun::begin(node("n1")),
+            telemetry: Telemetry::new("n1"),
+            unusable: tokio::sync::watch::Sender::new(None),
+            end: CancellationToken::new(),
+            tenant_rooms: Arc::default(),
+        };
+        let shard = Shard::new(endpoint, shared, sender, pool);
         shard.tables.lock().claims.next_epoch();
         shard.tables.lock().subscriptions.begin();
         shard.health.set_publisher(ConnectionState::Up);

@@ -25,6 +25,7 @@ pub(crate) struct Lease {
     key: String,
     incarnation: String,
     runs: String,
+    ended: String,
     node: String,
     /// The node's own channel: a living run of the node subscribes to it.
     channel: String,
@@ -57,6 +58,7 @@ impl Lease {
             key: names.lease(run.node.as_str()),
             incarnation: run.incarnation.clone(),
             runs: names.runs(),
+            ended: names.ended_runs(),
             node: run.node.to_string(),
             channel: names.node_channel(run.node.as_str()),
             first_held: Notify::new(),
@@ -72,10 +74,15 @@ impl Lease {
         &self.incarnation
     }
 
-    /// Ends the lease.
-    pub(crate) fn write_end(&self, scripts: &Scripts) -> Cmd {
-        let mut command = scripts.call(Script::EndLease, 2, true);
-        command.arg(&self.key).arg(&self.runs).arg(&self.incarnation);
+    /// Ends the lease. Members of this run stay in rooms for `stay`; zero: there are none.
+    pub(crate) fn write_end(&self, scripts: &Scripts, stay: Duration) -> Cmd {
+        let mut command = scripts.call(Script::EndLease, 3, true);
+        command
+            .arg(&self.key)
+            .arg(&self.runs)
+            .arg(&self.ended)
+            .arg(&self.incarnation)
+            .arg(stay.as_secs());
         command
     }
 

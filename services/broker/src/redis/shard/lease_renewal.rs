@@ -96,7 +96,11 @@ async fn send(shard: &Shard, failures: &Coalesced) -> Result<Value, BrokerError>
 async fn send_by_publisher(shard: &Shard, call: Cmd) -> Result<Value, BrokerError> {
     let (answer, reply) = oneshot::channel();
     let call = Box::new(call);
-    shard.send(Command::RenewLease { call, answer })?;
+    shard.send(Command::Query {
+        operation: RedisOp::Lease,
+        call,
+        answer,
+    })?;
     // Without an answer the publisher is gone.
     reply.await.unwrap_or(Err(BrokerError::Unavailable))
 }

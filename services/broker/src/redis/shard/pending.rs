@@ -1,16 +1,18 @@
-//! Work that waits until Redis is back, bounded: releases that could not be sent, and sessions of this node that
-//! lost their peer. Not the worker that does it (`claim_worker`).
+//! Work that waits until Redis is back, bounded: releases and leaves that could not be sent, and sessions of this node
+//! that lost their peer. Not the worker that does it (`claim_worker`).
 
 use std::collections::VecDeque;
 
 use parking_lot::Mutex;
+use switchboard_core::{RoomJoin, RoomLeave};
 use switchboard_protocol::NodeMessage;
 use switchboard_telemetry::{Queue, Telemetry};
 
 use crate::redis::claim::Release;
 
 /// Releases and notices kept while Redis is away. A release that does not fit leaves a record that names this
-/// node for a peer it no longer has; senders to that peer get `timeout` instead of `peer-offline`.
+/// node for a peer it no longer has; senders to that peer get `timeout` instead of `peer-offline`. A leave that does not
+/// fit leaves a member in its room until this run ends.
 const MAX_PENDING: usize = 65_536;
 
 /// The work, shared.
@@ -23,8 +25,18 @@ pub(crate) struct PendingWork {
 #[derive(Debug, Default)]
 pub(crate) struct Pending {
     pub(crate) releases: VecDeque<Release>,
+    /// Members to remove from their rooms.
+    pub(crate) leaves: VecDeque<RoomLeave>,
+    /// Joins that were not carried out, and of which this node has to learn. Never refused: each has to be answered.
+    pub(crate) refused: Vec<RoomJoin>,
     /// Takeovers that this node has to learn of.
     pub(crate) takeovers: VecDeque<NodeMessage>,
+}
+
+impl Pending {
+    fn len(&self) -> usize {
+        self.releases.len() + self.leaves.len() + self.takeovers.len()
+    }
 }
 
 impl PendingWork {
@@ -40,6 +52,16 @@ impl PendingWork {
         self.add(|pending| pending.releases.push_back(release));
     }
 
+    /// Keeps a leave for later.
+    pub(crate) fn add_leave(&self, leave: RoomLeave) {
+        self.add(|pending| pending.leaves.push_back(leave));
+    }
+
+    /// Keeps the refusal of a join for later. As many as there are joins that wait for a channel, at most.
+    pub(crate) fn add_refused(&self, join: RoomJoin) {
+        self.items.lock().refused.push(join);
+    }
+
     /// Keeps a takeover for later.
     pub(crate) fn add_takeover(&self, takeover: NodeMessage) {
         self.add(|pending| pending.takeovers.push_back(takeover));
@@ -47,7 +69,7 @@ impl PendingWork {
 
     fn add(&self, push: impl FnOnce(&mut Pending)) {
         let mut pending = self.items.lock();
-        if pending.releases.len() + pending.takeovers.len() >= MAX_PENDING {
+        if pending.len() >= MAX_PENDING {
             self.telemetry.queue_overflow(Queue::Publisher);
             return;
         }

@@ -1,6 +1,8 @@
 //! The end of a shard: queued commands are carried out, then every claim is released, so that others need not wait
 //! for the lease to run out.
 
+use std::time::Duration;
+
 use redis::Pipeline;
 use tokio::sync::oneshot;
 
@@ -23,6 +25,16 @@ pub(crate) async fn flush(shard: &Shard) {
     }
 }
 
+/// How long members that this node leaves behind stay in their rooms, so that their sessions can be resumed elsewhere.
+fn stay_of_members(shard: &Shard) -> Duration {
+    if !shard.tables.lock().rooms.has_members() {
+        return Duration::ZERO;
+    }
+    // At least a second: zero means that there are none.
+    let window = shard.resume_window().unwrap_or_default();
+    window.max(Duration::from_secs(1))
+}
+
 /// Releases every claim, then the lease. The shard's tasks have ended.
 ///
 /// # Errors
@@ -43,6 +55,10 @@ pub(crate) async fn release_all(shard: &Shard) -> Result<(), String> {
         pool::query::<Vec<u64>>(&shard.pool, &pipeline).await?;
     }
     let mut pipeline = Pipeline::with_capacity(1);
-    pipeline.add_command(shard.lease.write_end(&shard.caller.scripts));
+    pipeline.add_command(
+        shard
+            .lease
+            .write_end(&shard.caller.scripts, stay_of_members(shard)),
+    );
     pool::query::<Vec<u64>>(&shard.pool, &pipeline).await.map(drop)
 }

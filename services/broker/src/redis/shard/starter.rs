@@ -3,32 +3,27 @@
 use std::sync::Arc;
 
 use switchboard_core::BrokerEvents;
-use switchboard_telemetry::Telemetry;
-use tokio::sync::watch;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::task::TaskTracker;
 
 use super::{
-    claim_worker, lease_renewal, memory_probe, publisher::Publisher, session_ends, state::Shard, subscriber,
-    sweep,
+    claim_worker, lease_renewal, memory_probe,
+    publisher::Publisher,
+    session_ends,
+    state::{Shard, Shared},
+    subscriber, sweep,
 };
 use crate::{
     queue,
     redis::{
         config::{Endpoint, RedisConfigError},
-        node_run::NodeRun,
         pool,
     },
 };
 
-/// The values that every shard of a broker shares.
+/// Starts the shards of one broker.
 pub(crate) struct Starter {
-    pub(crate) run: NodeRun,
+    pub(crate) shared: Shared,
     pub(crate) events: Arc<dyn BrokerEvents>,
-    pub(crate) telemetry: Telemetry,
-    /// Why the node must stop, once it must.
-    pub(crate) unusable: watch::Sender<Option<String>>,
-    /// Ends the shards' tasks.
-    pub(crate) end: CancellationToken,
     pub(crate) tasks: TaskTracker,
 }
 
@@ -40,15 +35,7 @@ impl Starter {
     pub(crate) fn start(&self, endpoint: Endpoint) -> Result<Arc<Shard>, RedisConfigError> {
         let pool = pool::open(&endpoint)?;
         let (sender, receiver) = queue::bounded();
-        let shard = Arc::new(Shard::new(
-            endpoint,
-            self.run.clone(),
-            self.telemetry.clone(),
-            sender,
-            pool,
-            self.unusable.clone(),
-            self.end.clone(),
-        ));
+        let shard = Arc::new(Shard::new(endpoint, self.shared.clone(), sender, pool));
         let events = || Arc::clone(&self.events);
         // The publisher ends by itself: it has to refuse the rest of its queue.
         self.tasks
@@ -57,13 +44,14 @@ impl Starter {
         self.spawn(claim_worker::run(Arc::clone(&shard), events()));
         self.spawn(lease_renewal::run(Arc::clone(&shard)));
         self.spawn(memory_probe::run(Arc::clone(&shard)));
-        self.spawn(sweep::run(Arc::clone(&shard)));
+        self.spawn(sweep::run(Arc::clone(&shard), events()));
         self.spawn(session_ends::run(Arc::clone(&shard), events()));
         Ok(shard)
     }
 
     /// Starts a task that ends with the broker.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.tasks.spawn(self.end.clone().run_until_cancelled_owned(task));
+        let end = self.shared.end.clone();
+        self.tasks.spawn(end.run_until_cancelled_owned(task));
     }
 }

@@ -1,7 +1,10 @@
 //! The state that the tasks of one shard share. State that only one task needs stands in that task.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -24,8 +27,21 @@ use crate::{
         node_run::NodeRun,
         periods::{SETTLE, millis},
         refusal::Refusal,
+        tenant_rooms::TenantRooms,
     },
 };
+
+/// The values that every shard of a broker shares.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) run: NodeRun,
+    pub(crate) telemetry: Telemetry,
+    /// Why the node must stop, once it must.
+    pub(crate) unusable: watch::Sender<Option<String>>,
+    /// Ends the shards' tasks.
+    pub(crate) end: CancellationToken,
+    pub(crate) tenant_rooms: Arc<TenantRooms>,
+}
 
 /// One Redis server, as this node uses it.
 pub(crate) struct Shard {
@@ -63,18 +79,19 @@ pub(crate) struct Shard {
     pub(crate) unusable: watch::Sender<Option<String>>,
     /// The broker ends.
     pub(crate) end: CancellationToken,
+    /// How many rooms tenants have, on all shards.
+    pub(crate) tenant_rooms: Arc<TenantRooms>,
 }
 
 impl Shard {
-    pub(crate) fn new(
-        endpoint: Endpoint,
-        run: NodeRun,
-        telemetry: Telemetry,
-        queue: Sender<Command>,
-        pool: Pool,
-        unusable: watch::Sender<Option<String>>,
-        end: CancellationToken,
-    ) -> Self {
+    pub(crate) fn new(endpoint: Endpoint, shared: Shared, queue: Sender<Command>, pool: Pool) -> Self {
+        let Shared {
+            run,
+            telemetry,
+            unusable,
+            end,
+            tenant_rooms,
+        } = shared;
         let (names, memory_watermark) = (endpoint.names.clone(), endpoint.memory_watermark);
         let server = format!("{}:{}", endpoint.host, endpoint.port);
         Self {
@@ -98,6 +115,7 @@ impl Shard {
             refusals: Coalesced::new(),
             unusable,
             end,
+            tenant_rooms,
             caller: Caller::new(run, names, memory_watermark),
             telemetry,
         }

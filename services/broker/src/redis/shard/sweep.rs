@@ -1,13 +1,14 @@
-//! Records of runs that ended without a goodbye: one node at a time looks for dead runs and lets their records end within
-//! the resume window. Without it such a record would stay for ever, and sends to its peer would be queued. Not the
-//! proof for a single send (`interpret::locate`).
+//! What runs of nodes leave behind that ended without a goodbye: one node removes their members from rooms, and lets their
+//! records end within the resume window. Without it a member or a record would stay for ever, and sends to its peer
+//! would be queued. Not the proof for a single send (`interpret::locate`).
 
 use std::{sync::Arc, time::Duration};
 
 use redis::{Pipeline, Value};
+use switchboard_core::BrokerEvents;
 use tokio::time::sleep;
 
-use super::state::Shard;
+use super::{room_sweep, state::Shard};
 use crate::{
     keys::Names,
     redis::{
@@ -33,7 +34,7 @@ const MAX_DEAD_RUNS: usize = 64;
 const DEFAULT_WINDOW: Duration = Duration::from_secs(60);
 
 /// Sweeps until it is dropped.
-pub(crate) async fn run(shard: Arc<Shard>) {
+pub(crate) async fn run(shard: Arc<Shard>, events: Arc<dyn BrokerEvents>) {
     loop {
         // Jitter: nodes that started together take turns.
         sleep(SWEEP_EVERY.mul_f64(rand::random_range(0.8..=1.2))).await;
@@ -41,14 +42,19 @@ pub(crate) async fn run(shard: Arc<Shard>) {
         if shard.health.reachable_for(LEASE).is_err() {
             continue;
         }
-        if let Err(error) = sweep(&shard).await {
+        if let Err(error) = sweep(&shard, events.as_ref()).await {
             tracing::debug!(node = %shard.node(), %error, "the sweep for records of dead nodes was cut short");
         }
     }
 }
 
-async fn sweep(shard: &Shard) -> Result<(), String> {
-    let dead = find_dead_runs(shard).await?;
+async fn sweep(shard: &Shard, events: &dyn BrokerEvents) -> Result<(), String> {
+    let Runs { dead, ended } = find_runs(shard).await?;
+    let (ended, _) = sweep_rooms(shard, events, ended).await;
+    forget_ended(shard, &ended).await?;
+    // A run is forgotten only when its members are gone.
+    let (dead, outcome) = sweep_rooms(shard, events, dead).await;
+    outcome?;
     if dead.is_empty() || !lock(shard, "NX").await? {
         return Ok(());
     }
@@ -76,22 +82,72 @@ async fn sweep(shard: &Shard) -> Result<(), String> {
     Ok(())
 }
 
-/// The incarnations whose node's lease does not name them.
-async fn find_dead_runs(shard: &Shard) -> Result<Vec<String>, String> {
-    let mut pipeline = Pipeline::with_capacity(1);
-    pipeline.cmd("HGETALL").arg(shard.caller.names.runs());
-    let (runs,): (Vec<(String, String)>,) = pool::query(&shard.pool, &pipeline).await?;
-    let mut pipeline = Pipeline::with_capacity(runs.len());
+/// Runs that left something behind.
+struct Runs {
+    /// The incarnations whose node's lease does not name them.
+    dead: Vec<String>,
+    /// Runs that ended in order, and whose members have not come back in time.
+    ended: Vec<String>,
+}
+
+async fn find_runs(shard: &Shard) -> Result<Runs, String> {
+    let names = &shard.caller.names;
+    let mut pipeline = Pipeline::with_capacity(2);
+    pipeline.cmd("HGETALL").arg(names.runs()).cmd("TIME");
+    let (runs, (now, _)): (Vec<(String, String)>, (u64, u64)) = pool::query(&shard.pool, &pipeline).await?;
+    let mut pipeline = Pipeline::with_capacity(1 + runs.len());
+    pipeline
+        .cmd("ZRANGEBYSCORE")
+        .arg(names.ended_runs())
+        .arg("-inf")
+        .arg(now)
+        .arg("LIMIT")
+        .arg(0)
+        .arg(MAX_DEAD_RUNS);
     for (_, node) in &runs {
-        pipeline.cmd("GET").arg(shard.caller.names.lease(node));
+        pipeline.cmd("GET").arg(names.lease(node));
     }
-    if runs.is_empty() {
-        return Ok(Vec::new());
-    }
-    let leases: Vec<Option<String>> = pool::query(&shard.pool, &pipeline).await?;
+    let replies: Vec<Value> = pool::query(&shard.pool, &pipeline).await?;
+    let (ended, leases) = replies.split_first().ok_or("Redis answered nothing")?;
+    let unreadable = |error: redis::ParsingError| error.to_string();
+    let ended: Vec<String> = redis::from_redis_value_ref(ended).map_err(unreadable)?;
+    let leases = leases.iter().map(redis::from_redis_value_ref);
+    let leases: Vec<Option<String>> = leases.collect::<Result<_, _>>().map_err(unreadable)?;
     let runs = runs.into_iter().zip(leases);
     let dead = runs.filter(|((run, _), lease)| lease.as_ref() != Some(run));
-    Ok(dead.map(|((run, _), _)| run).take(MAX_DEAD_RUNS).collect())
+    Ok(Runs {
+        dead: dead.map(|((run, _), _)| run).take(MAX_DEAD_RUNS).collect(),
+        ended,
+    })
+}
+
+/// Removes the members of these runs from rooms. The runs without members now, and whether it was cut short.
+async fn sweep_rooms(
+    shard: &Shard,
+    events: &dyn BrokerEvents,
+    runs: Vec<String>,
+) -> (Vec<String>, Result<(), String>) {
+    let mut done = Vec::with_capacity(runs.len());
+    for run in runs {
+        match room_sweep::run(shard, events, &run).await {
+            Ok(true) => done.push(run),
+            Ok(false) => {}
+            Err(error) => return (done, Err(error)),
+        }
+    }
+    (done, Ok(()))
+}
+
+async fn forget_ended(shard: &Shard, ended: &[String]) -> Result<(), String> {
+    if ended.is_empty() {
+        return Ok(());
+    }
+    let mut pipeline = Pipeline::with_capacity(1);
+    pipeline
+        .cmd("ZREM")
+        .arg(shard.caller.names.ended_runs())
+        .arg(ended);
+    pool::query::<Vec<u64>>(&shard.pool, &pipeline).await.map(drop)
 }
 
 /// Takes (`NX`) or keeps (`XX`) the lock of the sweep; whether that was possible.

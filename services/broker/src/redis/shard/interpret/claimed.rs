@@ -19,6 +19,8 @@ pub(crate) fn adopt(
         previous,
         snapshot: _,
         stored,
+        // The node of the session that was in them ends that session.
+        rooms: _,
     } = claimed;
     let (key, session) = (&claim.key, claim.session());
     let is_owner = shard.tables.lock().claims.confirm(key, session, fence, epoch);

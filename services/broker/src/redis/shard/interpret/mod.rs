@@ -3,6 +3,7 @@
 
 pub(crate) mod claimed;
 mod locate;
+mod rooms;
 mod store;
 
 use redis::Value;
@@ -22,6 +23,10 @@ pub(crate) fn interpret(
         Command::Publish { mid, to, .. } => {
             events.on_published(mid, &to, reply.and_then(|reply| publish::read(&reply)));
         }
+        Command::PublishToRoom { mid, room, .. } => {
+            let outcome = reply.and_then(|reply| publish::read(&reply));
+            events.on_room_published(&room, mid, outcome.map(drop));
+        }
         Command::Locate { asker, to } => {
             let owner = reply.and_then(|reply| owner::read(&reply));
             return locate::located(asker, to, owner, shard, events);
@@ -36,8 +41,8 @@ pub(crate) fn interpret(
         }
         Command::PublishToNode { .. } => {}
         Command::Probe { nonce } => shard.probe.on_published(nonce, reply.is_ok()),
-        Command::RenewLease { answer, .. } => {
-            // An error means that the renewal has given up.
+        Command::Query { answer, .. } => {
+            // An error means that the caller has given up.
             let _ = answer.send(reply);
         }
         Command::Flush(answer) => {
@@ -90,6 +95,7 @@ fn script(
         }
         // Lost with the connection, stored messages come again with the next claim, and the node knows them.
         ScriptCall::RemoveStored { .. } | ScriptCall::Touch(..) => {}
+        ScriptCall::Room(call) => rooms::answered(call, reply, shard, events),
     }
     None
 }

@@ -75,7 +75,7 @@ impl Publisher {
                         // The subscriber may have dialled before the name led to the new master.
                         self.shard.subscriber_redial.notify_one();
                     }
-                    self.shard.tables.lock().claims.next_epoch();
+                    self.shard.tables.lock().next_epoch();
                     self.shard.health.set_publisher(ConnectionState::Up);
                     self.shard.subscriber_retry.notify_one();
                     self.shard.claim_work.notify_one();

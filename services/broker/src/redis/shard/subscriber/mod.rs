@@ -27,7 +27,7 @@ use switchboard_core::BrokerEvents;
 use switchboard_telemetry::BusRebuild;
 use tokio::net::TcpStream;
 
-use super::{health::ConnectionState, state::Shard};
+use super::{health::ConnectionState, rooms, state::Shard};
 use crate::redis::{backoff::Backoff, command::Command};
 use connection::Connection;
 use ended::Ended;
@@ -57,7 +57,7 @@ pub(crate) async fn run(shard: Arc<Shard>, events: Arc<dyn BrokerEvents>) {
         };
         wait = next;
         shard.health.set_subscriber_connected(false);
-        shard.tables.lock().subscriptions.lost();
+        rooms::subscriptions_lost(&shard);
         shard.report_subscriptions();
         tracing::debug!(generation, reason = ?ended.reason, why = ended.why, "the pub/sub connection is rebuilt");
         shard.health.set_subscriber(match ended.reason {

@@ -10,12 +10,15 @@ use switchboard_telemetry::{BusDrop, BusRebuild};
 use tokio::{io::AsyncReadExt, net::tcp::OwnedReadHalf};
 
 use super::{
-    super::tables::ChannelRef,
+    super::{rooms, tables::ChannelRef},
     connection::Connection,
     ended::Ended,
     parser::{Frame, parse},
 };
-use crate::redis::{command::presence, probe_payload, revocations};
+use crate::redis::{
+    command::{presence, room_delta},
+    probe_payload, revocations,
+};
 
 /// The receive buffer's usual size; a larger message makes it grow, and it shrinks again.
 const READ_BUFFER_BYTES: usize = 64 * 1024;
@@ -118,6 +121,7 @@ fn handle(connection: &Connection<'_>, frame: &Frame<'_>) -> Result<(), Ended> {
             Some(ChannelRef::Peer(peer)) => connection
                 .events
                 .on_message(peer, Bytes::copy_from_slice(payload)),
+            Some(ChannelRef::Room(room)) => on_room_message(connection, room, payload),
             Some(ChannelRef::Presence(peer)) => on_presence(connection, peer, payload),
             None => {}
         },
@@ -131,6 +135,7 @@ fn handle(connection: &Connection<'_>, frame: &Frame<'_>) -> Result<(), Ended> {
                         shard.claim_work.notify_one();
                     }
                 }
+                Some(ChannelRef::Room(room)) => rooms::subscribed(shard, connection.events, room),
                 Some(channel @ ChannelRef::Presence(peer)) => {
                     shard.tables.lock().subscriptions.subscribed(channel);
                     connection.events.on_watching(peer);
@@ -161,6 +166,16 @@ fn handle(connection: &Connection<'_>, frame: &Frame<'_>) -> Result<(), Ended> {
         }
     }
     Ok(())
+}
+
+fn on_room_message(connection: &Connection<'_>, room: &str, payload: &[u8]) {
+    if room_delta::is_delta(payload) {
+        rooms::on_delta(connection.shard, connection.events, room, payload);
+    } else {
+        connection
+            .events
+            .on_room_message(room, Bytes::copy_from_slice(payload));
+    }
 }
 
 fn on_node_message(connection: &Connection<'_>, payload: &[u8]) {

@@ -66,6 +66,7 @@ fn encode(names: &Names, changes: &[(Channel, Change)], out: &mut Vec<u8>) {
 fn write_name(names: &Names, channel: &Channel, out: &mut Vec<u8>) {
     match channel {
         Channel::Peer(key) => names.write_channel(Partition::of(key.as_str()), key.as_str(), out),
+        Channel::Room(room) => names.write_room_channel(Partition::of(room.as_str()), room.as_str(), out),
         Channel::Presence(key) => {
             names.write_presence_channel(Partition::of(key.as_str()), key.as_str(), out);
         }

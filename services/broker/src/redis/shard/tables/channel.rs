@@ -3,7 +3,7 @@
 use std::hash::{Hash, Hasher};
 
 use hashbrown::Equivalent;
-use switchboard_protocol::PeerKey;
+use switchboard_protocol::{PeerKey, RoomKey};
 
 use crate::keys::Names;
 
@@ -13,6 +13,8 @@ use crate::keys::Names;
 pub(crate) enum Channel {
     /// The channel of a peer.
     Peer(PeerKey),
+    /// The channel of a room.
+    Room(RoomKey),
     /// The changes of a peer's presence.
     Presence(PeerKey),
 }
@@ -22,6 +24,8 @@ pub(crate) enum Channel {
 pub(crate) enum ChannelRef<'a> {
     /// The channel of this `tenant/peer`.
     Peer(&'a str),
+    /// The channel of this `tenant/room`.
+    Room(&'a str),
     /// The changes of the presence of this `tenant/peer`.
     Presence(&'a str),
 }
@@ -30,7 +34,9 @@ impl<'a> ChannelRef<'a> {
     /// The channel with this name in Redis; `None` if no node subscribes to such a name.
     pub(crate) fn parse(names: &Names, name: &'a [u8]) -> Option<Self> {
         let peer = names.peer_of_channel(name).map(Self::Peer);
-        peer.or_else(|| names.peer_of_presence_channel(name).map(Self::Presence))
+        let room = || names.room_of_channel(name).map(Self::Room);
+        let presence = || names.peer_of_presence_channel(name).map(Self::Presence);
+        peer.or_else(room).or_else(presence)
     }
 }
 
@@ -39,6 +45,7 @@ impl Channel {
     pub(crate) fn name(&self) -> ChannelRef<'_> {
         match self {
             Self::Peer(key) => ChannelRef::Peer(key.as_str()),
+            Self::Room(room) => ChannelRef::Room(room.as_str()),
             Self::Presence(key) => ChannelRef::Presence(key.as_str()),
         }
     }

@@ -1,22 +1,27 @@
-//! The two tables of a shard, under one lock: the channels to receive and the peers owned. A claim is one user of
-//! its peer's channel; these are the steps that change both.
+//! The tables of a shard, under one lock: the channels to receive, the peers owned, and the members of rooms. A claim is
+//! one user of its peer's channel, and a room with connected members is one user of its own; these are the steps that
+//! change several tables.
 
 mod channel;
 mod claims;
+mod rooms;
 mod subscriptions;
 
 pub(crate) use channel::{Channel, ChannelRef};
 pub(crate) use claims::ClaimTable;
+pub(crate) use rooms::RoomTable;
 pub(crate) use subscriptions::{Change, Confirmation, SubscriptionTable};
-use switchboard_protocol::{PeerKey, ResumeToken, SessionId};
+use switchboard_core::RoomMember;
+use switchboard_protocol::{PeerKey, ResumeToken, RoomKey, SessionId};
 
-use crate::redis::claim::LocalClaim;
+use crate::redis::{claim::LocalClaim, command::room_call::RoomCall};
 
-/// Both tables.
+/// All tables.
 #[derive(Debug, Default)]
 pub(crate) struct Tables {
     pub(crate) subscriptions: SubscriptionTable,
     pub(crate) claims: ClaimTable,
+    pub(crate) rooms: RoomTable,
 }
 
 /// The answer to [`Tables::take`].
@@ -73,7 +78,50 @@ impl Tables {
     /// Others may have taken peers of this node: nothing is subscribed until every claim was checked.
     pub(crate) fn pause(&mut self) {
         self.subscriptions.pause();
+        self.rooms.may_be_swept();
+        self.next_epoch();
+    }
+
+    /// The shared records may have been lost.
+    pub(crate) fn next_epoch(&mut self) {
         self.claims.next_epoch();
+        self.rooms.next_epoch();
+    }
+
+    /// This node enters a member. Returns `call` if it can go out now; else it waits for the room's channel.
+    pub(crate) fn enter_room(
+        &mut self,
+        room: &RoomKey,
+        member: RoomMember,
+        call: RoomCall,
+    ) -> Option<RoomCall> {
+        if self.rooms.enter(room, member) {
+            // The table wakes those who wait; the calls of a room wait in their own list.
+            drop(self.subscriptions.add_user(&Channel::Room(room.clone())));
+        }
+        self.after_room_calls(room, call)
+    }
+
+    /// Returns `call` if no call for this room waits; else it waits behind them.
+    pub(crate) fn after_room_calls(&mut self, room: &RoomKey, call: RoomCall) -> Option<RoomCall> {
+        let is_confirmed = self.subscriptions.is_confirmed(ChannelRef::Room(room.as_str()));
+        self.rooms.wait(room, call, is_confirmed)
+    }
+
+    /// The node has no connected member of the room any more. The calls that waited for its channel.
+    pub(crate) fn forget_room(&mut self, room: &RoomKey) -> Vec<RoomCall> {
+        let (was_used, waiting) = self.rooms.forget(room);
+        if was_used {
+            self.subscriptions.remove_user(ChannelRef::Room(room.as_str()));
+        }
+        waiting
+    }
+
+    /// Redis confirmed the subscription of a room (`tenant/room`). Whether changes may have been missed before, and the
+    /// calls that waited for it.
+    pub(crate) fn room_subscribed(&mut self, room: &str) -> (bool, Vec<RoomCall>) {
+        self.subscriptions.subscribed(ChannelRef::Room(room));
+        self.rooms.subscribed(room)
     }
 
     /// The claims to make now: all that are due during a pause, else those with a confirmed subscription.

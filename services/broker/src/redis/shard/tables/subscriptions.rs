@@ -1,5 +1,5 @@
 //! The channels that this node should receive, with a count of their users, and those that it does receive: a
-//! state machine per channel without IO or clock. It knows nothing of claims; a room will have a
+//! state machine per channel without IO or clock. It knows nothing of claims: a room has a
 //! subscription without one. Not the connection (`subscriber`).
 //!
 //! At most one SUBSCRIBE or UNSUBSCRIBE per channel is in flight. If the channel's users have come or gone when

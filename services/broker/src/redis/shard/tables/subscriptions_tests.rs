@@ -227,6 +227,7 @@ impl Server {
 fn text(channel: &Channel) -> String {
     match channel {
         Channel::Peer(key) | Channel::Presence(key) => key.to_string(),
+        Channel::Room(room) => room.to_string(),
     }
 }
 

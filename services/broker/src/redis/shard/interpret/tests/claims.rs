@@ -46,6 +46,7 @@ fn found(previous: Option<&str>, stored: &[&'static str]) -> Claimed {
         fence: 7,
         previous,
         snapshot: None,
+        rooms: Vec::new(),
         stored: stored.iter().map(|message| (*message).into()).collect(),
     }
 }
