@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use switchboard_protocol::{PeerKey, ResumeToken};
+use switchboard_protocol::{LeaveReason, PeerKey, ResumeToken};
 use switchboard_telemetry::SessionGuard;
 
 use crate::{
@@ -39,6 +39,7 @@ impl Router {
             token,
             continuation,
             on_disconnect: OnDisconnect::Detach,
+            leave_reason: LeaveReason::Lost,
         })
     }
 }
@@ -50,6 +51,7 @@ pub struct Attachment {
     token: ResumeToken,
     continuation: Continuation,
     on_disconnect: OnDisconnect,
+    leave_reason: LeaveReason,
     _gauge: SessionGuard,
 }
 
@@ -89,14 +91,18 @@ impl Attachment {
         self.router.touch(&self.session);
     }
 
-    /// Decides what happens to the session when this is dropped.
-    pub fn on_disconnect(&mut self, on_disconnect: OnDisconnect) {
+    /// Decides what happens to the session when this is dropped, and what the members of its rooms hear when it is
+    /// over.
+    pub fn on_disconnect(&mut self, on_disconnect: OnDisconnect, leave_reason: LeaveReason) {
         self.on_disconnect = on_disconnect;
+        self.leave_reason = leave_reason;
     }
 }
 
 impl Drop for Attachment {
     fn drop(&mut self) {
-        self.router.lifecycle().release(&self.session, self.on_disconnect);
+        self.router
+            .lifecycle()
+            .release(&self.session, self.on_disconnect, self.leave_reason);
     }
 }

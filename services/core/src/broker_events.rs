@@ -106,15 +106,33 @@ impl BrokerEvents for Router {
         self.revocations_read(stored, now_s)
     }
 
-    fn on_room_joined(&self, _: &RoomKey, _: &PeerId, _: SessionId, _: Result<RoomJoined, JoinError>) {}
+    fn on_room_joined(
+        &self,
+        room: &RoomKey,
+        peer: &PeerId,
+        session: SessionId,
+        outcome: Result<RoomJoined, JoinError>,
+    ) {
+        self.room_side().on_joined(room, peer, session, outcome);
+    }
 
-    fn on_room_left(&self, _: &RoomKey, _: RoomLeft) {}
+    fn on_room_left(&self, room: &RoomKey, left: RoomLeft) {
+        self.room_side().on_left(room, &left);
+    }
 
-    fn on_room_delta(&self, _: &RoomKey, _: RoomDelta) {}
+    fn on_room_delta(&self, room: &RoomKey, delta: RoomDelta) {
+        self.room_side().on_delta(room, delta);
+    }
 
-    fn on_room_message(&self, _: &str, _: Bytes) {}
+    fn on_room_message(&self, room: &str, envelope: Bytes) {
+        self.room_side().on_message(room, &envelope);
+    }
 
-    fn on_room_published(&self, _: &RoomKey, _: Mid, _: Result<(), BrokerError>) {}
+    fn on_room_published(&self, _: &RoomKey, mid: Mid, outcome: Result<(), BrokerError>) {
+        self.room_side().on_published(mid, outcome);
+    }
 
-    fn on_room_gap(&self, _: &RoomKey) {}
+    fn on_room_gap(&self, room: &RoomKey) {
+        self.room_side().on_gap(room);
+    }
 }

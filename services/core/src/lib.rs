@@ -9,7 +9,8 @@
 //! 5. `send::outcome` tells Alice, once. Without an acknowledgement `send::retry` transmits again.
 //!
 //! `session` attaches, resumes and detaches sessions; `rebalance` decides which clients move to another node;
-//! `presence` tells clients who is online; `observer` reports what happens. [`Router`] ties these parts together.
+//! `presence` tells clients who is online; `rooms` has the members of this node's rooms; `observer` reports what
+//! happens. [`Router`] ties these parts together.
 //!
 //! Concurrency contract: locks are short and never held across an await. A thread that holds a sender's outbox
 //! may lock a receiver's send queue, never the reverse. Nothing here waits for a slow receiver.
@@ -29,6 +30,7 @@ mod receive;
 mod records;
 mod relay;
 mod revocations;
+mod rooms;
 mod router;
 mod send;
 mod session;
@@ -55,6 +57,7 @@ pub use records::{
 };
 pub use relay::CommandRelay;
 pub use revocations::{RevocationChange, Revocations, RevokeError};
+pub use rooms::RoomSend;
 pub use router::Router;
 pub use send::{OutboxSlot, SendRequest, Sender};
 pub use session::{

@@ -4,7 +4,7 @@
 //! An observer gets what happens on this node. The end of a resume window is reported by the one node of the cluster that
 //! finds it.
 
-use switchboard_protocol::{PeerKey, SessionId};
+use switchboard_protocol::{LeaveReason, PeerId, PeerKey, RoomKey, SessionId};
 
 /// Hears events of one node.
 pub trait Observer: Send + Sync + 'static {
@@ -45,5 +45,32 @@ pub enum NodeEvent<'a> {
         peer: &'a PeerKey,
         /// The sender.
         by: &'a PeerKey,
+    },
+    /// A room came into being; `RoomJoined` of its first member follows. As all events of rooms, it is reported by one
+    /// node of the cluster: the one that made the change.
+    RoomCreated {
+        /// The room.
+        room: &'a RoomKey,
+    },
+    /// A peer became a member of a room.
+    RoomJoined {
+        /// The room.
+        room: &'a RoomKey,
+        /// The member; its tenant is the room's.
+        peer: &'a PeerId,
+    },
+    /// A member left a room, or was removed.
+    RoomLeft {
+        /// The room.
+        room: &'a RoomKey,
+        /// The member; its tenant is the room's.
+        peer: &'a PeerId,
+        /// Why.
+        reason: LeaveReason,
+    },
+    /// The last member left a room.
+    RoomEnded {
+        /// The room.
+        room: &'a RoomKey,
     },
 }

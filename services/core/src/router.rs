@@ -22,11 +22,15 @@ use crate::{
     rebalance::candidates::Rebalance,
     receive::side::ReceiverSide,
     relay::CommandRelay,
+    rooms::side::RoomSide,
     send::{
         sender::Sender,
         side::{SendRequest, SenderSide},
     },
-    session::{handle::Session, lifecycle::Lifecycle},
+    session::{
+        handle::Session,
+        lifecycle::{Lifecycle, Parts},
+    },
 };
 
 /// The router of one node.
@@ -34,6 +38,7 @@ pub struct Router {
     cx: Arc<Context>,
     sender: Arc<SenderSide>,
     receiver: Arc<ReceiverSide>,
+    rooms: Arc<RoomSide>,
     presence: Arc<PresenceSide>,
     lifecycle: Lifecycle,
     rebalance: Rebalance,
@@ -48,9 +53,16 @@ impl Router {
         let sender = Arc::new(SenderSide::new(Arc::clone(&cx)));
         let receiver = Arc::new(ReceiverSide::new(Arc::clone(&cx)));
         let presence = Arc::new(PresenceSide::new(Arc::clone(&cx)));
-        let parts = (Arc::clone(&sender), Arc::clone(&receiver), Arc::clone(&presence));
+        let rooms = Arc::new(RoomSide::new(Arc::clone(&cx)));
+        let parts = Parts {
+            sender: Arc::clone(&sender),
+            receiver: Arc::clone(&receiver),
+            presence: Arc::clone(&presence),
+            rooms: Arc::clone(&rooms),
+        };
         Arc::new(Self {
             lifecycle: Lifecycle::new(Arc::clone(&cx), parts),
+            rooms,
             rebalance: Rebalance::new(Arc::clone(&cx)),
             memory: Memory::new(Arc::clone(&cx)),
             sender,
@@ -91,6 +103,7 @@ impl Router {
                 self.sender.run_retries(),
                 quotas::run(Arc::clone(&self.cx)),
                 self.presence.run(),
+                self.rooms.run()
             );
         }
     }
@@ -203,6 +216,7 @@ impl Router {
         let sessions = self.cx.registry.all();
         let bytes = sessions.iter().map(|session| session.send_queue_bytes()).sum();
         self.cx.telemetry.send_queue_bytes(bytes);
+        self.rooms.update_gauges();
     }
 
     /// Tells the cluster that the client of `session` is alive.
@@ -226,6 +240,10 @@ impl Router {
 
     pub(crate) fn presence_side(&self) -> &PresenceSide {
         &self.presence
+    }
+
+    pub(crate) fn room_side(&self) -> &RoomSide {
+        &self.rooms
     }
 
     pub(crate) fn lifecycle(&self) -> &Lifecycle {

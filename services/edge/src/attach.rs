@@ -5,7 +5,7 @@ use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
 
 use switchboard_core::{Attachment, BrokerError, OnDisconnect};
 use switchboard_protocol::{
-    CloseCode, ErrorCode, Event, Grant, Secret, Welcome, WelcomeLimits, codec::Codec,
+    CloseCode, ErrorCode, Event, Grant, LeaveReason, Secret, Welcome, WelcomeLimits, codec::Codec,
 };
 use tokio::time::timeout;
 
@@ -141,7 +141,7 @@ async fn with_first_frame<T: Transport, O>(
 /// it was. Nobody can resume a new one.
 async fn give_up<T: Transport>(mut attachment: Attachment, transport: T, end: ConnectionEnd) {
     if !attachment.is_resumed() {
-        attachment.on_disconnect(OnDisconnect::End);
+        attachment.on_disconnect(OnDisconnect::End, LeaveReason::Left);
     }
     drop(attachment);
     transport.close(end).await;

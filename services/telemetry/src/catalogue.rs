@@ -82,6 +82,13 @@ catalogue! {
     SEND_QUEUE_BYTES = Kind::Gauge, "switchboard_send_queue_bytes", [], "Payload bytes accepted for clients of the node and not delivered yet.";
     QUEUED_TOTAL = Kind::Counter, "switchboard_messages_queued_total", [], "Sends stored in the offline queue of a detached peer.";
     OFFLINE_QUEUE_DELIVERED_TOTAL = Kind::Counter, "switchboard_offline_queue_delivered_total", [], "Stored messages delivered from offline queues.";
+    ROOMS = Kind::Gauge, "switchboard_rooms", [], "Rooms with a connected member on the node.";
+    ROOM_MEMBERS = Kind::Gauge, "switchboard_room_members", [], "Memberships of the clients that are connected to the node.";
+    ROOM_JOINS_TOTAL = Kind::Counter, "switchboard_room_joins_total", ["outcome"], "Joins of clients of the node, by outcome.";
+    ROOM_DELTAS_TOTAL = Kind::Counter, "switchboard_room_deltas_total", [], "Changes of rooms that the node received from the bus.";
+    ROOM_MESSAGES_TOTAL = Kind::Counter, "switchboard_room_messages_total", [], "Messages to rooms put into the send queues of members on the node.";
+    ROOM_RESYNCS_TOTAL = Kind::Counter, "switchboard_room_resyncs_total", [], "Rosters that the node read again because a change may have been missed.";
+    ROOM_DROPS_TOTAL = Kind::Counter, "switchboard_room_drops_total", ["what"], "Messages and changes of rooms that a slow member did not get. It hears so, with a new roster.";
     ACK_BATCH = Kind::Histogram(SIZES), "switchboard_ack_batch_size", [], "Acknowledgements in one PUBLISH command.";
     REDIS_SECONDS = Kind::Histogram(SECONDS), "switchboard_redis_command_duration_seconds", ["op"], "Seconds that Redis commands took, by operation.";
     REDIS_ERRORS_TOTAL = Kind::Counter, "switchboard_redis_command_errors_total", ["op"], "Redis commands that failed, by operation.";

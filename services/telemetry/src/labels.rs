@@ -99,6 +99,26 @@ labels! {
         Displaced = "displaced",
     }
 
+    /// The outcome of a join of a room.
+    JoinOutcome {
+        /// The peer is a member.
+        Joined = "joined",
+        /// The room has as many members as it may have.
+        Full = "full",
+        /// The peer or its tenant has as many rooms as it may have.
+        TooManyRooms = "too-many-rooms",
+        /// The bus did not answer.
+        Failed = "failed",
+    }
+
+    /// What of a room a slow member did not get.
+    RoomDrop {
+        /// A message to the room.
+        Message = "message",
+        /// A change of its members, or their number.
+        Change = "change",
+    }
+
     /// The outcome of a resume request.
     ResumeOutcome {
         /// The session continues and nothing is missing.

@@ -16,6 +16,7 @@ mod messages;
 mod metrics;
 mod otlp;
 mod process;
+mod rooms;
 mod spans;
 
 use std::sync::Arc;
@@ -24,8 +25,8 @@ pub use catalogue::{CATALOGUE, Kind, Metric};
 pub use coalesced::Coalesced;
 pub use connections::{ConnectionGuard, SessionGuard};
 pub use labels::{
-    Budget, BudgetScope, BusDrop, BusRebuild, Goaway, HttpRefusal, MemoryShed, Path, Queue, RedisOp,
-    RefusalReason, ReloadOutcome, ReloadPart, ResumeOutcome, Transport,
+    Budget, BudgetScope, BusDrop, BusRebuild, Goaway, HttpRefusal, JoinOutcome, MemoryShed, Path, Queue,
+    RedisOp, RefusalReason, ReloadOutcome, ReloadPart, ResumeOutcome, RoomDrop, Transport,
 };
 pub use logging::{LogFormat, TelemetryError, check_filter, init_logging};
 pub use otlp::OtlpConfig;

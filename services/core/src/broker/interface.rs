@@ -102,7 +102,8 @@ pub trait Broker: Send + Sync + 'static {
     /// [`Broker::forget_room`], the node hears every change and message of the room. After a rebuild of the bus
     /// the backend enters again whom this node has entered and not removed.
     ///
-    /// Joins, leaves and detaches of one member take effect in the order in which they are asked for.
+    /// Joins, leaves and detaches of one member take effect in the order in which they are asked for, and its joins are
+    /// answered in that order.
     ///
     /// # Errors
     /// As [`Broker::publish`].

@@ -66,6 +66,14 @@ pub struct Limits {
     pub watched_per_node: usize,
     /// Senders whose order one receiver keeps track of.
     pub senders_per_receiver: usize,
+    /// Rooms that one session may be in; 0: no bound.
+    pub rooms_per_peer: usize,
+    /// Rooms of one tenant, over all nodes; 0: no bound.
+    pub rooms_per_tenant: usize,
+    /// Members of one room.
+    pub room_members: usize,
+    /// Members of a room above which it is large: its members hear how many they are, and not who.
+    pub roster_members: usize,
     /// Commands a second that one peer may send in the long run, over all its sessions on this node.
     pub messages_per_second: u32,
     /// Commands that one peer may send at once.
@@ -118,6 +126,10 @@ impl Default for Limits {
             watched_per_peer: 1000,
             watched_per_node: 1_000_000,
             senders_per_receiver: 4096,
+            rooms_per_peer: 64,
+            rooms_per_tenant: 0,
+            room_members: 20_000,
+            roster_members: 500,
             messages_per_second: 1000,
             message_burst: 4000,
             control_frames_per_second: 100,

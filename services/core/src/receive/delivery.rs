@@ -1,7 +1,9 @@
 //! What goes to one client: messages of other peers, receipts, events, the close. Plain data.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use switchboard_protocol::{CloseCode, Event, MessageKind, Mid, NodeId, PeerKey, TraceContext};
+use switchboard_protocol::{CloseCode, Event, MessageKind, Mid, NodeId, PeerKey, RoomId, TraceContext};
 use switchboard_telemetry::{MessageSpan, Telemetry};
 
 /// A message for one receiver.
@@ -11,6 +13,8 @@ pub struct Delivery {
     pub kind: MessageKind,
     /// The sender.
     pub from: PeerKey,
+    /// The room that it was sent to; `None`: to this receiver alone.
+    pub room: Option<RoomId>,
     /// The sender's session and id.
     pub mid: Mid,
     /// Its number in the receiver's session; assigned when it is taken for the socket.
@@ -40,12 +44,34 @@ impl Delivery {
         Self {
             kind,
             from: from.clone(),
+            room: None,
             mid,
             seq: 0,
             payload,
             ack,
             is_stored: false,
             span,
+        }
+    }
+
+    /// One member's share of a message to a room: it has no acknowledgement.
+    pub(crate) fn to_room(
+        room: &RoomId,
+        from: &PeerKey,
+        mid: Mid,
+        kind: MessageKind,
+        payload: Bytes,
+    ) -> Self {
+        Self {
+            kind,
+            from: from.clone(),
+            room: Some(room.clone()),
+            mid,
+            seq: 0,
+            payload,
+            ack: AckTo::Nobody,
+            is_stored: false,
+            span: MessageSpan::default(),
         }
     }
 }
@@ -71,6 +97,8 @@ pub enum Outgoing {
     Delivered(u64),
     /// An event of the node itself.
     Event(Box<Event>),
+    /// An event that others get too.
+    News(Arc<Event>),
     /// Nothing more comes; close with this code.
     Close(CloseCode),
 }
@@ -82,6 +110,8 @@ impl Outgoing {
             Self::Delivery(_) | Self::Close(_) => 0,
             Self::Delivered(_) => size_of::<Self>(),
             Self::Event(event) => size_of::<Self>() + event.held_bytes(),
+            // The event itself is shared; a client that reads nothing keeps it alive.
+            Self::News(_) => size_of::<Self>() + size_of::<Event>(),
         }
     }
 }

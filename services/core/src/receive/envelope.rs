@@ -6,7 +6,7 @@ use bytes::Bytes;
 use switchboard_protocol::{Envelope, NodeId, PeerKey};
 use switchboard_telemetry::{BusDrop, Telemetry};
 
-/// An envelope for one of this node's peers.
+/// An envelope for one of this node's peers or rooms.
 pub(crate) struct Checked<'a> {
     pub(crate) envelope: Envelope<'a>,
     pub(crate) from: PeerKey,
@@ -15,8 +15,8 @@ pub(crate) struct Checked<'a> {
 }
 
 impl<'a> Checked<'a> {
-    /// Decodes and checks `bytes`; `None`, counted by `telemetry`, when it is not an envelope for `to`.
-    pub(crate) fn read(bytes: &'a Bytes, to: &PeerKey, telemetry: &Telemetry) -> Option<Self> {
+    /// Decodes and checks `bytes`; `None`, counted by `telemetry`, when it is not an envelope of this tenant.
+    pub(crate) fn read(bytes: &'a Bytes, tenant: &str, telemetry: &Telemetry) -> Option<Self> {
         let drop = |why: &dyn Display| {
             telemetry.bus_message_dropped(BusDrop::Malformed, why);
             None
@@ -28,7 +28,7 @@ impl<'a> Checked<'a> {
         let (Ok(from), Ok(origin)) = (PeerKey::parse(envelope.from), NodeId::new(envelope.origin)) else {
             return drop(&"an envelope with a malformed sender or origin");
         };
-        if from.tenant() != to.tenant() {
+        if from.tenant() != tenant {
             return drop(&"an envelope from another tenant");
         }
         Some(Self {

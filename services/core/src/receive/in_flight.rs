@@ -13,6 +13,8 @@ pub(crate) struct InFlight {
     pub(crate) ack: AckTo,
     pub(super) bytes: usize,
     pub(super) is_stored: bool,
+    /// Whether it was sent to a room: the duplicate filter does not know it.
+    pub(super) is_of_room: bool,
 }
 
 /// Messages of the offline queue on their way to the client.
@@ -30,4 +32,6 @@ pub(crate) struct Undelivered {
     pub(crate) snapshot: SessionSnapshot,
     /// Messages that were accepted and are not done; their senders must transmit them again.
     pub(crate) undone: Vec<(Mid, AckTo)>,
+    /// Messages to rooms that were not done. Nobody transmits them again.
+    pub(crate) lost_room_messages: usize,
 }

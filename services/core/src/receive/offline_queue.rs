@@ -55,7 +55,7 @@ impl ReceiverSide {
     /// Returns whether the message is still to be done.
     fn deliver_one(&self, session: &Session, message: &Bytes) -> bool {
         // An unreadable envelope can never be delivered, so it counts as done.
-        let Some(checked) = Checked::read(message, session.key(), &self.cx.telemetry) else {
+        let Some(checked) = Checked::read(message, session.key().tenant(), &self.cx.telemetry) else {
             return false;
         };
         let Checked { envelope, origin, .. } = &checked;

@@ -20,7 +20,7 @@ impl ReceiverSide {
         let Some(receiver) = cx.registry.attached(to) else {
             return;
         };
-        let Some(checked) = Checked::read(bytes, receiver.key(), &cx.telemetry) else {
+        let Some(checked) = Checked::read(bytes, receiver.key().tenant(), &cx.telemetry) else {
             return;
         };
         let Checked { envelope, origin, .. } = &checked;

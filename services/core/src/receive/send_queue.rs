@@ -7,11 +7,12 @@
 
 use std::{
     collections::VecDeque,
+    sync::Arc,
     task::{Context, Poll, Waker},
     time::Instant,
 };
 
-use switchboard_protocol::{CloseCode, MessageId, Mid};
+use switchboard_protocol::{CloseCode, Event, MessageId, Mid};
 
 use super::{
     delivery::{AckTo, Delivery, Outgoing},
@@ -26,6 +27,10 @@ use crate::{
 /// Bytes of answers that wait for one socket before the node stops reading from its client. Sized for the receipts of
 /// a full outbox.
 const MAX_ANSWER_BYTES: usize = 128 * 1024;
+
+/// Bytes of answers above which a client hears no news of its rooms. Below [`MAX_ANSWER_BYTES`]: others do not keep
+/// the node from reading from it.
+const MAX_NEWS_BYTES: usize = MAX_ANSWER_BYTES / 2;
 
 /// An idle queue keeps no more room than this many entries.
 const IDLE_CAPACITY: usize = 8;
@@ -108,6 +113,31 @@ impl SendQueue {
         (OfferOutcome::Queued, self.waker.take())
     }
 
+    /// Offers one message to a room; `None` if it does not fit.
+    pub(crate) fn offer_of_room(&mut self, delivery: Delivery, limits: &Limits) -> Option<Option<Waker>> {
+        if self.closed || self.closing.is_some() {
+            return Some(None);
+        }
+        if self.is_full(delivery.payload.len(), limits) {
+            return None;
+        }
+        self.messages += 1;
+        self.bytes += delivery.payload.len();
+        self.waiting.push_back(Outgoing::Delivery(Box::new(delivery)));
+        Some(self.waker.take())
+    }
+
+    /// Whether the client has room for news of its rooms.
+    pub(crate) fn has_room_for_news(&self, limits: &Limits) -> bool {
+        self.answer_bytes < MAX_NEWS_BYTES && !self.is_full(0, limits)
+    }
+
+    /// Offers one event that others get too; `None` if it does not fit.
+    pub(crate) fn offer_news(&mut self, event: Arc<Event>) -> Option<Option<Waker>> {
+        let fits = self.answer_bytes < MAX_NEWS_BYTES;
+        fits.then(|| self.push(Outgoing::News(event)))
+    }
+
     /// An empty send queue takes a message of any size: the frame limit bounds it already.
     fn is_full(&self, more_bytes: usize, limits: &Limits) -> bool {
         self.messages >= limits.send_queue_messages
@@ -158,12 +188,12 @@ impl SendQueue {
             std::mem::take(&mut self.in_flight),
         );
         let tail = in_flight.iter().filter_map(|sent| match sent.mid.id {
-            MessageId::Client(id) => Some(Unacked {
+            MessageId::Client(id) if !sent.is_of_room => Some(Unacked {
                 seq: sent.seq,
                 sender: sent.mid.session,
                 id,
             }),
-            MessageId::Node(_) => None,
+            MessageId::Client(_) | MessageId::Node(_) => None,
         });
         let mut snapshot = SessionSnapshot {
             last_seq: self.last_seq,
@@ -171,9 +201,15 @@ impl SendQueue {
             accepted: self.filter.take_done(),
         };
         snapshot.shorten();
+        let is_of_room = |outgoing: &&Outgoing| match outgoing {
+            Outgoing::Delivery(delivery) => delivery.room.is_some(),
+            Outgoing::Delivered(_) | Outgoing::Event(_) | Outgoing::News(_) | Outgoing::Close(_) => false,
+        };
+        let lost_room_messages = waiting.iter().filter(is_of_room).count()
+            + in_flight.iter().filter(|sent| sent.is_of_room).count();
         let waiting = waiting.into_iter().filter_map(|outgoing| match outgoing {
             Outgoing::Delivery(delivery) => Some((delivery.mid, delivery.ack)),
-            Outgoing::Delivered(_) | Outgoing::Event(_) | Outgoing::Close(_) => None,
+            Outgoing::Delivered(_) | Outgoing::Event(_) | Outgoing::News(_) | Outgoing::Close(_) => None,
         });
         let undone = in_flight
             .into_iter()
@@ -182,6 +218,7 @@ impl SendQueue {
         Undelivered {
             snapshot,
             undone: undone.collect(),
+            lost_room_messages,
         }
     }
 
@@ -203,6 +240,7 @@ impl SendQueue {
                     ack: delivery.ack.clone(),
                     bytes: delivery.payload.len(),
                     is_stored: delivery.is_stored,
+                    is_of_room: delivery.room.is_some(),
                 });
             }
             if self.waiting.is_empty() && self.waiting.capacity() > IDLE_CAPACITY {
@@ -226,7 +264,9 @@ impl SendQueue {
         let sent = self.in_flight.pop_front()?;
         self.messages -= 1;
         self.bytes -= sent.bytes;
-        if let MessageId::Client(id) = sent.mid.id {
+        if let MessageId::Client(id) = sent.mid.id
+            && !sent.is_of_room
+        {
             self.filter.complete(sent.mid.session, id);
         }
         if self.in_flight.is_empty() {
@@ -240,7 +280,9 @@ impl SendQueue {
     pub(crate) fn take_refused(&mut self, seq: u64) -> Option<InFlight> {
         let is_next = self.in_flight.front().is_some_and(|sent| sent.seq == seq);
         let sent = is_next.then(|| self.take_done(seq)).flatten()?;
-        if let MessageId::Client(id) = sent.mid.id {
+        if let MessageId::Client(id) = sent.mid.id
+            && !sent.is_of_room
+        {
             self.filter.refuse(sent.mid.session, id);
         }
         Some(sent)
@@ -265,7 +307,11 @@ impl SendQueue {
             Outgoing::Delivery(delivery) if delivery.mid == mid => {
                 Some((&mut delivery.is_stored, &mut delivery.ack))
             }
-            Outgoing::Delivery(_) | Outgoing::Delivered(_) | Outgoing::Event(_) | Outgoing::Close(_) => None,
+            Outgoing::Delivery(_)
+            | Outgoing::Delivered(_)
+            | Outgoing::Event(_)
+            | Outgoing::News(_)
+            | Outgoing::Close(_) => None,
         });
         let mut in_flight = self.in_flight.iter_mut().filter(|sent| sent.mid == mid);
         let found = waiting.or_else(|| in_flight.next().map(|sent| (&mut sent.is_stored, &mut sent.ack)));

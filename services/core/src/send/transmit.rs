@@ -146,7 +146,7 @@ pub(super) fn envelope<'a>(
 }
 
 /// Payloads are slices of text frames that were checked to be UTF-8 when they came in.
-pub(super) fn text(payload: &Bytes) -> &str {
+pub(crate) fn text(payload: &Bytes) -> &str {
     std::str::from_utf8(payload).unwrap_or("null")
 }
 

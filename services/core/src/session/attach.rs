@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use switchboard_protocol::{CloseCode, NodeMessage, PeerKey, ResumeToken, SessionId};
+use switchboard_protocol::{CloseCode, LeaveReason, NodeMessage, PeerKey, ResumeToken, SessionId};
 use switchboard_telemetry::ResumeOutcome;
 
 use super::{
@@ -48,7 +48,7 @@ impl Lifecycle {
                     let (session, claimed, continuation) =
                         self.resumed(key, order, token, seen, request.acks, claimed);
                     let attached = self.enter(key, session, token, claimed, continuation)?;
-                    self.sender.arm_streams(&attached.session);
+                    self.parts.sender.arm_streams(&attached.session);
                     return Ok(attached);
                 }
                 Err(BrokerError::NotResumable | BrokerError::Unavailable) => {
@@ -83,6 +83,7 @@ impl Lifecycle {
         let continuation = Continuation {
             resumed: false,
             gap: request.resume.is_some(),
+            room_gap: false,
         };
         self.enter(key, session, token, claimed, continuation)
     }
@@ -115,9 +116,12 @@ impl Lifecycle {
         let (cx, id) = (&*self.cx, session.id());
         let broker = cx.broker()?;
         // Before anybody finds the session: the offline queue comes before newer messages.
-        self.receiver.deliver_stored(&session, &claimed.offline_queue);
+        self.parts
+            .receiver
+            .deliver_stored(&session, &claimed.offline_queue);
         let Ok(replaced) = cx.registry.insert(&session) else {
             broker.detach(key, id, claimed.fence, None);
+            self.parts.rooms.end_session(&session, LeaveReason::Left);
             return Err(BrokerError::Superseded);
         };
         if let Some(older) = replaced.filter(|older| older.id() != id) {
@@ -127,6 +131,12 @@ impl Lifecycle {
         if let Some(previous) = claimed.previous.filter(|previous| previous.node != cx.node) {
             cx.telemetry.takeover();
             self.report_takeover(key, &previous, claimed.fence);
+        }
+        self.parts.rooms.end_earlier(key, id, &claimed.rooms);
+        if continuation.resumed {
+            self.parts
+                .rooms
+                .resume(&session, &claimed.rooms, continuation.room_gap);
         }
         cx.observe(|| NodeEvent::Attached {
             peer: key,

@@ -8,8 +8,8 @@
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use switchboard_protocol::{
-    CloseCode, Command, CommandError, ErrorCode, Event, Grant, MessageId, MessageKind, PeerKey, SendCommand,
-    SendTarget,
+    CloseCode, Command, CommandError, ErrorCode, Event, Grant, Info, JoinCommand, MessageId, MessageKind,
+    PeerKey, RoomKey, SendCommand, SendTarget,
 };
 
 use crate::{
@@ -56,6 +56,33 @@ pub enum CommandEffect<'a> {
         id: MessageId,
         /// How long it may wait for a receiver without a session.
         hold: Option<Duration>,
+    },
+    /// Give this to the router, for the members of a room.
+    SendToRoom {
+        /// The room.
+        room: RoomKey,
+        /// Its kind.
+        kind: MessageKind,
+        /// The payload: a slice of the frame.
+        payload: &'a str,
+        /// The id that the client chose or the gate gave.
+        id: MessageId,
+    },
+    /// The client becomes a member of a room.
+    Join {
+        /// The room.
+        room: RoomKey,
+        /// What it shows of itself: from the command, else from its token.
+        info: Option<Info>,
+        /// The command's `id`.
+        id: Option<u64>,
+    },
+    /// The client leaves a room.
+    Leave {
+        /// The room.
+        room: RoomKey,
+        /// The command's `id`.
+        id: Option<u64>,
     },
     /// Send this to the client.
     Reply(Event),
@@ -155,7 +182,8 @@ impl CommandGate {
         self.bad_frames = 0;
         match command {
             Command::Send(send) => self.on_send(&send, limits),
-            Command::Join(_) | Command::Leave { .. } => not_served(command.id(), "this command"),
+            Command::Join(join) => self.on_join(&join),
+            Command::Leave { room, id } => self.on_leave(&room, id),
             Command::Lookup { peers, id } => self.on_presence(PresenceCommand::Lookup, &peers, id),
             Command::Watch { peers, id } => self.on_presence(PresenceCommand::Watch, &peers, id),
             Command::Unwatch { peers, id } => self.on_presence(PresenceCommand::Unwatch, &peers, id),
@@ -204,39 +232,85 @@ impl CommandGate {
             }
             self.last_id = id;
         }
-        let SendTarget::Peer(to_peer) = &send.to else {
-            return not_served(send.id, "a message to a `room`");
-        };
-        let to = match self.grant.peer.sibling(to_peer) {
-            Ok(to) => to,
-            Err(error) => return refuse(send.id, ErrorCode::BadId, format!("`to`: {error}")),
-        };
-        if !self.grant.send.allow(to_peer) {
-            return refuse(
-                send.id,
-                ErrorCode::NotAllowed,
-                "the token does not allow messages to this peer".into(),
-            );
+        let (kind, payload) = (send.kind, send.payload.get());
+        match &send.to {
+            SendTarget::Peer(to_peer) => {
+                let to = match self.grant.peer.sibling(to_peer) {
+                    Ok(to) => to,
+                    Err(error) => return refuse(send.id, ErrorCode::BadId, format!("`to`: {error}")),
+                };
+                if !self.grant.send.allow(to_peer) {
+                    return refuse(
+                        send.id,
+                        ErrorCode::NotAllowed,
+                        "the token does not allow messages to this peer".into(),
+                    );
+                }
+                if send.hold_ms.is_some() && send.id.is_none() {
+                    let why = "`hold_ms` needs an `id`: without one no outcome is known".into();
+                    return refuse(None, ErrorCode::MissingField, why);
+                }
+                let hold = Duration::from_millis(send.hold_ms.unwrap_or_default()).min(limits.hold);
+                let id = self.message_id(send.id);
+                CommandEffect::Send {
+                    to,
+                    kind,
+                    payload,
+                    id,
+                    hold: (!hold.is_zero()).then_some(hold),
+                }
+            }
+            SendTarget::Room(room) => match self.room(room, send.id) {
+                Ok(room) => CommandEffect::SendToRoom {
+                    room,
+                    kind,
+                    payload,
+                    id: self.message_id(send.id),
+                },
+                Err(refused) => refused,
+            },
         }
-        if send.hold_ms.is_some() && send.id.is_none() {
-            let why = "`hold_ms` needs an `id`: without one no outcome is known".into();
-            return refuse(None, ErrorCode::MissingField, why);
+    }
+
+    fn on_join<'a>(&self, join: &JoinCommand<'a>) -> CommandEffect<'a> {
+        let shown = join.info.or(self.grant.info.as_deref());
+        match self.room(&join.room, join.id) {
+            Ok(room) => CommandEffect::Join {
+                room,
+                info: shown.map(|info| Info::from(info.to_owned())),
+                id: join.id,
+            },
+            Err(refused) => refused,
         }
-        let hold = Duration::from_millis(send.hold_ms.unwrap_or_default()).min(limits.hold);
-        let id = match send.id {
-            Some(id) => MessageId::Client(id),
-            None => {
+    }
+
+    /// A client may always leave: its token may have changed since it joined.
+    fn on_leave<'a>(&self, room: &str, id: Option<u64>) -> CommandEffect<'a> {
+        match self.grant.peer.room(room) {
+            Ok(room) => CommandEffect::Leave { room, id },
+            Err(error) => refuse(id, ErrorCode::BadId, format!("`room`: {error}")),
+        }
+    }
+
+    /// The room of this name, if the token allows it; the error is the answer.
+    fn room<'a>(&self, room: &str, id: Option<u64>) -> Result<RoomKey, CommandEffect<'a>> {
+        let key = self.grant.peer.room(room);
+        let key = key.map_err(|error| refuse(id, ErrorCode::BadId, format!("`room`: {error}")))?;
+        if self.grant.rooms.allow(room) {
+            return Ok(key);
+        }
+        let message = "the token does not allow this room".into();
+        Err(refuse(id, ErrorCode::NotAllowed, message))
+    }
+
+    fn message_id(&mut self, id: Option<u64>) -> MessageId {
+        id.map_or_else(
+            || {
                 self.unnumbered += 1;
                 MessageId::Node(self.unnumbered)
-            }
-        };
-        CommandEffect::Send {
-            to,
-            kind: send.kind,
-            payload: send.payload.get(),
-            id,
-            hold: (!hold.is_zero()).then_some(hold),
-        }
+            },
+            MessageId::Client,
+        )
     }
 
     /// A peer may ask for those that it may send to. The end of a watch is always allowed.
@@ -357,14 +431,6 @@ fn refuse<'a>(id: Option<u64>, code: ErrorCode, message: String) -> CommandEffec
         message: message.into(),
         retry_after_ms: None,
     })
-}
-
-fn not_served<'a>(id: Option<u64>, command: &str) -> CommandEffect<'a> {
-    refuse(
-        id,
-        ErrorCode::UnknownType,
-        format!("{command} is not served by this version"),
-    )
 }
 
 fn id_of(decoded: &Result<Command<'_>, CommandError>) -> Option<u64> {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use switchboard_protocol::{AckOutcome, ErrorCode, MessageId, Mid};
+use switchboard_protocol::{AckOutcome, ErrorCode, LeaveReason, MessageId, Mid};
 
 use super::{handle::Session, lifecycle::Lifecycle, request::OnDisconnect, snapshot::SessionSnapshot};
 use crate::{
@@ -14,10 +14,10 @@ use crate::{
 };
 
 impl Lifecycle {
-    /// Releases a session whose connection is gone.
-    pub(crate) fn release(&self, session: &Session, on_disconnect: OnDisconnect) {
+    /// Releases a session whose connection is gone; `reason` is for the members of its rooms.
+    pub(crate) fn release(&self, session: &Session, on_disconnect: OnDisconnect, reason: LeaveReason) {
         let cx = &*self.cx;
-        self.presence.forget(session);
+        self.parts.presence.forget(session);
         // Gone already: a newer connection on this node has resumed it.
         let is_continued = session.is_gone();
         let is_current = cx.registry.remove(session);
@@ -31,6 +31,13 @@ impl Lifecycle {
         if is_current && let Ok(broker) = cx.broker() {
             let retention = is_kept.then_some(Retention { snapshot, window });
             broker.detach(session.key(), session.id(), session.fence(), retention);
+        }
+        if is_continued {
+            // The newer connection is in the rooms already.
+        } else if is_kept {
+            self.parts.rooms.detach_session(session, window, reason);
+        } else {
+            self.parts.rooms.end_session(session, reason);
         }
         let mut slot = session.outbox().lock();
         let dropped = slot.as_mut().map_or(0, |outbox| outbox.drop_queued());
@@ -49,7 +56,7 @@ impl Lifecycle {
 
     /// Takes from a connection that ends what it has not done: the senders transmit it again.
     pub(super) fn return_undelivered(&self, session: &Session) -> SessionSnapshot {
-        let Undelivered { snapshot, undone } = session.abandon();
+        let Undelivered { snapshot, undone, .. } = session.abandon();
         self.return_to_senders(undone);
         snapshot
     }
@@ -62,7 +69,8 @@ impl Lifecycle {
                 AckTo::Nobody => {}
                 AckTo::Local => outcome::hold(&self.cx, mid.session, id, ErrorCode::Timeout),
                 AckTo::Node(node) => {
-                    self.receiver
+                    self.parts
+                        .receiver
                         .acknowledge(&node, mid.session, id, AckOutcome::Busy);
                 }
             }

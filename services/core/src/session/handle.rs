@@ -52,6 +52,8 @@ pub struct Session {
     send_queue: Mutex<SendQueue>,
     outbox: OutboxSlot,
     is_gone: AtomicBool,
+    /// Messages of rooms were lost when its connection was.
+    has_lost_room_messages: AtomicBool,
     has_probe: AtomicBool,
 }
 
@@ -77,6 +79,7 @@ impl Session {
             send_queue: Mutex::default(),
             outbox: OutboxSlot::default(),
             is_gone: AtomicBool::new(false),
+            has_lost_room_messages: AtomicBool::new(false),
             has_probe: AtomicBool::new(false),
         })
     }
@@ -268,7 +271,33 @@ impl Session {
     /// Delivers nothing through this connection any more; returns what it has not done.
     pub(crate) fn abandon(&self) -> Undelivered {
         self.is_gone.store(true, Ordering::Release);
-        self.send_queue.lock().abandon()
+        let undelivered = self.send_queue.lock().abandon();
+        if undelivered.lost_room_messages > 0 {
+            self.has_lost_room_messages.store(true, Ordering::Relaxed);
+        }
+        undelivered
+    }
+
+    /// Whether messages of rooms did not reach its client before its connection was gone.
+    pub(crate) fn has_lost_room_messages(&self) -> bool {
+        self.has_lost_room_messages.load(Ordering::Relaxed)
+    }
+
+    /// Offers one message to a room that it is in; `false` if there is no room for it.
+    pub(crate) fn offer_of_room(&self, delivery: Delivery, limits: &Limits) -> bool {
+        let offered = self.send_queue.lock().offer_of_room(delivery, limits);
+        offered.map(wake).is_some()
+    }
+
+    /// Offers an event that others get too; `false` if there is no room for it.
+    pub(crate) fn push_news(&self, event: Arc<Event>) -> bool {
+        let offered = self.send_queue.lock().offer_news(event);
+        offered.map(wake).is_some()
+    }
+
+    /// Whether it has room for news of its rooms.
+    pub(crate) fn has_room_for_news(&self, limits: &Limits) -> bool {
+        self.send_queue.lock().has_room_for_news(limits)
     }
 }
 

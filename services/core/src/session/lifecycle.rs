@@ -10,27 +10,29 @@ use switchboard_protocol::ResumeToken;
 
 use super::handle::Session;
 use crate::{
-    context::Context, presence::side::PresenceSide, receive::side::ReceiverSide, send::side::SenderSide,
+    context::Context, presence::side::PresenceSide, receive::side::ReceiverSide, rooms::side::RoomSide,
+    send::side::SenderSide,
 };
 
 pub(crate) struct Lifecycle {
     pub(super) cx: Arc<Context>,
-    pub(super) sender: Arc<SenderSide>,
-    pub(super) receiver: Arc<ReceiverSide>,
-    pub(super) presence: Arc<PresenceSide>,
+    pub(super) parts: Parts,
     attaches: AtomicU64,
 }
 
+/// The sides of a node that a session takes part in.
+pub(crate) struct Parts {
+    pub(crate) sender: Arc<SenderSide>,
+    pub(crate) receiver: Arc<ReceiverSide>,
+    pub(crate) presence: Arc<PresenceSide>,
+    pub(crate) rooms: Arc<RoomSide>,
+}
+
 impl Lifecycle {
-    pub(crate) fn new(
-        cx: Arc<Context>,
-        (sender, receiver, presence): (Arc<SenderSide>, Arc<ReceiverSide>, Arc<PresenceSide>),
-    ) -> Self {
+    pub(crate) fn new(cx: Arc<Context>, parts: Parts) -> Self {
         Self {
             cx,
-            sender,
-            receiver,
-            presence,
+            parts,
             attaches: AtomicU64::new(0),
         }
     }
@@ -56,4 +58,6 @@ pub(crate) struct Continuation {
     pub(crate) resumed: bool,
     /// Whether something of an earlier connection may be missing.
     pub(crate) gap: bool,
+    /// Whether messages to its rooms may be missing that were on their way to its client.
+    pub(crate) room_gap: bool,
 }

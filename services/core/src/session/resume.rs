@@ -42,6 +42,7 @@ impl Lifecycle {
     ) -> (Arc<Session>, ClaimOutcome, Continuation) {
         let session = self.new_session(key, token, order, &claimed);
         let mut snapshot = claimed.snapshot.take();
+        let mut has_lost = false;
         if let Some(earlier) = self.cx.registry.session(token.session) {
             if !earlier.is_gone() {
                 let own = self.close_earlier(&earlier);
@@ -52,13 +53,15 @@ impl Lifecycle {
                 }
             }
             session.inherit_outbox(&earlier);
+            has_lost = earlier.has_lost_room_messages();
         }
         // A client cannot have seen what was never sent. Without a snapshot nobody knows how far the session got.
         let sent = snapshot.as_ref().map_or(MAX_SEEN, |snapshot| snapshot.last_seq);
         let seen = seen.min(sent);
         // With `acks=client` nothing is acknowledged to a sender that the client did not acknowledge. With
         // `acks=socket` something is lost if the last node wrote more than the client has, or cannot say.
-        let gap = !acks && snapshot.as_ref().is_none_or(|snapshot| snapshot.last_seq > seen);
+        let has_unseen = snapshot.as_ref().is_none_or(|snapshot| snapshot.last_seq > seen);
+        let gap = !acks && has_unseen;
         session.restore(snapshot.unwrap_or_default(), seen, self.cx.now());
         let outcome = if gap {
             ResumeOutcome::Gap
@@ -66,7 +69,12 @@ impl Lifecycle {
             ResumeOutcome::Complete
         };
         self.cx.telemetry.resumed(outcome);
-        (session, claimed, Continuation { resumed: true, gap })
+        let continuation = Continuation {
+            resumed: true,
+            gap,
+            room_gap: has_lost || has_unseen,
+        };
+        (session, claimed, continuation)
     }
 
     /// The session's earlier connection still hangs on this node.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use switchboard_protocol::{
-    CloseCode, DuplicatePolicy, ErrorCode, Event, Grant, MessageId, Patterns, Role, decode_command,
+    CloseCode, DuplicatePolicy, ErrorCode, Event, Grant, Info, MessageId, Patterns, Role, decode_command,
 };
 
 use super::harness::{account_with, key};
@@ -16,8 +16,8 @@ fn grant(name: &str, expires_at: u64) -> Grant {
         peer: key(name),
         role: Role::Peer,
         send: Patterns::new(vec!["b*".into()]).unwrap(),
-        rooms: Patterns::any(),
-        info: None,
+        rooms: Patterns::new(vec!["r*".into()]).unwrap(),
+        info: Some(serde_json::value::RawValue::from_string(r#"{"from":"token"}"#.into()).unwrap()),
         duplicate: DuplicatePolicy::Replace,
         limits: None,
         expires_at,
@@ -78,6 +78,13 @@ fn said(effect: &CommandEffect<'_>) -> String {
             };
             format!("send {to} {id} {payload}")
         }
+        CommandEffect::SendToRoom {
+            room, payload, id, ..
+        } => format!("send to room {room} {id:?} {payload}"),
+        CommandEffect::Join { room, info, id } => {
+            format!("join {room} {} {id:?}", info.as_ref().map_or("-", Info::get))
+        }
+        CommandEffect::Leave { room, id } => format!("leave {room} {id:?}"),
         CommandEffect::Reply(Event::Error { id, code, .. }) => {
             format!("error {code} {}", id.map_or("-".into(), |id| id.to_string()))
         }
@@ -228,17 +235,29 @@ fn a_command_of_an_unknown_type_is_answered_and_never_counts_as_a_bad_frame() {
 }
 
 #[test]
-fn commands_that_are_not_served_yet_are_answered_and_never_count_as_bad_frames() {
+fn rooms_are_those_of_the_token_and_a_member_may_always_leave() {
     let mut gate = Gate::new();
-    for text in [
-        r#"{"type":"join","room":"r","id":ID}"#,
-        r#"{"type":"leave","room":"r","id":ID}"#,
-        r#"{"type":"message","room":"r","payload":1,"id":ID}"#,
+    let join = r#"{"type":"join","room":"r1","info":{"a":1},"id":1}"#;
+    assert_eq!(gate.on_text(join), r#"join default/r1 {"a":1} Some(1)"#);
+    let join = r#"{"type":"join","room":"r1"}"#;
+    assert_eq!(gate.on_text(join), r#"join default/r1 {"from":"token"} None"#);
+    let send = r#"{"type":"message","room":"r1","payload":1,"id":2}"#;
+    assert_eq!(gate.on_text(send), "send to room default/r1 Client(2) 1");
+    for (text, answer) in [
+        (r#"{"type":"join","room":"lobby","id":3}"#, "error not-allowed 3"),
+        (r#"{"type":"join","room":"other/r1","id":4}"#, "error bad-id 4"),
+        (
+            r#"{"type":"message","room":"lobby","payload":1,"id":5}"#,
+            "error not-allowed 5",
+        ),
+        (r#"{"type":"message","room":"r 1","payload":1}"#, "error bad-id -"),
+        (
+            r#"{"type":"leave","room":"lobby","id":6}"#,
+            "leave default/lobby Some(6)",
+        ),
+        (r#"{"type":"leave","room":"r/1","id":7}"#, "error bad-id 7"),
     ] {
-        for id in 1..=3 {
-            let text = text.replace("ID", &id.to_string());
-            assert_eq!(gate.on_text(&text), format!("error unknown-type {id}"), "{text}");
-        }
+        assert_eq!(gate.on_text(text), answer, "{text}");
     }
 }
 

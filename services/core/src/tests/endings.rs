@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use switchboard_protocol::{ResumeToken, SessionId};
+use switchboard_protocol::{LeaveReason, ResumeToken, SessionId};
 
 use super::harness::*;
 use crate::{AttachRequest, BrokerError, BrokerEvents as _, ClaimOutcome, OnDisconnect, SessionSnapshot};
@@ -18,7 +18,7 @@ fn a_page_that_goes_away_can_resume_for_the_away_window_and_a_lost_one_for_the_r
     ] {
         let node = Node::new("n1");
         let mut alice = node.attach("alice");
-        alice.on_disconnect(on_disconnect);
+        alice.on_disconnect(on_disconnect, LeaveReason::Lost);
         drop(alice);
         let kept = node.asked().into_iter().find_map(|asked| {
             let Asked::Detach(retention) = asked else {

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
-use switchboard_protocol::SessionId;
+use switchboard_protocol::{LeaveReason, SessionId};
 
 use super::harness::*;
 use crate::{
@@ -53,6 +53,10 @@ impl Observer for Recorder {
             NodeEvent::Detached { peer, session } => format!("{peer} detached {}", self.number(*session)),
             NodeEvent::Ended { peer, session } => format!("{peer} ended {}", self.number(*session)),
             NodeEvent::Wanted { peer, by } => format!("{peer} wanted by {by}"),
+            NodeEvent::RoomCreated { room } => format!("{room} created"),
+            NodeEvent::RoomJoined { room, peer } => format!("{room} joined by {peer}"),
+            NodeEvent::RoomLeft { room, peer, reason } => format!("{room} {} by {peer}", reason.as_str()),
+            NodeEvent::RoomEnded { room } => format!("{room} ended"),
         };
         self.events.lock().push(text);
     }
@@ -84,7 +88,7 @@ fn a_session_attaches_detaches_and_is_resumed() {
 fn a_session_ends_when_its_client_says_good_bye_or_nothing_can_be_resumed() {
     let (first, observer) = node();
     let mut bob = first.attach("bob");
-    bob.on_disconnect(OnDisconnect::End);
+    bob.on_disconnect(OnDisconnect::End, LeaveReason::Left);
     drop(bob);
     assert_eq!(
         observer.events(),

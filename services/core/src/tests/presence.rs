@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use switchboard_protocol::PresenceState;
+use switchboard_protocol::{LeaveReason, PresenceState};
 
 use super::harness::*;
 use crate::{
@@ -379,7 +379,7 @@ fn a_question_of_a_client_that_is_gone_harms_nobody() {
     let node = Node::new("n1");
     let mut alice = node.attach("alice");
     ask(&node, &alice, Lookup, &["bob"], 1);
-    alice.on_disconnect(OnDisconnect::End);
+    alice.on_disconnect(OnDisconnect::End, LeaveReason::Left);
     let session = Arc::downgrade(alice.session());
     drop(alice);
     assert!(session.upgrade().is_none(), "a question keeps no session alive");

@@ -49,7 +49,7 @@ fn connect(node: &Node, grant: &Grant) -> Attachment {
 fn closed_with(attachment: &Attachment) -> Option<CloseCode> {
     take(attachment).into_iter().find_map(|outgoing| match outgoing {
         Outgoing::Close(code) => Some(code),
-        Outgoing::Event(_) | Outgoing::Delivery(_) | Outgoing::Delivered(_) => None,
+        Outgoing::Event(_) | Outgoing::News(_) | Outgoing::Delivery(_) | Outgoing::Delivered(_) => None,
     })
 }
 

@@ -33,6 +33,7 @@ fn delivery(id: MessageId, bytes: usize) -> Delivery {
     Delivery {
         kind: MessageKind::Offer,
         from: key("alice"),
+        room: None,
         mid: Mid { session: ALICE, id },
         seq: 0,
         payload: Bytes::from(vec![b'1'; bytes]),

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use switchboard_protocol::{ErrorCode, NodeMessage};
+use switchboard_protocol::{ErrorCode, LeaveReason, NodeMessage};
 
 use super::harness::*;
 use crate::{
@@ -263,7 +263,7 @@ fn a_session_that_is_gone_begins_anew_and_says_so() {
 fn a_client_that_says_good_bye_leaves_nothing_behind() {
     let node = Node::new("n1");
     let mut bob = node.attach("bob");
-    bob.on_disconnect(OnDisconnect::End);
+    bob.on_disconnect(OnDisconnect::End, LeaveReason::Left);
     drop(bob);
     assert_eq!(kept(&node), None);
 }

@@ -8,9 +8,9 @@ use std::{
 
 use bytes::Bytes;
 use switchboard_core::{
-    Attachment, CommandEffect, CommandGate, Limits, Outgoing, Router, SendRequest, Session,
+    Attachment, CommandEffect, CommandGate, Limits, Outgoing, RoomSend, Router, SendRequest, Session,
 };
-use switchboard_protocol::{CloseCode, Event, Grant, MessageHead, RevocationStatus, codec::Codec};
+use switchboard_protocol::{CloseCode, Event, Grant, MessageHead, RevocationStatus, RoomId, codec::Codec};
 use switchboard_telemetry::Queue;
 
 use super::{
@@ -78,7 +78,8 @@ impl<C: Codec> Client<C> {
 
     /// The connection has ended; the attachment is given up when this client is dropped.
     pub(super) fn ended(&mut self, end: ConnectionEnd) {
-        self.attachment.on_disconnect(end.on_disconnect());
+        self.attachment
+            .on_disconnect(end.on_disconnect(), end.leave_reason());
         self.edge.telemetry.connection_closed(end.code());
     }
 
@@ -94,7 +95,7 @@ impl<C: Codec> Client<C> {
                 let head = MessageHead {
                     kind: delivery.kind,
                     from: delivery.from.peer(),
-                    room: None,
+                    room: delivery.room.as_ref().map(RoomId::as_str),
                     mid: delivery.mid,
                     seq: delivery.seq,
                 };
@@ -105,6 +106,7 @@ impl<C: Codec> Client<C> {
             }
             Outgoing::Delivered(id) => transport.write_text(None, |out| codec.write_delivered(out, id)),
             Outgoing::Event(event) => transport.write_text(None, |out| codec.write_event(out, &event)),
+            Outgoing::News(event) => transport.write_text(None, |out| codec.write_event(out, &event)),
             Outgoing::Close(code) => return Err(code),
         };
         self.edge.telemetry.message_out(bytes);
@@ -133,29 +135,54 @@ impl<C: Codec> Client<C> {
         let effect = self
             .gate
             .on_command(decoded, self.written_seq, now_ms, router.limits());
-        if let CommandEffect::Send {
-            to,
-            kind,
-            payload,
-            id,
-            hold,
-        } = effect
-        {
-            self.edge.telemetry.message_in(kind, text.len());
-            let payload = payload_of(&text, payload);
-            router.send(
-                self.attachment.session(),
-                SendRequest {
+        let session = self.attachment.session();
+        match effect {
+            CommandEffect::Send {
+                to,
+                kind,
+                payload,
+                id,
+                hold,
+            } => {
+                self.edge.telemetry.message_in(kind, text.len());
+                let payload = payload_of(&text, payload);
+                let send = SendRequest {
                     to,
                     kind,
                     payload,
                     id,
                     hold,
-                },
-            );
-            return None;
+                };
+                router.send(session, send);
+                None
+            }
+            CommandEffect::SendToRoom {
+                room,
+                kind,
+                payload,
+                id,
+            } => {
+                self.edge.telemetry.message_in(kind, text.len());
+                let payload = payload_of(&text, payload);
+                let send = RoomSend {
+                    room,
+                    kind,
+                    payload,
+                    id,
+                };
+                router.send_to_room(session, send);
+                None
+            }
+            effect @ (CommandEffect::Nothing
+            | CommandEffect::Join { .. }
+            | CommandEffect::Leave { .. }
+            | CommandEffect::Presence { .. }
+            | CommandEffect::Reply(_)
+            | CommandEffect::Renew { .. }
+            | CommandEffect::Ack { .. }
+            | CommandEffect::Ice { .. }
+            | CommandEffect::Close(_)) => self.carry_out(effect),
         }
-        self.carry_out(effect)
     }
 
     /// Answers a text frame over the limit, of which only the beginning was kept; returns the code to close with, if any.
@@ -191,7 +218,11 @@ impl<C: Codec> Client<C> {
     fn carry_out(&mut self, effect: CommandEffect<'_>) -> Option<CloseCode> {
         let session = self.attachment.session();
         match effect {
-            CommandEffect::Nothing | CommandEffect::Send { .. } => {}
+            CommandEffect::Nothing | CommandEffect::Send { .. } | CommandEffect::SendToRoom { .. } => {}
+            CommandEffect::Join { room, info, id } => {
+                self.attachment.router().join_room(session, &room, info, id);
+            }
+            CommandEffect::Leave { room, id } => self.attachment.router().leave_room(session, &room, id),
             CommandEffect::Close(code) => return Some(code),
             CommandEffect::Ack { seq, late } if self.acks => {
                 let (router, seq) = (self.attachment.router(), seq.min(self.written_seq));

@@ -2,7 +2,7 @@
 //! between transports.
 
 use switchboard_core::OnDisconnect;
-use switchboard_protocol::{ClientShould, CloseCode};
+use switchboard_protocol::{ClientShould, CloseCode, LeaveReason};
 
 /// Close code of a frame that breaks the transport's own protocol (RFC 6455, section 7.4.1); not a code of the
 /// Switchboard protocol.
@@ -52,6 +52,16 @@ impl ConnectionEnd {
             Self::ByClient(ClientClose::Done) => OnDisconnect::End,
             Self::ByClient(ClientClose::Left) => OnDisconnect::Away,
             Self::ByClient(ClientClose::Failed) | Self::ProtocolError | Self::Lost => OnDisconnect::Detach,
+        }
+    }
+
+    /// What the members of its rooms hear when the session is over.
+    pub(crate) const fn leave_reason(self) -> LeaveReason {
+        match self {
+            Self::ByNode(CloseCode::TokenEnded) => LeaveReason::Expired,
+            Self::ByNode(CloseCode::Kicked) => LeaveReason::Kicked,
+            Self::ByNode(CloseCode::Replaced) | Self::ByClient(ClientClose::Done) => LeaveReason::Left,
+            Self::ByNode(_) | Self::ByClient(_) | Self::ProtocolError | Self::Lost => LeaveReason::Lost,
         }
     }
 

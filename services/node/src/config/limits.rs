@@ -71,6 +71,14 @@ section! {
         revocations_per_tenant: usize = 10_000,
         /// Open connections of one tenant on this node; 0: no bound.
         connections_per_tenant: usize = 0,
+        /// Rooms that one peer may be in; 0: no bound.
+        rooms_per_peer: usize = 64,
+        /// Rooms of one tenant, over all nodes; 0: no bound.
+        rooms_per_tenant: usize = 0,
+        /// Members of one room.
+        room_members: usize = 20_000,
+        /// Members of a room above which its members hear how many they are, and not who.
+        roster_members: usize = 500,
         /// Milliseconds that a send may be held for a receiver without a session; 0: not at all.
         hold_ms: u64 = 60_000,
         /// Bytes that one tenant may hold so, on all nodes together; 0: no bound.
@@ -104,6 +112,9 @@ impl LimitsSection {
         in_range("limits.control_burst", self.control_burst, 1, 1_000_000)?;
         in_range("limits.send_queue_messages", self.send_queue_messages, 1, 1 << 20)?;
         in_range("limits.send_queue_bytes", self.send_queue_bytes, 1024, 1 << 30)?;
+        in_range("limits.rooms_per_peer", self.rooms_per_peer, 0, 1024)?;
+        in_range("limits.room_members", self.room_members, 1, 1_000_000)?;
+        in_range("limits.roster_members", self.roster_members, 1, 10_000)?;
         in_range("limits.pending_messages", self.pending_messages, 1, 1 << 20)?;
         in_range(
             "limits.revocations_per_tenant",
@@ -141,6 +152,10 @@ impl LimitsSection {
             revocations_per_tenant: self.revocations_per_tenant,
             connections_per_peer: self.connections_per_peer,
             connections_per_tenant: self.connections_per_tenant,
+            rooms_per_peer: self.rooms_per_peer,
+            rooms_per_tenant: self.rooms_per_tenant,
+            room_members: self.room_members,
+            roster_members: self.roster_members,
             hold: Duration::from_millis(self.hold_ms),
             tenant_held_bytes: self.tenant_held_bytes,
             watched_per_peer: self.watched_per_peer,

@@ -277,6 +277,7 @@ impl Client {
                     Down::Queued
                 }
             }
+            Outgoing::News(event) => unreachable!("not expected in the model: {event:?}"),
             Outgoing::Close(_) => {
                 connection.attachment = None;
                 Down::Closed
