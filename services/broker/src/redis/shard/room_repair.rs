@@ -98,6 +98,8 @@ fn send(
     let (answer, outcome) = oneshot::channel();
     let mut due = due.clone();
     due.local = local.clone();
+    // The claims may be made again before the pause that a lapsed lease leads to.
+    due.may_be_swept |= shard.lease.may_be_lost();
     shard.send(Command::room(RoomCall::Reassert { due, answer }))?;
     Ok(Some(outcome))
 }
