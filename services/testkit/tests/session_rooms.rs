@@ -1,7 +1,15 @@
 //! Rooms, presence and hold as an application with a session sees them: nothing of it is asked for again by hand, whatever
 //! happens to nodes and sessions.
 
-#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "a test waits for one event among others"
+)]
 
 use std::{
     sync::Arc,
