@@ -20,7 +20,7 @@ use switchboard_core::{
     RevocationChange, Router,
 };
 use switchboard_harness::RedisOptions;
-use switchboard_protocol::{CloseCode, NodeId, NodeMessage, Revocation};
+use switchboard_protocol::{CloseCode, LeaveReason, NodeId, NodeMessage, Revocation};
 use switchboard_telemetry::Telemetry;
 
 contract!(
@@ -175,7 +175,7 @@ async fn closed(mut attachment: Attachment) -> (CloseCode, Instant) {
     .await;
     let at = Instant::now();
     if code == CloseCode::Kicked {
-        attachment.on_disconnect(OnDisconnect::End);
+        attachment.on_disconnect(OnDisconnect::End, LeaveReason::Kicked);
     }
     (code, at)
 }
