@@ -38,5 +38,5 @@ pub use drain::{DrainPlan, DrainReport};
 pub use listener::serve;
 pub use problem::Problem;
 pub use rebalance::RebalancePlan;
-pub use routes::{backend_routes, routes};
+pub use routes::{backend_routes, for_pages, routes};
 pub use state::Edge;

@@ -1,15 +1,21 @@
-//! The routes of the public port and of the backend API's own port, and which pages may use them. On top of everything: no other module knows a
-//! path.
+//! The routes of the public port and of the backend API's own port, and which pages may use them. On top of everything: no other
+//! module knows a path.
 
 use std::sync::Arc;
 
-use axum::{Router as Routes, routing::get};
+use axum::{
+    Router as Routes,
+    extract::{Request, State},
+    middleware::{self, Next},
+    response::{IntoResponse as _, Response},
+    routing::get,
+};
 use http::{HeaderValue, Method, header};
 use switchboard_protocol::codec::native::Native;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::{
-    api,
+    admission, api,
     state::Edge,
     transport::{poll, sse, websocket},
 };
@@ -33,6 +39,24 @@ pub fn routes(edge: &Arc<Edge>) -> Routes {
 /// The routes of the backend API's own port.
 pub fn backend_routes(edge: &Arc<Edge>) -> Routes {
     api::backend_routes(edge).with_state(Arc::clone(edge))
+}
+
+/// Puts routes of the node under the rules for pages: those of allowed origins can read the answers, and others are refused.
+pub fn for_pages(edge: &Arc<Edge>, routes: Routes) -> Routes {
+    routes
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(edge),
+            refuse_other_pages,
+        ))
+        .layer(cors(edge))
+}
+
+async fn refuse_other_pages(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    match admission::check_origin(&edge, &parts) {
+        Ok(()) => next.run(Request::from_parts(parts, body)).await,
+        Err(refusal) => refusal.counted(&edge).into_response(),
+    }
 }
 
 /// Lets the pages of listed origins read the API's answers.

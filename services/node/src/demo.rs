@@ -1,12 +1,15 @@
-//! The demo page and its tokens. For development only: every client that reaches it gets a token, so configuration
-//! allows it only on loopback addresses.
+//! The demo page, and tokens for it and for other pages in development. Not for production: every client that reaches it gets
+//! a token, so configuration allows it only on loopback addresses.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use axum::{
     Json, Router as Routes,
     extract::{Path, Query, State},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -14,6 +17,7 @@ use rand::seq::IndexedRandom as _;
 use rust_embed::RustEmbed;
 use serde::{Deserialize, Serialize};
 use switchboard_auth::Verifier;
+use switchboard_edge::Edge;
 use switchboard_protocol::{Claims, PeerId, Secret};
 
 #[derive(RustEmbed)]
@@ -35,16 +39,18 @@ const ANIMALS: [&str; 12] = [
     "seal",
 ];
 
-/// The page at `/` and its tokens at `/dev/session`.
-pub(crate) fn routes(verifier: Verifier) -> Routes {
+/// The page at `/`, and tokens at `/dev/session` for it and for pages of allowed origins.
+pub(crate) fn routes(edge: &Arc<Edge>, verifier: Verifier) -> Routes {
+    let tokens = Routes::new()
+        .route("/dev/session", get(session))
+        .with_state(verifier);
     Routes::new()
         .route("/", get(|| async { file("index.html") }))
         .route(
             "/{file}",
             get(|Path(name): Path<String>| async move { file(&name) }),
         )
-        .route("/dev/session", get(session))
-        .with_state(verifier)
+        .merge(switchboard_edge::for_pages(edge, tokens))
 }
 
 fn file(name: &str) -> Response {
@@ -84,10 +90,18 @@ struct SessionQuery {
 struct DevSession {
     peer: PeerId,
     token: Secret,
-    ws_url: &'static str,
+    /// Complete, because a page of another port cannot resolve a path.
+    ws_url: String,
 }
 
-async fn session(State(verifier): State<Verifier>, Query(query): Query<SessionQuery>) -> Response {
+async fn session(
+    State(verifier): State<Verifier>,
+    Query(query): Query<SessionQuery>,
+    headers: HeaderMap,
+) -> Response {
+    let Some(host) = headers.get(header::HOST).and_then(|host| host.to_str().ok()) else {
+        return (StatusCode::BAD_REQUEST, "a Host header is needed\n").into_response();
+    };
     let name = query.peer.unwrap_or_else(random_name);
     let peer = match PeerId::new(&name) {
         Ok(peer) => peer,
@@ -113,7 +127,7 @@ async fn session(State(verifier): State<Verifier>, Query(query): Query<SessionQu
             let body = Json(DevSession {
                 peer,
                 token,
-                ws_url: "/v1/ws",
+                ws_url: format!("ws://{host}/v1/ws"),
             });
             ([(header::CACHE_CONTROL, "no-store")], body).into_response()
         }

@@ -3,7 +3,6 @@
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc};
 
-use anyhow::Context as _;
 use axum::{Router as Routes, middleware};
 use switchboard_auth::{IceServers, Verifier};
 use switchboard_broker::{MemoryBroker, MemoryBus, RedisBroker};
@@ -108,7 +107,7 @@ impl Node {
         );
         let mut public_routes = switchboard_edge::routes(&edge);
         if settings.demo {
-            public_routes = public_routes.merge(demo::routes(verifier.clone()));
+            public_routes = public_routes.merge(demo::routes(&edge, verifier.clone()));
             public_routes = public_routes.layer(middleware::from_fn(loopback::refuse_other_hosts));
         }
         let reloader = Arc::new(Reloader::new(
@@ -234,10 +233,20 @@ async fn serve_api(edge: &Arc<Edge>, listener: Option<TcpListener>) {
 /// each further client a second: its kernel repeats the SYN no earlier. The kernel's own `somaxconn` is the upper end.
 const BACKLOG: u32 = 4096;
 
-fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
-    listen(address).with_context(|| {
-        format!("{key}: cannot listen on {address}; if another program uses the port, choose another one")
-    })
+/// A port that cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("{key}: cannot listen on {address}; if another program uses the port, choose another one")]
+pub(crate) struct ListenError {
+    /// The key of its address, as `section.key`.
+    pub(crate) key: &'static str,
+    /// The address.
+    pub(crate) address: SocketAddr,
+    /// The system's reason.
+    pub(crate) source: std::io::Error,
+}
+
+fn bind(address: SocketAddr, key: &'static str) -> Result<TcpListener, ListenError> {
+    listen(address).map_err(|source| ListenError { key, address, source })
 }
 
 fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {

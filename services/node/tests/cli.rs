@@ -401,3 +401,38 @@ fn a_token_minted_for_a_configuration_carries_what_it_requires() {
     let inspected = text(&run(&["token", "inspect", token.trim()], &[]).stdout);
     assert!(inspected.contains("\"kid\": \"k7\""), "{inspected}");
 }
+
+#[test]
+fn errors_of_dev_name_the_options_to_type() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap();
+    let (address, any) = (taken.to_string(), "127.0.0.1:0");
+    for (options, code, names) in [
+        (
+            ["--listen", &address, "--ops-listen", any],
+            1,
+            "use --listen 127.0.0.1:0 for any free port; a second node needs --ops-listen 127.0.0.1:0 too",
+        ),
+        (
+            ["--listen", any, "--ops-listen", &address],
+            1,
+            "use --ops-listen 127.0.0.1:0 for any free port",
+        ),
+        (
+            ["--listen", "0.0.0.0:0", "--ops-listen", any],
+            64,
+            "--listen: a development node listens on loopback",
+        ),
+        (
+            ["--listen", any, "--allow-origin", "https://my.test/"],
+            64,
+            "--allow-origin: `https://my.test/` has a path",
+        ),
+    ] {
+        let output = run(&[["dev", "--no-turn"].as_slice(), &options].concat(), &[]);
+        assert_eq!(output.status.code(), Some(code), "{}", said(&output));
+        assert!(said(&output).contains(names), "{}", said(&output));
+        let says_port = said(&output).contains(&format!("port {} is taken", taken.port()));
+        assert_eq!(says_port, code == 1, "{}", said(&output));
+    }
+}

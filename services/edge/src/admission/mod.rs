@@ -179,7 +179,8 @@ async fn verify_one_of<'a>(
     Err(refused.map_or_else(no_token, |error| bad_token(&error)))
 }
 
-fn check_origin(edge: &Edge, request: &Parts) -> Result<(), Refusal> {
+/// Checks the origin of a request. A refused one is in the log.
+pub(crate) fn check_origin(edge: &Edge, request: &Parts) -> Result<(), Refusal> {
     let visitor = visitor_of(request);
     origin::check(&request.headers, visitor, &edge.config.allowed_origins).map_err(|origin| {
         edge.refused_origins.note(origin, Instant::now());
@@ -187,7 +188,8 @@ fn check_origin(edge: &Edge, request: &Parts) -> Result<(), Refusal> {
             StatusCode::FORBIDDEN,
             "origin-not-allowed",
             "The origin is not allowed",
-            "the page's origin is not on this node's list; add it to server.allowed_origins",
+            "the page's origin is not on this node's list; add it to server.allowed_origins, or to `switchboard dev` with \
+             --allow-origin",
         );
         Refusal::new(RefusalReason::Origin, problem)
     })

@@ -3,7 +3,7 @@
 
 use url::Url;
 
-use super::page_origin::{Origin, default_port};
+use super::page_origin::{Origin, default_port, host_and_port};
 
 /// The origins whose pages may connect.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +19,8 @@ enum Entry {
     One(Origin),
     /// `https://*.example.com`: one label or more before the host.
     Below(Origin),
+    /// `http://localhost:*`: every port of the host.
+    AnyPort(Origin),
 }
 
 impl Origins {
@@ -46,8 +48,9 @@ impl Origins {
         self.0.iter().any(|entry| match (entry, &origin) {
             (Entry::Any, _) => true,
             (Entry::Null, _) => text == "null",
-            (Entry::One(_) | Entry::Below(_), None) => false,
+            (Entry::One(_) | Entry::Below(_) | Entry::AnyPort(_), None) => false,
             (Entry::One(one), Some(origin)) => one == origin,
+            (Entry::AnyPort(any), Some(origin)) => (&any.scheme, &any.host) == (&origin.scheme, &origin.host),
             (Entry::Below(below), Some(origin)) => {
                 let before = origin.host.strip_suffix(&below.host);
                 let labels = before.and_then(|before| before.strip_suffix('.'));
@@ -116,9 +119,17 @@ fn parse(entry: &str) -> Result<Entry, String> {
         Some(host) => (true, host),
         None => (false, host),
     };
+    let (host, ports) = match host.strip_suffix(":*") {
+        Some(host) if !is_below => (host, ":*"),
+        _ => (host, ""),
+    };
+    if !ports.is_empty() && host_and_port(host).is_none_or(|(_, port)| port.is_some()) {
+        return wrong("names a port and any port; write one of them");
+    }
     if host.contains('*') {
         return wrong(
-            "has a `*` that matches nothing; it stands for whole labels in front, `https://*.example.com`",
+            "has a `*` that matches nothing; it stands for whole labels in front, `https://*.example.com`, or for the \
+             port, `http://localhost:*`",
         );
     }
     let is_web = default_port(&scheme).is_some();
@@ -126,7 +137,7 @@ fn parse(entry: &str) -> Result<Entry, String> {
         let star = if is_below { "*." } else { "" };
         return match web_host(&scheme, host) {
             Some(ascii) => wrong(&format!(
-                "is not how a browser sends it; write `{scheme}://{star}{ascii}`"
+                "is not how a browser sends it; write `{scheme}://{star}{ascii}{ports}`"
             )),
             None => wrong("has characters that no host has"),
         };
@@ -144,11 +155,12 @@ fn parse(entry: &str) -> Result<Entry, String> {
         // `http://127.1` is sent as `http://127.0.0.1`.
         Some(sent) if is_web && Origin::parse(&format!("{scheme}://{sent}")) != Some(origin.clone()) => {
             wrong(&format!(
-                "is not how a browser sends it; write `{scheme}://{sent}`"
+                "is not how a browser sends it; write `{scheme}://{sent}{ports}`"
             ))
         }
         None if is_web => wrong("has a host that no browser accepts"),
         Some(_) | None if is_below => Ok(Entry::Below(origin)),
+        Some(_) | None if !ports.is_empty() => Ok(Entry::AnyPort(origin)),
         Some(_) | None => Ok(Entry::One(origin)),
     }
 }
@@ -195,6 +207,24 @@ mod tests {
             "https://eu.app.example:8443",
             "https://eu.app.example.evil",
             "http://x.dev.example",
+            "null",
+        ] {
+            assert!(!list.lists(no), "{no}");
+        }
+    }
+
+    #[test]
+    fn any_port_of_a_host_matches_and_no_other_host() {
+        let list = origins(&["http://localhost:*", "http://[::1]:*"]).unwrap();
+        for yes in ["http://localhost:5173", "http://LOCALHOST", "http://[::1]:3000"] {
+            assert!(list.lists(yes), "{yes}");
+        }
+        for no in [
+            "https://localhost:5173",
+            "http://127.0.0.1:5173",
+            "http://localhost.evil.example:5173",
+            "http://localhost:5173.evil.example",
+            "http://evil.example:5173",
             "null",
         ] {
             assert!(!list.lists(no), "{no}");
@@ -268,6 +298,9 @@ mod tests {
             ("https://app.example:0", "port"),
             ("https://app.example:99999", "port"),
             ("http://127.1", "write `http://127.0.0.1`"),
+            ("http://127.1:*", "write `http://127.0.0.1:*`"),
+            ("https://*.app.example:*", "`http://localhost:*`"),
+            ("http://localhost:80:*", "port"),
             ("", "is not an origin"),
             ("://x", "scheme"),
         ] {

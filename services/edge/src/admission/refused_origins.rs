@@ -35,7 +35,7 @@ impl RefusedOrigins {
             tracing::warn!(
                 origin,
                 refused,
-                "pages of this origin are refused; if they are yours, add it to server.allowed_origins"
+                "pages of this origin are refused; if they are yours, add it to server.allowed_origins (`switchboard dev`: --allow-origin)"
             );
         }
     }

@@ -1,6 +1,9 @@
 //! `switchboard dev`: one node that needs nothing else, and a page to open.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::{
+    io::{ErrorKind, Write as _},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+};
 
 use anyhow::Context as _;
 use switchboard_protocol::Secret;
@@ -9,7 +12,7 @@ use super::{runtime, serve};
 use crate::{
     cli::Dev,
     config::{BrokerKind, Config, ConfigError, LogFormat, Settings},
-    node::Node,
+    node::{ListenError, Node},
     turn_server::TurnServer,
 };
 
@@ -19,29 +22,86 @@ const DRAIN_MS: u64 = 500;
 /// Clients of a development node; fewer than any machine has files.
 const CONNECTIONS: usize = 500;
 
+/// The pages that may connect without an option: those that this machine serves, on every port.
+const OWN_PAGES: [&str; 6] = [
+    "http://localhost:*",
+    "http://127.0.0.1:*",
+    "http://[::1]:*",
+    "https://localhost:*",
+    "https://127.0.0.1:*",
+    "https://[::1]:*",
+];
+
+/// The options that set keys of the configuration.
+const OPTIONS: [(&str, &str); 6] = [
+    ("server.listen", "--listen"),
+    ("server.ops_listen", "--ops-listen"),
+    ("server.allowed_origins", "--allow-origin"),
+    ("broker.redis_urls", "--redis-url"),
+    ("auth.hs256_secret_file", "--signing-secret-file"),
+    ("node.id", "--node-id"),
+];
+
 pub(super) fn run(dev: Dev) -> anyhow::Result<()> {
-    runtime::run(async move {
-        let hangups = serve::hangups()?;
-        let wants_turn = !dev.no_turn;
-        let mut config = config(dev)?;
-        let turn_secret = random_secret();
-        let turn = match wants_turn {
-            true => start_turn(&turn_secret).await,
-            false => None,
-        };
-        if let Some(turn) = &turn {
-            config.ice.stun_urls = vec![format!("stun:{}", turn.address())];
-            config.ice.turn_urls = vec![format!("turn:{}?transport=udp", turn.address())];
-            config.ice.turn_secret = turn_secret;
-        }
-        let turn_address = turn.as_ref().map(TurnServer::address);
-        let settings = Settings::check(config)?;
-        serve::node(settings, hangups, |node| announce(node, turn_address)).await?;
-        if let Some(turn) = turn {
-            turn.stop().await;
-        }
-        Ok(())
-    })
+    runtime::run(start(dev)).map_err(naming_options)
+}
+
+async fn start(dev: Dev) -> anyhow::Result<()> {
+    let hangups = serve::hangups()?;
+    let wants_turn = !dev.no_turn;
+    let mut config = config(dev)?;
+    let turn_secret = random_secret();
+    let turn = match wants_turn {
+        true => start_turn(&turn_secret).await,
+        false => None,
+    };
+    if let Some(turn) = &turn {
+        config.ice.stun_urls = vec![format!("stun:{}", turn.address())];
+        config.ice.turn_urls = vec![format!("turn:{}?transport=udp", turn.address())];
+        config.ice.turn_secret = turn_secret;
+    }
+    let turn_address = turn.as_ref().map(TurnServer::address);
+    let settings = Settings::check(config)?;
+    serve::node(settings, hangups, |node| announce(node, turn_address)).await?;
+    if let Some(turn) = turn {
+        turn.stop().await;
+    }
+    Ok(())
+}
+
+/// The error with options in place of keys: nobody wrote a configuration here.
+fn naming_options(error: anyhow::Error) -> anyhow::Error {
+    let error = match error.downcast::<ListenError>() {
+        Ok(taken) => return cannot_listen(&taken),
+        Err(error) => error,
+    };
+    match error.downcast::<ConfigError>() {
+        Ok(ConfigError { key, problem }) => ConfigError::new(option(&key), problem).into(),
+        Err(error) => error,
+    }
+}
+
+/// What to type if a port is taken.
+fn cannot_listen(error: &ListenError) -> anyhow::Error {
+    let (address, option) = (error.address, option(error.key));
+    let why = if error.source.kind() == ErrorKind::AddrInUse {
+        format!("port {} is taken", address.port())
+    } else {
+        format!("cannot listen on {address}: {}", error.source)
+    };
+    let any_port = SocketAddr::new(address.ip(), 0);
+    let second = match option {
+        "--listen" => format!("; a second node needs --ops-listen {any_port} too"),
+        _ => String::new(),
+    };
+    anyhow::anyhow!("{why}; use {option} {any_port} for any free port{second}")
+}
+
+fn option(key: &str) -> &str {
+    OPTIONS
+        .iter()
+        .find(|(set, _)| *set == key)
+        .map_or(key, |(_, option)| option)
 }
 
 fn config(dev: Dev) -> anyhow::Result<Config> {
@@ -49,6 +109,8 @@ fn config(dev: Dev) -> anyhow::Result<Config> {
     config.node.id = dev.node_id.unwrap_or_default();
     config.server.listen = dev.listen;
     config.server.ops_listen = dev.ops_listen;
+    let own_pages = OWN_PAGES.map(str::to_owned).into_iter();
+    config.server.allowed_origins = own_pages.chain(dev.allowed_origins).collect();
     config.demo.enabled = true;
     config.telemetry.log_format = LogFormat::Text;
     config.telemetry.log_filter = "warn".into();
@@ -65,12 +127,14 @@ fn config(dev: Dev) -> anyhow::Result<Config> {
         None => config.broker.kind = BrokerKind::Memory,
         Some(url) => config.broker.redis_urls = vec![Secret::new(url)],
     }
-    if !dev.ops_listen.ip().is_loopback() {
-        return Err(ConfigError::new(
-            "--ops-listen",
-            "a development node listens on loopback addresses only",
-        )
-        .into());
+    for (key, address) in [
+        ("server.listen", dev.listen),
+        ("server.ops_listen", dev.ops_listen),
+    ] {
+        if !address.ip().is_loopback() {
+            let problem = "a development node listens on loopback addresses only";
+            return Err(ConfigError::new(key, problem).into());
+        }
     }
     Ok(config)
 }
@@ -96,16 +160,17 @@ async fn start_turn(secret: &Secret) -> Option<TurnServer> {
 fn announce(node: &Node, turn: Option<SocketAddr>) -> anyhow::Result<()> {
     let public = node.public_address().context("the public port has no address")?;
     let ops = node.ops_address().context("the operations port has no address")?;
-    println!("Switchboard is ready. Open this address in two tabs and let them call each other:");
-    println!();
-    println!("    http://{public}/");
-    println!();
-    println!("  signaling   ws://{public}/v1/ws");
-    println!("  operations  http://{ops}/metrics  /livez  /readyz");
-    if let Some(turn) = turn {
-        println!("  STUN, TURN  {turn} (UDP)");
-    }
-    println!();
-    println!("Tokens for development are handed out at /dev/session. Stop with Ctrl-C.");
+    let turn = turn.map_or_else(String::new, |turn| format!("  STUN, TURN  {turn} (UDP)\n"));
+    let text = format!(
+        "Switchboard is ready. Open this address in two tabs and let them call each other:\n\n    \
+         http://{public}/\n\n  \
+           signaling   ws://{public}/v1/ws\n  \
+           operations  http://{ops}/metrics  /livez  /readyz\n\
+         {turn}\n\
+         Your own page, on any port of this machine: GET http://{public}/dev/session gives it a token.\n\
+         Stop with Ctrl-C.\n"
+    );
+    // A program that reads the address may close the pipe then, and the node goes on.
+    let _ = std::io::stdout().write_all(text.as_bytes());
     Ok(())
 }

@@ -15,8 +15,8 @@ section! {
         ops_listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 9090)),
         /// Address of a port for the backend API alone; the public port then does not serve it.
         api_listen: Option<SocketAddr> = None,
-        /// Origins whose pages may connect: `https://app.example`, `https://*.app.example`, `null`; `*` allows all. The
-        /// node's own host is always allowed.
+        /// Origins whose pages may connect: `https://app.example`, `https://*.app.example`, `http://localhost:*` (any port),
+        /// `null`; `*` allows all. The node's own host is always allowed.
         allowed_origins: Vec<String> = Vec::new(),
         /// Networks of proxies whose `Forwarded` or `X-Forwarded-For`, `-Host` and `-Proto` headers are read.
         trusted_proxies: Vec<String> = Vec::new(),
