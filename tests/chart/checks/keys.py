@@ -68,6 +68,19 @@ def issuers_reach_the_node_with_folders_of_their_own():
 
 
 @check
+def each_webhook_has_the_secrets_of_its_own_secret():
+    webhooks = config("webhooks")["webhooks"]
+    files = {one["name"]: one["secret_files"] for one in webhooks["endpoints"]}
+    assert files == {"app": ["/etc/switchboard/webhooks/app"], "push": ["/etc/switchboard/webhooks/push"]}
+    assert webhooks["endpoints"][1]["tenants"] == ["acme"] and webhooks["timeout_ms"] == 5000
+    mounts = {one["name"]: one["mountPath"] for one in node("webhooks")[1]["volumeMounts"]}
+    assert mounts["webhooks"] == "/etc/switchboard/webhooks"
+    sources = [one["secret"] for one in volume("webhooks", "webhooks")["projected"]["sources"]]
+    keys = {one["name"]: [(item["key"], item["path"]) for item in one["items"]] for one in sources}
+    assert keys["webhook-push"] == [("signing", "push")] and [path for _, path in keys["webhook-app"]] == ["app"]
+
+
+@check
 def a_redis_url_with_a_password_comes_out_of_its_secret():
     broker = config("redis-password")["broker"]
     assert broker["redis_url_file"] == f"{DIR}/redis/url" and "redis_urls" not in broker

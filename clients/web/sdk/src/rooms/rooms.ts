@@ -5,12 +5,17 @@ import { Room } from './room.js';
 
 export class Rooms {
   readonly #session: Session;
-  readonly #joined = new Map<string, { room: Room; info: unknown }>();
+  readonly #joined = new Map<string, { room: Room; info: unknown; isMember?: boolean }>();
 
   constructor(session: Session) {
     this.#session = session;
     const of = (name: string) => this.#joined.get(name)?.room;
-    session.on('joined', (frame) => of(frame.room)?.onRoster(frame));
+    session.on('joined', (frame) => {
+      const entry = this.#joined.get(frame.room);
+      if (!entry) return;
+      entry.isMember = true;
+      entry.room.onRoster(frame);
+    });
     session.on('peer-joined', ({ room, version, peer, info }) => of(room)?.onChange(version, peer, { info }));
     session.on('peer-left', ({ room, version, peer, reason }) => of(room)?.onChange(version, peer, { reason }));
     session.on('room-count', ({ room, count }) => of(room)?.onCount(count));
@@ -20,7 +25,10 @@ export class Rooms {
     session.on('left', ({ room, reason = 'left' }) => this.#forget(room, reason));
     session.on('welcome', ({ resumed }) => {
       if (resumed) return;
-      for (const { room, info } of this.#joined.values()) void this.#enter(room, info).catch(() => this.#forget(room.name, 'lost'));
+      // A first join that has no answer yet is on its way, or fails.
+      for (const { room, info, isMember } of this.#joined.values()) {
+        if (isMember) void this.#enter(room, info).catch(() => this.#forget(room.name, 'lost'));
+      }
     });
   }
 
@@ -31,15 +39,16 @@ export class Rooms {
 
   /** Enters a room; who is the first one creates it. `info` is shown to the other members: an object of at most 1 KiB. */
   async join(name: string, info?: object): Promise<Room> {
-    const room = this.#joined.get(name)?.room ?? new Room(this.#session, name);
-    this.#joined.set(name, { room, info });
+    const entry = this.#joined.get(name) ?? { room: new Room(this.#session, name), info };
+    entry.info = info;
+    this.#joined.set(name, entry);
     try {
-      await this.#enter(room, info);
+      await this.#enter(entry.room, info);
     } catch (error) {
-      this.#joined.delete(name);
+      if (!entry.isMember) this.#joined.delete(name);
       throw error;
     }
-    return room;
+    return entry.room;
   }
 
   async leave(name: string): Promise<void> {
