@@ -18,6 +18,7 @@ sys.path.append(str(ROOT / "tests/operations"))
 from support import binary, free_port, get, wait_until  # noqa: E402
 
 LIB = ROOT / ".tools/api/lib"
+RULES = pathlib.Path(__file__).with_name("schemathesis.toml")
 SECRET = "schemathesis-signs-with-this-secret-1"
 # The whole run, and each answer; a send waits 5 s for its outcome at most.
 RUN_S, ANSWER_S = 50, 10
@@ -60,7 +61,7 @@ def test(node, folder):
     try:
         wait_until("the node is ready", lambda: get(f"http://127.0.0.1:{ops}/readyz")[0] == 200)
         base = f"http://127.0.0.1:{public}"
-        command = [sys.executable, "-m", "schemathesis.cli", "run", f"{base}/v1/openapi.json", "--url", base]
+        command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(RULES), "run", f"{base}/v1/openapi.json", "--url", base]
         command += ["--header", f"Authorization: Bearer {token(node, folder)}", "--seed", SEED]
         command += ["--checks", "all", "--max-time", str(RUN_S), "--request-timeout", str(ANSWER_S)]
         environment = {**os.environ, "PYTHONPATH": str(LIB)}

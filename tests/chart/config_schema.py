@@ -21,6 +21,7 @@ OWNED = {
     "demo": None,
     "ops": {"token", "token_file"},
     "server": {"listen", "ops_listen"},
+    "webhooks": {"endpoints"},
     "ice": {"stun_urls", "turn_urls", "turn_secret", "turn_secret_file"},
 }
 KEPT = ("type", "items", "enum", "minimum", "maximum")

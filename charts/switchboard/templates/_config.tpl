@@ -94,6 +94,18 @@ ice:
 {{- end }}
 {{ end }}
 {{- end }}
+{{- range .Values.webhooks.endpoints }}
+[[webhooks.endpoints]]
+name = {{ .name | quote }}
+url = {{ .url | quote }}
+secret_files = ["{{ include "switchboard.dir" $ }}/webhooks/{{ .name }}"]
+{{- with .events }}
+events = {{ toJson . }}
+{{- end }}
+{{- with .tenants }}
+tenants = {{ toJson . }}
+{{- end }}
+{{ end }}
 {{- $dir := include "switchboard.dir" . }}
 {{- range $at, $issuer := .Values.auth.issuers }}
 [[auth.issuers]]

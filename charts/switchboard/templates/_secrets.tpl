@@ -74,6 +74,19 @@
           name: {{ include "switchboard.fullname" . }}-keys
       {{- end }}
 {{- end }}
+{{- with .Values.webhooks.endpoints }}
+- name: webhooks
+  projected:
+    defaultMode: 0440
+    sources:
+      {{- range . }}
+      - secret:
+          name: {{ .existingSecret }}
+          items:
+            - key: {{ default "secret" .key }}
+              path: {{ .name }}
+      {{- end }}
+{{- end }}
 {{- with .Values.ops.existingSecret }}
 - name: ops
   secret:

@@ -10,13 +10,15 @@ const SHARED = { bundle: true, format: 'esm', target: 'es2022', minify: true, ma
 
 /** Size of one bundle, minified and compressed, in bytes. */
 async function gzippedBytes(entry) {
-  const { outputFiles } = await build({ ...SHARED, stdin: { contents: entry, resolveDir: import.meta.dirname }, write: false });
+  const { outputFiles } = await build({ ...SHARED, external: ['./events.js', './polling.js'], stdin: { contents: entry, resolveDir: import.meta.dirname }, write: false });
   return gzipSync(outputFiles[0].contents, { level: 9 }).length;
 }
 
 /** What a page loads, by what it uses. */
 export const sizes = async () => ({
   core: await gzippedBytes("export { connect } from './src/index.ts'"),
+  'core with fallbacks': await gzippedBytes("export { connect } from './src/index.ts'; export * from './src/fallback/index.ts'"),
+  'core with rooms': await gzippedBytes("export { connect } from './src/index.ts'; export * from './src/rooms/index.ts'"),
   'core with calls': await gzippedBytes("export { connect } from './src/index.ts'; export * from './src/call/index.ts'"),
 });
 
@@ -24,7 +26,7 @@ if (import.meta.filename === process.argv[1]) {
   rmSync(new URL('dist', import.meta.url), { recursive: true, force: true });
   await build({
     ...SHARED,
-    entryPoints: { index: 'src/index.ts', call: 'src/call/index.ts' },
+    entryPoints: { index: 'src/index.ts', call: 'src/call/index.ts', fallback: 'src/fallback/index.ts', rooms: 'src/rooms/index.ts' },
     splitting: true,
     sourcemap: true,
     outdir: 'dist',

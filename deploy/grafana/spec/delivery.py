@@ -50,4 +50,16 @@ ROWS = [
         lines("Acknowledgements in one publish", "Grows under load, which keeps acknowledgements cheap.",
               [(f"sum(rate(switchboard_ack_batch_size_sum{{{NODES}}}[$__rate_interval])) / sum(rate(switchboard_ack_batch_size_count{{{NODES}}}[$__rate_interval]))", "mean")]),
     ]),
+    ("Webhooks", True, [
+        lines("Waiting events", "Normal: near 0. Grows: an endpoint is slow or away. dead: events that were given up and can be replayed.",
+              [(f"max(switchboard_webhook_backlog_events{{{NODES}}})", "waiting"), (f"max(switchboard_webhook_dead_events{{{NODES}}})", "dead")]),
+        lines("Age of the oldest event", "Normal: below a second. The dashed line is the threshold of SwitchboardWebhooksDelayed.",
+              [(f"max(switchboard_webhook_oldest_event_seconds{{{NODES}}})", "oldest")], "s", alarm=300),
+        lines("Requests", "unreachable: the endpoint is away. refused: it answers with an error.",
+              [(f"sum by (outcome) (rate(switchboard_webhook_requests_total{{{NODES}}}[$__rate_interval]))", "{{outcome}}")], "reqps", stacked=True),
+        lines("Duration of requests", "Slow: the endpoint works before it answers.",
+              [(f"histogram_quantile(0.99, sum by (le) (rate(switchboard_webhook_request_duration_seconds_bucket{{{NODES}}}[$__rate_interval])))", "p99")], "s"),
+        lines("Lost events", "Normal: 0. See the runbook SwitchboardWebhookEventsLost.",
+              [(rate("switchboard_webhook_events_dropped_total"), "dropped"), (rate("switchboard_webhook_events_given_up_total"), "given up")], "ops"),
+    ]),
 ]

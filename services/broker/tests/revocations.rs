@@ -6,13 +6,22 @@
 #[macro_use]
 mod common;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    future::poll_fn,
+    sync::Arc,
+    task::Poll,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
 use common::{Cluster, Node, PATIENCE, key, redis_node, redis_server, session_id, until};
-use switchboard_broker::RedisMode;
-use switchboard_core::{EndedSession, Presence, RevocationChange};
+use switchboard_broker::{RedisBroker, RedisConfig, RedisMode};
+use switchboard_core::{
+    AttachRequest, Attachment, BusState, EndedSession, Limits, OnDisconnect, Outgoing, Presence,
+    RevocationChange, Router,
+};
 use switchboard_harness::RedisOptions;
-use switchboard_protocol::{NodeMessage, Revocation};
+use switchboard_protocol::{CloseCode, LeaveReason, NodeId, NodeMessage, Revocation};
+use switchboard_telemetry::Telemetry;
 
 contract!(
     every_node_hears_of_a_revocation_and_a_later_node_reads_it,
@@ -111,7 +120,7 @@ async fn the_session_of_a_node_that_died_is_removed() {
     n2.attach("bob", 1).await;
     // Its tasks end without a word, as with the process; its lease is left to run out.
     drop(n2);
-    let started = std::time::Instant::now();
+    let started = Instant::now();
     let ending = async || n1.broker.end_session(&key("bob")).await.ok();
     let limit = Duration::from_secs(30);
     let (ended, _) = switchboard_harness::wait_until("bob's node is known to be dead", limit, ending)
@@ -151,4 +160,70 @@ async fn revocations_outlive_a_redis_that_lost_everything() {
         .unwrap();
     let n2 = redis_node("n2", &server.url());
     knows(&n2, &of_peer).await;
+}
+
+/// Polls until the connection of `attachment` is to be closed, and lets it go as a connection does.
+async fn closed(mut attachment: Attachment) -> (CloseCode, Instant) {
+    let code = poll_fn(|cx| match attachment.session().poll_next(cx) {
+        Poll::Ready(Outgoing::Close(code)) => Poll::Ready(code),
+        Poll::Ready(_) => {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+        Poll::Pending => Poll::Pending,
+    })
+    .await;
+    let at = Instant::now();
+    if code == CloseCode::Kicked {
+        attachment.on_disconnect(OnDisconnect::End, LeaveReason::Kicked);
+    }
+    (code, at)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_revocations_and_a_hundred_kicks_close_connections_of_another_node_within_a_second() {
+    let Some(server) = redis_server(RedisOptions::default()).await else {
+        return;
+    };
+    let router = |name: &str| {
+        let id = NodeId::new(name).unwrap();
+        let router = Router::new(id.clone(), Limits::default(), Telemetry::new(name));
+        let events = Arc::<Router>::clone(&router);
+        let broker = RedisBroker::start(&RedisConfig::new(server.url()), id, events, Telemetry::new(name));
+        router.set_broker(broker.unwrap());
+        router
+    };
+    let (n1, n2) = (router("n1"), router("n2"));
+    until("both nodes are up", PATIENCE, || {
+        [&n1, &n2]
+            .iter()
+            .all(|node| node.bus().state == BusState::Up && node.revocations().are_known())
+    })
+    .await;
+    let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    for code in [CloseCode::TokenEnded, CloseCode::Kicked] {
+        let mut took = Vec::new();
+        for number in 0..100 {
+            let peer = key(&format!("peer-{number}"));
+            let attachment = n2.attach(&peer, AttachRequest::default()).await.unwrap();
+            let connection = tokio::spawn(closed(attachment));
+            let called = Instant::now();
+            if code == CloseCode::Kicked {
+                assert_eq!(n1.kick(&peer).await, Ok(true));
+            } else {
+                let text = format!("p {} {}", peer.as_str(), now_s + 1);
+                let revocation = Revocation::parse(&text, now_s + 600).unwrap();
+                n1.revoke(&revocation, now_s).await.unwrap();
+            }
+            let (closed_with, at) = connection.await.unwrap();
+            assert_eq!(closed_with, code);
+            took.push(at.saturating_duration_since(called));
+        }
+        took.sort_unstable();
+        println!(
+            "{code}: p50 {:?}, p99 {:?}, longest {:?}",
+            took[50], took[98], took[99]
+        );
+        assert!(took[98] < Duration::from_secs(1), "{code}: {:?}", took[98]);
+    }
 }

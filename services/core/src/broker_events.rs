@@ -51,12 +51,12 @@ impl BrokerEvents for Router {
                 }
             }
             Ok(NodeMessage::OfflineQueueHint { key }) => self.receiver_side().on_offline_queue_hint(&key),
-            Ok(NodeMessage::Commands(commands)) => {
+            Ok(NodeMessage::Relay(request)) => {
                 if let Some(relay) = cx.relay() {
-                    relay.on_commands(*commands);
+                    relay.on_request(*request);
                 }
             }
-            Ok(NodeMessage::CommandsAnswer { ticket, outcome }) => {
+            Ok(NodeMessage::RelayAnswer { ticket, outcome }) => {
                 if let Some(relay) = cx.relay() {
                     relay.on_answer(ticket, outcome);
                 }

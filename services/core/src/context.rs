@@ -14,7 +14,7 @@ use crate::{
     clock::Clock,
     limits::{Limits, budgets::Budgets},
     observer::{NodeEvent, Observer},
-    relay::CommandRelay,
+    relay::Relay,
     revocations::Revocations,
     session::registry::Registry,
 };
@@ -29,7 +29,7 @@ pub(crate) struct Context {
     pub(crate) clock: Clock,
     broker: OnceLock<Arc<dyn Broker>>,
     observer: OnceLock<Arc<dyn Observer>>,
-    relay: OnceLock<Arc<dyn CommandRelay>>,
+    relay: OnceLock<Arc<dyn Relay>>,
 }
 
 impl Context {
@@ -61,12 +61,12 @@ impl Context {
     }
 
     /// Only the first call counts.
-    pub(crate) fn set_relay(&self, relay: Arc<dyn CommandRelay>) {
+    pub(crate) fn set_relay(&self, relay: Arc<dyn Relay>) {
         let _ = self.relay.set(relay);
     }
 
-    /// The public port, if it takes commands over HTTP.
-    pub(crate) fn relay(&self) -> Option<&Arc<dyn CommandRelay>> {
+    /// The public port, if it takes requests of other nodes.
+    pub(crate) fn relay(&self) -> Option<&Arc<dyn Relay>> {
         self.relay.get()
     }
 

@@ -55,7 +55,7 @@ pub use records::{
     OFFLINE_QUEUE_BYTES, OFFLINE_QUEUE_BYTES_PER_SENDER, OFFLINE_QUEUE_MESSAGES,
     OFFLINE_QUEUE_MESSAGES_PER_SENDER, RecordOwner, Records, RoomRecords,
 };
-pub use relay::CommandRelay;
+pub use relay::Relay;
 pub use revocations::{RevocationChange, Revocations, RevokeError};
 pub use rooms::RoomSend;
 pub use router::Router;

@@ -22,6 +22,8 @@ pub enum NodeEvent<'a> {
         peer: &'a PeerKey,
         /// Its session.
         session: SessionId,
+        /// Its claim's fence: it grows with each connection of the peer. 0 while the bus is away.
+        fence: u64,
         /// Whether an earlier connection's session continues.
         resumed: bool,
     },
@@ -31,6 +33,8 @@ pub enum NodeEvent<'a> {
         peer: &'a PeerKey,
         /// Its session.
         session: SessionId,
+        /// The fence of its claim. If a higher one has attached, the session goes on there.
+        fence: u64,
     },
     /// A session ended: it cannot be resumed. After the death of a node it may be reported twice.
     Ended {

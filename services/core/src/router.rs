@@ -21,7 +21,7 @@ use crate::{
     quotas,
     rebalance::candidates::Rebalance,
     receive::side::ReceiverSide,
-    relay::CommandRelay,
+    relay::Relay,
     rooms::side::RoomSide,
     send::{
         sender::Sender,
@@ -82,8 +82,8 @@ impl Router {
         self.cx.set_observer(observer);
     }
 
-    /// Commands that other nodes got for sessions here go to `relay`. Only the first call counts.
-    pub fn set_relay(&self, relay: Arc<dyn CommandRelay>) {
+    /// Requests that other nodes got for sessions here go to `relay`. Only the first call counts.
+    pub fn set_relay(&self, relay: Arc<dyn Relay>) {
         self.cx.set_relay(relay);
     }
 

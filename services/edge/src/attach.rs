@@ -11,12 +11,7 @@ use tokio::time::timeout;
 
 use crate::{
     admission::Admitted,
-    connection::{
-        Connection,
-        client::Client,
-        end::ConnectionEnd,
-        transport::{Frame, Transport},
-    },
+    connection::{Connection, client::Client, end::ConnectionEnd, frame::Frame, transport::Transport},
     ice::{self, IceAnswer},
     limits::ConnectionPermit,
     state::Edge,

@@ -12,10 +12,7 @@ use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    connection::{
-        end::ConnectionEnd,
-        transport::{Frame, Transport as _},
-    },
+    connection::{end::ConnectionEnd, frame::Frame, transport::Transport as _},
     stream::Stream,
     takeover::{self, Requests, Takeover},
     transport::websocket::{Upgrading, WebSocket, handshake},

@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     admission::refused_origins::RefusedOrigins,
     api::backend::{places::CallPlaces, senders::Senders},
-    commands::relay::Relay,
+    commands::relay::HttpRelay,
     config::EdgeConfig,
     limits::{AdmissionLimits, pace::ConnectPace, places::HandshakePlaces, request_pace::RequestPace},
 };
@@ -31,7 +31,7 @@ pub struct Edge {
     pub(crate) senders: Senders,
     pub(crate) call_records: Arc<dyn CallRecords>,
     /// Commands that come over HTTP, here and for sessions of other nodes.
-    pub(crate) relay: Arc<Relay>,
+    pub(crate) relay: Arc<HttpRelay>,
     /// The tasks of all connections: axum's graceful shutdown does not cover upgraded ones.
     pub(crate) connections: TaskTracker,
 }
@@ -55,8 +55,9 @@ impl Edge {
         let pace = ConnectPace::new(config.connects_per_second, config.peer_connects_per_second);
         let requests = RequestPace::new(config.address_requests_per_second);
         let places = HandshakePlaces::new(config.max_handshakes);
+        let connections = TaskTracker::new();
         let calls = CallPlaces::new(config.api_calls_per_tenant);
-        let relay = Relay::new(&router);
+        let relay = HttpRelay::new(&router, connections.clone());
         Arc::new(Self {
             relay,
             router,
@@ -72,7 +73,7 @@ impl Edge {
             calls,
             senders: Senders::default(),
             call_records,
-            connections: TaskTracker::new(),
+            connections,
         })
     }
 

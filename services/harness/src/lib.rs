@@ -19,6 +19,7 @@ pub mod stats;
 mod stopped;
 mod tls_server;
 mod wait;
+mod webhook_receiver;
 
 pub use coturn::Coturn;
 pub use node::{NodeProcess, OPS_TOKEN, binary};
@@ -32,3 +33,4 @@ pub use redis::{REDIS, RedisOptions, RedisServer};
 pub use resident::resident_kib;
 pub use tls_server::TlsServer;
 pub use wait::{PATIENCE, wait_until};
+pub use webhook_receiver::{Received, Reply, WebhookReceiver};

@@ -3,12 +3,14 @@
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc};
 
+use anyhow::Context as _;
 use axum::{Router as Routes, middleware};
 use switchboard_auth::{IceServers, Verifier};
 use switchboard_broker::{MemoryBroker, MemoryBus, RedisBroker};
 use switchboard_core::{Broker, Router};
 use switchboard_edge::{DrainReport, Edge, RebalancePlan};
 use switchboard_telemetry::Telemetry;
+use switchboard_webhooks::Webhooks;
 use tokio::{
     net::{TcpListener, TcpSocket},
     sync::{Notify, watch},
@@ -42,6 +44,7 @@ pub struct Node {
     ops_access: OpsAccess,
     drain: DrainSettings,
     rebalance: RebalancePlan,
+    webhooks: Option<Arc<Webhooks>>,
 }
 
 impl Node {
@@ -67,20 +70,30 @@ impl Node {
         let api = api.transpose()?;
         let ops = bind(settings.ops_listen, "server.ops_listen")?;
         let events = Arc::<Router>::clone(&router);
-        let (broker, call_records): (Arc<dyn Broker>, _) = match settings.broker {
+        // Their connections to Redis open with the first use.
+        let (broker, call_records, streams): (Arc<dyn Broker>, _, _) = match settings.broker {
             BrokerSettings::Memory => {
                 let bus = MemoryBus::default();
                 let broker = MemoryBroker::join(&bus, settings.node, events, telemetry.clone());
-                let call_records = broker.call_records();
-                (broker, call_records)
+                let (call_records, streams) = (broker.call_records(), broker.event_streams());
+                (broker, call_records, streams)
             }
             BrokerSettings::Redis(config) => {
                 let broker = RedisBroker::start(&config, settings.node, events, telemetry.clone())?;
-                let call_records = broker.call_records()?;
-                (broker, call_records)
+                let (call_records, streams) = (broker.call_records()?, broker.event_streams()?);
+                (broker, call_records, streams)
             }
         };
         router.set_broker(Arc::clone(&broker));
+        let webhooks = match settings.webhooks {
+            None => None,
+            Some(config) => {
+                let started = Webhooks::start(config, router.node().as_str(), streams, &telemetry);
+                let (webhooks, observer) = started.context("webhooks")?;
+                router.set_observer(observer);
+                Some(webhooks)
+            }
+        };
         let known = Arc::clone(&router);
         verifier.set_revocations(Arc::new(move |grant, now_s| {
             known.revocations().status(grant, now_s)
@@ -98,7 +111,11 @@ impl Node {
             public_routes = public_routes.merge(demo::routes(&edge, verifier.clone()));
             public_routes = public_routes.layer(middleware::from_fn(loopback::refuse_other_hosts));
         }
-        let reloader = Arc::new(Reloader::new(verifier.clone(), telemetry.clone()));
+        let reloader = Arc::new(Reloader::new(
+            verifier.clone(),
+            webhooks.as_ref(),
+            telemetry.clone(),
+        ));
         let readiness = Arc::new(Readiness::new(Arc::clone(&router), Arc::clone(&reloader)));
         Ok(Self {
             router,
@@ -115,6 +132,7 @@ impl Node {
             ops_access: settings.ops,
             drain: settings.drain,
             rebalance: settings.rebalance,
+            webhooks,
         })
     }
 
@@ -154,7 +172,7 @@ impl Node {
             telemetry: self.telemetry.clone(),
             wanted: wanted.clone(),
         };
-        let ops_routes = ops::routes(ops, self.ops_access);
+        let ops_routes = ops::routes(ops, self.ops_access, self.webhooks.clone());
         let drain = DrainControl {
             edge: Arc::clone(&self.edge),
             readiness: Arc::clone(&self.readiness),
@@ -182,16 +200,23 @@ impl Node {
             () = serve_api(&self.edge, self.api) => anyhow::bail!("the port of the backend API stopped by itself"),
             why = self.broker.until_unusable() => {
                 // The clients' sessions can be resumed on other nodes.
-                self.broker.shutdown().await;
+                tokio::join!(self.broker.shutdown(), shut_down(self.webhooks.as_deref()));
                 anyhow::bail!("{why}")
             }
             never = ops::serve(self.ops, ops_routes, self.telemetry.clone()) => match never {},
             report = drain.run(changes) => {
                 // Each has a bound of its own; a collector that hangs costs the claims no time.
-                tokio::join!(self.broker.shutdown(), self.telemetry.shutdown_traces());
+                let webhooks = shut_down(self.webhooks.as_deref());
+                tokio::join!(self.broker.shutdown(), webhooks, self.telemetry.shutdown_traces());
                 Ok(report)
             }
         }
+    }
+}
+
+async fn shut_down(webhooks: Option<&Webhooks>) {
+    if let Some(webhooks) = webhooks {
+        webhooks.shutdown().await;
     }
 }
 

@@ -4,8 +4,9 @@
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
-use switchboard_auth::{Reload, Verifier};
+use switchboard_auth::{Reload, Verifier, Watched, WatchedFiles};
 use switchboard_telemetry::{ReloadOutcome, ReloadPart, Telemetry};
+use switchboard_webhooks::Webhooks;
 use tokio::{sync::Notify, time::sleep};
 
 /// The time between two looks at the files.
@@ -26,6 +27,30 @@ struct Part {
     problem: Mutex<Option<String>>,
 }
 
+/// The largest file of webhooks, in bytes: a bundle of authorities.
+const MAX_WEBHOOK_FILE: u64 = 1_048_576;
+
+/// `None` if they have no files.
+fn of_webhooks(webhooks: &Arc<Webhooks>) -> Option<Part> {
+    let max_bytes = MAX_WEBHOOK_FILE;
+    let files = webhooks.files().into_iter();
+    let (files, _) = WatchedFiles::new(files.map(|path| Watched::File { path, max_bytes }).collect());
+    let has_files = !files.is_empty();
+    let webhooks = Arc::clone(webhooks);
+    let reload = move || match files.poll() {
+        Err(reload) => Ok(reload),
+        Ok(_) => match webhooks.read_files_again() {
+            Ok(()) => Ok(Reload::Changed),
+            Err(error) => Err(error.to_string()),
+        },
+    };
+    has_files.then(|| Part {
+        name: ReloadPart::Webhooks,
+        reload: Arc::new(reload),
+        problem: Mutex::default(),
+    })
+}
+
 /// All parts of the node that read files again.
 pub(crate) struct Reloader {
     parts: Vec<Part>,
@@ -34,7 +59,7 @@ pub(crate) struct Reloader {
 }
 
 impl Reloader {
-    pub(crate) fn new(verifier: Verifier, telemetry: Telemetry) -> Self {
+    pub(crate) fn new(verifier: Verifier, webhooks: Option<&Arc<Webhooks>>, telemetry: Telemetry) -> Self {
         let mut parts = Vec::new();
         if verifier.has_files() {
             let keys = verifier.clone();
@@ -43,6 +68,9 @@ impl Reloader {
                 reload: Arc::new(move || keys.reload().map_err(|error| error.to_string())),
                 problem: Mutex::default(),
             });
+        }
+        if let Some(part) = webhooks.and_then(of_webhooks) {
+            parts.push(part);
         }
         Self {
             parts,
@@ -69,7 +97,7 @@ impl Reloader {
 
     async fn read_all(&self, is_asked: bool) {
         if is_asked {
-            tracing::info!("SIGHUP: the files of keys are read again; the configuration is not");
+            tracing::info!("SIGHUP: the files of keys and webhooks are read again; the configuration is not");
         }
         for part in &self.parts {
             self.read(part, is_asked).await;

@@ -56,7 +56,7 @@ pub use nesting::nests_deeper_than;
 pub use node_message::{Ack, AckOutcome, NodeMessage, NodeMessageError};
 pub use outcome::SendOutcome;
 pub use reflected::{MAX_REFLECTED_CHARS, Reflected};
-pub use relay::{RelayOutcome, RelayedCommands};
+pub use relay::{RelayBody, RelayOutcome, RelayRequest};
 pub use resume::{ResumeToken, ResumeTokenError};
 pub use revocation::{MAX_TOKEN_ID_BYTES, Revocation, RevocationError, RevocationStatus, RevokedTokens};
 pub use room::{Joined, LeaveReason, Member, MemberState, PeerJoined, PeerPresence, PresenceState};

@@ -1,10 +1,10 @@
 //! Node → node: the messages on a node channel, which one node subscribes to. They are batches of acknowledgements, and
 //! requests about a session. Not here: messages between peers (`envelope`).
 //!
-//! Layout: `tag u8`. Acknowledgements follow as entries of `session [12] · id u64 · outcome u8`. Commands and their answer
-//! are in `relay`. The other messages have `session [12] · fence u64 · key (the rest)`. An unused fence is 0.
+//! Layout: `tag u8`. Acknowledgements follow as entries of `session [12] · id u64 · outcome u8`. Relayed requests
+//! and their answers are in `relay`. The other messages have `session [12] · fence u64 · key (the rest)`. An unused fence is 0.
 
-use crate::{PeerKey, RelayOutcome, RelayedCommands, SessionId, wire::Reader};
+use crate::{PeerKey, RelayOutcome, RelayRequest, SessionId, wire::Reader};
 
 const TAG_ACKS: u8 = 1;
 const TAG_TAKEOVER: u8 = 2;
@@ -12,8 +12,8 @@ const TAG_DETACH_REQUEST: u8 = 3;
 const TAG_PROBE: u8 = 4;
 const TAG_OFFLINE_QUEUE_HINT: u8 = 5;
 const TAG_KICK: u8 = 6;
-const TAG_COMMANDS: u8 = 20;
-const TAG_COMMANDS_ANSWER: u8 = 21;
+const TAG_RELAY: u8 = 20;
+const TAG_RELAY_ANSWER: u8 = 21;
 
 /// The answer of a receiving node to one envelope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,13 +78,13 @@ pub enum NodeMessage {
         /// The session to end.
         session: SessionId,
     },
-    /// Commands of a client whose session is here; they came over HTTP to another node.
-    Commands(Box<RelayedCommands>),
-    /// The answer to [`NodeMessage::Commands`].
-    CommandsAnswer {
-        /// Which commands.
+    /// A request of a client whose session is here; it came over HTTP to another node.
+    Relay(Box<RelayRequest>),
+    /// The answer to [`NodeMessage::Relay`].
+    RelayAnswer {
+        /// Which request.
         ticket: u64,
-        /// What became of them.
+        /// What became of it.
         outcome: RelayOutcome,
     },
 }
@@ -127,14 +127,14 @@ impl NodeMessage {
             Self::OfflineQueueHint { key } => {
                 write_session_message(TAG_OFFLINE_QUEUE_HINT, key, NO_SESSION, 0, &mut out)
             }
-            Self::Commands(commands) => {
-                out.push(TAG_COMMANDS);
-                commands.write(&mut out);
+            Self::Relay(request) => {
+                out.push(TAG_RELAY);
+                request.write(&mut out);
             }
-            Self::CommandsAnswer { ticket, outcome } => {
-                out.push(TAG_COMMANDS_ANSWER);
+            Self::RelayAnswer { ticket, outcome } => {
+                out.push(TAG_RELAY_ANSWER);
                 out.extend_from_slice(&ticket.to_be_bytes());
-                out.push(outcome.to_byte());
+                outcome.write(&mut out);
             }
         }
         out
@@ -148,10 +148,10 @@ impl NodeMessage {
         let mut reader = Reader::new(bytes);
         match reader.array() {
             Some([TAG_ACKS]) => acks(reader),
-            Some([TAG_COMMANDS]) => RelayedCommands::read(&mut reader)
-                .map(|commands| Self::Commands(Box::new(commands)))
+            Some([TAG_RELAY]) => RelayRequest::read(&mut reader)
+                .map(|request| Self::Relay(Box::new(request)))
                 .ok_or(NodeMessageError),
-            Some([TAG_COMMANDS_ANSWER]) => commands_answer(reader).ok_or(NodeMessageError),
+            Some([TAG_RELAY_ANSWER]) => relay_answer(reader).ok_or(NodeMessageError),
             Some([tag]) => read_session_message(tag, reader).ok_or(NodeMessageError),
             None => Err(NodeMessageError),
         }
@@ -178,13 +178,10 @@ fn ack(reader: &mut Reader<'_>) -> Option<Ack> {
     Some(Ack { session, id, outcome })
 }
 
-fn commands_answer(mut reader: Reader<'_>) -> Option<NodeMessage> {
+fn relay_answer(mut reader: Reader<'_>) -> Option<NodeMessage> {
     let ticket = reader.u64()?;
-    let [outcome] = reader.array()?;
-    let outcome = RelayOutcome::from_byte(outcome)?;
-    reader
-        .is_empty()
-        .then_some(NodeMessage::CommandsAnswer { ticket, outcome })
+    let outcome = RelayOutcome::read(reader)?;
+    Some(NodeMessage::RelayAnswer { ticket, outcome })
 }
 
 fn write_session_message(tag: u8, key: &PeerKey, session: SessionId, fence: u64, out: &mut Vec<u8>) {

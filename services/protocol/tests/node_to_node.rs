@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use switchboard_protocol::{
     Ack, AckOutcome, Envelope, EnvelopeError, MessageId, MessageKind, Mid, NodeId, NodeMessage, PeerKey,
-    RelayOutcome, RelayedCommands, ResumeToken, Secret, SessionId, TraceContext,
+    RelayBody, RelayOutcome, RelayRequest, ResumeToken, Secret, SessionId, TraceContext,
 };
 
 fn kinds() -> impl Strategy<Value = MessageKind> {
@@ -18,6 +18,28 @@ fn traces() -> impl Strategy<Value = Option<TraceContext>> {
             flags,
         }),
     )
+}
+
+fn relay_bodies() -> impl Strategy<Value = RelayBody> {
+    prop_oneof![
+        "\\PC{0,300}".prop_map(|text| RelayBody::Commands(Secret::new(text))),
+        any::<(Option<u64>, u64)>().prop_map(|(confirmed, wait_ms)| RelayBody::Poll { confirmed, wait_ms }),
+    ]
+}
+
+fn relay_outcomes() -> impl Strategy<Value = RelayOutcome> {
+    prop_oneof![
+        prop::sample::select(vec![
+            RelayOutcome::Taken,
+            RelayOutcome::NoSession,
+            RelayOutcome::Busy,
+            RelayOutcome::Invalid,
+        ]),
+        (any::<u64>(), "\\PC{0,300}").prop_map(|(number, frames)| RelayOutcome::Batch {
+            number,
+            frames: Secret::new(frames),
+        }),
+    ]
 }
 
 #[test]
@@ -85,26 +107,26 @@ proptest! {
     }
 
     #[test]
-    fn relayed_commands_are_decoded_from_their_encoding(
-        session in any::<[u8; 12]>(), secret in any::<[u8; 16]>(), ticket in any::<u64>(), text in "\\PC{0,300}",
-        origin in "[a-z0-9-]{1,63}", peer in "[a-z.]{1,128}", cut in 0..40_usize, outcome in 0..4_usize,
+    fn a_relayed_request_and_its_answer_are_decoded_from_their_encodings(
+        session in any::<[u8; 12]>(), secret in any::<[u8; 16]>(), ticket in any::<u64>(), body in relay_bodies(),
+        origin in "[a-z0-9-]{1,63}", peer in "[a-z.]{1,128}", cut in 0..40_usize, outcome in relay_outcomes(),
     ) {
-        let message = NodeMessage::Commands(Box::new(RelayedCommands {
+        let message = NodeMessage::Relay(Box::new(RelayRequest {
             token: ResumeToken::new(SessionId::from_bytes(session), secret),
             key: PeerKey::parse(&format!("default/{peer}")).unwrap(),
             origin: NodeId::new(&origin).unwrap(),
             ticket,
-            text: Secret::new(text),
+            body,
         }));
         let bytes = message.encode();
         prop_assert_eq!(NodeMessage::decode(&bytes), Ok(message));
         prop_assert!(NodeMessage::decode(&bytes[..cut]).is_err());
-        let outcomes = [RelayOutcome::Taken, RelayOutcome::NoSession, RelayOutcome::Busy, RelayOutcome::Invalid];
-        let answer = NodeMessage::CommandsAnswer { ticket, outcome: outcomes[outcome] };
+        let is_batch = matches!(outcome, RelayOutcome::Batch { .. });
+        let answer = NodeMessage::RelayAnswer { ticket, outcome };
         let mut bytes = answer.encode();
         prop_assert_eq!(NodeMessage::decode(&bytes), Ok(answer));
         bytes.push(0);
-        prop_assert!(NodeMessage::decode(&bytes).is_err());
+        prop_assert_eq!(NodeMessage::decode(&bytes).is_ok(), is_batch);
     }
 }
 

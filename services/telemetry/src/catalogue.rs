@@ -108,6 +108,14 @@ catalogue! {
     DRAINING = Kind::Gauge, "switchboard_draining", [], "1 while the node drains, else 0.";
     GOAWAYS_TOTAL = Kind::Counter, "switchboard_goaways_total", ["reason"], "Clients that the node asked to move, by reason.";
     CLUSTER_MEAN = Kind::Gauge, "switchboard_cluster_mean_connections", [], "Mean number of open connections per node, over the nodes that accept clients; 0 while unknown.";
+    WEBHOOK_EVENTS_TOTAL = Kind::Counter, "switchboard_webhook_events_total", [], "Events that the node appended to the streams of webhook endpoints.";
+    WEBHOOK_DROPPED_TOTAL = Kind::Counter, "switchboard_webhook_events_dropped_total", ["reason"], "Webhook events that were lost because a bound was hit, by reason.";
+    WEBHOOK_REQUESTS_TOTAL = Kind::Counter, "switchboard_webhook_requests_total", ["outcome"], "Requests of the node to webhook endpoints, by outcome.";
+    WEBHOOK_SECONDS = Kind::Histogram(SECONDS), "switchboard_webhook_request_duration_seconds", [], "Seconds that requests to webhook endpoints took.";
+    WEBHOOK_GIVEN_UP_TOTAL = Kind::Counter, "switchboard_webhook_events_given_up_total", [], "Webhook events that the node gave up; they can be replayed.";
+    WEBHOOK_BACKLOG = Kind::Gauge, "switchboard_webhook_backlog_events", [], "Webhook events of the cluster that no endpoint has yet.";
+    WEBHOOK_OLDEST = Kind::Gauge, "switchboard_webhook_oldest_event_seconds", [], "Seconds since the oldest webhook event of the cluster was appended that its endpoint does not have.";
+    WEBHOOK_DEAD = Kind::Gauge, "switchboard_webhook_dead_events", [], "Webhook events of the cluster that were given up and can be replayed.";
     TRACE_EXPORT_FAILURES_TOTAL = Kind::Counter, "switchboard_trace_export_failures_total", [], "Batches of spans that the collector did not take.";
     BUILD_INFO = Kind::Gauge, "switchboard_build_info", ["version", "commit"], "Always 1; the labels name the version and the commit of the node.";
 }

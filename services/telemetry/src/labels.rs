@@ -31,6 +31,8 @@ labels! {
     ReloadPart {
         /// Keys of issuers, and authorities of key servers.
         Keys = "keys",
+        /// Secrets of webhooks, and authorities of their endpoints.
+        Webhooks = "webhooks",
     }
 
     /// What became of changed files.
@@ -227,6 +229,24 @@ labels! {
         EventStreams = "event-streams",
         /// PING.
         Ping = "ping",
+    }
+
+    /// What became of a request to a webhook endpoint.
+    WebhookOutcome {
+        /// The endpoint has the event.
+        Delivered = "delivered",
+        /// It answered, and not with success.
+        Refused = "refused",
+        /// It did not answer, or takes nothing now.
+        Unreachable = "unreachable",
+    }
+
+    /// Why a webhook event was dropped.
+    WebhookDrop {
+        /// The bus takes nothing, and the node's queue is full.
+        QueueFull = "queue-full",
+        /// The stream of the endpoint is full, and the event was its oldest.
+        StreamFull = "stream-full",
     }
 
     /// Why a client was asked to move.

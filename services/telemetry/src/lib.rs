@@ -18,6 +18,7 @@ mod otlp;
 mod process;
 mod rooms;
 mod spans;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -26,7 +27,8 @@ pub use coalesced::Coalesced;
 pub use connections::{ConnectionGuard, SessionGuard};
 pub use labels::{
     Budget, BudgetScope, BusDrop, BusRebuild, Goaway, HttpRefusal, JoinOutcome, MemoryShed, Path, Queue,
-    RedisOp, RefusalReason, ReloadOutcome, ReloadPart, ResumeOutcome, RoomDrop, Transport,
+    RedisOp, RefusalReason, ReloadOutcome, ReloadPart, ResumeOutcome, RoomDrop, Transport, WebhookDrop,
+    WebhookOutcome,
 };
 pub use logging::{LogFormat, TelemetryError, check_filter, init_logging};
 pub use otlp::OtlpConfig;

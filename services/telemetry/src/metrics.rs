@@ -11,7 +11,8 @@ use crate::{
     catalogue::{self as c, Kind, Metric},
     labels::{
         Budget, BudgetScope, BusDrop, BusRebuild, Goaway, HttpRefusal, JoinOutcome, MemoryShed, Path, Queue,
-        RedisOp, RefusalReason, ReloadOutcome, ReloadPart, ResumeOutcome, RoomDrop, Transport,
+        RedisOp, RefusalReason, ReloadOutcome, ReloadPart, ResumeOutcome, RoomDrop, Transport, WebhookDrop,
+        WebhookOutcome,
     },
     process::Process,
 };
@@ -94,6 +95,14 @@ pub(crate) struct Metrics {
     pub(crate) draining: IntGauge,
     pub(crate) goaways: Vec<IntCounter>,
     pub(crate) cluster_mean: IntGauge,
+    pub(crate) webhook_events: IntCounter,
+    pub(crate) webhook_dropped: Vec<IntCounter>,
+    pub(crate) webhook_requests: Vec<IntCounter>,
+    pub(crate) webhook_seconds: Histogram,
+    pub(crate) webhook_given_up: IntCounter,
+    pub(crate) webhook_backlog: IntGauge,
+    pub(crate) webhook_oldest: IntGauge,
+    pub(crate) webhook_dead: IntGauge,
     pub(crate) trace_export_failures: IntCounter,
 }
 
@@ -207,6 +216,22 @@ impl Metrics {
             draining: gauge(r, &c::DRAINING)?,
             goaways: counters(r, &c::GOAWAYS_TOTAL, &Goaway::ALL.map(Goaway::as_str))?,
             cluster_mean: gauge(r, &c::CLUSTER_MEAN)?,
+            webhook_events: counter(r, &c::WEBHOOK_EVENTS_TOTAL)?,
+            webhook_dropped: counters(
+                r,
+                &c::WEBHOOK_DROPPED_TOTAL,
+                &WebhookDrop::ALL.map(WebhookDrop::as_str),
+            )?,
+            webhook_requests: counters(
+                r,
+                &c::WEBHOOK_REQUESTS_TOTAL,
+                &WebhookOutcome::ALL.map(WebhookOutcome::as_str),
+            )?,
+            webhook_seconds: histogram(r, &c::WEBHOOK_SECONDS)?,
+            webhook_given_up: counter(r, &c::WEBHOOK_GIVEN_UP_TOTAL)?,
+            webhook_backlog: gauge(r, &c::WEBHOOK_BACKLOG)?,
+            webhook_oldest: gauge(r, &c::WEBHOOK_OLDEST)?,
+            webhook_dead: gauge(r, &c::WEBHOOK_DEAD)?,
             trace_export_failures: counter(r, &c::TRACE_EXPORT_FAILURES_TOTAL)?,
             registry,
         })

@@ -4,7 +4,11 @@
 
 use std::process::Stdio;
 
-use switchboard_testkit::{Cluster, binary, token};
+use switchboard_testkit::{Cluster, PATIENCE, binary, token};
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    time::timeout,
+};
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
@@ -33,7 +37,7 @@ async fn two_peers_on_the_command_line_reach_each_other_across_nodes() {
             .await
             .filter(|count| *count == 1.0)
     };
-    switchboard_testkit::wait_until("bob listens", switchboard_testkit::PATIENCE, attached)
+    switchboard_testkit::wait_until("bob listens", PATIENCE, attached)
         .await
         .unwrap();
     let sent = peer("alice", 0, &["send", "--to", "bob", "{\"hello\": 1.0}"])
@@ -62,4 +66,67 @@ async fn two_peers_on_the_command_line_reach_each_other_across_nodes() {
         "{}",
         text(&lost.stderr)
     );
+}
+
+#[tokio::test]
+async fn peers_on_the_command_line_meet_in_a_room_and_see_each_other() {
+    let cluster = Cluster::start(2).await.unwrap();
+    let peer = |name: &str, node: usize, arguments: &[&str]| {
+        let mut command = tokio::process::Command::new(binary(None).unwrap());
+        command
+            .args(arguments)
+            .env("SWITCHBOARD_URL", cluster.nodes[node].url())
+            .env("SWITCHBOARD_TOKEN", token(name).unwrap().expose())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap()
+    };
+    let mut bob = peer(
+        "bob",
+        1,
+        &[
+            "listen",
+            "--room",
+            "lobby",
+            "--info",
+            r#"{"name": "Bob"}"#,
+            "--watch",
+            "alice",
+            "--count",
+            "1",
+        ],
+    );
+    let mut lines = BufReader::new(bob.stdout.take().unwrap()).lines();
+    // The answers to requests of different kinds have no order.
+    let mut printed = Vec::new();
+    let mut expect = async |parts: &[&str]| {
+        let is_it = |line: &String| parts.iter().all(|part| line.contains(part));
+        let found = timeout(PATIENCE, async {
+            while !printed.iter().any(is_it) {
+                printed.push(lines.next_line().await.unwrap().expect("bob still listens"));
+            }
+        });
+        assert!(found.await.is_ok(), "bob never printed {parts:?}");
+    };
+    expect(&[
+        r#""type":"joined""#,
+        r#""room":"lobby""#,
+        r#"{"peer":"bob","info":{"name": "Bob"},"#,
+    ])
+    .await;
+    expect(&[r#""type":"presence""#, r#"{"peer":"alice","state":"offline"}"#]).await;
+    let sent = peer("alice", 0, &["send", "--room", "lobby", r#"{"hello": 1.0}"#])
+        .wait_with_output()
+        .await
+        .unwrap();
+    assert_eq!(
+        text(&sent.stdout).trim(),
+        "published to lobby",
+        "{}",
+        text(&sent.stderr)
+    );
+    expect(&[r#""from":"alice","room":"lobby","payload":{"hello": 1.0}"#]).await;
+    assert!(timeout(PATIENCE, bob.wait()).await.unwrap().unwrap().success());
 }

@@ -3,26 +3,28 @@
  * here: the connection.
  */
 import { SwitchboardError } from './error.js';
-import type { Kind, Limits } from './frames.js';
+import type { Limits } from './frames.js';
 
 /** The most sends without an outcome. */
 const MAX_MESSAGES = 512;
 /** Their size together, in bytes. */
 const MAX_BYTES = 1 << 20;
-const NAME = /^[\w.~:@+=-]{1,128}$/;
 
-/** The outcome of a send that arrived. */
+/** The outcome of a send that arrived, or that went to a room. */
 export interface Delivered {
   id: number;
-  status: 'delivered';
+  status: 'delivered' | 'published';
 }
+
+/** The answer to a request: a receipt, or the frame that carries its `id`. */
+export type Answer = { id?: number } | SwitchboardError;
 
 interface Pending {
   text: string;
   bytes: number;
   /** The newest connection that was given it. With one, it may have arrived. */
   link?: object;
-  settle(outcome: Delivered | SwitchboardError): void;
+  settle(outcome: Answer): void;
   onQueued?: (() => void) | undefined;
 }
 
@@ -41,16 +43,16 @@ export class Outbox {
     });
   }
 
-  add(type: Kind, to: string, payload: unknown, onQueued?: () => void): Promise<Delivered> {
+  /** Adds a frame, which gets an `id`. */
+  add<Frame>(frame: object, onQueued?: () => void): Promise<Frame> {
     return new Promise((resolve, reject) => {
-      if (!NAME.test(to)) throw new SwitchboardError('bad-id', `not a peer ID: ${to}`);
       const id = this.#lastId + 1;
-      const text = JSON.stringify({ type, to, id, payload: payload ?? null });
+      const text = JSON.stringify({ ...frame, id });
       const bytes = new TextEncoder().encode(text).length;
       if (this.#pending.size >= MAX_MESSAGES || this.#bytes + bytes > MAX_BYTES) {
         throw new SwitchboardError('queue-full', `${this.#pending.size} sends have no outcome yet`);
       }
-      const settle = (outcome: Delivered | SwitchboardError) => (outcome instanceof Error ? reject(outcome) : resolve(outcome));
+      const settle = (outcome: Answer) => (outcome instanceof Error ? reject(outcome) : resolve(outcome as Frame));
       this.#insert(id, { text, bytes, settle, onQueued });
     });
   }
@@ -86,7 +88,7 @@ export class Outbox {
   }
 
   /** Returns false if the send has its outcome already. */
-  settle(id: number, outcome: Delivered | SwitchboardError): boolean {
+  settle(id: number, outcome: Answer): boolean {
     const send = this.#pending.get(id);
     if (!send) return false;
     this.#pending.delete(id);
@@ -107,7 +109,7 @@ export class Outbox {
   }
 
   /** Takes over the sends of a page that was left. Nobody waits for their promises, so `settled` gets the outcomes. */
-  restore(lastId: number, sends: [number, string][], settled: (id: number, outcome: Delivered | SwitchboardError) => void): void {
+  restore(lastId: number, sends: [number, string][], settled: (id: number, outcome: Answer) => void): void {
     for (const [id, text] of sends) this.#insert(id, { text, bytes: text.length, link: this, settle: (outcome) => settled(id, outcome) });
     this.#lastId = Math.max(this.#lastId, lastId);
   }

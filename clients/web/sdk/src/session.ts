@@ -10,7 +10,7 @@ import type {
 } from './frames.js';
 import { readJson } from './json.js';
 import { type Close, Link } from './link.js';
-import { type Delivered, Outbox } from './outbox.js';
+import { type Answer, type Delivered, Outbox } from './outbox.js';
 import { watchPage } from './page.js';
 import { whyRefused } from './refusal.js';
 import { save, type SnapshotStorage, storageOf, take } from './snapshot.js';
@@ -48,6 +48,8 @@ export interface SendOptions {
   kind?: Kind;
   /** The receiver is away and the message waits for it. The outcome follows. */
   onQueued?: () => void;
+  /** How long the message may wait for a receiver that is offline, in milliseconds; at most what the node allows. */
+  holdMs?: number;
 }
 
 export interface SessionEvents {
@@ -57,7 +59,7 @@ export interface SessionEvents {
   /** Each message once. It counts as processed when the handlers return. */
   message: Message;
   /** The outcome of a send of the page before a reload. */
-  outcome: { id: number; outcome: Delivered | SwitchboardError };
+  outcome: { id: number; outcome: Answer };
   joined: Joined;
   left: Left;
   'peer-joined': PeerJoined;
@@ -157,14 +159,18 @@ export class Session extends Emitter<SessionEvents> {
   }
 
   /**
-   * Sends a payload to a peer. The promise settles with the outcome: delivered, or a `SwitchboardError`. An outcome that
-   * nobody waits for is no unhandled rejection.
+   * Sends a payload to a peer, or to a room of which this peer is a member. The promise settles with the outcome: delivered,
+   * published, or a `SwitchboardError`. An outcome that nobody waits for is no unhandled rejection.
    */
-  send(to: string, payload: unknown, { kind = 'message', onQueued }: SendOptions = {}): Promise<Delivered> {
-    const outcome =
-      this.#isClosing
-        ? Promise.reject(new SwitchboardError('closed', 'session is closed'))
-        : this.#outbox.add(kind, to, payload, onQueued);
+  send(to: string | { room: string }, payload: unknown, { kind = 'message', onQueued, holdMs }: SendOptions = {}): Promise<Delivered> {
+    return this.request({ type: kind, ...(typeof to === 'string' ? { to } : to), hold_ms: holdMs, payload: payload ?? null }, onQueued);
+  }
+
+  /** Sends any command of the protocol, and repeats it after a lost connection. Resolves with its answer. */
+  request<Frame>(command: object, onQueued?: () => void): Promise<Frame> {
+    const outcome = this.#isClosing
+      ? Promise.reject(new SwitchboardError('closed', 'session is closed'))
+      : this.#outbox.add<Frame>(command, onQueued);
     outcome.catch(() => {});
     this.#flush();
     return outcome;
@@ -287,7 +293,7 @@ export class Session extends Emitter<SessionEvents> {
     switch (frame.type) {
       case 'receipt':
         if (frame.status === 'queued') this.#outbox.queued(frame.id);
-        else this.#settle(frame.id, frame as Delivered);
+        else this.#settle(frame.id, frame);
         break;
       case 'error': {
         const error = new SwitchboardError(frame.code, frame.message, frame.retry_after_ms);
@@ -307,6 +313,7 @@ export class Session extends Emitter<SessionEvents> {
         this.#welcome = { ...(this.#welcome as Welcome), ice_servers: frame.ice_servers, expires_at: frame.expires_at };
       // The application may wait for it.
       default:
+        this.#settle((frame as { id?: number }).id ?? 0, frame as Answer);
         this.emit(frame.type, frame as never);
     }
   }
@@ -320,7 +327,7 @@ export class Session extends Emitter<SessionEvents> {
     link.send(verdict === 'late' ? { type: 'ack', seq, late: true } : { type: 'ack', seq });
   }
 
-  #settle(id: number, outcome: Delivered | SwitchboardError): boolean {
+  #settle(id: number, outcome: Answer): boolean {
     const isPending = this.#outbox.settle(id, outcome);
     this.#flush();
     return isPending;

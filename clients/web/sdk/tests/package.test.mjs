@@ -11,7 +11,11 @@ const SDK = fileURLToPath(new URL('..', import.meta.url));
 const CONSUMER = `
 import { connect, SwitchboardError, webSocket, type Message, type Session } from '@switchboard/client';
 import { calls, stats, type Call } from '@switchboard/client/call';
-const session: Session = connect({ url: 'https://signal.example', getToken: async () => 'token', transport: webSocket() });
+import { withFallbacks } from '@switchboard/client/fallback';
+import { presence, rooms, type Room } from '@switchboard/client/rooms';
+const session: Session = connect({ url: 'https://signal.example', getToken: async () => 'token', transport: withFallbacks({ websocket: webSocket() }) });
+rooms(session).join('lobby', { name: 'A' }).then((room: Room) => room.send(1).then(({ status }) => status === 'published'));
+presence(session).lookup('bob').then((states) => states.get('bob') === 'online');
 session.on('message', ({ from, payload }: Message) => console.log(from, payload));
 session.send('bob', { any: 'thing' }, { onQueued: () => {} }).then(({ id }) => id.toFixed(), (error: SwitchboardError) => error.code);
 const call: Call = calls(session).call('bob', { receive: ['audio'] });
@@ -26,7 +30,7 @@ test('the packed package is found by its name and has types', (t) => {
   t.after(() => rmSync(folder, { recursive: true }));
   const [{ filename, files }] = JSON.parse(execFileSync('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder], { cwd: SDK }));
   const names = files.map(({ path: name }) => name);
-  for (const name of ['README.md', 'dist/LICENSE', 'dist/index.js', 'dist/call.js', 'dist/index.d.ts', 'dist/call/index.d.ts']) assert.ok(names.includes(name), name);
+  for (const name of ['README.md', 'dist/LICENSE', 'dist/index.js', 'dist/call.js', 'dist/index.d.ts', 'dist/call/index.d.ts', 'dist/rooms.js', 'dist/fallback.js']) assert.ok(names.includes(name), name);
   assert.ok(!names.some((name) => name.startsWith('tests/')));
   const installed = path.join(folder, 'node_modules/@switchboard/client');
   mkdirSync(installed, { recursive: true });

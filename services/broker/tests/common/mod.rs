@@ -290,8 +290,8 @@ impl Node {
                 | NodeMessage::Probe { .. }
                 | NodeMessage::Kick { .. }
                 | NodeMessage::OfflineQueueHint { .. }
-                | NodeMessage::Commands(_)
-                | NodeMessage::CommandsAnswer { .. } => None,
+                | NodeMessage::Relay(_)
+                | NodeMessage::RelayAnswer { .. } => None,
             })
             .collect()
     }

@@ -44,6 +44,14 @@ impl Revocations {
         self.are_known.load(Ordering::Acquire)
     }
 
+    /// Those of one tenant, in no order; some may have ended.
+    #[must_use]
+    pub fn of_tenant(&self, tenant: &str) -> Vec<Revocation> {
+        let mut own = self.list();
+        own.retain(|revocation| revocation.tenant.as_str() == tenant);
+        own
+    }
+
     /// Those that this node knows: for each tenant and of all, at most those that may be stored.
     pub(super) fn list(&self) -> Vec<Revocation> {
         self.table.read().list()

@@ -141,6 +141,7 @@ impl Lifecycle {
         cx.observe(|| NodeEvent::Attached {
             peer: key,
             session: id,
+            fence: session.fence(),
             resumed: continuation.resumed,
         });
         Ok(Attached {

@@ -28,6 +28,14 @@ impl Lifecycle {
             OnDisconnect::End => Duration::ZERO,
         };
         let is_kept = is_current && !window.is_zero();
+        if !is_continued {
+            let (peer, fence, session) = (session.key(), session.fence(), session.id());
+            // Before the detach: another node attaches the session after it, and reports that.
+            cx.observe(|| match is_kept {
+                true => NodeEvent::Detached { peer, session, fence },
+                false => NodeEvent::Ended { peer, session },
+            });
+        }
         if is_current && let Ok(broker) = cx.broker() {
             let retention = is_kept.then_some(Retention { snapshot, window });
             broker.detach(session.key(), session.id(), session.fence(), retention);
@@ -45,13 +53,6 @@ impl Lifecycle {
         cx.telemetry.pending_sends(-dropped);
         outcome::forget_if_spent(cx, session, slot.as_deref());
         drop(slot);
-        if !is_continued {
-            let (peer, session) = (session.key(), session.id());
-            cx.observe(|| match is_kept {
-                true => NodeEvent::Detached { peer, session },
-                false => NodeEvent::Ended { peer, session },
-            });
-        }
     }
 
     /// Takes from a connection that ends what it has not done: the senders transmit it again.

@@ -46,11 +46,12 @@ impl Observer for Recorder {
                 peer,
                 session,
                 resumed,
+                ..
             } => {
                 let how = if *resumed { "resumed" } else { "attached" };
                 format!("{peer} {how} {}", self.number(*session))
             }
-            NodeEvent::Detached { peer, session } => format!("{peer} detached {}", self.number(*session)),
+            NodeEvent::Detached { peer, session, .. } => format!("{peer} detached {}", self.number(*session)),
             NodeEvent::Ended { peer, session } => format!("{peer} ended {}", self.number(*session)),
             NodeEvent::Wanted { peer, by } => format!("{peer} wanted by {by}"),
             NodeEvent::RoomCreated { room } => format!("{room} created"),

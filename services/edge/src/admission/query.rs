@@ -3,7 +3,7 @@
 
 use http::Uri;
 use switchboard_core::AttachRequest;
-use switchboard_protocol::ResumeToken;
+use switchboard_protocol::{NodeId, ResumeToken};
 use switchboard_telemetry::RefusalReason;
 
 use super::refusal::Refusal;
@@ -42,6 +42,12 @@ pub(super) fn attach_request(uri: &Uri) -> Result<AttachRequest, Refusal> {
         acks,
         reject: false,
     })
+}
+
+/// The node that a request names.
+pub(crate) fn node(uri: &Uri) -> Result<Option<NodeId>, Problem> {
+    let node = value(uri, "node").map(NodeId::new).transpose();
+    node.map_err(|_| Problem::bad_request("node-invalid", "`node` is the `node` of `welcome`"))
 }
 
 /// The value of one query parameter, as it stands.

@@ -11,7 +11,7 @@ use axum::{
 };
 use http::{StatusCode, request::Parts};
 use serde_json::json;
-use switchboard_protocol::{NodeId, RelayOutcome, ResumeToken};
+use switchboard_protocol::{RelayBody, RelayOutcome, ResumeToken, Secret};
 use tokio::time::timeout;
 
 use crate::{
@@ -36,23 +36,15 @@ async fn take(edge: &Edge, parts: &Parts, body: Body) -> Result<(), Problem> {
     let token = token.ok_or_else(|| {
         Problem::bad_request("session-invalid", "`session` is the `resume_token` of `welcome`")
     })?;
-    let node = match query::value(&parts.uri, "node").map(NodeId::new) {
-        None => edge.router.node().clone(),
-        Some(Ok(node)) => node,
-        Some(Err(_)) => {
-            return Err(Problem::bad_request(
-                "node-invalid",
-                "`node` is the `node` of `welcome`",
-            ));
-        }
-    };
+    let node = query::node(&parts.uri)?.unwrap_or_else(|| edge.router.node().clone());
     let message_bytes = edge.router.limits().message_bytes;
     let text = read(edge, body, max_bytes(message_bytes)).await?;
     let outcome = if node == *edge.router.node() {
         let inputs = edge.relay.inputs();
         Ok(inputs.offer(&token, &grant.peer, &text, message_bytes))
     } else {
-        edge.relay.send(&node, token, &grant.peer, &text).await
+        let body = RelayBody::Commands(Secret::new(text));
+        edge.relay.send(&node, token, &grant.peer, body).await
     };
     match outcome {
         Ok(RelayOutcome::Taken) => Ok(()),
@@ -66,13 +58,15 @@ async fn take(edge: &Edge, parts: &Parts, body: Body) -> Result<(), Problem> {
             "bad-frame",
             format!("send one command, or a JSON array of at most {MAX_COMMANDS}"),
         )),
-        Ok(RelayOutcome::Busy) | Err(RelayError::Busy) => Err(Problem::unavailable(
-            "busy",
-            "too many commands wait for this connection; come back after Retry-After",
-        )),
+        Ok(RelayOutcome::Busy | RelayOutcome::Batch { .. }) | Err(RelayError::Busy) => {
+            Err(Problem::unavailable(
+                "busy",
+                "too many commands wait for this connection; come back after Retry-After",
+            ))
+        }
         Err(RelayError::NoAnswer) => Err(Problem::unavailable(
             "bus-unavailable",
-            "the session's node did not answer; repeat the commands with the same ids",
+            "the session's node did not answer; resume the session, then repeat the commands with the same ids",
         )),
     }
 }

@@ -12,7 +12,7 @@ use switchboard_core::Session;
 use switchboard_protocol::{PeerKey, RelayOutcome, ResumeToken, SessionId};
 
 use super::{MAX_COMMANDS, max_bytes, split};
-use crate::{connection::transport::Text, transport::poll::PollBuffer};
+use crate::{connection::frame::Frame, transport::poll::PollBuffer};
 
 /// The connections of this node that take commands over HTTP. One entry for each, so `server.max_connections` bounds them.
 #[derive(Default)]
@@ -29,7 +29,7 @@ pub(crate) struct Input {
 
 #[derive(Default)]
 struct Waiting {
-    commands: VecDeque<Text>,
+    commands: VecDeque<Frame>,
     bytes: usize,
     taken: u32,
     waker: Option<Waker>,
@@ -86,8 +86,8 @@ impl Inputs {
 }
 
 impl Input {
-    fn push(&self, commands: Vec<Text>, message_bytes: usize) -> RelayOutcome {
-        let bytes: usize = commands.iter().map(|command| command.len()).sum();
+    fn push(&self, commands: Vec<Frame>, message_bytes: usize) -> RelayOutcome {
+        let bytes: usize = commands.iter().map(bytes_of).sum();
         let mut waiting = self.waiting.lock();
         if waiting.commands.len() + commands.len() > MAX_COMMANDS
             || waiting.bytes + bytes > max_bytes(message_bytes)
@@ -113,14 +113,14 @@ pub(crate) struct InputGuard {
 
 impl InputGuard {
     /// The next command.
-    pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<Text> {
+    pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<Frame> {
         let mut waiting = self.input.waiting.lock();
         let Some(command) = waiting.commands.pop_front() else {
             waiting.commands = VecDeque::new();
             waiting.waker = Some(cx.waker().clone());
             return Poll::Pending;
         };
-        waiting.bytes -= command.len();
+        waiting.bytes -= bytes_of(&command);
         waiting.taken = waiting.taken.wrapping_add(1);
         Poll::Ready(command)
     }
@@ -128,6 +128,14 @@ impl InputGuard {
     /// How many commands were taken; wraps around.
     pub(crate) fn taken(&self) -> u32 {
         self.input.waiting.lock().taken
+    }
+}
+
+fn bytes_of(frame: &Frame) -> usize {
+    if let Frame::Text(text) = frame {
+        text.len()
+    } else {
+        0
     }
 }
 

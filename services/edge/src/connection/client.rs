@@ -13,11 +13,7 @@ use switchboard_core::{
 use switchboard_protocol::{CloseCode, Event, Grant, MessageHead, RevocationStatus, RoomId, codec::Codec};
 use switchboard_telemetry::Queue;
 
-use super::{
-    end::ConnectionEnd,
-    renewal::Renewal,
-    transport::{Text, Transport},
-};
+use super::{end::ConnectionEnd, frame::Text, renewal::Renewal, transport::Transport};
 use crate::{admission::network::AddressGroup, clock::unix_now, ice, state::Edge};
 
 /// An attached client.

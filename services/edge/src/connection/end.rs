@@ -35,6 +35,17 @@ pub(crate) enum ClientClose {
     Failed,
 }
 
+impl ClientClose {
+    /// What the code of a client's close means; `None`: it has none.
+    pub(crate) const fn of(code: Option<u16>) -> Self {
+        match code {
+            Some(1000) => Self::Done,
+            Some(1001) => Self::Left,
+            Some(_) | None => Self::Failed,
+        }
+    }
+}
+
 impl ConnectionEnd {
     /// What becomes of the session.
     pub(crate) const fn on_disconnect(self) -> OnDisconnect {

@@ -6,6 +6,7 @@
 
 pub(crate) mod client;
 pub(crate) mod end;
+pub(crate) mod frame;
 mod heartbeat;
 mod renewal;
 mod stall;
@@ -21,13 +22,14 @@ use std::{
 
 use client::Client;
 use end::ConnectionEnd;
+use frame::Frame;
 use heartbeat::{Beat, Heartbeat};
 use stall::StallDetector;
 use switchboard_core::ConnectionPlace;
 use switchboard_protocol::{CloseCode, codec::Codec};
 use switchboard_telemetry::ConnectionGuard;
 use tokio::time::Sleep;
-use transport::{Frame, Transport};
+use transport::Transport;
 use writer::Writer;
 
 use crate::{clock::unix_now, stream::buffered::BytesMoved};

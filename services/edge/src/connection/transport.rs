@@ -3,14 +3,9 @@
 
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
-use serde_json::json;
 use switchboard_core::Attachment;
 
-/// The text of a frame: UTF-8 in shared bytes, so that a payload can be a slice of it.
-pub(crate) use tokio_tungstenite::tungstenite::Utf8Bytes as Text;
-
-use super::end::{ClientClose, ConnectionEnd};
+use super::{end::ConnectionEnd, frame::Frame};
 use crate::{state::Edge, stream::buffered::BytesMoved};
 
 /// One client's frames, in both directions.
@@ -48,32 +43,4 @@ pub(crate) trait Transport: Send + Sized + 'static {
 
     /// Tells the client how the connection ended, and closes it. Bounded in time.
     fn close(self, end: ConnectionEnd) -> impl Future<Output = ()> + Send;
-}
-
-/// The frame that tells of the close on a transport without close codes; none if the client knows.
-pub(crate) fn close_frame(end: ConnectionEnd) -> Option<String> {
-    let ConnectionEnd::ByNode(code) = end else {
-        return None;
-    };
-    let frame = json!({ "type": "close", "code": code.code(), "reason": code.reason() });
-    Some(frame.to_string())
-}
-
-/// One frame of a client.
-#[derive(Debug)]
-pub(crate) enum Frame {
-    /// A command in the connection's codec.
-    Text(Text),
-    /// Bytes that are not text; no codec takes them.
-    Binary(Bytes),
-    /// A text over the limit was skipped; this is its beginning.
-    Oversized(Vec<u8>),
-    /// A frame that completes no command, with the bytes of its payload.
-    Fragment(u64),
-    /// The transport has buffered an answer, which the next flush sends.
-    Ping,
-    /// An answer to a ping, or none.
-    Pong,
-    /// The client closes the connection.
-    Close(ClientClose),
 }

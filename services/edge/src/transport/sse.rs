@@ -26,7 +26,8 @@ use crate::{
     commands::input::InputGuard,
     connection::{
         end::ConnectionEnd,
-        transport::{Frame, Transport, close_frame},
+        frame::{Frame, close_frame},
+        transport::Transport,
     },
     problem::Problem,
     state::Edge,
@@ -135,9 +136,9 @@ impl Transport for Sse {
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame, ConnectionEnd>> {
         if let Some((input, _)) = &self.input
-            && let Poll::Ready(text) = input.poll(cx)
+            && let Poll::Ready(frame) = input.poll(cx)
         {
-            return Poll::Ready(Ok(Frame::Text(text)));
+            return Poll::Ready(Ok(frame));
         }
         // The request has no body and none follows it: bytes are as wrong as the end.
         let _ = ready!(self.stream.poll_take(cx, |bytes| (bytes.len(), Some(()))));

@@ -4,6 +4,7 @@ use super::{
     auth::AuthSection, broker::BrokerSection, demo::DemoSection, drain::DrainSection, ice::IceSection,
     limits::LimitsSection, node::NodeSection, ops::OpsSection, rebalance::RebalanceSection, section::section,
     server::ServerSection, session::SessionSection, telemetry::TelemetrySection, tls::TlsSection,
+    webhooks::WebhooksSection,
 };
 
 section! {
@@ -31,6 +32,8 @@ section! {
         drain: DrainSection = DrainSection::default(),
         /// How connections are kept in balance between nodes.
         rebalance: RebalanceSection = RebalanceSection::default(),
+        /// The app's backends that get events of the cluster.
+        webhooks: WebhooksSection = WebhooksSection::default(),
         /// Logs and traces.
         telemetry: TelemetrySection = TelemetrySection::default(),
         /// The demo page.

@@ -22,6 +22,7 @@ mod settings;
 mod telemetry;
 mod tls;
 mod variables;
+mod webhooks;
 
 pub use auth::{AuthSection, IssuerSection, SubjectMapping};
 pub use broker::{BrokerKind, BrokerSection, BrokerSettings, RedisMode};
@@ -41,3 +42,4 @@ pub use session::SessionSection;
 pub use settings::Settings;
 pub use telemetry::{LogFormat, TelemetrySection};
 pub use tls::TlsSection;
+pub use webhooks::{EndpointSection, WebhooksSection};

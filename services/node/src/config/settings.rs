@@ -8,6 +8,7 @@ use switchboard_core::Limits;
 use switchboard_edge::{EdgeConfig, RebalancePlan};
 use switchboard_protocol::NodeId;
 use switchboard_telemetry::OtlpConfig;
+use switchboard_webhooks::WebhooksConfig;
 
 use super::{
     broker::BrokerSettings, drain::DrainSettings, error::ConfigError, keys::Config,
@@ -42,6 +43,8 @@ pub struct Settings {
     pub drain: DrainSettings,
     /// For the balance between nodes.
     pub rebalance: RebalancePlan,
+    /// For webhooks, if an endpoint is configured.
+    pub webhooks: Option<WebhooksConfig>,
     /// For logs and traces.
     pub telemetry: TelemetrySection,
     /// Whether the demo page is served.
@@ -72,6 +75,7 @@ impl Settings {
             ice,
             drain: config.drain.check()?,
             rebalance: config.rebalance.check()?,
+            webhooks: config.webhooks.check(&config.tls)?,
             demo: config.demo.check(config.server.listen, &auth)?,
             auth,
             telemetry: config.telemetry.check()?,

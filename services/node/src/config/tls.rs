@@ -7,7 +7,8 @@ use super::section::section;
 section! {
     /// `[tls]`.
     TlsSection {
-        /// A PEM file of authorities that the node trusts in addition to those of the system, for the keys of issuers.
+        /// A PEM file of authorities that the node trusts in addition to those of the system, for the keys of issuers and
+        /// for webhooks.
         ca_file: Option<PathBuf> = None,
     }
 }

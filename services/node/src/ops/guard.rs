@@ -1,4 +1,5 @@
-//! Who may ask on the operations port. Pages of browsers may not, and a POST needs the configured token. Not here: the
+//! Who may ask on the operations port. Pages of browsers may not. A POST needs the configured token, and so do
+//! the events of webhooks. Not here: the
 //! answers.
 
 use std::{net::IpAddr, sync::Arc};
@@ -37,7 +38,8 @@ pub(super) async fn check(State(guard): State<Arc<Guard>>, request: Request, nex
         .access
         .check_source(headers)
         .and_then(|()| match *request.method() {
-            Method::GET | Method::HEAD => Ok(()),
+            // Below this path are events, which name peers.
+            Method::GET | Method::HEAD if !request.uri().path().starts_with("/webhooks/") => Ok(()),
             _ => guard.access.check_token(headers),
         });
     match refusal {

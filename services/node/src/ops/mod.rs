@@ -1,8 +1,9 @@
-//! The operations port: liveness, readiness, metrics, drain and undrain. Never on the public address. Not here: who may
+//! The operations port: liveness, readiness, metrics, drain and undrain, webhooks. Never on the public address. Not here: who may
 //! ask (`guard`), and how connections are accepted (`listener`).
 
 mod guard;
 mod listener;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use axum::{
 use switchboard_auth::Verifier;
 use switchboard_core::Router;
 use switchboard_telemetry::Telemetry;
+use switchboard_webhooks::Webhooks;
 use tokio::sync::watch;
 
 use crate::{
@@ -38,7 +40,7 @@ pub(crate) struct Ops {
 }
 
 /// The routes of the port, for those whom `access` lets in.
-pub(crate) fn routes(ops: Ops, access: OpsAccess) -> Routes {
+pub(crate) fn routes(ops: Ops, access: OpsAccess, webhooks: Option<Arc<Webhooks>>) -> Routes {
     let telemetry = ops.telemetry.clone();
     let guard = Arc::new(guard::Guard { access, telemetry });
     Routes::new()
@@ -47,8 +49,9 @@ pub(crate) fn routes(ops: Ops, access: OpsAccess) -> Routes {
         .route("/metrics", get(metrics))
         .route("/drain", post(drain))
         .route("/undrain", post(undrain))
-        .layer(middleware::from_fn_with_state(guard, guard::check))
         .with_state(Arc::new(ops))
+        .merge(webhooks::routes(webhooks))
+        .layer(middleware::from_fn_with_state(guard, guard::check))
 }
 
 async fn readyz(State(ops): State<Arc<Ops>>) -> Response {

@@ -25,7 +25,7 @@ async fn a_repeated_call_sends_once_and_reads_the_first_outcome_on_any_node() {
     let first = send(&n1, "order-7", r#"{"payload":1}"#).await;
     assert_eq!(first.says(), (200, "delivered"));
     for backend in [&n1, &n2] {
-        let again = send(backend, "\"order-7\"", r#"{"payload":1}"#).await;
+        let again = send(backend, "order-7", r#"{"payload":1}"#).await;
         assert_eq!(
             (again.says(), &again.body["mid"]),
             ((200, "delivered"), &first.body["mid"])

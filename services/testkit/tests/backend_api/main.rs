@@ -10,6 +10,7 @@ mod access;
 mod idempotency;
 mod messages;
 mod peers;
+mod revocations;
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;

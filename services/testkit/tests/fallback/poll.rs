@@ -33,16 +33,25 @@ async fn a_polling_client_sends_and_receives_and_gets_a_lost_answer_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_poll_that_another_node_gets_resumes_the_session_there() {
-    let cluster = Cluster::start(2).await.unwrap();
-    let (_, frames) = poll(&http(&cluster.nodes[0]), "alice", "").await;
+async fn any_node_relays_a_poll_and_takes_the_session_over_once_its_node_is_gone() {
+    let cluster = Cluster::start_with(2, "[session]\nheartbeat_ms = 500\n")
+        .await
+        .unwrap();
+    let (first, second) = (http(&cluster.nodes[0]), http(&cluster.nodes[1]));
+    let (batch, frames) = poll(&first, "alice", "").await;
     let place = Place::of(&frames[0]);
-    let query = format!("resume={}&seen=0", place.resume);
-    let (_, frames) = poll(&http(&cluster.nodes[1]), "alice", &query).await;
+    let query = format!("resume={}&node={}&batch={batch}&seen=0", place.resume, place.node);
+    assert_eq!(poll(&second, "alice", &query).await, (batch, vec![]));
+    assert_eq!(post(&second, &place, r#"{"type":"ping","id":1}"#).await.0, 202);
+    let (batch, frames) = poll(&second, "alice", &query).await;
+    assert_eq!((batch, &frames[0]["id"]), (2, &json!(1)));
+    cluster.nodes[0].kill().await.unwrap();
+    let (_, frames) = poll(&second, "alice", &query).await;
     assert_eq!(
-        (&frames[0]["resumed"], &frames[0]["node"]),
-        (&json!(true), &json!("n2"))
+        (&frames[0]["type"], &frames[0]["resumed"]),
+        (&json!("welcome"), &json!(true))
     );
+    assert_eq!(frames[0]["node"], json!("n2"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,7 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 use crate::root;
 
 /// What each crate of the workspace may link of the others.
-const LAYERS: [(&str, &[&str]); 11] = [
+const LAYERS: [(&str, &[&str]); 12] = [
     ("protocol", &[]),
     ("telemetry", &["protocol"]),
     ("auth", &["protocol"]),
@@ -15,6 +15,7 @@ const LAYERS: [(&str, &[&str]); 11] = [
     ("core", &["protocol", "telemetry"]),
     ("broker", &["protocol", "telemetry", "core"]),
     ("edge", &["protocol", "telemetry", "auth", "core"]),
+    ("webhooks", &["protocol", "telemetry", "core"]),
     (
         "node",
         &[
@@ -24,6 +25,7 @@ const LAYERS: [(&str, &[&str]); 11] = [
             "core",
             "broker",
             "edge",
+            "webhooks",
             "client",
         ],
     ),
@@ -33,11 +35,12 @@ const LAYERS: [(&str, &[&str]); 11] = [
 ];
 
 /// Libraries that only some crates may link.
-const FENCES: [(&str, &[&str]); 8] = [
+const FENCES: [(&str, &[&str]); 9] = [
     ("redis", &["broker"]),
     ("deadpool-redis", &["broker"]),
     ("axum", &["edge", "node"]),
     ("jsonwebtoken", &["auth"]),
+    ("reqwest", &["auth", "webhooks", "testkit", "loadtest"]),
     ("prometheus", &["telemetry"]),
     ("opentelemetry", &["telemetry"]),
     ("opentelemetry_sdk", &["telemetry"]),

@@ -172,3 +172,29 @@ test('a page that comes back from the back/forward cache continues', withTools, 
   await alice.waitForFunction(() => sdk.messages.length === 1);
   assert.equal(await alice.evaluate(() => sdk.session.welcome.session), session);
 });
+
+test('a call comes up where WebSockets are stopped, and where event streams are held back too', withTools, async (t) => {
+  const setUp = async ({ alice, bob }) => {
+    const start = performance.now();
+    await alice.evaluate(() => sdk.dial('bob'));
+    await Promise.all([alice, bob].map(inCall));
+    await movingPicture(bob);
+    const ms = Math.round(performance.now() - start);
+    await hangUp(alice, bob);
+    return ms;
+  };
+  const nodes = await startNodes(t);
+  const browser = await startBrowser(t);
+  for (const [name, blocks] of [['websocket', []], ['events', ['websocket']], ['polling', ['websocket', '/v1/events']]]) {
+    nodes.balancer.blocked = new Set(blocks);
+    const start = performance.now();
+    const [alice, bob] = await Promise.all(
+      ['alice', 'bob'].map(async (peer) => openPeer(await openWindow(browser, nodes), nodes, peer, '&fallback=1')),
+    );
+    const connected = Math.round(performance.now() - start);
+    assert.deepEqual(await alice.evaluate(() => sdk.used), [name]);
+    const call = await setUp({ alice, bob });
+    t.diagnostic(`${name}: both pages loaded and connected after ${connected} ms, call with picture after ${call} ms`);
+    await Promise.all([alice, bob].map((page) => page.close()));
+  }
+});

@@ -7,6 +7,8 @@ import { connect, createServer } from 'node:net';
 export class Balancer {
   /** @type {Map<string, number>} ports of the nodes, by their names */
   targets = new Map();
+  /** What a network in between stops: `websocket`, and paths whose answers it holds back for ever. */
+  blocked = new Set();
   /** @type {(url: URL) => {type: string, body: string | Buffer}} */
   page = () => ({ type: 'text/plain', body: '' });
   /** @type {Set<[import('node:net').Socket, import('node:net').Socket]>} */
@@ -38,7 +40,7 @@ export class Balancer {
     client.once('data', (head) => {
       client.pause();
       client.unshift(head);
-      if (/^upgrade: websocket/im.test(head)) this.#forward(client);
+      if (/^upgrade: websocket/im.test(head)) this.blocked.has('websocket') ? client.destroy() : this.#forward(client);
       else {
         this.#http.emit('connection', client);
         client.resume();
@@ -69,6 +71,7 @@ export class Balancer {
       const { type, body } = this.page(new URL(url, this.url));
       return answer.writeHead(200, { 'content-type': type, 'cache-control': 'no-store' }).end(body);
     }
+    if (this.blocked.has(new URL(url, this.url).pathname)) return;
     const port = this.#nextPort();
     if (!port) return answer.destroy();
     const forwarded = request({ host: '127.0.0.1', port, path: url, method, headers }, (its) => {
@@ -76,6 +79,7 @@ export class Balancer {
       its.pipe(answer);
     });
     forwarded.on('error', () => answer.destroy());
+    answer.on('close', () => forwarded.destroy());
     incoming.pipe(forwarded);
   }
 

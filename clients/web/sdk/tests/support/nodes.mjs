@@ -7,7 +7,8 @@ import { startChild } from '../../../../../tests/browser/support/child.mjs';
 import { BINARY, startRedis } from '../../../../../tests/browser/support/servers.mjs';
 import { Balancer } from './balancer.mjs';
 
-const LISTENING = /"listening","public":"127\.0\.0\.1:\d+/;
+// With the bus up: a session that begins before has no record yet, and ends with its connection.
+const READY = /^(?=[^]*"the bus between nodes is up")[^]*"listening","public":"127\.0\.0\.1:\d+/;
 
 const config = (secret, redisUrl) => `
 [server]
@@ -34,7 +35,7 @@ export async function startNodes(t, names = ['n1', 'n2']) {
   const balancer = await Balancer.start(t);
   const nodes = new Map();
   const start = async (name) => {
-    const node = await startChild('env', [`SWITCHBOARD__NODE__ID=${name}`, BINARY, 'serve', '--config', file], LISTENING);
+    const node = await startChild('env', [`SWITCHBOARD__NODE__ID=${name}`, BINARY, 'serve', '--config', file], READY);
     t.after(node.kill);
     nodes.set(name, node);
     balancer.targets.set(name, Number(node.match.split(':').at(-1)));

@@ -1,10 +1,13 @@
 // What a test page runs: one session, its calls, and a record of their events.
 import { calls, shareScreen, stats, switchDevice } from '/sdk/dist/call.js';
+import { withFallbacks } from '/sdk/dist/fallback.js';
 import { connect } from '/sdk/dist/index.js';
 
 const query = new URLSearchParams(location.search);
 const getToken = async () => (await fetch(`/token?${query}`)).text();
-const session = connect({ url: location.href.replace('/page', ''), getToken });
+const used = [];
+const transport = query.has('fallback') ? withFallbacks({ onUse: (name) => used.push(name) }) : undefined;
+const session = connect({ url: location.href.replace('/page', ''), getToken, transport });
 const phone = calls(session, { rtc: {} });
 const log = [];
 const media = () => navigator.mediaDevices.getUserMedia({ audio: true, video: { width: 160, height: 120, frameRate: 10 } });
@@ -24,6 +27,8 @@ function watch(call) {
 const sdk = (window.sdk = {
   session,
   phone,
+  /** The transports that worked. */
+  used,
   log,
   messages: [],
   others: [],

@@ -18,7 +18,7 @@ use crate::{
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct IceParameters {
-    peer: String,
+    peer: Option<String>,
 }
 
 /// Returns ICE servers with fresh credentials for a peer.
@@ -26,14 +26,17 @@ pub(super) struct IceParameters {
     get,
     path = "/v1/ice",
     tag = "peers",
-    params(("peer" = PeerId, Query, description = "The peer that will use the credentials.")),
+    params(("peer" = Option<PeerId>, Query, description = "The peer that will use the credentials; that of the token, if absent.")),
     responses((status = 200, description = "As `new RTCPeerConnection` takes them.", body = IceAnswer))
 )]
 pub(super) async fn get_ice_servers(
     caller: Caller,
     Parameters(parameters): Parameters<IceParameters>,
 ) -> Result<Response, Problem> {
-    let peer = caller.peer(&parameters.peer)?;
+    let peer = match &parameters.peer {
+        Some(name) => caller.peer(name)?,
+        None => caller.grant.peer.clone(),
+    };
     Ok(Json(ice::servers(&caller.edge, &peer)).into_response())
 }
 

@@ -8,9 +8,20 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Path, Query, Request},
 };
 use http::{HeaderMap, StatusCode, header, request::Parts};
-use serde::de::DeserializeOwned;
+use serde::{
+    Deserialize as _, Deserializer,
+    de::{DeserializeOwned, Error as _},
+};
+use serde_json::Number;
 use switchboard_protocol::{ErrorCode, MAX_FRAME_DEPTH, nests_deeper_than};
 use tokio::time::timeout;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        RefOr,
+        schema::{ObjectBuilder, Schema, Type},
+    },
+};
 
 use super::failure;
 use crate::{problem::Problem, state::Edge};
@@ -98,6 +109,34 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     })
 }
 
+/// A whole number of at least 0. As on the wire, `1`, `1.0` and `1e0` are the same; one beyond 64 bits is the largest.
+pub(super) fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    let Some(number) = Option::<Number>::deserialize(deserializer)? else {
+        return Ok(None);
+    };
+    let whole = number.as_u64().or_else(|| {
+        let float = number
+            .as_f64()
+            .filter(|float| *float >= 0.0 && float.fract() == 0.0);
+        float.map(|float| float as u64)
+    });
+    whole
+        .map(Some)
+        .ok_or_else(|| D::Error::custom("expected a whole number of at least 0"))
+}
+
+/// [`whole_number`] in a description: without a format, which would be a bound.
+pub(super) enum WholeNumber {}
+
+impl ToSchema for WholeNumber {}
+
+impl PartialSchema for WholeNumber {
+    fn schema() -> RefOr<Schema> {
+        let number = ObjectBuilder::new().schema_type(Type::Integer);
+        number.minimum(Some(0)).into()
+    }
+}
+
 fn bad_body(why: &str) -> Problem {
     Problem::bad_request("bad-body", why)
 }
@@ -130,6 +169,19 @@ mod tests {
     #[serde(deny_unknown_fields)]
     struct Sample {
         name: String,
+    }
+
+    #[test]
+    fn a_number_may_be_spelt_in_any_way_json_has_for_it() {
+        let read = |json: &str| whole_number(&mut serde_json::Deserializer::from_str(json)).ok();
+        for one in ["1", "1.0", "1e0", "10e-1"] {
+            assert_eq!(read(one), Some(Some(1)), "{one}");
+        }
+        assert_eq!(read("null"), Some(None));
+        assert_eq!(read("1e300"), Some(Some(u64::MAX)));
+        for none in ["-1", "1.5", "true", "\"1\""] {
+            assert_eq!(read(none), None, "{none}");
+        }
     }
 
     fn code(bytes: &[u8]) -> String {

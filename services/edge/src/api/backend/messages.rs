@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::{
     caller::Caller,
     idempotency::IdempotencyKey,
-    input::{Body, Names},
+    input::{Body, Names, WholeNumber, whole_number},
     sending::{self, SentMessage, default_kind, payload},
 };
 use crate::problem::Problem;
@@ -29,6 +29,8 @@ pub(super) struct PeerMessage {
     #[schema(value_type = Value)]
     payload: Box<RawValue>,
     /// How long it may wait if the receiver is offline, in milliseconds; at most `limits.hold_ms`.
+    #[serde(default, deserialize_with = "whole_number")]
+    #[schema(value_type = Option<WholeNumber>, inline)]
     hold_ms: Option<u64>,
 }
 
@@ -39,7 +41,7 @@ pub(super) struct PeerMessage {
     tag = "peers",
     params(
         ("peer" = PeerId, Path, description = "The receiver."),
-        ("Idempotency-Key" = Option<String>, Header, description = "Calls with the same key send once."),
+        ("Idempotency-Key" = Option<String>, Header, description = "Calls with the same key send once.", min_length = 1, max_length = 128, pattern = "^[!-~]+$"),
     ),
     request_body = PeerMessage,
     responses(

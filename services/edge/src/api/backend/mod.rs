@@ -8,8 +8,10 @@ mod idempotency;
 mod input;
 mod messages;
 pub(crate) mod openapi;
+mod page;
 mod peers;
 pub(crate) mod places;
+mod revocations;
 mod sender;
 pub(crate) mod senders;
 mod sending;
@@ -37,7 +39,8 @@ pub(crate) fn public_calls() -> OpenApiRouter<Arc<Edge>> {
 
 fn own_paths() -> OpenApiRouter<Arc<Edge>> {
     OpenApiRouter::new()
-        .routes(routes!(peers::get_peer))
+        .routes(routes!(peers::get_peer, peers::kick_peer))
+        .routes(routes!(revocations::revoke, revocations::list_revocations))
         .routes(routes!(messages::send_to_peer))
 }
 

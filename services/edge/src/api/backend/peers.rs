@@ -1,13 +1,18 @@
-//! `GET /v1/peers/{peer}`: where a peer is.
+//! `GET` and `DELETE /v1/peers/{peer}`: where a peer is, and the end of its session.
 
 use axum::Json;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use switchboard_core::Presence;
-use switchboard_protocol::{NodeId, PeerId, PresenceState};
+use switchboard_protocol::{NodeId, PeerId, PresenceState, Revocation, RevokedTokens};
 use utoipa::ToSchema;
 
-use super::{caller::Caller, failure, input::Names};
-use crate::problem::Problem;
+use super::{
+    caller::Caller,
+    failure,
+    input::{Names, Parameters},
+    revocations,
+};
+use crate::{clock::unix_now, problem::Problem};
 
 /// Where a peer is.
 #[derive(Serialize, ToSchema)]
@@ -55,4 +60,60 @@ pub(super) async fn get_peer(
         connected_for_ms: node.is_some().then_some(claimed_for_ms),
         node,
     }))
+}
+
+/// What a kick does beyond the end of the session.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct KickParameters {
+    revoke_until: Option<u64>,
+}
+
+/// The peer that was kicked.
+#[derive(Serialize, ToSchema)]
+pub(super) struct KickedPeer {
+    peer: PeerId,
+    /// Whether it had a session, which has ended.
+    had_session: bool,
+}
+
+/// Ends the session of a peer: its connection closes with 4403, and the session cannot be resumed.
+#[utoipa::path(
+    delete,
+    path = "/v1/peers/{peer}",
+    tag = "peers",
+    params(
+        ("peer" = PeerId, Path, description = "The peer."),
+        ("revoke_until" = Option<u64>, Query, maximum = 100_000_000_000_u64, description = "Also refuses the tokens of the peer that were issued until \
+            now, until this time in seconds since the Unix epoch."),
+    ),
+    responses(
+        (status = 200, description = "The peer has no session.", body = KickedPeer),
+        (status = 409, description = "`too-many-revocations`: the tenant has limits.revocations_per_tenant in force."),
+        (status = 422, description = "`bad-time`: `revoke_until` has passed, or is in milliseconds."),
+    )
+)]
+pub(super) async fn kick_peer(
+    caller: Caller,
+    Names(peer): Names<String>,
+    Parameters(parameters): Parameters<KickParameters>,
+) -> Result<Json<KickedPeer>, Problem> {
+    let peer = caller.peer(&peer)?;
+    // Before the kick: the client must not come back between both.
+    if let Some(until_s) = parameters.revoke_until {
+        let tokens = RevokedTokens::OfPeer {
+            peer: peer.peer_id(),
+            // A token of this very second too.
+            issued_before_s: unix_now().as_secs() + 1,
+        };
+        let revocation = Revocation {
+            tenant: peer.tenant_id(),
+            tokens,
+            until_s,
+        };
+        revocations::put_in_force(&caller, "revoke_until", &revocation).await?;
+    }
+    let had_session = caller.edge.router.kick(&peer).await.map_err(failure::of_broker)?;
+    let peer = peer.peer_id();
+    Ok(Json(KickedPeer { peer, had_session }))
 }

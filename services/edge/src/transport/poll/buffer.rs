@@ -44,13 +44,16 @@ pub(crate) struct Batch {
 impl PollBuffer {
     /// Answers a poll that has the batch `confirmed`, within about `wait`. A newer poll ends it at once.
     pub(crate) async fn poll(&self, confirmed: Option<u64>, wait: Duration) -> Batch {
-        let number = self.begin(confirmed);
-        let ready = poll_fn(|cx| self.poll_ready(cx, number));
-        let is_newest = timeout(wait, ready).await.unwrap_or(true);
-        self.give(is_newest)
+        let (poll, before) = self.begin(confirmed);
+        let ready = poll_fn(|cx| self.poll_ready(cx, poll));
+        match timeout(wait, ready).await {
+            Ok(true) => self.give().unwrap_or(before),
+            Ok(false) | Err(_) => before,
+        }
     }
 
-    fn begin(&self, confirmed: Option<u64>) -> u32 {
+    /// The poll's own number, and its answer if nothing comes.
+    fn begin(&self, confirmed: Option<u64>) -> (u32, Batch) {
         let mut state = self.0.lock();
         state.polls = state.polls.wrapping_add(1);
         let given = std::mem::take(&mut state.given);
@@ -59,11 +62,15 @@ impl PollBuffer {
             let waiting = std::mem::replace(&mut state.waiting, given);
             append(&mut state.waiting, &waiting);
         }
-        let number = state.polls;
+        let poll = state.polls;
+        let nothing = Batch {
+            number: state.batch,
+            frames: b"[]".to_vec(),
+        };
         let wakers = [state.poll.take(), state.connection.take()];
         drop(state);
         wake(wakers);
-        number
+        (poll, nothing)
     }
 
     /// Whether poll `number` is still the newest one, once it has something or is not.
@@ -79,13 +86,11 @@ impl PollBuffer {
         Poll::Pending
     }
 
-    fn give(&self, is_newest: bool) -> Batch {
+    /// Everything that waits, as the next batch.
+    fn give(&self) -> Option<Batch> {
         let mut state = self.0.lock();
-        if !is_newest || state.waiting.is_empty() {
-            return Batch {
-                number: state.batch,
-                frames: b"[]".to_vec(),
-            };
+        if state.waiting.is_empty() {
+            return None;
         }
         state.given = std::mem::take(&mut state.waiting);
         state.batch += 1;
@@ -95,7 +100,7 @@ impl PollBuffer {
         let waker = state.connection.take();
         drop(state);
         wake([waker, None]);
-        Batch { number, frames }
+        Some(Batch { number, frames })
     }
 
     /// Whether another frame may be written.
@@ -220,7 +225,7 @@ mod tests {
                 .poll_taken(&Context::from_waker(Waker::noop()))
                 .is_pending()
         );
-        buffer.give(true);
+        buffer.give();
         assert!(buffer.has_room());
         assert!(buffer.poll_taken(&Context::from_waker(Waker::noop())).is_ready());
     }

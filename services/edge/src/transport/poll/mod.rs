@@ -1,13 +1,13 @@
 //! Long polling as a transport: each poll takes the events that wait, commands come by `POST /v1/messages`. For networks
 //! that stop WebSockets and endless answers.
 //!
-//! A session stays attached between two polls. A poll that another node gets resumes it there.
+//! A session stays attached between two polls. Another node relays the polls that it gets.
 
 mod buffer;
 
 use std::{
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -17,22 +17,24 @@ use axum::{
 };
 use http::{HeaderName, HeaderValue, Method, Uri, header, request::Parts};
 use switchboard_core::Attachment;
-use switchboard_protocol::{ResumeToken, codec::native::Native};
+use switchboard_protocol::{RelayBody, RelayOutcome, ResumeToken, codec::native::Native};
 use switchboard_telemetry::Transport as Label;
 use tokio::time::timeout;
 
 use crate::{
     admission::{self, query},
     attach,
-    commands::input::InputGuard,
+    commands::{input::InputGuard, relay::RelayError},
     connection::{
         end::ConnectionEnd,
-        transport::{Frame, Text, Transport, close_frame},
+        frame::{Frame, close_frame},
+        transport::Transport,
     },
     problem::Problem,
     state::Edge,
     stream::buffered::BytesMoved,
 };
+use buffer::Batch;
 pub(crate) use buffer::PollBuffer;
 
 /// How long a poll waits for events unless it says otherwise, at most; a heartbeat is also a bound. Proxies end requests
@@ -48,9 +50,8 @@ pub(crate) const BATCH: HeaderName = HeaderName::from_static("switchboard-batch"
 /// `GET /v1/poll`.
 pub(crate) async fn poll(State(edge): State<Arc<Edge>>, request: Request) -> Response {
     let (parts, _) = request.into_parts();
-    match events(&edge, &parts).await {
-        Ok((buffer, query)) => {
-            let batch = buffer.poll(query.batch, query.wait).await;
+    match answer(&edge, &parts).await {
+        Ok(batch) => {
             let mut response = batch.frames.into_response();
             let headers = response.headers_mut();
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -61,17 +62,37 @@ pub(crate) async fn poll(State(edge): State<Arc<Edge>>, request: Request) -> Res
     }
 }
 
-/// The buffer of the session that a poll names, or that of a new connection.
-async fn events(edge: &Arc<Edge>, parts: &Parts) -> Result<(Arc<PollBuffer>, PollQuery), Problem> {
+/// The events of the session that a poll names, also if another node has it; otherwise those of a new connection.
+async fn answer(edge: &Arc<Edge>, parts: &Parts) -> Result<Batch, Problem> {
     if parts.method != Method::GET {
         return Err(Problem::bad_request("bad-handshake", "a poll is a GET"));
     }
+    let node = query::node(&parts.uri)?;
     let query = PollQuery::read(&parts.uri, edge.router.limits().heartbeat)?;
-    if let Some(token) = &query.resume {
+    if let Some(token) = query.resume {
         let verified = admission::verify(edge, parts).await;
         let grant = verified.map_err(|refusal| refusal.counted(edge))?;
-        if let Some(buffer) = edge.relay.inputs().events(token, &grant.peer) {
-            return Ok((buffer, query));
+        if let Some(buffer) = edge.relay.inputs().events(&token, &grant.peer) {
+            return Ok(buffer.poll(query.batch, query.wait).await);
+        }
+        if let Some(node) = node.filter(|node| node != edge.router.node()) {
+            let body = RelayBody::Poll {
+                confirmed: query.batch,
+                wait_ms: u64::try_from(query.wait.as_millis()).unwrap_or(u64::MAX),
+            };
+            match edge.relay.send(&node, token, &grant.peer, body).await {
+                Ok(RelayOutcome::Batch { number, frames }) => {
+                    let frames = frames.expose().as_bytes().to_vec();
+                    return Ok(Batch { number, frames });
+                }
+                Ok(RelayOutcome::Busy) | Err(RelayError::Busy) => {
+                    let detail = "too many polls wait; come back after Retry-After";
+                    return Err(Problem::unavailable("busy", detail));
+                }
+                // Its node has lost it, or is lost itself: this one takes it.
+                Ok(RelayOutcome::NoSession | RelayOutcome::Taken | RelayOutcome::Invalid)
+                | Err(RelayError::NoAnswer) => {}
+            }
         }
     }
     let admitted = admission::admit(edge, parts, |_| Ok(())).await;
@@ -79,7 +100,7 @@ async fn events(edge: &Arc<Edge>, parts: &Parts) -> Result<(Arc<PollBuffer>, Pol
     let buffer = Arc::<PollBuffer>::default();
     let serving = attach::serve::<Polling, Native>(Box::new(admitted), Arc::clone(&buffer));
     edge.connections.spawn(serving);
-    Ok((buffer, query))
+    Ok(buffer.poll(query.batch, query.wait).await)
 }
 
 /// What a poll asks for, beyond the query of any connection.
@@ -138,8 +159,7 @@ impl Transport for Polling {
         let Some(input) = &self.input else {
             return Poll::Pending;
         };
-        let text: Text = ready!(input.poll(cx));
-        Poll::Ready(Ok(Frame::Text(text)))
+        input.poll(cx).map(Ok)
     }
 
     fn bytes_moved(&self) -> BytesMoved {

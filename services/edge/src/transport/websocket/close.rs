@@ -10,7 +10,7 @@ use super::{
     input::{Input, ReadError},
     socket::{Socket, SocketError},
 };
-use crate::connection::end::{ClientClose, ConnectionEnd, PROTOCOL_ERROR};
+use crate::connection::end::{ConnectionEnd, PROTOCOL_ERROR};
 use switchboard_protocol::CloseCode;
 
 /// How long the client may take to answer a close frame, and to hang up.
@@ -43,15 +43,6 @@ pub(super) fn code_of(payload: &[u8]) -> Result<Option<u16>, ReadError> {
     std::str::from_utf8(reason)
         .map(|_| Some(code))
         .map_err(|_| ReadError::Utf8)
-}
-
-/// What a client's close frame means.
-pub(super) const fn client_close(code: Option<u16>) -> ClientClose {
-    match code {
-        Some(1000) => ClientClose::Done,
-        Some(1001) => ClientClose::Left,
-        Some(_) | None => ClientClose::Failed,
-    }
 }
 
 /// What a failed read means.

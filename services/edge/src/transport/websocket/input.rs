@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::connection::transport::Text;
+use crate::connection::frame::Text;
 
 /// What the bytes of a client amount to.
 #[derive(Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use super::{input::Input, mask::unmask};
-use crate::connection::transport::Text;
+use crate::connection::frame::Text;
 
 /// Whether a message may go on.
 #[derive(Debug, PartialEq, Eq)]

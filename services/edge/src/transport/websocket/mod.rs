@@ -27,8 +27,9 @@ use tokio::time::timeout;
 use crate::{
     admission, attach,
     connection::{
-        end::ConnectionEnd,
-        transport::{Frame, Transport},
+        end::{ClientClose, ConnectionEnd},
+        frame::Frame,
+        transport::Transport,
     },
     state::Edge,
     stream::buffered::{BufferedStream, BytesMoved},
@@ -100,7 +101,7 @@ impl WebSocket {
                 let code =
                     close::code_of(&payload).map_err(|error| close::end_of(SocketError::Read(error)))?;
                 frame::close(self.0.stream().gathered(), code, "");
-                Frame::Close(close::client_close(code))
+                Frame::Close(ClientClose::of(code))
             }
         })
     }

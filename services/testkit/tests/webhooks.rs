@@ -1,0 +1,296 @@
+//! Webhooks of real nodes: receivers that are away, slow or wrong, nodes that die, and what signaling notices of it.
+
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use switchboard_client::{Client, ConnectOptions, Resume};
+use switchboard_protocol::{MessageKind, Secret};
+use switchboard_testkit::{
+    Cluster, NodeProcess, OPS_TOKEN, PATIENCE, Port, Received, Reply, WebhookReceiver, payload, token,
+    wait_until,
+};
+
+/// How long the receiver is down in a test of every run.
+const DOWN: Duration = Duration::from_secs(10);
+
+/// A lease, its renewal, and patience.
+const TAKEOVER: Duration = Duration::from_secs(30);
+
+/// Webhooks for the receiver at this address.
+fn hooks(address: std::net::SocketAddr, more: &str) -> String {
+    format!(
+        "[webhooks]\nfirst_retry_ms = 100\nlongest_retry_ms = 1000\n{more}\n[[webhooks.endpoints]]\nname = \"app\"\n\
+         url = \"http://{address}/hooks\"\nsecrets = [\"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\"]\n"
+    )
+}
+
+fn kind(event: &Received) -> String {
+    event.json()["type"].as_str().unwrap().to_owned()
+}
+
+fn kinds_of(events: &[Received], peer: &str) -> Vec<String> {
+    let own = events.iter().filter(|event| event.data("peer") == peer);
+    own.map(kind).collect()
+}
+
+async fn is_appended(node: &NodeProcess, least: f64) {
+    let appended = async || {
+        let count = node.metric("switchboard_webhook_events_total").await?;
+        (count >= least).then_some(())
+    };
+    wait_until("the events are in Redis", PATIENCE, appended)
+        .await
+        .unwrap();
+}
+
+/// Connects `peer`, with its earlier session, and loses the connection again.
+async fn visit(node: &NodeProcess, peer: &str, earlier: Option<Secret>) -> Secret {
+    let options = ConnectOptions {
+        resume: earlier.map(|token| Resume { token, seen: 0 }),
+        ..ConnectOptions::new(node.url(), token(peer).unwrap())
+    };
+    Client::connect(&options)
+        .await
+        .unwrap()
+        .welcome()
+        .resume_token
+        .clone()
+}
+
+async fn switchable() -> (WebhookReceiver, Arc<AtomicBool>) {
+    let is_open = Arc::new(AtomicBool::new(false));
+    let open = Arc::clone(&is_open);
+    let receiver = WebhookReceiver::start(move |_: &Received| match open.load(Ordering::Relaxed) {
+        true => Reply::status(204),
+        false => Reply::status(503),
+    });
+    (receiver.await.unwrap(), is_open)
+}
+
+async fn json(method: &str, node: &NodeProcess, path: &str) -> (u16, Value) {
+    let answer = switchboard_harness::http::request(method, node.ops_port(), path, Some(OPS_TOKEN));
+    let answer = answer.await.unwrap();
+    (
+        answer.status,
+        serde_json::from_str(&answer.body).unwrap_or_default(),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_was_down_gets_every_event_and_those_of_each_peer_in_order() {
+    const PEERS: usize = 12;
+    const VISITS: usize = 4;
+    let port = Port::reserve().unwrap();
+    let address = ([127, 0, 0, 1], port.number()).into();
+    let cluster = Cluster::start_with(3, &hooks(address, "")).await.unwrap();
+    let began = Instant::now();
+    let visits = (0..PEERS).map(|number| {
+        let (nodes, peer) = (&cluster.nodes, format!("p{number}"));
+        async move {
+            let mut session = None;
+            for round in 0..VISITS {
+                // Half of the peers move.
+                let node = &nodes[(number + round * (number % 2)) % nodes.len()];
+                session = Some(visit(node, &peer, session).await);
+            }
+        }
+    });
+    futures_util::future::join_all(visits).await;
+    tokio::time::sleep_until((began + DOWN).into()).await;
+    drop(port);
+    let receiver = WebhookReceiver::start_at(address, |_: &Received| Reply::status(200))
+        .await
+        .unwrap();
+    // The last visit ends in `peer.detached`; its session may end as well before the test does.
+    let events = receiver.take(PEERS * VISITS * 2, TAKEOVER).await.unwrap();
+    println!(
+        "{} events, the last {:?} after the receiver was back",
+        events.len(),
+        began.elapsed() - DOWN
+    );
+    for number in 0..PEERS {
+        let peer = format!("p{number}");
+        let mut own: Vec<_> = events.iter().filter(|event| event.data("peer") == peer).collect();
+        if number % 2 == 1 {
+            // Two nodes append at the same time; the fence tells the order.
+            own.sort_by_key(|event| event.json()["data"]["fence"].as_u64());
+        }
+        let kinds: Vec<_> = own.into_iter().take(VISITS * 2).map(kind).collect();
+        assert_eq!(
+            kinds,
+            ["peer.connected", "peer.detached"].repeat(VISITS),
+            "{peer}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_node_leaves_its_pending_events_to_the_others() {
+    let (receiver, is_open) = switchable().await;
+    let cluster = Cluster::start_with(2, &hooks(receiver.address(), ""))
+        .await
+        .unwrap();
+    let (first, second) = (&cluster.nodes[0], &cluster.nodes[1]);
+    for number in 0..20 {
+        visit(first, &format!("p{number}"), None).await;
+    }
+    is_appended(first, 40.0).await;
+    // Both nodes read, and both know that the receiver takes nothing.
+    let tried = async || {
+        let series = r#"switchboard_webhook_requests_total{outcome="unreachable"}"#;
+        let counts = [first.metric(series).await?, second.metric(series).await?];
+        counts.iter().all(|count| *count > 0.0).then_some(())
+    };
+    wait_until("both nodes have pending events", PATIENCE, tried)
+        .await
+        .unwrap();
+    first.kill().await.unwrap();
+    is_open.store(true, Ordering::Relaxed);
+    let events = receiver.take(40, TAKEOVER).await.unwrap();
+    for number in 0..20 {
+        let kinds = kinds_of(&events, &format!("p{number}"));
+        assert_eq!(kinds[..2], ["peer.connected", "peer.detached"], "p{number}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn signaling_is_as_quick_with_a_receiver_that_answers_after_20_seconds() {
+    const SENDS: usize = 200;
+    let slow = WebhookReceiver::start(|_: &Received| Reply {
+        after: Duration::from_secs(20),
+        ..Reply::status(200)
+    });
+    let slow = slow.await.unwrap();
+    let with = Cluster::start_with(1, &hooks(slow.address(), "requests = 64"))
+        .await
+        .unwrap();
+    let without = Cluster::start(1).await.unwrap();
+    let mut pairs = Vec::new();
+    for cluster in [&with, &without] {
+        // More events than the endpoint takes: each connect makes one.
+        for number in 0..100 {
+            visit(&cluster.nodes[0], &format!("p{number}"), None).await;
+        }
+        pairs.push((
+            cluster.connect(0, "alice").await.unwrap(),
+            cluster.connect(0, "bob").await.unwrap(),
+        ));
+    }
+    let (one, mut times) = (payload("1").unwrap(), [Vec::new(), Vec::new()]);
+    // Side by side, so that both have the same load of the machine.
+    for _ in 0..SENDS {
+        for ((alice, bob), times) in pairs.iter_mut().zip(&mut times) {
+            let began = Instant::now();
+            let sent = alice.send_and_confirm(MessageKind::Message, "bob", &one, PATIENCE);
+            sent.await.unwrap();
+            times.push(began.elapsed());
+            bob.message(PATIENCE).await.unwrap();
+        }
+    }
+    let [with_hooks, without_hooks] = times.map(|mut times| {
+        times.sort();
+        (times[SENDS / 2], times[SENDS * 99 / 100])
+    });
+    println!("median and p99 with a slow receiver {with_hooks:?}, without webhooks {without_hooks:?}");
+    assert!(with_hooks.0 < without_hooks.0 * 2 + Duration::from_millis(2));
+    let waiting = async || {
+        let status = json("GET", &with.nodes[0], "/webhooks").await.1;
+        (status["endpoints"][0]["events"].as_u64()? > 100).then_some(())
+    };
+    wait_until("most events wait", PATIENCE, waiting).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_is_refused_too_often_is_listed_and_replayed_by_an_operator() {
+    let is_repaired = Arc::new(AtomicBool::new(false));
+    let repaired = Arc::clone(&is_repaired);
+    let receiver = WebhookReceiver::start(move |_: &Received| match repaired.load(Ordering::Relaxed) {
+        true => Reply::status(200),
+        false => Reply::status(500),
+    });
+    let receiver = receiver.await.unwrap();
+    let cluster = Cluster::start_with(1, &hooks(receiver.address(), "refusals = 3"))
+        .await
+        .unwrap();
+    let node = &cluster.nodes[0];
+    let _bob = cluster.connect(0, "bob").await.unwrap();
+    let dead = async || {
+        let (_, dead) = json("GET", node, "/webhooks/app/dead").await;
+        (dead["dead_events"][0]["event"]["data"]["peer"] == "bob").then_some(dead)
+    };
+    let (dead, _) = wait_until("the event is dead", PATIENCE, dead).await.unwrap();
+    let dead = &dead["dead_events"][0];
+    assert_eq!(dead["reason"], "refused 3 times, at last with HTTP 500");
+    for (method, path) in [("GET", "/webhooks/app/dead"), ("POST", "/webhooks/app/replay")] {
+        let answer = switchboard_harness::http::request(method, node.ops_port(), path, None);
+        assert_eq!(
+            answer.await.unwrap().status,
+            401,
+            "{method} {path} without a token"
+        );
+    }
+    assert_eq!(json("POST", node, "/webhooks/other/replay").await.0, 404);
+    is_repaired.store(true, Ordering::Relaxed);
+    let (status, replayed) = json("POST", node, "/webhooks/app/replay").await;
+    assert_eq!((status, &replayed["replayed"]), (200, &1.into()));
+    let events = receiver.take(1, PATIENCE).await.unwrap();
+    assert_eq!(events[0].header("webhook-id"), dead["id"].as_str().unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_detached_peer_is_wanted_at_most_once_a_second_across_senders_and_nodes() {
+    let receiver = WebhookReceiver::start(|_: &Received| Reply::status(200))
+        .await
+        .unwrap();
+    let cluster = Cluster::start_with(2, &hooks(receiver.address(), ""))
+        .await
+        .unwrap();
+    visit(&cluster.nodes[0], "bob", None).await;
+    receiver.take(2, PATIENCE).await.unwrap();
+    let mut senders = [
+        cluster.connect(0, "alice").await.unwrap(),
+        cluster.connect(1, "carol").await.unwrap(),
+    ];
+    let (one, began) = (payload("1").unwrap(), Instant::now());
+    while began.elapsed() < Duration::from_millis(2_500) {
+        for sender in &mut senders {
+            let id = sender.next_id();
+            let sent = sender.send(MessageKind::Offer, "bob", Some(id), &one);
+            sent.await.unwrap();
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let events = receiver.take(4 + 3, PATIENCE).await.unwrap();
+    let wanted = kinds_of(&events, "bob")
+        .into_iter()
+        .filter(|kind| kind == "peer.wanted")
+        .count();
+    assert!((2..=3).contains(&wanted), "{wanted} in 2.5 s");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_redis_webhooks_work_and_the_node_says_that_they_end_with_it() {
+    let receiver = WebhookReceiver::start(|_: &Received| Reply::status(200))
+        .await
+        .unwrap();
+    let config = format!(
+        "[broker]\nkind = \"memory\"\n[auth]\nhs256_secret = \"{}\"\n{}",
+        switchboard_testkit::SECRET,
+        hooks(receiver.address(), "")
+    );
+    let node = NodeProcess::spawn_new("n1", &config).unwrap();
+    node.wait_ready().await.unwrap();
+    visit(&node, "bob", None).await;
+    let events = receiver.take(2, PATIENCE).await.unwrap();
+    assert_eq!(kinds_of(&events, "bob"), ["peer.connected", "peer.detached"]);
+    assert_eq!(json("GET", &node, "/webhooks").await.1["outlives_process"], false);
+    assert!(node.log().contains("in memory alone"), "{}", node.log());
+}
