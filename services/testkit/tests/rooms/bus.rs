@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use switchboard_testkit::{Cluster, PATIENCE};
+use switchboard_testkit::{Cluster, PATIENCE, wait_until};
 
 use crate::{
     alone,
@@ -86,7 +86,7 @@ async fn a_redis_that_comes_back_empty_gets_every_member_again_and_members_hear_
         let has_heard = |one: &Member| one.seen().heard.contains(&Heard::Joined { gap: true });
         members.iter().all(has_heard).then_some(())
     };
-    switchboard_testkit::wait_until("all have heard of the gap", PATIENCE, told)
+    wait_until("all have heard of the gap", PATIENCE, told)
         .await
         .unwrap();
     for member in &members {

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::{
     alone, is_long,
-    member::{Heard, start_all},
+    member::{Heard, Member, start_all},
     truth::Truth,
 };
 
@@ -44,7 +44,7 @@ async fn members_of_a_large_room_hear_its_count_and_its_roster_when_it_is_small_
     join_all(members.iter().map(|one| one.join("hall"))).await;
     let count_is = async |count| {
         let counted = async || {
-            let knows = |one: &crate::member::Member| {
+            let knows = |one: &Member| {
                 let seen = one.seen();
                 let roster = seen.rosters.get("hall").unwrap();
                 (roster.count(), roster.members().is_none()) == (count, true)

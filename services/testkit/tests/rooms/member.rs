@@ -7,7 +7,7 @@ use std::{
 };
 
 use switchboard_client::{Backoff, RoomEvent, Rosters, Session, SessionEvent, SessionOptions};
-use switchboard_protocol::{MessageKind, PeerId, SendOutcome};
+use switchboard_protocol::{MessageKind, SendOutcome};
 use switchboard_testkit::{Cluster, PATIENCE, payload, token, wait_until};
 use tokio::{
     sync::mpsc::Receiver,
@@ -93,13 +93,6 @@ impl Member {
         self.seen.lock().unwrap()
     }
 
-    /// The members of `room` as this one knows them; `None` if it is not in it or the room is large.
-    pub(crate) fn roster(&self, room: &str) -> Option<Vec<String>> {
-        let seen = self.seen();
-        let members = seen.rosters.get(room)?.members()?;
-        Some(members.keys().map(PeerId::as_str).map(str::to_owned).collect())
-    }
-
     /// Joins `room`, and again as long as it fails: while Redis or a node is away, it may.
     pub(crate) async fn join(&self, room: &str) {
         self.until_done(async || self.session.join(room, None).await.unwrap())
@@ -135,11 +128,11 @@ impl Member {
         let answer = async || self.seen().answers.remove(&id);
         wait_until("an outcome", PATIENCE, answer).await.unwrap().0
     }
+}
 
-    /// Closes the connection, which ends the session.
-    pub(crate) async fn close(self) {
-        self.session.close().await;
-        self.reader.await.unwrap();
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.reader.abort();
     }
 }
 

@@ -1,7 +1,9 @@
 //! A member changes its node: by a resume, by a drain, or because the node was killed. Others hear nothing of it.
 
+use std::collections::BTreeSet;
+
 use switchboard_client::{Client, ConnectOptions, Resume};
-use switchboard_protocol::{Command, Event, Joined, ServerFrame};
+use switchboard_protocol::{Command, Event, JoinCommand, Joined, ServerFrame};
 use switchboard_testkit::{Cluster, PATIENCE, token, wait_until};
 
 use crate::{
@@ -57,7 +59,7 @@ async fn a_resume_on_another_node_keeps_the_rooms_and_others_hear_no_pair() {
     let mut truth = all_in_one_room(&cluster, &members).await;
     let mut alice = cluster.connect(0, "alice").await.unwrap();
     let id = Some(alice.next_id());
-    let join = Command::Join(switchboard_protocol::JoinCommand {
+    let join = Command::Join(JoinCommand {
         room: "room".into(),
         info: None,
         id,
@@ -120,7 +122,7 @@ async fn members_of_a_killed_node_return_elsewhere_and_nobody_hears_them_leave()
         let keys = cluster.redis.command::<Vec<String>>(&["KEYS", "sb:{*}:i:*"]);
         let keys = keys.await.unwrap();
         let runs = keys.iter().filter_map(|key| key.rsplit(':').next());
-        let runs: std::collections::BTreeSet<_> = runs.collect();
+        let runs: BTreeSet<_> = runs.collect();
         (runs.len() == 2).then_some(())
     };
     let (_, took) = wait_until("the dead node is swept", PATIENCE, swept)

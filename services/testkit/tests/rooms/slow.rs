@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use switchboard_protocol::{Event, ServerFrame, decode_event};
-use switchboard_testkit::{Cluster, PATIENCE, connect_with_small_buffer};
+use switchboard_testkit::{Cluster, PATIENCE, connect_with_small_buffer, wait_until};
 use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::Message;
 
@@ -53,9 +53,7 @@ async fn a_slow_member_delays_nobody_and_hears_of_the_gap() {
     println!("{dropped} messages dropped for the slow one, of {}", sent.len());
     assert!(dropped > 20.0, "the slow member took everything");
     let last = async || (quick.seen().messages.len() == sent.len()).then_some(());
-    switchboard_testkit::wait_until("the quick one has all", PATIENCE, last)
-        .await
-        .unwrap();
+    wait_until("the quick one has all", PATIENCE, last).await.unwrap();
     let messages = quick.seen().messages.clone();
     assert!(
         messages
