@@ -7,7 +7,7 @@ use switchboard_testkit::{Cluster, PATIENCE, wait_until};
 
 use crate::{
     alone,
-    member::{Heard, Member, start_all},
+    member::{Member, Received, start_all},
     truth::Truth,
 };
 
@@ -78,19 +78,24 @@ async fn a_redis_that_comes_back_empty_gets_every_member_again_and_members_hear_
     let members = start_all(&cluster, MEMBERS).await;
     let truth = all_join(&members).await;
     truth.prevails(&cluster, &members, PATIENCE).await;
-    members.iter().for_each(|one| one.seen().heard.clear());
+    members.iter().for_each(|one| one.seen().received.clear());
     cluster.redis.restart().await.unwrap();
     let took = truth.prevails(&cluster, &members, Duration::from_secs(20)).await;
     println!("all agree {took:?} after Redis was back, empty");
-    let told = async || {
-        let has_heard = |one: &Member| one.seen().heard.contains(&Heard::Joined { gap: true });
-        members.iter().all(has_heard).then_some(())
+    let informed = async || {
+        let has_received = |one: &Member| one.seen().received.contains(&Received::Joined { gap: true });
+        members.iter().all(has_received).then_some(())
     };
-    wait_until("all have heard of the gap", PATIENCE, told)
+    wait_until("all know of the gap", PATIENCE, informed)
         .await
         .unwrap();
     for member in &members {
-        let moved = |heard: &Heard| matches!(heard, Heard::PeerJoined(_) | Heard::PeerLeft(..) | Heard::Left);
-        assert!(!member.seen().heard.iter().any(moved), "nobody moved");
+        let moved = |received: &Received| {
+            matches!(
+                received,
+                Received::PeerJoined(_) | Received::PeerLeft(..) | Received::Left
+            )
+        };
+        assert!(!member.seen().received.iter().any(moved), "nobody moved");
     }
 }

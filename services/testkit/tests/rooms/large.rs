@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::{
     alone, is_long,
-    member::{Heard, Member, start_all},
+    member::{Member, Received, start_all},
     truth::Truth,
 };
 
@@ -57,7 +57,11 @@ async fn members_of_a_large_room_hear_its_count_and_its_roster_when_it_is_small_
     let seconds = begin.elapsed().as_secs() + 2;
     for member in &members {
         let seen = member.seen();
-        let counts = seen.heard.iter().filter(|heard| **heard == Heard::Count).count() as u64;
+        let counts = seen
+            .received
+            .iter()
+            .filter(|received| **received == Received::Count)
+            .count() as u64;
         assert!(counts <= seconds, "{counts} counts in {seconds} s");
     }
     let leaving = members.split_off(15);

@@ -29,14 +29,14 @@ pub(crate) struct Seen {
     /// Messages to rooms, with the time of their arrival.
     pub(crate) messages: Vec<(u64, Instant)>,
     /// All events of rooms but the members in them.
-    pub(crate) heard: Vec<Heard>,
+    pub(crate) received: Vec<Received>,
     /// Answers to requests, until they are taken.
     answers: HashMap<u64, bool>,
 }
 
 /// One event of a room, in short.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Heard {
+pub(crate) enum Received {
     /// `joined`, with its `gap`.
     Joined { gap: bool },
     /// `left`.
@@ -49,7 +49,7 @@ pub(crate) enum Heard {
     Count,
 }
 
-impl Heard {
+impl Received {
     fn of(event: &RoomEvent) -> Self {
         match event {
             RoomEvent::Joined(joined) => Self::Joined { gap: joined.gap },
@@ -174,7 +174,7 @@ fn note(seen: &mut Seen, event: SessionEvent) {
             if let Some(id) = id {
                 seen.answers.insert(id, true);
             }
-            seen.heard.push(Heard::of(&event));
+            seen.received.push(Received::of(&event));
             seen.rosters.apply(&event);
         }
         SessionEvent::Failed { id, .. } => {

@@ -8,13 +8,13 @@ use switchboard_testkit::{Cluster, PATIENCE, token, wait_until};
 
 use crate::{
     alone,
-    member::{Heard, Member, start_all},
+    member::{Member, Received, start_all},
     truth::Truth,
 };
 
 const QUICK_PINGS: &str = "[session]\nheartbeat_ms = 1000\n[rebalance]\nenabled = false\n";
 
-/// All of `members` are in one room, and each knows it. What they have heard so far is forgotten.
+/// All of `members` are in one room, and each knows it. What they have received so far is forgotten.
 async fn all_in_one_room(cluster: &Cluster, members: &[Member]) -> Truth {
     let mut truth = Truth::default();
     for member in members {
@@ -22,25 +22,25 @@ async fn all_in_one_room(cluster: &Cluster, members: &[Member]) -> Truth {
         truth.enter("room", &member.name);
     }
     truth.prevails(cluster, members, PATIENCE).await;
-    members.iter().for_each(|one| one.seen().heard.clear());
+    members.iter().for_each(|one| one.seen().received.clear());
     truth
 }
 
-/// A newcomer joins. When everybody has heard it, they have heard everything before it, and that was nobody else.
-async fn heard_nobody_move(cluster: &Cluster, members: &[Member], mut truth: Truth) {
+/// A newcomer joins. When everybody has received that, they have received everything before it, and that was nobody else.
+async fn received_no_move_of_others(cluster: &Cluster, members: &[Member], mut truth: Truth) {
     let last = Member::start(cluster, 2, "last");
     last.join("room").await;
     truth.enter("room", "last");
     truth.prevails(cluster, members, PATIENCE).await;
     for member in members {
         let seen = member.seen();
-        let others = seen.heard.iter().filter(|heard| match heard {
-            Heard::PeerJoined(peer) => peer != "last",
-            Heard::PeerLeft(..) | Heard::Left => true,
-            Heard::Joined { .. } | Heard::Count => false,
+        let others = seen.received.iter().filter(|received| match received {
+            Received::PeerJoined(peer) => peer != "last",
+            Received::PeerLeft(..) | Received::Left => true,
+            Received::Joined { .. } | Received::Count => false,
         });
         let others: Vec<_> = others.collect();
-        assert!(others.is_empty(), "{} heard {others:?}", member.name);
+        assert!(others.is_empty(), "{} received {others:?}", member.name);
     }
 }
 
@@ -84,13 +84,13 @@ async fn a_resume_on_another_node_keeps_the_rooms_and_others_hear_no_pair() {
     truth.leave("room", "alice");
     // Her entry and her leaving alone, however she moved.
     let expected = [
-        Heard::PeerJoined("alice".into()),
-        Heard::PeerLeft("alice".into(), "left"),
+        Received::PeerJoined("alice".into()),
+        Received::PeerLeft("alice".into(), "left"),
     ];
     for member in &members {
-        let whole = async || (member.seen().heard.last() == expected.last()).then_some(());
+        let whole = async || (member.seen().received.last() == expected.last()).then_some(());
         wait_until("alice has left", PATIENCE, whole).await.unwrap();
-        assert_eq!(member.seen().heard, expected, "{}", member.name);
+        assert_eq!(member.seen().received, expected, "{}", member.name);
     }
     truth.prevails(&cluster, &members, PATIENCE).await;
 }
@@ -107,7 +107,7 @@ async fn a_drain_moves_members_and_nobody_hears_them_leave() {
         (!members.iter().any(stays)).then_some(())
     };
     wait_until("everybody has left n1", PATIENCE, left).await.unwrap();
-    heard_nobody_move(&cluster, &members, truth).await;
+    received_no_move_of_others(&cluster, &members, truth).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -129,5 +129,5 @@ async fn members_of_a_killed_node_return_elsewhere_and_nobody_hears_them_leave()
         .await
         .unwrap();
     println!("the dead node was swept {took:?} after its end");
-    heard_nobody_move(&cluster, &members, truth).await;
+    received_no_move_of_others(&cluster, &members, truth).await;
 }

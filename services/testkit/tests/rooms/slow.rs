@@ -79,6 +79,6 @@ async fn a_slow_member_delays_nobody_and_hears_of_the_gap() {
     };
     assert!(gap.gap && gap.id.is_none());
     assert_eq!(gap.members.unwrap().len(), 3);
-    println!("the slow one got {got} messages before it heard of the gap");
+    println!("the slow one got {got} messages before it learned of the gap");
     assert!(got < sent.len());
 }
