@@ -3,6 +3,7 @@
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc};
 
+use anyhow::Context as _;
 use axum::{Router as Routes, middleware};
 use switchboard_auth::{IceServers, Verifier};
 use switchboard_broker::{MemoryBroker, MemoryBus, RedisBroker};

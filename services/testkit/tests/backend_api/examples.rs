@@ -15,7 +15,7 @@ const BEGINNING: &str = "set -eu\ncurl() { command curl --fail-with-body \"$@\";
 async fn the_examples_of_the_page_are_accepted_in_their_order() {
     let examples: Vec<_> = PAGE.split("```sh\n").skip(1).collect();
     let examples = examples.iter().filter_map(|rest| rest.split("```").next());
-    // The first one sets what is the environment here.
+    // The first one sets the variables.
     let calls: Vec<_> = examples.filter(|example| example.contains("curl")).collect();
     assert!(calls.len() >= 8, "{calls:?}");
     let cluster = Cluster::start(1).await.unwrap();
