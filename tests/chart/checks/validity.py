@@ -33,6 +33,9 @@ FILES = {
     "secrets/a.secret": "0123456789abcdef0123456789abcdef",
     "issuer-1-secrets/a.secret": "0123456789abcdef0123456789abcdef",
     "issuer-1-keys/a.pem": PEM,
+    # The example of the Standard Webhooks specification.
+    "webhooks/app": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+    "webhooks/push": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
 }
 
 
