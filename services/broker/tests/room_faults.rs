@@ -335,7 +335,7 @@ async fn members_of_a_node_that_ends_in_order_stay_for_the_resume_window() {
     }
     n2.broker.shutdown().await;
     let ended = Instant::now();
-    assert_eq!(n1.members("lobby").await.unwrap(), ["ann", "bob?", "eve?"]);
+    n1.until_members("lobby", &["ann", "bob?", "eve?"]).await;
     let back = n1.join("lobby", "bob", 1).await;
     assert!(!back.is_new);
     n1.until_members("lobby", &["ann", "bob"]).await;

@@ -274,7 +274,7 @@ async fn joins_and_leaves_of_a_member_keep_their_order(cluster: Cluster) {
     .await;
     n1.until_changes("lobby", &["+bob", "-bob left", "+bob", "+eve", "?eve"])
         .await;
-    assert_eq!(n1.members("lobby").await.unwrap(), ["bob", "eve?"]);
+    n1.until_members("lobby", &["bob", "eve?"]).await;
 }
 
 async fn a_message_reaches_every_node_of_the_room_once_and_in_order(cluster: Cluster) {
@@ -427,7 +427,7 @@ async fn five_hundred_members_join_at_once(cluster: Cluster) {
         let joined = node.seen.room_joined.lock();
         assert!(joined.iter().all(|(.., outcome)| outcome.is_ok()));
     }
-    assert_eq!(n1.members("lobby").await.unwrap().len(), MEMBERS);
+    n1.until_members_count("lobby", MEMBERS).await;
     // Nobody missed a change that came after its own join.
     for node in [&n1, &n2] {
         until("the last change came", PATIENCE, || {
