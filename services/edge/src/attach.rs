@@ -160,7 +160,7 @@ fn refusal(error: BrokerError) -> Option<Event> {
             "another living connection has this peer ID, and the token says `duplicate: reject`",
             None,
         ),
-        BrokerError::Refused => (
+        BrokerError::Refused | BrokerError::BadCursor => (
             ErrorCode::BusUnavailable,
             "the bus between nodes takes no new sessions at the moment",
             Some(BUS_RETRY_MS),
@@ -187,6 +187,7 @@ const fn close_code(error: BrokerError) -> CloseCode {
         | BrokerError::QueueFull
         | BrokerError::Unsettled
         | BrokerError::NotResumable
+        | BrokerError::BadCursor
         | BrokerError::Refused => CloseCode::Overloaded,
     }
 }

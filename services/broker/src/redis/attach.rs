@@ -102,6 +102,7 @@ pub(crate) async fn attach(shard: &Shard, key: &PeerKey, claim: Claim) -> Result
             error @ (BrokerError::Refused
             | BrokerError::Superseded
             | BrokerError::NotResumable
+            | BrokerError::BadCursor
             | BrokerError::InUse),
         ))) => Err(error),
         Ok(Ok(Err(BrokerError::Unavailable | BrokerError::QueueFull | BrokerError::Unsettled)))

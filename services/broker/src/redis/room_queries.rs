@@ -39,7 +39,7 @@ pub(crate) async fn roster(shard: &Shard, room: &RoomKey) -> Result<Roster, Brok
 pub(crate) async fn list(topology: &Topology, query: RoomQuery) -> Result<RoomPage, BrokerError> {
     let limit = query.limit.min(MAX_PAGE);
     let (first, mut after) = match &query.after {
-        Some(cursor) => read_cursor(cursor).ok_or(BrokerError::Refused)?,
+        Some(cursor) => read_cursor(cursor).ok_or(BrokerError::BadCursor)?,
         None => (0, None),
     };
     let mut found: Vec<(usize, RoomId)> = Vec::new();

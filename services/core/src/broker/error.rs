@@ -21,6 +21,9 @@ pub enum BrokerError {
     /// The peer is attached elsewhere and its client is alive.
     #[error("the peer ID is in use by a live connection")]
     InUse,
+    /// The list has no page that begins there.
+    #[error("the cursor is not that of a page")]
+    BadCursor,
     /// The bus answered with an error.
     #[error("the bus refused the command")]
     Refused,

@@ -136,7 +136,7 @@ pub trait Broker: Send + Sync + 'static {
     /// Reads which rooms there are.
     ///
     /// # Errors
-    /// As [`Broker::roster`].
+    /// [`BrokerError::BadCursor`], and as [`Broker::roster`].
     fn rooms(&self, query: RoomQuery) -> BoxFuture<'_, Result<RoomPage, BrokerError>>;
 
     /// Publishes how many connections this node has, or that it takes none (`None`) and must not be counted.

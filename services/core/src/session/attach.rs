@@ -59,6 +59,7 @@ impl Lifecycle {
                     | BrokerError::Unsettled
                     | BrokerError::Superseded
                     | BrokerError::InUse
+                    | BrokerError::BadCursor
                     | BrokerError::Refused),
                 ) => return Err(error),
             }

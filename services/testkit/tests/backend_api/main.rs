@@ -7,10 +7,12 @@
 )]
 
 mod access;
+mod examples;
 mod idempotency;
 mod messages;
 mod peers;
 mod revocations;
+mod rooms;
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;

@@ -147,6 +147,7 @@ async fn claim_all(shard: &Shard, events: &dyn BrokerEvents) {
                     BrokerError::Refused
                     | BrokerError::Superseded
                     | BrokerError::NotResumable
+                    | BrokerError::BadCursor
                     | BrokerError::InUse,
                 ) => {}
                 Err(BrokerError::Unavailable | BrokerError::QueueFull | BrokerError::Unsettled) => {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
-use switchboard_protocol::{Grant, PeerKey, Role};
+use switchboard_protocol::{Grant, PeerKey, Role, RoomKey};
 
 use super::{failure, places::CallPlace};
 use crate::{admission, problem::Problem, state::Edge};
@@ -56,6 +56,19 @@ impl Caller {
         } else {
             Err(failure::not_allowed(
                 "the token's `switchboard.send` does not allow this peer",
+            ))
+        }
+    }
+
+    /// The room of that name in the caller's tenant, if the token's `switchboard.rooms` allows it.
+    pub(super) fn room(&self, name: &str) -> Result<RoomKey, Problem> {
+        let room = self.grant.peer.room(name);
+        let room = room.map_err(|error| failure::bad_name("room", &error))?;
+        if self.grant.rooms.allow(name) {
+            Ok(room)
+        } else {
+            Err(failure::not_allowed(
+                "the token's `switchboard.rooms` does not allow this room",
             ))
         }
     }

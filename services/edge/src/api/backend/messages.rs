@@ -49,6 +49,7 @@ pub(super) struct PeerMessage {
         (status = 202, description = "The receiver is not connected; the message waits for it.", body = SentMessage),
         (status = 404, description = "`peer-offline`: no such peer is connected or resumable."),
         (status = 409, description = "`idempotency-key-in-use`: the first call has no outcome yet."),
+        (status = 410, description = "`expired`: the message of the first call was queued, and its receiver did not return."),
         (status = 422, description = "`idempotency-key-reused`: the key belongs to another call."),
         (status = 504, description = "`timeout`: nobody confirmed the message in time; it may have arrived."),
     )

@@ -12,6 +12,8 @@ mod page;
 mod peers;
 pub(crate) mod places;
 mod revocations;
+mod room_messages;
+mod rooms;
 mod sender;
 pub(crate) mod senders;
 mod sending;
@@ -42,6 +44,10 @@ fn own_paths() -> OpenApiRouter<Arc<Edge>> {
         .routes(routes!(peers::get_peer, peers::kick_peer))
         .routes(routes!(revocations::revoke, revocations::list_revocations))
         .routes(routes!(messages::send_to_peer))
+        .routes(routes!(rooms::list_rooms))
+        .routes(routes!(rooms::get_room))
+        .routes(routes!(rooms::remove_member))
+        .routes(routes!(room_messages::send_to_room))
 }
 
 /// Counts a call. Its connection stays also after an error: a backend makes many calls over one.

@@ -31,6 +31,7 @@ use crate::problem::Problem;
     security(("backend" = [])),
     tags(
         (name = "peers", description = "Who is connected, and messages to them."),
+        (name = "rooms", description = "Who is in them, and messages to them."),
         (name = "revocations", description = "Tokens that are refused before their end."),
     )
 )]
