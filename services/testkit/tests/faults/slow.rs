@@ -3,24 +3,15 @@
 
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
-use switchboard_testkit::{ClientNo, Cluster, Oracle, PATIENCE, TestPeer, token, wait_until};
-use tokio::{
-    net::{TcpSocket, TcpStream},
-    time::{Instant, interval, timeout},
+use switchboard_testkit::{
+    ClientNo, Cluster, Oracle, PATIENCE, TestPeer, connect_with_small_buffer, wait_until,
 };
-use tokio_tungstenite::{
-    WebSocketStream,
-    tungstenite::{client::IntoClientRequest as _, http::HeaderValue},
-};
+use tokio::time::{Instant, interval};
 
 use crate::{alone, print};
 
 /// So that what waits for the slow reader's return is given up soon.
 const SHORT_WINDOW: &str = "[session]\nresume_window_s = 3\n";
-
-/// What the slow reader's kernel takes for it; the least that the system allows is taken.
-const RECEIVE_BYTES: u32 = 2048;
 
 /// Messages sent at most to fill the slow reader's queue of 256 KiB and all that its socket takes.
 const FLOOD: usize = 2000;
@@ -41,27 +32,6 @@ const TO_QUICK: usize = 130;
 /// The longest that one of those may wait.
 const PROMPT: Duration = Duration::from_millis(500);
 
-/// A connection of `peer` that is welcome and then never read.
-async fn connect_and_never_read(port: u16, peer: &str) -> WebSocketStream<TcpStream> {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.set_recv_buffer_size(RECEIVE_BYTES).unwrap();
-    let stream = socket.connect(([127, 0, 0, 1], port).into()).await.unwrap();
-    let mut request = format!("ws://127.0.0.1:{port}/v1/ws")
-        .into_client_request()
-        .unwrap();
-    let headers = request.headers_mut();
-    let bearer = format!("Bearer {}", token(peer).unwrap().expose());
-    headers.insert("authorization", HeaderValue::try_from(bearer).unwrap());
-    headers.insert(
-        "sec-websocket-protocol",
-        HeaderValue::from_static("switchboard.v1"),
-    );
-    let (mut socket, _) = tokio_tungstenite::client_async(request, stream).await.unwrap();
-    let welcome = timeout(PATIENCE, socket.next()).await.unwrap().unwrap().unwrap();
-    assert!(welcome.into_text().unwrap().contains("\"welcome\""));
-    socket
-}
-
 /// Sends to the slow reader until nothing more is taken; whether it came to that.
 async fn fill(oracle: &Oracle, flood: &mut TestPeer, slow: ClientNo) -> bool {
     let room = async || (oracle.unfinished().0 < UNDER_WAY).then_some(());
@@ -81,7 +51,8 @@ async fn a_reader_that_does_not_read_delays_nobody_else_and_sends_to_it_have_out
     let cluster = Cluster::start_with(2, SHORT_WINDOW).await.unwrap();
     let oracle = Oracle::start();
     let slow = oracle.client_that_does_not_read("slow");
-    let _socket = connect_and_never_read(cluster.nodes[1].public_port(), "slow").await;
+    let port = cluster.nodes[1].public_port();
+    let _never_read = connect_with_small_buffer(port, "slow").await.unwrap();
     let mut sender = TestPeer::start(&oracle, "sender", cluster.urls_from(0));
     let mut other = TestPeer::start(&oracle, "other", cluster.urls_from(1));
     let quick = TestPeer::start(&oracle, "quick", cluster.urls_from(1));
