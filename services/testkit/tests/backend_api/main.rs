@@ -9,6 +9,7 @@
 mod access;
 mod examples;
 mod idempotency;
+mod latency;
 mod messages;
 mod peers;
 mod revocations;
