@@ -1,6 +1,9 @@
 //! A token of each kind. They are signed here and not by the minter, which makes only valid ones.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    sync::LazyLock,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -13,24 +16,24 @@ pub(crate) const REVOKED_ID: &str = "revoked-1";
 /// The peer whose older tokens are revoked.
 pub(crate) const REVOKED_PEER: &str = "gone";
 
-pub(crate) fn now_s() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
-}
+/// One time for all tokens: a renewal depends on which of two was issued later.
+static ISSUED_S: LazyLock<u64> =
+    LazyLock::new(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs());
 
 /// The end of all tokens and revocations.
 pub(crate) fn until_s() -> u64 {
-    now_s() + 600
+    *ISSUED_S + 600
 }
 
 /// Tokens of [`REVOKED_PEER`] from before this time are revoked.
 pub(crate) fn revoked_before_s() -> u64 {
-    now_s() - 300
+    *ISSUED_S - 300
 }
 
 /// The token of this kind for `peer`; `None`: no token at all.
 pub(crate) fn token(kind: &str, peer: &str) -> Option<String> {
     let mut claims =
-        json!({"sub": peer, "aud": "switchboard", "iat": now_s(), "exp": until_s(), "switchboard": {}});
+        json!({"sub": peer, "aud": "switchboard", "iat": *ISSUED_S, "exp": until_s(), "switchboard": {}});
     let mut secret = SECRET;
     let own = &mut claims["switchboard"];
     if kind.contains("narrow") {
@@ -48,7 +51,7 @@ pub(crate) fn token(kind: &str, peer: &str) -> Option<String> {
         "malformed" => return Some("not.a-token".into()),
         "alg none" => return Some(format!("{}.{}.", part(&json!({"alg": "none"})), part(&claims))),
         "forged" => secret = "another-secret-of-at-least-32-bytes",
-        "expired" => claims["exp"] = json!(now_s() - 60),
+        "expired" => claims["exp"] = json!(*ISSUED_S - 60),
         "wrong audience" => claims["aud"] = json!("another-service"),
         "revoked by jti" => claims["jti"] = json!(REVOKED_ID),
         "revoked by peer" => claims["iat"] = json!(revoked_before_s() - 300),
