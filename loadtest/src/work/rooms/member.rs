@@ -394,7 +394,7 @@ where
     /// Whether nothing is open, every roster equals the truth, and every message has arrived.
     fn is_right(&self) -> bool {
         self.pending.is_empty()
-            && (0..self.shared.truth.count()).all(|room| self.mistake(room).is_none())
+            && (0..self.shared.truth.count()).all(|room| self.is_roster_right(room))
             && self.hearing.is_complete(&self.shared.truth)
     }
 
@@ -418,33 +418,46 @@ where
         self.shared.checked.add_permits(1);
     }
 
+    /// Whether this peer's roster of a room equals the truth. Each event asks this, so it describes nothing.
+    fn is_roster_right(&self, room: usize) -> bool {
+        let truth = self.shared.truth.room(room);
+        match (self.wanted.contains(&room), self.rosters.get(&truth.name)) {
+            (false, None) => true,
+            (false, Some(_)) | (true, None) => false,
+            (true, Some(roster)) => is_equal(roster, &truth.members.lock()),
+        }
+    }
+
     /// The difference between what this peer knows of a room and the truth, if there is one.
     fn mistake(&self, room: usize) -> Option<String> {
-        let truth = self.shared.truth.room(room);
-        let roster = self.rosters.get(&truth.name);
-        match (self.wanted.contains(&room), roster) {
-            (false, None) => None,
-            (false, Some(_)) => Some("it is no member and has a roster".into()),
-            (true, None) => Some("it is a member and has no roster".into()),
-            (true, Some(roster)) => difference(roster, &truth.members.lock()),
+        if self.is_roster_right(room) {
+            return None;
         }
+        let truth = self.shared.truth.room(room);
+        Some(match self.rosters.get(&truth.name) {
+            Some(_) if !self.wanted.contains(&room) => "it is no member and has a roster".into(),
+            None => "it is a member and has no roster".into(),
+            Some(roster) => difference(roster, &truth.members.lock()),
+        })
     }
 }
 
-fn difference(roster: &Roster, truth: &BTreeSet<String>) -> Option<String> {
+fn is_equal(roster: &Roster, truth: &BTreeSet<String>) -> bool {
     let Some(members) = roster.members() else {
-        let count = roster.count();
-        return (count != truth.len() as u64)
-            .then(|| format!("the room counts {count} members and has {}", truth.len()));
+        return roster.count() == truth.len() as u64;
     };
-    let is_equal = members.len() == truth.len()
+    members.len() == truth.len()
         && members
             .keys()
             .map(PeerId::as_str)
-            .eq(truth.iter().map(String::as_str));
-    if is_equal {
-        return None;
-    }
+            .eq(truth.iter().map(String::as_str))
+}
+
+fn difference(roster: &Roster, truth: &BTreeSet<String>) -> String {
+    let Some(members) = roster.members() else {
+        let (count, has) = (roster.count(), truth.len());
+        return format!("the room counts {count} members and has {has}");
+    };
     let lacks: Vec<_> = truth
         .iter()
         .filter(|name| !members.contains_key(name.as_str()))
@@ -453,7 +466,7 @@ fn difference(roster: &Roster, truth: &BTreeSet<String>) -> Option<String> {
         .keys()
         .filter(|peer| !truth.contains(peer.as_str()))
         .collect();
-    Some(format!(
+    format!(
         "version {} lacks {} of {} ({:?}) and has {} too many ({:?})",
         roster.version(),
         lacks.len(),
@@ -461,7 +474,7 @@ fn difference(roster: &Roster, truth: &BTreeSet<String>) -> Option<String> {
         &lacks[..lacks.len().min(MAX_NAMES)],
         ghosts.len(),
         &ghosts[..ghosts.len().min(MAX_NAMES)],
-    ))
+    )
 }
 
 /// Nobody may expect this message.
