@@ -1,6 +1,5 @@
 //! Rooms, seen from outside: real nodes, a real Redis, and clients that keep rosters. After each fault, every roster and
-//! Redis agree with who is really a member. `SWITCHBOARD_LONG=1` makes the longest tests as large as the figures in the
-//! issue.
+//! Redis agree with who is really a member. `SWITCHBOARD_LONG=1` makes the churn a minute long.
 
 #![allow(
     clippy::unwrap_used,
