@@ -60,7 +60,14 @@ test('a watched peer is offline, online, and offline again', LONG, async (t) => 
   assert.deepEqual(await alice.presence.lookup('alice', 'bob'), new Map([['alice', 'online'], ['bob', 'offline']]));
   const online = next(alice.presence, 'change', ({ state }) => state === 'online');
   const bob = member(t, nodes, 'bob');
-  await online;
+  await Promise.all([online, bob.session.connected()]);
+  // The watch goes on over another node.
+  const back = next(alice.session, 'welcome');
+  const victim = alice.session.welcome.node;
+  assert.notEqual(victim, bob.session.welcome.node);
+  nodes.balancer.targets.delete(victim);
+  await nodes.nodes.get(victim).kill();
+  await back;
   const offline = next(alice.presence, 'change', ({ state }) => state === 'offline');
   await bob.session.close();
   await offline;

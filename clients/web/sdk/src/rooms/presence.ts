@@ -23,9 +23,8 @@ export class Presence extends Emitter<{ change: { peer: string; state: PresenceS
         this.emit('change', { peer, state });
       }
     });
-    session.on('welcome', ({ resumed }) => {
-      if (!resumed) void this.#send('watch', [...this.#watched.keys()]).catch(() => {});
-    });
+    // A watch ends with its connection.
+    session.on('welcome', () => void this.#send('watch', [...this.#watched.keys()]).catch(() => {}));
   }
 
   /** The watched peers, each with its last known state. */
