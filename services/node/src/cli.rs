@@ -77,7 +77,7 @@ pub struct Dev {
     /// Sign with the secret in this file, not with a random one; nodes that share a Redis must share it.
     #[arg(long)]
     pub signing_secret_file: Option<PathBuf>,
-    /// Let pages of this origin connect, e.g. https://my.test; can be given several times. Pages of this machine always may.
+    /// Let pages of this origin connect, e.g. `https://my.test`; can be given several times. Pages of this machine always may.
     #[arg(long = "allow-origin", value_name = "ORIGIN")]
     pub allowed_origins: Vec<String>,
     /// The node's name.
