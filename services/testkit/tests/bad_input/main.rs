@@ -119,9 +119,37 @@ async fn frames_that_are_no_commands_are_answered_one_by_one() {
             ErrorCode::BadFrame,
         ),
         (
-            "{\"type\":\"join\",\"room\":\"r\",\"id\":10}",
+            r#"{"type":"join","room":"a/b","id":10}"#,
             Some(10),
-            ErrorCode::UnknownType,
+            ErrorCode::BadId,
+        ),
+        (r#"{"type":"join","id":11}"#, Some(11), ErrorCode::MissingField),
+        (
+            r#"{"type":"join","room":"r","info":[],"id":12}"#,
+            Some(12),
+            ErrorCode::BadFrame,
+        ),
+        (r#"{"type":"leave","id":13}"#, Some(13), ErrorCode::MissingField),
+        (
+            r#"{"type":"watch","peers":"dave","id":14}"#,
+            Some(14),
+            ErrorCode::BadFrame,
+        ),
+        (r#"{"type":"lookup","id":15}"#, Some(15), ErrorCode::MissingField),
+        (
+            r#"{"type":"message","to":"dave","room":"r","payload":1,"id":16}"#,
+            Some(16),
+            ErrorCode::BadFrame,
+        ),
+        (
+            r#"{"type":"message","room":"r","hold_ms":1,"payload":1,"id":17}"#,
+            Some(17),
+            ErrorCode::BadFrame,
+        ),
+        (
+            r#"{"type":"message","room":"r","payload":1,"id":18}"#,
+            Some(18),
+            ErrorCode::NotInRoom,
         ),
     ];
     for (text, id, code) in cases {
