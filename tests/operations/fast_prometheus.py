@@ -2,7 +2,7 @@
 
 The transformation changes only times, and no threshold, label or expression:
   for: <anything>          ->  for: 1s
-  [5m], [10m]              ->  [10s]    windows of rates
+  [5m], [10m], [15m]       ->  [10s]    windows of rates
   [30m], [1d]              ->  [2m]     recent existence
 Rules are evaluated, and nodes are scraped, every second.
 """
@@ -13,7 +13,7 @@ import urllib.parse
 
 from support import Process, free_port, get, wait_until
 
-WINDOWS = {"5m": "10s", "10m": "10s", "30m": "2m", "1d": "2m"}
+WINDOWS = {"5m": "10s", "10m": "10s", "15m": "10s", "30m": "2m", "1d": "2m"}
 
 
 def with_short_times(rules):
