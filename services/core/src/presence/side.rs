@@ -236,11 +236,11 @@ impl PresenceSide {
 
     /// What the table knows is informed, so that only later changes follow.
     fn answer(&self, session: &Session, id: Option<u64>, mut peers: Vec<PeerPresence>) {
-        let table = self.table.lock();
+        let mut table = self.table.lock();
         for presence in &mut peers {
-            let key = session.key().sibling(presence.peer.as_str());
-            let known = key.ok().and_then(|key| table.known(key.as_str()));
-            presence.state = known.unwrap_or(presence.state);
+            if let Ok(key) = session.key().sibling(presence.peer.as_str()) {
+                presence.state = table.known_or(key.as_str(), presence.state);
+            }
         }
         session.push_event(Event::Presence { id, peers });
     }

@@ -234,10 +234,13 @@ impl WatchTable {
         watched.watchers.len()
     }
 
-    /// The state of `peer` (`tenant/peer`), if this node watches it and knows it.
-    pub(crate) fn known(&self, peer: &str) -> Option<PresenceState> {
-        let watched = self.peers.get(peer)?;
-        watched.known.map(|(_, state)| state)
+    /// The state of `peer` (`tenant/peer`) for an answer to a client: the known one, else `state`. From then on `state`
+    /// is the known one, so a later read of another state is a change.
+    pub(crate) fn known_or(&mut self, peer: &str, state: PresenceState) -> PresenceState {
+        match self.peers.get_mut(peer) {
+            Some(watched) => watched.known.get_or_insert((0, state)).1,
+            None => state,
+        }
     }
 
     /// The client of `session` did not learn the state of `peers`, some of which it watches.

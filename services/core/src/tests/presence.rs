@@ -136,6 +136,25 @@ fn a_watcher_learns_the_state_now_and_then_each_change_once() {
     assert_eq!(write(&alice), [""; 0], "nobody watches carol");
 }
 
+/// A peer of the watcher's own node answers at once, and may go before the changes are received.
+#[test]
+fn a_peer_that_goes_between_the_first_answer_and_the_subscription_is_reported() {
+    let node = Node::new("n1");
+    let alice = node.attach("alice");
+    let mut bob = node.attach("bob");
+    ask(&node, &alice, Watch, &["bob"], 1);
+    assert_eq!(write(&alice), [informed(Some(1), "bob", "online")]);
+    bob.on_disconnect(OnDisconnect::End, LeaveReason::Left);
+    drop(bob);
+    node.router.on_watching("default/bob");
+    // An absence is believed when it is read again and again.
+    for _ in 0..5 {
+        answer(&node, PresenceState::Offline, 0);
+        node.router.presence_side().catch_up();
+    }
+    assert_eq!(write(&alice), [informed(None, "bob", "offline")]);
+}
+
 #[test]
 fn a_change_that_overtakes_the_answer_of_the_record_stands() {
     let node = Node::new("n1");
