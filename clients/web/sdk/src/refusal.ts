@@ -7,12 +7,13 @@ import type { Request } from './transport.js';
 
 const ANSWER_WITHIN_MS = 5_000;
 
-export async function whyRefused({ base, token, query }: Request): Promise<SwitchboardError | undefined> {
+/** The node's answer to the question whether it would take a connection. Throws if none comes in time. */
+export const askReady = ({ base, token, query }: Request, withinMs: number): Promise<Response> =>
+  fetch(`${base}/v1/ready?${query}`, { headers: { authorization: `Bearer ${token}` }, signal: AbortSignal.timeout(withinMs) });
+
+export async function whyRefused(request: Request): Promise<SwitchboardError | undefined> {
   try {
-    const answer = await fetch(`${base}/v1/ready?${query}`, {
-      headers: { authorization: `Bearer ${token}` },
-      signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
-    });
+    const answer = await askReady(request, ANSWER_WITHIN_MS);
     if (answer.ok || answer.status === 404) return undefined;
     const { code, detail } = await answer.json();
     return new SwitchboardError(code, detail, Number(answer.headers.get('retry-after')) * 1000, answer.status);

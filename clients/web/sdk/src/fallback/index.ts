@@ -2,6 +2,7 @@
  * Networks that let no WebSocket through: a connection then uses server-sent events, and where these do not arrive either,
  * long polling. What was loaded before stays as small as it was: the fallbacks are loaded when they are needed.
  */
+import { askReady } from '../refusal.js';
 import type { Connection, Listener, Request, Transport } from '../transport.js';
 import { webSocket } from '../websocket.js';
 
@@ -70,7 +71,7 @@ class Attempt implements Connection {
       if (!failed || this.#isClosed) return;
       end = failed;
       // A node that is away, or refuses, does so on every transport.
-      if (!(await isReady(this.#request))) break;
+      if (!(await askReady(this.#request, ANSWER_WITHIN_MS).then(({ ok }) => ok, () => false))) break;
     }
     if (!this.#isClosed) this.#listener.close(...end);
   }
@@ -122,15 +123,5 @@ class Attempt implements Connection {
   close(code?: number): void {
     this.#isClosed = true;
     this.#connection?.close(code);
-  }
-}
-
-/** Whether the node would take a connection, asked by a plain request. */
-async function isReady({ base, token, query }: Request): Promise<boolean> {
-  try {
-    const headers = { authorization: `Bearer ${token}` };
-    return (await fetch(`${base}/v1/ready?${query}`, { headers, signal: AbortSignal.timeout(ANSWER_WITHIN_MS) })).ok;
-  } catch {
-    return false;
   }
 }
