@@ -1,19 +1,7 @@
 // Calls between real pages over two real nodes.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { startNodes } from '../support/nodes.mjs';
-import { callState, inCall, movingPicture, openPeer, openWindow, startBrowser, withTools } from '../support/pages.mjs';
-
-/** Two pages on two nodes. */
-async function twoPages(t, queries = ['', '']) {
-  const nodes = await startNodes(t);
-  const browser = await startBrowser(t);
-  const pages = [];
-  for (const [index, peer] of ['alice', 'bob'].entries()) {
-    pages.push(await openPeer(await openWindow(browser, nodes), nodes, peer, queries[index]));
-  }
-  return { nodes, browser, alice: pages[0], bob: pages[1] };
-}
+import { callState, inCall, movingPicture, openPeer, openWindow, twoPages, withTools } from '../support/pages.mjs';
 
 test('a call across two nodes rings, is accepted, shows moving pictures and ends', withTools, async (t) => {
   const { alice, bob } = await twoPages(t);

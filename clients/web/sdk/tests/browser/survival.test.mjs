@@ -2,20 +2,10 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { startNodes } from '../support/nodes.mjs';
-import { callState, inCall, movingPicture, openPeer, openWindow, startBrowser, withTools } from '../support/pages.mjs';
+import { callState, inCall, movingPicture, openPeer, openWindow, startBrowser, twoPages, withTools } from '../support/pages.mjs';
 
 const SET_UPS_WITH_A_KILL = 5;
 const GLARES = 200;
-
-async function twoPages(t, queries = ['', '']) {
-  const nodes = await startNodes(t);
-  const browser = await startBrowser(t);
-  const pages = [];
-  for (const [index, peer] of ['alice', 'bob'].entries()) {
-    pages.push(await openPeer(await openWindow(browser, nodes), nodes, peer, queries[index]));
-  }
-  return { nodes, browser, alice: pages[0], bob: pages[1] };
-}
 
 /** Ends the call on both pages. */
 async function hangUp(alice, bob) {

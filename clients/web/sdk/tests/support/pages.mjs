@@ -1,6 +1,7 @@
 // Pages of a real browser that load the built package, served under the balancer's address.
 import { readFileSync } from 'node:fs';
 import { newWindow, startBrowser, withTools } from '../../../../../tests/browser/support/browser.mjs';
+import { startNodes } from './nodes.mjs';
 import { mint } from './tokens.mjs';
 
 export { startBrowser, withTools };
@@ -30,6 +31,17 @@ export async function openPeer(window, { balancer }, peer, query = '') {
   await page.goto(`${balancer.url}/page?peer=${peer}${query}`);
   await page.waitForFunction(() => window.sdk?.session.state === 'connected');
   return page;
+}
+
+/** The pages of alice and bob, on two nodes. */
+export async function twoPages(t, queries = ['', '']) {
+  const nodes = await startNodes(t);
+  const browser = await startBrowser(t);
+  const pages = [];
+  for (const [index, peer] of ['alice', 'bob'].entries()) {
+    pages.push(await openPeer(await openWindow(browser, nodes), nodes, peer, queries[index]));
+  }
+  return { nodes, browser, alice: pages[0], bob: pages[1] };
 }
 
 /** Waits until the page has a current call in this state and with media. */
