@@ -95,7 +95,7 @@ async fn after_a_crash_that_loses_all_data_the_nodes_repair_everything_within_tw
     let started = Instant::now();
     let eve = n2.attach("eve", 2).await;
     assert_eq!((eve.confirmed, eve.fence), (false, 0), "accepted all the same");
-    assert!(started.elapsed() < Duration::from_millis(200), "and at once");
+    assert!(started.elapsed() < Duration::from_secs(1), "and at once");
     n2.attach("gone", 3).await;
     n2.broker.detach(&key("gone"), session_id(3), 0, None);
     // The outage itself: long enough for the waits between attempts to have grown to their longest.

@@ -11,8 +11,8 @@ use crate::raw::{RawClient, frame};
 
 #[tokio::test]
 async fn a_large_frame_that_arrives_slowly_is_delivered() {
-    // Two heartbeats without a sign of life are the end; the frame takes ten.
-    let cluster = Cluster::start_with(1, "[session]\nheartbeat_ms = 200\n")
+    // Two heartbeats without a sign of life are the end; the frame takes four.
+    let cluster = Cluster::start_with(1, "[session]\nheartbeat_ms = 500\n")
         .await
         .unwrap();
     let mut bob = cluster.connect(0, "bob").await.unwrap();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::{Response, StatusCode};
 use serde_json::Value;
-use switchboard_testkit::{NodeProcess, PATIENCE, token};
+use switchboard_testkit::{NodeProcess, PATIENCE, token, wait_until};
 use tokio::time::timeout;
 
 /// The HTTP address of a node.
@@ -46,6 +46,14 @@ pub(crate) async fn post_as(peer: &str, base: &str, place: &Place, commands: &st
         .body(commands.to_owned());
     let answer = request.send().await.unwrap();
     (answer.status(), answer.json().await.unwrap())
+}
+
+/// Waits until the node at `base` has given the connection of `place` up.
+pub(crate) async fn detached(base: &str, place: &Place) {
+    let gone = async || (post(base, place, r#"{"type":"ping"}"#).await.0 == 404).then_some(());
+    wait_until("the client is detached", PATIENCE, gone)
+        .await
+        .unwrap();
 }
 
 /// One event of a stream.
