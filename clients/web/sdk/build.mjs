@@ -20,13 +20,16 @@ export const sizes = async () => ({
   'core with fallbacks': await gzippedBytes("export { connect } from './src/index.ts'; export * from './src/fallback/index.ts'"),
   'core with rooms': await gzippedBytes("export { connect } from './src/index.ts'; export * from './src/rooms/index.ts'"),
   'core with calls': await gzippedBytes("export { connect } from './src/index.ts'; export * from './src/call/index.ts'"),
+  'core with rooms and their calls': await gzippedBytes(
+    "export { connect } from './src/index.ts'; export * from './src/rooms/index.ts'; export * from './src/call/index.ts'; export * from './src/room-call/index.ts'",
+  ),
 });
 
 if (import.meta.filename === process.argv[1]) {
   rmSync(new URL('dist', import.meta.url), { recursive: true, force: true });
   await build({
     ...SHARED,
-    entryPoints: { index: 'src/index.ts', call: 'src/call/index.ts', fallback: 'src/fallback/index.ts', rooms: 'src/rooms/index.ts' },
+    entryPoints: { index: 'src/index.ts', call: 'src/call/index.ts', 'room-call': 'src/room-call/index.ts', fallback: 'src/fallback/index.ts', rooms: 'src/rooms/index.ts' },
     splitting: true,
     sourcemap: true,
     outdir: 'dist',

@@ -10,7 +10,8 @@ import test from 'node:test';
 const SDK = fileURLToPath(new URL('..', import.meta.url));
 const CONSUMER = `
 import { connect, SwitchboardError, webSocket, type Message, type Session } from '@switchboard/client';
-import { calls, stats, type Call } from '@switchboard/client/call';
+import { calls, shareScreen, stats, type Call } from '@switchboard/client/call';
+import { roomCall } from '@switchboard/client/room-call';
 import { withFallbacks } from '@switchboard/client/fallback';
 import { presence, rooms, type Room } from '@switchboard/client/rooms';
 const session: Session = connect({ url: 'https://signal.example', getToken: async () => 'token', transport: withFallbacks({ websocket: webSocket() }) });
@@ -21,6 +22,7 @@ session.send('bob', { any: 'thing' }, { onQueued: () => {} }).then(({ id }) => i
 const call: Call = calls(session).call('bob', { receive: ['audio'] });
 call.on('state', ({ state }) => state === 'declined');
 for await (const { rtt_ms, flows } of stats(call)) console.log(rtt_ms, flows[0]?.bits_per_second);
+rooms(session).join('standup').then((room) => shareScreen(roomCall(calls(session), room, { stream: new MediaStream() })));
 // @ts-expect-error a kind that the protocol does not have
 session.send('bob', 1, { kind: 'shout' });
 `;
@@ -30,7 +32,7 @@ test('the packed package is found by its name and has types', (t) => {
   t.after(() => rmSync(folder, { recursive: true }));
   const [{ filename, files }] = JSON.parse(execFileSync('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder], { cwd: SDK }));
   const names = files.map(({ path: name }) => name);
-  for (const name of ['README.md', 'dist/LICENSE', 'dist/index.js', 'dist/call.js', 'dist/index.d.ts', 'dist/call/index.d.ts', 'dist/rooms.js', 'dist/fallback.js']) assert.ok(names.includes(name), name);
+  for (const name of ['README.md', 'dist/LICENSE', 'dist/index.js', 'dist/call.js', 'dist/index.d.ts', 'dist/call/index.d.ts', 'dist/rooms.js', 'dist/fallback.js', 'dist/room-call.js']) assert.ok(names.includes(name), name);
   assert.ok(!names.some((name) => name.startsWith('tests/')));
   const installed = path.join(folder, 'node_modules/@switchboard/client');
   mkdirSync(installed, { recursive: true });

@@ -9,7 +9,7 @@ import type { Session } from '../session.js';
 import { backoffMs } from '../wait.js';
 import { freshIceServers } from './ice.js';
 import { Negotiation } from './negotiation.js';
-import { type Body, newId, type Payload } from './payload.js';
+import { type Body, type MediaState, newId, type Payload } from './payload.js';
 
 /** How long a caller waits for an answer. */
 const RING_MS = 45_000;
@@ -40,6 +40,8 @@ export interface CallEvents {
   connection: RTCPeerConnectionState;
   /** The other page was reloaded, so `pc` is a new connection. Tracks are sent again, data channels are not. */
   pc: RTCPeerConnection;
+  /** What the other side says of its media. */
+  media: MediaState;
   /** What went wrong, and did not end the call. */
   error: Error;
 }
@@ -59,6 +61,8 @@ interface Setup {
   rtc: RTCConfiguration | undefined;
   peer: string;
   id: string;
+  /** Of a call in a room, which has no id of its own. */
+  room?: string;
   state: CallState;
   isCaller: boolean;
   onEnd: (call: Call) => void;
@@ -75,8 +79,11 @@ export class Call extends Emitter<CallEvents> {
   #crossed: string | undefined;
   #state: CallState;
   #reason = '';
+  #hasMedia = false;
   #negotiation: Negotiation;
   #early: Payload[] = [];
+  #media: MediaState | undefined;
+  #theirMedia: MediaState | undefined;
   readonly #tracks = new Map<MediaStreamTrack, MediaStream[]>();
   #deadline: ReturnType<typeof setTimeout> | undefined;
   #restart: ReturnType<typeof setTimeout> | undefined;
@@ -114,17 +121,24 @@ export class Call extends Emitter<CallEvents> {
     return this.#negotiation.pc;
   }
 
+  /** What the other side said of its media last. */
+  get theirMedia(): MediaState | undefined {
+    return this.#theirMedia;
+  }
+
   /** @internal What the next page of this tab needs to continue the call. */
   get left(): CallLeft {
     return [this.peer, this.#id, this.#state, this.isCaller, this.#early];
   }
 
-  /** Accepts an incoming call, or continues a restored one. */
+  /** Accepts an incoming call, or continues a restored one. Only the first time does anything. */
   accept({ stream, receive = ['audio', 'video'] }: MediaOptions = {}): this {
+    if (this.#hasMedia || this.isOver) return this;
+    this.#hasMedia = true;
     const isIncoming = this.#state === 'ringing' && !this.isCaller;
     for (const track of stream?.getTracks() ?? []) this.addTrack(track, stream as MediaStream);
     if (!isIncoming) {
-      const isSent = (kind: string) => stream?.getTracks().some((track) => track.kind === kind);
+      const isSent = (kind: string) => [...this.#tracks.keys()].some((track) => track.kind === kind);
       for (const kind of receive) if (!isSent(kind)) this.pc.addTransceiver(kind, { direction: 'recvonly' });
       return this;
     }
@@ -163,6 +177,17 @@ export class Call extends Emitter<CallEvents> {
     this.#tracks.delete(old);
   }
 
+  /** Tells the other side what it mutes, once the call is accepted, and again after its page was reloaded. */
+  setMedia(media: MediaState): void {
+    this.#media = media;
+    this.#tellMedia();
+  }
+
+  #tellMedia(): void {
+    const media = this.#media;
+    if (media && this.#state === 'accepted') void this.#send('message', { media }, () => media === this.#media).catch(() => {});
+  }
+
   #senderOf(track: MediaStreamTrack): RTCRtpSender | undefined {
     return this.pc.getSenders().find((sender) => sender.track === track);
   }
@@ -173,9 +198,9 @@ export class Call extends Emitter<CallEvents> {
   cross(payload: Payload): boolean {
     if (!this.isCaller || this.isOver || this.#state === 'accepted') return false;
     if (this.#isPolite()) {
-      this.#id = payload.call;
+      this.#id = payload.call as string;
       this.receive('offer', payload);
-    } else this.#crossed = payload.call;
+    } else this.#crossed = payload.call as string;
     return true;
   }
 
@@ -190,6 +215,11 @@ export class Call extends Emitter<CallEvents> {
     if (type === 'bye') return this.#finish(payload.reason as string);
     const isOther = this.#theirLeg !== undefined && leg !== this.#theirLeg;
     if (isOther && type === 'candidate') return; // of their page before its reload
+    if (type === 'message') {
+      this.#theirMedia = payload.media;
+      this.emit('media', payload.media as MediaState);
+      return;
+    }
     this.#theirLeg = leg;
     if (!this.isCaller && this.#state === 'ringing') {
       if (isOther) this.#early = [];
@@ -197,17 +227,20 @@ export class Call extends Emitter<CallEvents> {
       return;
     }
     if (this.#state !== 'accepted' && type !== 'candidate') this.#accepted();
-    if (isOther && type === 'offer' && this.pc.remoteDescription) {
+    const isUsed = this.pc.remoteDescription || this.pc.signalingState !== 'stable';
+    if (isOther && type === 'offer' && isUsed) {
       this.#negotiation.close();
       this.#negotiation = this.#negotiate();
       for (const [track, streams] of this.#tracks) this.pc.addTrack(track, ...streams);
       this.emit('pc', this.pc);
+      this.#tellMedia();
     }
     this.#negotiation.receive(payload);
   }
 
   async #send(kind: Kind, body: Body, isCurrent = () => true): Promise<void> {
-    const payload: Payload = { call: this.#id, leg: this.#leg, ...body };
+    const { room } = this.#setup;
+    const payload: Payload = { ...(room ? { room } : { call: this.#id }), leg: this.#leg, ...body };
     if (this.#theirLeg) payload.to_leg = this.#theirLeg;
     for (let tries = 1; ; tries++) {
       try {
@@ -264,6 +297,7 @@ export class Call extends Emitter<CallEvents> {
   #accepted(): void {
     this.#expect('no-path', CONNECT_WITHIN_MS);
     this.#setState('accepted');
+    this.#tellMedia();
   }
 
   #setState(state: CallState): void {

@@ -11,6 +11,9 @@ import { save, type SnapshotStorage, storageOf, take } from '../snapshot.js';
 import { Call, type CallLeft, type CallState, type MediaOptions } from './call.js';
 import { newId, type Payload, readPayload } from './payload.js';
 
+/** Takes a message of a room's call, or returns why it is refused. */
+type RoomReceiver = (message: Message, payload: Payload) => string | undefined;
+
 export interface CallsOptions {
   /** How many calls there may be at a time: 1 by default. Another caller gets `busy`. */
   limit?: number;
@@ -32,14 +35,18 @@ export interface CallsEvents {
 const STORAGE_KEY = 'switchboard1-calls:';
 
 export class Calls extends Emitter<CallsEvents> {
-  readonly #session: Session;
-  readonly #options: CallsOptions;
+  /** @internal */
+  readonly session: Session;
+  /** @internal */
+  readonly options: CallsOptions;
+  /** @internal The calls of rooms, by the rooms' names. */
+  readonly inRooms = new Map<string, RoomReceiver>();
   readonly #calls = new Set<Call>();
 
   constructor(session: Session, options: CallsOptions = {}) {
     super();
-    this.#session = session;
-    this.#options = options;
+    this.session = session;
+    this.options = options;
     const off = session.on('message', (message) => this.#onMessage(message));
     const storage = storageOf(options.storage);
     const key = STORAGE_KEY + globalThis.location?.pathname;
@@ -62,42 +69,53 @@ export class Calls extends Emitter<CallsEvents> {
     return [...this.#calls];
   }
 
-  /** Calls a peer. */
+  /** Calls a peer, or accepts its call that rings here. Another call with this peer ends. */
   call(peer: string, media?: MediaOptions): Call {
+    for (const call of this.all.filter((its) => its.peer === peer)) {
+      if (call.state === 'ringing' && !call.isCaller) return call.accept(media);
+      call.end('replaced');
+    }
     return this.#add(peer, newId(), 'calling', true).accept(media);
   }
 
   #add(peer: string, id: string, state: CallState, isCaller: boolean): Call {
-    const { rtc } = this.#options;
-    const call = new Call({ session: this.#session, rtc, peer, id, state, isCaller, onEnd: (ended) => void this.#calls.delete(ended) });
+    const { rtc } = this.options;
+    const call = new Call({ session: this.session, rtc, peer, id, state, isCaller, onEnd: (ended) => void this.#calls.delete(ended) });
     this.#calls.add(call);
     return call;
   }
 
   #onMessage(message: Message): void {
     const { type, from } = message;
-    if (type === 'message') return; // of the application
     const payload = readPayload(type, message.payload);
-    if (!payload) return void this.emit('other', { message, why: 'form' });
+    if (!payload) {
+      // Another `message` is the application's.
+      if (type !== 'message') this.emit('other', { message, why: 'form' });
+      return;
+    }
+    const { call, room, to_leg } = payload;
+    const inRoom = room && this.inRooms.get(room);
+    const refused = inRoom ? inRoom(message, payload) : 'gone';
+    if (!refused) return;
     const theirs = this.all.filter(({ peer }) => peer === from);
-    const call = theirs.find(({ id }) => id === payload.call);
-    if (call) call.receive(type, payload);
+    const mine = theirs.find(({ id }) => id === call);
+    if (mine) mine.receive(type, payload);
     else if (type !== 'offer') this.emit('other', { message, why: 'no-call' });
-    else if (payload.to_leg) this.#refuse(from, payload, 'gone');
+    else if (room || to_leg) this.#refuse(from, payload, refused);
     else if (!theirs.some((mine) => mine.cross(payload))) this.#ring(from, payload, theirs);
   }
 
   #ring(from: string, payload: Payload, theirs: Call[]): void {
     // Their page was reloaded and knows nothing of the call before.
     for (const old of theirs) old.end('replaced');
-    if (this.#calls.size >= (this.#options.limit ?? 1)) return this.#refuse(from, payload, 'busy');
-    const call = this.#add(from, payload.call, 'ringing', false);
+    if (this.#calls.size >= (this.options.limit ?? 1)) return this.#refuse(from, payload, 'busy');
+    const call = this.#add(from, payload.call as string, 'ringing', false);
     call.receive('offer', payload);
     if (!this.emit('incoming', call)) call.end('declined');
   }
 
-  #refuse(peer: string, { call, leg }: Payload, reason: string): void {
-    void this.#session.send(peer, { call, leg: newId(), to_leg: leg, reason }, { kind: 'bye' });
+  #refuse(peer: string, { call, room, leg }: Payload, reason: string): void {
+    void this.session.send(peer, { call, room, leg: newId(), to_leg: leg, reason }, { kind: 'bye' });
   }
 
   #restore(left: string | undefined): void {

@@ -1,8 +1,11 @@
 /** Local media of a call: the screen, another camera or microphone, and lists of devices that change. */
 import type { Call } from './call.js';
 
+/** A call, or the call of a room. */
+export type MediaSender = Pick<Call, 'isOver' | 'removeTrack' | 'replaceTrack'> & { addTrack(track: MediaStreamTrack, ...streams: MediaStream[]): unknown };
+
 /** Shares the screen until `stop`, or until the person ends it in the browser. */
-export async function shareScreen(call: Call, options: DisplayMediaStreamOptions = { video: true }): Promise<{ stream: MediaStream; stop: () => void }> {
+export async function shareScreen(call: MediaSender, options: DisplayMediaStreamOptions = { video: true }): Promise<{ stream: MediaStream; stop: () => void }> {
   const stream = await navigator.mediaDevices.getDisplayMedia(options);
   const stop = () => {
     for (const track of stream.getTracks()) {
@@ -18,7 +21,7 @@ export async function shareScreen(call: Call, options: DisplayMediaStreamOptions
 }
 
 /** Sends from another camera or microphone. `stream` then has the new track instead of the old one. */
-export async function switchDevice(call: Call, stream: MediaStream, kind: 'audio' | 'video', deviceId: string): Promise<MediaStreamTrack> {
+export async function switchDevice(call: MediaSender, stream: MediaStream, kind: 'audio' | 'video', deviceId: string): Promise<MediaStreamTrack> {
   const fresh = await navigator.mediaDevices.getUserMedia({ [kind]: { deviceId: { exact: deviceId } } });
   const [track] = fresh.getTracks() as [MediaStreamTrack];
   for (const old of stream.getTracks().filter((its) => its.kind === kind)) {

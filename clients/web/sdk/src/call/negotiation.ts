@@ -2,7 +2,11 @@
  * One `RTCPeerConnection` and its descriptions: perfect negotiation (W3C WebRTC, section 10.7) with trickled candidates
  * (RFC 8838). Either side may change what it sends at any time. Not here: what a call is, and who may talk.
  */
+import { within } from '../wait.js';
 import type { Body, Payload } from './payload.js';
+
+/** How long the answer to an offer that crosses the first own one waits at most. */
+const GATHERS_WITHIN_MS = 1_000;
 
 export interface NegotiationOptions {
   rtc: RTCConfiguration | undefined;
@@ -19,9 +23,10 @@ export class Negotiation {
   readonly pc: RTCPeerConnection;
   readonly #options: NegotiationOptions;
   readonly #hasServers: Promise<void>;
-  /** Messages are handled one after the other. */
-  #handled: Promise<void> = Promise.resolve();
-  #isMakingOffer = false;
+  /** When there is a first candidate, or none. */
+  readonly #gathers: Promise<void>;
+  /** One after the other. */
+  #steps: Promise<void> = Promise.resolve();
   #isIgnoring = false;
   #offers = 0;
   #theirOffer = 0;
@@ -30,11 +35,14 @@ export class Negotiation {
     this.#options = options;
     const pc = (this.pc = new RTCPeerConnection(options.rtc));
     this.#hasServers = this.#refreshServers();
-    pc.onnegotiationneeded = () => void this.#offer().catch(options.onError);
-    pc.onicecandidate = ({ candidate }) => {
-      // Without a candidate the call may still find another path.
-      options.send('candidate', { candidate: candidate?.toJSON() ?? null }).catch(() => {});
-    };
+    pc.onnegotiationneeded = () => void this.#hasServers.then(() => this.#next(() => this.#offer()));
+    this.#gathers = new Promise((resolve) => {
+      pc.onicecandidate = ({ candidate }) => {
+        resolve();
+        // Without a candidate the call may still find another path.
+        options.send('candidate', { candidate: candidate?.toJSON() ?? null }).catch(() => {});
+      };
+    });
   }
 
   async #refreshServers(): Promise<void> {
@@ -51,16 +59,13 @@ export class Negotiation {
     return this.pc.signalingState === 'closed';
   }
 
+  #next(step: () => Promise<void>): void {
+    this.#steps = this.#steps.then(step).catch(this.#options.onError);
+  }
+
   async #offer(): Promise<void> {
-    await this.#hasServers;
     // If it is not stable, the event comes again.
-    if (this.pc.signalingState !== 'stable') return;
-    this.#isMakingOffer = true;
-    try {
-      await this.#describe();
-    } finally {
-      this.#isMakingOffer = false;
-    }
+    if (this.pc.signalingState === 'stable') await this.#describe();
   }
 
   /** Sends an offer, or the answer if there is an offer to answer. */
@@ -72,14 +77,16 @@ export class Negotiation {
     const n = isOffer ? ++this.#offers : this.#theirOffer;
     const isCurrent = () =>
       isOffer ? n === this.#offers && pc.signalingState === 'have-local-offer' : n === this.#theirOffer && pc.signalingState === 'stable';
-    this.#options.send(isOffer ? 'offer' : 'answer', { n, description: { type, sdp } }, isCurrent).catch(async () => {
+    this.#options.send(isOffer ? 'offer' : 'answer', { n, description: { type, sdp } }, isCurrent).catch(() => {
       // Takes the offer back, so that a later one can be made.
-      if (isOffer && isCurrent()) await pc.setLocalDescription({ type: 'rollback' });
+      this.#next(async () => {
+        if (isOffer && isCurrent()) await pc.setLocalDescription({ type: 'rollback' });
+      });
     });
   }
 
   receive(payload: Payload): void {
-    this.#handled = this.#handled.then(() => this.#handle(payload)).catch(this.#options.onError);
+    this.#next(() => this.#handle(payload));
   }
 
   async #handle({ n, description, candidate }: Payload): Promise<void> {
@@ -94,9 +101,11 @@ export class Negotiation {
       return;
     }
     const isOffer = description.type === 'offer';
-    this.#isIgnoring = isOffer && (this.#isMakingOffer || pc.signalingState !== 'stable') && !this.#options.isPolite();
+    this.#isIgnoring = isOffer && pc.signalingState !== 'stable' && !this.#options.isPolite();
     const isStale = !isOffer && (n !== this.#offers || pc.signalingState !== 'have-local-offer');
     if (this.#isIgnoring || isStale) return;
+    // Chromium stops looking for candidates for good if it has found none when it takes back the first offer.
+    if (isOffer && pc.signalingState !== 'stable') await within(GATHERS_WITHIN_MS, this.#gathers, 'candidate').catch(() => {});
     await pc.setRemoteDescription(description); // rolls an own offer back
     if (!isOffer) return;
     this.#theirOffer = n as number;

@@ -5,6 +5,8 @@
 import type { Kind } from '../frames.js';
 
 const ID = /^[\w-]{1,64}$/;
+const ROOM = /^[\w.~:@+=-]{1,128}$/;
+const SCREEN = /^.{0,64}$/;
 const REASON = /^[a-z-]{1,40}$/;
 const CANDIDATE = /^.{0,2048}$/;
 const SDP = /^v=0/;
@@ -17,11 +19,24 @@ export interface Body {
   /** `null`: no more candidates follow. */
   candidate?: RTCIceCandidateInit | null;
   reason?: string;
+  media?: MediaState;
+}
+
+/** What a side says of its media. It changes no track: the application sets `track.enabled` itself. */
+export interface MediaState {
+  /** Whether the microphone is on. */
+  audio: boolean;
+  /** Whether the camera is on. */
+  video: boolean;
+  /** The id of the stream that shows a screen. The receiver's stream has the same id. */
+  screen?: string;
 }
 
 export interface Payload extends Body {
   /** The call, the same on both sides. */
-  call: string;
+  call?: string;
+  /** Instead of `call`: the room whose members are in a call. */
+  room?: string;
   /** The sender's page: after a reload it is another one. */
   leg: string;
   /** The receiver's page, once the sender knows it. */
@@ -32,16 +47,18 @@ const isText = (value: unknown, form: RegExp): boolean => typeof value === 'stri
 
 /** Returns nothing for a payload of another form. */
 export function readPayload(type: Kind, value: unknown): Payload | undefined {
-  const { call, leg, to_leg, n, description, candidate, reason } = (value ?? {}) as Payload;
+  const { call, room, leg, to_leg, n, description, candidate, reason, media } = (value ?? {}) as Payload;
   const isWellFormed =
-    isText(call, ID) &&
+    (room === undefined ? isText(call, ID) : call === undefined && isText(room, ROOM)) &&
     isText(leg, ID) &&
     (to_leg === undefined || isText(to_leg, ID)) &&
     (type === 'candidate'
       ? candidate === null || isText(candidate?.candidate, CANDIDATE)
       : type === 'bye'
         ? isText(reason, REASON)
-        : Number.isInteger(n) && description?.type === type && isText(description.sdp, SDP));
+        : type === 'message'
+          ? isText(media?.screen ?? '', SCREEN) && [media?.audio, media?.video].every((value) => typeof value === 'boolean')
+          : Number.isInteger(n) && description?.type === type && isText(description.sdp, SDP));
   return isWellFormed ? (value as Payload) : undefined;
 }
 

@@ -51,7 +51,7 @@ test('a payload of another form is an event, and harms no call', withTools, asyn
   const { alice, bob } = await twoPages(t);
   await alice.evaluate(() => sdk.dial('bob'));
   await inCall(bob);
-  const bad = [null, 7, 'text', [], {}, { call: 'x' }, { call: '', leg: '' }, { call: 'x', leg: 'y', description: { type: 'answer', sdp: '' }, n: 1 }];
+  const bad = [null, 7, 'text', [], {}, { call: 'x' }, { call: 'x', room: 'y', leg: 'z', reason: 'hung-up', candidate: null }, { room: '/', leg: 'z', reason: 'hung-up', candidate: null }, { call: '', leg: '' }, { call: 'x', leg: 'y', description: { type: 'answer', sdp: '' }, n: 1 }];
   await alice.evaluate((payloads) => Promise.all(payloads.flatMap((payload) => ['offer', 'candidate', 'bye'].map((kind) => sdk.session.send('bob', payload, { kind })))), bad);
   assert.deepEqual(await bob.evaluate(() => sdk.others.map(([why]) => why)), Array(bad.length * 3).fill('form'));
   await alice.evaluate(() => sdk.session.send('bob', { call: 'over', leg: 'y', reason: 'hung-up' }, { kind: 'bye' }));
@@ -59,6 +59,21 @@ test('a payload of another form is an event, and harms no call', withTools, asyn
   await alice.evaluate(() => sdk.session.send('bob', { call: sdk.call.id, leg: 'z', n: 9, description: { type: 'offer', sdp: 'nonsense' } }, { kind: 'message' }));
   await movingPicture(bob);
   assert.equal(await bob.evaluate(() => sdk.call.state), 'accepted');
+});
+
+test('each side knows what the other one mutes, also after a reload of its page', withTools, async (t) => {
+  const { alice, bob } = await twoPages(t);
+  await alice.evaluate(async () => (await sdk.dial('bob')).setMedia({ audio: false, video: true }));
+  const knows = (page, wanted) => page.waitForFunction((wanted) => JSON.stringify(sdk.call?.theirMedia) === wanted, JSON.stringify(wanted));
+  await knows(bob, { audio: false, video: true });
+  await alice.evaluate(() => sdk.call.setMedia({ audio: true, video: false, screen: 'x' }));
+  await knows(bob, { audio: true, video: false, screen: 'x' });
+  await bob.reload();
+  await knows(bob, { audio: true, video: false, screen: 'x' });
+  const bad = [{ audio: 1, video: true }, { audio: true }, { audio: true, video: true, screen: 'x'.repeat(65) }, null];
+  await bob.evaluate((states) => Promise.all(states.map((media) => sdk.session.send('alice', { call: sdk.call.id, leg: 'x', media }))), bad);
+  assert.equal(await alice.evaluate(() => sdk.call.theirMedia), undefined);
+  assert.equal(await alice.evaluate(() => sdk.messages.length), 4);
 });
 
 test('the screen, another track and a data channel join a running call', withTools, async (t) => {

@@ -91,6 +91,23 @@ test('two peers that call each other at the same time are in one call', withTool
   }
 });
 
+test('a person who calls back while the other one rings accepts that call, and a second call replaces the first', withTools, async (t) => {
+  const { alice, bob } = await twoPages(t, ['', '&answer=ring']);
+  await alice.evaluate(() => void sdk.dialData('bob'));
+  await callState(bob, 'ringing');
+  await bob.evaluate(() => void sdk.dialData('alice'));
+  await Promise.all([alice, bob].map(inCall));
+  const ids = () => Promise.all([alice, bob].map((page) => page.evaluate(() => sdk.phone.all.map(({ id }) => id).join())));
+  const [first, same] = await ids();
+  assert.equal(first, same);
+  await bob.evaluate(() => (sdk.answer = 'data'));
+  await alice.evaluate(() => void sdk.dialData('bob'));
+  await bob.waitForFunction((id) => sdk.phone.all.length === 1 && sdk.call.id !== id, first);
+  await Promise.all([alice, bob].map(inCall));
+  const [second, alike] = await ids();
+  assert.equal(second, alike);
+});
+
 test('a page that is reloaded in a call continues its session and the call', withTools, async (t) => {
   const { alice, bob } = await twoPages(t);
   await alice.evaluate(() => sdk.dial('bob'));

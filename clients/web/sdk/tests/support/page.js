@@ -2,6 +2,8 @@
 import { calls, shareScreen, stats, switchDevice } from '/sdk/dist/call.js';
 import { withFallbacks } from '/sdk/dist/fallback.js';
 import { connect } from '/sdk/dist/index.js';
+import { roomCall } from '/sdk/dist/room-call.js';
+import { rooms } from '/sdk/dist/rooms.js';
 
 const query = new URLSearchParams(location.search);
 const getToken = async () => (await fetch(`/token?${query}`)).text();
@@ -9,6 +11,7 @@ const used = [];
 const transport = query.has('fallback') ? withFallbacks({ onUse: (name) => used.push(name) }) : undefined;
 const session = connect({ url: location.href.replace('/page', ''), getToken, transport });
 const phone = calls(session, { rtc: {} });
+const members = rooms(session);
 const log = [];
 const media = () => navigator.mediaDevices.getUserMedia({ audio: true, video: { width: 160, height: 120, frameRate: 10 } });
 
@@ -24,9 +27,28 @@ function watch(call) {
   return call;
 }
 
+/** Joins a room and its call. Each other person has a picture with their peer ID. */
+async function meet(name) {
+  const call = (sdk.group = roomCall(phone, await members.join(name), { stream: sdk.stream ??= await media() }));
+  call.on('joined', (theirs) => {
+    log.push(`${theirs.peer} joined`);
+    const video = Object.assign(document.createElement('video'), { id: theirs.peer, autoplay: true, muted: true });
+    document.body.append(video);
+    theirs.on('track', ({ streams: [stream] }) => (video.srcObject ??= stream));
+    theirs.on('pc', () => (video.srcObject = null));
+  });
+  call.on('left', ({ peer, reason }) => {
+    log.push(`${peer} left: ${reason}`);
+    document.getElementById(peer).remove();
+  });
+  call.on('failed', ({ peer, reason }) => log.push(`${peer} failed: ${reason}`));
+  return call;
+}
+
 const sdk = (window.sdk = {
   session,
   phone,
+  members,
   /** The transports that worked. */
   used,
   log,
@@ -35,6 +57,8 @@ const sdk = (window.sdk = {
   /** Messages of calls, and offers that came while an own one was open. */
   received: 0,
   collisions: 0,
+  /** Calls of rooms that a page which is not in them refused. */
+  refused: 0,
   outcomes: [],
   call: undefined,
   /** How an incoming call is answered: `accept`, `decline`, or `ring` for not at all. */
@@ -45,10 +69,14 @@ const sdk = (window.sdk = {
   shareScreen,
   switchDevice,
   stats,
+  meet,
+  /** The people of the room's call with whom there is a connection. */
+  people: () => [...(sdk.group?.participants.values() ?? [])].filter(({ pc }) => pc.connectionState === 'connected').map(({ peer }) => peer).sort().join(),
 });
 session.on('message', ({ type, payload }) => {
   if (type === 'message') sdk.messages.push(payload);
   else sdk.received++;
+  if (type === 'bye' && payload.room && payload.reason === 'gone') sdk.refused++;
   if (type === 'offer' && sdk.call?.pc.signalingState === 'have-local-offer') sdk.collisions++;
 });
 session.on('outcome', ({ outcome }) => sdk.outcomes.push(outcome.status ?? outcome.code));
@@ -63,3 +91,4 @@ phone.on('restored', async (call) => {
   watch(call);
   call.accept({ stream: await media() });
 });
+if (query.has('room')) void meet(query.get('room'));

@@ -48,9 +48,9 @@ export async function twoPages(t, queries = ['', '']) {
 export const inCall = (page) => page.waitForFunction(() => window.sdk.call?.state === 'accepted' && window.sdk.call.pc.connectionState === 'connected');
 export const callState = (page, state) => page.waitForFunction((wanted) => window.sdk.call?.state === wanted, state);
 
-/** Waits until more frames of the other side were decoded. */
-export async function movingPicture(page, count = 5) {
-  const frames = () => document.getElementById('remote').getVideoPlaybackQuality().totalVideoFrames;
-  const before = await page.evaluate(frames);
-  await page.waitForFunction((wanted) => document.getElementById('remote').getVideoPlaybackQuality().totalVideoFrames >= wanted, before + count, { polling: 50 });
+/** Waits until more frames of another side were decoded, in the element of this id. */
+export async function movingPicture(page, count = 5, id = 'remote') {
+  const before = await page.evaluate((id) => document.getElementById(id).getVideoPlaybackQuality().totalVideoFrames, id);
+  const isMoving = ([id, wanted]) => document.getElementById(id).getVideoPlaybackQuality().totalVideoFrames >= wanted;
+  await page.waitForFunction(isMoving, [id, before + count], { polling: 50 });
 }
