@@ -20,7 +20,7 @@ OWNED = {
     "broker": None,
     "demo": None,
     "ops": {"token", "token_file"},
-    "server": {"listen", "ops_listen"},
+    "server": {"listen", "ops_listen", "api_listen"},
     "webhooks": {"endpoints"},
     "ice": {"stun_urls", "turn_urls", "turn_secret", "turn_secret_file"},
 }
@@ -48,9 +48,14 @@ def leaf(key, definitions):
     return {name: key[name] for name in KEPT if name in key}
 
 
+def node_schema():
+    """The schema of the node's configuration."""
+    return json.loads(subprocess.run([SWITCHBOARD, "config", "schema"], capture_output=True, check=True).stdout)
+
+
 def wanted():
     """The expected `$defs.nodeConfig`."""
-    schema = json.loads(subprocess.run([SWITCHBOARD, "config", "schema"], capture_output=True, check=True).stdout)
+    schema = node_schema()
     sections = {}
     for name, section in sorted(schema["properties"].items()):
         owned = OWNED.get(name, set())

@@ -39,6 +39,9 @@ turn: ["turn:{{ .host }}:{{ .port }}?transport=udp", "turn:{{ .host }}:{{ .port 
 server:
   listen: {{ printf "%s:%d" .Values.ports.address (int .Values.ports.public) | quote }}
   ops_listen: {{ printf "%s:%d" .Values.ports.address (int .Values.ports.ops) | quote }}
+  {{- with .Values.ports.api }}
+  api_listen: {{ printf "%s:%d" $.Values.ports.address (int .) | quote }}
+  {{- end }}
 {{- with .Values.ops.existingSecret }}
 ops:
   token_file: {{ $dir }}/ops/token

@@ -33,6 +33,10 @@ Clients connect to:
 {{- if not .Values.config.server.allowed_origins }}
   Nodes refuse pages of other hosts. Add their origins to config.server.allowed_origins.
 {{- end }}
+{{- with .Values.ports.api }}
+
+The backend API is at http://{{ $name }}-api.{{ $.Release.Namespace }}:{{ . }}, for the pods that networkPolicy.apiFrom names.
+{{- end }}
 
 Test an offer and its answer between two pods:
 {{- if and .Values.selftest.enabled (or .Values.selftest.tokensSecret (include "switchboard.hs256Secret" .)) }}

@@ -170,6 +170,11 @@
 {{- if eq (int .Values.ports.public) (int .Values.ports.ops) }}
 - "ports: public and ops are both {{ .Values.ports.public }}; the operations port must be separate, because it can drain the node"
 {{- end }}
+{{- with .Values.ports.api }}
+{{- if or (eq (int .) (int $.Values.ports.public)) (eq (int .) (int $.Values.ports.ops)) }}
+- "ports.api: {{ . }} is another port of the node; leave it out to serve the backend API on the public port"
+{{- end }}
+{{- end }}
 {{- if and .Values.metrics.serviceMonitor.enabled .Values.metrics.podMonitor.enabled }}
 - "metrics: serviceMonitor and podMonitor would scrape every node twice; enable one of them"
 {{- end }}

@@ -6,8 +6,8 @@ NGINX = "nginx.ingress.kubernetes.io"
 
 
 @check
-def the_operations_port_is_in_no_service_that_clients_use():
-    for name in ("minimal", "load-balancer", "node-port"):
+def no_service_that_clients_use_has_the_operations_port_or_that_of_the_backend_api():
+    for name in ("minimal", "load-balancer", "node-port", "api-port"):
         ports = the(name, "Service", "sb-switchboard")["spec"]["ports"]
         assert [port["targetPort"] for port in ports] == ["http"], name
 
@@ -72,6 +72,7 @@ def the_notes_say_where_clients_connect_for_each_exposure():
         "gateway": "wss://signal.example/v1/ws",
         "load-balancer": "status.loadBalancer.ingress",
         "node-port": "nodePort",
+        "api-port": "backend API is at http://sb-switchboard-api.calls:8081",
     }
     for name, text in says.items():
         assert text in notes(name), name

@@ -1,6 +1,6 @@
-"""Network policies: everything is denied, and each configured connection has a rule."""
+"""Network policies: everything is denied, and each configured connection has a rule. A port of the backend API alone."""
 
-from support import check, of_kind, pods, the, value_sets
+from support import check, config, node, of_kind, pods, the, value_sets
 
 
 def policy(name, suffix="sb-switchboard"):
@@ -67,6 +67,29 @@ def clients_can_be_restricted_to_the_ingress_controller():
     assert selector.items() <= labels.items()
     rules = policy("policy-strict")
     assert {"ports": [{"port": 9000}]} in rules["ingress"] and {"ports": [{"port": 9001}]} in rules["egress"]
+
+
+@check
+def the_backend_api_has_a_port_of_its_own_where_one_is_chosen():
+    assert config("api-port")["server"]["api_listen"] == "0.0.0.0:8081"
+    assert {"name": "api", "containerPort": 8081} in node("api-port")[1]["ports"]
+    service = the("api-port", "Service", "-api")["spec"]
+    assert service["ports"] == [{"name": "api", "port": 8081, "targetPort": "api"}] and "type" not in service
+    assert rule_for(policy("api-port")["ingress"], 8081)["from"] == [
+        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "backend"}}}
+    ]
+    for name in set(value_sets()) - {"api-port"}:
+        assert "api_listen" not in config(name)["server"] and not of_kind(name, "Service", "-api"), name
+        assert [port["name"] for port in node(name)[1]["ports"]] == ["http", "ops"], name
+
+
+@check
+def quotas_proxies_and_the_hold_of_the_values_reach_the_node():
+    assert config("api-port")["server"]["proxy_protocol"] is True
+    assert config("api-port")["server"]["trusted_proxies"] == ["192.0.2.0/24", "2001:db8::/32"]
+    limits = config("api-port")["limits"]
+    assert (limits["hold_ms"], limits["tenant_held_bytes"], limits["rooms_per_tenant"]) == (30000, 1048576, 1000)
+    assert (limits["tenant_connections"], limits["api_calls_per_tenant"]) == (5000, 64)
 
 
 @check

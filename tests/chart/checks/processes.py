@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import threading
 import time
+import urllib.error
 import urllib.request
 
 from support import SWITCHBOARD, TIMEOUT_S, Skip, check, config_text, node, of_kind, pods, the
@@ -88,6 +89,24 @@ def bundled_redis(folder):
         yield port
 
 
+def on_this_machine(name, folder, redis, ports):
+    """The node's configuration with the addresses and the folder of this machine. `ports`: rendered port → own port."""
+    text = config_text(name).replace(DIR, str(folder))
+    for address in ("sb-switchboard-redis:6379", "redis.data:6379"):
+        text = text.replace(address, f"127.0.0.1:{redis}")
+    for rendered, own in ports.items():
+        text = text.replace(f"0.0.0.0:{rendered}", f"127.0.0.1:{own}")
+    return text
+
+
+def status(port, path):
+    """The HTTP status of a request without a token."""
+    try:
+        return urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5).status
+    except urllib.error.HTTPError as refusal:
+        return refusal.code
+
+
 @contextlib.contextmanager
 def nodes_of_the_trial(folder, count):
     """Nodes with the configuration and the secret that the trial renders; yields their public ports and processes."""
@@ -99,9 +118,7 @@ def nodes_of_the_trial(folder, count):
         running = []
         for number in range(count):
             public, ops = free_port(), free_port()
-            text = config_text("trial").replace(DIR, str(folder)).replace("sb-switchboard-redis:6379", f"127.0.0.1:{redis}")
-            text = text.replace("0.0.0.0:8080", f"127.0.0.1:{public}").replace("0.0.0.0:9090", f"127.0.0.1:{ops}")
-            (folder / f"{number}.toml").write_text(text)
+            (folder / f"{number}.toml").write_text(on_this_machine("trial", folder, redis, {8080: public, 9090: ops}))
             arguments = [one.replace(f"{DIR}/config/switchboard.toml", str(folder / f"{number}.toml"))
                          for one in node("trial")[1]["args"]]
             log = folder / f"{number}.log"
@@ -145,6 +162,22 @@ def the_trial_runs_and_its_helm_test_passes_between_two_nodes():
             for _, one in running:
                 one.terminate()
             assert [one.wait(timeout=grace) for _, one in running] == [0, 0]
+
+
+@check
+def a_chosen_port_serves_the_backend_api_and_the_public_one_no_longer_does():
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        (folder / "jwt").mkdir()
+        (folder / "jwt/hs256-secret").write_text("0123456789abcdef0123456789abcdef")
+        public, ops, api = (free_port() for _ in range(3))
+        with bundled_redis(folder) as redis:
+            file = folder / "node.toml"
+            file.write_text(on_this_machine("api-port", folder, redis, {8080: public, 9090: ops, 8081: api}))
+            with process([SWITCHBOARD, "serve", "--config", str(file)], folder / "log"):
+                wait_until("the node", lambda: is_ready(ops))
+                assert [status(port, "/v1/peers/bob") for port in (api, public)] == [401, 404]
+                assert [status(port, "/v1/ready") for port in (api, public)] == [404, 401]
 
 
 @check

@@ -25,6 +25,8 @@ BY_SCHEMA = [
     ({"redis": {"external": {"url": "redis.data:6379"}}}, "/redis/external/url"),
     ({"config": {"limits": {"conections": 5}}}, "conections"),
     ({"config": {"server": {"listen": "0.0.0.0:1"}}}, "listen"),
+    ({"config": {"server": {"api_listen": "0.0.0.0:1"}}}, "api_listen"),
+    ({"ports": {"api": "8081"}}, "/ports/api"),
     ({"config": {"auth": {"hs256_secret": "x"}}}, "auth"),
     ({"config": {"telemetry": {"log_format": "xml"}}}, "/config/telemetry/log_format"),
     ({"config": {"drain": {"settle_ms": "5s"}}}, "/config/drain/settle_ms"),
@@ -87,6 +89,8 @@ BY_SENTENCE = [
     ({"terminationGracePeriodSeconds": 39}, "terminationGracePeriodSeconds: is 39, but a node needs up to 40 s"),
     ({"config": {"drain": {"window_ms": 30000}}}, "config.drain.deadline_ms: must be at least window_ms + grace_ms"),
     ({"ports": {"ops": 8080}}, "ports: public and ops are both 8080"),
+    ({"ports": {"api": 8080}}, "ports.api: 8080 is another port of the node"),
+    ({"ports": {"api": 9090}}, "ports.api: 9090 is another port of the node"),
     ({"metrics": {"serviceMonitor": {"enabled": True}, "podMonitor": {"enabled": True}}}, "metrics: serviceMonitor and podMonitor"),
     ({"auth": {"hs256": {"existingSecret": ""}, "jwks": {"url": "https://a"}}, "loadtest": {"enabled": True}}, "loadtest: the generator"),
 ]

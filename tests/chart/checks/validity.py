@@ -1,6 +1,7 @@
 """Validity of the whole chart: lint, strict schemas, the node's check of its configuration, and snapshots."""
 
 import difflib
+import json
 import os
 import pathlib
 import re
@@ -113,6 +114,18 @@ def every_file_that_the_configuration_names_is_mounted():
 @check
 def the_schema_of_the_values_knows_exactly_the_nodes_keys():
     assert config_schema.is_current(), "tests/chart/config_schema.py --write"
+
+
+@check
+def the_schema_of_issuers_and_endpoints_knows_exactly_the_nodes_keys():
+    values = json.loads(config_schema.SCHEMA.read_text())["properties"]
+    node_keys = config_schema.node_schema()["$defs"]
+    # Secrets and keys of folders come from objects of the cluster.
+    issuers = set(values["auth"]["properties"]["issuers"]["items"]["properties"]) - {"namedSecrets", "publicKeys"}
+    folders = {"hs256_secret", "hs256_secret_file", "hs256_secrets_dir", "public_keys_dir"}
+    assert issuers == set(node_keys["IssuerSection"]["properties"]) - folders
+    endpoints = set(values["webhooks"]["properties"]["endpoints"]["items"]["properties"]) - {"existingSecret", "key"}
+    assert endpoints == set(node_keys["EndpointSection"]["properties"]) - {"secrets", "secret_files"}
 
 
 def snapshot(name):
