@@ -48,8 +48,8 @@ export async function startRedis(t, folder) {
   return `redis://127.0.0.1:${port}`;
 }
 
-/** redis-server cannot choose a free port itself. */
-async function freePort() {
+/** A free port for a program that cannot choose one itself. */
+export async function freePort() {
   const probe = createServer().listen(0, '127.0.0.1');
   await once(probe, 'listening');
   const { port } = probe.address();

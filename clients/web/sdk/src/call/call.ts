@@ -10,6 +10,7 @@ import { backoffMs } from '../wait.js';
 import { freshIceServers } from './ice.js';
 import { Negotiation } from './negotiation.js';
 import { type Body, type MediaState, newId, type Payload } from './payload.js';
+import { RELAY_REFUSED, relayError } from './relay.js';
 
 /** How long a caller waits for an answer. */
 const RING_MS = 45_000;
@@ -31,7 +32,7 @@ const OWN_STATES = ['declined', 'busy', 'cancelled', 'no-answer'];
 export type CallState = 'calling' | 'ringing' | 'accepted' | 'declined' | 'busy' | 'cancelled' | 'no-answer' | 'ended';
 
 export interface CallEvents {
-  /** `reason` says why a call ended: `hung-up`, `no-path`, `connection-lost`, `gone`, `replaced`, or an error code. */
+  /** `reason` says why a call ended: `hung-up`, `no-path`, `relay-refused`, `connection-lost`, `gone`, `replaced`, or an error code. */
   state: { state: CallState; reason: string };
   /** The other side is away for a moment. The call waits for it. */
   queued: Call;
@@ -84,6 +85,7 @@ export class Call extends Emitter<CallEvents> {
   #early: Payload[] = [];
   #media: MediaState | undefined;
   #theirMedia: MediaState | undefined;
+  #noPath = 'no-path';
   readonly #tracks = new Map<MediaStreamTrack, MediaStream[]>();
   #deadline: ReturnType<typeof setTimeout> | undefined;
   #restart: ReturnType<typeof setTimeout> | undefined;
@@ -273,6 +275,12 @@ export class Call extends Emitter<CallEvents> {
     const { pc } = negotiation;
     pc.ontrack = (event) => void this.emit('track', event);
     pc.ondatachannel = ({ channel }) => void this.emit('channel', channel);
+    pc.onicecandidateerror = (event) => {
+      const error = relayError(event);
+      if (!error) return;
+      this.#noPath = RELAY_REFUSED;
+      this.emit('error', error);
+    };
     pc.onconnectionstatechange = () => this.#onConnection(pc.connectionState);
     return negotiation;
   }
@@ -291,7 +299,7 @@ export class Call extends Emitter<CallEvents> {
   /** Ends the call unless its next step happens in time. */
   #expect(reason?: string, ms?: number): void {
     clearTimeout(this.#deadline);
-    this.#deadline = reason ? setTimeout(() => this.end(reason), ms) : undefined;
+    this.#deadline = reason ? setTimeout(() => this.end(reason === 'no-path' ? this.#noPath : reason), ms) : undefined;
   }
 
   #accepted(): void {

@@ -121,7 +121,7 @@ export class Negotiation {
 
   close(): void {
     const { pc } = this;
-    pc.onnegotiationneeded = pc.onicecandidate = pc.ontrack = pc.ondatachannel = pc.onconnectionstatechange = null;
+    pc.onnegotiationneeded = pc.onicecandidate = pc.ontrack = pc.ondatachannel = pc.onconnectionstatechange = pc.onicecandidateerror = null;
     pc.close();
   }
 }

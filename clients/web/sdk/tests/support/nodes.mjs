@@ -25,13 +25,13 @@ grace_ms = 1500
 deadline_ms = 5000
 `;
 
-/** Starts the nodes of these names. `start` adds one, or starts a killed one again. */
-export async function startNodes(t, names = ['n1', 'n2']) {
+/** Starts the nodes of these names, with `more` in their configuration. `start` adds one, or starts a killed one again. */
+export async function startNodes(t, names = ['n1', 'n2'], more = '') {
   const folder = await mkdtemp(path.join(tmpdir(), 'switchboard-sdk-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const secret = randomBytes(32).toString('hex');
   const file = path.join(folder, 'node.toml');
-  await writeFile(file, config(secret, await startRedis(t, folder)), { mode: 0o600 });
+  await writeFile(file, config(secret, await startRedis(t, folder)) + more, { mode: 0o600 });
   const balancer = await Balancer.start(t);
   const nodes = new Map();
   const start = async (name) => {

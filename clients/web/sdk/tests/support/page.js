@@ -10,7 +10,7 @@ const getToken = async () => (await fetch(`/token?${query}`)).text();
 const used = [];
 const transport = query.has('fallback') ? withFallbacks({ onUse: (name) => used.push(name) }) : undefined;
 const session = connect({ url: location.href.replace('/page', ''), getToken, transport });
-const phone = calls(session, { rtc: {} });
+const phone = calls(session, { rtc: JSON.parse(query.get('rtc') ?? '{}') });
 const members = rooms(session);
 const log = [];
 const media = () => navigator.mediaDevices.getUserMedia({ audio: true, video: { width: 160, height: 120, frameRate: 10 } });

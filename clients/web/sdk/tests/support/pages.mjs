@@ -33,9 +33,9 @@ export async function openPeer(window, { balancer }, peer, query = '') {
   return page;
 }
 
-/** The pages of alice and bob, on two nodes. */
-export async function twoPages(t, queries = ['', '']) {
-  const nodes = await startNodes(t);
+/** The pages of alice and bob, on two nodes with `more` in their configuration. */
+export async function twoPages(t, queries = ['', ''], more = '') {
+  const nodes = await startNodes(t, ['n1', 'n2'], more);
   const browser = await startBrowser(t);
   const pages = [];
   for (const [index, peer] of ['alice', 'bob'].entries()) {

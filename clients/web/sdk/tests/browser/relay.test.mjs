@@ -1,0 +1,47 @@
+// Calls whose media may only go through a TURN server, which is a real coturn.
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { inCall, movingPicture, twoPages, withTools } from '../support/pages.mjs';
+import { credentials, startTurn } from '../support/turn.mjs';
+
+const relayOnly = (rtc = {}) => `&rtc=${encodeURIComponent(JSON.stringify({ iceTransportPolicy: 'relay', ...rtc }))}`;
+const ice = (urls, secret) => `[ice]\nturn_urls = ${JSON.stringify(urls)}\nturn_secret = "${secret}"\n`;
+
+/** How the media of a page's call goes: both ends, and how the browser reaches its relay. */
+const path = (page) =>
+  page.evaluate(async () => {
+    let report, pair;
+    while (!pair) {
+      report = [...(await sdk.call.pc.getStats()).values()];
+      pair = report.find(({ type, nominated, state }) => type === 'candidate-pair' && nominated && state === 'succeeded');
+    }
+    const [local, remote] = [pair.localCandidateId, pair.remoteCandidateId].map((id) => report.find((entry) => entry.id === id));
+    return [local.candidateType, remote.candidateType, local.relayProtocol];
+  });
+
+for (const transport of ['udp', 'tcp'])
+  test(`a call goes through a TURN server over ${transport}`, withTools, async (t) => {
+    const turn = await startTurn(t);
+    const { alice, bob } = await twoPages(t, [relayOnly(), relayOnly()], ice([turn.url(transport)], turn.secret));
+    await alice.evaluate(() => sdk.dial('bob'));
+    await Promise.all([alice, bob].map(inCall));
+    await Promise.all([alice, bob].map((page) => movingPicture(page)));
+    for (const page of [alice, bob]) assert.deepEqual(await path(page), ['relay', 'relay', transport]);
+    assert.deepEqual(await alice.evaluate(() => sdk.log.filter((line) => line.startsWith('error'))), []);
+  });
+
+test('a TURN server that refuses the credentials is an error of the call, at once', withTools, async (t) => {
+  const turn = await startTurn(t);
+  const past = Math.floor(Date.now() / 1000) - 60;
+  const url = turn.url('udp');
+  const expired = { urls: [url], ...credentials(turn.secret, 'bob', past) };
+  // Alice has a wrong secret from the nodes, and bob's credentials have expired.
+  const queries = [relayOnly(), relayOnly({ iceServers: [expired] })];
+  const { alice, bob } = await twoPages(t, queries, ice([url], 'not the secret of this server'));
+  await alice.evaluate(() => sdk.dial('bob'));
+  for (const page of [alice, bob]) {
+    await page.waitForFunction(() => sdk.log.some((line) => line.startsWith('error')));
+    const errors = await page.evaluate(() => sdk.log.filter((line) => line.startsWith('error')));
+    assert.ok(errors.includes(`error: the TURN server ${url} refused: the credentials are wrong or have expired (401)`), errors.join('\n'));
+  }
+});
