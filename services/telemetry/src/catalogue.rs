@@ -51,6 +51,7 @@ catalogue! {
     SESSIONS = Kind::Gauge, "switchboard_sessions", [], "Sessions attached to a connection of the node.";
     REFUSALS_TOTAL = Kind::Counter, "switchboard_connect_refusals_total", ["reason"], "Handshakes that the node refused, by reason.";
     REVOCATIONS = Kind::Gauge, "switchboard_revocations", [], "Revocations in force that the node knows.";
+    REVOCATIONS_KNOWN = Kind::Gauge, "switchboard_revocations_known", [], "1 once the node has read the revocations in force, else 0: it takes no token before.";
     JWKS_FAILURES_TOTAL = Kind::Counter, "switchboard_jwks_failures_total", [], "Fetches of published keys that gave no keys.";
     JWKS_KEYS = Kind::Gauge, "switchboard_jwks_keys", [], "Usable published keys, of the last good fetch of each issuer.";
     RELOADS_TOTAL = Kind::Counter, "switchboard_reloads_total", ["part", "outcome"], "Changed files that the node has read while it runs, by part of the node and outcome.";

@@ -91,6 +91,11 @@ impl Telemetry {
             .set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
+    /// The node has read the revocations in force.
+    pub fn revocations_known(&self) {
+        self.metrics.revocations_known.set(1);
+    }
+
     /// The node has read changed files of `part`.
     pub fn reloaded(&self, part: ReloadPart, outcome: ReloadOutcome) {
         let pair = part.index() * ReloadOutcome::ALL.len() + outcome.index();

@@ -36,6 +36,7 @@ pub(crate) struct Metrics {
     pub(crate) jwks_failures: IntCounter,
     pub(crate) jwks_keys: IntGauge,
     pub(crate) revocations: IntGauge,
+    pub(crate) revocations_known: IntGauge,
     /// Each part with each outcome.
     pub(crate) reloads: Vec<IntCounter>,
     pub(crate) reload_failed: Vec<IntGauge>,
@@ -130,6 +131,7 @@ impl Metrics {
             jwks_failures: counter(r, &c::JWKS_FAILURES_TOTAL)?,
             jwks_keys: gauge(r, &c::JWKS_KEYS)?,
             revocations: gauge(r, &c::REVOCATIONS)?,
+            revocations_known: gauge(r, &c::REVOCATIONS_KNOWN)?,
             reloads: pairs(
                 r,
                 &c::RELOADS_TOTAL,

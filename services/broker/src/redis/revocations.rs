@@ -41,9 +41,16 @@ pub(crate) async fn revoke(shard: &Shard, change: &RevocationChange) -> Result<(
 pub(crate) async fn run(shard: Arc<Shard>, events: Arc<dyn BrokerEvents>) {
     loop {
         shard.revocations_due.notified().await;
+        let mut failures = 0_u32;
         while let Err(error) = exchange(&shard, events.as_ref()).await {
-            tracing::debug!(node = %shard.node(), %error, "the revocations could not be read");
+            if failures == 0 {
+                tracing::warn!(node = %shard.node(), %error, "the revocations could not be read; the node tries again");
+            }
+            failures = failures.saturating_add(1);
             sleep(RETRY_AFTER).await;
+        }
+        if failures > 0 {
+            tracing::info!(node = %shard.node(), failures, "the revocations are read");
         }
     }
 }

@@ -90,6 +90,7 @@ impl Router {
         let known: HashSet<(String, u64)> = stored.iter().map(text_and_end).collect();
         self.revoked(stored, now_s);
         self.revocations().set_known();
+        self.context().telemetry.revocations_known();
         let mut lacking = self.revocations().list();
         lacking.retain(|revocation| now_s < revocation.until_s && !known.contains(&text_and_end(revocation)));
         lacking
