@@ -188,3 +188,45 @@ impl LimitsSection {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use crate::config::Config;
+
+    const PAGE: &str = include_str!("../../../../docs/limits.md");
+    const METRICS: &str = include_str!("../../../../docs/metrics.md");
+
+    #[test]
+    fn the_page_of_limits_has_every_key_with_its_default() {
+        let config = serde_json::to_value(Config::default()).unwrap();
+        let mut missing: BTreeSet<_> = config["limits"].as_object().unwrap().keys().cloned().collect();
+        for line in PAGE.lines().filter(|line| line.starts_with("| `")) {
+            let cells: Vec<_> = line.split('|').map(str::trim).collect();
+            let Some((section, key)) = cells[1].trim_matches('`').split_once('.') else {
+                continue;
+            };
+            let default = &config[section][key];
+            let stated = cells[3].split(':').next().unwrap().replace(',', "");
+            assert_eq!(stated, default.to_string(), "{line}");
+            if section == "limits" {
+                assert!(missing.remove(key), "a key of the node, once: {line}");
+            }
+        }
+        assert!(missing.is_empty(), "docs/limits.md lacks {missing:?}");
+    }
+
+    #[test]
+    fn the_counters_of_the_page_exist() {
+        let named = PAGE.split('`').filter(|name| name.starts_with("switchboard_"));
+        let named: BTreeSet<_> = named.filter_map(|name| name.split('{').next()).collect();
+        assert!(named.len() > 10, "{named:?}");
+        for name in named {
+            assert!(
+                METRICS.contains(&format!("| `{name}` |")),
+                "docs/metrics.md lacks {name}"
+            );
+        }
+    }
+}
