@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use switchboard_protocol::{
-    DuplicatePolicy, Grant, GrantLimits, MAX_INFO_BYTES, MAX_PATTERNS, MAX_TOKEN_ID_BYTES, Patterns, PeerId,
-    PeerKey, Role, TenantId,
+    DuplicatePolicy, Grant, GrantLimits, MAX_INFO_BYTES, MAX_PATTERNS, MAX_TOKEN_ID_CHARS, Patterns, PeerId,
+    PeerKey, Role, TenantId, is_token_id,
 };
 
 use crate::{
@@ -270,14 +270,13 @@ fn bad_member(message: &str) -> TokenError {
 /// A `jti` that is too long could not be revoked.
 fn token_id(json: Option<&RawValue>) -> Result<Option<Box<str>>, TokenError> {
     match string("jti", json)? {
-        Some(id) if id.len() > MAX_TOKEN_ID_BYTES => {
+        Some(id) if !is_token_id(&id) => {
             let why = format!(
-                "`jti` has {} bytes, at most {MAX_TOKEN_ID_BYTES} are allowed",
-                id.len()
+                "`jti` has {} characters; 1 to {MAX_TOKEN_ID_CHARS} are allowed",
+                id.chars().count()
             );
             Err(TokenError::Claims(why.into()))
         }
-        Some(id) if id.is_empty() => Err(refused("`jti` is empty")),
         id => Ok(id.map(String::into_boxed_str)),
     }
 }

@@ -11,7 +11,7 @@ use common::{
     session_id, until,
 };
 use switchboard_broker::RedisMode;
-use switchboard_core::{JoinError, RoomEntry, RoomLeft, RoomMember, RoomQuery};
+use switchboard_core::{BrokerError, JoinError, RoomEntry, RoomLeft, RoomMember, RoomQuery};
 use switchboard_protocol::{LeaveReason, MemberState, RoomId};
 
 contract!(
@@ -384,6 +384,13 @@ async fn rooms_are_listed_by_prefix_and_in_pages(cluster: Cluster) {
         (26, None),
         "a room that ended is gone"
     );
+    for bad in ["", "no cursor", "7:no room"] {
+        let bad = RoomQuery {
+            after: Some(bad.to_owned()),
+            ..all.clone()
+        };
+        assert_eq!(n1.broker.rooms(bad).await, Err(BrokerError::BadCursor));
+    }
     let none = RoomQuery {
         tenant: "nobody".to_owned(),
         ..all

@@ -93,6 +93,12 @@ impl Patterns {
         Self(None)
     }
 
+    /// Whether every name is allowed.
+    #[must_use]
+    pub const fn is_any(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// Allows every name that one of `patterns` matches. An empty list allows nothing.
     ///
     /// # Errors
@@ -193,6 +199,8 @@ mod tests {
     fn the_default_allows_all_and_an_empty_list_nothing() {
         assert!(Patterns::default().allow("anyone"));
         assert!(patterns(&["x", "*"]).allow("anyone"));
+        assert!(patterns(&["x", "*"]).is_any());
+        assert!(!patterns(&["x*"]).is_any());
         assert!(!patterns(&[]).allow("anyone"));
     }
 

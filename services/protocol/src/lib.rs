@@ -58,7 +58,9 @@ pub use outcome::SendOutcome;
 pub use reflected::{MAX_REFLECTED_CHARS, Reflected};
 pub use relay::{RelayBody, RelayOutcome, RelayRequest};
 pub use resume::{ResumeToken, ResumeTokenError};
-pub use revocation::{MAX_TOKEN_ID_BYTES, Revocation, RevocationError, RevocationStatus, RevokedTokens};
+pub use revocation::{
+    MAX_TOKEN_ID_CHARS, Revocation, RevocationError, RevocationStatus, RevokedTokens, is_token_id,
+};
 pub use room::{Joined, LeaveReason, Member, MemberState, PeerJoined, PeerPresence, PresenceState};
 pub use secret::Secret;
 pub use token_claims::{Claims, SwitchboardClaims};

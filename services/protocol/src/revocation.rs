@@ -3,8 +3,8 @@
 
 use crate::{PeerId, TenantId};
 
-/// The longest `jti` of a token, in bytes: each token can be revoked by it.
-pub const MAX_TOKEN_ID_BYTES: usize = 256;
+/// The longest `jti` of a token, in characters as JSON Schema counts them: each token can be revoked by it.
+pub const MAX_TOKEN_ID_CHARS: usize = 256;
 
 /// Tokens of one tenant that are refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +29,12 @@ pub enum RevokedTokens {
         /// The moment, in seconds since the Unix epoch.
         issued_before_s: u64,
     },
+}
+
+/// Whether a text can be a `jti`.
+#[must_use]
+pub fn is_token_id(text: &str) -> bool {
+    (1..=MAX_TOKEN_ID_CHARS).contains(&text.chars().count())
 }
 
 /// Whether a token is revoked.
@@ -70,9 +76,7 @@ impl Revocation {
         // A tenant has no slash, so a slash in a `jti` is a later one.
         let (tenant, tokens) = rest.split_once('/').ok_or(RevocationError)?;
         let tokens = match kind {
-            "t" if !tokens.is_empty() && tokens.len() <= MAX_TOKEN_ID_BYTES => {
-                RevokedTokens::Id(tokens.into())
-            }
+            "t" if is_token_id(tokens) => RevokedTokens::Id(tokens.into()),
             "p" => {
                 let (peer, before) = tokens.split_once(' ').ok_or(RevocationError)?;
                 RevokedTokens::OfPeer {
@@ -94,6 +98,15 @@ impl Revocation {
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_token_id_is_as_long_in_any_script() {
+        for character in ["x", "é", "漢", "😀"] {
+            assert!(is_token_id(&character.repeat(MAX_TOKEN_ID_CHARS)));
+            assert!(!is_token_id(&character.repeat(MAX_TOKEN_ID_CHARS + 1)));
+        }
+        assert!(!is_token_id(""));
+    }
+
     fn of_peer(issued_before_s: u64) -> Revocation {
         Revocation::parse(&format!("p acme/alice {issued_before_s}"), 900).unwrap()
     }
@@ -111,7 +124,7 @@ mod tests {
             assert_eq!(Revocation::parse(&text, revocation.until_s), Ok(revocation));
         }
         assert_eq!(of_peer(100).text(), "p acme/alice 100");
-        let long = format!("t acme/{}", "x".repeat(MAX_TOKEN_ID_BYTES + 1));
+        let long = format!("t acme/{}", "x".repeat(MAX_TOKEN_ID_CHARS + 1));
         for other in [
             "",
             "t acme",

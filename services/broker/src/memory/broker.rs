@@ -290,7 +290,7 @@ impl Broker for MemoryBroker {
     }
 
     fn rooms(&self, query: RoomQuery) -> BoxFuture<'_, Result<RoomPage, BrokerError>> {
-        std::future::ready(Ok(self.bus.hub().rooms.page(&query))).boxed()
+        std::future::ready(self.bus.hub().rooms.page(&query)).boxed()
     }
 
     fn cluster_load(&self, own: Option<usize>) -> Option<ClusterLoad> {

@@ -4,11 +4,14 @@
 use std::{collections::BTreeMap, ops::Bound};
 
 use hashbrown::HashMap;
-use switchboard_protocol::{LeaveReason, MemberState, NodeId, PeerId, RoomKey, SessionId};
+use switchboard_protocol::{LeaveReason, MemberState, NodeId, PeerId, RoomId, RoomKey, SessionId};
 
-use crate::broker::rooms::{
-    JoinError, RoomChange, RoomDelta, RoomEntry, RoomJoin, RoomJoined, RoomLeave, RoomLeft, RoomMember,
-    RoomPage, RoomQuery, Roster,
+use crate::broker::{
+    BrokerError,
+    rooms::{
+        JoinError, RoomChange, RoomDelta, RoomEntry, RoomJoin, RoomJoined, RoomLeave, RoomLeft, RoomMember,
+        RoomPage, RoomQuery, Roster,
+    },
 };
 
 /// All rooms of a cluster. Bounded by the rooms of the sessions that are attached or were detached within their
@@ -151,13 +154,14 @@ impl RoomRecords {
     }
 
     /// Rooms of one tenant, in the order of their names.
-    #[must_use]
-    pub fn page(&self, query: &RoomQuery) -> RoomPage {
+    ///
+    /// # Errors
+    /// [`BrokerError::BadCursor`]
+    pub fn page(&self, query: &RoomQuery) -> Result<RoomPage, BrokerError> {
         let beginning = format!("{}/{}", query.tenant, query.prefix);
-        let after = query
-            .after
-            .as_ref()
-            .map(|after| format!("{}/{after}", query.tenant));
+        let after = query.after.as_deref().map(RoomId::new).transpose();
+        let after = after.map_err(|_| BrokerError::BadCursor)?;
+        let after = after.map(|room| format!("{}/{room}", query.tenant));
         let from = match &after {
             Some(after) if *after >= beginning => Bound::Excluded(after.as_str()),
             Some(_) | None => Bound::Included(beginning.as_str()),
@@ -171,10 +175,10 @@ impl RoomRecords {
         let has_more = rooms.len() > query.limit;
         rooms.truncate(query.limit);
         let last = rooms.last().filter(|_| has_more);
-        RoomPage {
+        Ok(RoomPage {
             next: last.map(|(room, _)| room.to_string()),
             rooms,
-        }
+        })
     }
 
     fn remove(

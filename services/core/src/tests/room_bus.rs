@@ -364,7 +364,7 @@ impl Broker for Place {
         std::future::ready(roster).boxed()
     }
     fn rooms(&self, query: RoomQuery) -> BoxFuture<'_, Result<RoomPage, BrokerError>> {
-        std::future::ready(Ok(self.bus.0.lock().rooms.page(&query))).boxed()
+        std::future::ready(self.bus.0.lock().rooms.page(&query)).boxed()
     }
     fn cluster_load(&self, _: Option<usize>) -> Option<ClusterLoad> {
         None

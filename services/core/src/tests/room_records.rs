@@ -3,8 +3,8 @@
 use switchboard_protocol::{LeaveReason, MemberState, NodeId, PeerId, RoomKey, SessionId};
 
 use crate::{
-    JoinError, RoomChange, RoomDelta, RoomEntry, RoomJoin, RoomJoined, RoomLeave, RoomMember, RoomQuery,
-    RoomRecords,
+    BrokerError, JoinError, RoomChange, RoomDelta, RoomEntry, RoomJoin, RoomJoined, RoomLeave, RoomMember,
+    RoomQuery, RoomRecords,
 };
 
 fn node(name: &str) -> NodeId {
@@ -185,7 +185,7 @@ fn rooms_are_listed_by_prefix_page_by_page_and_never_those_of_another_tenant() {
         limit: 2,
     };
     let names = |records: &RoomRecords, query: &RoomQuery| {
-        let page = records.page(query);
+        let page = records.page(query).unwrap();
         let names: Vec<_> = page.rooms.iter().map(|(room, _)| room.to_string()).collect();
         (names, page.next)
     };
@@ -193,4 +193,6 @@ fn rooms_are_listed_by_prefix_page_by_page_and_never_those_of_another_tenant() {
     assert_eq!(first, ["call-1", "call-2"]);
     query.after = next;
     assert_eq!(names(&records, &query), (vec!["call-3".to_owned()], None));
+    query.after = Some("no room".into());
+    assert_eq!(records.page(&query), Err(BrokerError::BadCursor));
 }

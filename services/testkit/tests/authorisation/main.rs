@@ -15,7 +15,7 @@ mod table;
 mod tokens;
 
 use scene::Scene;
-use table::RECEIVED_BY_BOB;
+use table::{RECEIVED_BY_BOB, REVOKED_IN_THE_END};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_call_and_every_command_answers_each_kind_of_token_as_the_table_says() {
@@ -45,6 +45,7 @@ async fn every_call_and_every_command_answers_each_kind_of_token_as_the_table_sa
         }
     }
     assert!(wrong.is_empty(), "{} of {cells} cells: {wrong:#?}", wrong.len());
+    assert_eq!(scene.revoked().await, REVOKED_IN_THE_END);
     assert_eq!(scene.received_by_bob().await, RECEIVED_BY_BOB);
     println!("{cells} cells");
 }

@@ -2,8 +2,8 @@
 
 use reqwest::{Client as Http, Method, RequestBuilder};
 use serde_json::{Value, json};
-use switchboard_client::{Client, ConnectOptions};
-use switchboard_protocol::{Secret, ServerFrame};
+use switchboard_client::{Client, ClientError, ConnectOptions};
+use switchboard_protocol::{CloseCode, Command, Secret, ServerFrame};
 use switchboard_testkit::{Cluster, PATIENCE, wait_until};
 use tokio::task::JoinHandle;
 
@@ -11,6 +11,29 @@ use crate::tokens::{REVOKED_ID, REVOKED_PEER, revoked_before_s, token, until_s};
 
 /// The payload after which `bob` stops listening.
 const LAST: &str = "\"last\"";
+
+/// A peer whose revocation a token that is narrow in `send` may see.
+const TEAM_PEER: &str = "team-7";
+
+/// A peer that a call may remove.
+pub(crate) struct Victim {
+    pub(crate) name: String,
+    client: Client,
+}
+
+impl Victim {
+    /// Whether the connection still answers.
+    pub(crate) async fn answers(&mut self) -> bool {
+        let ping = Command::Ping { id: Some(7) };
+        self.client.request(&ping, PATIENCE).await.is_ok()
+    }
+
+    /// Whether the node closes the connection because of a kick.
+    pub(crate) async fn is_kicked(&mut self) -> bool {
+        let closed = self.client.expect(PATIENCE, |_| None::<()>).await;
+        matches!(closed, Err(ClientError::Closed { code, .. }) if code == CloseCode::Kicked.code())
+    }
+}
 
 /// What all cells share.
 pub(crate) struct Scene {
@@ -41,6 +64,9 @@ impl Scene {
             .await;
         scene
             .revoke(&json!({"peer": REVOKED_PEER, "issued_before": revoked_before_s(), "until": until_s()}))
+            .await;
+        scene
+            .revoke(&json!({"peer": TEAM_PEER, "until": until_s()}))
             .await;
         for (kind, peer) in [("revoked by jti", "x"), ("revoked by peer", REVOKED_PEER)] {
             let token = token(kind, peer);
@@ -78,11 +104,43 @@ impl Scene {
     }
 
     /// A peer that is there to be removed.
-    pub(crate) async fn victim(&self) -> (String, Client) {
+    pub(crate) async fn victim(&self) -> Victim {
         let name = self.new_peer("victim");
-        let mut victim = self.cluster.connect(0, &name).await.unwrap();
-        join(&mut victim).await;
-        (name, victim)
+        let mut client = self.cluster.connect(0, &name).await.unwrap();
+        join(&mut client).await;
+        Victim { name, client }
+    }
+
+    /// Whether the victim is in the room.
+    pub(crate) async fn has_in_room(&self, victim: &Victim) -> bool {
+        let token = token("backend", "app");
+        let request = self.request("GET", "/v1/rooms/lobby?limit=1000", token.as_deref());
+        let (status, room) = outcome(request).await;
+        assert_eq!(status, "200");
+        let mut members = room["members"].as_array().unwrap().iter();
+        members.any(|member| member["peer"] == *victim.name)
+    }
+
+    /// The revocations in force, without those of the scene.
+    pub(crate) async fn revoked(&self) -> Vec<String> {
+        let token = token("backend", "app");
+        let request = self.request("GET", "/v1/revocations", token.as_deref());
+        let (_, page) = outcome(request).await;
+        let name = |revocation: &Value| match revocation["jti"].as_str() {
+            Some(id) => (id != REVOKED_ID).then(|| format!("jti {id}")),
+            None => {
+                let peer = revocation["peer"].as_str().unwrap();
+                (![REVOKED_PEER, TEAM_PEER].contains(&peer)).then(|| format!("peer {peer}"))
+            }
+        };
+        let mut found: Vec<_> = page["revocations"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(name)
+            .collect();
+        found.sort();
+        found
     }
 
     pub(crate) fn request(&self, method: &str, path: &str, token: Option<&str>) -> RequestBuilder {
@@ -104,7 +162,7 @@ impl Scene {
         }
     }
 
-    /// The kinds of token whose messages `bob` has received, each once.
+    /// The messages that `bob` has received, each once.
     pub(crate) async fn received_by_bob(self) -> Vec<String> {
         let token = token("backend", "app");
         let last = self.request("POST", "/v1/peers/bob/messages", token.as_deref());

@@ -1,13 +1,15 @@
 //! What each call and each command answers to each kind of token. This is the one place that says it.
 
-/// The tokens that are valid, in the order of the columns. All are for the same peer; `narrow` ones may reach only peers and
-/// rooms called `team-…`.
-pub(crate) const VALID: [&str; 6] = [
+/// The tokens that are valid, in the order of the columns. `narrow send` may reach only peers called `team-…`, `narrow rooms`
+/// only rooms called so; each may reach all of the other kind. `other` is of another tenant.
+pub(crate) const VALID: [&str; 8] = [
     "own",
-    "narrow",
+    "narrow send",
+    "narrow rooms",
     "other",
     "backend",
-    "narrow backend",
+    "narrow send backend",
+    "narrow rooms backend",
     "other backend",
 ];
 
@@ -31,50 +33,74 @@ const AS_REFUSED: &str = "refused";
 /// Calls over HTTP. `with` is the query or the body or both; `shows` is a path in the answer, whose value the
 /// outcome repeats.
 const CALLS: &str = r#"
-call                                   | with                             | shows         | own                   | narrow                | other                 | backend               | narrow backend        | other backend         | the others
-GET /v1/ws                             |                                  |               | 101                   | 101                   | 101                   | 101                   | 101                   | 101                   | refused
-GET /v1/events                         |                                  |               | 200                   | 200                   | 200                   | 200                   | 200                   | 200                   | refused
-GET /v1/poll                           |                                  |               | 200                   | 200                   | 200                   | 200                   | 200                   | 200                   | refused
-POST /v1/messages                      | ?session={own} {"type":"ping"}   |               | 202                   | 202                   | 404 session-not-found | 202                   | 202                   | 404 session-not-found | refused
-POST /v1/messages                      | ?session={bob} {"type":"ping"}   |               | 404 session-not-found | 404 session-not-found | 404 session-not-found | 404 session-not-found | 404 session-not-found | 404 session-not-found | refused
-GET /v1/ready                          |                                  |               | 200                   | 200                   | 200                   | 200                   | 200                   | 200                   | refused
-GET /v1/ice                            |                                  |               | 200                   | 200                   | 200                   | 200                   | 200                   | 200                   | refused
-GET /v1/ice                            | ?peer=bob                        |               | 403 not-allowed       | 403 not-allowed       | 403 not-allowed       | 200                   | 403 not-allowed       | 200                   | refused
-GET /v1/openapi.json                   |                                  |               | 200                   | 200                   | 200                   | 200                   | 200                   | 200                   | 200
-GET /v1/asyncapi.json                  |                                  |               | 200                   | 200                   | 200                   | 200                   | 200                   | 200                   | 200
-GET /v1/peers/{peer}                   |                                  | /state        | 403 not-allowed       | 403 not-allowed       | 403 not-allowed       | 200 online            | 403 not-allowed       | 200 offline           | refused
-DELETE /v1/peers/{peer}                |                                  | /had_session  | 403 not-allowed       | 403 not-allowed       | 403 not-allowed       | 200 true              | 403 not-allowed       | 200 false             | refused
-POST /v1/peers/{peer}/messages         | {"payload":"{kind}"}             | /status       | 403 not-allowed       | 403 not-allowed       | 403 not-allowed       | 200 delivered         | 403 not-allowed       | 404 peer-offline      | refused
-GET /v1/revocations                    |                                  |               | 403 not-allowed       | 403 not-allowed       | 403 not-allowed       | 200                   | 200                   | 200                   | refused
-POST /v1/revocations                   | {"jti":"1","until":{until}}      |               | 403 not-allowed       | 403 not-allowed       | 403 not-allowed       | 201                   | 201                   | 201                   | refused
-POST /v1/revocations                   | {"peer":"carol","until":{until}} |               | 403 not-allowed       | 403 not-allowed       | 403 not-allowed       | 201                   | 403 not-allowed       | 201                   | refused
-GET /v1/rooms                          | ?prefix=lob                      | /rooms/0/room | 403 not-allowed       | 403 not-allowed       | 403 not-allowed       | 200 lobby             | 200                   | 200                   | refused
-GET /v1/rooms/{room}                   |                                  | /room         | 403 not-allowed       | 403 not-allowed       | 403 not-allowed       | 200 lobby             | 403 not-allowed       | 404 no-such-room      | refused
-POST /v1/rooms/{room}/messages         | {"payload":"{kind}"}             | /status       | 403 not-allowed       | 403 not-allowed       | 403 not-allowed       | 200 published         | 403 not-allowed       | 200 published         | refused
-DELETE /v1/rooms/{room}/members/{peer} |                                  |               | 403 not-allowed       | 403 not-allowed       | 403 not-allowed       | 204                   | 403 not-allowed       | 404 not-in-room       | refused
+call                                   | with                                   | shows               | own                   | narrow send           | narrow rooms          | other                 | backend               | narrow send backend   | narrow rooms backend  | other backend         | the others
+GET /v1/ws                             |                                        |                     | 101                   | 101                   | 101                   | 101                   | 101                   | 101                   | 101                   | 101                   | refused
+GET /v1/events                         |                                        |                     | 200                   | 200                   | 200                   | 200                   | 200                   | 200                   | 200                   | 200                   | refused
+GET /v1/poll                           |                                        |                     | 200                   | 200                   | 200                   | 200                   | 200                   | 200                   | 200                   | 200                   | refused
+POST /v1/messages                      | ?session={own} {"type":"ping"}         |                     | 202                   | 202                   | 202                   | 404 session-not-found | 202                   | 202                   | 202                   | 404 session-not-found | refused
+POST /v1/messages                      | ?session={bob} {"type":"ping"}         |                     | 404 session-not-found | 404 session-not-found | 404 session-not-found | 404 session-not-found | 404 session-not-found | 404 session-not-found | 404 session-not-found | 404 session-not-found | refused
+GET /v1/ready                          |                                        |                     | 200                   | 200                   | 200                   | 200                   | 200                   | 200                   | 200                   | 200                   | refused
+GET /v1/ice                            |                                        |                     | 200                   | 200                   | 200                   | 200                   | 200                   | 200                   | 200                   | 200                   | refused
+GET /v1/ice                            | ?peer=bob                              |                     | 403 not-allowed       | 403 not-allowed       | 403 not-allowed       | 403 not-allowed       | 200                   | 403 not-allowed       | 200                   | 200                   | refused
+GET /v1/openapi.json                   |                                        |                     | 200                   | 200                   | 200                   | 200                   | 200                   | 200                   | 200                   | 200                   | 200
+GET /v1/asyncapi.json                  |                                        |                     | 200                   | 200                   | 200                   | 200                   | 200                   | 200                   | 200                   | 200                   | 200
+GET /v1/peers/{peer}                   |                                        | /state              | 403 not-allowed       | 403 not-allowed       | 403 not-allowed       | 403 not-allowed       | 200 online            | 403 not-allowed       | 200 online            | 200 offline           | refused
+DELETE /v1/peers/{peer}                |                                        | /had_session        | 403 not-allowed       | 403 not-allowed       | 403 not-allowed       | 403 not-allowed       | 200 true              | 403 not-allowed       | 200 true              | 200 false             | refused
+POST /v1/peers/{peer}/messages         | {"payload":"peer {kind}"}              | /status             | 403 not-allowed       | 403 not-allowed       | 403 not-allowed       | 403 not-allowed       | 200 delivered         | 403 not-allowed       | 200 delivered         | 404 peer-offline      | refused
+GET /v1/revocations                    |                                        | /revocations/0/peer | 403 not-allowed       | 403 not-allowed       | 403 not-allowed       | 403 not-allowed       | 200 gone              | 200 team-7            | 200 gone              | 200                   | refused
+GET /v1/revocations                    | ?limit=1000                            | /revocations/1/jti  | 403 not-allowed       | 403 not-allowed       | 403 not-allowed       | 403 not-allowed       | 200                   | 200                   | 200                   | 200                   | refused
+POST /v1/revocations                   | {"jti":"{kind}","until":{until}}       |                     | 403 not-allowed       | 403 not-allowed       | 403 not-allowed       | 403 not-allowed       | 201                   | 403 not-allowed       | 201                   | 201                   | refused
+POST /v1/revocations                   | {"peer":"of-{name}","until":{until}}   |                     | 403 not-allowed       | 403 not-allowed       | 403 not-allowed       | 403 not-allowed       | 201                   | 403 not-allowed       | 201                   | 201                   | refused
+POST /v1/revocations                   | {"peer":"team-{name}","until":{until}} |                     | 403 not-allowed       | 403 not-allowed       | 403 not-allowed       | 403 not-allowed       | 201                   | 201                   | 201                   | 201                   | refused
+GET /v1/rooms                          | ?prefix=lob                            | /rooms/0/room       | 403 not-allowed       | 403 not-allowed       | 403 not-allowed       | 403 not-allowed       | 200 lobby             | 200 lobby             | 200                   | 200                   | refused
+GET /v1/rooms/{room}                   |                                        | /room               | 403 not-allowed       | 403 not-allowed       | 403 not-allowed       | 403 not-allowed       | 200 lobby             | 200 lobby             | 403 not-allowed       | 404 no-such-room      | refused
+POST /v1/rooms/{room}/messages         | {"payload":"room {kind}"}              | /status             | 403 not-allowed       | 403 not-allowed       | 403 not-allowed       | 403 not-allowed       | 200 published         | 200 published         | 403 not-allowed       | 200 published         | refused
+DELETE /v1/rooms/{room}/members/{peer} |                                        |                     | 403 not-allowed       | 403 not-allowed       | 403 not-allowed       | 403 not-allowed       | 204                   | 403 not-allowed       | 403 not-allowed       | 404 not-in-room       | refused
 "#;
 
 /// Commands of a connection that was opened with the token. Where the frame has `{token}`, the connection was opened with the
 /// peer's own token, and the one of the column stands in the frame. Two words for the others: the first is for no token.
 const COMMANDS: &str = r#"
-command | frames                                                                                          | own         | narrow        | other         | backend       | narrow backend | other backend | the others
-send    | {"type":"offer","to":"bob","payload":"{kind}","id":2}                                           | delivered   | not-allowed   | peer-offline  | delivered     | not-allowed    | peer-offline  | refused
-send    | {"type":"join","room":"lobby","id":1} {"type":"offer","room":"lobby","payload":"{kind}","id":2} | published   | not-allowed   | published     | published     | not-allowed    | published     | refused
-send    | {"type":"offer","room":"lobby","payload":"{kind}","id":2}                                       | not-in-room | not-allowed   | not-in-room   | not-in-room   | not-allowed    | not-in-room   | refused
-join    | {"type":"join","room":"lobby","id":2}                                                           | joined      | not-allowed   | joined        | joined        | not-allowed    | joined        | refused
-leave   | {"type":"join","room":"lobby","id":1} {"type":"leave","room":"lobby","id":2}                    | left        | not-in-room   | left          | left          | not-in-room    | left          | refused
-lookup  | {"type":"lookup","peers":["bob"],"id":2}                                                        | online      | not-allowed   | offline       | online        | not-allowed    | offline       | refused
-watch   | {"type":"watch","peers":["bob"],"id":2}                                                         | online      | not-allowed   | offline       | online        | not-allowed    | offline       | refused
-unwatch | {"type":"unwatch","peers":["bob"],"id":2}                                                       | presence    | presence      | presence      | presence      | presence       | presence      | refused
-ice     | {"type":"ice","id":2}                                                                           | ice         | ice           | ice           | ice           | ice            | ice           | refused
-renew   | {"type":"renew","token":"{own}","id":2}                                                         | renewed     | token-invalid | token-invalid | renewed       | token-invalid  | token-invalid | refused
-renew   | {"type":"renew","token":"{token}","id":2}                                                       | renewed     | renewed       | token-invalid | token-invalid | token-invalid  | token-invalid | missing-field, token-invalid
-ack     | {"type":"ack","seq":1} {"type":"ping","id":2}                                                   | pong        | pong          | pong          | pong          | pong           | pong          | refused
-ping    | {"type":"ping","id":2}                                                                          | pong        | pong          | pong          | pong          | pong           | pong          | refused
+command | frames                                                                                               | own          | narrow send   | narrow rooms  | other         | backend       | narrow send backend | narrow rooms backend | other backend | the others
+send    | {"type":"offer","to":"bob","payload":"peer {kind}","id":2}                                           | delivered    | not-allowed   | delivered     | peer-offline  | delivered     | not-allowed         | delivered            | peer-offline  | refused
+send    | {"type":"offer","to":"team-8","payload":"peer {kind}","id":2}                                        | peer-offline | peer-offline  | peer-offline  | peer-offline  | peer-offline  | peer-offline        | peer-offline         | peer-offline  | refused
+send    | {"type":"join","room":"lobby","id":1} {"type":"offer","room":"lobby","payload":"room {kind}","id":2} | published    | published     | not-allowed   | published     | published     | published           | not-allowed          | published     | refused
+send    | {"type":"offer","room":"lobby","payload":"room {kind}","id":2}                                       | not-in-room  | not-in-room   | not-allowed   | not-in-room   | not-in-room   | not-in-room         | not-allowed          | not-in-room   | refused
+join    | {"type":"join","room":"lobby","id":2}                                                                | joined       | joined        | not-allowed   | joined        | joined        | joined              | not-allowed          | joined        | refused
+join    | {"type":"join","room":"team-room","id":2}                                                            | joined       | joined        | joined        | joined        | joined        | joined              | joined               | joined        | refused
+leave   | {"type":"join","room":"lobby","id":1} {"type":"leave","room":"lobby","id":2}                         | left         | left          | not-in-room   | left          | left          | left                | not-in-room          | left          | refused
+lookup  | {"type":"lookup","peers":["bob"],"id":2}                                                             | online       | not-allowed   | online        | offline       | online        | not-allowed         | online               | offline       | refused
+watch   | {"type":"watch","peers":["bob"],"id":2}                                                              | online       | not-allowed   | online        | offline       | online        | not-allowed         | online               | offline       | refused
+unwatch | {"type":"unwatch","peers":["bob"],"id":2}                                                            | presence     | presence      | presence      | presence      | presence      | presence            | presence             | presence      | refused
+ice     | {"type":"ice","id":2}                                                                                | ice          | ice           | ice           | ice           | ice           | ice                 | ice                  | ice           | refused
+renew   | {"type":"renew","token":"{own}","id":2}                                                              | renewed      | token-invalid | token-invalid | token-invalid | renewed       | token-invalid       | token-invalid        | token-invalid | refused
+renew   | {"type":"renew","token":"{token}","id":2}                                                            | renewed      | renewed       | renewed       | token-invalid | token-invalid | token-invalid       | token-invalid        | token-invalid | missing-field, token-invalid
+ack     | {"type":"ack","seq":1} {"type":"ping","id":2}                                                        | pong         | pong          | pong          | pong          | pong          | pong                | pong                 | pong          | refused
+ping    | {"type":"ping","id":2}                                                                               | pong         | pong          | pong          | pong          | pong          | pong                | pong                 | pong          | refused
 "#;
 
-/// The kinds of token whose messages reach `bob`. No others may.
-pub(crate) const RECEIVED_BY_BOB: [&str; 2] = ["backend", "own"];
+/// What reaches `bob`, as a peer and as a member of the room, and with which kinds of token. No more may.
+pub(crate) const RECEIVED_BY_BOB: [&str; 8] = [
+    "peer backend",
+    "peer narrow rooms",
+    "peer narrow rooms backend",
+    "peer own",
+    "room backend",
+    "room narrow send",
+    "room narrow send backend",
+    "room own",
+];
+
+/// The revocations in force in the end, beyond those of the scene. No more may be.
+pub(crate) const REVOKED_IN_THE_END: [&str; 7] = [
+    "jti backend",
+    "jti narrow rooms backend",
+    "peer of-backend",
+    "peer of-narrow-rooms-backend",
+    "peer team-backend",
+    "peer team-narrow-rooms-backend",
+    "peer team-narrow-send-backend",
+];
 
 /// One row.
 #[derive(Debug)]

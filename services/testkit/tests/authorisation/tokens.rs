@@ -10,6 +10,8 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use switchboard_testkit::SECRET;
 
+use crate::table::VALID;
+
 /// The `jti` that is revoked.
 pub(crate) const REVOKED_ID: &str = "revoked-1";
 
@@ -36,9 +38,10 @@ pub(crate) fn token(kind: &str, peer: &str) -> Option<String> {
         json!({"sub": peer, "aud": "switchboard", "iat": *ISSUED_S, "exp": until_s(), "switchboard": {}});
     let mut secret = SECRET;
     let own = &mut claims["switchboard"];
-    if kind.contains("narrow") {
-        own["send"] = json!(["team-*"]);
-        own["rooms"] = json!(["team-*"]);
+    for right in ["send", "rooms"] {
+        if kind.contains(&format!("narrow {right}")) {
+            own[right] = json!(["team-*"]);
+        }
     }
     if kind.contains("backend") {
         own["role"] = json!("backend");
@@ -57,8 +60,7 @@ pub(crate) fn token(kind: &str, peer: &str) -> Option<String> {
         "revoked by peer" => claims["iat"] = json!(revoked_before_s() - 300),
         "unknown member" => claims["switchboard"]["sned"] = json!(["*"]),
         "null member" => claims["switchboard"]["send"] = Value::Null,
-        "own" | "narrow" | "other" | "backend" | "narrow backend" | "other backend" => {}
-        _ => panic!("no token of the kind {kind}"),
+        _ => assert!(VALID.contains(&kind), "no token of the kind {kind}"),
     }
     let text = format!("{}.{}", part(&json!({"alg": "HS256"})), part(&claims));
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());

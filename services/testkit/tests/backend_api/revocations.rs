@@ -94,10 +94,13 @@ async fn a_revoked_token_is_refused_on_another_node_and_the_list_has_it_in_pages
         .await;
     assert_eq!(second.body["revocations"][0]["jti"], "token-3");
     assert!(second.body.get("next").is_none());
+    let longest = format!("{{\"jti\":\"{}\",\"until\":{until}}}", "é".repeat(256));
+    assert_eq!(backend.post("/v1/revocations", &longest).await.status, 201);
     for body in [
         format!("{{\"until\":{until}}}"),
         format!("{{\"jti\":\"a\",\"peer\":\"b\",\"until\":{until}}}"),
         format!("{{\"jti\":\"\",\"until\":{until}}}"),
+        format!("{{\"jti\":\"{}\",\"until\":{until}}}", "é".repeat(257)),
         format!("{{\"jti\":\"a\",\"issued_before\":1,\"until\":{until}}}"),
     ] {
         assert_eq!(

@@ -76,9 +76,17 @@ async fn any_node_lists_the_rooms_of_the_tenant_and_their_members_in_pages() {
         (404, "no-such-room")
     );
     assert_eq!(backend.get("/v1/rooms/a%20b").await.says(), (400, "bad-id"));
-    for query in ["limit=0", "cursor=none", "prefx=a"] {
+    for query in ["limit=0", "prefx=a"] {
         let refused = backend.get(&format!("/v1/rooms?{query}")).await;
         assert_eq!(refused.says(), (400, "bad-query"), "{query}");
+    }
+    assert_eq!(
+        backend.get("/v1/rooms?prefix=a%20b").await.says(),
+        (400, "bad-id")
+    );
+    for list in ["/v1/rooms", "/v1/rooms/lobby", "/v1/revocations"] {
+        let refused = backend.get(&format!("{list}?cursor=no%20page")).await;
+        assert_eq!(refused.says(), (422, "bad-cursor"), "{list}");
     }
 }
 

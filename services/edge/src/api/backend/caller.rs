@@ -60,6 +60,16 @@ impl Caller {
         }
     }
 
+    /// Allows a call that may concern any peer of the tenant, if the token's `switchboard.send` allows every peer.
+    pub(super) fn any_peer(&self) -> Result<(), Problem> {
+        match self.grant.send.is_any() {
+            true => Ok(()),
+            false => Err(failure::not_allowed(
+                "a `jti` may be that of any peer, and the token's `switchboard.send` does not allow every peer",
+            )),
+        }
+    }
+
     /// The room of that name in the caller's tenant, if the token's `switchboard.rooms` allows it.
     pub(super) fn room(&self, name: &str) -> Result<RoomKey, Problem> {
         let room = self.grant.peer.room(name);

@@ -85,6 +85,9 @@ pub(crate) async fn get() -> Response {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+    use switchboard_protocol::MAX_TOKEN_ID_CHARS;
+
     use super::*;
 
     #[test]
@@ -98,5 +101,62 @@ mod tests {
             committed == text(),
             "docs/openapi.json is another one; run UPDATE_DOCUMENTS=1 cargo test -p switchboard-edge committed"
         );
+    }
+
+    /// The texts in `schema`, each with its name. A payload is no text of the API, and an enumeration has no length.
+    fn texts(document: &Value, name: &str, schema: &Value, found: &mut Vec<(String, Value)>) {
+        if let Some(named) = schema["$ref"].as_str() {
+            let target = document.pointer(named.trim_start_matches('#')).unwrap();
+            texts(document, name, target, found);
+        }
+        let is_text = schema["type"] == "string"
+            || schema["type"]
+                .as_array()
+                .is_some_and(|types| types.contains(&"string".into()));
+        if is_text && schema["enum"].is_null() {
+            found.push((name.to_owned(), schema.clone()));
+        }
+        for key in ["oneOf", "anyOf", "allOf"] {
+            for part in schema[key].as_array().into_iter().flatten() {
+                texts(document, name, part, found);
+            }
+        }
+        for (member, part) in schema["properties"].as_object().into_iter().flatten() {
+            if member != "payload" {
+                texts(document, member, part, found);
+            }
+        }
+    }
+
+    #[test]
+    fn every_text_that_a_call_takes_has_a_bound_that_counts_characters() {
+        let document: Value = serde_json::from_str(text()).unwrap();
+        let mut found = Vec::new();
+        let calls = document["paths"].as_object().unwrap().values();
+        for call in calls.flat_map(|path| path.as_object().unwrap().values()) {
+            for parameter in call["parameters"].as_array().into_iter().flatten() {
+                texts(
+                    &document,
+                    parameter["name"].as_str().unwrap(),
+                    &parameter["schema"],
+                    &mut found,
+                );
+            }
+            let body = &call["requestBody"]["content"]["application/json"]["schema"];
+            texts(&document, "body", body, &mut found);
+        }
+        for (name, schema) in &found {
+            assert!(schema["maxLength"].is_u64(), "{name} has no bound: {schema}");
+            // A pattern of ASCII: bytes are characters. Of the others, one is a `jti`, and one is read by its form.
+            let counts_characters =
+                schema["pattern"].is_string() || ["jti", "cursor"].contains(&name.as_str());
+            assert!(counts_characters, "{name}: {schema}");
+            if name == "jti" {
+                assert_eq!(schema["maxLength"], MAX_TOKEN_ID_CHARS);
+            }
+        }
+        for name in ["peer", "room", "prefix", "cursor", "jti", "Idempotency-Key"] {
+            assert!(found.iter().any(|(text, _)| text == name), "{name}");
+        }
     }
 }

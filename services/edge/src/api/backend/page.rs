@@ -1,5 +1,6 @@
 //! Pages of a list: how many entries one has, and where the next one begins.
 
+use http::StatusCode;
 use serde::Deserialize;
 
 use crate::problem::Problem;
@@ -31,21 +32,34 @@ pub(super) fn limit(wanted: Option<usize>) -> Result<usize, Problem> {
 }
 
 /// The page of `sorted` entries that follows `cursor`, the name of the last entry of the page before; and its own cursor.
+/// `is_name` tells a name from other text.
 pub(super) fn of<T>(
     mut sorted: Vec<T>,
     name: impl Fn(&T) -> String,
+    is_name: impl Fn(&str) -> bool,
     page: &PageParameters,
 ) -> Result<(Vec<T>, Option<String>), Problem> {
     let limit = limit(page.limit)?;
-    let begin = page
-        .cursor
-        .as_ref()
-        .map_or(0, |cursor| sorted.partition_point(|entry| name(entry) <= *cursor));
+    let begin = match &page.cursor {
+        None => 0,
+        Some(cursor) if is_name(cursor) => sorted.partition_point(|entry| name(entry) <= *cursor),
+        Some(_) => return Err(bad_cursor()),
+    };
     sorted.drain(..begin);
     let has_more = sorted.len() > limit;
     sorted.truncate(limit);
     let next = sorted.last().filter(|_| has_more).map(name);
     Ok((sorted, next))
+}
+
+/// The cursor is one that no page has.
+pub(super) fn bad_cursor() -> Problem {
+    Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "bad-cursor",
+        "There is no such page",
+        "`cursor` is not the `next` of a page of this list",
+    )
 }
 
 #[cfg(test)]
@@ -59,9 +73,10 @@ mod tests {
             cursor: None,
             limit: Some(10),
         };
+        let is_number = |text: &str| text.parse::<i32>().is_ok();
         let mut seen = Vec::new();
         loop {
-            let (entries, next) = of(list.clone(), i32::to_string, &page).unwrap();
+            let (entries, next) = of(list.clone(), i32::to_string, is_number, &page).unwrap();
             assert!(entries.len() <= 10);
             seen.extend(entries);
             match next {
@@ -70,6 +85,8 @@ mod tests {
             }
         }
         assert_eq!(seen, list);
+        page.cursor = Some("no number".into());
+        assert!(of(list, i32::to_string, is_number, &page).is_err());
         assert!(limit(Some(0)).is_err() && limit(Some(MAX_LIMIT + 1)).is_err());
     }
 }

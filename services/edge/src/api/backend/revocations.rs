@@ -4,7 +4,7 @@ use axum::Json;
 use http::StatusCode;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use switchboard_core::RevokeError;
-use switchboard_protocol::{ErrorCode, MAX_TOKEN_ID_BYTES, PeerId, Revocation, RevokedTokens};
+use switchboard_protocol::{ErrorCode, MAX_TOKEN_ID_CHARS, PeerId, Revocation, RevokedTokens, is_token_id};
 use utoipa::ToSchema;
 
 use super::{
@@ -33,7 +33,7 @@ pub(super) enum NewRevocation {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TokenToRevoke {
-    /// The `jti` of the token.
+    /// The `jti` of the token. It does not say whose token that is, so `switchboard.send` of the caller must allow every peer.
     #[schema(min_length = 1, max_length = 256)]
     jti: String,
     /// When the token ends, in seconds since the Unix epoch. The revocation ends then.
@@ -123,8 +123,9 @@ pub(super) async fn revoke(
 ) -> Result<(StatusCode, Json<RevocationInForce>), Problem> {
     let (tokens, until_s) = match new {
         NewRevocation::Token(token) => {
-            if !(1..=MAX_TOKEN_ID_BYTES).contains(&token.jti.len()) {
-                let why = format!("`jti` has 1 to {MAX_TOKEN_ID_BYTES} bytes");
+            caller.any_peer()?;
+            if !is_token_id(&token.jti) {
+                let why = format!("`jti` has 1 to {MAX_TOKEN_ID_CHARS} characters");
                 return Err(Problem::bad_request("bad-body", why));
             }
             (RevokedTokens::Id(token.jti.into()), token.until)
@@ -190,16 +191,19 @@ pub(super) struct RevocationPage {
     next: Option<String>,
 }
 
-/// Lists the revocations in force.
+/// Lists the revocations in force of the peers that the caller's `switchboard.send` allows; those by `jti`, if it allows all.
 #[utoipa::path(
     get,
     path = "/v1/revocations",
     tag = "revocations",
     params(
-        ("cursor" = Option<String>, Query, description = "`next` of the page before."),
+        ("cursor" = Option<String>, Query, max_length = 512, description = "`next` of the page before."),
         ("limit" = Option<u64>, Query, description = "Entries of the page; 100 if absent.", minimum = 1, maximum = 1000),
     ),
-    responses((status = 200, description = "A page.", body = RevocationPage))
+    responses(
+        (status = 200, description = "A page.", body = RevocationPage),
+        (status = 422, description = "`bad-cursor`: `cursor` is not the `next` of a page."),
+    )
 )]
 pub(super) async fn list_revocations(
     caller: Caller,
@@ -211,9 +215,18 @@ pub(super) async fn list_revocations(
         .router
         .revocations()
         .of_tenant(caller.grant.peer.tenant());
-    own.retain(|revocation| now_s < revocation.until_s);
+    own.retain(|revocation| now_s < revocation.until_s && may_see(&caller, revocation));
     own.sort_by_cached_key(Revocation::text);
-    let (page, next) = page::of(own, Revocation::text, &page)?;
+    let is_text = |text: &str| Revocation::parse(text, 0).is_ok();
+    let (page, next) = page::of(own, Revocation::text, is_text, &page)?;
     let revocations = page.into_iter().map(RevocationInForce::from).collect();
     Ok(Json(RevocationPage { revocations, next }))
+}
+
+/// Whether the caller could have made this revocation.
+fn may_see(caller: &Caller, revocation: &Revocation) -> bool {
+    match &revocation.tokens {
+        RevokedTokens::Id(_) => caller.any_peer().is_ok(),
+        RevokedTokens::OfPeer { peer, .. } => caller.grant.send.allow(peer.as_str()),
+    }
 }

@@ -50,16 +50,22 @@ pub(super) struct RoomPage {
     path = "/v1/rooms",
     tag = "rooms",
     params(
-        ("prefix" = Option<String>, Query, description = "The beginning of the rooms' names."),
-        ("cursor" = Option<String>, Query, description = "`next` of the page before."),
+        ("prefix" = Option<String>, Query, max_length = 128, pattern = "^[A-Za-z0-9._~:@+=-]*$", description = "The beginning of the rooms' names."),
+        ("cursor" = Option<String>, Query, max_length = 512, description = "`next` of the page before."),
         ("limit" = Option<u64>, Query, description = "Rooms of the page; 100 if absent.", minimum = 1, maximum = 1000),
     ),
-    responses((status = 200, description = "A page, in no order. It may have fewer rooms than `limit`, also if another one follows.", body = RoomPage))
+    responses(
+        (status = 200, description = "A page, in no order. It may have fewer rooms than `limit`, also if another one follows.", body = RoomPage),
+        (status = 422, description = "`bad-cursor`: `cursor` is not the `next` of a page."),
+    )
 )]
 pub(super) async fn list_rooms(
     caller: Caller,
     Parameters(parameters): Parameters<RoomParameters>,
 ) -> Result<Json<RoomPage>, Problem> {
+    if !parameters.prefix.is_empty() {
+        RoomId::new(&parameters.prefix).map_err(|error| failure::bad_name("prefix", &error))?;
+    }
     let query = RoomQuery {
         tenant: caller.grant.peer.tenant().to_owned(),
         prefix: parameters.prefix,
@@ -69,7 +75,7 @@ pub(super) async fn list_rooms(
     let page = caller.edge.router.rooms(query).await;
     let page = page.map_err(|error| {
         if error == BrokerError::BadCursor {
-            Problem::bad_request("bad-query", "`cursor` is not the `next` of a page")
+            page::bad_cursor()
         } else {
             failure::of_broker(error)
         }
@@ -107,12 +113,13 @@ pub(super) struct RoomMembers {
     tag = "rooms",
     params(
         ("room" = RoomId, Path, description = "The room."),
-        ("cursor" = Option<String>, Query, description = "`next` of the page before."),
+        ("cursor" = Option<String>, Query, max_length = 512, description = "`next` of the page before."),
         ("limit" = Option<u64>, Query, description = "Members of the page; 100 if absent.", minimum = 1, maximum = 1000),
     ),
     responses(
         (status = 200, description = "A page of the members.", body = RoomMembers),
         (status = 404, description = "`no-such-room`: it has no members."),
+        (status = 422, description = "`bad-cursor`: `cursor` is not the `next` of a page."),
     )
 )]
 pub(super) async fn get_room(
@@ -136,8 +143,9 @@ pub(super) async fn get_room(
         ));
     }
     let (version, count, mut members) = (roster.version, roster.members.len(), roster.members);
+    let is_peer = |text: &str| PeerId::new(text).is_ok();
     members.sort_unstable_by(|one, other| one.peer.cmp(&other.peer));
-    let (members, next) = page::of(members, |member| member.peer.to_string(), &page)?;
+    let (members, next) = page::of(members, |member| member.peer.to_string(), is_peer, &page)?;
     Ok(Json(RoomMembers {
         room: room.room_id(),
         version,
