@@ -100,6 +100,13 @@ impl IceServers {
         })
     }
 
+    /// Signs later credentials with the secrets of `other`, which has the same servers. Clones do so too.
+    pub fn use_secrets_of(&self, other: &Self) {
+        if let (Some((_, own)), Some((_, other))) = (&self.turn, &other.turn) {
+            own.use_secret_of(other);
+        }
+    }
+
     /// As `RTCConfiguration.iceServers`, with TURN credentials for `peer` issued at `now_s` (seconds since
     /// the Unix epoch). Empty when nothing is configured.
     #[must_use]

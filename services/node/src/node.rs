@@ -5,6 +5,7 @@ use std::{convert::Infallible, net::SocketAddr, sync::Arc};
 
 use anyhow::Context as _;
 use axum::{Router as Routes, middleware};
+use parking_lot::RwLock;
 use switchboard_auth::{IceServers, Verifier};
 use switchboard_broker::{MemoryBroker, MemoryBus, RedisBroker};
 use switchboard_core::{Broker, Router};
@@ -41,7 +42,7 @@ pub struct Node {
     public_routes: Routes,
     api: Option<TcpListener>,
     ops: TcpListener,
-    ops_access: OpsAccess,
+    ops_access: Arc<RwLock<OpsAccess>>,
     drain: DrainSettings,
     rebalance: RebalancePlan,
     webhooks: Option<Arc<Webhooks>>,
@@ -70,6 +71,9 @@ impl Node {
         let api = api.transpose()?;
         let ops = bind(settings.ops_listen, "server.ops_listen")?;
         let events = Arc::<Router>::clone(&router);
+        let ops_access = Arc::new(RwLock::new(settings.ops));
+        let mut reloader = Reloader::new(verifier.clone(), telemetry.clone());
+        reloader.add_secrets(&settings.secret_files, &ice, &ops_access);
         // Their connections to Redis open with the first use.
         let (broker, call_records, streams): (Arc<dyn Broker>, _, _) = match settings.broker {
             BrokerSettings::Memory => {
@@ -81,6 +85,7 @@ impl Node {
             BrokerSettings::Redis(config) => {
                 let broker = RedisBroker::start(&config, settings.node, events, telemetry.clone())?;
                 let (call_records, streams) = (broker.call_records()?, broker.event_streams()?);
+                reloader.add_redis(settings.secret_files, Arc::clone(&broker));
                 (broker, call_records, streams)
             }
         };
@@ -91,6 +96,7 @@ impl Node {
                 let started = Webhooks::start(config, router.node().as_str(), streams, &telemetry);
                 let (webhooks, observer) = started.context("webhooks")?;
                 router.set_observer(observer);
+                reloader.add_webhooks(&webhooks);
                 Some(webhooks)
             }
         };
@@ -111,11 +117,7 @@ impl Node {
             public_routes = public_routes.merge(demo::routes(&edge, verifier.clone()));
             public_routes = public_routes.layer(middleware::from_fn(loopback::refuse_other_hosts));
         }
-        let reloader = Arc::new(Reloader::new(
-            verifier.clone(),
-            webhooks.as_ref(),
-            telemetry.clone(),
-        ));
+        let reloader = Arc::new(reloader);
         let readiness = Arc::new(Readiness::new(Arc::clone(&router), Arc::clone(&reloader)));
         Ok(Self {
             router,
@@ -129,7 +131,7 @@ impl Node {
             public_routes,
             api,
             ops,
-            ops_access: settings.ops,
+            ops_access,
             drain: settings.drain,
             rebalance: settings.rebalance,
             webhooks,

@@ -1,13 +1,16 @@
 //! Files that are read again while the node runs: on SIGHUP, and when they have changed. Each part of the node knows its own
 //! files; bad ones leave it as it was. Not how a part reads them.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, path::PathBuf, sync::Arc, time::Duration};
 
-use parking_lot::Mutex;
-use switchboard_auth::{Reload, Verifier, Watched, WatchedFiles};
+use parking_lot::{Mutex, RwLock};
+use switchboard_auth::{IceServers, Reload, Verifier, Watched, WatchedFiles};
+use switchboard_broker::RedisBroker;
 use switchboard_telemetry::{ReloadOutcome, ReloadPart, Telemetry};
 use switchboard_webhooks::Webhooks;
 use tokio::{sync::Notify, time::sleep};
+
+use crate::{config::SecretFiles, ops::OpsAccess};
 
 /// The time between two looks at the files.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -18,6 +21,9 @@ const SETTLE: Duration = Duration::from_millis(250);
 /// The most reads after one look. Files that still change then are left to the next look.
 const MAX_READS: usize = 8;
 
+/// The largest file, in bytes: a bundle of authorities. Keys have bounds of their own.
+const MAX_FILE: u64 = 1_048_576;
+
 /// One part of the node that reads files again.
 struct Part {
     name: ReloadPart,
@@ -25,30 +31,6 @@ struct Part {
     reload: Arc<dyn Fn() -> Result<Reload, String> + Send + Sync>,
     /// Why its present files cannot be used.
     problem: Mutex<Option<String>>,
-}
-
-/// The largest file of webhooks, in bytes: a bundle of authorities.
-const MAX_WEBHOOK_FILE: u64 = 1_048_576;
-
-/// `None` if they have no files.
-fn of_webhooks(webhooks: &Arc<Webhooks>) -> Option<Part> {
-    let max_bytes = MAX_WEBHOOK_FILE;
-    let files = webhooks.files().into_iter();
-    let (files, _) = WatchedFiles::new(files.map(|path| Watched::File { path, max_bytes }).collect());
-    let has_files = !files.is_empty();
-    let webhooks = Arc::clone(webhooks);
-    let reload = move || match files.poll() {
-        Err(reload) => Ok(reload),
-        Ok(_) => match webhooks.read_files_again() {
-            Ok(()) => Ok(Reload::Changed),
-            Err(error) => Err(error.to_string()),
-        },
-    };
-    has_files.then(|| Part {
-        name: ReloadPart::Webhooks,
-        reload: Arc::new(reload),
-        problem: Mutex::default(),
-    })
 }
 
 /// All parts of the node that read files again.
@@ -59,24 +41,91 @@ pub(crate) struct Reloader {
 }
 
 impl Reloader {
-    pub(crate) fn new(verifier: Verifier, webhooks: Option<&Arc<Webhooks>>, telemetry: Telemetry) -> Self {
-        let mut parts = Vec::new();
-        if verifier.has_files() {
-            let keys = verifier.clone();
-            parts.push(Part {
-                name: ReloadPart::Keys,
-                reload: Arc::new(move || keys.reload().map_err(|error| error.to_string())),
-                problem: Mutex::default(),
-            });
-        }
-        if let Some(part) = webhooks.and_then(of_webhooks) {
-            parts.push(part);
-        }
-        Self {
-            parts,
-            verifier,
+    /// With the keys of issuers.
+    pub(crate) fn new(verifier: Verifier, telemetry: Telemetry) -> Self {
+        let mut reloader = Self {
+            parts: Vec::new(),
+            verifier: verifier.clone(),
             telemetry,
+        };
+        if verifier.has_files() {
+            let reload = move || verifier.reload().map_err(|error| error.to_string());
+            reloader.add(ReloadPart::Keys, reload);
         }
+        reloader
+    }
+
+    /// Adds the secrets of TURN servers and of the operations port.
+    pub(crate) fn add_secrets(
+        &mut self,
+        secrets: &SecretFiles,
+        ice: &IceServers,
+        ops: &Arc<RwLock<OpsAccess>>,
+    ) {
+        let (again, ice) = (secrets.clone(), ice.clone());
+        self.add_files(ReloadPart::Ice, secrets.of_ice(), move || {
+            ice.use_secrets_of(&again.ice().map_err(|error| error.to_string())?);
+            Ok(())
+        });
+        let (again, ops) = (secrets.clone(), Arc::clone(ops));
+        self.add_files(ReloadPart::Ops, secrets.of_ops(), move || {
+            *ops.write() = again.ops().map_err(|error| error.to_string())?;
+            Ok(())
+        });
+    }
+
+    /// Adds the password of Redis.
+    pub(crate) fn add_redis(&mut self, secrets: SecretFiles, broker: Arc<RedisBroker>) {
+        self.add_files(ReloadPart::Broker, secrets.of_broker(), move || {
+            let Some(config) = secrets.redis().map_err(|error| error.to_string())? else {
+                return Ok(());
+            };
+            let refused = |error| format!("broker.redis_url_file: {error}");
+            broker.set_credentials(&config).map_err(refused)
+        });
+    }
+
+    /// Adds the secrets of webhooks, and the authorities of their endpoints.
+    pub(crate) fn add_webhooks(&mut self, webhooks: &Arc<Webhooks>) {
+        let again = Arc::clone(webhooks);
+        self.add_files(ReloadPart::Webhooks, webhooks.files(), move || {
+            again.read_files_again().map_err(|error| error.to_string())
+        });
+    }
+
+    /// Adds a part that uses the new contents of its `files` with `apply`; nothing without files.
+    fn add_files(
+        &mut self,
+        name: ReloadPart,
+        files: Vec<PathBuf>,
+        apply: impl Fn() -> Result<(), String> + Send + Sync + 'static,
+    ) {
+        let max_bytes = MAX_FILE;
+        let watched = files
+            .iter()
+            .cloned()
+            .map(|path| Watched::File { path, max_bytes });
+        let (watched, _) = WatchedFiles::new(watched.collect());
+        if watched.is_empty() {
+            return;
+        }
+        self.add(name, move || match watched.poll() {
+            Err(reload) => Ok(reload),
+            Ok(contents) => {
+                for file in &files {
+                    contents.file(file)?;
+                }
+                apply().map(|()| Reload::Changed)
+            }
+        });
+    }
+
+    fn add(&mut self, name: ReloadPart, reload: impl Fn() -> Result<Reload, String> + Send + Sync + 'static) {
+        self.parts.push(Part {
+            name,
+            reload: Arc::new(reload),
+            problem: Mutex::default(),
+        });
     }
 
     /// The parts whose present files cannot be used, and why.
@@ -97,7 +146,7 @@ impl Reloader {
 
     async fn read_all(&self, is_asked: bool) {
         if is_asked {
-            tracing::info!("SIGHUP: the files of keys and webhooks are read again; the configuration is not");
+            tracing::info!("SIGHUP: the files of keys and secrets are read again; the configuration is not");
         }
         for part in &self.parts {
             self.read(part, is_asked).await;

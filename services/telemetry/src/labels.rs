@@ -33,6 +33,12 @@ labels! {
         Keys = "keys",
         /// Secrets of webhooks, and authorities of their endpoints.
         Webhooks = "webhooks",
+        /// The secret shared with TURN servers.
+        Ice = "ice",
+        /// The token of the operations port.
+        Ops = "ops",
+        /// The user and the password of Redis.
+        Broker = "broker",
     }
 
     /// What became of changed files.

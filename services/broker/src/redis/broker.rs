@@ -100,6 +100,17 @@ impl RedisBroker {
         }))
     }
 
+    /// Makes every later connection with the user and the password of `config`. Open connections stay: Redis does not ask
+    /// them again.
+    ///
+    /// # Errors
+    /// [`RedisConfigError`] when the configuration can never work, or is that of another server.
+    pub fn set_credentials(&self, config: &RedisConfig) -> Result<(), RedisConfigError> {
+        let next = config.endpoint()?;
+        let mut shards = self.topology.shards().iter();
+        shards.try_for_each(|shard| shard.endpoint.set_credentials(&next))
+    }
+
     /// The call records of the cluster.
     ///
     /// # Errors

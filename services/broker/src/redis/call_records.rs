@@ -6,13 +6,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use deadpool_redis::Pool;
 use futures_util::future::BoxFuture;
 use redis::{FromRedisValue, Pipeline};
 use switchboard_core::{BrokerError, CallRecords};
 use switchboard_telemetry::RedisOp;
 
-use super::{config::RedisConfigError, pool, shard::state::Shard};
+use super::{
+    config::RedisConfigError,
+    pool::{self, Pool},
+    shard::state::Shard,
+};
 
 /// The call records of a cluster.
 pub(crate) struct RedisCallRecords {

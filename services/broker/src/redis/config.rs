@@ -1,8 +1,9 @@
 //! Where Redis is and how long to wait for it, checked before anything is started. Not a URL parser: that
 //! is redis-rs's own, so that one URL means the same to publisher and subscriber.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use parking_lot::RwLock;
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, io::tcp::TcpSettings};
 use switchboard_protocol::Secret;
 
@@ -60,14 +61,19 @@ pub enum RedisConfigError {
     /// A time limit is zero.
     #[error("a Redis timeout of 0 ms would refuse every connection; use 100 ms or more")]
     ZeroTimeout,
+    /// A running node was given the URL of another server.
+    #[error(
+        "another host, port or database needs a restart; only the user and the password change at run time"
+    )]
+    OtherServer,
 }
 
-/// A checked configuration of one server.
+/// A checked configuration of one server. Clones share its credentials.
 #[derive(Debug, Clone)]
 pub(crate) struct Endpoint {
     pub(crate) host: String,
     pub(crate) port: u16,
-    pub(crate) info: ConnectionInfo,
+    info: Arc<RwLock<Arc<ConnectionInfo>>>,
     pub(crate) names: Names,
     pub(crate) memory_watermark: f64,
     pub(crate) connect_timeout: Duration,
@@ -131,13 +137,34 @@ impl RedisConfig {
             port,
             names: Names::new(&self.key_prefix, settings.db()),
             memory_watermark: self.memory_watermark,
-            info: info
-                .set_redis_settings(settings)
-                // Off by default in redis-rs: every lone PUBLISH would wait for an acknowledgement.
-                .set_tcp_settings(TcpSettings::default().set_nodelay(true)),
+            info: Arc::new(RwLock::new(Arc::new(
+                info.set_redis_settings(settings)
+                    // Off by default in redis-rs: every lone PUBLISH would wait for an acknowledgement.
+                    .set_tcp_settings(TcpSettings::default().set_nodelay(true)),
+            ))),
             connect_timeout: Duration::from_millis(self.connect_timeout_ms),
             response_timeout: Duration::from_millis(self.response_timeout_ms),
         })
+    }
+}
+
+impl Endpoint {
+    /// What the next connection is made with.
+    pub(crate) fn info(&self) -> Arc<ConnectionInfo> {
+        Arc::clone(&self.info.read())
+    }
+
+    /// Uses the credentials of `next` for later connections.
+    ///
+    /// # Errors
+    /// [`RedisConfigError::OtherServer`]: the peers of this node are known on the present one.
+    pub(crate) fn set_credentials(&self, next: &Self) -> Result<(), RedisConfigError> {
+        let is_same = (&self.host, self.port, &self.names) == (&next.host, next.port, &next.names);
+        if !is_same {
+            return Err(RedisConfigError::OtherServer);
+        }
+        *self.info.write() = next.info();
+        Ok(())
     }
 }
 
@@ -158,12 +185,38 @@ mod tests {
             .endpoint()
             .unwrap();
         assert_eq!((endpoint.host.as_str(), endpoint.port), ("redis.internal", 7000));
-        let redis = endpoint.info.redis_settings();
+        let info = endpoint.info();
+        let redis = info.redis_settings();
         assert_eq!(
             (redis.db(), redis.username(), redis.password()),
             (3, Some("switch"), Some("p@ss"))
         );
-        assert!(endpoint.info.tcp_settings().nodelay());
+        assert!(info.tcp_settings().nodelay());
+    }
+
+    #[test]
+    fn credentials_change_for_all_clones_and_the_server_never_does() {
+        let endpoint = |url: &str| RedisConfig::new(url).endpoint().unwrap();
+        let (own, next) = (
+            endpoint("redis://:old@host:7000/3"),
+            endpoint("redis://ann:new@host:7000/3"),
+        );
+        let clone = own.clone();
+        own.set_credentials(&next).unwrap();
+        let info = clone.info();
+        assert_eq!(
+            (info.redis_settings().username(), info.redis_settings().password()),
+            (Some("ann"), Some("new"))
+        );
+        for other in [
+            "redis://:x@host:7001/3",
+            "redis://:x@other:7000/3",
+            "redis://:x@host:7000/4",
+        ] {
+            let refused = own.set_credentials(&endpoint(other)).unwrap_err();
+            assert_eq!(refused, RedisConfigError::OtherServer, "{other}");
+        }
+        assert_eq!(own.info().redis_settings().password(), Some("new"));
     }
 
     #[test]
@@ -208,7 +261,7 @@ mod tests {
         let endpoint = RedisConfig::new("redis://:a%2Fb%23c%3Fd@host")
             .endpoint()
             .unwrap();
-        assert_eq!(endpoint.info.redis_settings().password(), Some("a/b#c?d"));
+        assert_eq!(endpoint.info().redis_settings().password(), Some("a/b#c?d"));
     }
 
     #[test]

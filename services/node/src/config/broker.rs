@@ -80,7 +80,8 @@ impl BrokerSection {
                         RedisConfigError::Url(_)
                         | RedisConfigError::Tls
                         | RedisConfigError::Unix
-                        | RedisConfigError::ZeroTimeout => key,
+                        | RedisConfigError::ZeroTimeout
+                        | RedisConfigError::OtherServer => key,
                     };
                     ConfigError::new(key, error.to_string())
                 })?;

@@ -13,7 +13,7 @@ const MIN_TOKEN_BYTES: usize = 16;
 section! {
     /// `[ops]`.
     OpsSection {
-        /// The token that `POST /drain` and `POST /undrain` need; empty: they are refused.
+        /// The token that every POST needs, and the list of dead events of webhooks; empty: they are refused.
         #[schemars(with = "String")]
         token: Secret = Secret::default(),
         /// A file that holds that token.
@@ -24,7 +24,7 @@ section! {
 }
 
 impl OpsSection {
-    pub(super) fn check(&self) -> Result<OpsAccess, ConfigError> {
+    pub(crate) fn check(&self) -> Result<OpsAccess, ConfigError> {
         let token = check::secret("ops.token", &self.token, self.token_file.as_deref())?;
         if let Some(token) = &token
             && token.expose().len() < MIN_TOKEN_BYTES

@@ -12,7 +12,7 @@ use switchboard_webhooks::WebhooksConfig;
 
 use super::{
     broker::BrokerSettings, drain::DrainSettings, error::ConfigError, keys::Config,
-    telemetry::TelemetrySection,
+    secret_files::SecretFiles, telemetry::TelemetrySection,
 };
 use crate::ops::OpsAccess;
 
@@ -49,6 +49,8 @@ pub struct Settings {
     pub telemetry: TelemetrySection,
     /// Whether the demo page is served.
     pub demo: bool,
+    /// What a running node reads again.
+    pub secret_files: SecretFiles,
 }
 
 impl Settings {
@@ -64,6 +66,7 @@ impl Settings {
             return Err(ConfigError::new("server.ops_listen", problem));
         }
         Ok(Self {
+            secret_files: SecretFiles::of(&config),
             node: config.node.check()?,
             listen: config.server.listen,
             api_listen: config.server.api_listen,

@@ -11,6 +11,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use parking_lot::RwLock;
 use switchboard_protocol::Secret;
 use switchboard_telemetry::Telemetry;
 
@@ -27,22 +28,25 @@ pub struct OpsAccess {
 
 /// The access, and where a refusal is counted.
 pub(super) struct Guard {
-    pub(super) access: OpsAccess,
+    /// A reload replaces it.
+    pub(super) access: Arc<RwLock<OpsAccess>>,
     pub(super) telemetry: Telemetry,
 }
 
 /// Refuses a request that may not be answered.
 pub(super) async fn check(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
     let headers = request.headers();
-    let refusal = guard
-        .access
-        .check_source(headers)
-        .and_then(|()| match *request.method() {
-            // Below this path are events, which name peers.
-            Method::GET | Method::HEAD if !request.uri().path().starts_with("/webhooks/") => Ok(()),
-            _ => guard.access.check_token(headers),
-        });
-    match refusal {
+    let checked = {
+        let access = guard.access.read();
+        access
+            .check_source(headers)
+            .and_then(|()| match *request.method() {
+                // Below this path are events, which name peers.
+                Method::GET | Method::HEAD if !request.uri().path().starts_with("/webhooks/") => Ok(()),
+                _ => access.check_token(headers),
+            })
+    };
+    match checked {
         Ok(()) => next.run(request).await,
         Err(refusal) => {
             guard.telemetry.ops_refused(refusal.why);

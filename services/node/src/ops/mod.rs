@@ -15,6 +15,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use parking_lot::RwLock;
 use switchboard_auth::Verifier;
 use switchboard_core::Router;
 use switchboard_telemetry::Telemetry;
@@ -40,7 +41,7 @@ pub(crate) struct Ops {
 }
 
 /// The routes of the port, for those whom `access` lets in.
-pub(crate) fn routes(ops: Ops, access: OpsAccess, webhooks: Option<Arc<Webhooks>>) -> Routes {
+pub(crate) fn routes(ops: Ops, access: Arc<RwLock<OpsAccess>>, webhooks: Option<Arc<Webhooks>>) -> Routes {
     let telemetry = ops.telemetry.clone();
     let guard = Arc::new(guard::Guard { access, telemetry });
     Routes::new()

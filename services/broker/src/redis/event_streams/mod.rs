@@ -8,7 +8,6 @@ mod answers;
 
 use std::{sync::Arc, time::Duration};
 
-use deadpool_redis::Pool;
 use futures_util::future::BoxFuture;
 use redis::{Cmd, FromRedisValue, Pipeline, Value};
 use switchboard_core::{
@@ -20,7 +19,7 @@ use tokio::time::Instant;
 use super::{
     config::RedisConfigError,
     periods::{LEASE, millis},
-    pool,
+    pool::{self, Pool},
     scripts::Script,
     shard::state::Shard,
 };

@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use deadpool_redis::Pool;
 use parking_lot::Mutex;
 use redis::ServerError;
 use switchboard_core::{BrokerError, BusStatus, Retention};
@@ -26,6 +25,7 @@ use crate::{
         config::Endpoint,
         node_run::NodeRun,
         periods::{SETTLE, millis},
+        pool::Pool,
         refusal::Refusal,
         tenant_rooms::TenantRooms,
     },

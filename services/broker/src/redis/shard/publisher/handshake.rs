@@ -63,7 +63,7 @@ async fn connect(shard: &Shard, previous: Option<ClientName>) -> Result<Opened, 
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(endpoint.connect_timeout))
         .set_response_timeout(Some(endpoint.response_timeout));
-    let client = Client::open(endpoint.info.clone())?;
+    let client = Client::open(endpoint.info().as_ref().clone())?;
     let mut connection = client
         .get_multiplexed_async_connection_with_config(&config)
         .await?;

@@ -30,7 +30,8 @@ async fn open(endpoint: &Endpoint) -> Result<TcpStream, String> {
     let failed = |error: std::io::Error| format!("Redis at {}:{} cannot be reached: {error}", at.0, at.1);
     let mut stream = TcpStream::connect(at).await.map_err(failed)?;
     stream.set_nodelay(true).map_err(failed)?;
-    let settings = endpoint.info.redis_settings();
+    let info = endpoint.info();
+    let settings = info.redis_settings();
     if let Some(password) = settings.password() {
         let mut command = Vec::new();
         match settings.username() {
