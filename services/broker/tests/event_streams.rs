@@ -9,7 +9,9 @@ use std::{sync::Arc, time::Duration};
 
 use common::{Cluster, Node, redis_node, redis_server};
 use switchboard_broker::RedisMode;
-use switchboard_core::{Append, Page, ReadFrom, STREAM_PARTITIONS, StreamBounds, StreamEntry, StreamEvent};
+use switchboard_core::{
+    Append, Page, ReadFrom, Replay, STREAM_PARTITIONS, StreamBounds, StreamEntry, StreamEvent,
+};
 use switchboard_harness::RedisOptions;
 
 contract!(
@@ -20,6 +22,7 @@ contract!(
     a_full_partition_drops_its_oldest_events_and_says_how_many,
     an_event_with_an_interval_is_appended_once_within_it,
     dead_events_are_bounded_listed_and_replayed,
+    one_dead_event_is_replayed_alone_and_only_once,
     the_backlog_counts_all_partitions,
 );
 
@@ -220,12 +223,33 @@ async fn dead_events_are_bounded_listed_and_replayed(cluster: Cluster) {
         .map(|dead| (dead.event.id.as_str(), dead.reason.as_str()))
         .collect();
     assert_eq!(dead, [("acme/bob-4", "HTTP 500"), ("acme/bob-3", "HTTP 500")]);
-    assert_eq!(node.streams.replay(STREAM, 2, 77, BOUNDS).await, Ok(2));
+    let replay = async |which| node.streams.replay(STREAM, which, 77, BOUNDS).await;
+    assert_eq!(replay(Replay::Oldest(2)).await, Ok(2));
     let again = read(&node, &all, 9).await;
     assert_eq!(ids(&again), ["acme/bob-2", "acme/bob-3"]);
     assert_eq!(again[0].1.event.at_ms, 77);
-    assert_eq!(node.streams.replay(STREAM, 9, 77, BOUNDS).await, Ok(1));
+    assert_eq!(replay(Replay::Oldest(9)).await, Ok(1));
     assert_eq!(node.streams.dead(STREAM, 9).await, Ok(Vec::new()));
+}
+
+async fn one_dead_event_is_replayed_alone_and_only_once(cluster: Cluster) {
+    let node = cluster.node("n1").await;
+    let all = hold(&node, &[]).await;
+    append(&node, "acme/bob", 0..3).await;
+    for (partition, entry) in &read(&node, &all, 9).await {
+        let given_up = node
+            .streams
+            .give_up(STREAM, *partition, entry, "HTTP 500", BOUNDS);
+        given_up.await.unwrap();
+    }
+    let replay = async |id| node.streams.replay(STREAM, Replay::Event(id), 77, BOUNDS).await;
+    assert_eq!(replay("acme/bob-1").await, Ok(1));
+    assert_eq!(replay("acme/bob-1").await, Ok(0), "it is no dead event any more");
+    assert_eq!(replay("").await, Ok(0), "no ID is no event");
+    assert_eq!(ids(&read(&node, &all, 9).await), ["acme/bob-1"]);
+    let left = node.streams.dead(STREAM, 9).await.unwrap();
+    let left: Vec<_> = left.iter().map(|dead| dead.event.id.as_str()).collect();
+    assert_eq!(left, ["acme/bob-2", "acme/bob-0"]);
 }
 
 async fn the_backlog_counts_all_partitions(cluster: Cluster) {

@@ -37,7 +37,7 @@ mod session;
 
 pub use attachment::Attachment;
 pub use broker::{
-    Append, Backlog, DeadEvent, EventStreams, Held, Page, ReadFrom, STREAM_PARTITIONS, StreamBounds,
+    Append, Backlog, DeadEvent, EventStreams, Held, Page, ReadFrom, Replay, STREAM_PARTITIONS, StreamBounds,
     StreamEntry, StreamEvent,
 };
 pub use broker::{

@@ -58,6 +58,16 @@ pub enum Command {
                             switchboard send --to bob --hold 30s --kind offer '{\"sdp\":\"…\"}'\n  \
                             switchboard send --room lobby '{\"text\":\"hello, all\"}'")]
     Send(Send),
+    /// Show what waits for each webhook endpoint, list the events that were given up, and send these again.
+    ///
+    /// Asks the operations port of a running node; any node of the cluster knows all of it. On the node's own machine, with
+    /// its configuration, nothing else is needed. Without a command it lists the endpoints, for which no token is needed.
+    #[command(
+        after_help = "Examples:\n  switchboard webhooks --config /etc/switchboard/switchboard.toml\n  \
+                      switchboard webhooks dead app --url http://10.0.0.7:9090 --token-file ops-token\n  \
+                      switchboard webhooks replay app --id msg_5f0c1e9a7b3d24681a"
+    )]
+    Webhooks(Webhooks),
     /// Send an offer and its answer between two nodes; try again until both are delivered or the time is over.
     Selftest(Selftest),
 }
@@ -275,6 +285,72 @@ pub struct Selftest {
     /// A file that holds the token of the peer that answers.
     #[arg(long, requires = "caller_token_file")]
     pub callee_token_file: Option<PathBuf>,
+}
+
+/// `switchboard webhooks`.
+#[derive(Debug, Args)]
+pub struct Webhooks {
+    /// The operations port, for example http://10.0.0.7:9090; default: the one of the configuration.
+    #[arg(long, global = true, env = "SWITCHBOARD_OPS_URL")]
+    pub url: Option<String>,
+    /// The node's configuration file, for its operations port and its token; the environment counts as for `serve`.
+    #[arg(long, global = true)]
+    pub config: Option<PathBuf>,
+    /// A file that holds the token of the operations port; default: the one of the configuration.
+    #[arg(long, global = true)]
+    pub token_file: Option<PathBuf>,
+    /// That token itself. Better in the environment or a file than on the command line, where others can see it.
+    #[arg(long, global = true, env = "SWITCHBOARD_OPS_TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+    /// Print the node's answer: one JSON document.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do; without it: list the endpoints.
+    #[command(subcommand)]
+    pub command: Option<WebhooksCommand>,
+}
+
+/// What to do with webhooks.
+#[derive(Debug, Subcommand)]
+pub enum WebhooksCommand {
+    /// List the events of an endpoint that were given up, the latest first: ID, type, whom it is about, and why.
+    Dead {
+        /// The endpoint's name.
+        #[arg(value_parser = endpoint_name)]
+        name: String,
+        /// The most events to list.
+        #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+        limit: u16,
+    },
+    /// Send events that were given up again, in the order in which they were given up, with the same IDs.
+    ///
+    /// Repair the endpoint first: an event that it refuses again is given up again. One command replays 1,000 events.
+    Replay {
+        /// The endpoint's name.
+        #[arg(value_parser = endpoint_name)]
+        name: String,
+        /// Replay the event with this ID alone, as `dead` shows it.
+        #[arg(long, value_parser = event_id)]
+        id: Option<String>,
+    },
+}
+
+/// A name that `[[webhooks.endpoints]]` can have.
+fn endpoint_name(text: &str) -> Result<String, &'static str> {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    match !text.is_empty() && text.bytes().all(is_plain) {
+        true => Ok(text.to_owned()),
+        false => Err("the name of an endpoint has the characters a-z 0-9 -"),
+    }
+}
+
+/// A `webhook-id`.
+fn event_id(text: &str) -> Result<String, &'static str> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    match text.starts_with("msg_") && text.bytes().all(is_plain) {
+        true => Ok(text.to_owned()),
+        false => Err("an ID is the `webhook-id` of an event, for example msg_5f0c1e9a7b3d24681a"),
+    }
 }
 
 /// A time with its unit.

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use parking_lot::{Mutex, RwLock};
-use switchboard_core::{Backlog, DeadEvent, EventStreams, Observer};
+use switchboard_core::{Backlog, DeadEvent, EventStreams, Observer, Replay};
 use switchboard_telemetry::Telemetry;
 use tokio::{task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
@@ -148,14 +148,18 @@ impl Webhooks {
         Ok(self.streams.dead(endpoint, limit).await)
     }
 
-    /// Sends the oldest `limit` dead events of an endpoint again; how many. An inner error is as above.
+    /// Sends dead events of an endpoint again; how many. An inner error is as above.
     ///
     /// # Errors
     /// [`UnknownEndpoint`].
-    pub async fn replay(&self, endpoint: &str, limit: usize) -> Result<Result<u64, String>, UnknownEndpoint> {
+    pub async fn replay(
+        &self,
+        endpoint: &str,
+        which: Replay<'_>,
+    ) -> Result<Result<u64, String>, UnknownEndpoint> {
         self.check(endpoint)?;
         let bounds = self.config.bounds();
-        Ok(self.streams.replay(endpoint, limit, now_ms(), bounds).await)
+        Ok(self.streams.replay(endpoint, which, now_ms(), bounds).await)
     }
 
     /// Appends the queued events, and leaves their delivery to other nodes.

@@ -15,6 +15,7 @@ use std::{
 
 use common::{Node, SECRET, assert_order, config, endpoint, number, ok};
 use switchboard_broker::MemoryBus;
+use switchboard_core::Replay;
 use switchboard_harness::{PATIENCE, Port, Received, Reply, WebhookReceiver, wait_until};
 use switchboard_protocol::{Secret, TenantId};
 use switchboard_webhooks::{EndpointConfig, EventKind, SigningSecret, WebhooksConfig, sign};
@@ -125,7 +126,10 @@ async fn a_refused_event_delays_its_own_peer_alone_and_can_be_replayed_when_it_i
     node.until_metric("switchboard_webhook_events_given_up_total", 1)
         .await;
     is_repaired.store(true, Ordering::Relaxed);
-    assert_eq!(node.webhooks.replay("app", 10).await.unwrap(), Ok(1));
+    assert_eq!(
+        node.webhooks.replay("app", Replay::Oldest(10)).await.unwrap(),
+        Ok(1)
+    );
     let replayed = receiver.take(12, PATIENCE).await.unwrap().pop().unwrap();
     assert_eq!(replayed.header("webhook-id"), dead[0].event.id);
     assert!(node.webhooks.dead("other", 1).await.is_err());

@@ -11,7 +11,7 @@ use futures_util::future::{BoxFuture, ready};
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 use switchboard_core::{
-    Append, Backlog, DeadEvent, EventStreams, Held, Page, ReadFrom, STREAM_PARTITIONS, StreamBounds,
+    Append, Backlog, DeadEvent, EventStreams, Held, Page, ReadFrom, Replay, STREAM_PARTITIONS, StreamBounds,
     StreamEntry,
 };
 use switchboard_protocol::NodeId;
@@ -264,13 +264,20 @@ impl EventStreams for MemoryEventStreams {
     fn replay<'a>(
         &'a self,
         stream: &'a str,
-        limit: usize,
+        which: Replay<'a>,
         now_ms: u64,
         bounds: StreamBounds,
     ) -> BoxFuture<'a, Result<u64, String>> {
         self.with(stream, |stream| {
-            let count = limit.min(stream.dead.len());
-            for (partition, DeadEvent { mut event, .. }) in stream.dead.drain(..count) {
+            let range = match which {
+                Replay::Oldest(limit) => 0..limit.min(stream.dead.len()),
+                Replay::Event(id) => {
+                    let found = stream.dead.iter().position(|(_, dead)| dead.event.id == id);
+                    found.map_or(0..0, |index| index..index + 1)
+                }
+            };
+            let count = range.len();
+            for (partition, DeadEvent { mut event, .. }) in stream.dead.drain(range) {
                 event.at_ms = now_ms;
                 stream.partitions[partition].append(event, bounds.events_per_partition);
             }

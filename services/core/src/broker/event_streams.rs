@@ -120,6 +120,15 @@ pub struct DeadEvent {
     pub reason: String,
 }
 
+/// Which dead events are replayed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replay<'a> {
+    /// So many, the oldest first.
+    Oldest(usize),
+    /// The one with this ID.
+    Event(&'a str),
+}
+
 /// The streams of a cluster, as one node uses them. An error is for people: the bus is away, and the call can be
 /// repeated.
 pub trait EventStreams: Send + Sync + 'static {
@@ -161,12 +170,11 @@ pub trait EventStreams: Send + Sync + 'static {
     /// The latest `limit` dead events, the latest first.
     fn dead<'a>(&'a self, stream: &'a str, limit: usize) -> BoxFuture<'a, Result<Vec<DeadEvent>, String>>;
 
-    /// Appends the oldest `limit` dead events to the stream again, as if they had happened at `now_ms`. Returns how
-    /// many.
+    /// Appends dead events to the stream again, as if they had happened at `now_ms`. Returns how many.
     fn replay<'a>(
         &'a self,
         stream: &'a str,
-        limit: usize,
+        which: Replay<'a>,
         now_ms: u64,
         bounds: StreamBounds,
     ) -> BoxFuture<'a, Result<u64, String>>;

@@ -17,7 +17,7 @@ pub use call_records::CallRecords;
 pub use claim::{Claim, ClaimOutcome, ConflictPolicy, EndedSession, PreviousOwner, Retention};
 pub use error::BrokerError;
 pub use event_streams::{
-    Append, Backlog, DeadEvent, EventStreams, Held, Page, ReadFrom, STREAM_PARTITIONS, StreamBounds,
+    Append, Backlog, DeadEvent, EventStreams, Held, Page, ReadFrom, Replay, STREAM_PARTITIONS, StreamBounds,
     StreamEntry, StreamEvent,
 };
 pub use interface::{Broker, BrokerEvents};

@@ -4,12 +4,14 @@ mod config;
 mod dev;
 mod healthcheck;
 mod listen;
+mod ops_port;
 mod peer;
 mod runtime;
 mod selftest;
 mod send;
 mod serve;
 mod token;
+mod webhooks;
 
 use std::process::ExitCode;
 
@@ -32,6 +34,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Token(token) => token::run(token),
         Command::Listen(listen) => listen::run(listen),
         Command::Send(send) => send::run(send),
+        Command::Webhooks(webhooks) => webhooks::run(&webhooks),
         Command::Selftest(selftest) => selftest::run(&selftest),
     };
     match outcome {

@@ -11,7 +11,8 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
-use switchboard_webhooks::{UnknownEndpoint, Webhooks};
+use switchboard_core::Replay;
+use switchboard_webhooks::Webhooks;
 
 /// Dead events that one request lists or replays, at most.
 const MAX_EVENTS: usize = 1_000;
@@ -24,6 +25,14 @@ struct Page {
 
 const fn most() -> usize {
     MAX_EVENTS
+}
+
+#[derive(Deserialize)]
+struct Selection {
+    /// The one event that is replayed; without it: the oldest `limit`.
+    id: Option<String>,
+    #[serde(default = "most")]
+    limit: usize,
 }
 
 /// The webhooks, if an endpoint is configured.
@@ -59,9 +68,9 @@ async fn dead(
     Path(endpoint): Path<String>,
     Query(page): Query<Page>,
 ) -> Result<Json<Value>, Problem> {
-    let dead = found(&webhooks)?
-        .dead(&endpoint, page.limit.min(MAX_EVENTS))
-        .await??;
+    let webhooks = found(&webhooks)?;
+    let dead = webhooks.dead(&endpoint, page.limit.min(MAX_EVENTS)).await;
+    let dead = dead.map_err(|_| unknown(webhooks, &endpoint))??;
     let dead = dead.into_iter().map(|dead| {
         // The body is JSON of this cluster.
         let event: Value = serde_json::from_str(&dead.event.body).unwrap_or_default();
@@ -73,29 +82,46 @@ async fn dead(
 async fn replay(
     State(webhooks): Hooks,
     Path(endpoint): Path<String>,
-    Query(page): Query<Page>,
+    Query(selection): Query<Selection>,
 ) -> Result<Json<Value>, Problem> {
-    let replayed = found(&webhooks)?
-        .replay(&endpoint, page.limit.min(MAX_EVENTS))
-        .await??;
+    let webhooks = found(&webhooks)?;
+    let which = match &selection.id {
+        Some(id) => Replay::Event(id),
+        None => Replay::Oldest(selection.limit.min(MAX_EVENTS)),
+    };
+    let replayed = webhooks.replay(&endpoint, which).await;
+    let replayed = replayed.map_err(|_| unknown(webhooks, &endpoint))??;
+    if let Some(id) = selection.id.filter(|_| replayed == 0) {
+        let problem = format!(
+            "the endpoint `{endpoint}` has no dead event `{id}`: it was replayed or dropped, or never given up"
+        );
+        return Err(Problem::NotFound(problem));
+    }
     tracing::info!(endpoint, replayed, "dead events of a webhook are sent again");
     Ok(Json(json!({ "replayed": replayed })))
 }
 
-fn found(webhooks: &Option<Arc<Webhooks>>) -> Result<&Webhooks, UnknownEndpoint> {
-    webhooks.as_deref().ok_or(UnknownEndpoint)
+fn found(webhooks: &Option<Arc<Webhooks>>) -> Result<&Webhooks, Problem> {
+    let problem = || Problem::NotFound("this node has no webhooks; see [[webhooks.endpoints]]".into());
+    webhooks.as_deref().ok_or_else(problem)
+}
+
+fn unknown(webhooks: &Webhooks, name: &str) -> Problem {
+    let names: Vec<_> = webhooks
+        .status()
+        .into_iter()
+        .map(|endpoint| endpoint.name)
+        .collect();
+    Problem::NotFound(format!(
+        "no endpoint is called `{name}`; there are: {}",
+        names.join(", ")
+    ))
 }
 
 /// Why there is no answer.
 enum Problem {
-    Unknown(UnknownEndpoint),
+    NotFound(String),
     Bus(String),
-}
-
-impl From<UnknownEndpoint> for Problem {
-    fn from(unknown: UnknownEndpoint) -> Self {
-        Self::Unknown(unknown)
-    }
 }
 
 impl From<String> for Problem {
@@ -106,9 +132,10 @@ impl From<String> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        match self {
-            Self::Unknown(unknown) => (StatusCode::NOT_FOUND, format!("{unknown}\n")).into_response(),
-            Self::Bus(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
-        }
+        let (status, why) = match self {
+            Self::NotFound(why) => (StatusCode::NOT_FOUND, why),
+            Self::Bus(why) => (StatusCode::SERVICE_UNAVAILABLE, why),
+        };
+        (status, format!("{why}\n")).into_response()
     }
 }

@@ -11,7 +11,8 @@ use std::{sync::Arc, time::Duration};
 use futures_util::future::BoxFuture;
 use redis::{Cmd, FromRedisValue, Pipeline, Value};
 use switchboard_core::{
-    Append, DeadEvent, EventStreams, Held, Page, ReadFrom, STREAM_PARTITIONS, StreamBounds, StreamEntry,
+    Append, DeadEvent, EventStreams, Held, Page, ReadFrom, Replay, STREAM_PARTITIONS, StreamBounds,
+    StreamEntry,
 };
 use switchboard_telemetry::RedisOp;
 use tokio::time::Instant;
@@ -233,7 +234,7 @@ impl EventStreams for RedisEventStreams {
     fn replay<'a>(
         &'a self,
         stream: &'a str,
-        limit: usize,
+        which: Replay<'a>,
         now_ms: u64,
         bounds: StreamBounds,
     ) -> BoxFuture<'a, Result<u64, String>> {
@@ -244,10 +245,15 @@ impl EventStreams for RedisEventStreams {
             for partition in 0..STREAM_PARTITIONS {
                 call.arg(names.partition(partition));
             }
+            let (limit, id) = match which {
+                Replay::Oldest(limit) => (limit, None),
+                Replay::Event(id) => (bounds.dead, Some(id)),
+            };
             call.arg(limit)
                 .arg(now_ms)
                 .arg(bounds.events_per_partition)
-                .arg(millis(UNUSED));
+                .arg(millis(UNUSED))
+                .arg(id);
             self.ask(call).await
         })
     }

@@ -1,0 +1,225 @@
+//! One request to a node's operations port, for the commands that ask a running node. Not a general HTTP client: HTTP/1.0,
+//! no TLS, one connection for each request, one deadline for all of it.
+
+use std::{
+    io::{ErrorKind, Read as _, Write as _},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs as _},
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use axum::http::{Method, Uri};
+use switchboard_protocol::Secret;
+
+use crate::config::ConfigError;
+
+/// A request.
+pub(super) struct Request<'a> {
+    pub(super) method: Method,
+    pub(super) url: &'a Uri,
+    /// Sent as `Authorization: Bearer`.
+    pub(super) token: Option<&'a Secret>,
+    /// The longest answer read, in bytes.
+    pub(super) max_bytes: usize,
+}
+
+impl<'a> Request<'a> {
+    pub(super) fn get(url: &'a Uri, max_bytes: usize) -> Self {
+        Self {
+            method: Method::GET,
+            url,
+            token: None,
+            max_bytes,
+        }
+    }
+}
+
+/// The answer, whatever its status.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) body: String,
+}
+
+/// The URL in `text`, which came from the option `--url` or from the configuration.
+pub(super) fn url(text: &str) -> Result<Uri, ConfigError> {
+    let url: Uri = text
+        .parse()
+        .map_err(|error| ConfigError::new("--url", format!("`{text}` is not a URL: {error}")))?;
+    if url.scheme_str() != Some("http") {
+        let problem = format!("`{text}` must begin with http://; the operations port has no TLS");
+        return Err(ConfigError::new("--url", problem));
+    }
+    Ok(url)
+}
+
+/// The address to connect to for an address to listen on: "all addresses" becomes the loopback address.
+pub(super) fn reachable(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
+    };
+    SocketAddr::new(ip, listen.port())
+}
+
+/// Sends the request and reads its answer; after `deadline` that is an error.
+pub(super) fn ask(request: &Request<'_>, deadline: Instant) -> anyhow::Result<Answer> {
+    let url = request.url;
+    let host = url.host().unwrap_or_default();
+    let port = url.port_u16().unwrap_or(80);
+    let bare_host = host.trim_start_matches('[').trim_end_matches(']');
+    let address = (bare_host, port)
+        .to_socket_addrs()
+        .with_context(|| format!("{host} cannot be resolved"))?
+        .next()
+        .with_context(|| format!("{host} has no address"))?;
+    let mut stream = TcpStream::connect_timeout(&address, left(deadline)?)
+        .with_context(|| format!("cannot connect to {address}"))?;
+    stream.set_write_timeout(Some(left(deadline)?))?;
+    stream.write_all(head(request, host, port).as_bytes())?;
+    let answer = read(&mut stream, request.max_bytes, deadline)?;
+    let answer = String::from_utf8_lossy(&answer);
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+    let status = status.filter(|_| head.starts_with("HTTP/1."));
+    Ok(Answer {
+        status: status.with_context(|| format!("{url} does not speak HTTP"))?,
+        body: body.to_owned(),
+    })
+}
+
+fn head(request: &Request<'_>, host: &str, port: u16) -> String {
+    let path = request.url.path_and_query().map_or("/", |path| path.as_str());
+    let token = request
+        .token
+        .map(|token| format!("Authorization: Bearer {}\r\n", token.expose()));
+    // 1.0: the node closes after its answer, and never sends it in chunks.
+    format!(
+        "{} {path} HTTP/1.0\r\nHost: {host}:{port}\r\n{}Content-Length: 0\r\n\r\n",
+        request.method,
+        token.unwrap_or_default()
+    )
+}
+
+fn read(stream: &mut TcpStream, max_bytes: usize, deadline: Instant) -> anyhow::Result<Vec<u8>> {
+    let mut answer = Vec::new();
+    let mut chunk = [0; 4096];
+    loop {
+        // Set again for each read, so that an answer in small pieces cannot exceed the deadline.
+        stream.set_read_timeout(Some(left(deadline)?))?;
+        match stream.read(&mut chunk) {
+            Ok(0) => return Ok(answer),
+            Ok(count) => answer.extend_from_slice(&chunk[..count]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error).context("no whole answer in time"),
+        }
+        anyhow::ensure!(answer.len() <= max_bytes, "the answer is too long");
+    }
+}
+
+/// The time until `deadline`; an error when there is none left.
+fn left(deadline: Instant) -> anyhow::Result<Duration> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    anyhow::ensure!(!left.is_zero(), "no whole answer in time");
+    Ok(left)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+    use std::net::TcpListener;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    fn ask_within(url: &Uri, time: Duration) -> anyhow::Result<Answer> {
+        ask(&Request::get(url, 1_024), Instant::now() + time)
+    }
+
+    /// Answers one request with `answer` and returns its head; keeps the connection open if `hangs`.
+    fn server(answer: &'static str, hangs: bool) -> (Uri, std::thread::JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/livez", listener.local_addr().unwrap());
+        let served = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                request.extend(byte);
+            }
+            stream.write_all(answer.as_bytes()).unwrap();
+            if hangs {
+                // Until the other side has given up.
+                let _ = stream.read(&mut [0]);
+            }
+            String::from_utf8(request).unwrap()
+        });
+        (url.parse().unwrap(), served)
+    }
+
+    #[test]
+    fn the_answer_has_its_status_and_its_body() {
+        let (url, served) = server("HTTP/1.0 200 OK\r\ncontent-length: 3\r\n\r\nok\n", false);
+        let answer = ask_within(&url, PATIENCE).unwrap();
+        assert_eq!((answer.status, answer.body.as_str()), (200, "ok\n"));
+        let request = served.join().unwrap();
+        assert!(request.starts_with("GET /livez HTTP/1.0\r\n"), "{request}");
+        let (url, _served) = server("HTTP/1.0 503 No\r\n\r\n{\"reason\":\"bus-down\"}", false);
+        let answer = ask_within(&url, PATIENCE).unwrap();
+        assert_eq!(answer.status, 503);
+        assert!(answer.body.contains("bus-down"), "{}", answer.body);
+    }
+
+    #[test]
+    fn the_token_is_sent_and_an_error_does_not_show_it() {
+        let (url, served) = server("HTTP/1.0 nonsense\r\n\r\n", false);
+        let token = Secret::new("0123456789abcdef");
+        let request = Request {
+            method: Method::POST,
+            token: Some(&token),
+            ..Request::get(&url, 1_024)
+        };
+        let error = ask(&request, Instant::now() + PATIENCE).unwrap_err();
+        let request = served.join().unwrap();
+        assert!(request.contains("\r\nAuthorization: Bearer 0123456789abcdef\r\n"));
+        assert!(!format!("{error:#} {error:?}").contains("0123456789abcdef"));
+    }
+
+    #[test]
+    fn something_that_is_no_http_or_has_no_end_is_no_answer() {
+        let (url, _served) = server("200 OK\r\n\r\n", false);
+        assert!(ask_within(&url, PATIENCE).is_err());
+        let endless = String::leak("HTTP/1.0 200 OK\r\n\r\n".to_owned() + &"x".repeat(2_000));
+        let (url, _served) = server(endless, false);
+        let error = ask_within(&url, PATIENCE).unwrap_err().to_string();
+        assert!(error.contains("too long"), "{error}");
+    }
+
+    #[test]
+    fn a_node_that_takes_the_connection_and_says_nothing_is_not_waited_for() {
+        let (url, served) = server("HTTP/1.0 200 OK\r\n", true);
+        let error = ask_within(&url, Duration::from_millis(50)).unwrap_err();
+        assert!(error.to_string().contains("in time"), "{error:#}");
+        served.join().unwrap();
+    }
+
+    #[test]
+    fn nobody_there_is_an_error() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/livez", listener.local_addr().unwrap());
+        drop(listener);
+        assert!(ask_within(&url.parse().unwrap(), PATIENCE).is_err());
+    }
+
+    #[test]
+    fn an_address_for_listening_on_all_is_asked_on_loopback() {
+        let reached = |listen: &str| reachable(listen.parse().unwrap()).to_string();
+        assert_eq!(reached("0.0.0.0:9090"), "127.0.0.1:9090");
+        assert_eq!(reached("[::]:9090"), "[::1]:9090");
+        assert_eq!(reached("10.1.2.3:9090"), "10.1.2.3:9090");
+    }
+}
