@@ -2,6 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod endings;
+mod latency;
+mod operators;
+mod rooms;
+mod secrets;
+mod snippets;
+
 use std::{
     sync::{
         Arc,
@@ -159,90 +166,6 @@ async fn a_killed_node_leaves_its_pending_events_to_the_others() {
         let kinds = kinds_of(&events, &format!("p{number}"));
         assert_eq!(kinds[..2], ["peer.connected", "peer.detached"], "p{number}");
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn signaling_is_as_quick_with_a_receiver_that_answers_after_20_seconds() {
-    const SENDS: usize = 200;
-    let slow = WebhookReceiver::start(|_: &Received| Reply {
-        after: Duration::from_secs(20),
-        ..Reply::status(200)
-    });
-    let slow = slow.await.unwrap();
-    let with = Cluster::start_with(1, &hooks(slow.address(), "requests = 64"))
-        .await
-        .unwrap();
-    let without = Cluster::start(1).await.unwrap();
-    let mut pairs = Vec::new();
-    for cluster in [&with, &without] {
-        // More events than the endpoint takes: each connect makes one.
-        for number in 0..100 {
-            visit(&cluster.nodes[0], &format!("p{number}"), None).await;
-        }
-        pairs.push((
-            cluster.connect(0, "alice").await.unwrap(),
-            cluster.connect(0, "bob").await.unwrap(),
-        ));
-    }
-    let (one, mut times) = (payload("1").unwrap(), [Vec::new(), Vec::new()]);
-    // Side by side, so that both have the same load of the machine.
-    for _ in 0..SENDS {
-        for ((alice, bob), times) in pairs.iter_mut().zip(&mut times) {
-            let began = Instant::now();
-            let sent = alice.send_and_confirm(MessageKind::Message, "bob", &one, PATIENCE);
-            sent.await.unwrap();
-            times.push(began.elapsed());
-            bob.message(PATIENCE).await.unwrap();
-        }
-    }
-    let [with_hooks, without_hooks] = times.map(|mut times| {
-        times.sort();
-        (times[SENDS / 2], times[SENDS * 99 / 100])
-    });
-    println!("median and p99 with a slow receiver {with_hooks:?}, without webhooks {without_hooks:?}");
-    assert!(with_hooks.0 < without_hooks.0 * 2 + Duration::from_millis(2));
-    let waiting = async || {
-        let status = json("GET", &with.nodes[0], "/webhooks").await.1;
-        (status["endpoints"][0]["events"].as_u64()? > 100).then_some(())
-    };
-    wait_until("most events wait", PATIENCE, waiting).await.unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_event_that_is_refused_too_often_is_listed_and_replayed_by_an_operator() {
-    let is_repaired = Arc::new(AtomicBool::new(false));
-    let repaired = Arc::clone(&is_repaired);
-    let receiver = WebhookReceiver::start(move |_: &Received| match repaired.load(Ordering::Relaxed) {
-        true => Reply::status(200),
-        false => Reply::status(500),
-    });
-    let receiver = receiver.await.unwrap();
-    let cluster = Cluster::start_with(1, &hooks(receiver.address(), "refusals = 3"))
-        .await
-        .unwrap();
-    let node = &cluster.nodes[0];
-    let _bob = cluster.connect(0, "bob").await.unwrap();
-    let dead = async || {
-        let (_, dead) = json("GET", node, "/webhooks/app/dead").await;
-        (dead["dead_events"][0]["event"]["data"]["peer"] == "bob").then_some(dead)
-    };
-    let (dead, _) = wait_until("the event is dead", PATIENCE, dead).await.unwrap();
-    let dead = &dead["dead_events"][0];
-    assert_eq!(dead["reason"], "refused 3 times, at last with HTTP 500");
-    for (method, path) in [("GET", "/webhooks/app/dead"), ("POST", "/webhooks/app/replay")] {
-        let answer = switchboard_harness::http::request(method, node.ops_port(), path, None);
-        assert_eq!(
-            answer.await.unwrap().status,
-            401,
-            "{method} {path} without a token"
-        );
-    }
-    assert_eq!(json("POST", node, "/webhooks/other/replay").await.0, 404);
-    is_repaired.store(true, Ordering::Relaxed);
-    let (status, replayed) = json("POST", node, "/webhooks/app/replay").await;
-    assert_eq!((status, &replayed["replayed"]), (200, &1.into()));
-    let events = receiver.take(1, PATIENCE).await.unwrap();
-    assert_eq!(events[0].header("webhook-id"), dead["id"].as_str().unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread")]
