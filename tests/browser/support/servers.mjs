@@ -34,18 +34,26 @@ export async function startTwoNodes(t) {
   t.after(() => rm(folder, { recursive: true, force: true }));
   const secretFile = path.join(folder, 'signing-secret');
   await writeFile(secretFile, randomBytes(32).toString('hex'), { mode: 0o600 });
-  const redisUrl = await startRedis(t, folder);
-  const shared = ['--redis-url', redisUrl, '--signing-secret-file', secretFile];
+  const redis = await startRedis(t, folder);
+  const shared = ['--redis-url', redis.url, '--signing-secret-file', secretFile];
   return Promise.all(['n1', 'n2'].map((id) => startNode(t, [...shared, '--node-id', id])));
 }
 
-/** A Redis with its files in `folder`. Returns its URL. */
+/**
+ * A Redis with its files in `folder`.
+ * @returns {Promise<{url: string, restart: () => Promise<void>}>} `restart` crashes it, and starts it without its data
+ */
 export async function startRedis(t, folder) {
   const port = await freePort();
   const args = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder];
-  const redis = await startChild('redis-server', args, /Ready to accept connections/);
-  t.after(redis.stop);
-  return `redis://127.0.0.1:${port}`;
+  const start = () => startChild('redis-server', args, /Ready to accept connections/);
+  let redis = await start();
+  t.after(() => redis.stop());
+  const restart = async () => {
+    await redis.kill();
+    redis = await start();
+  };
+  return { url: `redis://127.0.0.1:${port}`, restart };
 }
 
 /** A free port for a program that cannot choose one itself. */

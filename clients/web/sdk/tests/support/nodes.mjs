@@ -31,7 +31,8 @@ export async function startNodes(t, names = ['n1', 'n2'], more = '') {
   t.after(() => rm(folder, { recursive: true, force: true }));
   const secret = randomBytes(32).toString('hex');
   const file = path.join(folder, 'node.toml');
-  await writeFile(file, config(secret, await startRedis(t, folder)) + more, { mode: 0o600 });
+  const redis = await startRedis(t, folder);
+  await writeFile(file, config(secret, redis.url) + more, { mode: 0o600 });
   const balancer = await Balancer.start(t);
   const nodes = new Map();
   const start = async (name) => {
@@ -41,5 +42,5 @@ export async function startNodes(t, names = ['n1', 'n2'], more = '') {
     balancer.targets.set(name, Number(node.match.split(':').at(-1)));
   };
   await Promise.all(names.map(start));
-  return { secret, balancer, nodes, start };
+  return { secret, balancer, nodes, redis, start };
 }

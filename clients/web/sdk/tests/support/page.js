@@ -60,11 +60,25 @@ const sdk = (window.sdk = {
   /** Calls of rooms that a page which is not in them refused. */
   refused: 0,
   outcomes: [],
+  times: {},
   call: undefined,
   /** How an incoming call is answered: `accept`, `decline`, or `ring` for not at all. */
   answer: query.get('answer') ?? 'accept',
   media,
   dial: async (peer) => watch(phone.call(peer, { stream: await media() })),
+  /** A click on a call button: resolves at the first decoded frame of the other side. */
+  click: async (peer) => {
+    const video = document.getElementById('remote');
+    sdk.times = {};
+    mark('click');
+    const shown = new Promise((resolve) => video.requestVideoFrameCallback(resolve));
+    const stream = await media();
+    mark('camera');
+    watch(phone.call(peer, { stream }));
+    await shown;
+    mark('frame');
+    return sdk.times;
+  },
   dialData: (peer) => watch(phone.call(peer, { receive: ['audio'] })),
   shareScreen,
   switchDevice,
@@ -73,7 +87,15 @@ const sdk = (window.sdk = {
   /** The people of the room's call with whom there is a connection. */
   people: () => [...(sdk.group?.participants.values() ?? [])].filter(({ pc }) => pc.connectionState === 'connected').map(({ peer }) => peer).sort().join(),
 });
+/** When the first offer and answer of a call are sent and received, in milliseconds since the Unix epoch. */
+const mark = (what) => (sdk.times[what] ??= performance.timeOrigin + performance.now());
+const { send } = session;
+session.send = (to, payload, options) => {
+  if (options?.kind) mark(`${options.kind} sent`);
+  return send.call(session, to, payload, options);
+};
 session.on('message', ({ type, payload }) => {
+  mark(`${type} received`);
   if (type === 'message') sdk.messages.push(payload);
   else sdk.received++;
   if (type === 'bye' && payload.room && payload.reason === 'gone') sdk.refused++;
@@ -83,7 +105,7 @@ session.on('outcome', ({ outcome }) => sdk.outcomes.push(outcome.status ?? outco
 phone.on('other', ({ why, message }) => sdk.others.push([why, message.payload]));
 phone.on('incoming', async (call) => {
   watch(call);
-  if (sdk.answer === 'accept') call.accept({ stream: await media() });
+  if (sdk.answer === 'accept') call.accept({ stream: sdk.stream ?? (await media()) });
   if (sdk.answer === 'data') call.accept({ receive: [] });
   if (sdk.answer === 'decline') call.decline();
 });
