@@ -15,9 +15,10 @@ process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
  * @param {string} program
  * @param {string[]} args
  * @param {RegExp} ready
+ * @param {number} [deadlineMs] browsers and builds take longer than servers
  * @returns {Promise<{match: string, stop: () => Promise<void>, kill: () => Promise<void>}>} `kill` is a crash
  */
-export async function startChild(program, args, ready) {
+export async function startChild(program, args, ready, deadlineMs = READY_DEADLINE_MS) {
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   running.add(child);
   const ended = once(child, 'exit').then(
@@ -50,7 +51,7 @@ export async function startChild(program, args, ready) {
     child.stdout.on('data', onOutput);
     child.stderr.on('data', onOutput);
     void ended.then(fail);
-    deadline = setTimeout(() => fail(`was not ready within ${READY_DEADLINE_MS} ms`), READY_DEADLINE_MS);
+    deadline = setTimeout(() => fail(`was not ready within ${deadlineMs} ms`), deadlineMs);
   });
   try {
     return { match: await match, stop, kill };
