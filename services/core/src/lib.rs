@@ -50,7 +50,7 @@ pub use limits::{AddressAccount, ConnectionPlace, Limits, PeerAccount, RaisedLim
 pub use observer::{NodeEvent, Observer};
 pub use presence::PresenceCommand;
 pub use rebalance::{MaxAge, Rebalance, RebalancePolicy, RebalanceRate, RebalanceRules};
-pub use receive::{AcceptedRanges, AckTo, Delivery, MAX_RANGES, Outgoing};
+pub use receive::{AcceptedRanges, AckTo, Delivery, MAX_RANGES, Outgoing, SharedEvent};
 pub use records::{
     OFFLINE_QUEUE_BYTES, OFFLINE_QUEUE_BYTES_PER_SENDER, OFFLINE_QUEUE_MESSAGES,
     OFFLINE_QUEUE_MESSAGES_PER_SENDER, RecordOwner, Records, RoomRecords,

@@ -6,6 +6,8 @@ use bytes::Bytes;
 use switchboard_protocol::{CloseCode, Event, MessageKind, Mid, NodeId, PeerKey, RoomId, TraceContext};
 use switchboard_telemetry::{MessageSpan, Telemetry};
 
+use super::shared_event::SharedEvent;
+
 /// A message for one receiver.
 #[derive(Debug)]
 pub struct Delivery {
@@ -98,7 +100,7 @@ pub enum Outgoing {
     /// An event of the node itself.
     Event(Box<Event>),
     /// An event that others get too.
-    News(Arc<Event>),
+    News(Arc<SharedEvent>),
     /// Nothing more comes; close with this code.
     Close(CloseCode),
 }
@@ -111,7 +113,7 @@ impl Outgoing {
             Self::Delivered(_) => size_of::<Self>(),
             Self::Event(event) => size_of::<Self>() + event.held_bytes(),
             // The event itself is shared; a client that reads nothing keeps it alive.
-            Self::News(_) => size_of::<Self>() + size_of::<Event>(),
+            Self::News(_) => size_of::<Self>() + size_of::<SharedEvent>(),
         }
     }
 }

@@ -11,7 +11,9 @@ pub(crate) mod in_flight;
 pub(crate) mod offline_queue;
 pub(crate) mod on_message;
 pub(crate) mod send_queue;
+pub(crate) mod shared_event;
 pub(crate) mod side;
 
 pub use accepted_ranges::{AcceptedRanges, MAX_RANGES};
 pub use delivery::{AckTo, Delivery, Outgoing};
+pub use shared_event::SharedEvent;

@@ -12,12 +12,13 @@ use std::{
     time::Instant,
 };
 
-use switchboard_protocol::{CloseCode, Event, MessageId, Mid};
+use switchboard_protocol::{CloseCode, MessageId, Mid};
 
 use super::{
     delivery::{AckTo, Delivery, Outgoing},
     duplicate_filter::{DedupVerdict, DuplicateFilter},
     in_flight::{InFlight, StoredBatch, Undelivered},
+    shared_event::SharedEvent,
 };
 use crate::{
     limits::Limits,
@@ -133,7 +134,7 @@ impl SendQueue {
     }
 
     /// Offers one event that others get too; `None` if it does not fit.
-    pub(crate) fn offer_news(&mut self, event: Arc<Event>) -> Option<Option<Waker>> {
+    pub(crate) fn offer_news(&mut self, event: Arc<SharedEvent>) -> Option<Option<Waker>> {
         let fits = self.answer_bytes < MAX_NEWS_BYTES;
         fits.then(|| self.push(Outgoing::News(event)))
     }

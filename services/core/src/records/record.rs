@@ -23,18 +23,23 @@ pub(crate) struct Record {
     pub(crate) fence: u64,
     pub(crate) claimed_at: Instant,
     pub(crate) state: State,
-    pub(crate) waiting: Waiting,
-    /// The rooms that the session is in, and what it shows of itself there.
-    pub(crate) rooms: HashMap<RoomId, Option<Info>>,
+    /// Boxed, because for most peers nothing ever waits.
+    pub(crate) waiting: Option<Box<Waiting>>,
+    /// The rooms that the session is in, and what it shows of itself there; boxed, because most sessions are in none.
+    pub(crate) rooms: Option<Box<SessionRooms>>,
     /// Counts the frames that were reported by `touch`.
     pub(crate) alive: u64,
 }
+
+/// The rooms of one session, and what it shows of itself in each.
+pub(crate) type SessionRooms = HashMap<RoomId, Option<Info>>;
 
 #[derive(Debug)]
 pub(crate) enum State {
     Attached,
     Detached {
-        snapshot: Option<SessionSnapshot>,
+        /// Boxed, because most sessions are attached.
+        snapshot: Option<Box<SessionSnapshot>>,
         until: Instant,
     },
 }
@@ -62,13 +67,17 @@ impl Record {
         for (sender, mut accepted) in accepted.into_iter().flatten() {
             // What was stored in the meantime stays behind it.
             let last = accepted.last();
-            let stored = self.waiting.accepted.remove(&sender).unwrap_or_default();
+            let waiting = self.waiting.get_or_insert_default();
+            let stored = waiting.accepted.remove(&sender).unwrap_or_default();
             let later = stored.ranges.into_iter().filter(|range| range.0 > last);
             accepted.ranges.extend(later);
-            self.waiting.accepted.insert(sender, accepted);
+            waiting.accepted.insert(sender, accepted);
         }
         let until = now + window;
-        self.waiting.offline_queue.end(until);
+        if let Some(waiting) = &mut self.waiting {
+            waiting.offline_queue.end(until);
+        }
+        let snapshot = snapshot.map(Box::new);
         self.state = State::Detached { snapshot, until };
     }
 
@@ -91,7 +100,8 @@ impl Record {
             State::Attached => message.window,
             State::Detached { until, .. } => until.saturating_duration_since(now),
         };
-        let outcome = self.waiting.store(message, window, budgets, now);
+        let waiting = self.waiting.get_or_insert_default();
+        let outcome = waiting.store(message, window, budgets, now);
         if owner_is_dead && self.is_attached() && matches!(outcome, StoreOutcome::Queued { .. }) {
             self.state = State::Detached {
                 snapshot: None,
@@ -104,7 +114,8 @@ impl Record {
     /// The rooms for the next claim.
     pub(crate) fn memberships(&self) -> Vec<RoomMembership> {
         let session = self.token.session;
-        let rooms = self.rooms.iter().map(|(room, info)| RoomMembership {
+        let rooms = self.rooms.iter().flat_map(|rooms| rooms.iter());
+        let rooms = rooms.map(|(room, info)| RoomMembership {
             room: room.clone(),
             session,
             info: info.clone(),

@@ -93,8 +93,8 @@ impl Records {
             fence,
             claimed_at: now,
             state: State::Attached,
-            waiting: Waiting::default(),
-            rooms: HashMap::new(),
+            waiting: None,
+            rooms: None,
             alive: 0,
         };
         let mut outcome = ClaimOutcome {
@@ -102,13 +102,14 @@ impl Records {
             confirmed: true,
             ..ClaimOutcome::default()
         };
-        let mut waiting = match old {
-            None => self.held.remove(key).unwrap_or_default(),
+        let waiting = match old {
+            None => self.held.remove(key),
             Some(mut old) => {
-                let accepted = old.waiting.take_done();
+                let waiting = old.waiting.as_mut();
+                let accepted = waiting.map(|waiting| waiting.take_done()).unwrap_or_default();
                 outcome.rooms = old.memberships();
                 if claim.resume {
-                    record.rooms = std::mem::take(&mut old.rooms);
+                    record.rooms = old.rooms.take();
                 }
                 match old.state {
                     State::Attached => {
@@ -118,15 +119,25 @@ impl Records {
                         });
                     }
                     State::Detached { snapshot, .. } => {
-                        outcome.snapshot = snapshot.map(|snapshot| SessionSnapshot { accepted, ..snapshot });
+                        outcome.snapshot = snapshot.map(|snapshot| SessionSnapshot {
+                            accepted,
+                            ..*snapshot
+                        });
                     }
                 }
-                old.waiting
+                old.waiting.map(|waiting| *waiting)
             }
         };
-        outcome.offline_queue = waiting.offline_queue.read(now);
-        waiting.offline_queue.claimed(now + claim.window * 2);
-        record.waiting.offline_queue = waiting.offline_queue;
+        if let Some(Waiting {
+            mut offline_queue, ..
+        }) = waiting
+        {
+            outcome.offline_queue = offline_queue.read(now);
+            if !outcome.offline_queue.is_empty() {
+                offline_queue.claimed(now + claim.window * 2);
+                record.waiting = Some(Box::new(Waiting::of(offline_queue)));
+            }
+        }
         self.peers.insert(key.clone(), record);
         Ok(outcome)
     }
@@ -194,8 +205,9 @@ impl Records {
         now: Instant,
     ) -> Vec<Bytes> {
         let record = self.owned(key, node, session);
-        record
-            .map(|record| record.waiting.offline_queue.read(now))
+        let waiting = record.and_then(|record| record.waiting.as_mut());
+        waiting
+            .map(|waiting| waiting.offline_queue.read(now))
             .unwrap_or_default()
     }
 
@@ -208,22 +220,29 @@ impl Records {
         messages: usize,
         bytes: usize,
     ) {
-        if let Some(record) = self.owned(key, node, session) {
-            record.waiting.offline_queue.remove_oldest(messages, bytes);
+        let record = self.owned(key, node, session);
+        if let Some(waiting) = record.and_then(|record| record.waiting.as_mut()) {
+            waiting.offline_queue.remove_oldest(messages, bytes);
         }
     }
 
     /// `session` is in a room.
     pub fn enter_room(&mut self, key: &PeerKey, session: SessionId, room: RoomId, info: Option<Info>) {
         if let Some(record) = self.of_session(key, session) {
-            record.rooms.insert(room, info);
+            record.rooms.get_or_insert_default().insert(room, info);
         }
     }
 
     /// `session` is no more in a room.
     pub fn leave_room(&mut self, key: &PeerKey, session: SessionId, room: &RoomId) {
-        if let Some(record) = self.of_session(key, session) {
-            record.rooms.remove(room);
+        let Some(record) = self.of_session(key, session) else {
+            return;
+        };
+        if let Some(rooms) = &mut record.rooms {
+            rooms.remove(room);
+            if rooms.is_empty() {
+                record.rooms = None;
+            }
         }
     }
 
@@ -305,8 +324,9 @@ impl Records {
     fn expire(&mut self, key: &PeerKey, now: Instant) {
         if self.peers.get(key).is_some_and(|record| record.is_expired(now))
             && let Some(record) = self.peers.remove(key)
+            && let Some(waiting) = record.waiting
         {
-            self.held.insert(key.clone(), record.waiting);
+            self.held.insert(key.clone(), *waiting);
         }
         if self
             .held

@@ -25,6 +25,14 @@ pub(crate) struct Waiting {
 }
 
 impl Waiting {
+    /// Messages for the next session; what its senders had stored before is no more asked for.
+    pub(crate) fn of(offline_queue: OfflineQueue) -> Self {
+        Self {
+            offline_queue,
+            ..Self::default()
+        }
+    }
+
     /// Puts `message` into the offline queue. Its receiver has a session for `window` more; zero: none.
     pub(crate) fn store(
         &mut self,

@@ -9,6 +9,7 @@ use super::{
     room::{Room, RoomState},
     roster::News,
 };
+use crate::receive::shared_event::SharedEvent;
 
 impl RoomState {
     /// Tells the members of a change; returns how many had no room for it. In a large room they hear the count with
@@ -47,15 +48,16 @@ impl RoomState {
                 (*session, left)
             }
         };
-        self.tell_all(&Arc::new(event), Some(about))
+        self.tell_all(event, Some(about))
     }
 
     /// Gives `event` to all members except one. Those that have no room for it are behind; returns how many.
-    pub(super) fn tell_all(&mut self, event: &Arc<Event>, except: Option<SessionId>) -> u64 {
+    pub(super) fn tell_all(&mut self, event: Event, except: Option<SessionId>) -> u64 {
+        let event = Arc::new(SharedEvent::new(event));
         let mut dropped = 0;
         for (id, local) in &mut self.local {
             if Some(*id) != except && !local.needs_roster {
-                local.needs_roster = !local.session.push_news(Arc::clone(event));
+                local.needs_roster = !local.session.push_news(Arc::clone(&event));
                 dropped += u64::from(local.needs_roster);
             }
         }

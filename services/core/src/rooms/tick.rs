@@ -62,7 +62,7 @@ impl RoomSide {
                     room: room.id.clone(),
                     count,
                 };
-                let dropped = state.tell_all(&Arc::new(event), None);
+                let dropped = state.tell_all(event, None);
                 self.cx.telemetry.room_drops(RoomDrop::Change, dropped);
             }
             self.help_those_behind(room, state);

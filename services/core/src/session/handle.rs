@@ -22,6 +22,7 @@ use crate::{
         delivery::{AckTo, Delivery, Outgoing},
         in_flight::{InFlight, StoredBatch, Undelivered},
         send_queue::{OfferOutcome, SendQueue},
+        shared_event::SharedEvent,
     },
     revocations::TokenFingerprint,
     send::{outbox::OutboxSlot, sender::Sender},
@@ -290,7 +291,7 @@ impl Session {
     }
 
     /// Offers an event that others get too; `false` if there is no room for it.
-    pub(crate) fn push_news(&self, event: Arc<Event>) -> bool {
+    pub(crate) fn push_news(&self, event: Arc<SharedEvent>) -> bool {
         let offered = self.send_queue.lock().offer_news(event);
         offered.map(wake).is_some()
     }

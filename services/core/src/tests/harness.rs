@@ -365,7 +365,7 @@ fn written(session: &Session, router: &Router, outgoing: &Outgoing) -> String {
             };
             format!("{} {code}", id.map_or("-".into(), |id| id.to_string()))
         }
-        Outgoing::News(event) => event.to_json(),
+        Outgoing::News(event) => event.event().to_json(),
         Outgoing::Close(code) => format!("close {}", code.code()),
     }
 }

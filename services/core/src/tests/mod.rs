@@ -31,4 +31,5 @@ mod schedule;
 mod send_queue;
 mod senders;
 mod sessions;
+mod sizes;
 mod snapshot;

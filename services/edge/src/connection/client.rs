@@ -102,7 +102,7 @@ impl<C: Codec> Client<C> {
             }
             Outgoing::Delivered(id) => transport.write_text(None, |out| codec.write_delivered(out, id)),
             Outgoing::Event(event) => transport.write_text(None, |out| codec.write_event(out, &event)),
-            Outgoing::News(event) => transport.write_text(None, |out| codec.write_event(out, &event)),
+            Outgoing::News(event) => transport.write_text(None, |out| event.write(codec, out)),
             Outgoing::Close(code) => return Err(code),
         };
         self.edge.telemetry.message_out(bytes);

@@ -50,6 +50,7 @@ pub trait Codec: Default + Send + 'static {
     /// Appends the frame that says `delivered` for the send with this `id` to `out`.
     fn write_delivered(&mut self, out: &mut Vec<u8>, id: u64);
 
-    /// Appends the frame of an event of the node to `out`.
+    /// Appends the frame of an event of the node to `out`. It depends on the event alone: an event for several clients is
+    /// encoded once.
     fn write_event(&mut self, out: &mut Vec<u8>, event: &Event);
 }
