@@ -1,5 +1,5 @@
 //! What signaling notices of a receiver that answers after 20 seconds: nothing. Two nodes side by side, one with webhooks and
-//! one without, in alternating blocks, so that both have the same load of the machine. `SWITCHBOARD_LONG=1` measures longer.
+//! one without, in alternating blocks, so that both have the same load of the machine.
 
 use std::{
     sync::Arc,
@@ -16,6 +16,9 @@ use crate::{hooks, json, visit};
 /// Blocks of each node.
 const PAIRS: usize = 5;
 
+/// Alice sends as fast as she gets her receipts.
+const NO_RATE: &str = "[limits]\nmessages_per_second = 100000\nmessage_burst = 100000\n";
+
 /// Events that wait before the measurement begins: more than the endpoint takes meanwhile.
 const WAITING: usize = 100;
 
@@ -28,7 +31,8 @@ struct Pair {
 
 impl Pair {
     async fn start(config: &str) -> Self {
-        let cluster = Arc::new(Cluster::start_with(1, config).await.unwrap());
+        let config = format!("{NO_RATE}{config}");
+        let cluster = Arc::new(Cluster::start_with(1, &config).await.unwrap());
         for number in 0..WAITING {
             visit(&cluster.nodes[0], &format!("p{number}"), None).await;
         }

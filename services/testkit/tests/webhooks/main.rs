@@ -1,7 +1,9 @@
 //! Webhooks of real nodes: receivers that are away, slow or wrong, nodes that die, and what signaling notices of it.
+//! `SWITCHBOARD_LONG=1` keeps a receiver away for 30 s, and measures longer.
 
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod authorities;
 mod endings;
 mod latency;
 mod operators;
@@ -25,8 +27,11 @@ use switchboard_testkit::{
     wait_until,
 };
 
-/// How long the receiver is down in a test of every run.
-const DOWN: Duration = Duration::from_secs(10);
+/// How long the receiver is down.
+fn down() -> Duration {
+    let is_long = std::env::var_os("SWITCHBOARD_LONG").is_some();
+    Duration::from_secs(if is_long { 30 } else { 10 })
+}
 
 /// A lease, its renewal, and patience.
 const TAKEOVER: Duration = Duration::from_secs(30);
@@ -111,7 +116,7 @@ async fn a_receiver_that_was_down_gets_every_event_and_those_of_each_peer_in_ord
         }
     });
     futures_util::future::join_all(visits).await;
-    tokio::time::sleep_until((began + DOWN).into()).await;
+    tokio::time::sleep_until((began + down()).into()).await;
     drop(port);
     let receiver = WebhookReceiver::start_at(address, |_: &Received| Reply::status(200))
         .await
@@ -121,7 +126,7 @@ async fn a_receiver_that_was_down_gets_every_event_and_those_of_each_peer_in_ord
     println!(
         "{} events, the last {:?} after the receiver was back",
         events.len(),
-        began.elapsed() - DOWN
+        began.elapsed() - down()
     );
     for number in 0..PEERS {
         let peer = format!("p{number}");
@@ -183,20 +188,26 @@ async fn a_detached_peer_is_wanted_at_most_once_a_second_across_senders_and_node
         cluster.connect(1, "carol").await.unwrap(),
     ];
     let (one, began) = (payload("1").unwrap(), Instant::now());
-    while began.elapsed() < Duration::from_millis(2_500) {
-        for sender in &mut senders {
-            let id = sender.next_id();
-            let sent = sender.send(MessageKind::Offer, "bob", Some(id), &one);
-            sent.await.unwrap();
+    let is_wanted = |kind: &String| kind == "peer.wanted";
+    let wanted = || {
+        kinds_of(&receiver.events(), "bob")
+            .into_iter()
+            .filter(is_wanted)
+            .count()
+    };
+    let third = async {
+        while wanted() < 3 {
+            for sender in &mut senders {
+                let id = sender.next_id();
+                let sent = sender.send(MessageKind::Offer, "bob", Some(id), &one);
+                sent.await.unwrap();
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    let events = receiver.take(4 + 3, PATIENCE).await.unwrap();
-    let wanted = kinds_of(&events, "bob")
-        .into_iter()
-        .filter(|kind| kind == "peer.wanted")
-        .count();
-    assert!((2..=3).contains(&wanted), "{wanted} in 2.5 s");
+    };
+    tokio::time::timeout(PATIENCE, third).await.unwrap();
+    // However slow the machine is: the third is two seconds after the first.
+    assert!(began.elapsed() >= Duration::from_secs(2), "{:?}", began.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
