@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import path from 'node:path';
 import test from 'node:test';
-import { EXAMPLES, movingPicture, openPeers, serveFiles, withTools } from './support/pages.mjs';
+import { EXAMPLES, mistakes, movingPicture, openPeers, serveFiles, withTools } from './support/pages.mjs';
 
 const open = async (t, file, peers) => openPeers(t, await serveFiles(t, path.join(EXAMPLES, '..')), `examples/plain/${file}`, peers);
 
@@ -12,7 +12,7 @@ test('the page of a call shows the other side on both pages', withTools, async (
   await alice.getByRole('button', { name: 'Call' }).click();
   await Promise.all([alice, bob].map((page) => movingPicture(page.locator('video'))));
   await alice.getByText('bob: accepted').waitFor();
-  assert.deepEqual([...alice.errors, ...bob.errors], []);
+  assert.deepEqual(mistakes(alice, bob), []);
 });
 
 test('what one page says in the room is read on the other one', withTools, async (t) => {
@@ -23,7 +23,7 @@ test('what one page says in the room is read on the other one', withTools, async
   await Promise.all([alice, bob].map((page) => page.getByText('alice: hello, all').waitFor()));
   await bob.close();
   await alice.locator('#members', { hasText: /^alice$/ }).waitFor();
-  assert.deepEqual(alice.errors, []);
+  assert.deepEqual(mistakes(alice), []);
 });
 
 test('a file goes from page to page, complete', withTools, async (t) => {
@@ -35,5 +35,5 @@ test('a file goes from page to page, complete', withTools, async (t) => {
   await bob.getByText(`received ${buffer.length} bytes, SHA-256 ${hash}`).waitFor();
   await alice.getByText(`sent ${buffer.length} bytes, SHA-256 ${hash}`).waitFor();
   assert.equal(await bob.getByRole('link').getAttribute('download'), 'some bytes.bin');
-  assert.deepEqual([...alice.errors, ...bob.errors], []);
+  assert.deepEqual(mistakes(alice, bob), []);
 });

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test from 'node:test';
 import { build } from 'vite';
-import { EXAMPLES, movingPicture, openPeers, serveFiles, withTools } from './support/pages.mjs';
+import { EXAMPLES, mistakes, movingPicture, openPeers, serveFiles, withTools } from './support/pages.mjs';
 
 async function openApp(t, peers) {
   const outDir = mkdtempSync(path.join(tmpdir(), 'switchboard-react-'));
@@ -28,7 +28,7 @@ test('a call rings, is accepted, goes on after a reload, and ends', withTools, a
   await Promise.all([movingPicture(alice.getByLabel('bob')), movingPicture(bob.getByLabel('alice'))]);
   await bob.getByRole('button', { name: 'Hang up' }).click();
   await alice.getByText('bob: ended hung-up').waitFor();
-  assert.deepEqual([...alice.errors, ...bob.errors], []);
+  assert.deepEqual(mistakes(alice, bob), []);
 });
 
 test('three people are in the call of a room, and one leaves', withTools, async (t) => {
@@ -39,5 +39,5 @@ test('three people are in the call of a room, and one leaves', withTools, async 
   await pages[1].getByRole('button', { name: 'Leave the room' }).click();
   await Promise.all([pages[0], pages[2]].map((page) => page.getByLabel('bob').waitFor({ state: 'detached' })));
   await movingPicture(pages[0].getByLabel('carol'));
-  assert.deepEqual(pages.flatMap(({ errors }) => errors), []);
+  assert.deepEqual(mistakes(...pages), []);
 });

@@ -6,13 +6,16 @@ import { LONG, mint, next, startNodes, startPeer } from './support/peers.mjs';
 test('an expired token is refused by name, and a session without a better one ends', LONG, async (t) => {
   const nodes = await startNodes(t, ['n1']);
   const alice = startPeer(t, nodes, 'alice', { getToken: () => mint(nodes.secret, 'alice', { ttl_s: -60 }) });
-  const refusal = next(alice, 'refused');
-  const closed = next(alice, 'closed');
-  const { status, code, message } = await refusal;
-  assert.equal(status, 401);
-  assert.match(code, /^token-/);
-  assert.equal((await closed).code, 401);
-  assert.equal((await closed).reason, message);
+  const refusals = [];
+  alice.on('refused', (refusal) => refusals.push(refusal));
+  const closed = await next(alice, 'closed');
+  for (const { status, code } of refusals) {
+    assert.equal(status, 401);
+    assert.match(code, /^token-/);
+  }
+  assert.equal(closed.code, 401);
+  // Each says how long ago the token ended, so they differ.
+  assert.equal(closed.reason, refusals.at(-1).message);
 });
 
 test('a session whose first token was too old continues with the next one', LONG, async (t) => {
@@ -22,7 +25,8 @@ test('a session whose first token was too old continues with the next one', LONG
   const refusal = next(alice, 'refused');
   assert.equal((await alice.connected()).peer, 'alice');
   assert.equal((await refusal).status, 401);
-  assert.equal(tokens, 2);
+  // Another attempt may have failed on a busy machine, which needs another token.
+  assert.ok(tokens >= 2, `${tokens} tokens`);
 });
 
 test('a peer ID that no node accepts ends the session at once', LONG, async (t) => {

@@ -31,6 +31,9 @@ export async function openPeers(t, origin, file, peers) {
   );
 }
 
+/** What the scripts of pages did wrong. A connection that a busy machine loses is no mistake of a page. */
+export const mistakes = (...pages) => pages.flatMap(({ errors }) => errors).filter((error) => !/^(Failed to load resource|WebSocket connection)/.test(error));
+
 export const serveFiles = (t, folder) => servePages(t, files(folder));
 
 /** Waits until a video element has a size and shows more frames. */

@@ -226,6 +226,7 @@ export class Call extends Emitter<CallEvents> {
     if (!this.isCaller && this.#state === 'ringing') {
       if (isOther) this.#early = [];
       if (this.#early.length < MAX_EARLY) this.#early.push(payload);
+      else this.emit('error', new Error(`more than ${MAX_EARLY} messages before it is accepted`));
       return;
     }
     if (this.#state !== 'accepted' && type !== 'candidate') this.#accepted();

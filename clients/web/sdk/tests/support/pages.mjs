@@ -45,7 +45,9 @@ export async function twoPages(t, queries = ['', ''], more = '') {
 }
 
 /** Waits until the page has a current call in this state and with media. */
-export const inCall = (page) => page.waitForFunction(() => window.sdk.call?.state === 'accepted' && window.sdk.call.pc.connectionState === 'connected');
+export const inCallWithin = (timeout) => (page) =>
+  page.waitForFunction(() => window.sdk.call?.state === 'accepted' && window.sdk.call.pc.connectionState === 'connected', undefined, { timeout });
+export const inCall = inCallWithin();
 export const callState = (page, state) => page.waitForFunction((wanted) => window.sdk.call?.state === wanted, state);
 
 /** Waits until more frames of another side were decoded, in the element of this id. */
