@@ -1,7 +1,7 @@
 // What the page says about the other side: devices that are off, a vanished page, a payload of another format.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { newWindow, openPage, waitForState, reachablePeer, screenshot, waitForMovingPicture, startBrowser, withTools } from './support/browser.mjs';
+import { accept, newWindow, openPage, waitForState, reachablePeer, screenshot, waitForMovingPicture, startBrowser, withTools } from './support/browser.mjs';
 import { startNode } from './support/servers.mjs';
 
 /** Two connected pages. */
@@ -11,26 +11,29 @@ async function call(t) {
   const first = await openPage(await newWindow(browser), url);
   const peer = await reachablePeer(first);
   const second = await openPage(await newWindow(other), `${url}?call=${peer}`);
+  await accept(first);
   for (const page of [first, second]) await waitForState(page, { connection: 'connected' });
   return { url, first, second, other };
 }
 
+const TAG = '.tile-person .tile-name';
+const NOTE = '.tile-person .tile-note';
 const says = (page, selector, text) => page.locator(selector).filter({ hasText: text, visible: true }).waitFor();
 
 test('a muted microphone and a camera that is off are said to the other side', withTools, async (t) => {
   const { first, second } = await call(t);
   await waitForMovingPicture(first);
   await second.getByRole('button', { name: 'Mute microphone' }).click();
-  await says(first, '#remote-tag', 'microphone off');
+  await says(first, TAG, 'microphone off');
   await screenshot(first, 'other-side-muted');
   await second.getByRole('button', { name: 'Turn camera off' }).click();
-  await says(first, '#remote-tag', 'microphone off · camera off');
-  await says(first, '#curtain', 'Their microphone is off too.');
-  await first.waitForFunction(() => getComputedStyle(document.getElementById('remote')).opacity === '0');
+  await says(first, TAG, 'microphone off · camera off');
+  await says(first, NOTE, 'Their microphone is off too.');
+  await first.waitForFunction(() => getComputedStyle(document.querySelector('.tile-person video')).opacity === '0');
   await screenshot(first, 'other-side-camera-off');
   await second.getByRole('button', { name: 'Turn camera off' }).click();
-  await says(first, '#remote-tag', /microphone off$/);
-  await first.locator('#curtain').waitFor({ state: 'hidden' });
+  await says(first, TAG, /microphone off$/);
+  await first.locator(NOTE).waitFor({ state: 'hidden' });
   assert.deepEqual([...first.errors, ...second.errors], []);
 });
 
@@ -39,11 +42,11 @@ test('a page that vanishes without a hang-up is said to be gone', withTools, asy
   await waitForMovingPicture(first);
   // The whole process dies: no bye, no close of the connection.
   await second.goto('chrome://crash').catch(() => {});
-  await says(first, '#remote-tag', 'does not respond');
-  await says(first, '#curtain', 'Their page may be closed');
+  await says(first, NOTE, 'does not respond');
+  await says(first, NOTE, 'Their page may be closed');
   await screenshot(first, 'other-side-silent');
   await other.close();
-  await first.setDefaultTimeout(60_000);
+  await first.setDefaultTimeout(90_000);
   await waitForState(first, { connection: 'ended', ended: 'vanished' });
   await says(first, '#curtain', 'has vanished');
   await screenshot(first, 'other-side-vanished');
@@ -70,7 +73,7 @@ test('a payload of another format is said, and the page and its call go on', wit
   const stranger = await openPage(await newWindow(first.context().browser()), url);
   const peer = await reachablePeer(first);
   const odd = [42, null, 'text', { call: 7 }, {}].map((payload) => ({ type: 'message', payload }));
-  const busy = { type: 'offer', payload: { call: 'x', description: { type: 'offer', sdp: 'not SDP' } } };
+  const busy = { type: 'offer', payload: { call: 'x', leg: 'y', n: 1, description: { type: 'offer', sdp: 'v=0 not SDP' } } };
   assert.equal(await stranger.evaluate(sendPayloads, [peer, [...odd, busy]]), 'busy');
   await says(first, '#banner', 'A message was not understood');
   await screenshot(first, 'other-side-strange');
@@ -78,7 +81,9 @@ test('a payload of another format is said, and the page and its call go on', wit
 
   await second.getByRole('button', { name: 'Hang up' }).click();
   await waitForState(first, { connection: 'ended' });
-  assert.equal(await stranger.evaluate(sendPayloads, [peer, [busy]]), 'not-understood');
+  const refusal = stranger.evaluate(sendPayloads, [peer, [busy]]);
+  await accept(first);
+  assert.equal(await refusal, 'not-understood');
   await says(first, '#curtain', 'This page does not understand');
   await screenshot(first, 'other-side-strange-call');
   assert.deepEqual([...first.errors, ...second.errors], []);

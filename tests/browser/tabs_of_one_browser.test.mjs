@@ -1,7 +1,7 @@
-// Tabs of one browser on one node without Redis: discovery, busy, absent peer, reload, duplicated tab.
+// Tabs of one browser on one node without Redis: the list of people, busy, absent peer, reload, duplicated tab.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { newWindow, openPage, waitForState, reachablePeer, screenshot, startBrowser, withTools, stateOf } from './support/browser.mjs';
+import { accept, newWindow, openPage, ring, waitForState, reachablePeer, screenshot, startBrowser, withTools, stateOf } from './support/browser.mjs';
 import { startNode } from './support/servers.mjs';
 
 test('two tabs find each other, and a third caller gets busy', withTools, async (t) => {
@@ -10,12 +10,15 @@ test('two tabs find each other, and a third caller gets busy', withTools, async 
   const older = await openPage(window, url);
   const olderPeer = await reachablePeer(older);
   const newer = await openPage(window, url);
+  await ring(newer, older);
+  await accept(older);
   await Promise.all([older, newer].map((page) => waitForState(page, { connection: 'connected' })));
   assert.match(await newer.locator('#log').innerText(), new RegExp(`calling ${olderPeer}`));
 
   const third = await openPage(window, `${url}?call=${olderPeer}`);
-  await waitForState(third, { connection: 'ended', ended: 'they-busy' });
-  await third.getByRole('heading', { name: `${olderPeer} is busy` }).waitFor();
+  await waitForState(third, { connection: 'ended', ended: 'busy' });
+  const olderName = await older.getByLabel('Your name').inputValue();
+  await third.getByRole('heading', { name: `${olderName} is busy` }).waitFor();
   await screenshot(third, 'busy');
   assert.equal(await stateOf(older, 'connection'), 'connected');
   assert.deepEqual([older, newer, third].flatMap((page) => page.errors), []);

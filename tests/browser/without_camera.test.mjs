@@ -1,7 +1,7 @@
 // A refused camera: the page explains it, the call works without it, and the camera can be added later.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { newWindow, openPage, waitForState, reachablePeer, screenshot, waitForMovingPicture, startBrowser, withTools, stateOf } from './support/browser.mjs';
+import { accept, newWindow, openPage, waitForState, reachablePeer, screenshot, waitForMovingPicture, startBrowser, withTools, stateOf } from './support/browser.mjs';
 import { startNode } from './support/servers.mjs';
 
 const CAMERA = ['camera', 'microphone'];
@@ -20,6 +20,7 @@ test('a refused camera is explained and the call works without it', withTools, a
   await screenshot(unseen, 'camera-refused');
 
   await unseen.getByRole('button', { name: 'Continue without camera' }).click();
+  await accept(seen);
   await Promise.all([seen, unseen].map((page) => waitForState(page, { connection: 'connected' })));
   await waitForMovingPicture(unseen);
   await screenshot(unseen, 'camera-refused-call');
@@ -37,6 +38,7 @@ test('a camera that is allowed during the call is added', withTools, async (t) =
   const late = await openPage(refused, url);
   await waitForState(late, { media: 'denied' });
   const caller = await openPage(withCamera, `${url}?call=${await reachablePeer(late)}`);
+  await accept(late);
   await Promise.all([late, caller].map((page) => waitForState(page, { connection: 'connected' })));
   await waitForMovingPicture(late);
 

@@ -21,7 +21,7 @@ use switchboard_edge::Edge;
 use switchboard_protocol::{Claims, PeerId, Secret};
 
 #[derive(RustEmbed)]
-#[folder = "../../clients/web/demo"]
+#[folder = "../../clients/web/demo/page"]
 struct Page;
 
 /// How long a development token is valid, in seconds.
@@ -49,6 +49,10 @@ pub(crate) fn routes(edge: &Arc<Edge>, verifier: Verifier) -> Routes {
         .route(
             "/{file}",
             get(|Path(name): Path<String>| async move { file(&name) }),
+        )
+        .route(
+            "/app/{*file}",
+            get(|Path(name): Path<String>| async move { file(&format!("app/{name}")) }),
         )
         .merge(switchboard_edge::for_pages(edge, tokens))
 }

@@ -7,7 +7,8 @@ import { chromium } from 'playwright-core';
 
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const SCREENSHOTS = fileURLToPath(new URL('../../../out/browser/', import.meta.url));
-const DEADLINE_MS = 20_000;
+/** For one step, also on a machine that does much else. */
+const DEADLINE_MS = 45_000;
 const QUIET = [
   '--no-sandbox',
   '--disable-background-networking',
@@ -19,7 +20,7 @@ const QUIET = [
 const VIEWPORT = { width: 1280, height: 800 };
 
 /** For `test(name, withTools, …)`: a missing tool skips the test with a message, or fails it in CI. */
-export const withTools = { timeout: 90_000, skip: process.env.CI === 'true' ? false : missingTool() };
+export const withTools = { timeout: 180_000, skip: process.env.CI === 'true' ? false : missingTool() };
 
 function missingTool() {
   for (const [tool, places] of [
@@ -41,12 +42,15 @@ function isExecutable(file) {
 }
 
 /**
- * A browser with a fake camera. With `askForCamera` the permissions of the context decide.
+ * A browser with a fake camera. With `askForCamera` the permissions of the context decide. Without `devices` it has no camera,
+ * and no microphone either.
  * @param {import('node:test').TestContext} t closes it when the test is over
  */
-export async function startBrowser(t, { askForCamera = false } = {}) {
-  const camera = ['--use-fake-device-for-media-stream', ...(askForCamera ? [] : ['--use-fake-ui-for-media-stream'])];
-  const browser = await chromium.launch({ executablePath: CHROMIUM, args: [...QUIET, ...camera] });
+export async function startBrowser(t, { askForCamera = false, devices = true } = {}) {
+  const args = [...QUIET];
+  if (devices) args.push('--use-fake-device-for-media-stream');
+  if (!askForCamera) args.push('--use-fake-ui-for-media-stream');
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args });
   t.after(() => browser.close());
   return browser;
 }
@@ -62,7 +66,7 @@ export function newWindow(browser, options = {}) {
 export async function openPage(context, url) {
   const page = Object.assign(await context.newPage(), { errors: [] });
   page.setDefaultTimeout(DEADLINE_MS);
-  page.on('pageerror', (error) => page.errors.push(String(error.stack)));
+  page.on('pageerror', (error) => page.errors.push(String(error.stack || error)));
   page.on('console', (message) => message.type() === 'error' && page.errors.push(message.text()));
   await page.goto(url);
   return page;
@@ -90,14 +94,27 @@ export async function reachablePeer(page) {
   return stateOf(page, 'peer');
 }
 
-/** Waits until the other side's picture has a size and `count` more frames were decoded. */
+/** Calls the person of this peer from the list, and returns when it rings there. */
+export async function ring(caller, called) {
+  await caller.locator(`#people [data-peer="${await stateOf(called, 'peer')}"]`).getByRole('button', { name: 'Call' }).click();
+  await waitForState(called, { ring: 'call' });
+}
+
+/** Accepts what rings. */
+export async function accept(page) {
+  await page.locator('#ring').getByRole('button', { name: 'Accept' }).click();
+}
+
+/** Waits until every picture of another person has a size and `count` more frames of it were decoded. */
 export async function waitForMovingPicture(page, count = 10) {
-  const before = await page.evaluate(() => document.getElementById('remote').getVideoPlaybackQuality().totalVideoFrames);
-  const grown = (wanted) => {
-    const video = document.getElementById('remote');
-    return video.videoWidth > 0 && video.getVideoPlaybackQuality().totalVideoFrames >= wanted;
-  };
-  await page.waitForFunction(grown, before + count, { polling: 100 });
+  await page.locator('.tile-person video.playing').first().waitFor({ state: 'attached' });
+  const frames = () => [...document.querySelectorAll('.tile-person video')].map((video) => video.getVideoPlaybackQuality().totalVideoFrames);
+  const before = await page.evaluate(frames);
+  const grown = ([befores, more]) =>
+    [...document.querySelectorAll('.tile-person video')].every(
+      (video, index) => video.videoWidth > 0 && video.getVideoPlaybackQuality().totalVideoFrames >= (befores[index] ?? 0) + more,
+    );
+  await page.waitForFunction(grown, [before, count], { polling: 100 });
 }
 
 export function screenshot(page, name) {

@@ -29,7 +29,15 @@ fn root() -> PathBuf {
 }
 
 /// Folders with what tools have made.
-const MADE: [&str; 6] = ["target", "node_modules", ".git", ".tools", "out", "dist"];
+const MADE: [&str; 7] = [
+    "target",
+    "node_modules",
+    ".git",
+    ".tools",
+    "out",
+    "dist",
+    "vendor",
+];
 
 /// Files under `folder` with one of these endings, without what tools have made.
 fn files_in(folder: &Path, endings: &[&str]) -> Vec<PathBuf> {
