@@ -270,6 +270,7 @@ export class Call extends Emitter<CallEvents> {
       rtc,
       iceServers: () => freshIceServers(session),
       isPolite: () => this.#isPolite(),
+      mayOffer: () => this.isCaller || this.#state === 'accepted',
       send: (kind, body, isCurrent) => this.#send(kind, body, isCurrent),
       onError: (error) => void this.emit('error', error),
     });

@@ -14,6 +14,8 @@ export interface NegotiationOptions {
   iceServers: () => Promise<RTCIceServer[]>;
   /** Of two offers that cross, the one of the side that is not polite stands. */
   isPolite: () => boolean;
+  /** False while the call rings here: an offer would accept it. Chromium wants to offer as soon as there are other ICE servers. */
+  mayOffer: () => boolean;
   /** Rejects when the other side cannot have it. */
   send: (kind: 'offer' | 'answer' | 'candidate', body: Body, isCurrent?: () => boolean) => Promise<void>;
   onError: (error: Error) => void;
@@ -65,7 +67,7 @@ export class Negotiation {
 
   async #offer(): Promise<void> {
     // If it is not stable, the event comes again.
-    if (this.pc.signalingState === 'stable') await this.#describe();
+    if (this.#options.mayOffer() && this.pc.signalingState === 'stable') await this.#describe();
   }
 
   /** Sends an offer, or the answer if there is an offer to answer. */

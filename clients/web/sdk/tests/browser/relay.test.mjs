@@ -1,7 +1,7 @@
 // Calls whose media may only go through a TURN server, which is a real coturn.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { inCall, movingPicture, twoPages, withTools } from '../support/pages.mjs';
+import { callState, inCall, movingPicture, twoPages, withTools } from '../support/pages.mjs';
 import { credentials, startTurn } from '../support/turn.mjs';
 
 const relayOnly = (rtc = {}) => `&rtc=${encodeURIComponent(JSON.stringify({ iceTransportPolicy: 'relay', ...rtc }))}`;
@@ -44,4 +44,18 @@ test('a TURN server that refuses the credentials is an error of the call, at onc
     const errors = await page.evaluate(() => sdk.log.filter((line) => line.startsWith('error')));
     assert.ok(errors.includes(`error: the TURN server ${url} refused: the credentials are wrong or have expired (401)`), errors.join('\n'));
   }
+});
+
+test('a call with ICE servers rings until it is accepted', withTools, async (t) => {
+  const turn = await startTurn(t);
+  const { alice, bob } = await twoPages(t, ['', '&answer=ring'], ice([turn.url('udp')], turn.secret));
+  await alice.evaluate(() => void sdk.dial('bob'));
+  await Promise.all([alice, bob].map((page) => callState(page, 'ringing')));
+  // With the servers a browser wants a negotiation of its own, and an offer of the page that rings would accept the call.
+  await bob.waitForFunction(() => sdk.call.pc.getConfiguration().iceServers.length > 0);
+  await bob.evaluate(() => sdk.session.send('alice', 'after what the call has sent'));
+  await alice.waitForFunction(() => sdk.messages.length === 1);
+  assert.equal(await alice.evaluate(() => sdk.call.state), 'ringing');
+  await bob.evaluate(async () => sdk.call.accept({ stream: await sdk.media() }));
+  await Promise.all([alice, bob].map(inCall));
 });
