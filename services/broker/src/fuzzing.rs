@@ -118,7 +118,7 @@ pub fn rooms(bytes: &[u8]) {
         assert_eq!(member.peer.as_str(), field);
         assert!(!run.contains(' '));
     }
-    if let Some(membership) = rooms::read_note(field.as_bytes(), value.as_bytes()) {
+    for membership in rooms::read_notes(&[(field.into(), value.into())]) {
         assert_eq!(field.strip_prefix("r:"), Some(membership.room.as_str()));
     }
     let (roster, _) = rooms::read_roster(vec![(field.to_owned(), value.to_owned())]);

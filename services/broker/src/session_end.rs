@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use switchboard_core::{BrokerError, EndedSession};
+use switchboard_core::{BrokerError, EndedSession, RoomMembership};
 use switchboard_protocol::{NodeMessage, PeerKey, SessionId};
 use tokio::time::{Instant, sleep};
 
@@ -29,14 +29,14 @@ pub(crate) fn request(key: &PeerKey, session: SessionId) -> Vec<u8> {
 }
 
 /// Returns once the session has ended. `read_owner` reads the record, `ask` sends the request to the owner's node,
-/// `remove` removes a record that is detached or whose node is dead, and says whether it did.
+/// `remove` removes a record that is detached or whose node is dead, and returns the rooms that it named if it did.
 ///
 /// # Errors
 /// [`BrokerError::Unavailable`] when the session has not ended in time, and those of the functions.
 pub(crate) async fn end<'a>(
     read_owner: impl Fn() -> BoxFuture<'a, Result<Option<Owner>, BrokerError>>,
     ask: impl Fn(&Owner, SessionId),
-    remove: impl Fn(Owner, SessionId) -> BoxFuture<'a, Result<bool, BrokerError>>,
+    remove: impl Fn(Owner, SessionId) -> BoxFuture<'a, Result<Option<Vec<RoomMembership>>, BrokerError>>,
 ) -> Result<Option<EndedSession>, BrokerError> {
     let start = Instant::now();
     let mut ending = None;
@@ -55,8 +55,8 @@ pub(crate) async fn end<'a>(
             ask(&owner, session);
         }
         let may_be_removed = !owner.is_attached || now - start >= DOUBT_AFTER;
-        if may_be_removed && remove(owner, session).await? {
-            return Ok(Some(EndedSession::Detached(session)));
+        if may_be_removed && let Some(rooms) = remove(owner, session).await? {
+            return Ok(Some(EndedSession::Detached { session, rooms }));
         }
         if now - start >= PATIENCE {
             return Err(BrokerError::Unavailable);

@@ -97,7 +97,8 @@ async fn the_end_of_a_detached_session_leaves_nothing_to_resume(cluster: Cluster
     let (n1, n2) = (cluster.node("n1").await, cluster.node("n2").await);
     common::detached(&n2, common::ranges(0, &[])).await;
     let ended = n1.broker.end_session(&key("bob")).await;
-    assert_eq!(ended, Ok(Some(EndedSession::Detached(session_id(1)))));
+    let (session, rooms) = (session_id(1), Vec::new());
+    assert_eq!(ended, Ok(Some(EndedSession::Detached { session, rooms })));
     assert_eq!(n1.locate("bob").await, Ok(Presence::Offline));
     assert!(common::try_resume(&n2, common::token(1)).await.is_err());
 }
@@ -126,7 +127,8 @@ async fn the_session_of_a_node_that_died_is_removed() {
     let (ended, _) = switchboard_harness::wait_until("bob's node is known to be dead", limit, ending)
         .await
         .unwrap();
-    assert_eq!(ended, Some(EndedSession::Detached(session_id(1))));
+    let (session, rooms) = (session_id(1), Vec::new());
+    assert_eq!(ended, Some(EndedSession::Detached { session, rooms }));
     assert!(
         started.elapsed() > Duration::from_secs(5),
         "a lease says that a node lives"

@@ -9,18 +9,23 @@ mod common;
 use std::time::Duration;
 
 use common::{
-    Cluster, PATIENCE, claim, key, resume,
+    Cluster, Node, PATIENCE, claim, key, resume,
     rooms::{info, join, member},
     session_id, token, until,
 };
 use switchboard_broker::RedisMode;
-use switchboard_core::{RoomEntry, RoomMember, RoomMembership};
+use switchboard_core::{
+    EndedSession, Presence, Retention, RoomEntry, RoomMember, RoomMembership, SessionSnapshot,
+};
+use switchboard_harness::wait_until;
 use switchboard_protocol::{LeaveReason, RoomId};
 
 contract!(
     a_resume_learns_the_rooms_of_its_session,
     a_new_session_learns_the_rooms_of_the_one_before,
     a_session_that_left_its_room_does_not_come_back_to_it,
+    the_rooms_of_a_peer_are_known_on_every_node_while_it_has_a_session,
+    the_end_of_a_detached_session_names_its_rooms,
 );
 
 async fn a_resume_learns_the_rooms_of_its_session(cluster: Cluster) {
@@ -80,4 +85,59 @@ async fn a_session_that_left_its_room_does_not_come_back_to_it(cluster: Cluster)
         .attach(&key("bob"), resume(token(1), Duration::ZERO))
         .await;
     assert_eq!(resumed.unwrap().rooms, []);
+}
+
+async fn rooms_of(node: &Node, peer: &str) -> Vec<String> {
+    let rooms = node.broker.rooms_of(&key(peer)).await.unwrap();
+    let mut names: Vec<_> = rooms.iter().map(RoomId::to_string).collect();
+    names.sort();
+    names
+}
+
+async fn the_rooms_of_a_peer_are_known_on_every_node_while_it_has_a_session(cluster: Cluster) {
+    let (n1, n2) = (cluster.node("n1").await, cluster.node("n2").await);
+    n1.attach("bob", 1).await;
+    n1.join("lobby", "bob", 1).await;
+    n1.join("hall", "bob", 1).await;
+    // The note is behind the join's answer.
+    n1.until_members("hall", &["bob"]).await;
+    assert_eq!(rooms_of(&n2, "bob").await, ["hall", "lobby"]);
+    assert_eq!(rooms_of(&n2, "eve").await, [""; 0]);
+    let window = Duration::from_secs(60);
+    let snapshot = Some(SessionSnapshot::default());
+    let detached = Retention { snapshot, window };
+    n1.broker.detach(&key("bob"), session_id(1), 0, Some(detached));
+    let is_detached = async || (n2.locate("bob").await == Ok(Presence::Detached)).then_some(());
+    wait_until("bob is detached", PATIENCE, is_detached)
+        .await
+        .unwrap();
+    assert_eq!(rooms_of(&n1, "bob").await, ["hall", "lobby"]);
+    n2.attach("bob", 2).await;
+    assert_eq!(rooms_of(&n1, "bob").await, [""; 0]);
+}
+
+async fn the_end_of_a_detached_session_names_its_rooms(cluster: Cluster) {
+    let (n1, n2) = (cluster.node("n1").await, cluster.node("n2").await);
+    n1.attach("bob", 1).await;
+    let with_info = RoomMember {
+        info: info(r#"{"name":"Bob"}"#),
+        ..member("bob", 1)
+    };
+    n1.join_with(join("lobby", with_info.clone())).await.unwrap();
+    n1.until_members("lobby", &["bob"]).await;
+    let (snapshot, window) = (None, Duration::from_secs(60));
+    let detached = Retention { snapshot, window };
+    n1.broker.detach(&key("bob"), session_id(1), 0, Some(detached));
+    let ending = async || n2.broker.end_session(&key("bob")).await.ok().flatten();
+    let (ended, _) = wait_until("bob's session has ended", PATIENCE, ending)
+        .await
+        .unwrap();
+    let lobby = RoomMembership {
+        room: RoomId::new("lobby").unwrap(),
+        session: session_id(1),
+        info: with_info.info,
+    };
+    let (session, rooms) = (session_id(1), vec![lobby]);
+    assert_eq!(ended, EndedSession::Detached { session, rooms });
+    assert_eq!(rooms_of(&n1, "bob").await, [""; 0]);
 }

@@ -8,7 +8,7 @@ use switchboard_core::{
     ClusterLoad, EndedSession, EventStreams, Retention, RevocationChange, RoomJoin, RoomLeave, RoomPage,
     RoomQuery, Roster, StoreOutcome, StoredMessage, TenantUsage,
 };
-use switchboard_protocol::{Mid, NodeId, NodeMessage, PeerId, PeerKey, RoomKey, SessionId};
+use switchboard_protocol::{Mid, NodeId, NodeMessage, PeerId, PeerKey, RoomId, RoomKey, SessionId};
 use switchboard_telemetry::Telemetry;
 use tokio_util::sync::CancellationToken;
 
@@ -232,15 +232,14 @@ impl Broker for MemoryBroker {
             // It is asked again.
             let _ = self.send_to_node(&owner.node, session_end::request(key, session));
         };
-        let remove = |owner: Owner, session| {
+        let remove = |_: Owner, session| {
             // Nodes of one process do not die one by one.
-            if !owner.is_attached {
-                let mut hub = self.bus.hub();
-                hub.records
-                    .detach(key, &owner.node, session, 0, None, Instant::now());
+            let mut hub = self.bus.hub();
+            let rooms = hub.records.end_detached(key, session);
+            if rooms.is_some() {
                 announce(&mut hub, key);
             }
-            std::future::ready(Ok(!owner.is_attached)).boxed()
+            std::future::ready(Ok(rooms)).boxed()
         };
         Box::pin(session_end::end(read_owner, ask, remove))
     }
@@ -287,6 +286,19 @@ impl Broker for MemoryBroker {
 
     fn roster<'a>(&'a self, room: &'a RoomKey) -> BoxFuture<'a, Result<Roster, BrokerError>> {
         std::future::ready(Ok(self.bus.hub().rooms.roster(room))).boxed()
+    }
+
+    fn has_member<'a>(
+        &'a self,
+        room: &'a RoomKey,
+        peer: &'a PeerId,
+    ) -> BoxFuture<'a, Result<bool, BrokerError>> {
+        std::future::ready(Ok(self.bus.hub().rooms.has_member(room, peer))).boxed()
+    }
+
+    fn rooms_of<'a>(&'a self, peer: &'a PeerKey) -> BoxFuture<'a, Result<Vec<RoomId>, BrokerError>> {
+        let rooms = self.bus.hub().records.rooms_of(peer, Instant::now());
+        std::future::ready(Ok(rooms)).boxed()
     }
 
     fn rooms(&self, query: RoomQuery) -> BoxFuture<'_, Result<RoomPage, BrokerError>> {

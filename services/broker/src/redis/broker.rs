@@ -8,7 +8,7 @@ use switchboard_core::{
     EndedSession, EventStreams, Retention, RevocationChange, RoomJoin, RoomLeave, RoomPage, RoomQuery,
     Roster, StoredMessage, TenantUsage,
 };
-use switchboard_protocol::{Mid, NodeId, PeerId, PeerKey, RoomKey, SessionId};
+use switchboard_protocol::{Mid, NodeId, PeerId, PeerKey, RoomId, RoomKey, SessionId};
 use switchboard_telemetry::Telemetry;
 use tokio::{sync::watch, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -289,6 +289,18 @@ impl Broker for RedisBroker {
 
     fn roster<'a>(&'a self, room: &'a RoomKey) -> BoxFuture<'a, Result<Roster, BrokerError>> {
         Box::pin(room_queries::roster(self.shard_of_room(room), room))
+    }
+
+    fn has_member<'a>(
+        &'a self,
+        room: &'a RoomKey,
+        peer: &'a PeerId,
+    ) -> BoxFuture<'a, Result<bool, BrokerError>> {
+        Box::pin(room_queries::has_member(self.shard_of_room(room), room, peer))
+    }
+
+    fn rooms_of<'a>(&'a self, peer: &'a PeerKey) -> BoxFuture<'a, Result<Vec<RoomId>, BrokerError>> {
+        Box::pin(room_queries::rooms_of(self.shard_of(peer), peer))
     }
 
     fn rooms(&self, query: RoomQuery) -> BoxFuture<'_, Result<RoomPage, BrokerError>> {

@@ -1,10 +1,10 @@
-//! Questions about rooms: the members of one, and which rooms a tenant has. Off the way of messages, but on the
-//! publisher's connection, so that they see what this node has done before. Not the changes (`shard::rooms`).
+//! Questions about rooms: the members of one, which rooms a tenant has, which ones a peer is in. Off the way of messages,
+//! but on the publisher's connection, so that they see what this node has done before. Not the changes (`shard::rooms`).
 
 use futures_util::future::try_join_all;
 use redis::{Cmd, FromRedisValue};
 use switchboard_core::{BrokerError, RoomPage, RoomQuery, Roster};
-use switchboard_protocol::{RoomId, RoomKey};
+use switchboard_protocol::{PeerId, PeerKey, RoomId, RoomKey};
 use switchboard_telemetry::RedisOp;
 use tokio::sync::oneshot;
 
@@ -25,14 +25,24 @@ const MAX_PAGE: usize = 1_000;
 pub(crate) async fn roster(shard: &Shard, room: &RoomKey) -> Result<Roster, BrokerError> {
     let fields = ask(shard, rooms::write_read(&shard.caller, room)).await?;
     let (roster, creation) = rooms::read_roster(fields);
-    if shard.tables.lock().rooms.is_lost(room, creation) {
-        tracing::warn!(node = %shard.node(), "Redis lost a room of this node's peers: all are written again");
-        shard.health.records_lost();
-        shard.tables.lock().next_epoch();
-        shard.claim_work.notify_one();
-    }
-    is_complete(shard)?;
+    is_settled(shard, room, creation)?;
     Ok(roster)
+}
+
+/// Whether `peer` is in `room`. Reads one member, however many there are.
+pub(crate) async fn has_member(shard: &Shard, room: &RoomKey, peer: &PeerId) -> Result<bool, BrokerError> {
+    let call = rooms::write_read_member(&shard.caller, room, peer);
+    let (member, creation): (Option<String>, Option<u64>) = ask(shard, call).await?;
+    is_settled(shard, room, creation.unwrap_or_default())?;
+    Ok(member.is_some())
+}
+
+/// The rooms that the record of `peer` notes.
+pub(crate) async fn rooms_of(shard: &Shard, peer: &PeerKey) -> Result<Vec<RoomId>, BrokerError> {
+    let fields: Vec<Vec<u8>> = ask(shard, rooms::write_read_notes(&shard.caller, peer)).await?;
+    is_complete(shard)?;
+    let notes = fields.iter();
+    Ok(notes.filter_map(|field| rooms::read_note_name(field)).collect())
 }
 
 /// Some rooms of a tenant, partition by partition, and in each in the order of their names.
@@ -77,6 +87,17 @@ pub(crate) async fn list(topology: &Topology, query: RoomQuery) -> Result<RoomPa
     // A room may have ended in between.
     let rooms = rooms.into_iter().filter(|(_, members)| *members > 0).collect();
     Ok(RoomPage { rooms, next })
+}
+
+/// Whether what was read of `room` can be believed. If Redis has lost the room, this node's members are written again.
+fn is_settled(shard: &Shard, room: &RoomKey, creation: u64) -> Result<(), BrokerError> {
+    if shard.tables.lock().rooms.is_lost(room, creation) {
+        tracing::warn!(node = %shard.node(), "Redis lost a room of this node's peers: all are written again");
+        shard.health.records_lost();
+        shard.tables.lock().next_epoch();
+        shard.claim_work.notify_one();
+    }
+    is_complete(shard)
 }
 
 /// Whether the records of rooms can be believed: after a loss, all nodes have had the time to write their members again.

@@ -3,12 +3,12 @@
 
 use futures_util::FutureExt as _;
 use redis::Pipeline;
-use switchboard_core::{BrokerError, EndedSession};
+use switchboard_core::{BrokerError, EndedSession, RoomMembership};
 use switchboard_protocol::{PeerKey, SessionId};
 use tokio::sync::oneshot;
 
 use super::{
-    command::{Command, caller::session_text},
+    command::{Command, caller::session_text, rooms},
     periods::LEASE,
     pool,
     scripts::Script,
@@ -59,8 +59,13 @@ pub(super) async fn owner_of(shard: &Shard, key: &PeerKey) -> Result<Option<Owne
     }))
 }
 
-/// Removes the record of a detached session, or of one whose node is dead.
-async fn remove(shard: &Shard, key: &PeerKey, owner: Owner, session: SessionId) -> Result<bool, BrokerError> {
+/// Removes the record of a detached session, or of one whose node is dead. Returns the rooms that it named.
+async fn remove(
+    shard: &Shard,
+    key: &PeerKey,
+    owner: Owner,
+    session: SessionId,
+) -> Result<Option<Vec<RoomMembership>>, BrokerError> {
     if owner.is_attached {
         // A lease that is absent proves a death only if its node could have renewed it.
         shard.health.reachable_for(LEASE)?;
@@ -76,8 +81,9 @@ async fn remove(shard: &Shard, key: &PeerKey, owner: Owner, session: SessionId) 
     call.arg(session_text(session)).arg(living.unwrap_or_default());
     let mut pipeline = Pipeline::with_capacity(1);
     pipeline.add_command(call);
-    let (removed,): (bool,) = query(shard, &pipeline).await?;
-    Ok(removed)
+    type Notes = Vec<(Vec<u8>, Vec<u8>)>;
+    let (notes,): (Option<Notes>,) = query(shard, &pipeline).await?;
+    Ok(notes.map(|notes| rooms::read_notes(&notes)))
 }
 
 async fn query<T: redis::FromRedisValue>(shard: &Shard, pipeline: &Pipeline) -> Result<T, BrokerError> {

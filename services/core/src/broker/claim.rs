@@ -73,12 +73,17 @@ pub struct PreviousOwner {
 }
 
 /// The session that [`Broker::end_session`](crate::Broker::end_session) has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EndedSession {
     /// Its connection was open; its node has closed it.
     Attached,
-    /// It waited for a resume, or its node was dead.
-    Detached(SessionId),
+    /// It waited for a resume, or its node was dead. Nobody has removed it from its rooms.
+    Detached {
+        /// The session.
+        session: SessionId,
+        /// The rooms that its record named.
+        rooms: Vec<RoomMembership>,
+    },
 }
 
 /// What the record keeps of a detached session, and how long.

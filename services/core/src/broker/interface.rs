@@ -5,7 +5,9 @@
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use switchboard_protocol::{Mid, NodeId, PeerId, PeerKey, PresenceState, Revocation, RoomKey, SessionId};
+use switchboard_protocol::{
+    Mid, NodeId, PeerId, PeerKey, PresenceState, Revocation, RoomId, RoomKey, SessionId,
+};
 
 use super::{
     claim::{Claim, ClaimOutcome, EndedSession, Retention},
@@ -132,6 +134,23 @@ pub trait Broker: Send + Sync + 'static {
     /// # Errors
     /// [`BrokerError::Unsettled`] when the members are not complete yet after a rebuild, and as [`Broker::publish`].
     fn roster<'a>(&'a self, room: &'a RoomKey) -> BoxFuture<'a, Result<Roster, BrokerError>>;
+
+    /// Whether `peer` is a member of a room. Costs the same in every room.
+    ///
+    /// # Errors
+    /// As [`Broker::roster`].
+    fn has_member<'a>(
+        &'a self,
+        room: &'a RoomKey,
+        peer: &'a PeerId,
+    ) -> BoxFuture<'a, Result<bool, BrokerError>>;
+
+    /// Reads the rooms that the record of `peer`'s session names, in no order; none without a session. A resume enters them
+    /// again.
+    ///
+    /// # Errors
+    /// As [`Broker::roster`].
+    fn rooms_of<'a>(&'a self, peer: &'a PeerKey) -> BoxFuture<'a, Result<Vec<RoomId>, BrokerError>>;
 
     /// Reads which rooms there are.
     ///

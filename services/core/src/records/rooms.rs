@@ -153,6 +153,14 @@ impl RoomRecords {
         self.rooms.get(room).map(RoomRecord::roster).unwrap_or_default()
     }
 
+    /// Whether `peer` is in `room`.
+    #[must_use]
+    pub fn has_member(&self, room: &RoomKey, peer: &PeerId) -> bool {
+        self.rooms
+            .get(room)
+            .is_some_and(|record| record.members.contains_key(peer))
+    }
+
     /// Rooms of one tenant, in the order of their names.
     ///
     /// # Errors

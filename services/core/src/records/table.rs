@@ -18,6 +18,7 @@ use crate::{
     broker::{
         claim::{Claim, ClaimOutcome, PreviousOwner, Retention},
         error::BrokerError,
+        rooms::RoomMembership,
         stored_message::{StoreOutcome, StoredMessage},
     },
     session::snapshot::SessionSnapshot,
@@ -163,14 +164,24 @@ impl Records {
                 record.detach(retention, now);
                 self.note_end(key);
             }
-            None => {
-                let ended = self.peers.remove(key);
-                ended.iter().for_each(|ended| self.forget_end(ended));
-                if self.peers.len() < self.peers.capacity() / 4 {
-                    self.peers.shrink_to_fit();
-                }
-            }
+            None => drop(self.remove(key)),
         }
+    }
+
+    /// Ends `session` of `key` if it is detached; nothing stays. Returns its rooms.
+    pub fn end_detached(&mut self, key: &PeerKey, session: SessionId) -> Option<Vec<RoomMembership>> {
+        self.of_session(key, session)
+            .filter(|record| !record.is_attached())?;
+        self.remove(key).map(|record| record.memberships())
+    }
+
+    fn remove(&mut self, key: &PeerKey) -> Option<Record> {
+        let ended = self.peers.remove(key);
+        ended.iter().for_each(|ended| self.forget_end(ended));
+        if self.peers.len() < self.peers.capacity() / 4 {
+            self.peers.shrink_to_fit();
+        }
+        ended
     }
 
     /// Puts `message` into an offline queue.
@@ -244,6 +255,14 @@ impl Records {
                 record.rooms = None;
             }
         }
+    }
+
+    /// The rooms of the session of `key`.
+    pub fn rooms_of(&mut self, key: &PeerKey, now: Instant) -> Vec<RoomId> {
+        self.expire(key, now);
+        let record = self.peers.get(key);
+        let rooms = record.map(Record::memberships).unwrap_or_default();
+        rooms.into_iter().map(|membership| membership.room).collect()
     }
 
     /// The client of `session` is alive.

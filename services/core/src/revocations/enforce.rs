@@ -2,7 +2,9 @@
 //! checked once more, and a revocation is added before connections are looked for. So each connection is found.
 
 use hashbrown::HashSet;
-use switchboard_protocol::{CloseCode, Grant, PeerKey, Revocation, RevocationStatus, RevokedTokens};
+use switchboard_protocol::{
+    CloseCode, Grant, LeaveReason, PeerKey, Revocation, RevocationStatus, RevokedTokens,
+};
 use switchboard_telemetry::{Budget, BudgetScope};
 
 use crate::{
@@ -55,7 +57,8 @@ impl Router {
     }
 
     /// Ends the session of `peer` on any node: an open connection is closed with 4403, and a detached session
-    /// cannot be resumed. Returns once that is so; whether there was a session.
+    /// cannot be resumed. It leaves its rooms with the reason `kicked`. Returns once the session has ended: whether there
+    /// was one.
     ///
     /// # Errors
     /// [`BrokerError`] when that is not known; the call can be repeated.
@@ -66,7 +69,8 @@ impl Router {
             session.close(CloseCode::Kicked);
         }
         match cx.broker()?.end_session(peer).await {
-            Ok(Some(EndedSession::Detached(session))) => {
+            Ok(Some(EndedSession::Detached { session, rooms })) => {
+                self.room_side().end_recorded(peer, &rooms, LeaveReason::Kicked);
                 cx.observe(|| NodeEvent::Ended { peer, session });
                 Ok(true)
             }

@@ -1,5 +1,6 @@
 //! Members of this node's rooms that lost their connection here, until their resume windows end. Plain state: `tick`
-//! takes out those whose window is over.
+//! takes out those whose window is over. The broker knows the ends of sessions too, but only as long as it keeps their
+//! records. After a loss of its data this node writes its members again, so this node has to end them (ADR 38).
 
 use std::{cmp::Reverse, collections::BinaryHeap, sync::Weak, time::Instant};
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use switchboard_protocol::{Info, LeaveReason, PeerId, RoomKey};
+use switchboard_protocol::{Info, LeaveReason, PeerId, PeerKey, RoomId, RoomKey};
 
 use super::send::RoomSend;
 use crate::{
@@ -54,14 +54,23 @@ impl Router {
         self.context().broker()?.roster(room).await
     }
 
+    /// The rooms of the session of `peer`, sorted: those that it is in, or returns to with a resume.
+    ///
+    /// # Errors
+    /// As [`crate::Broker::rooms_of`].
+    pub async fn rooms_of(&self, peer: &PeerKey) -> Result<Vec<RoomId>, BrokerError> {
+        let mut rooms = self.context().broker()?.rooms_of(peer).await?;
+        rooms.sort_unstable();
+        Ok(rooms)
+    }
+
     /// Removes `peer` from a room; `false`: it was no member. It hears `left`, and may join again.
     ///
     /// # Errors
     /// As [`crate::Broker::roster`].
     pub async fn remove_member(&self, room: &RoomKey, peer: &PeerId) -> Result<bool, BrokerError> {
         let broker = self.context().broker()?;
-        let roster = broker.roster(room).await?;
-        let is_member = roster.members.iter().any(|member| member.peer == *peer);
+        let is_member = broker.has_member(room, peer).await?;
         if is_member {
             broker.leave_room(RoomLeave {
                 room: room.clone(),

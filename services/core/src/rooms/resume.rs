@@ -1,9 +1,10 @@
-//! A session returns to its rooms: on this node, or from another one, which may be dead. Others hear nothing of it.
+//! A session returns to its rooms: on this node, or from another one, which may be dead. Others hear nothing of it. Or it
+//! never returns, because something else has ended it.
 
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use switchboard_protocol::{Info, LeaveReason, PeerKey, RoomKey, SessionId};
+use switchboard_protocol::{Info, LeaveReason, PeerKey, RoomKey};
 
 use super::{
     detached::Detached,
@@ -55,17 +56,17 @@ impl RoomSide {
         }
     }
 
-    /// A new session of `key` has the peer: the one before it, whose rooms these are, is no member any more.
-    pub(crate) fn end_earlier(&self, key: &PeerKey, session: SessionId, recorded: &[RoomMembership]) {
+    /// A session of `key` without a connection has ended, and its record named these rooms: it is no member any more.
+    pub(crate) fn end_recorded(&self, key: &PeerKey, recorded: &[RoomMembership], reason: LeaveReason) {
         let Ok(broker) = self.cx.broker() else { return };
-        for membership in recorded.iter().filter(|membership| membership.session != session) {
+        for membership in recorded {
             self.detached.remove(membership.session);
             if let Ok(room) = key.room(membership.room.as_str()) {
                 broker.leave_room(RoomLeave {
                     room,
                     peer: key.peer_id(),
                     entry: RoomEntry::OfSession(membership.session),
-                    reason: LeaveReason::Left,
+                    reason,
                 });
             }
         }

@@ -120,6 +120,11 @@ impl Lifecycle {
         self.parts
             .receiver
             .deliver_stored(&session, &claimed.offline_queue);
+        if !continuation.resumed {
+            // The claim took the record, so no later one finds the rooms of the session before.
+            let rooms = &self.parts.rooms;
+            rooms.end_recorded(key, &claimed.rooms, LeaveReason::Left);
+        }
         let Ok(replaced) = cx.registry.insert(&session) else {
             broker.detach(key, id, claimed.fence, None);
             self.parts.rooms.end_session(&session, LeaveReason::Left);
@@ -133,7 +138,6 @@ impl Lifecycle {
             cx.telemetry.takeover();
             self.report_takeover(key, &previous, claimed.fence);
         }
-        self.parts.rooms.end_earlier(key, id, &claimed.rooms);
         if continuation.resumed {
             self.parts
                 .rooms

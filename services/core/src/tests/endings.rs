@@ -2,10 +2,17 @@
 
 use std::time::{Duration, Instant};
 
-use switchboard_protocol::{LeaveReason, ResumeToken, SessionId};
+use futures_util::FutureExt as _;
+use switchboard_protocol::{LeaveReason, ResumeToken, RoomId, SessionId};
 
-use super::harness::*;
-use crate::{AttachRequest, BrokerError, BrokerEvents as _, ClaimOutcome, OnDisconnect, SessionSnapshot};
+use super::{
+    harness::*,
+    room_bus::{RoomBus, lose, quiet, reads},
+};
+use crate::{
+    AttachRequest, BrokerError, BrokerEvents as _, ClaimOutcome, OnDisconnect, RoomEntry, RoomMembership,
+    SessionSnapshot,
+};
 
 const WINDOW: Duration = Duration::from_secs(60);
 
@@ -110,4 +117,70 @@ fn a_queued_send_expires_by_the_senders_clock_while_the_bus_is_away() {
     assert_eq!(read, [(70, "1 expired".into())]);
     let read = queued_for_long(|node| *node.bus.is_down.lock() = true);
     assert_eq!(read, [(70, "1 expired".into())]);
+}
+
+#[test]
+fn a_member_that_is_kicked_while_it_is_away_leaves_at_once_and_cannot_return() {
+    let bus = RoomBus::default();
+    let (n1, n2) = (bus.node("n1"), bus.node("n2"));
+    let (alice, bob) = (n1.attach("alice"), n2.attach("bob"));
+    n1.join(&alice, "lobby");
+    n1.join(&alice, "hall");
+    n2.join(&bob, "lobby");
+    quiet(&[&n1, &n2]);
+    reads(&bob);
+    let earlier = lose(alice, 0);
+    quiet(&[&n1, &n2]);
+    let kick = || n2.router.kick(&key("alice")).now_or_never().unwrap();
+    assert_eq!((kick(), kick()), (Ok(true), Ok(false)));
+    quiet(&[&n1, &n2]);
+    assert_eq!(reads(&bob), ["-alice kicked"]);
+    assert_eq!(bus.members("lobby"), ["bob"]);
+    assert_eq!(bus.members("hall"), [""; 0]);
+    let request = AttachRequest {
+        resume: Some(earlier),
+        ..AttachRequest::default()
+    };
+    let again = n1.attach_as("alice", request);
+    assert!(!again.is_resumed());
+    n1.join(&again, "lobby");
+    quiet(&[&n1, &n2]);
+    assert_eq!(reads(&bob), ["+alice"]);
+    for _ in 0..70 {
+        n1.tick();
+    }
+    quiet(&[&n1, &n2]);
+    assert_eq!(reads(&bob), [""; 0], "the end of the old window removes nobody");
+}
+
+#[test]
+fn a_new_session_that_a_newer_one_overtakes_still_ends_the_rooms_of_the_session_before() {
+    let node = Node::new("n1");
+    let earlier = SessionId::from_bytes([5; 12]);
+    *node.bus.record.lock() = Some(ClaimOutcome {
+        fence: 1,
+        rooms: vec![RoomMembership {
+            room: RoomId::new("lobby").unwrap(),
+            session: earlier,
+            info: None,
+        }],
+        ..ClaimOutcome::default()
+    });
+    *node.bus.is_slow.lock() = true;
+    let alice = key("alice");
+    let mut overtaken = Box::pin(node.router.attach(&alice, AttachRequest::default()));
+    assert!(overtaken.as_mut().now_or_never().is_none());
+    let _newer = node.attach("alice");
+    let error = overtaken.now_or_never().and_then(Result::err);
+    assert_eq!(error, Some(BrokerError::Superseded));
+    let mut left = Vec::new();
+    for asked in node.asked() {
+        if let Asked::LeaveRoom(leave) = asked {
+            left.push((leave.room.to_string(), leave.entry));
+        }
+    }
+    assert_eq!(
+        left,
+        [("default/lobby".to_owned(), RoomEntry::OfSession(earlier))]
+    );
 }

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use futures_util::{FutureExt as _, future::BoxFuture, task::noop_waker_ref};
 use parking_lot::Mutex;
 use switchboard_protocol::{
-    ErrorCode, Event, MessageId, MessageKind, Mid, NodeId, PeerId, PeerKey, RoomKey, SessionId,
+    ErrorCode, Event, MessageId, MessageKind, Mid, NodeId, PeerId, PeerKey, RoomId, RoomKey, SessionId,
 };
 use switchboard_telemetry::Telemetry;
 
@@ -40,6 +40,7 @@ pub(super) enum Asked {
     Detach(Option<Retention>),
     Touch(SessionId),
     EndSession,
+    LeaveRoom(RoomLeave),
     Revoke(RevocationChange),
 }
 
@@ -129,13 +130,21 @@ impl Broker for ManualBroker {
     fn join_room(&self, _: RoomJoin) -> Result<(), BrokerError> {
         Err(BrokerError::Unavailable)
     }
-    fn leave_room(&self, _: RoomLeave) {}
+    fn leave_room(&self, leave: RoomLeave) {
+        let _ = self.ask(Asked::LeaveRoom(leave));
+    }
     fn detach_member(&self, _: &RoomKey, _: &PeerId, _: SessionId) {}
     fn publish_to_room(&self, _: &RoomKey, _: Mid, _: Vec<u8>) -> Result<(), BrokerError> {
         Err(BrokerError::Unavailable)
     }
     fn forget_room(&self, _: &RoomKey) {}
     fn roster<'a>(&'a self, _: &'a RoomKey) -> BoxFuture<'a, Result<Roster, BrokerError>> {
+        Box::pin(std::future::ready(Err(BrokerError::Unavailable)))
+    }
+    fn has_member<'a>(&'a self, _: &'a RoomKey, _: &'a PeerId) -> BoxFuture<'a, Result<bool, BrokerError>> {
+        Box::pin(std::future::ready(Err(BrokerError::Unavailable)))
+    }
+    fn rooms_of<'a>(&'a self, _: &'a PeerKey) -> BoxFuture<'a, Result<Vec<RoomId>, BrokerError>> {
         Box::pin(std::future::ready(Err(BrokerError::Unavailable)))
     }
     fn rooms(&self, _: RoomQuery) -> BoxFuture<'_, Result<RoomPage, BrokerError>> {
@@ -271,6 +280,7 @@ impl Node {
             | Asked::ReadOfflineQueue
             | Asked::Touch(_)
             | Asked::EndSession
+            | Asked::LeaveRoom(_)
             | Asked::Revoke(_)
             | Asked::Watch(_)
             | Asked::Unwatch(_) => {}

@@ -186,7 +186,10 @@ fn a_kicked_peer_is_closed_here_and_asked_for_on_the_bus() {
     assert_eq!(kick("alice"), Ok(true));
     assert_eq!(closed_with(&alice), Some(CloseCode::Kicked));
     assert_eq!(kick("nobody"), Ok(false));
-    *node.bus.ended_session.lock() = Some(EndedSession::Detached(alice.session().id()));
+    *node.bus.ended_session.lock() = Some(EndedSession::Detached {
+        session: alice.session().id(),
+        rooms: Vec::new(),
+    });
     assert_eq!(kick("away"), Ok(true));
     *node.bus.is_down.lock() = true;
     assert_eq!(kick("nobody"), Err(BrokerError::Unavailable));

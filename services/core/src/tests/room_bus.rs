@@ -7,7 +7,7 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 use switchboard_protocol::{
-    Info, LeaveReason, MessageId, MessageKind, Mid, NodeId, PeerId, PeerKey, RoomKey, SessionId,
+    Info, LeaveReason, MessageId, MessageKind, Mid, NodeId, PeerId, PeerKey, RoomId, RoomKey, SessionId,
 };
 use switchboard_telemetry::Telemetry;
 
@@ -363,6 +363,17 @@ impl Broker for Place {
         };
         std::future::ready(roster).boxed()
     }
+    fn has_member<'a>(
+        &'a self,
+        room: &'a RoomKey,
+        peer: &'a PeerId,
+    ) -> BoxFuture<'a, Result<bool, BrokerError>> {
+        std::future::ready(Ok(self.bus.0.lock().rooms.has_member(room, peer))).boxed()
+    }
+    fn rooms_of<'a>(&'a self, peer: &'a PeerKey) -> BoxFuture<'a, Result<Vec<RoomId>, BrokerError>> {
+        let rooms = self.bus.0.lock().records.rooms_of(peer, Instant::now());
+        std::future::ready(Ok(rooms)).boxed()
+    }
     fn rooms(&self, query: RoomQuery) -> BoxFuture<'_, Result<RoomPage, BrokerError>> {
         std::future::ready(self.bus.0.lock().rooms.page(&query)).boxed()
     }
@@ -380,8 +391,20 @@ impl Broker for Place {
     fn tenant_usage(&self, _: TenantUsage) -> Option<TenantUsage> {
         None
     }
-    fn end_session<'a>(&'a self, _: &'a PeerKey) -> BoxFuture<'a, Result<Option<EndedSession>, BrokerError>> {
-        std::future::ready(Err(BrokerError::Unavailable)).boxed()
+    fn end_session<'a>(
+        &'a self,
+        key: &'a PeerKey,
+    ) -> BoxFuture<'a, Result<Option<EndedSession>, BrokerError>> {
+        let mut shared = self.bus.0.lock();
+        let owner = shared.records.owner(key, Instant::now());
+        let ended = owner.map(|owner| {
+            let rooms = shared.records.end_detached(key, owner.session);
+            let session = owner.session;
+            // Nodes of this bus ask each other nothing.
+            let rooms = rooms.ok_or(BrokerError::Unavailable)?;
+            Ok(EndedSession::Detached { session, rooms })
+        });
+        std::future::ready(ended.transpose()).boxed()
     }
     fn revoke<'a>(&'a self, _: &'a RevocationChange) -> BoxFuture<'a, Result<(), BrokerError>> {
         std::future::ready(Err(BrokerError::Unavailable)).boxed()

@@ -35,6 +35,7 @@ fn retention(asked: &Asked) -> Option<&Option<Retention>> {
         | Asked::RemoveStored(..)
         | Asked::Touch(_)
         | Asked::EndSession
+        | Asked::LeaveRoom(_)
         | Asked::Revoke(_) => None,
     }
 }

@@ -23,8 +23,16 @@ pub(super) async fn join(client: &mut Client, room: &str) {
     assert!(matches!(joined, Event::Joined(_)), "{joined:?}");
 }
 
-async fn remove(backend: &Backend, path: &str) -> Answer {
+pub(super) async fn remove(backend: &Backend, path: &str) -> Answer {
     answer(backend.request(Method::DELETE, path)).await
+}
+
+/// Who left, and why, if the frame says so.
+pub(super) fn peer_left(frame: &ServerFrame) -> Option<(String, LeaveReason)> {
+    match frame {
+        ServerFrame::Event(Event::PeerLeft { peer, reason, .. }) => Some((peer.to_string(), *reason)),
+        ServerFrame::Event(_) | ServerFrame::Message(_) => None,
+    }
 }
 
 fn names(list: &Value, member: &str) -> Vec<String> {
@@ -144,10 +152,6 @@ async fn a_removed_member_and_the_others_hear_that_it_was_kicked() {
         bob.expect(PATIENCE, left).await.unwrap(),
         Some(LeaveReason::Kicked)
     );
-    let peer_left = |frame: &ServerFrame| match frame {
-        ServerFrame::Event(Event::PeerLeft { peer, reason, .. }) => Some((peer.to_string(), *reason)),
-        ServerFrame::Event(_) | ServerFrame::Message(_) => None,
-    };
     assert_eq!(
         eve.expect(PATIENCE, peer_left).await.unwrap(),
         ("bob".to_owned(), LeaveReason::Kicked)

@@ -55,10 +55,7 @@ pub(crate) fn read_claimed(reply: &Value) -> Result<Claimed, BrokerError> {
             .then(|| snapshot_text::read_snapshot(&record))
             .flatten(),
         stored: stored.into_iter().map(Bytes::from).collect(),
-        rooms: record
-            .iter()
-            .filter_map(|(field, value)| rooms::read_note(field, value))
-            .collect(),
+        rooms: rooms::read_notes(&record),
     })
 }
 

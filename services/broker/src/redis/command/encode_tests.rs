@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use redis::Arg;
 use switchboard_core::{AcceptedRanges, Asker, Hold, Retention, SessionSnapshot, StoredMessage};
-use switchboard_protocol::{MessageId, Mid, PeerKey, ResumeToken, SessionId};
+use switchboard_protocol::{MessageId, Mid, PeerKey, ResumeToken, RoomKey, SessionId};
 use tokio::sync::oneshot;
 
 use super::{super::script_call::Force, *};
@@ -358,4 +358,20 @@ fn payload_counts_towards_the_queues_bound() {
     let touch = Command::script(ScriptCall::Touch(bob(), SESSION));
     let all = [publish, to_node, stored, touch, Command::Probe { nonce: 1 }];
     assert_eq!(all.map(|command| command.bytes()), [10, 20, 5, 0, 0]);
+}
+
+#[test]
+fn questions_about_one_peer_read_no_roster_and_no_values_of_its_record() {
+    let room = RoomKey::parse("acme/lobby").unwrap();
+    let words = |command: Cmd| {
+        let packed = command.get_packed_command();
+        let text = String::from_utf8(packed).unwrap();
+        let words = text.split("\r\n").filter(|word| !word.starts_with(['*', '$']));
+        words.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let member = words(rooms::write_read_member(&caller(), &room, &bob().peer_id()));
+    let key_of_room = format!("sb:{{{}}}:r:acme/lobby", Partition::of("acme/lobby").tag());
+    assert_eq!(member[..4], ["HMGET", &key_of_room, "bob", "#created"]);
+    let notes = words(rooms::write_read_notes(&caller(), &bob()));
+    assert_eq!(notes[..2], ["HKEYS", &key("s")]);
 }

@@ -6,7 +6,7 @@ use switchboard_core::{
     BrokerError, JoinError, RoomEntry, RoomJoin, RoomJoined, RoomLeave, RoomLeft, RoomMember, RoomMembership,
     Roster,
 };
-use switchboard_protocol::{Info, LeaveReason, MemberState, PeerId, RoomId, RoomKey, SessionId};
+use switchboard_protocol::{Info, LeaveReason, MemberState, PeerId, PeerKey, RoomId, RoomKey, SessionId};
 
 use super::{
     super::{
@@ -204,6 +204,23 @@ pub(crate) fn read_reasserted(reply: &Value) -> Result<Reasserted, BrokerError> 
     Ok(Reasserted::Stands { entered, creation })
 }
 
+/// Asks for one member of a room, and for the version that the room had when it was created.
+pub(crate) fn write_read_member(caller: &Caller, room: &RoomKey, peer: &PeerId) -> Cmd {
+    let mut command = redis::cmd("HMGET");
+    command
+        .arg(caller.names.room(Partition::of(room.as_str()), room.as_str()))
+        .arg(peer.as_str())
+        .arg("#created");
+    command
+}
+
+/// Asks for the names of all fields of a record.
+pub(crate) fn write_read_notes(caller: &Caller, peer: &PeerKey) -> Cmd {
+    let mut command = redis::cmd("HKEYS");
+    command.arg(caller.names.record(Partition::of(peer.as_str()), peer.as_str()));
+    command
+}
+
 /// Asks for all fields of a room.
 pub(crate) fn write_read(caller: &Caller, room: &RoomKey) -> Cmd {
     let mut command = redis::cmd("HGETALL");
@@ -275,12 +292,25 @@ pub(crate) fn read_info(text: &str) -> Option<Info> {
     RawValue::from_string(text.to_owned()).ok().map(Info::from)
 }
 
-/// The room in a note of a record: the field `r:<room>` with session and info.
-pub(crate) fn read_note(field: &[u8], value: &[u8]) -> Option<RoomMembership> {
+/// The rooms that fields of a record note: `r:<room>` with session and info.
+pub(crate) fn read_notes(fields: &[(Vec<u8>, Vec<u8>)]) -> Vec<RoomMembership> {
+    let notes = fields.iter();
+    notes
+        .filter_map(|(field, value)| read_note(field, value))
+        .collect()
+}
+
+/// The room whose note has this name.
+pub(crate) fn read_note_name(field: &[u8]) -> Option<RoomId> {
     let room = std::str::from_utf8(field.strip_prefix(b"r:")?).ok()?;
+    RoomId::new(room).ok()
+}
+
+fn read_note(field: &[u8], value: &[u8]) -> Option<RoomMembership> {
+    let room = read_note_name(field)?;
     let (session, info) = std::str::from_utf8(value).ok()?.split_once(' ')?;
     Some(RoomMembership {
-        room: RoomId::new(room).ok()?,
+        room,
         session: SessionId::parse(session).ok()?,
         info: read_info(info),
     })

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use hashbrown::HashMap;
 use parking_lot::Mutex;
-use switchboard_protocol::{Mid, NodeId, NodeMessage, PeerId, PeerKey, RoomKey, SessionId};
+use switchboard_protocol::{Mid, NodeId, NodeMessage, PeerId, PeerKey, RoomId, RoomKey, SessionId};
 
 use super::mutant::Mutant;
 use crate::{
@@ -308,6 +308,14 @@ impl Broker for Link {
     fn forget_room(&self, _: &RoomKey) {}
 
     fn roster<'a>(&'a self, _: &'a RoomKey) -> BoxFuture<'a, Result<Roster, BrokerError>> {
+        Box::pin(std::future::ready(Err(BrokerError::Unavailable)))
+    }
+
+    fn has_member<'a>(&'a self, _: &'a RoomKey, _: &'a PeerId) -> BoxFuture<'a, Result<bool, BrokerError>> {
+        Box::pin(std::future::ready(Err(BrokerError::Unavailable)))
+    }
+
+    fn rooms_of<'a>(&'a self, _: &'a PeerKey) -> BoxFuture<'a, Result<Vec<RoomId>, BrokerError>> {
         Box::pin(std::future::ready(Err(BrokerError::Unavailable)))
     }
 

@@ -3,7 +3,7 @@
 use axum::Json;
 use serde::{Deserialize, Serialize};
 use switchboard_core::Presence;
-use switchboard_protocol::{NodeId, PeerId, PresenceState, Revocation, RevokedTokens};
+use switchboard_protocol::{NodeId, PeerId, PresenceState, Revocation, RevokedTokens, RoomId};
 use utoipa::ToSchema;
 
 use super::{
@@ -27,9 +27,11 @@ pub(super) struct PeerStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     connected_for_ms: Option<u64>,
+    /// The rooms that its session is in, or enters again with a resume, by name. Those that the token allows.
+    rooms: Vec<RoomId>,
 }
 
-/// Returns the state of a peer, and its node if it is connected.
+/// Returns the state of a peer, its rooms, and its node if it is connected.
 #[utoipa::path(
     get,
     path = "/v1/peers/{peer}",
@@ -49,6 +51,14 @@ pub(super) async fn get_peer(
         .await
         .map_err(failure::of_broker)?;
     let state = located.presence.state();
+    let mut rooms = match state {
+        PresenceState::Online | PresenceState::Detached => {
+            let rooms = caller.edge.router.rooms_of(&peer).await;
+            rooms.map_err(failure::of_broker)?
+        }
+        PresenceState::Offline => Vec::new(),
+    };
+    rooms.retain(|room| caller.grant.rooms.allow(room.as_str()));
     let node = match located.presence {
         Presence::Attached { node } => Some(node),
         Presence::Offline | Presence::Detached | Presence::Orphaned => None,
@@ -59,6 +69,7 @@ pub(super) async fn get_peer(
         state,
         connected_for_ms: node.is_some().then_some(claimed_for_ms),
         node,
+        rooms,
     }))
 }
 
