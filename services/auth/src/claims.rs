@@ -324,7 +324,7 @@ fn patterns(claim: &'static str, json: Option<&RawValue>) -> Result<Patterns, To
 
 fn limits(json: &RawValue) -> Result<Box<GrantLimits>, TokenError> {
     const WRONG: &str = "`switchboard.limits` must be an object of whole numbers above 0; messages_per_second, message_burst, \
-                         connections and tenant_connections are known";
+                         connections, tenant_connections, rooms_per_tenant and tenant_held_bytes are known";
     match is_object(json.get().as_bytes()) {
         true => serde_json::from_str(json.get())
             .map(Box::new)

@@ -26,7 +26,6 @@ contract!(
     another_session_of_the_peer_takes_its_place,
     a_detached_member_stays_until_its_window_is_over,
     a_full_room_takes_only_its_members,
-    a_tenant_has_only_so_many_rooms,
     a_member_is_removed_from_any_node,
     an_ended_session_leaves_on_any_node,
     joins_and_leaves_of_a_member_keep_their_order,
@@ -50,6 +49,10 @@ async fn a_member_is_in_the_roster_of_every_node(cluster: Cluster) {
         let roster = node.broker.roster(&room("lobby")).await.unwrap();
         assert_eq!(roster.members.len(), 2);
         assert!(roster.members.contains(&bob) && roster.members.contains(&member("eve", 2)));
+        let has = async |name: &str, of: &str| node.broker.has_member(&room(name), &peer(of)).await;
+        assert_eq!(has("lobby", "eve").await, Ok(true));
+        assert_eq!(has("lobby", "carol").await, Ok(false));
+        assert_eq!(has("nowhere", "eve").await, Ok(false));
         let nowhere = node.broker.roster(&room("nowhere")).await.unwrap();
         assert_eq!((nowhere.version, nowhere.members.len()), (0, 0));
     }
@@ -208,31 +211,6 @@ async fn a_full_room_takes_only_its_members(cluster: Cluster) {
         "another session of a member"
     );
     n1.until_members("lobby", &["bob", "eve"]).await;
-}
-
-async fn a_tenant_has_only_so_many_rooms(cluster: Cluster) {
-    let n1 = cluster.node("n1").await;
-    let limited = |name: &str, peer: &str| {
-        let mut join = join(name, member(peer, 1));
-        join.max_rooms = 2;
-        join
-    };
-    assert!(n1.join_with(limited("one", "bob")).await.is_ok());
-    assert!(n1.join_with(limited("two", "bob")).await.is_ok());
-    assert_eq!(
-        n1.join_with(limited("three", "bob")).await,
-        Err(JoinError::TooManyRooms)
-    );
-    assert!(
-        n1.join_with(limited("two", "eve")).await.is_ok(),
-        "the room is there already"
-    );
-    n1.leave("one", "bob", 1);
-    n1.until_members("one", &[]).await;
-    let found = async || n1.join_with(limited("three", "bob")).await.is_ok().then_some(());
-    switchboard_harness::wait_until("there is one room less", PATIENCE, found)
-        .await
-        .unwrap();
 }
 
 async fn a_member_is_removed_from_any_node(cluster: Cluster) {

@@ -21,6 +21,12 @@ pub struct GrantLimits {
     /// Open connections of its tenant on all nodes.
     #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub tenant_connections: Option<NonZeroU32>,
+    /// Rooms of its tenant on all nodes.
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub rooms_per_tenant: Option<NonZeroU32>,
+    /// Bytes that its tenant may hold for receivers without a session, on all nodes.
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub tenant_held_bytes: Option<NonZeroU32>,
 }
 
 impl GrantLimits {
@@ -32,6 +38,8 @@ impl GrantLimits {
             (self.message_burst, other.message_burst),
             (self.connections, other.connections),
             (self.tenant_connections, other.tenant_connections),
+            (self.rooms_per_tenant, other.rooms_per_tenant),
+            (self.tenant_held_bytes, other.tenant_held_bytes),
         ];
         // An absent one is the operator's, and nobody knows here how wide that is.
         pairs.iter().all(|(own, other)| match (own, other) {
@@ -55,8 +63,10 @@ mod tests {
 
     #[test]
     fn a_misspelt_or_empty_bound_is_refused() {
-        let read_back = read(r#"{"messages_per_second":5,"tenant_connections":7}"#).unwrap();
-        assert_eq!(read_back.messages_per_second, NonZeroU32::new(5));
+        let text = r#"{"messages_per_second":5,"message_burst":6,"connections":7,"tenant_connections":8,"rooms_per_tenant":9,"tenant_held_bytes":10}"#;
+        let all = read(text).unwrap();
+        assert_eq!(all.tenant_held_bytes, NonZeroU32::new(10));
+        assert_eq!(serde_json::to_string(&all).unwrap(), text);
         assert_eq!(read("{}").unwrap(), GrantLimits::default());
         for wrong in [
             r#"{"message_per_second":5}"#,
@@ -80,6 +90,8 @@ mod tests {
             r#"{"connections":6}"#,
             "{}",
             r#"{"connections":5,"message_burst":1}"#,
+            r#"{"connections":5,"rooms_per_tenant":1}"#,
+            r#"{"connections":5,"tenant_held_bytes":1}"#,
         ] {
             assert!(!of(wider).is_within(&five), "{wider}");
         }

@@ -1,11 +1,15 @@
 //! Bounds that several nodes share, bounds that tokens state, and the address that a balancer names.
 
-#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
 
 use std::{num::NonZeroU32, time::Duration};
 
 use switchboard_client::{Client, ConnectError, ConnectOptions};
-use switchboard_protocol::{Claims, GrantLimits, SwitchboardClaims};
+use switchboard_protocol::{Claims, Command, ErrorCode, Event, GrantLimits, JoinCommand, SwitchboardClaims};
 use switchboard_testkit::{Cluster, PATIENCE, claims, sign, token, wait_until};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -68,6 +72,46 @@ async fn welcome_states_the_rate_that_a_token_claims_within_the_operators() {
         let alice = Client::connect(&options).await.unwrap();
         assert_eq!(alice.welcome().limits.messages_per_second, stated);
     }
+}
+
+#[tokio::test]
+async fn a_token_bounds_the_rooms_of_its_tenant_and_the_refusal_is_counted() {
+    let cluster = Cluster::start(1).await.unwrap();
+    let limits = GrantLimits {
+        rooms_per_tenant: NonZeroU32::new(2),
+        ..GrantLimits::default()
+    };
+    let token = sign(&with_limits("alice", limits)).unwrap();
+    let options = ConnectOptions::new(cluster.nodes[0].url(), token);
+    let mut alice = Client::connect(&options).await.unwrap();
+    let mut bob = cluster.connect(0, "bob").await.unwrap();
+    for room in ["one", "two"] {
+        assert!(matches!(join(&mut alice, room).await, Event::Joined(_)), "{room}");
+    }
+    let refused = join(&mut alice, "three").await;
+    let Event::Error { code, message, .. } = &refused else {
+        panic!("{refused:?}")
+    };
+    assert_eq!(*code, ErrorCode::RoomFull);
+    assert!(message.contains("tenant"), "{message}");
+    let metrics = cluster.nodes[0].get("/metrics").await.unwrap().body;
+    assert!(
+        metrics.contains("switchboard_room_joins_total{outcome=\"too-many-rooms\"} 1"),
+        "{metrics}"
+    );
+    assert!(
+        matches!(join(&mut bob, "three").await, Event::Joined(_)),
+        "bob's token has no bound, and the operator sets none"
+    );
+}
+
+async fn join(client: &mut Client, room: &str) -> Event {
+    let join = JoinCommand {
+        room: room.into(),
+        info: None,
+        id: Some(client.next_id()),
+    };
+    client.request(&Command::Join(join), PATIENCE).await.unwrap()
 }
 
 /// The status of a request behind these bytes; `None` for a connection that is closed without an answer.

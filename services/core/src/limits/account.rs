@@ -11,9 +11,9 @@ use switchboard_telemetry::{Budget, BudgetScope};
 
 use super::{
     bucket::Bucket,
-    claimed::ClaimedRate,
+    claimed::{ClaimedQuotas, ClaimedRate},
     rules::Rules,
-    scope::{Scope, Taken},
+    scope::{Scope, Taken, TenantScope},
 };
 
 /// What one stored message costs, without its envelope: its entries in the shared record.
@@ -23,9 +23,10 @@ pub const STORED_OVERHEAD_BYTES: usize = 256;
 #[derive(Debug)]
 pub struct PeerAccount {
     pub(super) rules: Arc<Rules>,
-    pub(super) tenant: Arc<Scope>,
+    pub(super) tenant: Arc<TenantScope>,
     commands: Bucket,
     rate: ClaimedRate,
+    quotas: ClaimedQuotas,
     control: Bucket,
     pub(super) pending_messages: Taken,
     /// Without overhead: the peer's messages are bounded by themselves.
@@ -33,12 +34,13 @@ pub struct PeerAccount {
 }
 
 impl PeerAccount {
-    pub(super) fn new(rules: Arc<Rules>, tenant: Arc<Scope>) -> Self {
+    pub(super) fn new(rules: Arc<Rules>, tenant: Arc<TenantScope>) -> Self {
         Self {
             rules,
             tenant,
             commands: Bucket::default(),
             rate: ClaimedRate::default(),
+            quotas: ClaimedQuotas::default(),
             control: Bucket::default(),
             pending_messages: Taken::default(),
             own: Scope::default(),
@@ -53,6 +55,7 @@ impl PeerAccount {
     /// The peer's newest token has these bounds, or none.
     pub fn apply(&self, claim: Option<&GrantLimits>) {
         self.rate.set(claim, &self.rules.limits);
+        self.quotas.set(claim);
         if claim.is_some_and(|claim| claim.tenant_connections.is_some()) {
             self.rules.has_quotas.store(true, Ordering::Relaxed);
         }
@@ -62,6 +65,16 @@ impl PeerAccount {
     #[must_use]
     pub fn command_rate(&self) -> (u32, u32) {
         self.rate.get(&self.rules.limits)
+    }
+
+    /// The rooms that the peer's tenant may have on all nodes; 0: no bound.
+    pub(crate) fn max_rooms_of_tenant(&self) -> usize {
+        self.quotas.rooms(&self.rules.limits)
+    }
+
+    /// The bytes that the peer's tenant may hold on all nodes together; 0: no bound.
+    pub(crate) fn max_held_bytes(&self) -> usize {
+        self.quotas.held_bytes(&self.rules.limits)
     }
 
     /// Takes one command out of the rates of the peer and its tenant.
@@ -85,6 +98,7 @@ impl PeerAccount {
             return Ok(());
         };
         self.tenant
+            .here
             .commands
             .take(count, of_tenant, now_ns)
             .inspect_err(|_| {
@@ -141,7 +155,7 @@ impl PeerAccount {
     fn scopes(&self) -> [(BudgetScope, &Scope); 3] {
         [
             (BudgetScope::Peer, &self.own),
-            (BudgetScope::Tenant, &self.tenant),
+            (BudgetScope::Tenant, &self.tenant.here),
             (BudgetScope::Node, &self.rules.node),
         ]
     }

@@ -16,6 +16,10 @@ pub struct RaisedLimits {
     pub connections_per_peer: usize,
     /// For [`Limits::tenant_connections`].
     pub tenant_connections: usize,
+    /// For [`Limits::rooms_per_tenant`].
+    pub rooms_per_tenant: usize,
+    /// For [`Limits::tenant_held_bytes`].
+    pub tenant_held_bytes: usize,
 }
 
 /// Every bound that `core` keeps.
@@ -54,7 +58,7 @@ pub struct Limits {
     pub tenant_messages_per_second: u32,
     /// Commands a second of all clients of one address, and four times as many at once; 0: no bound.
     pub address_messages_per_second: u32,
-    /// How far tokens may raise the bounds above.
+    /// How far tokens may raise bounds.
     pub raised: RaisedLimits,
     /// Revocations of one tenant that may be in force at the same time.
     pub revocations_per_tenant: usize,

@@ -17,7 +17,7 @@ use super::{
     address::{AddressAccount, Addresses},
     bounds::Limits,
     rules::Rules,
-    scope::Scope,
+    scope::TenantScope,
 };
 use crate::broker::usage::TenantUsage;
 
@@ -36,7 +36,7 @@ pub(crate) struct Budgets {
 #[derive(Debug, Default)]
 struct Accounts {
     peers: HashMap<PeerKey, Arc<PeerAccount>>,
-    tenants: HashMap<String, Arc<Scope>>,
+    tenants: HashMap<String, Arc<TenantScope>>,
     /// At this many peers the next sweep begins.
     sweep_at: usize,
 }
@@ -80,7 +80,7 @@ impl Budgets {
     pub(crate) fn usage(&self) -> TenantUsage {
         let accounts = self.accounts.lock();
         let tenants = accounts.tenants.iter();
-        let counts = tenants.map(|(name, tenant)| (name.clone(), tenant.connections.get()));
+        let counts = tenants.map(|(name, tenant)| (name.clone(), tenant.here.connections.get()));
         TenantUsage::new(counts.filter(|(_, count)| *count > 0).collect())
     }
 
@@ -106,7 +106,7 @@ impl Accounts {
         self.peers
             .retain(|_, account| Arc::strong_count(account) > 1 || !account.is_empty(now_ns));
         self.tenants
-            .retain(|_, tenant| Arc::strong_count(tenant) > 1 || !tenant.is_empty(now_ns));
+            .retain(|_, tenant| Arc::strong_count(tenant) > 1 || !tenant.here.is_empty(now_ns));
         self.sweep_at = (self.peers.len() * 2).max(SWEEP_FROM);
         self.peers.shrink_to(self.sweep_at);
         self.tenants.shrink_to(self.tenants.len() * 2);

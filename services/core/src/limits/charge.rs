@@ -35,15 +35,19 @@ impl PeerAccount {
             limits.tenant_connections,
             raised.tenant_connections,
         );
-        let is_here = self.tenant.connections.take(1, limits.connections_per_tenant);
+        let is_here = self
+            .tenant
+            .here
+            .connections
+            .take(1, limits.connections_per_tenant);
         let elsewhere = self.tenant.connections_elsewhere.load(Ordering::Relaxed);
-        let is_within = quota == 0 || self.tenant.connections.get().saturating_add(elsewhere) <= quota;
+        let is_within = quota == 0 || self.tenant.here.connections.get().saturating_add(elsewhere) <= quota;
         if is_here && is_within {
             return Ok(ConnectionPlace(Arc::clone(self)));
         }
         self.own.connections.refund(1);
         if is_here {
-            self.tenant.connections.refund(1);
+            self.tenant.here.connections.refund(1);
         }
         self.refused(Budget::Connections, BudgetScope::Tenant);
         Err(BudgetScope::Tenant)
@@ -79,7 +83,7 @@ impl PeerAccount {
             (BudgetScope::Peer, &self.own, bytes, own_max),
             (
                 BudgetScope::Tenant,
-                &*self.tenant,
+                &self.tenant.here,
                 held,
                 limits.tenant_pending_bytes,
             ),
@@ -106,7 +110,7 @@ impl PeerAccount {
 
     fn refund_pending(&self, bytes: usize, overhead: usize) {
         self.own.pending_bytes.refund(bytes);
-        self.tenant.pending_bytes.refund(bytes + overhead);
+        self.tenant.here.pending_bytes.refund(bytes + overhead);
         self.rules.node.pending_bytes.refund(bytes + overhead);
     }
 }
@@ -140,6 +144,6 @@ pub struct ConnectionPlace(Arc<PeerAccount>);
 impl Drop for ConnectionPlace {
     fn drop(&mut self) {
         self.0.own.connections.refund(1);
-        self.0.tenant.connections.refund(1);
+        self.0.tenant.here.connections.refund(1);
     }
 }

@@ -61,6 +61,37 @@ impl ClaimedRate {
     }
 }
 
+/// The quotas of one peer's tenant. Each is 0 while the newest token states none.
+#[derive(Debug, Default)]
+pub(super) struct ClaimedQuotas {
+    rooms: AtomicU32,
+    held_bytes: AtomicU32,
+}
+
+impl ClaimedQuotas {
+    /// The newest token has these bounds.
+    pub(super) fn set(&self, claim: Option<&GrantLimits>) {
+        let claim = claim.copied().unwrap_or_default();
+        let number = |claim: Option<NonZeroU32>| claim.map_or(0, NonZeroU32::get);
+        self.rooms
+            .store(number(claim.rooms_per_tenant), Ordering::Relaxed);
+        self.held_bytes
+            .store(number(claim.tenant_held_bytes), Ordering::Relaxed);
+    }
+
+    /// The rooms of the tenant, over all nodes; 0: no bound.
+    pub(super) fn rooms(&self, limits: &Limits) -> usize {
+        let claim = NonZeroU32::new(self.rooms.load(Ordering::Relaxed));
+        number_within(claim, limits.rooms_per_tenant, limits.raised.rooms_per_tenant)
+    }
+
+    /// The bytes that the tenant may hold, on all nodes together; 0: no bound.
+    pub(super) fn held_bytes(&self, limits: &Limits) -> usize {
+        let claim = NonZeroU32::new(self.held_bytes.load(Ordering::Relaxed));
+        number_within(claim, limits.tenant_held_bytes, limits.raised.tenant_held_bytes)
+    }
+}
+
 /// A claimed rate, within the operator's.
 fn within(claim: Option<NonZeroU32>, bound: u32, raised: u32) -> u32 {
     claim.map_or(bound, |claim| claim.get().min(bound.max(raised)))

@@ -10,7 +10,13 @@ pub(crate) struct Scope {
     pub(super) connections: Taken,
     pub(super) stored: Bucket,
     pub(super) commands: Bucket,
-    /// Open connections on other nodes, as far as they are known; of a tenant alone.
+}
+
+/// What a tenant has taken.
+#[derive(Debug, Default)]
+pub(crate) struct TenantScope {
+    pub(super) here: Scope,
+    /// Open connections on other nodes, as far as they are known.
     pub(super) connections_elsewhere: AtomicUsize,
 }
 

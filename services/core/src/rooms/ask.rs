@@ -19,13 +19,12 @@ impl RoomSide {
         let Some(joiner) = state.joining.get_mut(&id) else {
             return;
         };
-        let limits = &self.cx.limits;
         let join = RoomJoin {
             room: room.key.clone(),
             member: joiner.member(),
             wants_roster,
-            max_members: limits.room_members,
-            max_rooms: limits.rooms_per_tenant,
+            max_members: self.cx.limits.room_members,
+            max_rooms: joiner.session.account().max_rooms_of_tenant(),
         };
         let sent = self.cx.broker().and_then(|broker| broker.join_room(join));
         match sent {

@@ -116,7 +116,9 @@ impl SenderSide {
             window: cx.limits.resume_window,
             hold: pending.hold(cx.now()).map(|time| Hold {
                 time,
-                tenant_bytes: cx.limits.tenant_held_bytes,
+                tenant_bytes: sender
+                    .account()
+                    .map_or(cx.limits.tenant_held_bytes, |account| account.max_held_bytes()),
             }),
             is_first: !pending.was_queued,
             envelope: envelope(cx, &*sender, prev, pending).encode(),

@@ -1,12 +1,15 @@
 //! Sends that wait for a receiver without a session: what the broker is asked, until when their sender waits, and how they
 //! end.
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
-use switchboard_protocol::{ErrorCode, MessageId, Mid, PeerKey};
+use switchboard_protocol::{ErrorCode, GrantLimits, MessageId, Mid, PeerKey};
 
 use super::harness::*;
-use crate::{Attachment, BrokerError, BrokerEvents as _, Limits, SendRequest, StoreOutcome, StoredMessage};
+use crate::{
+    Attachment, BrokerError, BrokerEvents as _, Limits, RaisedLimits, SendRequest, StoreOutcome,
+    StoredMessage,
+};
 
 const HOLD: Duration = Duration::from_secs(30);
 
@@ -68,6 +71,35 @@ fn the_broker_is_asked_to_hold_a_message_for_the_rest_of_its_time() {
         "{left:?}"
     );
     assert!(!again.is_first, "nobody is woken up for it again");
+}
+
+#[test]
+fn a_token_claims_what_its_tenant_may_hold_within_the_operators_bound() {
+    let raised = RaisedLimits {
+        tenant_held_bytes: 5_000,
+        ..RaisedLimits::default()
+    };
+    let limits = Limits {
+        tenant_held_bytes: 1_000,
+        raised,
+        ..Limits::default()
+    };
+    let node = Node::with_limits("n1", limits);
+    let alice = node.attach("alice");
+    for (id, (claimed, in_force)) in [(None, 1_000), (Some(300), 300), (Some(9_000), 5_000)]
+        .into_iter()
+        .enumerate()
+    {
+        let claim = claimed.map(|bytes| GrantLimits {
+            tenant_held_bytes: NonZeroU32::new(bytes),
+            ..GrantLimits::default()
+        });
+        alice.session().account().apply(claim.as_ref());
+        let message = send_held(&node, &alice, id as u64 + 1);
+        assert_eq!(message.hold.map(|hold| hold.tenant_bytes), Some(in_force));
+        stored(&node, &message, Ok(StoreOutcome::TenantFull));
+        node.asked();
+    }
 }
 
 #[test]

@@ -5,7 +5,10 @@ use std::{num::NonZeroU32, time::Instant};
 use switchboard_protocol::{GrantLimits, PeerKey};
 use switchboard_telemetry::{BudgetScope, Telemetry};
 
-use super::harness::{Node, key};
+use super::{
+    harness::{Node, key},
+    room_bus::{RoomBus, quiet, reads},
+};
 use crate::{Limits, RaisedLimits, TenantUsage, limits::budgets::Budgets};
 
 fn peer(name: &str) -> PeerKey {
@@ -164,4 +167,30 @@ fn a_token_claims_the_quota_of_its_tenant_within_the_operators() {
         ..RaisedLimits::default()
     };
     assert_eq!(claimed(Limits { raised, ..bounded }, 9), 6);
+}
+
+#[test]
+fn a_token_claims_how_many_rooms_its_tenant_has_until_a_newer_token_says_otherwise() {
+    let bus = RoomBus::default();
+    let n1 = bus.node("n1");
+    let alice = n1.attach("alice");
+    let account = alice.session().account();
+    let claim = |rooms| GrantLimits {
+        rooms_per_tenant: NonZeroU32::new(rooms),
+        ..GrantLimits::default()
+    };
+    let join = |room: &str| {
+        n1.join(&alice, room);
+        quiet(&[&n1]);
+        reads(&alice).remove(0)
+    };
+    account.apply(Some(&claim(2)));
+    assert_eq!(join("r1"), "joined r1 alice");
+    assert_eq!(join("r2"), "joined r2 alice");
+    assert_eq!(join("r3"), "1 room-full");
+    account.apply(Some(&claim(3)));
+    assert_eq!(join("r3"), "joined r3 alice");
+    assert_eq!(join("r4"), "1 room-full");
+    account.apply(None);
+    assert_eq!(join("r4"), "joined r4 alice");
 }

@@ -67,6 +67,10 @@ section! {
         max_connections_per_peer: usize = 0,
         /// How far a token may raise `tenant_connections`; 0: not at all.
         max_tenant_connections: usize = 0,
+        /// How far a token may raise `rooms_per_tenant`; 0: not at all.
+        max_rooms_per_tenant: usize = 0,
+        /// How far a token may raise `tenant_held_bytes`; 0: not at all.
+        max_tenant_held_bytes: usize = 0,
         /// Revocations of one tenant that may be in force at the same time.
         revocations_per_tenant: usize = 10_000,
         /// Open connections of one tenant on this node; 0: no bound.
@@ -148,6 +152,8 @@ impl LimitsSection {
                 message_burst: self.max_message_burst,
                 connections_per_peer: self.max_connections_per_peer,
                 tenant_connections: self.max_tenant_connections,
+                rooms_per_tenant: self.max_rooms_per_tenant,
+                tenant_held_bytes: self.max_tenant_held_bytes,
             },
             revocations_per_tenant: self.revocations_per_tenant,
             connections_per_peer: self.connections_per_peer,

@@ -33,7 +33,9 @@ impl Caller {
                 ));
             }
         }
-        edge.router.account(&grant.peer).take_command().map_err(|wait| {
+        let account = edge.router.account(&grant.peer);
+        account.apply(grant.limits.as_deref());
+        account.take_command().map_err(|wait| {
             failure::too_many("this token calls more often than limits.messages_per_second").retry_after(wait)
         })?;
         let place = edge.calls.take(grant.peer.tenant()).ok_or_else(|| {

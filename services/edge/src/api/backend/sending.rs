@@ -14,6 +14,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use switchboard_core::Sender as _;
 use switchboard_protocol::{ErrorCode, MessageId, MessageKind, Mid, ReceiptStatus, SendOutcome};
 use tokio::{
     sync::{oneshot, watch},
@@ -77,6 +78,9 @@ pub(super) async fn send(
     };
     let sender = edge.senders.of(&edge.router, &caller.grant.peer, Instant::now());
     let sender = sender.ok_or_else(|| failure::of(ErrorCode::RateLimited))?;
+    if let Some(account) = sender.account() {
+        account.apply(caller.grant.limits.as_deref());
+    }
     let (mid, mut progress) = sender.send(|id| hand_over(&sender, id));
     let first = match noted {
         None => first_report(&mut progress, patience).await,
