@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Lists the packages that are linked into the binaries, as SPDX 2.3, from `cargo metadata` on standard input.
 
-  cargo metadata --format-version 1 --filter-platform <target> | sbom.py --commit <hash> <package>…
+  cargo metadata --format-version 1 --filter-platform <target> | sbom.py --commit <hash> --linked <file> <package>…
 
-Dependencies of tests and of build scripts are not listed. Checksums come from Cargo.lock.
+The file has the lines of `cargo tree --prefix none --format '{p}'` with the features of the image. `cargo metadata` has the features
+of the whole workspace. Dependencies of tests and of build scripts are not listed. Checksums come from Cargo.lock.
 """
 
 import argparse
@@ -25,8 +26,10 @@ def checksums():
     return {(name, version): checksum for name, version, checksum in entry.findall(lock)}
 
 
-def linked(metadata, roots):
-    """The ids of `roots` and of all packages that they link."""
+def linked(metadata, roots, tree):
+    """The ids of `roots` and of all packages that they link: those that `tree` has, too."""
+    in_tree = {tuple(line.split()[:2]) for line in tree.splitlines()}
+    known = {package["id"]: (package["name"], "v" + package["version"]) for package in metadata["packages"]}
     nodes = {node["id"]: node for node in metadata["resolve"]["nodes"]}
     names = {package["id"]: package["name"] for package in metadata["packages"]}
     waiting = [id for id, name in names.items() if name in roots and id in metadata["workspace_members"]]
@@ -34,7 +37,7 @@ def linked(metadata, roots):
     found = set()
     while waiting:
         id = waiting.pop()
-        if id not in found:
+        if id not in found and known[id] in in_tree:
             found.add(id)
             waiting += [
                 dependency["pkg"]
@@ -72,15 +75,15 @@ def entry(package, sums):
     return made
 
 
-def document(metadata, roots, commit):
-    found, nodes = linked(metadata, roots)
+def document(metadata, roots, tree, commit):
+    found, nodes = linked(metadata, roots, tree)
     packages = {package["id"]: package for package in metadata["packages"] if package["id"] in found}
     ordered = sorted(packages.values(), key=lambda package: (package["name"], package["version"]))
     sums = checksums()
     relations = [("SPDXRef-DOCUMENT", "DESCRIBES", spdx_id(one)) for one in ordered if one["name"] in roots]
     for id, package in packages.items():
         linked_here = [one["pkg"] for one in nodes[id]["deps"] if any(kind["kind"] is None for kind in one["dep_kinds"])]
-        relations += [(spdx_id(package), "DEPENDS_ON", spdx_id(packages[other])) for other in linked_here]
+        relations += [(spdx_id(package), "DEPENDS_ON", spdx_id(packages[other])) for other in linked_here if other in found]
     moment = datetime.datetime.fromtimestamp(int(os.environ.get("SOURCE_DATE_EPOCH", "0")), datetime.timezone.utc)
     return {
         "spdxVersion": "SPDX-2.3",
@@ -100,9 +103,11 @@ def document(metadata, roots, commit):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--commit", required=True)
+    parser.add_argument("--linked", required=True, type=pathlib.Path)
     parser.add_argument("packages", nargs="+")
     options = parser.parse_args()
-    json.dump(document(json.load(sys.stdin), options.packages, options.commit), sys.stdout, indent=1)
+    sbom = document(json.load(sys.stdin), options.packages, options.linked.read_text(), options.commit)
+    json.dump(sbom, sys.stdout, indent=1)
     print()
 
 

@@ -49,6 +49,7 @@ def the_image_is_complete_and_matches_the_dockerfile():
     names = {package["name"] for package in sbom["packages"]}
     assert {"switchboard-node", "switchboard-loadtest", "tokio", "rustls", "tikv-jemallocator"} <= names
     assert not names & {"proptest", "cargo_metadata", "tonic-build"}, "a test dependency is in the image"
+    assert not names & {"ring", "turn"}, "the TURN server of `switchboard dev` is in the image"
     own = [package["name"] for package in sbom["packages"] if "checksums" not in package]
     assert all(name.startswith("switchboard-") for name in own), own
 

@@ -13,6 +13,10 @@ mod node;
 mod ops;
 mod readiness;
 mod reload;
+#[cfg(feature = "development-turn")]
+mod turn_server;
+#[cfg(not(feature = "development-turn"))]
+#[path = "no_turn_server.rs"]
 mod turn_server;
 mod wanted;
 

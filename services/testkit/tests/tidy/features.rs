@@ -1,9 +1,13 @@
 //! What `make run` builds is what `make test` has built: the dependencies that only tests have bring no features.
-//! Otherwise cargo compiles tokio and everything above it twice (testkit/Cargo.toml says how to avoid it).
+//! Otherwise cargo compiles tokio and everything above it twice (testkit/Cargo.toml says how to avoid it). And what images
+//! leave out.
 
 use std::{collections::BTreeSet, process::Command};
 
 use crate::root;
+
+/// What both builds of the image pass to cargo.
+const IMAGE: &str = "--no-default-features -p switchboard-node -p switchboard-loadtest";
 
 #[test]
 fn dependencies_of_tests_bring_no_features() {
@@ -15,19 +19,36 @@ fn dependencies_of_tests_bring_no_features() {
     );
 }
 
+#[test]
+fn images_link_one_crypto_library() {
+    for recipe in ["deploy/Dockerfile", "deploy/image/build"] {
+        let text = std::fs::read_to_string(root().join(recipe)).unwrap();
+        assert!(text.contains(IMAGE), "{recipe} builds something else");
+    }
+    let image = tree(IMAGE.split(' '), "normal,build", "{p}");
+    let names: BTreeSet<_> = image
+        .iter()
+        .filter_map(|package| package.split(' ').next())
+        .collect();
+    assert!(names.contains("aws-lc-rs"), "{names:?}");
+    for other in ["ring", "openssl-sys"] {
+        assert!(!names.contains(other), "{other}: cargo tree {IMAGE} -i {other}");
+    }
+}
+
 /// Each package of the graph with its features.
 fn features(edges: &str) -> BTreeSet<String> {
+    tree(["--workspace"].into_iter(), edges, "{p} [{f}]")
+}
+
+/// The lines of `cargo tree`, without their order.
+fn tree<'a>(packages: impl Iterator<Item = &'a str>, edges: &str, format: &str) -> BTreeSet<String> {
     let output = Command::new(env!("CARGO"))
-        .args([
-            "tree",
-            "--locked",
-            "--offline",
-            "--workspace",
-            "--no-dedupe",
-            "--prefix",
-            "none",
-        ])
-        .args(["--edges", edges, "--format", "{p} [{f}]"])
+        .args(["tree", "--locked", "--offline", "--no-dedupe", "--prefix", "none"])
+        .args(packages)
+        .args(["--edges", edges, "--format", format])
+        // Where it is set, every package has the features that any other one wants.
+        .env_remove("CARGO_RESOLVER_FEATURE_UNIFICATION")
         .current_dir(root())
         .output()
         .unwrap();
