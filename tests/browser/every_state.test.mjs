@@ -13,7 +13,7 @@ const PHONE = { width: 390, height: 844 };
 const PHONE_ON_ITS_SIDE = { width: 844, height: 390 };
 const SMALL_PHONE = { width: 320, height: 568 };
 /** Each state is checked five times. */
-const LONG = { ...withTools, timeout: 240_000 };
+const LONG = { ...withTools, timeout: 600_000 };
 /** Where fingers hit it: WCAG 2.2, 2.5.8. */
 const MIN_TARGET_PX = 24;
 

@@ -11,7 +11,7 @@ import { startNode } from './support/servers.mjs';
 import { UdpPath } from './support/udp_path.mjs';
 
 /** All bytes go through this process, twice. */
-const LONG = { ...withTools, timeout: 240_000 };
+const LONG = { ...withTools, timeout: 600_000 };
 const SIZE_BYTES = 20_000_000;
 const CUT_AFTER_BYTES = 5_000_000;
 const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
