@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { startNodes } from '../support/nodes.mjs';
-import { movingPicture, openPeer, openWindow, startBrowser, withTools } from '../support/pages.mjs';
+import { movingPicture, openPeer, openWindow, startBrowser, STUN, withTools } from '../support/pages.mjs';
 
 const PEOPLE = ['alice', 'bob', 'carol'];
 
@@ -10,7 +10,7 @@ const PEOPLE = ['alice', 'bob', 'carol'];
 const join = async (browser, nodes, peer) => openPeer(await openWindow(browser, nodes), nodes, peer, '&room=standup');
 
 async function threePeople(t) {
-  const nodes = await startNodes(t, ['n1', 'n2', 'n3']);
+  const nodes = await startNodes(t, ['n1', 'n2', 'n3'], STUN);
   const browser = await startBrowser(t);
   const pages = {};
   for (const peer of PEOPLE) pages[peer] = await join(browser, nodes, peer);
@@ -52,7 +52,7 @@ test('three people on three nodes see each other, one leaves, and one that comes
 });
 
 test('a member that is not in the call is not called again, and joins it when it likes', withTools, async (t) => {
-  const nodes = await startNodes(t);
+  const nodes = await startNodes(t, ['n1', 'n2'], STUN);
   const browser = await startBrowser(t);
   const pages = { bob: await openPeer(await openWindow(browser, nodes), nodes, 'bob') };
   await pages.bob.evaluate(() => sdk.members.join('standup'));
@@ -77,7 +77,7 @@ test('a peer gets into the call of a room as a member only', withTools, async (t
 });
 
 test('people that come at the same moment see each other', withTools, async (t) => {
-  const nodes = await startNodes(t);
+  const nodes = await startNodes(t, ['n1', 'n2'], STUN);
   const browser = await startBrowser(t);
   const opened = await Promise.all(PEOPLE.map(async (peer) => [peer, await openPeer(await openWindow(browser, nodes), nodes, peer)]));
   const pages = Object.fromEntries(opened);

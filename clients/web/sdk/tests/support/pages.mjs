@@ -33,8 +33,11 @@ export async function openPeer(window, { balancer }, peer, query = '') {
   return page;
 }
 
+/** Nodes name ICE servers, as in production. Nobody answers at this one. */
+export const STUN = '[ice]\nstun_urls = ["stun:127.0.0.1:9"]\n';
+
 /** The pages of alice and bob, on two nodes with `more` in their configuration. */
-export async function twoPages(t, queries = ['', ''], more = '') {
+export async function twoPages(t, queries = ['', ''], more = STUN) {
   const nodes = await startNodes(t, ['n1', 'n2'], more);
   const browser = await startBrowser(t);
   const pages = [];
