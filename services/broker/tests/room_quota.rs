@@ -89,15 +89,15 @@ async fn nodes_that_create_rooms_at_once_exceed_the_bound_of_a_tenant_only_until
     let (created, _) = wait_until("the rooms are listed", PATIENCE, rooms).await.unwrap();
     let count = created.len();
     assert!((MOST..=nodes.len() * MOST).contains(&count), "{count} rooms");
-    for node in 0..nodes.len() {
+    for (number, node) in nodes.iter().enumerate() {
         let attempts = AtomicUsize::new(0);
         let is_refused = async || {
             // A room that the node has already would take anybody.
-            let name = format!("later-{node}-{}", attempts.fetch_add(1, Ordering::Relaxed));
-            match create(node, &name).await {
+            let name = format!("later-{number}-{}", attempts.fetch_add(1, Ordering::Relaxed));
+            match create(number, &name).await {
                 Err(error) => (error == JoinError::TooManyRooms).then_some(()),
                 Ok(_) => {
-                    nodes[node].leave(&name, "bob", 1);
+                    node.leave(&name, "bob", 1);
                     None
                 }
             }
