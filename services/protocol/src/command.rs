@@ -32,7 +32,7 @@ pub enum Command<'a> {
     },
     /// `lookup`: request the presence of peers, once.
     Lookup {
-        /// At most [`crate::MAX_PEERS_PER_COMMAND`] peer IDs, not yet checked.
+        /// At most 100 peer IDs, not yet checked.
         #[cfg_attr(feature = "schema", schema(value_type = Vec<PeerId>, max_items = 100))]
         peers: Vec<Cow<'a, str>>,
         /// Echoed in the answer.
@@ -40,7 +40,7 @@ pub enum Command<'a> {
     },
     /// `watch`: request the presence of peers, now and at each change.
     Watch {
-        /// At most [`crate::MAX_PEERS_PER_COMMAND`] peer IDs, not yet checked.
+        /// At most 100 peer IDs, not yet checked.
         #[cfg_attr(feature = "schema", schema(value_type = Vec<PeerId>, max_items = 100))]
         peers: Vec<Cow<'a, str>>,
         /// Echoed in the answer.
@@ -48,7 +48,7 @@ pub enum Command<'a> {
     },
     /// `unwatch`: the end of a `watch`.
     Unwatch {
-        /// At most [`crate::MAX_PEERS_PER_COMMAND`] peer IDs, not yet checked.
+        /// At most 100 peer IDs, not yet checked.
         #[cfg_attr(feature = "schema", schema(value_type = Vec<PeerId>, max_items = 100))]
         peers: Vec<Cow<'a, str>>,
         /// Echoed in the answer.
@@ -97,7 +97,7 @@ pub struct SendCommand<'a> {
     pub payload: &'a RawValue,
     /// With an id the send ends in an outcome. Without one it is fire and forget.
     pub id: Option<u64>,
-    /// How long the message may wait for a peer that is offline, in milliseconds. `None`: not at all.
+    /// How long the message may wait for a peer that is offline, in milliseconds; not at all if absent.
     pub hold_ms: Option<u64>,
 }
 
@@ -120,7 +120,7 @@ pub struct JoinCommand<'a> {
     /// The room's name, not yet checked.
     #[cfg_attr(feature = "schema", schema(value_type = RoomId))]
     pub room: Cow<'a, str>,
-    /// What the client shows of itself: a JSON object of at most [`crate::MAX_INFO_BYTES`].
+    /// What the client shows of itself: a JSON object of at most 1,024 bytes.
     #[cfg_attr(feature = "schema", schema(value_type = Option<Object>))]
     pub info: Option<&'a RawValue>,
     /// Echoed in the answer.

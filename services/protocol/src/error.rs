@@ -4,8 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+// `tt`, because `utoipa` does not see the text inside of a `literal`.
 macro_rules! error_codes {
-    ($($(#[$doc:meta])* $name:ident = $text:literal, $meaning:literal;)*) => {
+    ($($(#[$doc:meta])* $name:ident = $text:tt, $meaning:tt;)*) => {
         /// Why a command or a send failed. It is final for its `id` (docs/protocol.md, "Errors").
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
         #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
@@ -48,7 +49,7 @@ error_codes! {
     PayloadTooLarge = "payload-too-large", "The message is over the limit in bytes that `welcome` states.";
     NotAllowed = "not-allowed", "The token does not allow this.";
     PeerOffline = "peer-offline", "No such peer is connected or resumable.";
-    Expired = "expired", "The receiver stayed detached past the end of its resume window.";
+    Expired = "expired", "The receiver did not return within its resume window, or did not connect while the message was held.";
     Timeout = "timeout", "Nobody confirmed the message before its deadline; it may or may not have arrived.";
     QueueFull = "queue-full", "The receiver's queue stayed full until the deadline.";
     RateLimited = "rate-limited", "Too many commands; wait for `retry_after_ms`.";

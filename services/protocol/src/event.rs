@@ -46,7 +46,7 @@ pub enum Event {
         id: Option<u64>,
         /// The room.
         room: RoomId,
-        /// Why the node ended the membership; `None` in an answer.
+        /// Why the node ended the membership. Absent in an answer.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<LeaveReason>,
     },
@@ -168,35 +168,51 @@ pub struct Welcome {
     pub heartbeat_ms: u64,
     /// When the token ends, in seconds since the Unix epoch.
     pub token_expires_at: u64,
-    /// Bounds for the client.
+    /// The node's bounds for this client.
     pub limits: WelcomeLimits,
     /// As in `RTCConfiguration.iceServers`.
     pub ice_servers: Vec<IceServer>,
     /// When the credentials in `ice_servers` end, in seconds since the Unix epoch; 0 without credentials. An `ice` with
     /// new ones comes before.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schema(required = true))]
     pub expires_at: u64,
 }
 
-/// Bounds for the client.
+/// The node's bounds for one client. A member that an older node does not send is 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct WelcomeLimits {
-    /// The largest frame accepted, in bytes.
+    /// The largest frame of the client, in bytes.
     pub message_bytes: usize,
-    /// Sends of one connection that may have no outcome yet.
+    /// Sends of one connection that may have no outcome yet. Over it the node stops reading until one has its outcome.
     pub pending_messages: usize,
     /// Payload bytes of those sends.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schema(required = true))]
     pub pending_bytes: usize,
-    /// Sustained commands per second of one connection, without acknowledgements and pings.
+    /// Commands per second of one connection in the long run, without acknowledgements and pings.
     pub messages_per_second: u32,
-    /// Commands of one connection at once, likewise.
+    /// Commands of one connection at once, without acknowledgements and pings.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schema(required = true))]
     pub message_burst: u32,
     /// How long a send may wait for its outcome, in milliseconds, without the time in an offline queue.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schema(required = true))]
     pub send_deadline_ms: u64,
+    /// The longest `hold_ms` of a send, in milliseconds; a longer one counts as this. 0: the node holds nothing.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schema(required = true))]
+    pub hold_ms: u64,
+    /// Rooms that the session may be in at once; 0: no bound.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schema(required = true))]
+    pub rooms_per_peer: usize,
+    /// Peers that the peer may watch at once; 0: no bound.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schema(required = true))]
+    pub watched_per_peer: usize,
 }
 
 /// One entry of `RTCConfiguration.iceServers` (W3C WebRTC, section 4.2.2).

@@ -18,7 +18,7 @@ pub struct Joined {
     pub version: u64,
     /// How many members the room has.
     pub count: u64,
-    /// All members with this client; `None` in a large room.
+    /// All members, with this client. Absent in a large room.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub members: Option<Vec<Member>>,
     /// Whether messages to the room may be missing since the last event of the room.
@@ -39,7 +39,7 @@ impl Joined {
 pub struct Member {
     /// The member's peer ID.
     pub peer: PeerId,
-    /// What the member shows of itself: a JSON object of at most [`crate::MAX_INFO_BYTES`].
+    /// What the member shows of itself: a JSON object of at most 1,024 bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schema(value_type = Option<Object>))]
     pub info: Option<Info>,

@@ -75,6 +75,18 @@ async fn welcome_states_the_rate_that_a_token_claims_within_the_operators() {
 }
 
 #[tokio::test]
+async fn welcome_states_the_bounds_of_holds_rooms_and_watches() {
+    let bounds = "[limits]\nhold_ms = 1234\nrooms_per_peer = 5\nwatched_per_peer = 6\n";
+    let cluster = Cluster::start_with(1, bounds).await.unwrap();
+    let alice = cluster.connect(0, "alice").await.unwrap();
+    let stated = alice.welcome().limits;
+    assert_eq!(
+        (stated.hold_ms, stated.rooms_per_peer, stated.watched_per_peer),
+        (1234, 5, 6)
+    );
+}
+
+#[tokio::test]
 async fn a_token_bounds_the_rooms_of_its_tenant_and_the_refusal_is_counted() {
     let cluster = Cluster::start(1).await.unwrap();
     let limits = GrantLimits {

@@ -2,7 +2,7 @@
  * One connection of a session: its welcome, its frames in order, and whether the other end still answers. Not here: what
  * frames mean, and when to connect.
  */
-import type { Frame, Welcome } from './frames.js';
+import type { Command, Frame, Welcome } from './generated/frames.js';
 import type { Connection, Request, Transport } from './transport.js';
 import { readJson } from './json.js';
 import { now, within } from './wait.js';
@@ -19,7 +19,9 @@ const STABLE_AFTER_MS = 1_000;
 
 /** How a connection ended; 1006 without a close frame. */
 export interface Close {
+  /** A close code of the protocol or of RFC 6455, section 7.4, or the HTTP status of a refusal. */
   code: number;
+  /** For people. */
   reason: string;
 }
 
@@ -78,7 +80,7 @@ export class Link {
     this.#heartbeat = setInterval(() => this.probe(), Math.max(heartbeatMs, MIN_HEARTBEAT_MS));
   }
 
-  send(frame: object | string): void {
+  send(frame: Command | string): void {
     this.#connection?.send(typeof frame === 'string' ? frame : JSON.stringify(frame));
   }
 

@@ -3,7 +3,7 @@
  * here: the connection.
  */
 import { SwitchboardError } from './error.js';
-import type { Limits } from './frames.js';
+import type { Command, Receipt, ReceiptStatus, WelcomeLimits } from './generated/frames.js';
 
 /** The most sends without an outcome. */
 const MAX_MESSAGES = 512;
@@ -11,12 +11,9 @@ const MAX_MESSAGES = 512;
 const MAX_BYTES = 1 << 20;
 
 /** The outcome of a send that arrived, or that went to a room. */
-export interface Delivered {
-  id: number;
-  status: 'delivered' | 'published';
-}
+export type Delivered = Receipt & { status: Exclude<ReceiptStatus, 'queued'> };
 
-/** The answer to a request: a receipt, or the frame that carries its `id`. */
+/** The answer to a request: a receipt, the frame that carries its `id`, or why there is none. */
 export type Answer = { id?: number } | SwitchboardError;
 
 interface Pending {
@@ -44,7 +41,7 @@ export class Outbox {
   }
 
   /** Adds a frame, which gets an `id`. */
-  add<Frame>(frame: object, onQueued?: () => void): Promise<Frame> {
+  add<Frame>(frame: Command, onQueued?: () => void): Promise<Frame> {
     return new Promise((resolve, reject) => {
       const id = this.#lastId + 1;
       const text = JSON.stringify({ ...frame, id });
@@ -64,7 +61,7 @@ export class Outbox {
   }
 
   /** Transmits what the connection was not given, as far as the node reads it. */
-  flush(link: { send(text: string): void }, { message_bytes, pending_messages, pending_bytes }: Limits): void {
+  flush(link: { send(text: string): void }, { message_bytes, pending_messages, pending_bytes }: WelcomeLimits): void {
     let open = 0;
     let openBytes = 0;
     for (const [id, send] of this.#pending) {
@@ -87,11 +84,11 @@ export class Outbox {
     if (send) send.onQueued = undefined;
   }
 
-  /** Returns false if the send has its outcome already. */
-  settle(id: number, outcome: Answer): boolean {
-    const send = this.#pending.get(id);
+  /** Returns false for a frame without an `id`, and if the send has its outcome already. */
+  settle(id: number | undefined, outcome: Answer): boolean {
+    const send = this.#pending.get(id as number);
     if (!send) return false;
-    this.#pending.delete(id);
+    this.#pending.delete(id as number);
     this.#bytes -= send.bytes;
     send.settle(outcome);
     if (!this.#pending.size) this.#onDrained?.();

@@ -7,8 +7,8 @@ import type { Request } from './transport.js';
 
 const ANSWER_WITHIN_MS = 5_000;
 
-/** The node's answer to the question whether it would take a connection. Throws if none comes in time. */
-export const askReady = ({ base, token, query }: Request, withinMs: number): Promise<Response> =>
+/** The node's answer to the question whether it would take a connection. Rejects if none comes in time, and where a platform cannot ask. */
+export const askReady = async ({ base, token, query }: Request, withinMs: number): Promise<Response> =>
   fetch(`${base}/v1/ready?${query}`, { headers: { authorization: `Bearer ${token}` }, signal: AbortSignal.timeout(withinMs) });
 
 export async function whyRefused(request: Request): Promise<SwitchboardError | undefined> {

@@ -6,8 +6,8 @@ import { DuplicateFilter } from './duplicates.js';
 import { Emitter } from './emitter.js';
 import { SwitchboardError } from './error.js';
 import type {
-  Frame, Ice, Joined, Kind, Left, Message, PeerJoined, PeerLeft, Pong, Presence, Renewed, RoomCount, Welcome,
-} from './frames.js';
+  Command, Frame, Ice, Joined, Left, Message, MessageKind, PeerJoined, PeerLeft, Pong, Presence, Renewed, RoomCount, Welcome,
+} from './generated/frames.js';
 import { readJson } from './json.js';
 import { type Close, Link } from './link.js';
 import { type Answer, type Delivered, Outbox } from './outbox.js';
@@ -15,7 +15,8 @@ import { watchPage } from './page.js';
 import { whyRefused } from './refusal.js';
 import { save, type SnapshotStorage, storageOf, take } from './snapshot.js';
 import { baseOf, type Request, type Transport } from './transport.js';
-import { AT_ONCE_CODES, backoffMs, now, STOP_CODES, within } from './wait.js';
+import { backoffMs, now, within } from './wait.js';
+import { AT_ONCE_CODES, STOP_CODES } from './generated/codes.js';
 import { webSocket } from './websocket.js';
 
 const TOKEN_WITHIN_MS = 30_000;
@@ -28,8 +29,10 @@ const CLOSE_WITHIN_MS = 2_000;
 const RENEW_TRIES = 4;
 const RENEW_AGAIN_MS = 5_000;
 
+/** `reconnecting`: there is no connection, and the session tries to resume. `closed` is final. */
 export type State = 'connecting' | 'connected' | 'reconnecting' | 'closed';
 
+/** How a session connects. */
 export interface ConnectOptions {
   /** `https://host` or `wss://host/v1/ws`. Several are tried in turn. */
   url: string | URL | (string | URL)[];
@@ -43,16 +46,19 @@ export interface ConnectOptions {
   storageKey?: string;
 }
 
+/** How a message is sent. */
 export interface SendOptions {
   /** `message` by default. */
-  kind?: Kind;
+  kind?: MessageKind;
   /** The receiver is away and the message waits for it. The outcome follows. */
   onQueued?: () => void;
-  /** How long the message may wait for a receiver that is offline, in milliseconds; at most what the node allows. */
+  /** How long the message may wait for a receiver that is offline, in milliseconds; at most `welcome.limits.hold_ms`. */
   holdMs?: number;
 }
 
+/** The events of a session, each with what its handlers get. */
 export interface SessionEvents {
+  /** The state changed; `why` is for people. */
   state: { state: State; why: string };
   /** A new connection. With `gap`, messages may be missing. */
   welcome: Welcome;
@@ -60,14 +66,23 @@ export interface SessionEvents {
   message: Message;
   /** The outcome of a send of the page before a reload. */
   outcome: { id: number; outcome: Answer };
+  /** The roster of a room; the entry `./rooms` keeps it. */
   joined: Joined;
+  /** This peer is no member of a room any more. */
   left: Left;
+  /** Another peer became a member of a room, or shows another `info`. */
   'peer-joined': PeerJoined;
+  /** Another peer left a room. */
   'peer-left': PeerLeft;
+  /** How many members a large room has. */
   'room-count': RoomCount;
+  /** The states of peers. */
   presence: Presence;
+  /** New ICE servers: the answer to `refreshIce`, and before the credentials end. `welcome` has them too. */
   ice: Ice;
+  /** The node took a new token. */
   renewed: Renewed;
+  /** The answer of the node to a ping of the application. */
   pong: Pong;
   /** Why a node refused an attempt. */
   refused: SwitchboardError;
@@ -77,6 +92,7 @@ export interface SessionEvents {
   closed: Close;
 }
 
+/** A peer's session. It connects by itself, and outlives its connections. Made by `connect`. */
 export class Session extends Emitter<SessionEvents> {
   readonly #options: ConnectOptions;
   readonly #bases: string[];
@@ -140,6 +156,7 @@ export class Session extends Emitter<SessionEvents> {
     void this.#attempt();
   }
 
+  /** What the session does now. */
   get state(): State {
     return this.#state;
   }
@@ -149,7 +166,7 @@ export class Session extends Emitter<SessionEvents> {
     return this.#welcome;
   }
 
-  /** Resolves when there is a connection. */
+  /** Resolves with the newest welcome when there is a connection. Rejects with `closed` when the session ends. */
   async connected(): Promise<Welcome> {
     while (!this.#link) {
       if (this.#isOver) throw new SwitchboardError('closed', 'session is closed');
@@ -161,13 +178,28 @@ export class Session extends Emitter<SessionEvents> {
   /**
    * Sends a payload to a peer, or to a room of which this peer is a member. The promise settles with the outcome: delivered,
    * published, or a `SwitchboardError`. An outcome that nobody waits for is no unhandled rejection.
+   *
+   * @param payload Any JSON value. The frame has at most `welcome.limits.message_bytes`, else `payload-too-large`.
+   * @throws {@link SwitchboardError} with an {@link ErrorCode}, or `closed`. After `timeout` the message may have arrived.
+   *
+   * @example
+   * ```ts
+   * try {
+   *   await session.send('bob', { text: 'hello' }, { holdMs: 30_000 });
+   * } catch (error) {
+   *   if (error instanceof SwitchboardError && error.code === 'expired') console.log('bob did not come');
+   * }
+   * ```
    */
   send(to: string | { room: string }, payload: unknown, { kind = 'message', onQueued, holdMs }: SendOptions = {}): Promise<Delivered> {
     return this.request({ type: kind, ...(typeof to === 'string' ? { to } : to), hold_ms: holdMs, payload: payload ?? null }, onQueued);
   }
 
-  /** Sends any command of the protocol, and repeats it after a lost connection. Resolves with its answer. */
-  request<Frame>(command: object, onQueued?: () => void): Promise<Frame> {
+  /**
+   * Sends any command of the protocol, and repeats it after a lost connection. Resolves with its answer, or rejects as `send`
+   * does. `Frame` is the type of the answer: `Joined` for `join`.
+   */
+  request<Frame>(command: Command, onQueued?: () => void): Promise<Frame> {
     const outcome = this.#isClosing
       ? Promise.reject(new SwitchboardError('closed', 'session is closed'))
       : this.#outbox.add<Frame>(command, onQueued);
@@ -181,7 +213,7 @@ export class Session extends Emitter<SessionEvents> {
     this.#link?.send({ type: 'ice' });
   }
 
-  /** Waits shortly for the outcomes of the sends, then ends the session. */
+  /** Waits up to 2 s for the outcomes of the sends, then ends the session. Never rejects. */
   async close(): Promise<void> {
     this.#isClosing = true;
     await within(CLOSE_WITHIN_MS, this.#outbox.drained(), 'outcome').catch(() => {});
@@ -297,7 +329,7 @@ export class Session extends Emitter<SessionEvents> {
         break;
       case 'error': {
         const error = new SwitchboardError(frame.code, frame.message, frame.retry_after_ms);
-        if (!this.#settle(frame.id ?? 0, error)) this.emit('error', error);
+        if (!this.#settle(frame.id, error)) this.emit('error', error);
         break;
       }
       case 'goaway':
@@ -313,7 +345,7 @@ export class Session extends Emitter<SessionEvents> {
         this.#welcome = { ...(this.#welcome as Welcome), ice_servers: frame.ice_servers, expires_at: frame.expires_at };
       // The application may wait for it.
       default:
-        this.#settle((frame as { id?: number }).id ?? 0, frame as Answer);
+        this.#settle((frame as { id?: number }).id, frame as Answer);
         this.emit(frame.type, frame as never);
     }
   }
@@ -327,7 +359,7 @@ export class Session extends Emitter<SessionEvents> {
     link.send(verdict === 'late' ? { type: 'ack', seq, late: true } : { type: 'ack', seq });
   }
 
-  #settle(id: number, outcome: Answer): boolean {
+  #settle(id: number | undefined, outcome: Answer): boolean {
     const isPending = this.#outbox.settle(id, outcome);
     this.#flush();
     return isPending;
@@ -384,5 +416,18 @@ export class Session extends Emitter<SessionEvents> {
 
 const sessionLost = () => new SwitchboardError('timeout', 'session was lost; it may have arrived');
 
-/** Starts a session. A frame of a type that this version does not know is an event of that name. Add handlers in the same turn: then they miss nothing. */
+/**
+ * Starts a session. A frame of a type that this version does not know is an event of that name. Add handlers in the same
+ * turn: then they miss nothing.
+ *
+ * @throws TypeError for a URL that cannot be read. Everything else is an event.
+ *
+ * @example
+ * ```ts
+ * const session = connect({ url: 'https://signal.example', getToken: async () => (await fetch('/token')).text() });
+ * session.on('message', ({ from, payload }) => console.log(from, payload));
+ * session.on('closed', ({ code, reason }) => console.log(code, reason));
+ * const { status } = await session.send('bob', { text: 'hello' });
+ * ```
+ */
 export const connect = (options: ConnectOptions): Session => new Session(options);

@@ -7,6 +7,7 @@
 export interface Request {
   /** The node, or what stands before it: `https://…`, up to but without `/v1`. */
   base: string;
+  /** The JWT. Never log it. */
   token: string;
   /** `acks`, and on a resume `resume` and `seen`. */
   query: URLSearchParams;
@@ -14,7 +15,9 @@ export interface Request {
 
 /** What a connection reports. `close` comes once, and nothing follows. */
 export interface Listener {
+  /** A frame came: a JSON text. */
   frame(text: string): void;
+  /** The connection ended; 1006 without a close code. */
   close(code: number, reason: string): void;
 }
 

@@ -1,4 +1,4 @@
-/** Waits: backoff with full jitter, a promise with a deadline, and what a close asks for. No state. */
+/** Waits: backoff with full jitter, and a promise with a deadline. No state. */
 
 /** The bound of the first wait, in milliseconds. It doubles with each failure. */
 const BACKOFF_BASE_MS = 100;
@@ -21,8 +21,3 @@ export const within = <T>(ms: number, promise: Promise<T>, what: string): Promis
   });
   return Promise.race([promise, deadline]).finally(() => clearTimeout(timer));
 };
-
-/** Closes after which a session ends. */
-export const STOP_CODES = [1000, 1001, 1003, 1007, 1009, 4400, 4403, 4409];
-/** Closes after which a client connects at once. After every other close it waits. */
-export const AT_ONCE_CODES = [1012, 4401];

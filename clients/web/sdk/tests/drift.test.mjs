@@ -1,12 +1,14 @@
-// The frames and codes of the package against the protocol's page, and the package's size.
+// The frames and codes of the package against the document of the node's types and the protocol's page, and the package's size.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
 import { sizes } from '../build.mjs';
+import { generate } from '../generate.mjs';
 
 const read = (name) => readFileSync(new URL(name, import.meta.url), 'utf8');
 const page = read('../../../../docs/protocol.md');
-const frames = read('../src/frames.ts');
+const frames = read('../src/generated/frames.ts');
+const generated = frames + read('../src/generated/codes.ts');
 
 /** The rows of the first table below a heading, as cells. */
 const rows = (heading) => {
@@ -19,12 +21,16 @@ const names = (cell) => [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name)
 const fields = (cell) => [...cell.replace(/\([^)]*\)/g, '').split(/[.:]/)[0].matchAll(/`(\w+)`(\?)?/g)].map(([, name, optional]) => `${name}${optional ?? ''}`);
 /** The members of an interface, without `type`. */
 const members = (name) => {
-  const body = new RegExp(`interface ${name} \\{([^}]*)\\}`).exec(frames)[1];
+  const body = new RegExp(` ${name} (?:= SendTarget & )?\\{([^}]*)\\}`).exec(frames)[1];
   return [...body.matchAll(/^ {2}(\w+\??):/gm)].map(([, member]) => member).filter((member) => member !== 'type');
 };
-const union = (name) => names(new RegExp(`type ${name} =([^;]*);`).exec(frames)[1].replaceAll("'", '`'));
+const union = (name) => names(new RegExp(`type ${name} =([^;]*);`).exec(generated)[1].replaceAll("'", '`'));
 
 const INTERFACES = { message: 'Message', receipt: 'Receipt', error: 'Failure', joined: 'Joined', left: 'Left', 'peer-joined': 'PeerJoined', 'peer-left': 'PeerLeft', 'room-count': 'RoomCount', presence: 'Presence', ice: 'Ice', expiring: 'Expiring', renewed: 'Renewed', goaway: 'Goaway', pong: 'Pong' };
+
+test('the generated types are those of the document', () => {
+  for (const [name, text] of Object.entries(generate())) assert.equal(read(`../src/generated/${name}`), text, `${name} is another one; run npm run generate`);
+});
 
 test('the frames have the fields of the protocol', () => {
   const seen = new Set();
@@ -41,8 +47,24 @@ test('the frames have the fields of the protocol', () => {
   assert.deepEqual(members('Welcome').sort(), listed.sort());
   const [, limits] = page.split('| member of `limits` | meaning |');
   const bounds = limits.split('\n\n')[0].split('\n').slice(2).flatMap((line) => names(line.split('|')[1]));
-  assert.deepEqual(members('Limits').sort(), bounds.sort());
-  assert.deepEqual(union('Kind'), names(rows('Events')[1][0]));
+  assert.deepEqual(members('WelcomeLimits').sort(), bounds.sort());
+  assert.deepEqual(union('MessageKind'), names(rows('Events')[1][0]));
+});
+
+test('the commands have the fields of the protocol', () => {
+  for (const [types, cell] of rows('Commands')) {
+    for (const type of names(types).slice(-2)) {
+      const name = { bye: 'Send', message: 'Send' }[type] ?? type[0].toUpperCase() + type.slice(1);
+      const listed = fields(cell).filter((field) => name !== 'Send' || !['to', 'room'].includes(field));
+      assert.deepEqual(members(`${name}Command`).sort(), listed.sort(), type);
+    }
+  }
+});
+
+test('one command names as many peers as a node takes', () => {
+  const { messages } = JSON.parse(read('../../../../docs/asyncapi.json')).components;
+  const [, most] = /MAX_PEERS = (\d+);/.exec(read('../src/rooms/presence.ts'));
+  for (const name of ['lookup', 'watch', 'unwatch']) assert.equal(messages[`command-${name}`].payload.properties.peers.maxItems, Number(most), name);
 });
 
 test('the error codes are those of the protocol', () => {
@@ -50,8 +72,7 @@ test('the error codes are those of the protocol', () => {
 });
 
 test('after each close the session does what the protocol asks for', () => {
-  const wait = read('../src/wait.ts');
-  const codes = (name) => new RegExp(`${name} = \\[([^\\]]*)\\]`).exec(wait)[1].split(', ').map(Number);
+  const codes = (name) => new RegExp(`${name} = \\[([^\\]]*)\\]`).exec(generated)[1].split(', ').map(Number);
   const [stops, atOnce] = [codes('STOP_CODES'), codes('AT_ONCE_CODES')];
   const found = rows('Close codes').map(([code, , should]) => [Number(code), should]);
   assert.ok(found.length > 10);

@@ -164,9 +164,14 @@ fn named_schemas() -> Map<String, Value> {
     PeerJoined::schemas(&mut found);
     found.push((Joined::name().into(), Joined::schema()));
     found.push((PeerJoined::name().into(), PeerJoined::schema()));
-    found
-        .into_iter()
-        .map(|(name, schema)| (name, value(&schema)))
+    let named = found.into_iter().map(|(name, schema)| (name, value(&schema)));
+    // The derived schema of an error code has no meanings, and close codes have none.
+    let tables = [
+        ("ErrorCode", tables::error_codes()),
+        ("CloseCode", tables::close_codes()),
+    ];
+    named
+        .chain(tables.map(|(name, schema)| (name.to_owned(), schema)))
         .collect()
 }
 
@@ -200,5 +205,6 @@ fn drop_null(value: &mut Value) {
     }
 }
 
+mod tables;
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@
  */
 import { Emitter } from '../emitter.js';
 import type { SwitchboardError } from '../error.js';
-import type { Kind } from '../frames.js';
+import type { MessageKind } from '../generated/frames.js';
 import type { Session } from '../session.js';
 import { backoffMs } from '../wait.js';
 import { freshIceServers } from './ice.js';
@@ -31,13 +31,17 @@ const OWN_STATES = ['declined', 'busy', 'cancelled', 'no-answer'];
 /** `calling`: the other side does not have the call yet. `accepted`: both sides want it; see `connection` for media. */
 export type CallState = 'calling' | 'ringing' | 'accepted' | 'declined' | 'busy' | 'cancelled' | 'no-answer' | 'ended';
 
+/** The events of a call, each with what its handlers get. */
 export interface CallEvents {
   /** `reason` says why a call ended: `hung-up`, `no-path`, `relay-refused`, `connection-lost`, `gone`, `replaced`, or an error code. */
   state: { state: CallState; reason: string };
   /** The other side is away for a moment. The call waits for it. */
   queued: Call;
+  /** A track of the other side. */
   track: RTCTrackEvent;
+  /** A data channel that the other side opened. */
   channel: RTCDataChannel;
+  /** Whether there is a path between the two sides. */
   connection: RTCPeerConnectionState;
   /** The other page was reloaded, so `pc` is a new connection. Tracks are sent again, data channels are not. */
   pc: RTCPeerConnection;
@@ -47,6 +51,7 @@ export interface CallEvents {
   error: Error;
 }
 
+/** The media of a call. */
 export interface MediaOptions {
   /** What this side sends. */
   stream?: MediaStream | undefined;
@@ -69,8 +74,11 @@ interface Setup {
   onEnd: (call: Call) => void;
 }
 
+/** One call with one peer. Made by `Calls`. */
 export class Call extends Emitter<CallEvents> {
+  /** The other side's peer ID. */
   readonly peer: string;
+  /** Whether this side called. */
   readonly isCaller: boolean;
   readonly #setup: Setup;
   readonly #leg = newId();
@@ -102,18 +110,22 @@ export class Call extends Emitter<CallEvents> {
     else this.#expect('no-answer', RING_MS);
   }
 
+  /** The call's ID, the same on both sides. */
   get id(): string {
     return this.#id;
   }
 
+  /** What the call does now. */
   get state(): CallState {
     return this.#state;
   }
 
+  /** Why the call ended, as in the event `state`; empty before. */
   get reason(): string {
     return this.#reason;
   }
 
+  /** Whether the call has ended, in any way. */
   get isOver(): boolean {
     return this.#state === 'ended' || OWN_STATES.includes(this.#state);
   }
@@ -149,11 +161,12 @@ export class Call extends Emitter<CallEvents> {
     return this;
   }
 
+  /** Ends an incoming call with `declined`. */
   decline(): void {
     this.end('declined');
   }
 
-  /** Ends the call on both sides. */
+  /** Ends the call on both sides. `reason`: at most 40 characters of `a-z` and `-`. */
   end(reason = this.#state === 'accepted' ? 'hung-up' : this.isCaller ? 'cancelled' : 'declined'): void {
     if (this.isOver) return;
     void this.#send('bye', { reason }).catch(() => {});
@@ -161,11 +174,13 @@ export class Call extends Emitter<CallEvents> {
     this.#finish(reason);
   }
 
+  /** Sends another track. The other side hears `track`. */
   addTrack(track: MediaStreamTrack, ...streams: MediaStream[]): RTCRtpSender {
     this.#tracks.set(track, streams);
     return this.pc.addTrack(track, ...streams);
   }
 
+  /** Stops to send a track. */
   removeTrack(track: MediaStreamTrack): void {
     this.#tracks.delete(track);
     const sender = this.#senderOf(track);
@@ -211,7 +226,7 @@ export class Call extends Emitter<CallEvents> {
   }
 
   /** @internal */
-  receive(type: Kind, payload: Payload): void {
+  receive(type: MessageKind, payload: Payload): void {
     const { leg, to_leg } = payload;
     if (to_leg && to_leg !== this.#leg) return; // for this page before its reload
     if (type === 'bye') return this.#finish(payload.reason as string);
@@ -241,7 +256,7 @@ export class Call extends Emitter<CallEvents> {
     this.#negotiation.receive(payload);
   }
 
-  async #send(kind: Kind, body: Body, isCurrent = () => true): Promise<void> {
+  async #send(kind: MessageKind, body: Body, isCurrent = () => true): Promise<void> {
     const { room } = this.#setup;
     const payload: Payload = { ...(room ? { room } : { call: this.#id }), leg: this.#leg, ...body };
     if (this.#theirLeg) payload.to_leg = this.#theirLeg;

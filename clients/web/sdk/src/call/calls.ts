@@ -3,7 +3,7 @@
  * and continues them after a reload. Not here: a call itself.
  */
 import { Emitter } from '../emitter.js';
-import type { Message } from '../frames.js';
+import type { Message } from '../generated/frames.js';
 import { readJson } from '../json.js';
 import { watchPage } from '../page.js';
 import type { Session } from '../session.js';
@@ -14,6 +14,7 @@ import { newId, type Payload, readPayload } from './payload.js';
 /** Takes a message of a room's call, or returns why it is refused. */
 type RoomReceiver = (message: Message, payload: Payload) => string | undefined;
 
+/** How calls are placed and taken. */
 export interface CallsOptions {
   /** How many calls there may be at a time: 1 by default. Another caller gets `busy`. */
   limit?: number;
@@ -23,6 +24,7 @@ export interface CallsOptions {
   storage?: SnapshotStorage | null;
 }
 
+/** The events of all calls of a session, each with what its handlers get. */
 export interface CallsEvents {
   /** A call rings. Add handlers and `accept` or `decline` it. */
   incoming: Call;
@@ -34,6 +36,7 @@ export interface CallsEvents {
 
 const STORAGE_KEY = 'switchboard1-calls:';
 
+/** The calls of one session. Made by `calls`. */
 export class Calls extends Emitter<CallsEvents> {
   /** @internal */
   readonly session: Session;
@@ -69,7 +72,10 @@ export class Calls extends Emitter<CallsEvents> {
     return [...this.#calls];
   }
 
-  /** Calls a peer, or accepts its call that rings here. Another call with this peer ends. */
+  /**
+   * Calls a peer, or accepts its call that rings here. Another call with this peer ends. It rings there for at most 45 s. Its
+   * states and its end are events of the call.
+   */
   call(peer: string, media?: MediaOptions): Call {
     for (const call of this.all.filter((its) => its.peer === peer)) {
       if (call.state === 'ringing' && !call.isCaller) return call.accept(media);
@@ -128,5 +134,17 @@ export class Calls extends Emitter<CallsEvents> {
   }
 }
 
-/** Starts to take and place calls over a session. */
+/**
+ * Starts to take and place calls over a session. Call it once, in the turn of `connect`.
+ *
+ * @example
+ * ```ts
+ * const phone = calls(session);
+ * const stream = await navigator.mediaDevices.getUserMedia({ audio: true, video: true });
+ * phone.on('incoming', (call) => void call.accept({ stream }));
+ * const call = phone.call('bob', { stream });
+ * call.on('track', ({ streams: [theirs] }) => (document.querySelector('video')!.srcObject = theirs!));
+ * call.on('state', ({ state, reason }) => console.log(state, reason));
+ * ```
+ */
 export const calls = (session: Session, options?: CallsOptions): Calls => new Calls(session, options);

@@ -2,10 +2,25 @@
 import type { Call } from './call.js';
 
 /** A call, or the call of a room. */
-export type MediaSender = Pick<Call, 'isOver' | 'removeTrack' | 'replaceTrack'> & { addTrack(track: MediaStreamTrack, ...streams: MediaStream[]): unknown };
+export interface MediaSender extends Pick<Call, 'isOver' | 'removeTrack' | 'replaceTrack'> {
+  /** Sends another track. */
+  addTrack(track: MediaStreamTrack, ...streams: MediaStream[]): unknown;
+}
 
-/** Shares the screen until `stop`, or until the person ends it in the browser. */
-export async function shareScreen(call: MediaSender, options: DisplayMediaStreamOptions = { video: true }): Promise<{ stream: MediaStream; stop: () => void }> {
+/** A shared screen. */
+export interface ScreenShare {
+  /** What the call sends of it. */
+  stream: MediaStream;
+  /** Ends it. */
+  stop(): void;
+}
+
+/**
+ * Shares the screen until `stop`, or until the person ends it in the browser.
+ *
+ * @throws DOMException `NotAllowedError` if the person refuses.
+ */
+export async function shareScreen(call: MediaSender, options: DisplayMediaStreamOptions = { video: true }): Promise<ScreenShare> {
   const stream = await navigator.mediaDevices.getDisplayMedia(options);
   const stop = () => {
     for (const track of stream.getTracks()) {

@@ -2,7 +2,7 @@
  * The payloads of a call's messages, and the check of what arrives. The form is described for other clients in
  * `docs/call-payload.md`. Not here: what a call does with them.
  */
-import type { Kind } from '../frames.js';
+import type { MessageKind } from '../generated/frames.js';
 
 const ID = /^[\w-]{1,64}$/;
 const ROOM = /^[\w.~:@+=-]{1,128}$/;
@@ -15,9 +15,11 @@ const SDP = /^v=0/;
 export interface Body {
   /** Of an offer: its number, from 1. Of an answer: the number of the offer that it answers. */
   n?: number;
+  /** Of an offer or answer: the SDP (RFC 9429). */
   description?: { type: RTCSdpType; sdp: string };
   /** `null`: no more candidates follow. */
   candidate?: RTCIceCandidateInit | null;
+  /** Of a `bye`: why the call ends. */
   reason?: string;
   media?: MediaState;
 }
@@ -32,6 +34,7 @@ export interface MediaState {
   screen?: string;
 }
 
+/** The payload of one message of a call. */
 export interface Payload extends Body {
   /** The call, the same on both sides. */
   call?: string;
@@ -46,7 +49,7 @@ export interface Payload extends Body {
 const isText = (value: unknown, form: RegExp): boolean => typeof value === 'string' && form.test(value);
 
 /** Returns nothing for a payload of another form. */
-export function readPayload(type: Kind, value: unknown): Payload | undefined {
+export function readPayload(type: MessageKind, value: unknown): Payload | undefined {
   const { call, room, leg, to_leg, n, description, candidate, reason, media } = (value ?? {}) as Payload;
   const isWellFormed =
     (room === undefined ? isText(call, ID) : call === undefined && isText(room, ROOM)) &&

@@ -3,25 +3,40 @@ import type { Call } from './call.js';
 
 /** One direction of one kind of media. */
 export interface Flow {
+  /** `in`: received. */
   direction: 'in' | 'out';
+  /** The kind of media. */
   kind: 'audio' | 'video';
+  /** Since the figures before; 0 in the first ones. */
   bits_per_second: number;
   /** Packets that did not arrive, since the call began. */
   lost: number;
+  /** The variation of packets' arrival times, in milliseconds. */
   jitter_ms: number;
+  /** Of video; 0 for audio. */
   frames_per_second: number;
 }
 
+/** The figures of a call at one moment. */
 export interface CallStats {
   /** `host`, `srflx`, `prflx` or `relay` of both sides, and `udp` or `tcp`. Empty without a path. */
   path: { local: string; remote: string; protocol: string };
+  /** The round-trip time of the path, in milliseconds; 0 without a path. */
   rtt_ms: number;
+  /** Each direction of each kind of media. */
   flows: Flow[];
 }
 
 const MIN_EVERY_MS = 100;
 
-/** Reads the figures every `everyMs` until the call is over: `for await (const figures of stats(call))`. */
+/**
+ * Reads the figures every `everyMs` (at least 100) until the call is over.
+ *
+ * @example
+ * ```ts
+ * for await (const { path, rtt_ms } of stats(call)) console.log(path.local, rtt_ms);
+ * ```
+ */
 export async function* stats(call: Call, everyMs = 1_000): AsyncGenerator<CallStats, void> {
   let bytes = new Map<string, [number, number]>();
   while (!call.isOver) {

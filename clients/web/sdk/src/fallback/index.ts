@@ -1,6 +1,8 @@
 /**
  * Networks that let no WebSocket through: a connection then uses server-sent events, and where these do not arrive either,
  * long polling. What was loaded before stays as small as it was: the fallbacks are loaded when they are needed.
+ *
+ * @module
  */
 import { askReady } from '../refusal.js';
 import type { Connection, Listener, Request, Transport } from '../transport.js';
@@ -12,10 +14,12 @@ const FIRST_FRAME_WITHIN_MS = 2_500;
 const REMEMBERED_MS = 10 * 60_000;
 const ANSWER_WITHIN_MS = 1_000;
 
+/** `events`: server-sent events. `polling`: long polling. */
 export type TransportName = 'websocket' | 'events' | 'polling';
 
 type Loader = [TransportName, () => Transport | Promise<Transport>];
 
+/** How the transport is chosen. */
 export interface FallbackOptions {
   /** The first transport, by default over the runtime's `WebSocket`. */
   websocket?: Transport;
@@ -29,7 +33,14 @@ interface Choice {
   until: number;
 }
 
-/** A transport that tries WebSocket, then server-sent events, then long polling, and keeps to what works for ten minutes. */
+/**
+ * A transport that tries WebSocket, then server-sent events, then long polling, and keeps to what works for ten minutes.
+ *
+ * @example
+ * ```ts
+ * const session = connect({ url: 'https://signal.example', getToken, transport: withFallbacks({ onUse: console.log }) });
+ * ```
+ */
 export function withFallbacks({ websocket = webSocket(), onUse }: FallbackOptions = {}): Transport {
   const transports: Loader[] = [
     ['websocket', () => websocket],

@@ -7,7 +7,7 @@ import type { Calls } from '../call/calls.js';
 import type { MediaState, Payload } from '../call/payload.js';
 import { Emitter } from '../emitter.js';
 import { SwitchboardError } from '../error.js';
-import type { LeaveReason, Message } from '../frames.js';
+import type { LeaveReason, Message } from '../generated/frames.js';
 import type { Room } from '../rooms/room.js';
 import { backoffMs } from '../wait.js';
 
@@ -20,6 +20,7 @@ const MAX_TRIES = 5;
 /** Another end of a call with a member is a failure, and it is called again. */
 const MEANT = ['hung-up', 'gone', 'busy', 'left', 'lost', 'kicked', 'expired'];
 
+/** The media of this side. */
 export interface RoomCallOptions {
   /** What this side sends to everybody. */
   stream?: MediaStream | undefined;
@@ -27,6 +28,7 @@ export interface RoomCallOptions {
   receive?: ('audio' | 'video')[];
 }
 
+/** The events of a room's call, each with what its handlers get. */
 export interface RoomCallEvents {
   /** Somebody is in the call. Add handlers to their part of it in this turn: `track`, `media`, `connection`. */
   joined: Call;
@@ -38,7 +40,9 @@ export interface RoomCallEvents {
   ended: { reason: string };
 }
 
+/** The call of a room. Made by `roomCall`. */
 export class RoomCall extends Emitter<RoomCallEvents> {
+  /** The room whose members are in the call. */
   readonly room: Room;
   readonly #calls: Calls;
   readonly #receive: RoomCallOptions['receive'];
@@ -78,6 +82,7 @@ export class RoomCall extends Emitter<RoomCallEvents> {
     return this.#participants;
   }
 
+  /** Whether this side is not in the call any more. */
   get isOver(): boolean {
     return this.#isOver;
   }
@@ -89,11 +94,13 @@ export class RoomCall extends Emitter<RoomCallEvents> {
 
   // Local media.
 
+  /** Sends another track to everybody. */
   addTrack(track: MediaStreamTrack, ...streams: MediaStream[]): void {
     this.#tracks.set(track, streams);
     for (const leg of this.#started()) leg.addTrack(track, ...streams);
   }
 
+  /** Stops to send a track. */
   removeTrack(track: MediaStreamTrack): void {
     this.#tracks.delete(track);
     for (const leg of this.#started()) leg.removeTrack(track);
@@ -209,7 +216,17 @@ export class RoomCall extends Emitter<RoomCallEvents> {
 const isWaiting = (leg: Call): boolean => leg.state === 'ringing' && !leg.isCaller;
 
 /**
- * Takes part in the call of a room of which this peer is a member. Fails with `room-full` if the room has more than 8 members,
- * and with `not-allowed` if this page is in its call already.
+ * Takes part in the call of a room of which this peer is a member.
+ *
+ * @throws SwitchboardError `room-full` if the room has more than 8 members, and `not-allowed` if this page is in its call already.
+ *
+ * @example
+ * ```ts
+ * const phone = calls(session);
+ * const room = await rooms(session).join('standup');
+ * const stream = await navigator.mediaDevices.getUserMedia({ audio: true, video: true });
+ * const meeting = roomCall(phone, room, { stream });
+ * meeting.on('joined', (call) => call.on('track', ({ streams: [theirs] }) => console.log(call.peer, theirs)));
+ * ```
  */
 export const roomCall = (calls: Calls, room: Room, options: RoomCallOptions = {}): RoomCall => new RoomCall(calls, room, options);

@@ -1,11 +1,12 @@
 /** The rooms of a session. They outlive connections: a session that was lost enters its rooms again. */
-import type { Joined } from '../frames.js';
+import type { Joined } from '../generated/frames.js';
 import type { Session } from '../session.js';
 import { Room } from './room.js';
 
+/** The rooms of a session. Made by `rooms`. */
 export class Rooms {
   readonly #session: Session;
-  readonly #joined = new Map<string, { room: Room; info: unknown; isMember?: boolean }>();
+  readonly #joined = new Map<string, { room: Room; info: object | undefined; isMember?: boolean }>();
 
   constructor(session: Session) {
     this.#session = session;
@@ -37,7 +38,12 @@ export class Rooms {
     return [...this.#joined.values()].map(({ room }) => room);
   }
 
-  /** Enters a room; who is the first one creates it. `info` is shown to the other members: an object of at most 1 KiB. */
+  /**
+   * Enters a room; the first member creates it.
+   *
+   * @param info Shown to the other members: an object of at most 1 KiB of JSON.
+   * @throws SwitchboardError `room-full`, `not-allowed` (also over `welcome.limits.rooms_per_peer`), `bus-unavailable`, `timeout`.
+   */
   async join(name: string, info?: object): Promise<Room> {
     const entry = this.#joined.get(name) ?? { room: new Room(this.#session, name), info };
     entry.info = info;
@@ -51,11 +57,12 @@ export class Rooms {
     return entry.room;
   }
 
+  /** Leaves a room. Its event `left` follows. */
   async leave(name: string): Promise<void> {
     await this.#session.request({ type: 'leave', room: name });
   }
 
-  #enter(room: Room, info: unknown): Promise<Joined> {
+  #enter(room: Room, info: object | undefined): Promise<Joined> {
     return this.#session.request<Joined>({ type: 'join', room: room.name, info });
   }
 

@@ -161,6 +161,9 @@ fn every_event_has_the_members_of_its_message() {
             members.required
         );
     }
+    // A welcome has every member that it can have.
+    let members = Members::of(&document, "event-welcome");
+    assert_eq!(members.required, members.all);
     let named: BTreeSet<_> = events().into_iter().map(|(name, _)| name).collect();
     let sampled: BTreeSet<_> = samples().iter().map(|event| name(event).to_owned()).collect();
     let missing: Vec<_> = named.difference(&sampled).collect();
@@ -246,5 +249,26 @@ fn the_decoder_needs_the_members_that_are_required_and_no_others() {
                 "{name} without {member}"
             );
         }
+    }
+}
+
+#[test]
+fn descriptions_are_for_readers_of_the_wire() {
+    for foreign in ["crate::", "`None`", "`Some`", "[`"] {
+        assert!(!text().contains(foreign), "a description contains {foreign}");
+    }
+}
+
+#[test]
+fn codes_have_the_names_of_the_wire_and_a_meaning() {
+    let schemas = named_schemas();
+    let codes = |name: &str| schemas[name]["oneOf"].as_array().unwrap().clone();
+    assert_eq!(codes("ErrorCode")[0]["enum"], json!(["bad-frame"]));
+    assert_eq!(codes("CloseCode")[0]["enum"], json!([1000]));
+    for code in codes("ErrorCode").iter().chain(&codes("CloseCode")) {
+        assert!(
+            code["description"].as_str().is_some_and(|text| !text.is_empty()),
+            "{code}"
+        );
     }
 }

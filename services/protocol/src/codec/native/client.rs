@@ -20,23 +20,23 @@ pub enum ServerFrame {
     Message(ServerMessage),
 }
 
-/// A forwarded message, as a client reads it.
+/// A message of another peer.
 #[derive(Debug, Clone, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ServerMessage {
-    /// What it is.
+    /// Its kind.
     #[serde(rename = "type")]
     pub kind: MessageKind,
     /// The sender's peer ID.
     pub from: String,
-    /// The room that the message was sent to; `None` for a message to this peer.
+    /// The room that the message was sent to. Absent for a message to this peer.
     #[serde(default)]
     pub room: Option<String>,
-    /// The message's name.
+    /// The message's name for ever: `<sender's session>/<id>`, the same in each repetition.
     pub mid: String,
-    /// Its number in this session.
+    /// Its number in this session, from 1.
     pub seq: u64,
-    /// The payload as the sender wrote it.
+    /// The payload as the sender wrote it: any JSON value.
     #[cfg_attr(feature = "schema", schema(value_type = Value))]
     pub payload: Box<RawValue>,
 }

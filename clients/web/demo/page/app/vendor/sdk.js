@@ -212,12 +212,14 @@ var POLL_WITHIN_MS, polling, init_polling = __esm({
 
 // ../sdk/src/error.ts
 var SwitchboardError = class extends Error {
+  /** For the package itself. */
   constructor(code, message, retryAfterMs, status = 0) {
     super(String(message ?? "").slice(0, 300));
     this.status = status;
     this.code = String(code ?? "internal").slice(0, 40), this.retryAfterMs = Number(retryAfterMs) || 0;
   }
   status;
+  /** Always `SwitchboardError`. */
   name = "SwitchboardError";
   /** For programs: a code of the protocol, of a refused handshake (`token-…`), or `closed`. */
   code;
@@ -299,7 +301,7 @@ var backoffMs = (failures, atLeastMs) => Math.min(atLeastMs || 0, 6e4) + Math.ra
     timer = setTimeout(() => reject(new Error(`no ${what} in time`)), ms);
   });
   return Promise.race([promise, deadline]).finally(() => clearTimeout(timer));
-}, STOP_CODES = [1e3, 1001, 1003, 1007, 1009, 4400, 4403, 4409], AT_ONCE_CODES = [1012, 4401];
+};
 
 // ../sdk/src/link.ts
 var WELCOME_WITHIN_MS = 1e4, PONG_WITHIN_MS = 7e3, PROGRESS_BYTES = 1e3, MIN_HEARTBEAT_MS = 5e3, STABLE_AFTER_MS = 1e3, Link = class {
@@ -408,7 +410,7 @@ var MAX_MESSAGES = 512, MAX_BYTES = 1 << 20, Outbox = class {
     let send = this.#pending.get(id);
     send?.onQueued?.(), send && (send.onQueued = void 0);
   }
-  /** Returns false if the send has its outcome already. */
+  /** Returns false for a frame without an `id`, and if the send has its outcome already. */
   settle(id, outcome) {
     let send = this.#pending.get(id);
     return send ? (this.#pending.delete(id), this.#bytes -= send.bytes, send.settle(outcome), this.#pending.size || this.#onDrained?.(), !0) : !1;
@@ -439,7 +441,7 @@ function watchPage({ wake, hide, show }) {
 }
 
 // ../sdk/src/refusal.ts
-var ANSWER_WITHIN_MS = 5e3, askReady = ({ base, token, query }, withinMs) => fetch(`${base}/v1/ready?${query}`, { headers: { authorization: `Bearer ${token}` }, signal: AbortSignal.timeout(withinMs) });
+var ANSWER_WITHIN_MS = 5e3, askReady = async ({ base, token, query }, withinMs) => fetch(`${base}/v1/ready?${query}`, { headers: { authorization: `Bearer ${token}` }, signal: AbortSignal.timeout(withinMs) });
 async function whyRefused(request) {
   try {
     let answer = await askReady(request, ANSWER_WITHIN_MS);
@@ -478,6 +480,9 @@ function storageOf(option) {
 
 // ../sdk/src/transport.ts
 var baseOf = (url) => new URL(url, globalThis.location?.href).href.replace(/^ws/, "http").replace(/(\/v1\/ws)?\/*([?#].*)?$/, "");
+
+// ../sdk/src/generated/codes.ts
+var STOP_CODES = [1e3, 1001, 1003, 1007, 1009, 4400, 4403, 4409], AT_ONCE_CODES = [1012, 4401];
 
 // ../sdk/src/websocket.ts
 var webSocket = (Socket = globalThis.WebSocket) => ({ base, token, query }, { frame, close }) => {
@@ -538,6 +543,7 @@ var TOKEN_WITHIN_MS = 3e4, OLD_CONNECTION_WITHIN_MS = 1e3, UNANSWERED_WINDOW_MS 
   constructor(options) {
     super(), this.#options = options, this.#bases = [options.url].flat().map(baseOf), this.#transport = options.transport ?? webSocket(), this.#storage = storageOf(options.storage), this.#key = `switchboard1:${options.storageKey ?? this.#bases[0]}`, this.#restore(take(this.#storage, this.#key)), this.#attempt();
   }
+  /** What the session does now. */
   get state() {
     return this.#state;
   }
@@ -545,7 +551,7 @@ var TOKEN_WITHIN_MS = 3e4, OLD_CONNECTION_WITHIN_MS = 1e3, UNANSWERED_WINDOW_MS 
   get welcome() {
     return this.#welcome;
   }
-  /** Resolves when there is a connection. */
+  /** Resolves with the newest welcome when there is a connection. Rejects with `closed` when the session ends. */
   async connected() {
     for (; !this.#link; ) {
       if (this.#isOver) throw new SwitchboardError("closed", "session is closed");
@@ -556,11 +562,26 @@ var TOKEN_WITHIN_MS = 3e4, OLD_CONNECTION_WITHIN_MS = 1e3, UNANSWERED_WINDOW_MS 
   /**
    * Sends a payload to a peer, or to a room of which this peer is a member. The promise settles with the outcome: delivered,
    * published, or a `SwitchboardError`. An outcome that nobody waits for is no unhandled rejection.
+   *
+   * @param payload Any JSON value. The frame has at most `welcome.limits.message_bytes`, else `payload-too-large`.
+   * @throws {@link SwitchboardError} with an {@link ErrorCode}, or `closed`. After `timeout` the message may have arrived.
+   *
+   * @example
+   * ```ts
+   * try {
+   *   await session.send('bob', { text: 'hello' }, { holdMs: 30_000 });
+   * } catch (error) {
+   *   if (error instanceof SwitchboardError && error.code === 'expired') console.log('bob did not come');
+   * }
+   * ```
    */
   send(to, payload, { kind = "message", onQueued, holdMs } = {}) {
     return this.request({ type: kind, ...typeof to == "string" ? { to } : to, hold_ms: holdMs, payload: payload ?? null }, onQueued);
   }
-  /** Sends any command of the protocol, and repeats it after a lost connection. Resolves with its answer. */
+  /**
+   * Sends any command of the protocol, and repeats it after a lost connection. Resolves with its answer, or rejects as `send`
+   * does. `Frame` is the type of the answer: `Joined` for `join`.
+   */
   request(command, onQueued) {
     let outcome = this.#isClosing ? Promise.reject(new SwitchboardError("closed", "session is closed")) : this.#outbox.add(command, onQueued);
     return outcome.catch(() => {
@@ -570,7 +591,7 @@ var TOKEN_WITHIN_MS = 3e4, OLD_CONNECTION_WITHIN_MS = 1e3, UNANSWERED_WINDOW_MS 
   refreshIce() {
     this.#link?.send({ type: "ice" });
   }
-  /** Waits shortly for the outcomes of the sends, then ends the session. */
+  /** Waits up to 2 s for the outcomes of the sends, then ends the session. Never rejects. */
   async close() {
     this.#isClosing = !0, await within(CLOSE_WITHIN_MS, this.#outbox.drained(), "outcome").catch(() => {
     }), this.#end({ code: 1e3, reason: "closed" });
@@ -637,7 +658,7 @@ var TOKEN_WITHIN_MS = 3e4, OLD_CONNECTION_WITHIN_MS = 1e3, UNANSWERED_WINDOW_MS 
         break;
       case "error": {
         let error = new SwitchboardError(frame.code, frame.message, frame.retry_after_ms);
-        this.#settle(frame.id ?? 0, error) || this.emit("error", error);
+        this.#settle(frame.id, error) || this.emit("error", error);
         break;
       }
       case "goaway":
@@ -650,7 +671,7 @@ var TOKEN_WITHIN_MS = 3e4, OLD_CONNECTION_WITHIN_MS = 1e3, UNANSWERED_WINDOW_MS 
         this.#welcome = { ...this.#welcome, ice_servers: frame.ice_servers, expires_at: frame.expires_at };
       // The application may wait for it.
       default:
-        this.#settle(frame.id ?? 0, frame), this.emit(frame.type, frame);
+        this.#settle(frame.id, frame), this.emit(frame.type, frame);
     }
   }
   #onMessage(link, message) {
@@ -709,15 +730,24 @@ var MAX_PEERS = 100, Presence = class extends Emitter {
   get states() {
     return this.#watched;
   }
-  /** The states of peers now. */
+  /**
+   * The states of peers now.
+   *
+   * @throws SwitchboardError `not-allowed` if the token allows no message to one of the peers, `bus-unavailable`, `rate-limited`.
+   */
   async lookup(...peers) {
     return new Map((await this.#send("lookup", peers)).map(({ peer, state }) => [peer, state]));
   }
-  /** From now on each change of these peers is a `change`; the first one is the state now. */
+  /**
+   * From now on each change of these peers is a `change`; the first one is the state now. A watch outlives connections.
+   *
+   * @throws SwitchboardError as `lookup`; `rate-limited` also over `welcome.limits.watched_per_peer`.
+   */
   async watch(...peers) {
     for (let peer of peers) this.#watched.has(peer) || this.#watched.set(peer, void 0);
     await this.#send("watch", peers);
   }
+  /** Ends the watch of these peers. */
   async unwatch(...peers) {
     for (let peer of peers) this.#watched.delete(peer);
     await this.#send("unwatch", peers);
@@ -732,6 +762,7 @@ var MAX_PEERS = 100, Presence = class extends Emitter {
 
 // ../sdk/src/rooms/room.ts
 var Room = class extends Emitter {
+  /** The room's name within the tenant. */
   name;
   #session;
   #members = /* @__PURE__ */ new Map();
@@ -744,10 +775,15 @@ var Room = class extends Emitter {
   get members() {
     return this.#members;
   }
+  /** How many members there are, this one included. */
   get count() {
     return this.#count;
   }
-  /** Sends to all other members. Resolves when the cluster has published it: at most once for each member, in order. */
+  /**
+   * Sends to all other members. Resolves when the cluster has published it: at most once for each member, in order.
+   *
+   * @throws SwitchboardError `not-in-room`, `not-allowed`, `bus-unavailable`, `rate-limited` and others.
+   */
   send(payload, kind = "message") {
     return this.#session.send({ room: this.name }, payload, { kind });
   }
@@ -808,7 +844,12 @@ var Rooms = class {
   get all() {
     return [...this.#joined.values()].map(({ room }) => room);
   }
-  /** Enters a room; who is the first one creates it. `info` is shown to the other members: an object of at most 1 KiB. */
+  /**
+   * Enters a room; the first member creates it.
+   *
+   * @param info Shown to the other members: an object of at most 1 KiB of JSON.
+   * @throws SwitchboardError `room-full`, `not-allowed` (also over `welcome.limits.rooms_per_peer`), `bus-unavailable`, `timeout`.
+   */
   async join(name, info) {
     let entry = this.#joined.get(name) ?? { room: new Room(this.#session, name), info };
     entry.info = info, this.#joined.set(name, entry);
@@ -819,6 +860,7 @@ var Rooms = class {
     }
     return entry.room;
   }
+  /** Leaves a room. Its event `left` follows. */
   async leave(name) {
     await this.#session.request({ type: "leave", room: name });
   }
@@ -1016,7 +1058,9 @@ function relayError({ errorCode, errorText, url }) {
 
 // ../sdk/src/call/call.ts
 var RING_MS = 45e3, CONNECT_WITHIN_MS = 3e4, RECONNECT_WITHIN_MS = 3e4, RESTART_AFTER_MS = 2e3, MAX_TRIES = 6, MAX_EARLY = 64, TRANSIENT = ["timeout", "bus-unavailable", "queue-full", "rate-limited"], AWAY = ["peer-offline", "expired"], OWN_STATES = ["declined", "busy", "cancelled", "no-answer"], Call = class extends Emitter {
+  /** The other side's peer ID. */
   peer;
+  /** Whether this side called. */
   isCaller;
   #setup;
   #leg = newId();
@@ -1040,15 +1084,19 @@ var RING_MS = 45e3, CONNECT_WITHIN_MS = 3e4, RECONNECT_WITHIN_MS = 3e4, RESTART_
   constructor(setup) {
     super(), this.#setup = setup, { peer: this.peer, id: this.#id, isCaller: this.isCaller, state: this.#state } = setup, this.#negotiation = this.#negotiate(), this.#offIce = setup.session.on("ice", ({ ice_servers }) => this.#negotiation.useServers(ice_servers)), this.#state === "accepted" ? this.#expect("connection-lost", RECONNECT_WITHIN_MS) : this.#expect("no-answer", RING_MS);
   }
+  /** The call's ID, the same on both sides. */
   get id() {
     return this.#id;
   }
+  /** What the call does now. */
   get state() {
     return this.#state;
   }
+  /** Why the call ended, as in the event `state`; empty before. */
   get reason() {
     return this.#reason;
   }
+  /** Whether the call has ended, in any way. */
   get isOver() {
     return this.#state === "ended" || OWN_STATES.includes(this.#state);
   }
@@ -1079,17 +1127,20 @@ var RING_MS = 45e3, CONNECT_WITHIN_MS = 3e4, RECONNECT_WITHIN_MS = 3e4, RESTART_
     for (let payload of this.#early.splice(0)) this.#negotiation.receive(payload);
     return this;
   }
+  /** Ends an incoming call with `declined`. */
   decline() {
     this.end("declined");
   }
-  /** Ends the call on both sides. */
+  /** Ends the call on both sides. `reason`: at most 40 characters of `a-z` and `-`. */
   end(reason = this.#state === "accepted" ? "hung-up" : this.isCaller ? "cancelled" : "declined") {
     this.isOver || (this.#send("bye", { reason }).catch(() => {
     }), this.#crossed && this.#setup.session.send(this.peer, { call: this.#crossed, leg: this.#leg, reason }, { kind: "bye" }), this.#finish(reason));
   }
+  /** Sends another track. The other side hears `track`. */
   addTrack(track, ...streams) {
     return this.#tracks.set(track, streams), this.pc.addTrack(track, ...streams);
   }
+  /** Stops to send a track. */
   removeTrack(track) {
     this.#tracks.delete(track);
     let sender = this.#senderOf(track);
@@ -1229,7 +1280,10 @@ var STORAGE_KEY = "switchboard1-calls:", Calls = class extends Emitter {
   get all() {
     return [...this.#calls];
   }
-  /** Calls a peer, or accepts its call that rings here. Another call with this peer ends. */
+  /**
+   * Calls a peer, or accepts its call that rings here. Another call with this peer ends. It rings there for at most 45 s. Its
+   * states and its end are events of the call.
+   */
   call(peer, media) {
     for (let call of this.all.filter((its) => its.peer === peer)) {
       if (call.state === "ringing" && !call.isCaller) return call.accept(media);
@@ -1326,6 +1380,7 @@ async function* stats(call, everyMs = 1e3) {
 
 // ../sdk/src/room-call/room_call.ts
 var MAX_PEOPLE = 8, MAX_LEGS = 2 * MAX_PEOPLE, MAX_TRIES2 = 5, MEANT = ["hung-up", "gone", "busy", "left", "lost", "kicked", "expired"], RoomCall = class extends Emitter {
+  /** The room whose members are in the call. */
   room;
   #calls;
   #receive;
@@ -1356,6 +1411,7 @@ var MAX_PEOPLE = 8, MAX_LEGS = 2 * MAX_PEOPLE, MAX_TRIES2 = 5, MEANT = ["hung-up
   get participants() {
     return this.#participants;
   }
+  /** Whether this side is not in the call any more. */
   get isOver() {
     return this.#isOver;
   }
@@ -1364,10 +1420,12 @@ var MAX_PEOPLE = 8, MAX_LEGS = 2 * MAX_PEOPLE, MAX_TRIES2 = 5, MEANT = ["hung-up
     this.#end("hung-up");
   }
   // Local media.
+  /** Sends another track to everybody. */
   addTrack(track, ...streams) {
     this.#tracks.set(track, streams);
     for (let leg of this.#started()) leg.addTrack(track, ...streams);
   }
+  /** Stops to send a track. */
   removeTrack(track) {
     this.#tracks.delete(track);
     for (let leg of this.#started()) leg.removeTrack(track);
