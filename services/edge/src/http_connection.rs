@@ -170,16 +170,8 @@ fn method_not_allowed(headers: &HeaderMap) -> Problem {
     )
 }
 
-/// The answer to a connection for which there is no place, as bytes: nothing of its request is read.
-pub(crate) fn no_place() -> Vec<u8> {
-    let body = concat!(
-        r#"{"type":"urn:switchboard:problem:busy","title":"This node takes no new connections now","status":503,"#,
-        r#""detail":"too many handshakes at the same time; come back after Retry-After","code":"busy"}"#
-    );
-    format!(
-        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\ncache-control: no-store\r\n\
-         retry-after: 2\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .into_bytes()
+/// The answer to a connection for which there is no place.
+pub(crate) fn no_place() -> Problem {
+    let detail = "too many handshakes at the same time; come back after Retry-After";
+    Problem::unavailable("busy", detail)
 }

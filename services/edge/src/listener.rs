@@ -91,7 +91,7 @@ fn place_for(edge: &Edge, address: IpAddr, tcp: &TcpStream) -> Option<HandshakeP
         PlaceOutcome::Full => {
             edge.telemetry.http_refused(HttpRefusal::NoPlace);
             // The socket's buffer is empty; should it take nothing all the same, the close says enough.
-            let _ = SockRef::from(tcp).send(&http_connection::no_place());
+            let _ = SockRef::from(tcp).send(&http_connection::no_place().into_bytes());
             None
         }
     }

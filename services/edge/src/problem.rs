@@ -12,6 +12,8 @@ use utoipa::ToSchema;
 /// Seconds after which a client that was refused for lack of room may try again.
 const RETRY_AFTER_S: u64 = 2;
 
+const CONTENT_TYPE: &str = "application/problem+json";
+
 /// One refusal, in the form of its document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Problem {
@@ -79,6 +81,32 @@ impl Problem {
             detail,
         )
     }
+
+    /// The whole answer as bytes, for a connection of which no request is read.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        let status = self.status();
+        let body = serde_json::to_string(&self).unwrap_or_default();
+        format!(
+            "HTTP/1.1 {status}\r\ncontent-type: {CONTENT_TYPE}\r\ncache-control: no-store\r\nretry-after: {}\r\n\
+             connection: close\r\ncontent-length: {}\r\n\r\n{body}",
+            self.retry_after_s().unwrap_or_default(),
+            body.len()
+        )
+        .into_bytes()
+    }
+
+    fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// A 503 always says when to try again.
+    fn retry_after_s(&self) -> Option<u64> {
+        match self.retry_after_ms {
+            // Whole seconds, rounded up (RFC 9110, section 10.2.3).
+            Some(wait_ms) => Some(wait_ms.div_ceil(1000)),
+            None => (self.status() == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER_S),
+        }
+    }
 }
 
 impl From<&TokenError> for Problem {
@@ -94,26 +122,18 @@ impl From<&TokenError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = self.status();
+        let retry_after_s = self.retry_after_s();
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let mut response = (status, body).into_response();
         let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.extend(self.headers);
         if status == StatusCode::UNAUTHORIZED {
             // RFC 9110, section 11.6.1: a 401 names the scheme it wants.
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        // A 503 always says when to try again.
-        let retry_after_s = match self.retry_after_ms {
-            // Whole seconds, rounded up (RFC 9110, section 10.2.3).
-            Some(wait_ms) => Some(wait_ms.div_ceil(1000)),
-            None => (status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER_S),
-        };
         if let Some(seconds) = retry_after_s {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

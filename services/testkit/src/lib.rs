@@ -3,6 +3,7 @@
 
 mod cluster;
 mod load;
+pub mod raw;
 mod slow_socket;
 
 pub use cluster::{Cluster, SECRET, claims, payload, sign, token};

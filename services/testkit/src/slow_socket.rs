@@ -1,17 +1,16 @@
 //! A connection whose kernel takes as little as possible for it, so that not reading is soon felt by the node.
 
+use std::net::Ipv4Addr;
+
 use futures_util::StreamExt as _;
 use switchboard_harness::PATIENCE;
-use tokio::{
-    net::{TcpSocket, TcpStream},
-    time::timeout,
-};
+use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{client::IntoClientRequest as _, http::HeaderValue},
 };
 
-use crate::token;
+use crate::{raw::dial, token};
 
 /// What the kernel takes; the least that the system allows is taken.
 const RECEIVE_BYTES: u32 = 2048;
@@ -21,9 +20,7 @@ const RECEIVE_BYTES: u32 = 2048;
 /// # Errors
 /// When the node refuses.
 pub async fn connect_with_small_buffer(port: u16, peer: &str) -> anyhow::Result<WebSocketStream<TcpStream>> {
-    let socket = TcpSocket::new_v4()?;
-    socket.set_recv_buffer_size(RECEIVE_BYTES)?;
-    let stream = socket.connect(([127, 0, 0, 1], port).into()).await?;
+    let stream = dial(port, Ipv4Addr::LOCALHOST.into(), Some(RECEIVE_BYTES)).await?;
     let mut request = format!("ws://127.0.0.1:{port}/v1/ws").into_client_request()?;
     let headers = request.headers_mut();
     let bearer = format!("Bearer {}", token(peer)?.expose());

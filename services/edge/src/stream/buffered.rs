@@ -3,12 +3,13 @@
 
 use std::{
     cell::RefCell,
+    future::poll_fn,
     io,
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
-use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
+use tokio::io::{AsyncRead as _, AsyncWrite as _, AsyncWriteExt as _, ReadBuf};
 
 use super::Stream;
 
@@ -142,21 +143,21 @@ impl BufferedStream {
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
+    /// Writes everything that was gathered.
+    pub(crate) async fn flush(&mut self) -> io::Result<()> {
+        poll_fn(|cx| self.poll_flush(cx)).await
+    }
+
     /// Writes everything that was gathered, and closes this half.
-    pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_flush(cx))?;
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+    pub(crate) async fn shutdown(&mut self) -> io::Result<()> {
+        self.flush().await?;
+        self.stream.shutdown().await
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::future::poll_fn;
-
-    use tokio::{
-        io::AsyncWriteExt as _,
-        net::{TcpListener, TcpStream},
-    };
+    use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
 

@@ -4,7 +4,6 @@
 //! The `id` of an event is `<seq>.<resume token>`, so the browser's own reconnect is a resume.
 
 use std::{
-    future::poll_fn,
     sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
@@ -19,7 +18,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, reque
 use switchboard_core::Attachment;
 use switchboard_protocol::{ResumeToken, codec::native::Native};
 use switchboard_telemetry::Transport as Label;
-use tokio::{io::AsyncWriteExt as _, time::timeout};
+use tokio::time::timeout;
 
 use crate::{
     admission, attach,
@@ -119,8 +118,7 @@ impl Transport for Sse {
         stream.stream().give_up_after(opening.give_up_after);
         let retry = format!("retry: {RECONNECT_MS}\n\n");
         stream.gathered().extend_from_slice(retry.as_bytes());
-        let flushed = poll_fn(|cx| stream.poll_flush(cx));
-        timeout(FLUSH_TIMEOUT, flushed).await.ok()?.ok()?;
+        timeout(FLUSH_TIMEOUT, stream.flush()).await.ok()?.ok()?;
         Some(Self {
             stream,
             input: None,
@@ -189,11 +187,7 @@ impl Transport for Sse {
             let event = format!("event: close\ndata: {frame}\n\n");
             self.stream.gathered().extend_from_slice(event.as_bytes());
         }
-        let shut = async {
-            let flushed = poll_fn(|cx| self.stream.poll_flush(cx)).await;
-            flushed.is_ok().then_some(self.stream.stream().shutdown().await)
-        };
-        let _ = timeout(FLUSH_TIMEOUT, shut).await;
+        let _ = timeout(FLUSH_TIMEOUT, self.stream.shutdown()).await;
     }
 }
 

@@ -13,7 +13,6 @@ mod flood;
 mod memory;
 mod newcomers;
 mod page;
-mod raw;
 mod resident;
 mod run;
 mod scene;
@@ -26,6 +25,7 @@ use clap::Parser as _;
 
 use arguments::Arguments;
 use attacks::ALL;
+use switchboard_testkit::raw;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {

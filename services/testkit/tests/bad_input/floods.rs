@@ -1,26 +1,29 @@
 //! Floods of frames that are no commands, and frames over the limit: they cost the sender, and nobody else.
 
 use switchboard_protocol::ErrorCode;
-use switchboard_testkit::PATIENCE;
+use switchboard_testkit::{
+    PATIENCE,
+    raw::{CONTINUATION, PING, PONG, TEXT, frame},
+};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::{
-    Scene,
-    raw::{RawClient, frame},
-};
+use crate::{Scene, raw};
 
 #[tokio::test]
 async fn floods_of_pings_pongs_and_empty_fragments_are_closed() {
     let scene = Scene::set("").await;
     let node = &scene.cluster.nodes[0];
     for (name, first, next) in [
-        ("pings", 0x89, 0x89),
-        ("pongs", 0x8a, 0x8a),
-        ("fragments", 0x01, 0x00),
+        ("pings", frame(PING, true, b""), frame(PING, true, b"")),
+        ("pongs", frame(PONG, true, b""), frame(PONG, true, b"")),
+        (
+            "fragments",
+            frame(TEXT, false, b""),
+            frame(CONTINUATION, false, b""),
+        ),
     ] {
-        let mut flood = RawClient::connect(node, name, None).await;
-        let mut bytes = frame(first, b"");
-        bytes.extend(frame(next, b"").repeat(20_000));
+        let mut flood = raw(node, name, None).await;
+        let bytes = [first, next.repeat(20_000)].concat();
         // The node closes in the middle of it.
         let _ = flood.stream.write_all(&bytes).await;
         let mut answers = Vec::new();

@@ -3,15 +3,16 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod floods;
-mod raw;
 mod slow;
 
-use std::time::Duration;
+use std::{net::Ipv4Addr, time::Duration};
 
-use raw::RawClient;
 use switchboard_client::{Client, SendReport};
 use switchboard_protocol::{ErrorCode, Event, MessageKind, ServerFrame};
-use switchboard_testkit::{Cluster, PATIENCE, payload};
+use switchboard_testkit::{
+    Cluster, NodeProcess, PATIENCE, payload,
+    raw::{Raw, RawOptions},
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -23,6 +24,13 @@ use tokio_tungstenite::tungstenite::{
         coding::{Control, Data, OpCode},
     },
 };
+
+/// A connection that nothing answers pings on, with a receive buffer of this size if given.
+async fn raw(node: &NodeProcess, peer: &str, receive_bytes: Option<u32>) -> Raw {
+    let mut options = RawOptions::new(node.public_port(), Ipv4Addr::LOCALHOST.into(), peer);
+    options.receive_bytes = receive_bytes;
+    Raw::connect(&options).await.unwrap()
+}
 
 /// A node with a client that misbehaves and a pair that must not notice.
 struct Scene {
@@ -298,7 +306,7 @@ async fn a_client_that_says_nothing_is_dropped_after_two_heartbeats_and_one_that
         .await
         .unwrap();
     // Does not read or answer.
-    let _silent = RawClient::connect(&cluster.nodes[0], "silent", None).await;
+    let _silent = raw(&cluster.nodes[0], "silent", None).await;
     let mut alive = cluster.connect(0, "alive").await.unwrap();
     let dropped = async || {
         let _ = alive.next_within(Duration::from_millis(20)).await;

@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use switchboard_protocol::MessageKind;
-use switchboard_testkit::{Cluster, PATIENCE, payload};
+use switchboard_testkit::{Cluster, PATIENCE, payload, raw::text};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::raw::{RawClient, frame};
+use crate::raw;
 
 #[tokio::test]
 async fn a_large_frame_that_arrives_slowly_is_delivered() {
@@ -16,12 +16,11 @@ async fn a_large_frame_that_arrives_slowly_is_delivered() {
         .await
         .unwrap();
     let mut bob = cluster.connect(0, "bob").await.unwrap();
-    let mut alice = RawClient::connect(&cluster.nodes[0], "alice", None).await;
-    let text = format!(
+    let mut alice = raw(&cluster.nodes[0], "alice", None).await;
+    let bytes = text(&format!(
         r#"{{"type":"offer","to":"bob","payload":"{}"}}"#,
         "x".repeat(60_000)
-    );
-    let bytes = frame(0x81, text.as_bytes());
+    ));
     let (slices, last) = bytes.split_at(bytes.len() - 10);
     for slice in slices.chunks(bytes.len() / 40) {
         alice.stream.write_all(slice).await.unwrap();
@@ -40,7 +39,7 @@ async fn a_large_frame_that_arrives_slowly_is_delivered() {
 async fn a_receiver_that_reads_slowly_and_steadily_stays() {
     let config = "[session]\nheartbeat_ms = 2500\nwrite_stall_ms = 3000\nsend_deadline_ms = 60000\n";
     let cluster = Cluster::start_with(1, config).await.unwrap();
-    let mut slow = RawClient::connect(&cluster.nodes[0], "slow", Some(8192)).await;
+    let mut slow = raw(&cluster.nodes[0], "slow", Some(8192)).await;
     let mut alice = cluster.connect(0, "alice").await.unwrap();
     let large = payload(format!("\"{}\"", "x".repeat(60_000))).unwrap();
     for id in 1..=4 {

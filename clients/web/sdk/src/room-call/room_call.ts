@@ -225,8 +225,8 @@ const isWaiting = (leg: Call): boolean => leg.state === 'ringing' && !leg.isCall
  * const phone = calls(session);
  * const room = await rooms(session).join('standup');
  * const stream = await navigator.mediaDevices.getUserMedia({ audio: true, video: true });
- * const meeting = roomCall(phone, room, { stream });
- * meeting.on('joined', (call) => call.on('track', ({ streams: [theirs] }) => console.log(call.peer, theirs)));
+ * const group = roomCall(phone, room, { stream });
+ * group.on('joined', (call) => call.on('track', ({ streams: [theirs] }) => console.log(call.peer, theirs)));
  * ```
  */
 export const roomCall = (calls: Calls, room: Room, options: RoomCallOptions = {}): RoomCall => new RoomCall(calls, room, options);

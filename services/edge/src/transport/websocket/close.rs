@@ -80,7 +80,7 @@ async fn handshake(socket: &mut Socket, end: ConnectionEnd) {
     if let Some((code, reason)) = begins {
         frame::close(socket.stream().gathered(), Some(code), reason);
     }
-    if poll_fn(|cx| socket.stream().poll_flush(cx)).await.is_err() || begins.is_none() {
+    if socket.stream().flush().await.is_err() || begins.is_none() {
         return;
     }
     for _ in 0..MAX_CLOSING_FRAMES {
@@ -96,7 +96,7 @@ async fn handshake(socket: &mut Socket, end: ConnectionEnd) {
 /// Closes this half and waits for the client's: closing with unread bytes would reset the connection, and the reset
 /// could overtake the close frame.
 async fn hang_up(mut socket: Socket) -> std::io::Result<()> {
-    poll_fn(|cx| socket.stream().poll_shutdown(cx)).await?;
+    socket.stream().shutdown().await?;
     let stream = socket.stream().stream();
     let mut scratch = [0; SCRATCH_BYTES];
     let mut thrown_away = 0;

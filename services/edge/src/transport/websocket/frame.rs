@@ -81,7 +81,7 @@ fn header(first: u8, length: usize) -> ([u8; 10], usize) {
 
 #[cfg(test)]
 mod tests {
-    use std::{future::poll_fn, time::Duration};
+    use std::time::Duration;
 
     use futures_util::StreamExt as _;
     use tokio::net::{TcpListener, TcpStream};
@@ -113,7 +113,7 @@ mod tests {
                 seen.push(message.into_text().unwrap().len());
             }
         });
-        poll_fn(|cx| stream.poll_flush(cx)).await.unwrap();
+        stream.flush().await.unwrap();
         let seen = tokio::time::timeout(Duration::from_secs(5), reading)
             .await
             .unwrap()

@@ -10,7 +10,6 @@ mod reader;
 mod socket;
 
 use std::{
-    future::poll_fn,
     sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
@@ -114,8 +113,10 @@ impl Transport for WebSocket {
 
     async fn open(opening: Upgrading) -> Option<Self> {
         let mut socket = Socket::new(opening.stream, opening.message_bytes);
-        let flushed = poll_fn(|cx| socket.stream().poll_flush(cx));
-        timeout(UPGRADE_TIMEOUT, flushed).await.ok()?.ok()?;
+        timeout(UPGRADE_TIMEOUT, socket.stream().flush())
+            .await
+            .ok()?
+            .ok()?;
         Some(Self(socket))
     }
 

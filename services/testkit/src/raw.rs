@@ -6,40 +6,48 @@ use std::{
 };
 
 use anyhow::Context as _;
-use switchboard_testkit::{PATIENCE, token};
+use switchboard_harness::PATIENCE;
+use switchboard_protocol::Secret;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpSocket, TcpStream},
     time::timeout,
 };
 
-/// Opcodes (RFC 6455, section 11.8).
-pub(crate) const CONTINUATION: u8 = 0;
-pub(crate) const TEXT: u8 = 1;
-pub(crate) const PING: u8 = 9;
+use crate::token;
+
+/// The opcode of a further part of a message (RFC 6455, section 11.8).
+pub const CONTINUATION: u8 = 0;
+/// The opcode of a text, or of its first part.
+pub const TEXT: u8 = 1;
+/// The opcode of a ping.
+pub const PING: u8 = 9;
+/// The opcode of a pong.
+pub const PONG: u8 = 10;
 
 /// The longest head of an answer, in bytes.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 
 /// How a raw connection is made.
-pub(crate) struct RawOptions {
+#[derive(Debug)]
+pub struct RawOptions {
     port: u16,
     from: IpAddr,
-    token: String,
+    token: Secret,
     /// Bytes that the kernel takes for a client that does not read.
-    pub(crate) receive_bytes: Option<u32>,
+    pub receive_bytes: Option<u32>,
     /// More of the query, for example `&acks=client`.
-    pub(crate) query: String,
+    pub query: String,
 }
 
 impl RawOptions {
-    pub(crate) fn new(port: u16, from: IpAddr, peer: &str) -> Self {
+    /// A connection from the address `from`, with a token of `peer`.
+    #[must_use]
+    pub fn new(port: u16, from: IpAddr, peer: &str) -> Self {
         Self {
             port,
             from,
-            token: token(peer)
-                .map(|token| token.expose().to_owned())
-                .unwrap_or_default(),
+            token: token(peer).unwrap_or_default(),
             receive_bytes: None,
             query: String::new(),
         }
@@ -47,19 +55,25 @@ impl RawOptions {
 }
 
 /// An upgraded connection.
-pub(crate) struct Raw {
-    pub(crate) stream: TcpStream,
+#[derive(Debug)]
+pub struct Raw {
+    /// What comes behind the head of the answer.
+    pub stream: TcpStream,
 }
 
 impl Raw {
     /// Connects and reads the head of the answer, not the `welcome`.
-    pub(crate) async fn connect(options: &RawOptions) -> anyhow::Result<Self> {
+    ///
+    /// # Errors
+    /// When the node refuses, or does not answer in time.
+    pub async fn connect(options: &RawOptions) -> anyhow::Result<Self> {
         let mut stream = dial(options.port, options.from, options.receive_bytes).await?;
         let head = format!(
             "GET /v1/ws?{} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
              Authorization: Bearer {}\r\n\r\n",
-            options.query, options.token
+            options.query,
+            options.token.expose()
         );
         stream.write_all(head.as_bytes()).await?;
         let status = timeout(PATIENCE, read_status(&mut stream)).await??;
@@ -68,12 +82,15 @@ impl Raw {
     }
 
     /// Writes all of `bytes`.
-    pub(crate) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// When the connection has ended.
+    pub async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes).await
     }
 
     /// Reads until a part of what comes is `text`; `false` if the connection ends before.
-    pub(crate) async fn read_until(&mut self, text: &str) -> bool {
+    pub async fn read_until(&mut self, text: &str) -> bool {
         let mut received = Vec::new();
         loop {
             if received
@@ -94,7 +111,10 @@ impl Raw {
 }
 
 /// A TCP connection from this address, with this receive buffer.
-pub(crate) async fn dial(port: u16, from: IpAddr, receive_bytes: Option<u32>) -> anyhow::Result<TcpStream> {
+///
+/// # Errors
+/// When nobody takes the connection.
+pub async fn dial(port: u16, from: IpAddr, receive_bytes: Option<u32>) -> anyhow::Result<TcpStream> {
     let socket = TcpSocket::new_v4().context("a socket is needed; raise `ulimit -n`")?;
     if let Some(bytes) = receive_bytes {
         socket.set_recv_buffer_size(bytes)?;
@@ -106,7 +126,10 @@ pub(crate) async fn dial(port: u16, from: IpAddr, receive_bytes: Option<u32>) ->
 }
 
 /// Reads an answer up to its empty line, and nothing behind it.
-pub(crate) async fn read_status(stream: &mut TcpStream) -> anyhow::Result<u16> {
+///
+/// # Errors
+/// When it is no answer over HTTP.
+pub async fn read_status(stream: &mut TcpStream) -> anyhow::Result<u16> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         anyhow::ensure!(head.len() < MAX_HEAD_BYTES, "the head of the answer is too long");
@@ -118,7 +141,8 @@ pub(crate) async fn read_status(stream: &mut TcpStream) -> anyhow::Result<u16> {
 }
 
 /// One frame of a client. Its mask is zero, which RFC 6455 allows and which changes no byte.
-pub(crate) fn frame(opcode: u8, is_final: bool, payload: &[u8]) -> Vec<u8> {
+#[must_use]
+pub fn frame(opcode: u8, is_final: bool, payload: &[u8]) -> Vec<u8> {
     const MASKED: u8 = 0x80;
     let mut frame = vec![(u8::from(is_final) << 7) | opcode];
     match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
@@ -138,6 +162,7 @@ pub(crate) fn frame(opcode: u8, is_final: bool, payload: &[u8]) -> Vec<u8> {
 }
 
 /// One text frame.
-pub(crate) fn text(text: &str) -> Vec<u8> {
+#[must_use]
+pub fn text(text: &str) -> Vec<u8> {
     frame(TEXT, true, text.as_bytes())
 }
