@@ -22,7 +22,7 @@ OWNED = {
     "ops": {"token", "token_file"},
     "server": {"listen", "ops_listen", "api_listen"},
     "webhooks": {"endpoints"},
-    "ice": {"stun_urls", "turn_urls", "turn_secret", "turn_secret_file"},
+    "ice": {"stun_urls", "turn_urls", "turn_secret", "turn_secret_file", "regions"},
 }
 KEPT = ("type", "items", "enum", "minimum", "maximum")
 

@@ -110,6 +110,23 @@ tenants = {{ toJson . }}
 {{- end }}
 {{ end }}
 {{- $dir := include "switchboard.dir" . }}
+{{- range .Values.turn.regions }}
+[[ice.regions]]
+name = {{ .name | quote }}
+turn_urls = {{ toJson .turnUrls }}
+{{- with .stunUrls }}
+stun_urls = {{ toJson . }}
+{{- end }}
+{{- with .headerValues }}
+header_values = {{ toJson . }}
+{{- end }}
+{{- with .ttlSeconds }}
+turn_ttl_s = {{ int64 . }}
+{{- end }}
+{{- if .existingSecret }}
+turn_secret_file = "{{ $dir }}/turn-regions/{{ .name }}"
+{{- end }}
+{{ end }}
 {{- range $at, $issuer := .Values.auth.issuers }}
 [[auth.issuers]]
 {{- range $key, $value := omit $issuer "namedSecrets" "publicKeys" }}

@@ -114,6 +114,28 @@
       - key: {{ include "switchboard.turnKey" . }}
         path: secret
 {{- end }}
+{{- with include "switchboard.regionSecrets" . | fromYamlArray }}
+- name: turn-regions
+  projected:
+    defaultMode: 0440
+    sources:
+      {{- range . }}
+      - secret:
+          name: {{ .existingSecret }}
+          items:
+            - key: {{ default "turn-secret" .key }}
+              path: {{ .name }}
+      {{- end }}
+{{- end }}
+{{- end -}}
+
+{{- /* The regions that have a Secret of their own. */ -}}
+{{- define "switchboard.regionSecrets" -}}
+{{- range .Values.turn.regions }}
+{{- if .existingSecret }}
+- {{ toJson (pick . "name" "existingSecret" "key") }}
+{{- end }}
+{{- end }}
 {{- end -}}
 
 {{- define "switchboard.secretMounts" -}}
@@ -129,7 +151,9 @@
        `helm template`. */ -}}
 {{- define "switchboard.secretChecksum" -}}
 {{- $seen := list .Values.turn.inlineSecret -}}
-{{- range list .Values.redis.external.existingSecret .Values.turn.existingSecret .Values.ops.existingSecret -}}
+{{- $names := list .Values.redis.external.existingSecret .Values.turn.existingSecret .Values.ops.existingSecret -}}
+{{- range .Values.turn.regions -}}{{- $names = append $names .existingSecret -}}{{- end -}}
+{{- range $names -}}
 {{- if . -}}{{- $seen = append $seen (lookup "v1" "Secret" $.Release.Namespace .).data -}}{{- end -}}
 {{- end -}}
 {{- toJson $seen | sha256sum -}}

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use switchboard_protocol::{
     DuplicatePolicy, Grant, GrantLimits, MAX_INFO_BYTES, MAX_PATTERNS, MAX_TOKEN_ID_CHARS, Patterns, PeerId,
-    PeerKey, Role, TenantId, is_token_id,
+    PeerKey, RegionId, Role, TenantId, is_token_id,
 };
 
 use crate::{
@@ -72,6 +72,8 @@ struct Switchboard<'a> {
     duplicate: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
     limits: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    region: Option<&'a RawValue>,
 }
 
 /// The value of a member that is there. `null` is a value, and never the right one: a restriction that is `null` must not
@@ -150,6 +152,7 @@ impl Rules {
                 "`switchboard.duplicate` must be \"replace\" or \"reject\"",
             )?,
             limits: own.limits.map(limits).transpose()?,
+            region: region(own.region)?,
             expires_at,
             issued_at,
             token_id: token_id(claims.jti)?,
@@ -263,7 +266,9 @@ fn bad_member(message: &str) -> TokenError {
         .take(MAX_NAME_CHARS)
         .flat_map(char::escape_debug)
         .collect();
-    let why = format!("`switchboard.{name}` is not known; role, send, rooms, info, duplicate and limits are");
+    let why = format!(
+        "`switchboard.{name}` is not known; role, send, rooms, info, duplicate, limits and region are"
+    );
     TokenError::Claims(why.into())
 }
 
@@ -331,6 +336,14 @@ fn limits(json: &RawValue) -> Result<Box<GrantLimits>, TokenError> {
             .map_err(|_| refused(WRONG)),
         false => Err(refused(WRONG)),
     }
+}
+
+fn region(json: Option<&RawValue>) -> Result<Option<Box<RegionId>>, TokenError> {
+    let name = string("switchboard.region", json)?.map(|name| RegionId::new(&name));
+    let name = name
+        .transpose()
+        .map_err(|why| TokenError::Claims(format!("`switchboard.region`: {why}").into()))?;
+    Ok(name.map(Box::new))
 }
 
 fn info(json: &RawValue) -> Result<Box<RawValue>, TokenError> {

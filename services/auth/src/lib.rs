@@ -15,6 +15,7 @@ mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 mod ice;
+mod ice_config;
 mod inspect;
 mod issuer;
 mod jwks;
@@ -42,7 +43,11 @@ pub use config::{
 };
 pub use discovery::DISCOVERY_FRESH_S;
 pub use error::TokenError;
-pub use ice::{IceConfig, IceConfigError, IceServers, MAX_ICE_URLS, MAX_TURN_TTL_S, MIN_TURN_TTL_S};
+pub use ice::{IceServers, Region};
+pub use ice_config::{
+    IceConfig, IceConfigError, IceRegionConfig, IceServersConfig, MAX_HEADER_VALUES, MAX_ICE_REGIONS,
+    MAX_ICE_URLS, MAX_TURN_TTL_S, MIN_TURN_TTL_S,
+};
 pub use inspect::{Inspection, inspect};
 pub use jwks::{DEFAULT_FRESH_S, MAX_FRESH_S, MIN_FRESH_S, MIN_REFRESH_INTERVAL_S};
 pub use jwks_error::{FETCH_TIMEOUT_MS, JwksError, MAX_JWKS_BYTES};

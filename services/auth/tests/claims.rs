@@ -38,6 +38,7 @@ async fn all_claims_reach_the_grant() {
         "switchboard": {
             "role": "backend", "send": ["team-*"], "rooms": [], "duplicate": "reject",
             "info": {"name": "Alice"},
+            "region": "eu",
         },
     }))
     .await
@@ -47,6 +48,7 @@ async fn all_claims_reach_the_grant() {
     assert!(grant.send.allow("team-7") && !grant.send.allow("bob"));
     assert!(!grant.rooms.allow("lobby"), "an empty list allows nothing");
     assert_eq!(grant.info.unwrap().get(), r#"{"name":"Alice"}"#);
+    assert_eq!(grant.region.unwrap().as_str(), "eu");
     assert_eq!(grant.duplicate, DuplicatePolicy::Reject);
     assert_eq!((grant.expires_at, grant.issued_at), (NOW + 600, Some(NOW - 5)));
     assert_eq!(grant.token_id.as_deref(), Some("t-1"));
@@ -224,6 +226,11 @@ async fn a_claim_of_the_wrong_form_is_named_in_the_refusal() {
             switchboard("info", json!({"name": "a".repeat(1024)})),
             "`switchboard.info` has 1035 bytes",
         ),
+        (switchboard("region", json!(["eu"])), "`switchboard.region`"),
+        (
+            switchboard("region", json!("e u")),
+            "`switchboard.region`: the name",
+        ),
     ] {
         let error = verify(&bad).await.expect_err(name);
         assert_eq!(
@@ -288,6 +295,7 @@ async fn a_restriction_that_is_there_twice_or_null_never_counts_as_none() {
         (r#""switchboard":{"rooms":null}"#, "token-claims"),
         (r#""switchboard":{"role":null}"#, "token-claims"),
         (r#""switchboard":{"info":null}"#, "token-claims"),
+        (r#""switchboard":{"region":null}"#, "token-claims"),
         (r#""switchboard":{"duplicate":null}"#, "token-claims"),
         (r#""switchboard":{"sendd":null}"#, "token-claims"),
         (r#""tenant":null"#, "token-claims"),

@@ -29,6 +29,7 @@ fn full_claims() -> Claims {
             info: Some(RawValue::from_string(r#"{"name": "Alice"}"#.into()).unwrap()),
             duplicate: DuplicatePolicy::Reject,
             limits: None,
+            region: None,
         },
     }
 }

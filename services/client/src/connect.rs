@@ -89,6 +89,9 @@ fn url(options: &ConnectOptions) -> String {
         pair("resume", resume.token.expose());
         pair("seen", &resume.seen.to_string());
     }
+    if let Some(region) = &options.region {
+        pair("region", region.as_str());
+    }
     if options.token_via == TokenVia::Query {
         pair("access_token", options.token.expose());
     }

@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use switchboard_protocol::Secret;
+use switchboard_protocol::{RegionId, Secret};
 
 use crate::Trust;
 
@@ -50,6 +50,8 @@ pub struct ConnectOptions {
     pub acks: AcksBy,
     /// The session to resume, if any.
     pub resume: Option<Resume>,
+    /// Where the client is, for its TURN servers (docs/ice.md): a name of A-Z a-z 0-9 . _ ~ : @ + = -.
+    pub region: Option<RegionId>,
     /// The `Origin` header, if any.
     pub origin: Option<String>,
     /// The source address; a load generator needs several for many connections.
@@ -75,6 +77,7 @@ impl ConnectOptions {
             token_via: TokenVia::default(),
             acks: AcksBy::default(),
             resume: None,
+            region: None,
             origin: None,
             bind_address: None,
             trust: Trust::default(),

@@ -62,6 +62,7 @@ async fn attach<T: Transport, C: Codec>(
         request,
         permit,
         place,
+        region,
         address,
         started,
     } = *admitted;
@@ -95,12 +96,13 @@ async fn attach<T: Transport, C: Codec>(
         Some(Ok(frame)) => Some(Box::new(frame)),
     };
     transport.attached(&edge, &attachment);
-    let ice = ice::servers(&edge, &grant.peer);
+    let ice = ice::servers(&edge, region, &grant.peer);
     let ice_refresh_at_s = ice.refresh_at_s;
     let welcome = Event::Welcome(Box::new(welcome(&edge, &grant, &attachment, ice)));
     say(&mut transport, &mut codec, &welcome).await?;
     edge.telemetry.connect_seconds(started.elapsed());
-    let client = Client::new(edge, attachment, grant, codec, acks, ice_refresh_at_s, address);
+    let client =
+        Client::new(edge, attachment, grant, codec, acks, address).with_ice(region, ice_refresh_at_s);
     if let Some(code) = client.note_token() {
         // Revoked between the handshake and now: the loop closes it.
         client.session().close(code);

@@ -2,6 +2,8 @@
 
 use std::{os::fd::RawFd, time::Duration};
 
+use http::HeaderName;
+
 use crate::admission::{network::Network, origin_list::Origins};
 
 /// Settings of the public port.
@@ -14,6 +16,8 @@ pub struct EdgeConfig {
     pub accept_query_token: bool,
     /// Proxies whose forwarded headers name the client.
     pub trusted_proxies: Vec<Network>,
+    /// The header in which those proxies name the region of a client, or a value of its `header_values`.
+    pub region_header: Option<HeaderName>,
     /// Whether connections from those proxies begin with a header of the PROXY protocol.
     pub proxy_protocol: bool,
     /// The largest head of a request, in bytes.

@@ -1,8 +1,9 @@
-//! ICE servers with fresh credentials for one peer: for `welcome`, the answer to `ice`, and the API.
-//! `switchboard-auth` makes the credentials.
+//! ICE servers with fresh credentials for one peer: for `welcome`, the answer to `ice`, and the API. `switchboard-auth` makes
+//! the credentials. Not which region a client is in (`admission::region`).
 
 use serde::Serialize;
-use switchboard_protocol::{IceServer, PeerKey};
+use switchboard_auth::Region;
+use switchboard_protocol::{IceServer, PeerKey, RegionId};
 use utoipa::ToSchema;
 
 use crate::{clock::unix_now, state::Edge};
@@ -13,18 +14,22 @@ pub(crate) struct IceAnswer {
     pub(crate) ice_servers: Vec<IceServer>,
     /// Seconds since the Unix epoch; 0 without credentials.
     pub(crate) expires_at: u64,
+    /// The region of these servers; absent for the default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    region: Option<RegionId>,
     /// When a client should have the next ones, likewise; `u64::MAX` without credentials.
     #[serde(skip)]
     pub(crate) refresh_at_s: u64,
 }
 
-/// The ICE servers that `peer` may use.
-pub(crate) fn servers(edge: &Edge, peer: &PeerKey) -> IceAnswer {
+/// The ICE servers of `region` that `peer` may use.
+pub(crate) fn servers(edge: &Edge, region: Region, peer: &PeerKey) -> IceAnswer {
     let now_s = unix_now().as_secs();
-    let expires_at = edge.ice.expires_at(now_s);
+    let expires_at = edge.ice.expires_at(region, now_s);
     IceAnswer {
-        ice_servers: edge.ice.ice_servers(&peer.peer_id(), now_s),
+        ice_servers: edge.ice.ice_servers(region, &peer.peer_id(), now_s),
         expires_at,
+        region: edge.ice.name(region).cloned(),
         refresh_at_s: refresh_at_s(now_s, expires_at),
     }
 }

@@ -5,7 +5,7 @@ use std::{cmp::Ordering, fmt};
 
 use serde_json::value::RawValue;
 
-use crate::{GrantLimits, MAX_PATTERNS, PeerKey};
+use crate::{GrantLimits, MAX_PATTERNS, PeerKey, RegionId};
 
 /// What the owner of a verified token may do, and until when.
 #[derive(Debug, Clone)]
@@ -24,6 +24,8 @@ pub struct Grant {
     pub duplicate: DuplicatePolicy,
     /// Bounds instead of the operator's; boxed, because few tokens have some.
     pub limits: Option<Box<GrantLimits>>,
+    /// The region whose TURN servers this peer uses; boxed likewise.
+    pub region: Option<Box<RegionId>>,
     /// When the token ends, in seconds since the Unix epoch.
     pub expires_at: u64,
     /// When the token was issued, in seconds since the Unix epoch.
@@ -213,6 +215,7 @@ mod tests {
             info: None,
             duplicate: DuplicatePolicy::Replace,
             limits: None,
+            region: None,
             expires_at: 9,
             issued_at,
             token_id: None,

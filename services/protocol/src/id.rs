@@ -1,4 +1,4 @@
-//! Names that clients and operators choose: tenant, peer, room and node. A value of these types is always valid, because its
+//! Names that clients and operators choose: tenant, peer, room, node and region. A value of these types is always valid, because its
 //! constructor checks it. Not here: session and message ids, which nodes create (`mid`).
 
 use std::{borrow::Borrow, fmt, sync::Arc};
@@ -115,6 +115,10 @@ name_type! {
 name_type! {
     /// A signaling node's name, unique in the cluster.
     NodeId
+}
+name_type! {
+    /// The name of a region of TURN servers.
+    RegionId
 }
 
 impl Default for TenantId {

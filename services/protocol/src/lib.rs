@@ -44,7 +44,7 @@ pub use error::ErrorCode;
 pub use event::{Event, GoawayReason, IceServer, ReceiptStatus, Welcome, WelcomeLimits};
 pub use grant::{DuplicatePolicy, Grant, Patterns, Role};
 pub use grant_limits::GrantLimits;
-pub use id::{IdError, MAX_ID_BYTES, NodeId, PeerId, PeerKey, RoomId, RoomKey, TenantId};
+pub use id::{IdError, MAX_ID_BYTES, NodeId, PeerId, PeerKey, RegionId, RoomId, RoomKey, TenantId};
 pub use info::Info;
 pub use kind::MessageKind;
 pub use limits::{

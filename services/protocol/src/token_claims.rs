@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::{DuplicatePolicy, GrantLimits, Role};
+use crate::{DuplicatePolicy, GrantLimits, RegionId, Role};
 
 /// The payload of a token (docs/protocol.md, "Handshake"). Unknown claims are ignored.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -54,4 +54,7 @@ pub struct SwitchboardClaims {
     /// Bounds instead of the operator's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<GrantLimits>,
+    /// The region whose TURN servers this peer uses; absent means that the node chooses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<RegionId>,
 }

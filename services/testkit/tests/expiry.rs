@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use switchboard_auth::Minter;
 use switchboard_client::{Client, ConnectOptions};
-use switchboard_protocol::{Claims, ErrorCode, Event, Secret, ServerFrame};
+use switchboard_protocol::{Claims, ErrorCode, Event, RegionId, Secret, ServerFrame};
 use switchboard_testkit::{Cluster, PATIENCE, SECRET, claims, token};
 
 fn short(peer: &str, seconds: u64) -> Secret {
@@ -102,10 +102,13 @@ async fn the_newest_token_decides_at_once_also_when_it_ends_earlier() {
 
 #[tokio::test]
 async fn new_turn_credentials_come_unasked_before_the_old_ones_end() {
-    // The shortest life of credentials is a minute.
-    let ice = "[ice]\nturn_urls = [\"turn:turn.example:3478\"]\nturn_secret = \"north-of-the-wall\"\nturn_ttl_s = 60\n";
+    // The shortest life of credentials is a minute. Here only the client's own region has it.
+    let ice = "[ice]\nturn_urls = [\"turn:turn.example:3478\"]\nturn_secret = \"north-of-the-wall\"\n\
+               [[ice.regions]]\nname = \"eu\"\nturn_urls = [\"turn:eu.example\"]\nturn_ttl_s = 60\n";
     let cluster = Cluster::start_with(1, ice).await.unwrap();
-    let mut alice = cluster.connect(0, "alice").await.unwrap();
+    let mut options = ConnectOptions::new(cluster.nodes[0].url(), token("alice").unwrap());
+    options.region = Some(RegionId::new("eu").unwrap());
+    let mut alice = Client::connect(&options).await.unwrap();
     let first = alice.welcome().clone();
     let pushed = alice.expect(Duration::from_secs(55), |frame| match frame {
         ServerFrame::Event(Event::Ice {
@@ -119,4 +122,5 @@ async fn new_turn_credentials_come_unasked_before_the_old_ones_end() {
     let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     assert!(now_s < first.expires_at && first.expires_at < expires_at);
     assert_ne!(ice_servers, first.ice_servers);
+    assert_eq!(ice_servers[0].urls, ["turn:eu.example"]);
 }

@@ -20,16 +20,15 @@ const QUIET = [
 const VIEWPORT = { width: 1280, height: 800 };
 
 /** For `test(name, withTools, …)`: a missing tool skips the test with a message, or fails it in CI. */
-export const withTools = { timeout: 180_000, skip: process.env.CI === 'true' ? false : missingTool() };
+export const withTools = needing('redis-server');
+/** The same for tests with a TURN server. */
+export const withCoturn = needing('redis-server', 'turnserver', 'openssl');
 
-function missingTool() {
-  for (const [tool, places] of [
-    ['chromium', [CHROMIUM]],
-    ['redis-server', (process.env.PATH ?? '').split(path.delimiter).map((folder) => path.join(folder, 'redis-server'))],
-  ]) {
-    if (!places.some(isExecutable)) return `${tool} was not found`;
-  }
-  return false;
+function needing(...programs) {
+  const folders = (process.env.PATH ?? '').split(path.delimiter);
+  const isMissing = (name) => !folders.some((folder) => isExecutable(path.join(folder, name)));
+  const missing = isExecutable(CHROMIUM) ? programs.find(isMissing) : 'chromium';
+  return { timeout: 180_000, skip: process.env.CI !== 'true' && missing ? `${missing} was not found` : false };
 }
 
 function isExecutable(file) {
@@ -43,13 +42,14 @@ function isExecutable(file) {
 
 /**
  * A browser with a fake camera. With `askForCamera` the permissions of the context decide. Without `devices` it has no camera,
- * and no microphone either.
+ * and no microphone either. `trusted` is the SHA-256 of a public key, in base64, whose certificates are good without an authority.
  * @param {import('node:test').TestContext} t closes it when the test is over
  */
-export async function startBrowser(t, { askForCamera = false, devices = true } = {}) {
+export async function startBrowser(t, { askForCamera = false, devices = true, trusted = '' } = {}) {
   const args = [...QUIET];
   if (devices) args.push('--use-fake-device-for-media-stream');
   if (!askForCamera) args.push('--use-fake-ui-for-media-stream');
+  if (trusted) args.push(`--ignore-certificate-errors-spki-list=${trusted}`);
   const browser = await chromium.launch({ executablePath: CHROMIUM, args });
   t.after(() => browser.close());
   return browser;

@@ -25,6 +25,22 @@ def external_servers_reach_clients_with_the_shared_secret():
 
 
 @check
+def each_region_has_its_servers_and_its_own_secret_if_it_names_one():
+    ice = config("turn-regions")["ice"]
+    assert ice["region_header"] == "cf-ipcountry"
+    eu, us = ice["regions"]
+    assert eu == {"name": "eu", "header_values": ["DE", "FR"], "turn_urls": ["turn:eu.turn.example:3478"]}
+    assert us["turn_secret_file"] == "/etc/switchboard/turn-regions/us" and us["turn_ttl_s"] == 600
+    assert us["stun_urls"] == ["stun:us.turn.example:3478"] and len(us["turn_urls"]) == 2
+    spec, container = node("turn-regions")[:2]
+    volume = next(one for one in spec["volumes"] if one["name"] == "turn-regions")["projected"]
+    assert volume["sources"] == [{"secret": {"name": "turn-us", "items": [{"key": "shared", "path": "us"}]}}]
+    mounts = {one["name"]: one["mountPath"] for one in container["volumeMounts"]}
+    assert mounts["turn-regions"] == "/etc/switchboard/turn-regions"
+    assert "regions" not in config("turn-elsewhere")["ice"]
+
+
+@check
 def coturn_and_the_nodes_share_one_secret():
     for name in ("coturn-daemonset", "coturn-deployment"):
         assert secret_of(coturn(name)) == secret_of(node(name)[0]), name

@@ -30,6 +30,7 @@ FILES = {
     "jwt/hs256-secret": "0123456789abcdef0123456789abcdef",
     "redis/url": "redis://:password@redis.data:6380/2",
     "turn/secret": "shared",
+    "turn-regions/us": "shared",
     "keys/a.pem": PEM,
     "secrets/a.secret": "0123456789abcdef0123456789abcdef",
     "issuer-1-secrets/a.secret": "0123456789abcdef0123456789abcdef",

@@ -36,6 +36,8 @@ export type State = 'connecting' | 'connected' | 'reconnecting' | 'closed';
 export interface ConnectOptions {
   /** `https://host` or `wss://host/v1/ws`. Several are tried in turn. */
   url: string | URL | (string | URL)[];
+  /** What the session tells of itself at each connection. `region`: where it is, for TURN servers that are near (docs/ice.md). */
+  query?: { region?: string };
   /** Returns a token of your backend. Called before each attempt, and when the token of a connection ends soon. */
   getToken: () => string | Promise<string>;
   /** WebSocket by default. */
@@ -232,7 +234,8 @@ export class Session extends Emitter<SessionEvents> {
       const token = await this.#token();
       if (this.#isOver) return;
       const seen = this.#seen;
-      const query = new URLSearchParams({ acks: 'client', ...(this.#resume && { resume: this.#resume, seen: String(seen) }) });
+      // `seen` is a number, which becomes text here.
+      const query = new URLSearchParams({ acks: 'client', ...this.#options.query, ...(this.#resume && { resume: this.#resume, seen: seen as never }) });
       request = { base, token, query };
       const link = (this.#opening = new Link(this.#transport, request));
       const welcome = await link.welcomed;

@@ -20,6 +20,7 @@ fn grant(name: &str, expires_at: u64) -> Grant {
         info: Some(serde_json::value::RawValue::from_string(r#"{"from":"token"}"#.into()).unwrap()),
         duplicate: DuplicatePolicy::Replace,
         limits: None,
+        region: None,
         expires_at,
         issued_at: None,
         token_id: None,

@@ -22,6 +22,7 @@ fn grant(peer: &str, id: Option<&str>, issued_at: Option<u64>) -> Grant {
         info: None,
         duplicate: DuplicatePolicy::Replace,
         limits: None,
+        region: None,
         expires_at: LATER_S,
         issued_at,
         token_id: id.map(Into::into),

@@ -8,6 +8,7 @@ mod page_origin;
 pub(crate) mod query;
 mod refusal;
 pub(crate) mod refused_origins;
+pub(crate) mod region;
 pub(crate) mod token;
 pub(crate) mod visitor;
 
@@ -17,7 +18,7 @@ use std::{
 };
 
 use http::{StatusCode, request::Parts};
-use switchboard_auth::TokenError;
+use switchboard_auth::{Region, TokenError};
 use switchboard_core::{AttachRequest, ConnectionPlace};
 use switchboard_protocol::{BACKEND_PEER, DuplicatePolicy, Grant, PeerKey};
 use switchboard_telemetry::{BudgetScope, Queue, RefusalReason};
@@ -30,7 +31,7 @@ use crate::{
 };
 use network::AddressGroup;
 use refusal::Refusal;
-use visitor::Visitor;
+use visitor::visitor_of;
 
 /// When a client may come back that was refused for lack of memory.
 const MEMORY_RETRY: Duration = Duration::from_secs(5);
@@ -46,6 +47,8 @@ pub(crate) struct Admitted {
     pub(crate) permit: ConnectionPermit,
     /// Its place among the connections of its peer and its tenant.
     pub(crate) place: ConnectionPlace,
+    /// Where its TURN servers are.
+    pub(crate) region: Region,
     /// The address of its client.
     pub(crate) address: AddressGroup,
     /// When its request arrived.
@@ -92,6 +95,7 @@ pub(crate) async fn admit<R>(
     })?;
     let admitted = Admitted {
         edge: Arc::clone(edge),
+        region: region::choose(edge, &grant, parts),
         grant,
         request,
         permit,
@@ -193,10 +197,6 @@ pub(crate) fn check_origin(edge: &Edge, request: &Parts) -> Result<(), Refusal> 
         );
         Refusal::new(RefusalReason::Origin, problem)
     })
-}
-
-fn visitor_of(request: &Parts) -> &Visitor {
-    request.extensions.get().unwrap_or(&Visitor::UNKNOWN)
 }
 
 /// Nobody may pass for the backend.

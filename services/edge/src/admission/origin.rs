@@ -60,6 +60,7 @@ mod tests {
             address: [127, 0, 0, 1].into(),
             host: Some(host.into()),
             scheme: scheme.map(Into::into),
+            is_proxied: false,
         };
         let allowed: Vec<_> = allowed.iter().map(|entry| (*entry).to_owned()).collect();
         check(&headers, &visitor, &Origins::parse(&allowed).unwrap()).is_ok()

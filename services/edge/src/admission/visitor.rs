@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, header, request::Parts};
 
 use super::network::Network;
 
@@ -16,6 +16,8 @@ pub(crate) struct Visitor {
     pub(crate) host: Option<String>,
     /// `http` or `https`, where a trusted proxy names it.
     pub(crate) scheme: Option<String>,
+    /// Whether the request came from a trusted proxy, which sets headers itself.
+    pub(crate) is_proxied: bool,
 }
 
 impl Visitor {
@@ -24,6 +26,7 @@ impl Visitor {
         address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         host: None,
         scheme: None,
+        is_proxied: false,
     };
 
     /// The sender of a request over a connection from `peer`.
@@ -35,6 +38,7 @@ impl Visitor {
                 address: peer.to_canonical(),
                 host: own_host.map(str::to_owned),
                 scheme: None,
+                is_proxied: false,
             };
         }
         let standard = headers.contains_key(header::FORWARDED);
@@ -59,8 +63,14 @@ impl Visitor {
             address: client(peer, &chain, trusted),
             host: host.or_else(|| own_host.map(str::to_owned)),
             scheme: scheme.map(|scheme| scheme.to_ascii_lowercase()),
+            is_proxied: true,
         }
     }
+}
+
+/// Who sent `request`.
+pub(crate) fn visitor_of(request: &Parts) -> &Visitor {
+    request.extensions.get().unwrap_or(&Visitor::UNKNOWN)
 }
 
 /// Whether `address` is a trusted proxy.

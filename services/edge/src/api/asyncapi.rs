@@ -97,6 +97,7 @@ fn query() -> Value {
             "acks": { "type": "string", "enum": ["socket", "client"], "default": "socket" },
             "resume": { "type": "string", "description": "`resume_token` of an earlier `welcome`." },
             "seen": { "type": "integer", "minimum": 0, "description": "The last `seq` that the client has." },
+            "region": { "type": "string", "description": "Where the client is, for TURN servers that are near." },
             "access_token": { "type": "string", "description": "The token, if no header carries it." },
         },
     })

@@ -11,7 +11,7 @@ use http::{HeaderValue, header};
 
 use super::backend;
 use crate::{
-    admission::{self, query},
+    admission::{self, query, region},
     ice,
     state::Edge,
 };
@@ -23,7 +23,12 @@ pub(super) async fn get(State(edge): State<Arc<Edge>>, request: Request) -> Resp
     }
     match admission::verify(&edge, &parts).await {
         Ok(grant) => {
-            let mut response = Json(ice::servers(&edge, &grant.peer)).into_response();
+            let mut response = Json(ice::servers(
+                &edge,
+                region::choose(&edge, &grant, &parts),
+                &grant.peer,
+            ))
+            .into_response();
             response
                 .headers_mut()
                 .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

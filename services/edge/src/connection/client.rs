@@ -7,6 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use switchboard_auth::Region;
 use switchboard_core::{
     Attachment, CommandEffect, CommandGate, Limits, Outgoing, RoomSend, Router, SendRequest, Session,
 };
@@ -14,7 +15,12 @@ use switchboard_protocol::{CloseCode, Event, Grant, MessageHead, RevocationStatu
 use switchboard_telemetry::Queue;
 
 use super::{end::ConnectionEnd, frame::Text, renewal::Renewal, transport::Transport};
-use crate::{admission::network::AddressGroup, clock::unix_now, ice, state::Edge};
+use crate::{
+    admission::{network::AddressGroup, region},
+    clock::unix_now,
+    ice,
+    state::Edge,
+};
 
 /// An attached client.
 pub(crate) struct Client<C> {
@@ -27,8 +33,11 @@ pub(crate) struct Client<C> {
     /// The number of the newest message that was written.
     written_seq: u64,
     renewal: Renewal,
-    /// When the client gets new ICE credentials, in seconds since the Unix epoch.
-    ice_refresh_at_s: u64,
+    /// When the client gets new ICE credentials, in seconds since the Unix epoch; `u32::MAX` (in 2106): never. Half as wide as
+    /// other times, because each idle connection has it.
+    ice_refresh_at_s: u32,
+    /// Where its TURN servers are.
+    region: Region,
 }
 
 impl<C: Codec> Client<C> {
@@ -38,7 +47,6 @@ impl<C: Codec> Client<C> {
         grant: Grant,
         codec: C,
         acks: bool,
-        ice_refresh_at_s: u64,
         address: AddressGroup,
     ) -> Self {
         let gate = CommandGate::new(grant, Arc::clone(attachment.session().account()))
@@ -51,8 +59,16 @@ impl<C: Codec> Client<C> {
             acks,
             written_seq: 0,
             renewal: Renewal::default(),
-            ice_refresh_at_s,
+            ice_refresh_at_s: u32::MAX,
+            region: Region::default(),
         }
+    }
+
+    /// The same with ICE servers of `region`, and when it gets the next ones, in seconds since the Unix epoch.
+    pub(crate) fn with_ice(mut self, region: Region, refresh_at_s: u64) -> Self {
+        self.region = region;
+        self.ice_refresh_at_s = u32::try_from(refresh_at_s).unwrap_or(u32::MAX);
+        self
     }
 
     pub(crate) fn session(&self) -> &Session {
@@ -193,7 +209,7 @@ impl<C: Codec> Client<C> {
     /// Decides what the time alone brings; returns the code to close with, if any.
     pub(super) fn on_time(&mut self) -> Option<CloseCode> {
         let now_s = unix_now().as_secs();
-        if self.ice_refresh_at_s <= now_s {
+        if u64::from(self.ice_refresh_at_s) <= now_s {
             self.push_ice(None);
         }
         let effect = self.gate.on_time(now_s);
@@ -208,7 +224,7 @@ impl<C: Codec> Client<C> {
 
     /// When [`Client::on_time`] next has something to do, in seconds since the Unix epoch.
     pub(super) fn next_time_s(&self) -> u64 {
-        self.gate.next_time_s().min(self.ice_refresh_at_s)
+        self.gate.next_time_s().min(self.ice_refresh_at_s.into())
     }
 
     fn carry_out(&mut self, effect: CommandEffect<'_>) -> Option<CloseCode> {
@@ -253,8 +269,8 @@ impl<C: Codec> Client<C> {
     /// Sends ICE servers with new credentials, asked for or not.
     fn push_ice(&mut self, id: Option<u64>) {
         let session = self.attachment.session();
-        let answer = ice::servers(&self.edge, session.key());
-        self.ice_refresh_at_s = answer.refresh_at_s;
+        let answer = ice::servers(&self.edge, self.region, session.key());
+        self.ice_refresh_at_s = u32::try_from(answer.refresh_at_s).unwrap_or(u32::MAX);
         session.push_event(Event::Ice {
             id,
             ice_servers: answer.ice_servers,
@@ -283,8 +299,9 @@ impl<C: Codec> Client<C> {
             Ok(grant) => {
                 let answer = self.gate.renewed(grant, id);
                 // Of the token in force: the newer one may have been refused.
-                let limits = self.gate.grant().limits.as_deref();
-                self.attachment.session().account().apply(limits);
+                let grant = self.gate.grant();
+                self.attachment.session().account().apply(grant.limits.as_deref());
+                self.region = region::claimed(&self.edge, grant).unwrap_or(self.region);
                 answer
             }
             Err(reason) => CommandGate::not_renewed(id, reason),

@@ -30,7 +30,7 @@ pub use broker::{BrokerKind, BrokerSection, BrokerSettings, RedisMode};
 pub use demo::DemoSection;
 pub use drain::{DrainSection, DrainSettings};
 pub use error::ConfigError;
-pub use ice::IceSection;
+pub use ice::{IceSection, RegionSection};
 pub use keys::Config;
 pub use limits::LimitsSection;
 pub use load::{load, parse, settings};

@@ -34,9 +34,11 @@ impl SecretFiles {
         }
     }
 
-    /// The files of `[ice]`.
+    /// The files of `[ice]` and its regions.
     pub(crate) fn of_ice(&self) -> Vec<PathBuf> {
-        Vec::from_iter(self.ice.turn_secret_file.clone())
+        let regions = self.ice.regions.iter().map(|region| &region.turn_secret_file);
+        let files = std::iter::once(&self.ice.turn_secret_file).chain(regions);
+        files.flatten().cloned().collect()
     }
 
     /// The files of `[ops]`.

@@ -56,6 +56,8 @@ impl ServerSection {
             allowed_origins,
             accept_query_token: self.accept_query_token,
             trusted_proxies,
+            // The section of the regions sets it.
+            region_header: None,
             proxy_protocol: self.proxy_protocol,
             request_head_bytes: self.request_head_bytes,
             max_connections: limits.connections,

@@ -74,7 +74,10 @@ impl Settings {
             ops: config.ops.check()?,
             broker: config.broker.check(config.limits.message_bytes)?,
             limits: config.session.check(&config.limits)?,
-            edge: config.server.check(&config.limits)?,
+            edge: EdgeConfig {
+                region_header: config.ice.check_header(&config.server.trusted_proxies)?,
+                ..config.server.check(&config.limits)?
+            },
             ice,
             drain: config.drain.check()?,
             rebalance: config.rebalance.check()?,

@@ -1,7 +1,7 @@
 // Calls whose media may only go through a TURN server, which is a real coturn.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { callState, inCall, movingPicture, twoPages, withTools } from '../support/pages.mjs';
+import { callState, inCall, movingPicture, twoPages, withCoturn } from '../support/pages.mjs';
 import { credentials, startTurn } from '../support/turn.mjs';
 
 const relayOnly = (rtc = {}) => `&rtc=${encodeURIComponent(JSON.stringify({ iceTransportPolicy: 'relay', ...rtc }))}`;
@@ -19,10 +19,10 @@ const path = (page) =>
     return [local.candidateType, remote.candidateType, local.relayProtocol];
   });
 
-for (const transport of ['udp', 'tcp'])
-  test(`a call goes through a TURN server over ${transport}`, withTools, async (t) => {
+for (const transport of ['udp', 'tcp', 'tls'])
+  test(`a call goes through a TURN server over ${transport}`, withCoturn, async (t) => {
     const turn = await startTurn(t);
-    const { alice, bob } = await twoPages(t, [relayOnly(), relayOnly()], ice([turn.url(transport)], turn.secret));
+    const { alice, bob } = await twoPages(t, [relayOnly(), relayOnly()], ice([turn.url(transport)], turn.secret), turn.key);
     await alice.evaluate(() => sdk.dial('bob'));
     await Promise.all([alice, bob].map(inCall));
     await Promise.all([alice, bob].map((page) => movingPicture(page)));
@@ -30,7 +30,7 @@ for (const transport of ['udp', 'tcp'])
     assert.deepEqual(await alice.evaluate(() => sdk.log.filter((line) => line.startsWith('error'))), []);
   });
 
-test('a TURN server that refuses the credentials is an error of the call, at once', withTools, async (t) => {
+test('a TURN server that refuses the credentials is an error of the call, at once', withCoturn, async (t) => {
   const turn = await startTurn(t);
   const past = Math.floor(Date.now() / 1000) - 60;
   const url = turn.url('udp');
@@ -46,7 +46,7 @@ test('a TURN server that refuses the credentials is an error of the call, at onc
   }
 });
 
-test('a call with ICE servers rings until it is accepted', withTools, async (t) => {
+test('a call with ICE servers rings until it is accepted', withCoturn, async (t) => {
   const turn = await startTurn(t);
   const { alice, bob } = await twoPages(t, ['', '&answer=ring'], ice([turn.url('udp')], turn.secret));
   await alice.evaluate(() => void sdk.dial('bob'));

@@ -1,10 +1,10 @@
 // Pages of a real browser that load the built package, served under the balancer's address.
 import { readFileSync } from 'node:fs';
-import { newWindow, startBrowser, withTools } from '../../../../../tests/browser/support/browser.mjs';
+import { newWindow, startBrowser, withCoturn, withTools } from '../../../../../tests/browser/support/browser.mjs';
 import { startNodes } from './nodes.mjs';
 import { mint } from './tokens.mjs';
 
-export { startBrowser, withTools };
+export { startBrowser, withCoturn, withTools };
 const file = (name) => readFileSync(new URL(`../../${name}`, import.meta.url));
 const PAGE = '<!doctype html><title>SDK</title><video id="remote" autoplay muted playsinline></video><script type="module" src="/sdk/tests/support/page.js"></script>';
 
@@ -36,10 +36,10 @@ export async function openPeer(window, { balancer }, peer, query = '') {
 /** Nodes name ICE servers, as in production. Nobody answers at this one. */
 export const STUN = '[ice]\nstun_urls = ["stun:127.0.0.1:9"]\n';
 
-/** The pages of alice and bob, on two nodes with `more` in their configuration. */
-export async function twoPages(t, queries = ['', ''], more = STUN) {
+/** The pages of alice and bob, on two nodes with `more` in their configuration. `trusted`: a key, as for `startBrowser`. */
+export async function twoPages(t, queries = ['', ''], more = STUN, trusted = '') {
   const nodes = await startNodes(t, ['n1', 'n2'], more);
-  const browser = await startBrowser(t);
+  const browser = await startBrowser(t, { trusted });
   const pages = [];
   for (const [index, peer] of ['alice', 'bob'].entries()) {
     pages.push(await openPeer(await openWindow(browser, nodes), nodes, peer, queries[index]));

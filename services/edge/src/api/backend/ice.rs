@@ -5,7 +5,7 @@ use axum::{Json, extract::FromRequestParts as _, response::IntoResponse as _, re
 use http::request::Parts;
 use serde::Deserialize;
 use std::sync::Arc;
-use switchboard_protocol::PeerId;
+use switchboard_protocol::{PeerId, RegionId};
 
 use super::{caller::Caller, input::Parameters};
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub(super) struct IceParameters {
     peer: Option<String>,
+    region: Option<String>,
 }
 
 /// Returns ICE servers with fresh credentials for a peer.
@@ -26,7 +27,11 @@ pub(super) struct IceParameters {
     get,
     path = "/v1/ice",
     tag = "peers",
-    params(("peer" = Option<PeerId>, Query, description = "The peer that will use the credentials; that of the token, if absent.")),
+    params(
+        ("peer" = Option<PeerId>, Query, description = "The peer that will use the credentials; that of the token, if absent."),
+        ("region" = Option<RegionId>, Query, description = "Where that peer is; the default, if absent or not configured. Nothing \
+          else of the request counts: it shows where the backend is."),
+    ),
     responses((status = 200, description = "As `new RTCPeerConnection` takes them.", body = IceAnswer))
 )]
 pub(super) async fn get_ice_servers(
@@ -37,7 +42,11 @@ pub(super) async fn get_ice_servers(
         Some(name) => caller.peer(name)?,
         None => caller.grant.peer.clone(),
     };
-    Ok(Json(ice::servers(&caller.edge, &peer)).into_response())
+    let region = parameters
+        .region
+        .and_then(|name| caller.edge.ice.region(&name))
+        .unwrap_or_default();
+    Ok(Json(ice::servers(&caller.edge, region, &peer)).into_response())
 }
 
 /// The same call on the public port, whose address it shares with the call of peers.
