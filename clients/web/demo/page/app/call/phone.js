@@ -18,7 +18,7 @@ import { RoomTalk } from './room_talk.js';
  * @property {(leg: Leg) => void} onSample
  * @property {(leg: Leg) => void} onConnected
  * @property {(leg: Leg, channel: RTCDataChannel) => void} onChannel
- * @property {(talk: {peer?: string, room?: string}, reason: string) => void} onEnd
+ * @property {(talk: {peer?: string | undefined, room?: string | undefined}, reason: string) => void} onEnd
  * @property {(peer: string, reason: string) => void} onInviteFailed the call goes on
  * @property {(from: string, kind: string) => void} onStrange
  * @property {(text: string) => void} onLog

@@ -604,7 +604,7 @@ var TOKEN_WITHIN_MS = 3e4, OLD_CONNECTION_WITHIN_MS = 1e3, UNANSWERED_WINDOW_MS 
     try {
       let token = await this.#token();
       if (this.#isOver) return;
-      let seen = this.#seen, query = new URLSearchParams({ acks: "client", ...this.#resume && { resume: this.#resume, seen: String(seen) } });
+      let seen = this.#seen, query = new URLSearchParams({ acks: "client", ...this.#options.query, ...this.#resume && { resume: this.#resume, seen } });
       request = { base, token, query };
       let link = this.#opening = new Link(this.#transport, request), welcome = await link.welcomed;
       if (this.#link && await within(OLD_CONNECTION_WITHIN_MS, this.#link.ended, "close").catch(() => {
