@@ -12,6 +12,7 @@ use crate::{
     AuthConfigError, IssuerConfig,
     discovery::Discovery,
     jwks_error::JwksError,
+    jws::is_object,
     key::VerifyingKey,
     key_client::{Http, KeyClient, is_loopback, key_url},
     key_set::{KeySet, MAX_KEYS},
@@ -112,6 +113,9 @@ struct Set<'a> {
 /// Reads a key set: its usable keys, and which ones are not, with the reason. A bad key costs itself only (RFC 7517,
 /// section 5).
 pub(crate) fn parse(body: &[u8]) -> Result<(KeySet, String), JwksError> {
+    if !is_object(body) {
+        return Err(JwksError::NotAKeySet);
+    }
     let set: Set<'_> = serde_json::from_slice(body).map_err(|_| JwksError::NotAKeySet)?;
     let mut keys = Vec::with_capacity(set.keys.len().min(MAX_KEYS));
     let mut dropped = Dropped::default();

@@ -96,7 +96,27 @@ fn decode(part: &str, complaint: &'static str) -> Result<Vec<u8>, TokenError> {
         .map_err(|_| TokenError::Malformed(complaint))
 }
 
-/// Whether `json` is an object. Serde would also read an array into a struct.
+/// Whether `json` can be an object: UTF-8 (RFC 8259, section 8.1) that begins with a brace. Serde would also read an array
+/// into a struct, and does not look at the bytes of members that it skips.
 pub(crate) fn is_object(json: &[u8]) -> bool {
-    json.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{')
+    std::str::from_utf8(json).is_ok_and(|text| text.trim_ascii_start().starts_with('{'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_is_utf_8_also_in_members_that_nobody_reads() {
+        assert!(is_object(b" \n{\"other\":1}") && is_object("{\"other\":\"é\"}".as_bytes()));
+        for other in [
+            &b"[1]"[..],
+            b"\"{\"",
+            b"",
+            b"{\"other\":\"\xff\"}",
+            b"\xef\xbb\xbf{}",
+        ] {
+            assert!(!is_object(other), "{}", other.escape_ascii());
+        }
+    }
 }
