@@ -182,10 +182,11 @@ async fn the_rule_is_the_same_over_every_transport() {
 async fn ask(client: &mut Client) -> String {
     let id = client.next_id();
     let command = Command::Ice { id: Some(id) };
-    match client.request(&command, PATIENCE).await.unwrap() {
-        Event::Ice { ice_servers, .. } => host_of(&ice_servers).to_owned(),
-        other => panic!("expected `ice`, got {other:?}"),
-    }
+    let answer = client.request(&command, PATIENCE).await.unwrap();
+    let Event::Ice { ice_servers, .. } = answer else {
+        panic!("expected `ice`, got {answer:?}");
+    };
+    host_of(&ice_servers).to_owned()
 }
 
 #[tokio::test]
