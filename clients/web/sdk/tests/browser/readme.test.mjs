@@ -7,11 +7,13 @@ import { movingPicture, openWindow, startBrowser, withTools } from '../support/p
 
 const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
 const [, snippet] = /## A call in ten lines\n\n```js\n([^]*?)```/.exec(readme);
+const projectReadme = readFileSync(new URL('../../../../../README.md', import.meta.url), 'utf8');
 const IMPORTS = { '@switchboard/client': '/sdk/dist/index.js', '@switchboard/client/call': '/sdk/dist/call.js' };
 
 test('the ten lines of the README make a video call', withTools, async (t) => {
   const lines = snippet.trim().split('\n').filter(Boolean);
   assert.ok(lines.length <= 10, `${lines.length} lines`);
+  assert.ok(projectReadme.replaceAll(/^ {3}/gm, '').includes(snippet), 'the README of the project has the same lines');
   const nodes = await startNodes(t);
   const browser = await startBrowser(t);
   const pages = await Promise.all(
