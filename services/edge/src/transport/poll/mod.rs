@@ -41,6 +41,10 @@ pub(crate) use buffer::PollBuffer;
 /// after 30 s to 60 s.
 const LONGEST_WAIT: Duration = Duration::from_secs(25);
 
+/// How long a poll waits for events of another node, at most: a node that dies answers nobody, and its client must get
+/// another one soon.
+const LONGEST_RELAYED_WAIT: Duration = Duration::from_secs(5);
+
 /// How long the event that tells of the close waits for a poll.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -76,9 +80,10 @@ async fn answer(edge: &Arc<Edge>, parts: &Parts) -> Result<Batch, Problem> {
             return Ok(buffer.poll(query.batch, query.wait).await);
         }
         if let Some(node) = node.filter(|node| node != edge.router.node()) {
+            let wait = query.wait.min(LONGEST_RELAYED_WAIT);
             let body = RelayBody::Poll {
                 confirmed: query.batch,
-                wait_ms: u64::try_from(query.wait.as_millis()).unwrap_or(u64::MAX),
+                wait_ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
             };
             match edge.relay.send(&node, token, &grant.peer, body).await {
                 Ok(RelayOutcome::Batch { number, frames }) => {
