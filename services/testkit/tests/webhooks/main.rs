@@ -53,10 +53,13 @@ fn kinds_of(events: &[Received], peer: &str) -> Vec<String> {
     own.map(kind).collect()
 }
 
-async fn is_appended(node: &NodeProcess, least: f64) {
+async fn are_appended(nodes: &[NodeProcess], least: usize) {
     let appended = async || {
-        let count = node.metric("switchboard_webhook_events_total").await?;
-        (count >= least).then_some(())
+        let mut count = 0.0;
+        for node in nodes {
+            count += node.metric("switchboard_webhook_events_total").await?;
+        }
+        (count >= least as f64).then_some(())
     };
     wait_until("the events are in Redis", PATIENCE, appended)
         .await
@@ -104,18 +107,17 @@ async fn a_receiver_that_was_down_gets_every_event_and_those_of_each_peer_in_ord
     let address = ([127, 0, 0, 1], port.number()).into();
     let cluster = Cluster::start_with(3, &hooks(address, "")).await.unwrap();
     let began = Instant::now();
-    let visits = (0..PEERS).map(|number| {
-        let (nodes, peer) = (&cluster.nodes, format!("p{number}"));
-        async move {
-            let mut session = None;
-            for round in 0..VISITS {
-                // Half of the peers move.
-                let node = &nodes[(number + round * (number % 2)) % nodes.len()];
-                session = Some(visit(node, &peer, session).await);
-            }
-        }
-    });
-    futures_util::future::join_all(visits).await;
+    let mut sessions = vec![None; PEERS];
+    for round in 0..VISITS {
+        let visits = sessions.iter_mut().enumerate().map(async |(number, session)| {
+            // Half of the peers move.
+            let node = &cluster.nodes[(number + round * (number % 2)) % cluster.nodes.len()];
+            *session = Some(visit(node, &format!("p{number}"), session.take()).await);
+        });
+        futures_util::future::join_all(visits).await;
+        // A session that is resumed before its node has noticed the loss was never detached.
+        are_appended(&cluster.nodes, PEERS * 2 * (round + 1)).await;
+    }
     tokio::time::sleep_until((began + down()).into()).await;
     drop(port);
     let receiver = WebhookReceiver::start_at(address, |_: &Received| Reply::status(200))
@@ -154,7 +156,7 @@ async fn a_killed_node_leaves_its_pending_events_to_the_others() {
     for number in 0..20 {
         visit(first, &format!("p{number}"), None).await;
     }
-    is_appended(first, 40.0).await;
+    are_appended(std::slice::from_ref(first), 40).await;
     // Both nodes read, and both know that the receiver takes nothing.
     let tried = async || {
         let series = r#"switchboard_webhook_requests_total{outcome="unreachable"}"#;
