@@ -5,7 +5,7 @@ use axum::{Json, extract::FromRequestParts as _, response::IntoResponse as _, re
 use http::request::Parts;
 use serde::Deserialize;
 use std::sync::Arc;
-use switchboard_protocol::{PeerId, RegionId};
+use switchboard_protocol::PeerId;
 
 use super::{caller::Caller, input::Parameters};
 use crate::{
@@ -29,7 +29,7 @@ pub(super) struct IceParameters {
     tag = "peers",
     params(
         ("peer" = Option<PeerId>, Query, description = "The peer that will use the credentials; that of the token, if absent."),
-        ("region" = Option<RegionId>, Query, description = "Where that peer is; the default, if absent or not configured. Nothing \
+        ("region" = Option<String>, Query, description = "Where that peer is; the default, if absent or not configured. Nothing \
           else of the request counts: it shows where the backend is."),
     ),
     responses((status = 200, description = "As `new RTCPeerConnection` takes them.", body = IceAnswer))
