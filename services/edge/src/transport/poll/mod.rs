@@ -73,7 +73,8 @@ async fn answer(edge: &Arc<Edge>, parts: &Parts) -> Result<Batch, Problem> {
     }
     let node = query::node(&parts.uri)?;
     let query = PollQuery::read(&parts.uri, edge.router.limits().heartbeat)?;
-    if let Some(token) = query.resume {
+    // Without `batch` a client begins a new connection, with its session: it needs a `welcome`.
+    if let Some(token) = query.resume.filter(|_| query.batch.is_some()) {
         let verified = admission::verify(edge, parts).await;
         let grant = verified.map_err(|refusal| refusal.counted(edge))?;
         if let Some(buffer) = edge.relay.inputs().events(&token, &grant.peer) {

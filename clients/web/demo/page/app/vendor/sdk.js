@@ -193,18 +193,18 @@ var POLL_WITHIN_MS, polling, init_polling = __esm({
     "use strict";
     init_connection();
     POLL_WITHIN_MS = 4e4, polling = overHttp(async (connection) => {
-      let { request, commands, isOver, frame, end } = connection, search = request.query;
+      let { request, commands, isOver, frame, end } = connection, search = request.query, seen = search.get("seen") ?? "0";
       for (; !isOver(); ) {
         let { frames, batch } = await poll(search, connection);
         for (let one of frames) {
           if (isOver()) return;
           if (one.type === "close") return end(one.code ?? 1006, one.reason ?? "");
           if (commands.place && one.type === "welcome") return end(1006, "session is on another node");
-          commands.welcome(one), frame(JSON.stringify(one));
+          commands.welcome(one), one.seq && (seen = String(one.seq)), frame(JSON.stringify(one));
         }
         let place = commands.place;
         if (!place) throw new Error("no welcome");
-        search = new URLSearchParams({ ...Object.fromEntries(request.query), resume: place.get("session") ?? "", node: place.get("node") ?? "", batch });
+        search = new URLSearchParams({ ...Object.fromEntries(request.query), resume: place.get("session") ?? "", node: place.get("node") ?? "", batch, seen });
       }
     });
   }
