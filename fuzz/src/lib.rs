@@ -12,3 +12,5 @@ pub mod loadtest;
 #[cfg(feature = "node")]
 pub mod node;
 pub mod protocol;
+#[cfg(feature = "edge")]
+pub mod websocket;

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use anyhow::Context as _;
-use switchboard_harness::Process;
+use switchboard_harness::{Process, RedisDeployment};
 use switchboard_protocol::Secret;
 
 use crate::{
@@ -75,9 +75,20 @@ impl Servers {
     /// # Errors
     /// When there is no such server, or this program has not started it.
     pub(crate) fn process(&self, name: &str) -> anyhow::Result<&Process> {
+        self.own()?.process(name)
+    }
+
+    /// The Redis servers, for faults of all of them.
+    ///
+    /// # Errors
+    /// When this program has not started them.
+    pub(crate) fn redis(&self) -> anyhow::Result<&RedisDeployment> {
+        self.own().map(Cluster::redis)
+    }
+
+    fn own(&self) -> anyhow::Result<&Cluster> {
         let own = self.cluster.as_deref();
-        own.context("these servers were not started by this program; use `run` with a command")?
-            .process(name)
+        own.context("these servers were not started by this program; use `run` with a command")
     }
 
     /// `drain` or `undrain` at the operations port of a node.

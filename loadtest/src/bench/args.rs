@@ -10,6 +10,9 @@ pub(crate) struct BenchArgs {
     /// The node binary; by default the one next to this program.
     #[arg(long, env = "SWITCHBOARD_BIN")]
     pub(crate) binary: Option<PathBuf>,
+    /// Compare the modes of Redis instead: one server, a cluster, independent servers.
+    #[arg(long)]
+    pub(crate) modes: bool,
     /// Everything once and tiny, in a minute: does it still run?
     #[arg(long, conflicts_with = "quick")]
     pub(crate) smoke: bool,

@@ -33,7 +33,7 @@ pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<bool> {
         (false, true) => Size::Quick,
         (false, false) => Size::Full,
     };
-    let plan = Plan::read()?;
+    let plan = Plan::read(args.modes)?;
     let keys = tempfile::tempdir()?;
     let folder = args.out.with_extension("");
     let (mut figures, mut tables) = (Figures::default(), Vec::new());
@@ -67,7 +67,12 @@ pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<bool> {
     figures.save(&args.out, violations)?;
     if let Some(page) = &args.page {
         let environment = observe::environment(versions).await;
-        let text = page::text(&figures, &tables, &environment, plan.repeats(size));
+        let repeats = plan.repeats(size);
+        let text = if args.modes {
+            page::modes_text(&tables, &environment, repeats)
+        } else {
+            page::text(&figures, &tables, &environment, repeats)
+        };
         if let Some(folder) = page.parent() {
             std::fs::create_dir_all(folder)?;
         }

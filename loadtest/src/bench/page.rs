@@ -1,4 +1,4 @@
-//! `docs/benchmarks.md`: what the benchmark found, as a page.
+//! `docs/benchmarks.md` and `docs/benchmarks-redis.md`: the results of a benchmark, as a page.
 
 use super::figures::Figures;
 use crate::results::Environment;
@@ -8,10 +8,6 @@ const PICTURE: &str = "img/benchmarks.svg";
 
 /// The page.
 pub(super) fn text(figures: &Figures, tables: &[String], environment: &Environment, repeats: u32) -> String {
-    let versions = environment.servers.iter();
-    let versions: Vec<String> = versions
-        .map(|(name, version)| format!("{name} {version}"))
-        .collect();
     format!(
         "# Benchmarks\n\n`make bench` writes this page; do not edit it. Figures are medians of {repeats} repeats, in which the rows \
          alternate. The smallest and the largest value follow in brackets, then the ratio to the first row. One machine carries \
@@ -26,6 +22,32 @@ pub(super) fn text(figures: &Figures, tables: &[String], environment: &Environme
         tables.join("\n"),
         figures.markdown(),
         environment.commit.as_deref().unwrap_or("unknown"),
-        versions.join(", ")
+        versions(environment)
     )
+}
+
+/// The page of the modes of Redis.
+pub(super) fn modes_text(tables: &[String], environment: &Environment, repeats: u32) -> String {
+    format!(
+        "# Modes of Redis, compared\n\n`make bench-redis` writes this page; do not edit it. Figures are medians of {repeats} \
+         repeats, in which the rows alternate. The smallest and the largest value follow in brackets, then the ratio to the first \
+         row. Nodes, all Redis servers and the generator share one machine: {} × {}, {} GiB, {}. So more servers do not mean more \
+         cores here: read the CPU for a message, and how it is spread, as the result, not the messages per second. \
+         `redis-1` is the first of several servers.\n\n{}\nCommit {}; {}.\n",
+        environment.cores,
+        environment.cpu,
+        (environment.memory_mib + 512) / 1024,
+        environment.kernel,
+        tables.join("\n"),
+        environment.commit.as_deref().unwrap_or("unknown"),
+        versions(environment)
+    )
+}
+
+fn versions(environment: &Environment) -> String {
+    let versions = environment.servers.iter();
+    let versions: Vec<String> = versions
+        .map(|(name, version)| format!("{name} {version}"))
+        .collect();
+    versions.join(", ")
 }

@@ -1,4 +1,4 @@
-//! The plan of the benchmark, from `presets/bench.toml`: groups of scenarios, their rows, the figures of each row, and
+//! The plan of a benchmark, from `presets/bench.toml` or `presets/bench-modes.toml`: groups of scenarios, their rows, the figures of each row, and
 //! the most that a figure may be. Nothing runs here.
 
 use std::path::Path;
@@ -17,6 +17,7 @@ use crate::{
 };
 
 const TEXT: &str = include_str!("../../presets/bench.toml");
+const MODES_TEXT: &str = include_str!("../../presets/bench-modes.toml");
 
 /// How much is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,9 +123,10 @@ impl<T> BySize<T> {
 }
 
 impl Plan {
-    /// The embedded plan.
-    pub(super) fn read() -> anyhow::Result<Self> {
-        toml::from_str(TEXT).context("the benchmark's plan")
+    /// The embedded plan, or that of the modes of Redis.
+    pub(super) fn read(modes: bool) -> anyhow::Result<Self> {
+        let text = if modes { MODES_TEXT } else { TEXT };
+        toml::from_str(text).context("the benchmark's plan")
     }
 
     pub(super) const fn repeats(&self, size: Size) -> u32 {
@@ -185,8 +187,10 @@ mod tests {
 
     #[test]
     fn every_row_is_a_sound_scenario_in_every_size() {
-        let (plan, folder) = (Plan::read().unwrap(), tempfile::tempdir().unwrap());
-        for size in [Size::Full, Size::Quick, Size::Smoke] {
+        let folder = tempfile::tempdir().unwrap();
+        let sizes = [Size::Full, Size::Quick, Size::Smoke];
+        for (size, modes) in sizes.into_iter().flat_map(|size| [(size, false), (size, true)]) {
+            let plan = Plan::read(modes).unwrap();
             assert!(plan.repeats(size) > 0);
             for group in &plan.groups {
                 for row in &group.rows {

@@ -2,6 +2,7 @@
 //! name and listen addresses are not in it; the harness adds them.
 
 use anyhow::Context as _;
+use switchboard_harness::RedisDeployment;
 use switchboard_protocol::Secret;
 use toml::{Table, Value};
 
@@ -16,7 +17,8 @@ const CONNECTIONS: usize = 100_000;
 /// The part of a node's configuration that differs from run to run.
 pub(super) struct NodeConfig<'a> {
     pub(super) secret: &'a Secret,
-    pub(super) redis_port: u16,
+    /// The lines of `[broker]` that say where Redis is.
+    pub(super) broker: Table,
     pub(super) lots: Lots,
 }
 
@@ -35,6 +37,7 @@ impl NodeConfig<'_> {
             ("server", "ops_listen"),
             ("auth", "hs256_secret"),
             ("auth", "hs256_secret_file"),
+            ("broker", "redis_mode"),
             ("broker", "redis_urls"),
         ] {
             let is_set = more.get(section).and_then(|table| table.get(key)).is_some();
@@ -51,17 +54,10 @@ impl NodeConfig<'_> {
     fn table(&self) -> Table {
         let text = |text: String| Value::String(text);
         let connections = self.lots.connections.max(CONNECTIONS);
-        let sections: [(&str, Vec<(&str, Value)>); 3] = [
+        let sections: [(&str, Vec<(&str, Value)>); 2] = [
             (
                 "auth",
                 vec![("hs256_secret", text(self.secret.expose().to_owned()))],
-            ),
-            (
-                "broker",
-                vec![(
-                    "redis_urls",
-                    Value::Array(vec![text(format!("redis://127.0.0.1:{}", self.redis_port))]),
-                )],
             ),
             (
                 "limits",
@@ -80,8 +76,17 @@ impl NodeConfig<'_> {
             let keys = keys.into_iter().map(|(key, value)| (key.to_owned(), value));
             (name.to_owned(), Value::Table(keys.collect()))
         });
-        sections.collect()
+        let broker = ("broker".to_owned(), Value::Table(self.broker.clone()));
+        sections.chain([broker]).collect()
     }
+}
+
+/// The lines of `[broker]` that say where this Redis is.
+///
+/// # Errors
+/// When they are no TOML, which would be a mistake of the harness.
+pub(super) fn broker(redis: &RedisDeployment) -> anyhow::Result<Table> {
+    Ok(redis.broker_toml().parse()?)
 }
 
 /// Puts `more` over `base`: tables key by key, everything else as a whole.
@@ -103,7 +108,7 @@ mod tests {
     fn text(more: &str) -> anyhow::Result<Table> {
         let config = NodeConfig {
             secret: &Secret::new("a-secret-of-this-test-of-32-bytes"),
-            redis_port: 20_003,
+            broker: "redis_urls = [\"redis://127.0.0.1:20003\"]".parse().unwrap(),
             lots: Lots { connections: 150_000 },
         };
         Ok(config.text(more)?.parse()?)
@@ -118,6 +123,13 @@ mod tests {
         assert_eq!(table["limits"]["messages_per_second"].as_integer(), Some(RATE));
         assert_eq!(table["limits"]["connections"].as_integer(), Some(150_000));
         assert_eq!(table["drain"]["settle_ms"].as_integer(), Some(1));
+    }
+
+    #[test]
+    fn the_scenario_may_change_other_keys_of_the_broker() {
+        let table = text("[broker]\nredis_key_prefix = \"load\"\n").unwrap();
+        assert_eq!(table["broker"]["redis_key_prefix"].as_str(), Some("load"));
+        assert!(table["broker"].get("redis_urls").is_some());
     }
 
     #[test]

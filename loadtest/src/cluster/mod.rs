@@ -10,8 +10,8 @@ mod real_tests;
 use std::{collections::BTreeMap, path::PathBuf};
 
 use parking_lot::Mutex;
-use switchboard_harness::Process;
 pub(crate) use switchboard_harness::REDIS;
+use switchboard_harness::{Process, RedisDeployment, RedisServer};
 use switchboard_protocol::Secret;
 use tempfile::TempDir;
 
@@ -25,7 +25,7 @@ pub(crate) struct Lots {
 /// A server of the run: one of a [`Cluster`], or an external one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Server {
-    /// `n1`, `n2` …, `redis`.
+    /// `n1`, `n2` …, `redis`; of several Redis servers `redis-1`, `sentinel-1` ….
     pub(crate) name: String,
     /// Its process, while it runs on this machine; another one after each start.
     pub(crate) pid: Option<u32>,
@@ -44,10 +44,17 @@ struct Local {
     version: Option<String>,
 }
 
-/// A Redis and some nodes; all killed when dropped, also those that are frozen. Methods take `&self`, so that faults
+/// Whether a server of this name is a Redis or a Sentinel.
+pub(crate) fn is_redis(name: &str) -> bool {
+    name == REDIS || name.starts_with("redis-") || name.starts_with("sentinel-")
+}
+
+/// Redis and some nodes; all killed when dropped, also those that are frozen. Methods take `&self`, so that faults
 /// and observers share it.
 pub(crate) struct Cluster {
-    /// The Redis first, then the nodes in the order of their names.
+    redis: RedisDeployment,
+    redis_version: Option<String>,
+    /// The nodes in the order of their names.
     servers: Vec<Local>,
     urls: Vec<String>,
     secret: Secret,
@@ -66,21 +73,33 @@ impl Cluster {
         &self.secret
     }
 
-    /// All servers as they are now.
+    /// All servers as they are now, those of Redis first.
     pub(crate) fn servers(&self) -> Vec<Server> {
-        let servers = self.servers.iter().map(|local| Server {
+        let redis = self.redis.servers().iter().chain(self.redis.sentinels());
+        let redis = redis.map(|server| Server {
+            name: server.name().to_owned(),
+            pid: server.pid(),
+            ops_url: Some(plain_url(server)),
+            version: self.redis_version.clone(),
+        });
+        let nodes = self.servers.iter().map(|local| Server {
             name: local.process.name().to_owned(),
             pid: local.process.pid(),
             ops_url: local.ops_url.clone(),
             version: local.version.clone(),
         });
-        servers.collect()
+        redis.chain(nodes).collect()
     }
 
-    /// The names of the nodes, without the Redis.
+    /// The names of the nodes.
     pub(crate) fn nodes(&self) -> Vec<String> {
         let names = self.servers.iter().map(|local| local.process.name());
-        names.filter(|name| *name != REDIS).map(str::to_owned).collect()
+        names.map(str::to_owned).collect()
+    }
+
+    /// The Redis servers, for faults of all of them.
+    pub(crate) const fn redis(&self) -> &RedisDeployment {
+        &self.redis
     }
 
     /// Versions by program: `redis` → `7.0.15`.
@@ -89,7 +108,11 @@ impl Cluster {
             let version = local.version.clone()?;
             Some((local.program.clone(), version))
         });
-        versions.collect()
+        let redis = self
+            .redis_version
+            .clone()
+            .map(|version| (REDIS.to_owned(), version));
+        versions.chain(redis).collect()
     }
 
     /// Keeps logs and configuration beyond the end of the cluster; where they are.
@@ -105,11 +128,19 @@ impl Cluster {
     /// # Errors
     /// When there is no such server.
     pub(crate) fn process(&self, name: &str) -> anyhow::Result<&Process> {
-        let found = self.servers.iter().find(|local| local.process.name() == name);
-        let found = found.map(|local| &local.process);
-        found.ok_or_else(|| {
-            let names: Vec<_> = self.servers.iter().map(|local| local.process.name()).collect();
+        let all = || {
+            self.redis
+                .processes()
+                .chain(self.servers.iter().map(|local| &local.process))
+        };
+        all().find(|process| process.name() == name).ok_or_else(|| {
+            let names: Vec<_> = all().map(Process::name).collect();
             anyhow::anyhow!("there is no server `{name}`; there are {}", names.join(", "))
         })
     }
+}
+
+/// Where this program asks a Redis for its figures; its plain port, also where nodes use TLS.
+fn plain_url(server: &RedisServer) -> String {
+    format!("redis://{}", server.address())
 }

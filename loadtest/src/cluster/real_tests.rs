@@ -20,8 +20,8 @@ async fn cluster(nodes: usize, config: &str) -> Option<anyhow::Result<Cluster>> 
     let config = config.to_owned();
     let spec = scenario::Cluster {
         nodes,
-        binary: None,
         config,
+        ..scenario::Cluster::default()
     };
     Some(Cluster::start(DriverKind::Switchboard, &spec, Lots::default()).await)
 }

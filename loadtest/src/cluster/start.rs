@@ -1,4 +1,4 @@
-//! Starting a cluster: the Redis first, then the nodes together.
+//! Starting a cluster: Redis first, then the nodes together.
 
 use std::path::Path;
 
@@ -6,12 +6,17 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures_util::future::try_join_all;
 use parking_lot::Mutex;
 use switchboard_harness::{
-    NodeProcess, REDIS, RedisOptions, RedisServer, binary, program_version, rivals::Rival,
+    DeploymentOptions, NodeProcess, RedisDeployment, RedisOptions, RedisTls, binary, program_version,
+    rivals::Rival,
 };
 use switchboard_protocol::Secret;
 use tempfile::TempDir;
 
-use super::{Cluster, Local, Lots, config::NodeConfig};
+use super::{
+    Cluster, Local, Lots,
+    config::{NodeConfig, broker},
+    plain_url,
+};
 use crate::scenario::{self, DriverKind};
 
 /// The most nodes of one cluster; each is a process with its share of the machine.
@@ -38,10 +43,12 @@ impl Cluster {
         );
         let mut folder = TempDir::with_prefix("switchboard-loadtest-")?;
         match start(driver, spec, lots, folder.path()).await {
-            Ok((servers, urls, secret)) => Ok(Self {
-                servers,
-                urls,
-                secret,
+            Ok(started) => Ok(Self {
+                redis_version: program_version(Path::new("redis-server"), "--version").await.ok(),
+                redis: started.redis,
+                servers: started.servers,
+                urls: started.urls,
+                secret: started.secret,
                 folder: Mutex::new(folder),
             }),
             Err(error) => {
@@ -56,8 +63,13 @@ impl Cluster {
     }
 }
 
-/// The servers, the client URLs, and the secret of the nodes.
-type Started = (Vec<Local>, Vec<String>, Secret);
+struct Started {
+    redis: RedisDeployment,
+    servers: Vec<Local>,
+    /// Where clients connect.
+    urls: Vec<String>,
+    secret: Secret,
+}
 
 async fn start(
     driver: DriverKind,
@@ -66,29 +78,39 @@ async fn start(
     folder: &Path,
 ) -> anyhow::Result<Started> {
     let secret = Secret::new(URL_SAFE_NO_PAD.encode(rand::random::<[u8; SECRET_BYTES]>()));
-    let redis = RedisServer::start_in(folder, RedisOptions::default()).await?;
-    let (redis_port, redis_url) = (redis.port(), redis.url());
-    let redis = Local {
-        process: redis.into_process(),
-        ops_url: Some(redis_url.clone()),
-        program: REDIS.to_owned(),
-        version: program_version(Path::new("redis-server"), "--version").await.ok(),
-    };
-    let (started, urls) = match driver {
+    let redis = redis(spec, folder).await?;
+    let (servers, urls) = match driver {
         DriverKind::Switchboard => {
             let config = NodeConfig {
                 secret: &secret,
-                redis_port,
+                broker: broker(&redis)?,
                 lots,
             };
             nodes(spec, &config.text(&spec.config)?, folder).await?
         }
-        DriverKind::Redis => (Vec::new(), vec![redis_url]),
-        DriverKind::Peerjs => rivals(Rival::Peerjs, spec.nodes, redis_port, folder).await?,
-        DriverKind::Socketio => rivals(Rival::Socketio, spec.nodes, redis_port, folder).await?,
-        DriverKind::Spreed => rivals(Rival::Spreed, spec.nodes, redis_port, folder).await?,
+        DriverKind::Redis => (Vec::new(), redis.servers().iter().map(plain_url).collect()),
+        DriverKind::Peerjs => rivals(Rival::Peerjs, spec.nodes, redis.port(), folder).await?,
+        DriverKind::Socketio => rivals(Rival::Socketio, spec.nodes, redis.port(), folder).await?,
+        DriverKind::Spreed => rivals(Rival::Spreed, spec.nodes, redis.port(), folder).await?,
     };
-    Ok(([redis].into_iter().chain(started).collect(), urls, secret))
+    Ok(Started {
+        redis,
+        servers,
+        urls,
+        secret,
+    })
+}
+
+async fn redis(spec: &scenario::Cluster, folder: &Path) -> anyhow::Result<RedisDeployment> {
+    let server = RedisOptions {
+        tls: spec.redis_tls.then(RedisTls::mutual).transpose()?,
+        ..RedisOptions::default()
+    };
+    let options = DeploymentOptions {
+        server,
+        ..DeploymentOptions::default()
+    };
+    RedisDeployment::start_in(folder, spec.redis, options).await
 }
 
 /// A rival's servers and their client URLs.

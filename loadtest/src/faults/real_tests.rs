@@ -57,7 +57,8 @@ async fn faults_are_done_to_a_real_cluster_and_undone() {
     assert!(n2.cpu_s > 0.0, "{n2:?}");
     assert!(
         n2.metrics
-            .contains_key("switchboard_bus_probe_duration_seconds_count"),
+            .keys()
+            .any(|series| series.starts_with("switchboard_bus_probe_duration_seconds_count")),
         "{n2:?}"
     );
 }

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{DoneFault, DoneFaults, command};
 use crate::{
-    scenario::{Fault, FaultAction},
+    scenario::{Fault, FaultAction, Span},
     servers::Servers,
 };
 
@@ -49,6 +49,21 @@ impl FaultsRun {
                     .await,
             ),
             FaultAction::Roll => self.roll(fault.server.clone()).await,
+            FaultAction::RedisFailover => {
+                let failover = async { self.servers.redis()?.failover().await.map(drop) };
+                self.report(what, false, failover).await;
+            }
+            FaultAction::RedisReshard => {
+                let slots = fault.slots.unwrap_or(Fault::DEFAULT_SLOTS);
+                let reshard = async { self.servers.redis()?.reshard(slots).await.map(drop) };
+                self.report(format!("{what} of {slots} slots"), false, reshard)
+                    .await;
+            }
+            FaultAction::RedisPause => {
+                let lasts = fault.lasts.map(Span::get).unwrap_or_default();
+                let pause = async { self.servers.redis()?.pause(lasts).await };
+                self.report(what, false, pause).await;
+            }
             FaultAction::Run => {
                 let what = format!("{what} {}", fault.command.join(" "));
                 self.report(what, false, command::run(&fault.command)).await;

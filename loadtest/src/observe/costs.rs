@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{cluster::REDIS, record::Counter, results::ServerUse};
+use crate::{cluster::is_redis, record::Counter, results::ServerUse};
 
 /// With fewer messages, connects or connections, the idle work of a server would be most of a figure.
 const MIN_COUNT: u64 = 100;
@@ -14,7 +14,8 @@ const IDLE_MESSAGES: u64 = 2;
 ///
 /// - `nodes_cores`, `redis_cores`: CPU over the load, in cores.
 /// - `cpu_us_per_message`: CPU of all nodes per message *sent*, in microseconds. Everything else that they did in the
-///   time is in it, for example connects and outcomes. `cpu_us_per_message_redis`: the same for Redis.
+///   time is in it, for example connects and outcomes. `cpu_us_per_message_redis`: the same for all servers of Redis;
+///   `cpu_us_per_message_redis-1` and so on: for each of several.
 /// - `redis_commands_per_message`: commands that Redis processed per message sent.
 /// - `messages_per_second_per_core`: messages sent, per second of the nodes' CPU.
 /// - `kib_per_idle_connection`: resident memory of all nodes at the end of the load less that before the first
@@ -28,7 +29,7 @@ pub(crate) fn costs(
     counts: &BTreeMap<String, u64>,
     load_s: f64,
 ) -> BTreeMap<String, f64> {
-    let (redis, nodes): (Vec<_>, Vec<_>) = servers.iter().partition(|server| server.name == REDIS);
+    let (redis, nodes): (Vec<_>, Vec<_>) = servers.iter().partition(|server| is_redis(&server.name));
     let sum =
         |of: &[&ServerUse], what: fn(&ServerUse) -> f64| of.iter().map(|server| what(server)).sum::<f64>();
     let (nodes_cpu_s, redis_cpu_s) = (sum(&nodes, |node| node.cpu_s), sum(&redis, |redis| redis.cpu_s));
@@ -108,7 +109,17 @@ pub(crate) fn costs(
     let known = figures
         .into_iter()
         .filter(|(_, is_known, value)| *is_known && value.is_finite());
-    known.map(|(name, _, value)| (name.to_owned(), value)).collect()
+    let of_each = redis
+        .iter()
+        .filter(|_| redis.len() > 1 && is_busy && has_redis)
+        .map(|server| {
+            let cost = server.cpu_s * 1e6 / messages;
+            (format!("cpu_us_per_message_{}", server.name), cost)
+        });
+    known
+        .map(|(name, _, value)| (name.to_owned(), value))
+        .chain(of_each)
+        .collect()
 }
 
 #[cfg(test)]
@@ -154,6 +165,20 @@ mod tests {
         assert_eq!(names(&found), messages);
         assert_eq!(messages.map(|name| found[name]), [40.0, 5.0, 25_000.0, 2.0]);
         assert_eq!(found["nodes_cores"], 0.4);
+
+        let two = [
+            server("n1", 4.0, 0.0, 50),
+            server("redis-1", 0.5, 0.0, 0),
+            server("redis-2", 0.25, 0.0, 0),
+        ];
+        let found = costs(&two, &counts(100_000, 100), 10.0);
+        let of_redis = [
+            "cpu_us_per_message_redis",
+            "cpu_us_per_message_redis-1",
+            "cpu_us_per_message_redis-2",
+        ];
+        assert_eq!(of_redis.map(|name| found[name]), [7.5, 5.0, 2.5]);
+        assert_eq!(found["redis_commands_per_message"], 4.0);
 
         let idle = [
             server("n1", 1.0, 6_000.0, 1_000),

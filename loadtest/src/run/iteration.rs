@@ -13,7 +13,7 @@ use super::{
     verdict,
 };
 use crate::{
-    cluster::REDIS,
+    cluster::is_redis,
     faults::{self, DoneFaults},
     fleet::{Assignment, Fleet, Merged, WorkerSource},
     live::{Live, Phase},
@@ -205,7 +205,7 @@ fn count_connections(result: &mut RunResult) {
     let nodes: Vec<_> = result
         .servers
         .iter_mut()
-        .filter(|server| server.name != REDIS)
+        .filter(|server| !is_redis(&server.name))
         .collect();
     let count = nodes.len() as u64;
     for node in nodes.into_iter().filter(|_| !are_known) {

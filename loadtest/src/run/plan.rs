@@ -67,7 +67,13 @@ fn workers(scenario: &Scenario) -> usize {
 const fn takes_a_node_down(action: FaultAction) -> bool {
     match action {
         FaultAction::Kill | FaultAction::Freeze | FaultAction::Drain | FaultAction::Roll => true,
-        FaultAction::Start | FaultAction::Thaw | FaultAction::Undrain | FaultAction::Run => false,
+        FaultAction::Start
+        | FaultAction::Thaw
+        | FaultAction::Undrain
+        | FaultAction::RedisFailover
+        | FaultAction::RedisReshard
+        | FaultAction::RedisPause
+        | FaultAction::Run => false,
     }
 }
 

@@ -6,6 +6,8 @@ mod load;
 pub(super) mod problems;
 mod rooms;
 
+use switchboard_harness::RedisLayout;
+
 use super::{DriverKind, Scenario, Target, overrides::load_all};
 use crate::thresholds::Threshold;
 use problems::{Problems, require};
@@ -131,6 +133,12 @@ fn target(scenario: &Scenario, problems: &mut Problems) {
     if urls.is_empty() {
         problems.within("cluster.nodes", scenario.cluster.nodes, 1, MAX_NODES);
     }
+    let is_switchboard = *driver == DriverKind::Switchboard && urls.is_empty();
+    let is_usual = scenario.cluster.redis == RedisLayout::Standalone && !scenario.cluster.redis_tls;
+    require!(
+        problems, is_switchboard || is_usual => "cluster.redis",
+        "only nodes of this project that are started for the run take other layouts and TLS; leave it out"
+    );
     if let Err(error) = scenario.cluster.config.parse::<toml::Table>() {
         problems.add("cluster.config", &format!("is no TOML: {}", error.message()));
     }

@@ -16,12 +16,17 @@ pub struct Fault {
     /// What.
     #[serde(rename = "do")]
     pub action: FaultAction,
-    /// Whom: a server of the cluster, for example `n1` or `redis`. All nodes one after the other for `roll`; not for `run`.
+    /// Whom: a server of the cluster, for example `n1`, `redis` or `redis-2`. All nodes one after the other for `roll`; not
+    /// for `run` and the actions of all of Redis.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<String>,
-    /// How long a `freeze` lasts before the thaw, or a `kill` before the start, by itself; never if left out.
+    /// How long a `freeze` lasts before the thaw, or a `kill` before the start, by itself; never if left out. How long
+    /// a `redis-pause` lasts.
     #[serde(rename = "for", default, skip_serializing_if = "Option::is_none")]
     pub lasts: Option<Span>,
+    /// The slots that `redis-reshard` moves; [`DEFAULT_SLOTS`](Self::DEFAULT_SLOTS) if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slots: Option<usize>,
     /// The command of `run` and its arguments; no shell.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
@@ -45,8 +50,19 @@ pub enum FaultAction {
     Undrain,
     /// SIGTERM, wait for the end, start again, wait until ready; of all nodes one after the other if no server is named.
     Roll,
+    /// A replica takes the place of its master, as an operator asks for it (`CLUSTER FAILOVER`, `SENTINEL FAILOVER`).
+    RedisFailover,
+    /// Slots of a Redis Cluster move with their keys from the master with the most to the one with the fewest.
+    RedisReshard,
+    /// No Redis server answers (`CLIENT PAUSE`) for a time.
+    RedisPause,
     /// A command of the user's.
     Run,
+}
+
+impl Fault {
+    /// Slots that `redis-reshard` moves if the scenario does not say.
+    pub const DEFAULT_SLOTS: usize = 100;
 }
 
 impl fmt::Display for Fault {

@@ -8,7 +8,7 @@ macro_rules! presets {
 
 /// Names and texts, in the order in which `list` shows them.
 pub(crate) const ALL: &[(&str, &str)] = presets!(
-    "calls" "idle" "reconnect-storm" "slow-consumer" "auth-abuse" "node-kill" "redis-outage" "rolling-drain" "rooms" "join-storm"
+    "calls" "idle" "reconnect-storm" "slow-consumer" "auth-abuse" "node-kill" "redis-outage" "redis-failover" "rolling-drain" "rooms" "join-storm"
     "lecture" "capacity"
 );
 

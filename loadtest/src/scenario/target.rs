@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use switchboard_client::Trust;
+use switchboard_harness::RedisLayout;
 
 use super::Span;
 
@@ -71,6 +72,11 @@ impl Target {
 pub struct Cluster {
     /// Nodes.
     pub nodes: usize,
+    /// The Redis servers: `standalone`, `sentinel`, `cluster:3+3` (masters and replicas) or `sharded:3` (servers).
+    #[serde(serialize_with = "write_layout", deserialize_with = "read_layout")]
+    pub redis: RedisLayout,
+    /// Nodes reach them with TLS, and show a certificate.
+    pub redis_tls: bool,
     /// The `switchboard` binary; the one next to this program if left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub binary: Option<PathBuf>,
@@ -82,10 +88,21 @@ impl Default for Cluster {
     fn default() -> Self {
         Self {
             nodes: 2,
+            redis: RedisLayout::Standalone,
+            redis_tls: false,
             binary: None,
             config: String::new(),
         }
     }
+}
+
+fn write_layout<S: Serializer>(layout: &RedisLayout, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(layout)
+}
+
+fn read_layout<'de, D: Deserializer<'de>>(deserializer: D) -> Result<RedisLayout, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(D::Error::custom)
 }
 
 /// The generator itself.

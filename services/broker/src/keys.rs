@@ -7,10 +7,42 @@ use crate::partition::Partition;
 /// The prefix of a cluster that has a Redis to itself.
 pub(crate) const DEFAULT_PREFIX: &str = "sb";
 
+/// In a Redis Cluster, what belongs to the whole cluster has the tag of this partition.
+pub(crate) const CLUSTER_PARTITION: Partition = Partition::FIRST;
+
 /// The names of one cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Names {
     prefix: String,
+    /// In a Redis Cluster, the home of the shard: its own names have the tag of this partition.
+    home: Option<Partition>,
+}
+
+/// The commands of pub/sub.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PubSubVerbs {
+    pub(crate) publish: &'static str,
+    pub(crate) subscribe: &'static str,
+    pub(crate) unsubscribe: &'static str,
+    /// The subcommand of PUBSUB that counts subscribers.
+    pub(crate) count: &'static str,
+}
+
+impl PubSubVerbs {
+    pub(crate) const PLAIN: Self = Self {
+        publish: "PUBLISH",
+        subscribe: "SUBSCRIBE",
+        unsubscribe: "UNSUBSCRIBE",
+        count: "NUMSUB",
+    };
+
+    /// In a Redis Cluster a message stays on the servers of its slot.
+    pub(crate) const SHARDED: Self = Self {
+        publish: "SPUBLISH",
+        subscribe: "SSUBSCRIBE",
+        unsubscribe: "SUNSUBSCRIBE",
+        count: "SHARDNUMSUB",
+    };
 }
 
 impl Default for Names {
@@ -26,42 +58,112 @@ impl Names {
             0 => key_prefix.to_owned(),
             database => format!("{key_prefix}@{database}"),
         };
-        Self { prefix }
+        Self { prefix, home: None }
     }
 
-    /// The hash in which every node publishes its number of connections.
-    pub(crate) fn cluster_load(&self) -> String {
-        format!("{}:load", self.prefix)
+    /// The same names on the shard of a Redis Cluster whose home is this partition.
+    pub(crate) fn in_cluster(&self, home: Partition) -> Self {
+        Self {
+            prefix: self.prefix.clone(),
+            home: Some(home),
+        }
+    }
+
+    /// The home, in a Redis Cluster.
+    pub(crate) fn home(&self) -> Option<Partition> {
+        self.home
+    }
+
+    /// The commands of pub/sub to use with these names.
+    pub(crate) fn verbs(&self) -> PubSubVerbs {
+        match self.home {
+            None => PubSubVerbs::PLAIN,
+            Some(_) => PubSubVerbs::SHARDED,
+        }
+    }
+
+    /// A name of the shard itself.
+    fn of_shard(&self, name: &str) -> String {
+        self.tagged(self.home, name)
+    }
+
+    /// A name of the whole cluster; it is on the shard for nodes.
+    fn of_cluster(&self, name: &str) -> String {
+        self.tagged(self.home.map(|_| CLUSTER_PARTITION), name)
+    }
+
+    fn tagged(&self, partition: Option<Partition>, name: &str) -> String {
+        match partition {
+            None => format!("{}:{name}", self.prefix),
+            Some(partition) => format!("{}:{{{}}}:{name}", self.prefix, partition.tag()),
+        }
     }
 
     /// The hash of the runs of nodes that have not ended in order: the node of each incarnation.
     pub(crate) fn runs(&self) -> String {
-        format!("{}:runs", self.prefix)
+        self.of_shard("runs")
     }
 
     /// The lock of the node that looks for records of dead runs.
     pub(crate) fn sweep(&self) -> String {
-        format!("{}:sweep", self.prefix)
+        self.of_shard("sweep")
+    }
+
+    /// The hash in which nodes agree on the number of Redis servers in use.
+    pub(crate) fn servers(&self) -> String {
+        format!("{}:servers", self.prefix)
+    }
+
+    /// The place of a Redis server among the servers, from 0.
+    pub(crate) fn server_place(&self) -> String {
+        format!("{}:server", self.prefix)
+    }
+
+    /// The lock of the node that copies what lies on the old servers of partitions that have moved.
+    pub(crate) fn copying(&self, servers: usize) -> String {
+        format!("{}:copying:{servers}", self.prefix)
+    }
+
+    /// The pattern of all names of partitions, for SCAN.
+    pub(crate) fn partition_pattern(&self) -> String {
+        format!("{}:{{*", self.prefix)
+    }
+
+    /// The hash tag in a name, and the kind of the name, for example `s` for a record.
+    pub(crate) fn tag_and_kind<'a>(&self, name: &'a str) -> Option<(&'a str, &'a str)> {
+        let rest = name.strip_prefix(&self.prefix)?.strip_prefix(":{")?;
+        let (tag, kind) = rest.split_once("}:")?;
+        Some((tag, kind.split(':').next().unwrap_or_default()))
     }
 
     /// The hash in which every node publishes what tenants have on it.
     pub(crate) fn tenant_usage(&self) -> String {
-        format!("{}:usage", self.prefix)
+        self.of_cluster("usage")
+    }
+
+    /// The hash in which every node says what it is, and how many connections it has.
+    pub(crate) fn node_records(&self) -> String {
+        self.of_cluster("nodes")
     }
 
     /// The sorted set of the revocations, and the channel on which new ones are published.
     pub(crate) fn revocations(&self) -> String {
-        format!("{}:revoked", self.prefix)
+        self.of_cluster("revoked")
     }
 
     /// The record of a call, with the `name` that its tenant begins.
     pub(crate) fn call_record(&self, name: &str) -> String {
-        format!("{}:call:{name}", self.prefix)
+        self.of_cluster(&format!("call:{name}"))
     }
 
     /// The pattern of all records, for SCAN.
     pub(crate) fn record_pattern(&self) -> String {
         format!("{}:{{*}}:s:*", self.prefix)
+    }
+
+    /// The `tenant/peer` of a record.
+    pub(crate) fn peer_of_record(record: &str) -> Option<&str> {
+        record.split_once("}:s:").map(|(_, peer)| peer)
     }
 
     /// The ends of sessions in the partition of a record.
@@ -97,7 +199,7 @@ impl Names {
 
     /// The lock of the node that ends sessions whose windows are over.
     pub(crate) fn ending(&self) -> String {
-        format!("{}:ending", self.prefix)
+        self.of_shard("ending")
     }
 
     /// The hash that records who owns `peer` (`tenant/peer`).
@@ -132,27 +234,31 @@ impl Names {
 
     /// The sorted set of the runs that ended in order and left members in rooms, by the time these have to come back.
     pub(crate) fn ended_runs(&self) -> String {
-        format!("{}:ended", self.prefix)
+        self.of_shard("ended")
     }
 
     /// The lock of the node that removes a dead run's members.
     pub(crate) fn room_sweep(&self, incarnation: &str) -> String {
-        format!("{}:sweep:{incarnation}", self.prefix)
+        self.of_shard(&format!("sweep:{incarnation}"))
     }
 
     /// The channel of a node.
     pub(crate) fn node_channel(&self, node: &str) -> String {
-        format!("{}:n:{node}", self.prefix)
+        self.of_shard(&format!("n:{node}"))
     }
 
     /// The key of a node's lease.
     pub(crate) fn lease(&self, node: &str) -> String {
-        format!("{}:l:{node}", self.prefix)
+        self.of_shard(&format!("l:{node}"))
     }
 
     /// The names of an event stream, which share a hash tag. No stream has a brace in its name.
     pub(crate) fn event_stream(&self, stream: &str) -> EventStreamNames {
-        EventStreamNames(format!("{}:{{e:{stream}}}", self.prefix))
+        EventStreamNames(match self.home {
+            None => format!("{}:{{e:{stream}}}", self.prefix),
+            // The tag of the stream would lead to a server of its own.
+            Some(_) => self.of_cluster(&format!("E:{stream}")),
+        })
     }
 
     /// The `tenant/peer` in the name of a peer's channel; `None` for any other name.
@@ -247,7 +353,6 @@ mod tests {
             (names.node_channel("n1"), names.lease("n1")),
             ("sb:n:n1".into(), "sb:l:n1".into())
         );
-        assert_eq!(names.cluster_load(), "sb:load");
         let mut channel = Vec::new();
         names.write_room_channel(partition, "acme/lobby", &mut channel);
         let rooms = [
@@ -265,6 +370,7 @@ mod tests {
         assert_eq!(names.ended_runs(), "sb:ended");
         assert_eq!(names.revocations(), "sb:revoked");
         assert_eq!(names.tenant_usage(), "sb:usage");
+        assert_eq!(names.node_records(), "sb:nodes");
         assert_eq!(names.call_record("acme/key-1"), "sb:call:acme/key-1");
         let record = String::from_utf8(names.record(partition, peer)).unwrap();
         let queue = Names::offline_queue_of(&record).into_bytes();

@@ -13,4 +13,7 @@ mod redis;
 mod session_end;
 
 pub use memory::{MemoryBroker, MemoryBus};
-pub use redis::{MAX_MESSAGE_BYTES, RedisBroker, RedisConfig, RedisConfigError, RedisMode};
+pub use redis::{
+    MAX_MESSAGE_BYTES, RedisBroker, RedisConfig, RedisConfigError, RedisCredentials, RedisMode, RedisTls,
+    RedisTlsError,
+};

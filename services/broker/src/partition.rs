@@ -1,13 +1,16 @@
 //! The partition of a peer: one of 256, each with a hash tag that Redis Cluster maps into the partition's own
 //! range of slots. Pure arithmetic; the names built from it are in `keys`, the servers in `redis::topology`.
 
-use std::sync::LazyLock;
+use std::sync::{
+    LazyLock,
+    atomic::{AtomicU64, Ordering},
+};
 
 /// Partitions of the key space. Never change it: it decides which names are used.
 pub(crate) const PARTITIONS: u32 = 256;
 
 /// Slots of a Redis Cluster.
-const SLOTS: u16 = 16_384;
+pub(crate) const SLOTS: u16 = 16_384;
 
 /// The hash tag of each partition: the first number, in base 36, whose slot lies in the partition's range.
 /// Every node computes the same table.
@@ -27,11 +30,17 @@ static TAGS: LazyLock<Vec<String>> = LazyLock::new(|| {
     tags
 });
 
+/// The slot of each tag.
+static TAG_SLOTS: LazyLock<Vec<u16>> =
+    LazyLock::new(|| TAGS.iter().map(|tag| slot(tag.as_bytes())).collect());
+
 /// One partition of the key space.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Partition(u8);
 
 impl Partition {
+    pub(crate) const FIRST: Self = Self(0);
+
     /// The partition of `peer` (`tenant/peer`).
     pub(crate) fn of(peer: &str) -> Self {
         // The cast loses nothing: a bucket is less than PARTITIONS, which is 256.
@@ -48,10 +57,105 @@ impl Partition {
         usize::from(self.0)
     }
 
+    /// The partition whose tag has this slot of a Redis Cluster; none if it is the slot of no tag.
+    pub(crate) fn of_slot(slot: u16) -> Option<Self> {
+        let partition = Self::from_index(partition_of_slot(slot.min(SLOTS - 1)));
+        (partition.slot() == slot).then_some(partition)
+    }
+
+    /// The slot of its tag in a Redis Cluster.
+    pub(crate) fn slot(self) -> u16 {
+        TAG_SLOTS[self.index()]
+    }
+
+    /// The partition with this hash tag.
+    pub(crate) fn of_tag(tag: &str) -> Option<Self> {
+        let partition = partition_of_slot(slot(tag.as_bytes()));
+        (TAGS[partition] == tag).then(|| Self::from_index(partition))
+    }
+
     /// Its hash tag.
     pub(crate) fn tag(self) -> &'static str {
         &TAGS[self.index()]
     }
+
+    /// Every partition, in order.
+    pub(crate) fn all() -> impl Iterator<Item = Self> + Clone {
+        (0..PARTITIONS as usize).map(Self::from_index)
+    }
+}
+
+/// Some of the partitions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct PartitionSet([u64; PARTITIONS as usize / 64]);
+
+impl PartitionSet {
+    /// All of them.
+    pub(crate) const ALL: Self = Self([u64::MAX; PARTITIONS as usize / 64]);
+
+    pub(crate) fn contains(&self, partition: Partition) -> bool {
+        self.0[partition.index() / 64] & bit(partition) != 0
+    }
+
+    pub(crate) fn insert(&mut self, partition: Partition) {
+        self.0[partition.index() / 64] |= bit(partition);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    /// Its members, in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Partition> + '_ {
+        Partition::all().filter(|partition| self.contains(*partition))
+    }
+}
+
+impl FromIterator<Partition> for PartitionSet {
+    fn from_iter<T: IntoIterator<Item = Partition>>(partitions: T) -> Self {
+        let mut set = Self::default();
+        partitions.into_iter().for_each(|partition| set.insert(partition));
+        set
+    }
+}
+
+/// The partitions that a shard serves. Written under the lock of the shard's tables: who holds that lock reads the truth, anyone
+/// else a hint.
+#[derive(Debug)]
+pub(crate) struct Served([AtomicU64; PARTITIONS as usize / 64]);
+
+impl Served {
+    pub(crate) fn new(set: PartitionSet) -> Self {
+        Self(set.0.map(AtomicU64::new))
+    }
+
+    pub(crate) fn contains(&self, partition: Partition) -> bool {
+        self.0[partition.index() / 64].load(Ordering::Acquire) & bit(partition) != 0
+    }
+
+    pub(crate) fn set(&self) -> PartitionSet {
+        PartitionSet(std::array::from_fn(|index| self.0[index].load(Ordering::Acquire)))
+    }
+
+    pub(crate) fn insert(&self, set: &PartitionSet) {
+        for (word, more) in self.0.iter().zip(set.0) {
+            word.fetch_or(more, Ordering::AcqRel);
+        }
+    }
+
+    pub(crate) fn remove(&self, set: &PartitionSet) {
+        for (word, less) in self.0.iter().zip(set.0) {
+            word.fetch_and(!less, Ordering::AcqRel);
+        }
+    }
+}
+
+fn bit(partition: Partition) -> u64 {
+    1 << (partition.index() % 64)
 }
 
 fn partition_of_slot(slot: u16) -> usize {
@@ -127,6 +231,43 @@ mod tests {
             assert_eq!(partition_of_slot(slot(tag.as_bytes())), partition, "{tag}");
             assert!((1..=3).contains(&tag.len()), "{tag}");
         }
+    }
+
+    #[test]
+    fn only_the_slots_of_tags_are_those_of_partitions() {
+        for partition in Partition::all() {
+            assert_eq!(Partition::of_slot(partition.slot()), Some(partition));
+        }
+        let slots = (0..SLOTS).filter(|slot| Partition::of_slot(*slot).is_some());
+        assert_eq!(slots.count(), PARTITIONS as usize);
+        assert_eq!(Partition::of_slot(u16::MAX), None);
+    }
+
+    #[test]
+    fn masters_with_equal_shares_of_the_slots_have_almost_equal_shares_of_the_partitions() {
+        for masters in [3_usize, 6, 12] {
+            let mut counts = vec![0_usize; masters];
+            for partition in Partition::all() {
+                counts[usize::from(partition.slot()) * masters / usize::from(SLOTS)] += 1;
+            }
+            let (least, most) = (*counts.iter().min().unwrap(), *counts.iter().max().unwrap());
+            assert!(most - least <= 2, "{masters}: {counts:?}");
+        }
+    }
+
+    #[test]
+    fn a_set_knows_its_members_and_the_served_partitions_follow_it() {
+        let some: PartitionSet = [0, 63, 64, 255].map(Partition::from_index).into_iter().collect();
+        assert_eq!(
+            some.iter().map(Partition::index).collect::<Vec<_>>(),
+            [0, 63, 64, 255]
+        );
+        assert_eq!((some.len(), PartitionSet::ALL.len()), (4, 256));
+        let served = Served::new(PartitionSet::ALL);
+        served.remove(&some);
+        assert!(Partition::all().all(|partition| served.contains(partition) != some.contains(partition)));
+        served.insert(&some);
+        assert_eq!(served.set(), PartitionSet::ALL);
     }
 
     #[test]

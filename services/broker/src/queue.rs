@@ -53,18 +53,18 @@ pub(crate) fn bounded<T: Weighed>() -> (Sender<T>, Receiver<T>) {
 }
 
 impl<T: Weighed> Sender<T> {
-    /// Queues `item`, or gives the reason why not; never waits.
-    pub(crate) fn push(&self, item: T) -> Result<(), BrokerError> {
+    /// Queues `item`, or returns it with the reason why not; never waits.
+    pub(crate) fn push(&self, item: T) -> Result<(), (BrokerError, T)> {
         let bytes = item.bytes();
         if self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > MAX_QUEUED_BYTES {
             self.bytes.fetch_sub(bytes, Ordering::Relaxed);
-            return Err(BrokerError::QueueFull);
+            return Err((BrokerError::QueueFull, item));
         }
         self.items.try_send(item).map_err(|error| {
             self.bytes.fetch_sub(bytes, Ordering::Relaxed);
             match error {
-                mpsc::error::TrySendError::Full(_) => BrokerError::QueueFull,
-                mpsc::error::TrySendError::Closed(_) => BrokerError::Unavailable,
+                mpsc::error::TrySendError::Full(item) => (BrokerError::QueueFull, item),
+                mpsc::error::TrySendError::Closed(item) => (BrokerError::Unavailable, item),
             }
         })
     }
@@ -103,7 +103,10 @@ mod tests {
         let half = vec![0; MAX_QUEUED_BYTES / 2];
         assert_eq!(sender.push(half.clone()), Ok(()));
         assert_eq!(sender.push(half), Ok(()));
-        assert_eq!(sender.push(vec![0]), Err(BrokerError::QueueFull));
+        assert_eq!(
+            sender.push(vec![0]).map_err(|(error, _)| error),
+            Err(BrokerError::QueueFull)
+        );
         let mut received = Vec::new();
         assert_eq!(receiver.receive(&mut received, 1).await, 1);
         assert_eq!(sender.push(vec![0]), Ok(()));
@@ -115,19 +118,27 @@ mod tests {
         for _ in 0..MAX_QUEUED_COMMANDS {
             assert_eq!(sender.push(Vec::new()), Ok(()));
         }
-        assert_eq!(sender.push(Vec::new()), Err(BrokerError::QueueFull));
+        assert_eq!(
+            sender.push(Vec::new()).map_err(|(error, _)| error),
+            Err(BrokerError::QueueFull)
+        );
         receiver.close();
         let mut received = Vec::new();
         while receiver.receive(&mut received, 1024).await > 0 {}
         assert_eq!(received.len(), MAX_QUEUED_COMMANDS);
-        assert_eq!(sender.push(Vec::new()), Err(BrokerError::Unavailable));
+        assert_eq!(
+            sender.push(Vec::new()).map_err(|(error, _)| error),
+            Err(BrokerError::Unavailable)
+        );
     }
 
     #[tokio::test]
     async fn an_item_that_was_refused_takes_no_bytes() {
         let (sender, mut receiver) = bounded();
         assert_eq!(
-            sender.push(vec![0; MAX_QUEUED_BYTES + 1]),
+            sender
+                .push(vec![0; MAX_QUEUED_BYTES + 1])
+                .map_err(|(error, _)| error),
             Err(BrokerError::QueueFull)
         );
         assert_eq!(sender.push(vec![0; MAX_QUEUED_BYTES]), Ok(()));
@@ -135,7 +146,7 @@ mod tests {
         assert_eq!(receiver.receive(&mut received, 8).await, 1);
         receiver.close();
         assert_eq!(
-            sender.push(vec![0; MAX_QUEUED_BYTES]),
+            sender.push(vec![0; MAX_QUEUED_BYTES]).map_err(|(error, _)| error),
             Err(BrokerError::Unavailable)
         );
         assert_eq!(sender.bytes.load(Ordering::Relaxed), 0);

@@ -8,7 +8,6 @@ mod common;
 use std::time::Duration;
 
 use common::{Cluster, Node, PATIENCE};
-use switchboard_broker::RedisMode;
 use switchboard_harness::wait_until;
 
 contract!(

@@ -6,7 +6,6 @@
 mod common;
 
 use common::{Cluster, PATIENCE, claim, key, next_mid, session_id, until};
-use switchboard_broker::RedisMode;
 use switchboard_core::{BrokerError, Presence, PreviousOwner, TenantUsage};
 use switchboard_protocol::NodeMessage;
 
@@ -26,6 +25,17 @@ contract!(
     many_peers_attach_at_once,
     nodes_know_the_load_of_the_others_while_these_take_clients,
     nodes_know_what_tenants_have_on_the_others,
+);
+
+// Later releases differ in answers, errors and the map of a cluster.
+contract_on_releases!(
+    a_message_to_an_attached_peer_reaches_its_node_byte_for_byte,
+    an_attached_peer_can_be_located_from_every_node,
+    an_attach_elsewhere_names_the_previous_owner_and_has_a_higher_fence,
+    a_message_reaches_another_nodes_channel,
+    a_shutdown_detaches_its_peers,
+    many_peers_attach_at_once,
+    nodes_know_the_load_of_the_others_while_these_take_clients,
 );
 
 async fn a_message_to_an_attached_peer_reaches_its_node_byte_for_byte(cluster: Cluster) {
@@ -132,7 +142,9 @@ async fn a_message_reaches_another_nodes_channel(cluster: Cluster) {
         session: session_id(1),
         fence: 7,
     };
-    n1.broker.send_to_node(&n2.id, takeover.encode()).unwrap();
+    n1.broker
+        .send_to_node(&n2.id, n1.broker.route_of(&key("bob")), takeover.encode())
+        .unwrap();
     until("it arrived", PATIENCE, || {
         n2.takeovers() == [(key("bob"), session_id(1))]
     })

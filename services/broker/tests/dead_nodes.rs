@@ -2,22 +2,21 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+#[macro_use]
 mod common;
 
 use std::time::Duration;
 
-use common::{PATIENCE, claim, key, redis_node, redis_server};
+use common::{PATIENCE, claim, key, redis_node};
 use switchboard_core::{Claim, Presence};
-use switchboard_harness::{RedisOptions, wait_until};
+use switchboard_harness::wait_until;
 
 /// The resume window of the survivor's sessions.
 const WINDOW: Duration = Duration::from_secs(1);
 
 #[tokio::test]
 async fn the_records_of_a_killed_node_are_gone_within_the_resume_window_of_its_lease() {
-    let Some(redis) = redis_server(RedisOptions::default()).await else {
-        return;
-    };
+    let redis = redis!();
     let (n1, n2) = (redis_node("n1", &redis.url()), redis_node("n2", &redis.url()));
     n1.is_up().await;
     n2.is_up().await;

@@ -7,12 +7,10 @@ mod common;
 
 use std::{sync::Arc, time::Duration};
 
-use common::{Cluster, Node, redis_node, redis_server};
-use switchboard_broker::RedisMode;
+use common::{Cluster, Node, redis_node};
 use switchboard_core::{
     Append, Page, ReadFrom, Replay, STREAM_PARTITIONS, StreamBounds, StreamEntry, StreamEvent,
 };
-use switchboard_harness::RedisOptions;
 
 contract!(
     events_of_one_key_are_read_in_their_order_and_once,
@@ -280,9 +278,7 @@ async fn the_backlog_counts_all_partitions(cluster: Cluster) {
 
 #[tokio::test]
 async fn streams_go_on_after_redis_lost_its_data() {
-    let Some(redis) = redis_server(RedisOptions::default()).await else {
-        return;
-    };
+    let redis = redis!();
     let node = redis_node("n1", &redis.url());
     node.is_up().await;
     let all = hold(&node, &[]).await;
@@ -297,9 +293,7 @@ async fn streams_go_on_after_redis_lost_its_data() {
 
 #[tokio::test]
 async fn a_stream_that_nobody_uses_leaves_redis() {
-    let Some(redis) = redis_server(RedisOptions::default()).await else {
-        return;
-    };
+    let redis = redis!();
     let node = redis_node("n1", &redis.url());
     node.is_up().await;
     let all = hold(&node, &[]).await;

@@ -3,12 +3,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+#[macro_use]
 mod common;
 
 use std::{path::Path, time::Duration};
 
-use common::{PATIENCE, key, redis_node, redis_server, session_id, until};
-use switchboard_harness::{Process, Ready, Recipe, RedisOptions};
+use common::{PATIENCE, key, redis_node, session_id, until};
+use switchboard_harness::{Process, Ready, Recipe};
 
 /// Tells the child where its Redis is.
 const URL: &str = "SWITCHBOARD_TEST_REDIS_URL";
@@ -69,9 +70,7 @@ async fn prints(node: &Process, line: &str) {
 
 #[tokio::test]
 async fn a_thawed_node_yields_and_delivers_nothing_of_what_had_gathered() {
-    let Some(redis) = redis_server(RedisOptions::default()).await else {
-        return;
-    };
+    let redis = redis!();
     let n1 = redis_node("n1", &redis.url());
     n1.is_up().await;
     let folder = tempfile::tempdir().unwrap();

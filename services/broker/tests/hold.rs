@@ -11,7 +11,6 @@ use std::time::Duration;
 use common::{
     Cluster, Node, PATIENCE, WINDOW, detached, key, session_id, token, try_resume, until, until_presence,
 };
-use switchboard_broker::RedisMode;
 use switchboard_core::{
     BrokerError, Hold, OFFLINE_QUEUE_MESSAGES_PER_SENDER, Presence, Retention, STORED_OVERHEAD_BYTES,
     SessionSnapshot, StoreOutcome, StoredMessage,

@@ -2,9 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+#[macro_use]
 mod common;
 
-use common::{PATIENCE, WINDOW, claim, keep, key, redis_node, redis_server, session_id, until};
+use common::{PATIENCE, WINDOW, claim, keep, key, redis_node, session_id, until};
 use switchboard_core::{BusState, SessionSnapshot, StoreOutcome, StoredMessage};
 use switchboard_harness::{RedisOptions, wait_until};
 use switchboard_protocol::{MessageId, Mid};
@@ -19,9 +20,7 @@ async fn stored_messages_stop_at_the_watermark_while_claims_and_leases_go_on() {
         arguments,
         ..RedisOptions::default()
     };
-    let Some(redis) = redis_server(options).await else {
-        return;
-    };
+    let redis = redis!(options);
     let (n1, n2) = (redis_node("n1", &redis.url()), redis_node("n2", &redis.url()));
     n1.is_up().await;
     n2.is_up().await;

@@ -12,7 +12,6 @@ use common::{
     Cluster, Node, PATIENCE, WINDOW, detached, keep, key, ranges, session_id, token, try_resume, until,
     until_presence,
 };
-use switchboard_broker::RedisMode;
 use switchboard_core::{
     BrokerError, OFFLINE_QUEUE_BYTES, OFFLINE_QUEUE_BYTES_PER_SENDER, OFFLINE_QUEUE_MESSAGES,
     OFFLINE_QUEUE_MESSAGES_PER_SENDER, Presence, Retention, SessionSnapshot, StoreOutcome, StoredMessage,

@@ -3,35 +3,24 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+#[macro_use]
 mod common;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{
-    Node, PATIENCE, key, next_mid, redis_node, redis_server, session_id, token, until, until_presence,
+    Node, PATIENCE, answer, attach_many, key, next_mid,
+    redis::node,
+    redis_node,
+    rooms::{peer, room},
+    session_id, token, until, until_presence,
 };
-use switchboard_core::{BusState, Presence};
-use switchboard_harness::{RedisOptions, RedisServer, wait_until};
+use switchboard_core::{BrokerError, BusState, Presence, StoreOutcome, StoredMessage};
+use switchboard_harness::{RedisServer, wait_until};
 use tokio::time::timeout;
 
 /// How long others may take a node for alive.
 const LEASE: Duration = Duration::from_secs(10);
-
-/// Starts a Redis, or ends the test where there is none.
-macro_rules! redis {
-    () => {
-        match redis_server(RedisOptions::default()).await {
-            Some(redis) => redis,
-            None => return,
-        }
-    };
-}
-
-async fn node(redis: &RedisServer, name: &str) -> Node {
-    let node = redis_node(name, &redis.url());
-    node.is_up().await;
-    node
-}
 
 /// The name of a peer's record.
 async fn record(redis: &RedisServer, peer: &str) -> Option<String> {
@@ -81,6 +70,96 @@ async fn after_redis_lost_everything_a_peer_that_connects_elsewhere_has_one_owne
     assert_eq!(receivers(&n1, &[&n1, &n2], b"after the flush").await, 1);
     assert_eq!((n1.broker.status().desired, n2.takeovers().len()), (1, 0));
     until_presence(&n1, "bob", &Presence::Attached { node: n2.id.clone() }).await;
+}
+
+/// The node of a peer subscribes and claims again once it has noticed the loss. Meanwhile a node that had not noticed it
+/// found no subscriber and no record, and answered senders that the peer was offline.
+#[tokio::test]
+async fn after_redis_lost_everything_no_node_takes_a_missing_record_for_a_proof() {
+    let redis = redis!();
+    let n1 = node(&redis, "n1").await;
+    assert_eq!(n1.locate("nobody").await, Ok(Presence::Offline));
+    let _: String = redis.command(&["FLUSHALL"]).await.unwrap();
+    let unsettled = BrokerError::Unsettled;
+    assert_eq!(n1.locate("nobody").await, Err(unsettled));
+    assert_eq!(store(&n1, "nobody").await, Err(unsettled));
+    assert_eq!(n1.broker.end_session(&key("nobody")).await, Err(unsettled));
+    assert_eq!(n1.broker.rooms_of(&key("nobody")).await, Err(unsettled));
+    assert_eq!(n1.broker.roster(&room("lobby")).await, Err(unsettled));
+    assert_eq!(
+        n1.broker.has_member(&room("lobby"), &peer("nobody")).await,
+        Err(unsettled)
+    );
+    until_presence(&n1, "nobody", &Presence::Offline).await;
+    assert_eq!(store(&n1, "nobody").await, Ok(StoreOutcome::Offline));
+    assert_eq!(n1.broker.end_session(&key("nobody")).await, Ok(None));
+}
+
+/// Redis loses the peers of a node with its lease, and nothing of the sender's node.
+#[tokio::test]
+async fn a_node_that_redis_lost_writes_its_records_before_its_channels_pause() {
+    const PEERS: usize = 300;
+    let redis = redis!();
+    let (n1, n2) = (node(&redis, "n1").await, node(&redis, "n2").await);
+    attach_many(&n2, PEERS).await;
+    let mut without_channel = 0;
+    for _ in 0..4 {
+        // Just before the renewal: later the comparison of claims and records would find the loss first.
+        let is_due = async || {
+            let left: u64 = redis.command(&["PTTL", "sb:l:n2"]).await.ok()?;
+            (left < 7_200).then_some(())
+        };
+        wait_until("the renewal is due", LEASE, is_due).await.unwrap();
+        let before = subscribers(&redis).await;
+        let mut lost: Vec<String> = redis.command(&["KEYS", "sb:{*}:s:*"]).await.unwrap();
+        lost.extend(["UNLINK".to_owned(), "sb:l:n2".to_owned()]);
+        lost.rotate_right(2);
+        let words: Vec<&str> = lost.iter().map(String::as_str).collect();
+        assert_eq!(redis.command::<u64>(&words).await.unwrap(), PEERS as u64 + 1);
+        let until = Instant::now() + LEASE;
+        loop {
+            let is_anew = subscribers(&redis).await.iter().any(|id| !before.contains(id));
+            if is_anew && n2.broker.status().confirmed >= PEERS {
+                break;
+            }
+            let peer = format!("p{}", rand::random_range(0..PEERS));
+            if n1.publish(&peer, b"x").await.unwrap() == 0 {
+                without_channel += 1;
+                assert_ne!(store(&n1, &peer).await, Ok(StoreOutcome::Offline), "{peer}");
+            }
+            assert!(Instant::now() < until, "n2 notices that its lease is lost");
+        }
+        n2.is_up().await;
+    }
+    println!("{without_channel} messages met no channel");
+}
+
+/// The connections that receive messages.
+async fn subscribers(redis: &RedisServer) -> Vec<String> {
+    let list: String = redis
+        .command(&["CLIENT", "LIST", "TYPE", "pubsub"])
+        .await
+        .unwrap();
+    let ids = list.lines().filter_map(|line| line.split(' ').next());
+    ids.map(str::to_owned).collect()
+}
+
+async fn store(node: &Node, to: &str) -> Result<StoreOutcome, BrokerError> {
+    let mid = next_mid();
+    let message = StoredMessage {
+        mid,
+        id: 1,
+        from: key("ann"),
+        to: key(to),
+        prev: None,
+        is_urgent: false,
+        window: LEASE,
+        hold: None,
+        is_first: true,
+        envelope: b"x".to_vec(),
+    };
+    node.broker.store(message).unwrap();
+    answer(&node.seen.stored, mid).await
 }
 
 #[tokio::test]

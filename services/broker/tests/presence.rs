@@ -9,7 +9,6 @@ mod common;
 use std::time::Duration;
 
 use common::{Cluster, Node, PATIENCE, claim, detached, keep, key, session_id, token, try_resume, until};
-use switchboard_broker::RedisMode;
 use switchboard_core::{Asker, Claim, Presence, Retention, SessionSnapshot};
 use switchboard_protocol::PresenceState::{self, Detached, Offline, Online};
 

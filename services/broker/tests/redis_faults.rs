@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+#[macro_use]
 mod common;
 
 use std::{
@@ -11,26 +12,10 @@ use std::{
 };
 
 use common::{
-    Node, PATIENCE, claim, key, next_mid, redis_node, redis_server, session_id, until, until_presence,
+    Node, PATIENCE, attach_many, key, next_mid, redis::node, redis_node, session_id, until, until_presence,
 };
 use switchboard_core::{BrokerError, BusState, Presence};
 use switchboard_harness::{FaultProxy, Port, RedisOptions, RedisServer};
-
-/// Starts a Redis, or ends the test where there is none.
-macro_rules! redis {
-    () => {
-        match redis_server(RedisOptions::default()).await {
-            Some(redis) => redis,
-            None => return,
-        }
-    };
-}
-
-async fn node(redis: &RedisServer, name: &str) -> Node {
-    let node = redis_node(name, &redis.url());
-    node.is_up().await;
-    node
-}
 
 /// Where a node finds the Redis behind a proxy.
 fn url_of(proxy: &FaultProxy) -> String {
@@ -64,16 +49,6 @@ async fn until_subscribed(redis: &RedisServer, node: &Node, peers: usize, limit:
         assert!(start.elapsed() < limit, "{:?}", node.broker.status());
     }
     start.elapsed()
-}
-
-async fn attach_many(node: &Node, peers: usize) {
-    for chunk in (0..peers).collect::<Vec<_>>().chunks(1_000) {
-        let keys: Vec<_> = chunk.iter().map(|peer| key(&format!("p{peer}"))).collect();
-        let attaches = keys.iter().map(|key| node.broker.attach(key, claim(1)));
-        for attached in futures_util::future::join_all(attaches).await {
-            assert!(attached.unwrap().confirmed);
-        }
-    }
 }
 
 #[tokio::test]
@@ -364,9 +339,7 @@ async fn a_password_is_sent_and_a_wrong_one_is_named_but_not_shown() {
         password: Some("sesame".to_owned()),
         ..RedisOptions::default()
     };
-    let Some(redis) = redis_server(options).await else {
-        return;
-    };
+    let redis = redis!(options);
     let n1 = node(&redis, "n1").await;
     assert!(n1.attach("bob", 1).await.confirmed);
     let n2 = redis_node("n2", &format!("redis://:swordfish@127.0.0.1:{}", redis.port()));

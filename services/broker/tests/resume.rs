@@ -12,7 +12,6 @@ use common::{
     Cluster, Node, PATIENCE, claim, detached, keep, key, ranges, resume, session_id, token, try_resume,
     until, until_presence,
 };
-use switchboard_broker::RedisMode;
 use switchboard_core::{BrokerError, Claim, ConflictPolicy, Presence, Retention, SessionSnapshot, Unacked};
 use switchboard_protocol::{NodeMessage, ResumeToken};
 

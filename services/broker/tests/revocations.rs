@@ -13,13 +13,12 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use common::{Cluster, Node, PATIENCE, key, redis_node, redis_server, session_id, until};
-use switchboard_broker::{RedisBroker, RedisConfig, RedisMode};
+use common::{Cluster, Node, PATIENCE, key, redis_node, session_id, until};
+use switchboard_broker::{RedisBroker, RedisConfig};
 use switchboard_core::{
     AttachRequest, Attachment, BusState, EndedSession, Limits, OnDisconnect, Outgoing, Presence,
     RevocationChange, Router,
 };
-use switchboard_harness::RedisOptions;
 use switchboard_protocol::{CloseCode, LeaveReason, NodeId, NodeMessage, Revocation};
 use switchboard_telemetry::Telemetry;
 
@@ -112,9 +111,7 @@ async fn a_peer_without_a_session_has_nothing_to_end(cluster: Cluster) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_session_of_a_node_that_died_is_removed() {
-    let Some(server) = redis_server(RedisOptions::default()).await else {
-        return;
-    };
+    let server = redis!();
     let (n1, n2) = (redis_node("n1", &server.url()), redis_node("n2", &server.url()));
     n1.is_up().await;
     n2.is_up().await;
@@ -137,9 +134,7 @@ async fn the_session_of_a_node_that_died_is_removed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn revocations_outlive_a_redis_that_lost_everything() {
-    let Some(server) = redis_server(RedisOptions::default()).await else {
-        return;
-    };
+    let server = redis!();
     let n1 = redis_node("n1", &server.url());
     n1.is_up().await;
     let of_peer = revocation("p acme/alice 9");
@@ -184,9 +179,7 @@ async fn closed(mut attachment: Attachment) -> (CloseCode, Instant) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_revocations_and_a_hundred_kicks_close_connections_of_another_node_within_a_second() {
-    let Some(server) = redis_server(RedisOptions::default()).await else {
-        return;
-    };
+    let server = redis!();
     let router = |name: &str| {
         let id = NodeId::new(name).unwrap();
         let router = Router::new(id.clone(), Limits::default(), Telemetry::new(name));

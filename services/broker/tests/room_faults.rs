@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+#[macro_use]
 mod common;
 
 use std::{
@@ -10,32 +11,18 @@ use std::{
 };
 
 use common::{
-    Node, PATIENCE, claim, key, redis_node, redis_server,
+    Node, PATIENCE, claim, key,
+    redis::node,
+    redis_node,
     rooms::{join, member, names, own, peer, room},
     session_id, until,
 };
 use switchboard_core::{BrokerError, BusState, Claim, JoinError, RoomEntry};
-use switchboard_harness::{FaultProxy, RedisOptions, RedisServer, wait_until};
+use switchboard_harness::{FaultProxy, RedisServer, wait_until};
 use switchboard_protocol::LeaveReason;
-
-/// Starts a Redis, or ends the test where there is none.
-macro_rules! redis {
-    () => {
-        match redis_server(RedisOptions::default()).await {
-            Some(redis) => redis,
-            None => return,
-        }
-    };
-}
 
 /// How long after a kill a member may stay in its rooms.
 const LOST_WITHIN: Duration = Duration::from_secs(15);
-
-async fn node(redis: &RedisServer, name: &str) -> Node {
-    let node = redis_node(name, &redis.url());
-    node.is_up().await;
-    node
-}
 
 /// All keys that belong to rooms.
 async fn room_keys(redis: &RedisServer) -> Vec<String> {
@@ -360,13 +347,17 @@ async fn a_join_costs_redis_the_same_in_every_room() {
         let fill: Vec<_> = (filled..size).map(|number| format!("p{number}")).collect();
         join_all(&n1, &fill).await;
         filled = size;
-        let before = cost(&redis).await;
-        let some: Vec<_> = (0..500).map(|number| format!("x{number}")).collect();
-        join_all(&n1, &some).await;
-        some.iter().for_each(|peer| n1.leave("lobby", peer, 1));
-        n1.until_members_count("lobby", size + 1).await;
-        let after = cost(&redis).await;
-        let per_call = (after.1 - before.1) / (after.0 - before.0);
+        // The least of five: Redis counts the time in which another process has its core, too.
+        let mut per_call = f64::INFINITY;
+        for some in [0, 100, 200, 300, 400].map(|first| first..first + 100) {
+            let before = cost(&redis).await;
+            let some: Vec<_> = some.map(|number| format!("x{number}")).collect();
+            join_all(&n1, &some).await;
+            some.iter().for_each(|peer| n1.leave("lobby", peer, 1));
+            n1.until_members_count("lobby", size + 1).await;
+            let after = cost(&redis).await;
+            per_call = per_call.min((after.1 - before.1) / (after.0 - before.0));
+        }
         println!("{size} members: {per_call:.1} µs of Redis for a join or leave");
         costs.push(per_call);
     }

@@ -12,7 +12,6 @@ use common::{
     Cluster, PATIENCE,
     rooms::{join, member},
 };
-use switchboard_broker::RedisMode;
 use switchboard_core::{JoinError, RoomEntry, RoomQuery};
 use switchboard_harness::wait_until;
 use switchboard_protocol::LeaveReason;

@@ -10,7 +10,6 @@ use common::{
     rooms::{MANY, info, join, member, own, peer, room},
     session_id, until,
 };
-use switchboard_broker::RedisMode;
 use switchboard_core::{BrokerError, JoinError, RoomEntry, RoomLeft, RoomMember, RoomQuery};
 use switchboard_protocol::{LeaveReason, MemberState, RoomId};
 

@@ -13,7 +13,6 @@ use common::{
     rooms::{info, join, member},
     session_id, token, until,
 };
-use switchboard_broker::RedisMode;
 use switchboard_core::{
     EndedSession, Presence, Retention, RoomEntry, RoomMember, RoomMembership, SessionSnapshot,
 };

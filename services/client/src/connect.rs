@@ -26,7 +26,10 @@ const WRITE_BUFFER_BYTES: usize = 4096;
 pub(crate) async fn open(options: &ConnectOptions) -> Result<(Socket, Duration), ConnectError> {
     let start = Instant::now();
     let request = request(options)?;
-    let address = resolve(&request).await?;
+    let address = match options.address {
+        Some(address) => address,
+        None => resolve(&request).await?,
+    };
     let tcp = dial(address, options.bind_address).await?;
     tcp.set_nodelay(true)?;
     let connected = start.elapsed();

@@ -1,6 +1,9 @@
 //! How a client connects.
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use switchboard_protocol::{RegionId, Secret};
 
@@ -56,6 +59,8 @@ pub struct ConnectOptions {
     pub origin: Option<String>,
     /// The source address; a load generator needs several for many connections.
     pub bind_address: Option<IpAddr>,
+    /// Where to connect, in place of an address of the URL's host. The certificate must still be for that host.
+    pub address: Option<SocketAddr>,
     /// Whom the client trusts behind `wss://`.
     pub trust: Trust,
     /// How long connecting may take, up to and including `welcome`.
@@ -80,6 +85,7 @@ impl ConnectOptions {
             region: None,
             origin: None,
             bind_address: None,
+            address: None,
             trust: Trust::default(),
             timeout: Duration::from_secs(10),
             read_buffer_bytes: 1024,

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use switchboard_protocol::{
-    CloseCode, Mid, NodeMessage, PeerId, PeerKey, PresenceState, Revocation, RoomKey, SessionId,
+    CloseCode, Mid, NodeMessage, NodeMessageError, PeerId, PeerKey, PresenceState, Revocation, RoomKey,
+    SessionId,
 };
 use switchboard_telemetry::BusDrop;
 
@@ -62,7 +63,11 @@ impl BrokerEvents for Router {
                 }
             }
             Err(error) => {
-                cx.telemetry.bus_message_dropped(BusDrop::Malformed, &error);
+                let reason = match error {
+                    NodeMessageError::Tag(_) => BusDrop::OtherVersion,
+                    NodeMessageError::Malformed => BusDrop::Malformed,
+                };
+                cx.telemetry.bus_message_dropped(reason, &error);
             }
         }
     }

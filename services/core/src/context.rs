@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use switchboard_protocol::NodeId;
+use switchboard_protocol::{NodeId, NodeMessage, PeerKey};
 use switchboard_telemetry::Telemetry;
 
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
     relay::Relay,
     revocations::Revocations,
     session::registry::Registry,
+    wire_versions::WireVersions,
 };
 
 pub(crate) struct Context {
@@ -27,6 +28,7 @@ pub(crate) struct Context {
     pub(crate) registry: Registry,
     pub(crate) revocations: Revocations,
     pub(crate) clock: Clock,
+    pub(crate) wire_versions: WireVersions,
     broker: OnceLock<Arc<dyn Broker>>,
     observer: OnceLock<Arc<dyn Observer>>,
     relay: OnceLock<Arc<dyn Relay>>,
@@ -43,6 +45,7 @@ impl Context {
             registry: Registry::new(),
             revocations: Revocations::default(),
             clock: Clock::new(),
+            wire_versions: WireVersions::default(),
             broker: OnceLock::new(),
             observer: OnceLock::new(),
             relay: OnceLock::new(),
@@ -58,6 +61,24 @@ impl Context {
     /// [`BrokerError::Unavailable`] before [`Context::set_broker`].
     pub(crate) fn broker(&self) -> Result<&Arc<dyn Broker>, BrokerError> {
         self.broker.get().ok_or(BrokerError::Unavailable)
+    }
+
+    /// Sends `message` about a session of `peer` to `node`; at most once, without a report.
+    ///
+    /// # Errors
+    /// [`BrokerError::OtherVersion`] when the node would not understand it, and as [`Broker::send_to_node`].
+    pub(crate) fn send_to_node(
+        &self,
+        node: &NodeId,
+        peer: &PeerKey,
+        message: &NodeMessage,
+    ) -> Result<(), BrokerError> {
+        if !self.wire_versions.knows(node, message.since()) {
+            self.telemetry.node_message_withheld();
+            return Err(BrokerError::OtherVersion);
+        }
+        let broker = self.broker()?;
+        broker.send_to_node(node, broker.route_of(peer), message.encode())
     }
 
     /// Only the first call counts.

@@ -20,6 +20,7 @@ mod broker;
 mod broker_events;
 mod clock;
 mod context;
+mod largest;
 mod limits;
 mod memory;
 mod observer;
@@ -34,6 +35,7 @@ mod rooms;
 mod router;
 mod send;
 mod session;
+mod wire_versions;
 
 pub use attachment::Attachment;
 pub use broker::{
@@ -41,11 +43,12 @@ pub use broker::{
     StreamEntry, StreamEvent,
 };
 pub use broker::{
-    Asker, Broker, BrokerError, BrokerEvents, BusState, BusStatus, CallRecords, Claim, ClaimOutcome,
-    ClusterLoad, ConflictPolicy, EndedSession, Hold, JoinError, Located, Presence, PreviousOwner, Retention,
-    RoomChange, RoomDelta, RoomEntry, RoomJoin, RoomJoined, RoomLeave, RoomLeft, RoomMember, RoomMembership,
-    RoomPage, RoomQuery, Roster, StoreOutcome, StoredMessage, TenantUsage,
+    Asker, Broker, BrokerError, BrokerEvents, BusServer, BusState, BusStatus, CallRecords, Claim,
+    ClaimOutcome, ClusterLoad, ConflictPolicy, EndedSession, Hold, JoinError, Located, NodeRecord, Presence,
+    PreviousOwner, Retention, RoomChange, RoomDelta, RoomEntry, RoomJoin, RoomJoined, RoomLeave, RoomLeft,
+    RoomMember, RoomMembership, RoomPage, RoomQuery, Roster, Route, StoreOutcome, StoredMessage, TenantUsage,
 };
+pub use largest::{LargeRoom, LargeTenant};
 pub use limits::{AddressAccount, ConnectionPlace, Limits, PeerAccount, RaisedLimits, STORED_OVERHEAD_BYTES};
 pub use observer::{NodeEvent, Observer};
 pub use presence::PresenceCommand;

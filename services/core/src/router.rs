@@ -10,8 +10,9 @@ use crate::{
     broker::{
         error::BrokerError,
         interface::Broker,
+        node_record::NodeRecord,
         presence::Located,
-        status::{BusState, BusStatus},
+        status::{BusServer, BusState, BusStatus},
     },
     context::Context,
     limits::{AddressAccount, Limits, PeerAccount},
@@ -87,12 +88,12 @@ impl Router {
         self.cx.set_relay(relay);
     }
 
-    /// Sends `message` of the relay to `node`; at most once, without a report.
+    /// Sends `message` of the relay about a session of `peer` to `node`; at most once, without a report.
     ///
     /// # Errors
-    /// [`BrokerError::QueueFull`] or [`BrokerError::Unavailable`].
-    pub fn relay(&self, node: &NodeId, message: &NodeMessage) -> Result<(), BrokerError> {
-        self.cx.broker()?.send_to_node(node, message.encode())
+    /// [`BrokerError::QueueFull`], [`BrokerError::Unavailable`] or [`BrokerError::OtherVersion`].
+    pub fn relay(&self, node: &NodeId, peer: &PeerKey, message: &NodeMessage) -> Result<(), BrokerError> {
+        self.cx.send_to_node(node, peer, message)
     }
 
     /// Runs the router's timers until the future is dropped. Completes at once without a broker.
@@ -143,6 +144,23 @@ impl Router {
             },
             |broker| broker.status(),
         )
+    }
+
+    /// The servers of the bus.
+    #[must_use]
+    pub fn bus_servers(&self) -> Vec<BusServer> {
+        let broker = self.cx.broker();
+        broker.map(|broker| broker.servers()).unwrap_or_default()
+    }
+
+    /// Publishes what this node says of itself. Returns what the others say, seconds old.
+    #[must_use]
+    pub fn node_records(&self, own: NodeRecord) -> Vec<NodeRecord> {
+        let broker = self.cx.broker();
+        let records = broker.map(|broker| broker.node_records(own));
+        let records = records.unwrap_or_default();
+        self.cx.wire_versions.set(&records);
+        records
     }
 
     /// Which clients should move to another node.

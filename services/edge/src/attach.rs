@@ -1,7 +1,12 @@
 //! From an admitted client to its end, over any transport: opened, attached, welcomed, served, closed. Not who is
 //! admitted (`admission`), not the loop (`connection`).
 
-use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
+use std::{
+    future::poll_fn,
+    pin::{Pin, pin},
+    task::Poll,
+    time::Duration,
+};
 
 use switchboard_core::{Attachment, BrokerError, OnDisconnect};
 use switchboard_protocol::{
@@ -27,15 +32,24 @@ struct Attached<T, C> {
     permit: ConnectionPermit,
 }
 
-/// The connection's whole life. `admitted` and the beginning are boxed: a future keeps room for its arguments and
-/// for its widest step to the end.
-pub(crate) async fn serve<T: Transport, C: Codec>(admitted: Box<Admitted>, opening: T::Opening) {
+/// The connection's whole life. A future keeps room for its arguments and for its widest step to the end. So the beginning
+/// is boxed, and the arguments are in its box.
+pub(crate) fn serve<T: Transport, C: Codec>(
+    admitted: Box<Admitted>,
+    opening: T::Opening,
+) -> impl Future<Output = ()> + Send {
+    serve_attached(Box::pin(attach::<T, C>(admitted, opening)))
+}
+
+async fn serve_attached<T: Transport, C: Codec>(
+    attaching: Pin<Box<impl Future<Output = Option<Attached<T, C>>>>>,
+) {
     // Taken apart at once: a variable of its own would keep room for the whole a second time.
     let Some(Attached {
         mut transport,
         mut connection,
         permit,
-    }) = Box::pin(attach::<T, C>(admitted, opening)).await
+    }) = attaching.await
     else {
         return;
     };
@@ -162,7 +176,7 @@ fn refusal(error: BrokerError) -> Option<Event> {
             "another living connection has this peer ID, and the token says `duplicate: reject`",
             None,
         ),
-        BrokerError::Refused | BrokerError::BadCursor => (
+        BrokerError::Refused | BrokerError::BadCursor | BrokerError::OtherVersion => (
             ErrorCode::BusUnavailable,
             "the bus between nodes takes no new sessions at the moment",
             Some(BUS_RETRY_MS),
@@ -190,6 +204,7 @@ const fn close_code(error: BrokerError) -> CloseCode {
         | BrokerError::Unsettled
         | BrokerError::NotResumable
         | BrokerError::BadCursor
+        | BrokerError::OtherVersion
         | BrokerError::Refused => CloseCode::Overloaded,
     }
 }

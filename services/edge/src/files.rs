@@ -16,10 +16,11 @@ pub(crate) fn is_reserved(tcp: &TcpStream, edge: &Edge) -> bool {
     tcp.as_raw_fd() >= edge.config.first_reserved_file
 }
 
-/// Answers as far as the kernel takes it at once, and closes.
-pub(crate) fn refuse(tcp: TcpStream, edge: &Edge) {
+/// Closes; before that answers as far as the kernel takes it at once, if the port `is_plain`. Words over TLS would need a
+/// handshake.
+pub(crate) fn refuse(tcp: TcpStream, edge: &Edge, is_plain: bool) {
     edge.telemetry.connect_refused(RefusalReason::Files);
-    if let Ok(mut tcp) = tcp.into_std() {
+    if is_plain && let Ok(mut tcp) = tcp.into_std() {
         // A client that does not get it sees a closed connection.
         let detail = "the node has no file left for a connection; try again later";
         let full = Problem::unavailable("full", detail).retry_after(RETRY_AFTER);

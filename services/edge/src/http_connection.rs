@@ -56,15 +56,18 @@ impl TokenSeen {
 pub(crate) struct HttpConnection {
     edge: Arc<Edge>,
     peer: IpAddr,
+    is_secure: bool,
     requests: AtomicUsize,
     token_seen: TokenSeen,
 }
 
 impl HttpConnection {
-    pub(crate) fn new(edge: Arc<Edge>, peer: IpAddr) -> Self {
+    /// A connection from `peer`, with TLS if it `is_secure`.
+    pub(crate) fn new(edge: Arc<Edge>, peer: IpAddr, is_secure: bool) -> Self {
         Self {
             edge,
             peer,
+            is_secure,
             requests: AtomicUsize::new(0),
             token_seen: TokenSeen::default(),
         }
@@ -83,7 +86,12 @@ impl HttpConnection {
             self.edge.telemetry.http_refused(HttpRefusal::HeadTooLarge);
             return Err(head_too_large(limit));
         }
-        let visitor = Visitor::of(self.peer, request.headers(), &self.edge.config.trusted_proxies);
+        let visitor = Visitor::of(
+            self.peer,
+            self.is_secure,
+            request.headers(),
+            &self.edge.config.trusted_proxies,
+        );
         request.extensions_mut().insert(visitor);
         request.extensions_mut().insert(self.token_seen.clone());
         Ok(())

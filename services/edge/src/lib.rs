@@ -4,7 +4,7 @@
 //! A request is admitted before it upgrades. A connection is one task with small buffers; it never waits for
 //! another connection, for the bus, or for its own slow client.
 //!
-//! The way of a connection: `listener` → `http_connection` → `routes` → `transport` (its handshake) → `admission` →
+//! The way of a connection: `listener` (→ `tls`) → `http_connection` → `routes` → `transport` (its handshake) → `admission` →
 //! `takeover` → `attach` → `connection` (the loop, over any transport and any codec).
 
 mod admission;
@@ -30,6 +30,7 @@ mod routes;
 mod state;
 mod stream;
 mod takeover;
+mod tls;
 mod transport;
 
 pub use admission::{network::Network, origin_list::Origins};
@@ -40,3 +41,5 @@ pub use problem::Problem;
 pub use rebalance::RebalancePlan;
 pub use routes::{backend_routes, for_pages, routes};
 pub use state::Edge;
+pub use stream::tls::TlsStream;
+pub use tls::{ClientCertificates, HandshakeError, TlsPort, TlsSettings};

@@ -86,10 +86,12 @@ impl Problem {
     pub(crate) fn into_bytes(self) -> Vec<u8> {
         let status = self.status();
         let body = serde_json::to_string(&self).unwrap_or_default();
+        let retry_after = self.retry_after_s();
+        let retry_after = retry_after.map(|seconds| format!("retry-after: {seconds}\r\n"));
         format!(
-            "HTTP/1.1 {status}\r\ncontent-type: {CONTENT_TYPE}\r\ncache-control: no-store\r\nretry-after: {}\r\n\
+            "HTTP/1.1 {status}\r\ncontent-type: {CONTENT_TYPE}\r\ncache-control: no-store\r\n{}\
              connection: close\r\ncontent-length: {}\r\n\r\n{body}",
-            self.retry_after_s().unwrap_or_default(),
+            retry_after.unwrap_or_default(),
             body.len()
         )
         .into_bytes()

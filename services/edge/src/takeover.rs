@@ -84,8 +84,9 @@ pub(crate) async fn run(connection: &mut HttpStream) -> hyper::Result<()> {
     poll_fn(|cx| connection.poll_without_shutdown(cx)).await
 }
 
-/// Ends a connection that has run: its stream goes to whom it was promised, or is closed.
-pub(crate) async fn finish(connection: HttpStream) {
+/// Ends a connection that has run: its stream goes to whom it was promised, or is closed. The bytes that were read and not
+/// understood.
+pub(crate) async fn finish(connection: HttpStream) -> Bytes {
     let parts = connection.into_parts();
     let mut stream = parts.io.into_inner();
     let promised = parts.service.promise.lock().take();
@@ -95,6 +96,7 @@ pub(crate) async fn finish(connection: HttpStream) {
             let _ = timeout(SHUTDOWN_TIMEOUT, stream.shutdown()).await;
         }
     }
+    parts.read_buf
 }
 
 /// A client that gave up on a frozen node has its peer elsewhere by now and must not lose it to this node.

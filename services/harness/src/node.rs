@@ -55,6 +55,7 @@ pub struct NodeProcess {
     process: Process,
     public: u16,
     ops: u16,
+    config_file: PathBuf,
     /// Its configuration and log, unless they are in a folder of the caller's. After the process.
     _folder: Option<TempDir>,
 }
@@ -81,11 +82,10 @@ impl NodeProcess {
     pub fn spawn_in(folder: &Path, binary: &Path, id: &str, config: &str) -> anyhow::Result<Self> {
         let (public, ops) = (Port::reserve()?, Port::reserve()?);
         let file = folder.join(format!("{id}.toml"));
-        std::fs::write(&file, config).with_context(|| format!("{} cannot be written", file.display()))?;
         let listen = |port: &Port| format!("127.0.0.1:{}", port.number());
         let recipe = Recipe {
             program: binary.to_owned(),
-            arguments: vec!["serve".into(), "--config".into(), file.into()],
+            arguments: vec!["serve".into(), "--config".into(), file.clone().into()],
             environment: vec![
                 ("SWITCHBOARD__OPS__TOKEN", OPS_TOKEN.to_owned()),
                 ("SWITCHBOARD__NODE__ID", id.to_owned()),
@@ -99,6 +99,7 @@ impl NodeProcess {
         let node = Self {
             public: public.number(),
             ops: ops.number(),
+            config_file: file,
             process: Process::new(
                 id,
                 Recipe {
@@ -108,8 +109,18 @@ impl NodeProcess {
             ),
             _folder: None,
         };
+        node.configure(config)?;
         node.process.spawn()?;
         Ok(node)
+    }
+
+    /// Gives it another configuration, as [`NodeProcess::spawn_new`] takes it, for its next start.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn configure(&self, config: &str) -> anyhow::Result<()> {
+        let written = std::fs::write(&self.config_file, config);
+        written.with_context(|| format!("{} cannot be written", self.config_file.display()))
     }
 
     /// Where clients connect: `ws://…/v1/ws`.
@@ -155,12 +166,11 @@ impl NodeProcess {
         answer.ok().map(|answer| answer.status)
     }
 
-    /// The value of one series in `/metrics`, named as it stands there.
+    /// The sum of the series in `/metrics` that have this name and these labels, written as there, and maybe others.
+    /// `None` when there is none, or no answer.
     pub async fn metric(&self, series: &str) -> Option<f64> {
         let text = self.get("/metrics").await.ok()?.body;
-        let mut lines = text.lines();
-        let value = lines.find_map(|line| line.strip_prefix(series)?.strip_prefix(' '))?;
-        value.parse().ok()
+        sum_of(&text, series)
     }
 
     /// Starts a drain; the node stops when it is done.
@@ -186,6 +196,19 @@ impl Deref for NodeProcess {
     fn deref(&self) -> &Process {
         &self.process
     }
+}
+
+/// The sum of the series of `series`' name that have its labels.
+fn sum_of(text: &str, series: &str) -> Option<f64> {
+    let (name, wanted) = series.split_once('{').unwrap_or((series, ""));
+    let wanted: Vec<_> = wanted.trim_end_matches('}').split(',').collect();
+    let values = text.lines().filter_map(|line| {
+        let (found, value) = line.rsplit_once(' ')?;
+        let (found, labels) = found.split_once('{').unwrap_or((found, ""));
+        let has_all = wanted.iter().all(|label| labels.contains(label));
+        (found == name && has_all).then(|| value.parse::<f64>().ok())?
+    });
+    values.reduce(|sum, value| sum + value)
 }
 
 #[cfg(test)]

@@ -205,6 +205,14 @@ impl Process {
         self.signal(Signal::SIGCONT).map(drop)
     }
 
+    /// SIGHUP.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn hang_up(&self) -> anyhow::Result<()> {
+        self.signal(Signal::SIGHUP).map(drop)
+    }
+
     /// Waits until it has ended, and returns how.
     ///
     /// # Errors

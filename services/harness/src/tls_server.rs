@@ -8,16 +8,15 @@ use std::{
 };
 
 use anyhow::Context as _;
-use tempfile::TempDir;
 
-use crate::find_program;
+use crate::{Authority, find_program};
 
 /// A running server; killed when dropped.
 #[derive(Debug)]
 pub struct TlsServer {
     child: Child,
     port: u16,
-    folder: TempDir,
+    authority: Authority,
     /// Open while the server runs, or it ends at its next line.
     _output: BufReader<ChildStdout>,
 }
@@ -29,23 +28,10 @@ impl TlsServer {
     /// When `openssl` is missing or fails.
     pub fn start(files: &[(&str, &str)]) -> anyhow::Result<Self> {
         let openssl = find_program("openssl")?;
-        let folder = tempfile::tempdir()?;
+        let authority = Authority::new("test-authority")?;
+        authority.issue("server", &["127.0.0.1"])?;
         for (name, content) in files {
-            std::fs::write(folder.path().join(name), content)?;
-        }
-        std::fs::write(folder.path().join("san"), "subjectAltName=IP:127.0.0.1\n")?;
-        for arguments in [
-            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.pem -days 2 \
-             -subj /CN=test-authority",
-            "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout server.key -out server.csr -subj /CN=server",
-            "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out server.pem -days 2 -extfile san",
-        ] {
-            let made = Command::new(&openssl)
-                .args(arguments.split_whitespace())
-                .current_dir(folder.path())
-                .output()?;
-            let error = String::from_utf8_lossy(&made.stderr);
-            anyhow::ensure!(made.status.success(), "openssl {arguments}: {error}");
+            std::fs::write(authority.folder().join(name), content)?;
         }
         let mut child = Command::new(&openssl)
             .args([
@@ -58,7 +44,7 @@ impl TlsServer {
                 "server.key",
                 "-WWW",
             ])
-            .current_dir(folder.path())
+            .current_dir(authority.folder())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -72,7 +58,7 @@ impl TlsServer {
         Ok(Self {
             child,
             port,
-            folder,
+            authority,
             _output: output,
         })
     }
@@ -82,7 +68,7 @@ impl TlsServer {
     /// # Errors
     /// When it cannot be written.
     pub fn add(&self, path: &str, content: &str) -> std::io::Result<()> {
-        let file = self.folder.path().join(path);
+        let file = self.authority.folder().join(path);
         if let Some(folder) = file.parent() {
             std::fs::create_dir_all(folder)?;
         }
@@ -98,7 +84,7 @@ impl TlsServer {
     /// The certificate of its authority, as a PEM file.
     #[must_use]
     pub fn ca_file(&self) -> PathBuf {
-        self.folder.path().join("ca.pem")
+        self.authority.ca_file()
     }
 }
 

@@ -1,8 +1,15 @@
 //! The command line, which scripts depend on. Only its form; each command is a module of `command`.
 
+mod operator;
+mod time;
+
 use std::{net::SocketAddr, path::PathBuf, sync::LazyLock, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use time::duration;
+
+pub use operator::{Nodes, Operator, Status, Top};
 
 /// A horizontally scalable WebRTC signaling server.
 ///
@@ -68,6 +75,26 @@ pub enum Command {
                       switchboard webhooks replay app --id msg_5f0c1e9a7b3d24681a"
     )]
     Webhooks(Webhooks),
+    /// Show the state of the cluster once: nodes, Redis servers, the largest tenants and rooms.
+    ///
+    /// Asks the operations port of a node, which answers for itself and for what the other nodes say of themselves over Redis.
+    /// On the node's own machine, with its configuration, nothing else is needed. Only nodes that are asked themselves name
+    /// tenants, rooms and Redis servers: give several with --node. Changes nothing. Exit code 1: no node answered.
+    #[command(
+        after_help = "Examples:\n  switchboard status --config /etc/switchboard/switchboard.toml\n  \
+                      switchboard status --json --node http://10.0.0.7:9090 --node http://10.0.0.8:9090 --token-file ops-token\n  \
+                      kubectl exec deploy/switchboard -- /switchboard status --config /etc/switchboard/config/switchboard.toml"
+    )]
+    Status(Status),
+    /// The same as `status`, drawn again and again, until `q` is pressed.
+    ///
+    /// Without a terminal it prints one picture. Changes nothing.
+    #[command(
+        after_help = "Examples:\n  switchboard top --config /etc/switchboard/switchboard.toml\n  \
+                      switchboard top --every 500ms --node http://switchboard-pods:9090 --token-file ops-token\n  \
+                      kubectl exec -it deploy/switchboard -- /switchboard top --config /etc/switchboard/config/switchboard.toml"
+    )]
+    Top(Top),
     /// Send an offer and its answer between two nodes; try again until both are delivered or the time is over.
     Selftest(Selftest),
 }
@@ -237,7 +264,7 @@ pub struct Send {
     #[arg(long, conflicts_with = "to")]
     pub room: Option<String>,
     /// How long the message may wait for a receiver that is offline, for example 30s; the node limits it.
-    #[arg(long, value_parser = hold, conflicts_with = "room")]
+    #[arg(long, value_parser = duration, conflicts_with = "room")]
     pub hold: Option<Duration>,
     /// The kind of the message.
     #[arg(long, value_enum, default_value_t = Kind::Message)]
@@ -264,6 +291,12 @@ pub struct Selftest {
     /// behind these names.
     #[arg(long, value_delimiter = ',', required = true)]
     pub nodes: Vec<String>,
+    /// The nodes have TLS. Their certificates must be for the names in `--nodes`.
+    #[arg(long)]
+    pub tls: bool,
+    /// A PEM file of authorities that may certify them, in addition to those of the system; implies `--tls`.
+    #[arg(long, env = "SWITCHBOARD_CA_FILE")]
+    pub ca_file: Option<PathBuf>,
     /// Fail unless the two peers are on two nodes.
     #[arg(long)]
     pub apart: bool,
@@ -293,15 +326,9 @@ pub struct Webhooks {
     /// The operations port, for example http://10.0.0.7:9090; default: the one of the configuration.
     #[arg(long, global = true, env = "SWITCHBOARD_OPS_URL")]
     pub url: Option<String>,
-    /// The node's configuration file, for its operations port and its token; the environment counts as for `serve`.
-    #[arg(long, global = true)]
-    pub config: Option<PathBuf>,
-    /// A file that holds the token of the operations port; default: the one of the configuration.
-    #[arg(long, global = true)]
-    pub token_file: Option<PathBuf>,
-    /// That token itself. Better in the environment or a file than on the command line, where others can see it.
-    #[arg(long, global = true, env = "SWITCHBOARD_OPS_TOKEN", hide_env_values = true)]
-    pub token: Option<String>,
+    /// The operator.
+    #[command(flatten)]
+    pub operator: Operator,
     /// Print the node's answer: one JSON document.
     #[arg(long, global = true)]
     pub json: bool,
@@ -350,35 +377,5 @@ fn event_id(text: &str) -> Result<String, &'static str> {
     match text.starts_with("msg_") && text.bytes().all(is_plain) {
         true => Ok(text.to_owned()),
         false => Err("an ID is the `webhook-id` of an event, for example msg_5f0c1e9a7b3d24681a"),
-    }
-}
-
-/// A time with its unit.
-fn hold(text: &str) -> Result<Duration, String> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    let number: u64 = number
-        .parse()
-        .map_err(|_| "a number and a unit, for example 30s")?;
-    match unit {
-        "ms" => Ok(Duration::from_millis(number)),
-        "s" => Ok(Duration::from_secs(number)),
-        "m" => Ok(Duration::from_secs(number.saturating_mul(60))),
-        _ => Err("the unit is ms, s or m".into()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_hold_is_a_number_with_a_unit() {
-        assert_eq!(hold("30s"), Ok(Duration::from_secs(30)));
-        assert_eq!(hold("1500ms"), Ok(Duration::from_millis(1_500)));
-        assert_eq!(hold("2m"), Ok(Duration::from_secs(120)));
-        for wrong in ["", "30", "s", "-1s", "1.5s", "30 s", "99999999999999999999s"] {
-            assert!(hold(wrong).is_err(), "{wrong}");
-        }
     }
 }

@@ -7,12 +7,15 @@ pub mod config;
 mod demo;
 mod drain;
 mod files;
+mod health;
 mod loopback;
 mod memory;
 mod node;
 mod ops;
+mod port_tls;
 mod readiness;
 mod reload;
+mod status;
 #[cfg(feature = "development-turn")]
 mod turn_server;
 #[cfg(not(feature = "development-turn"))]

@@ -15,6 +15,7 @@ use switchboard_webhooks::Webhooks;
 use tokio::{
     net::{TcpListener, TcpSocket},
     sync::{Notify, watch},
+    task::JoinSet,
 };
 
 use crate::{
@@ -22,10 +23,12 @@ use crate::{
     demo,
     drain::DrainControl,
     files::FileLimit,
-    loopback, memory,
+    health, loopback, memory,
     ops::{self, Ops, OpsAccess},
+    port_tls::PortTls,
     readiness::Readiness,
     reload::Reloader,
+    status::StatusSource,
     wanted::Wanted,
 };
 
@@ -43,6 +46,7 @@ pub struct Node {
     api: Option<TcpListener>,
     ops: TcpListener,
     ops_access: Arc<RwLock<OpsAccess>>,
+    tls: PortTls,
     drain: DrainSettings,
     rebalance: RebalancePlan,
     webhooks: Option<Arc<Webhooks>>,
@@ -61,7 +65,9 @@ impl Node {
             Some(otlp) => Telemetry::traced(settings.node.as_str(), &otlp)?,
             None => Telemetry::new(settings.node.as_str()),
         };
-        let verifier = Verifier::new(settings.auth)?;
+        let verifier = Verifier::new(settings.auth.clone())?;
+        let mut reloader = Reloader::new(verifier.clone(), telemetry.clone());
+        let tls = PortTls::open(&settings, &telemetry, &mut reloader)?;
         let ice = IceServers::new(settings.ice)?;
         let router = Router::new(settings.node.clone(), settings.limits, telemetry.clone());
         let public = bind(settings.listen, "server.listen")?;
@@ -72,7 +78,6 @@ impl Node {
         let ops = bind(settings.ops_listen, "server.ops_listen")?;
         let events = Arc::<Router>::clone(&router);
         let ops_access = Arc::new(RwLock::new(settings.ops));
-        let mut reloader = Reloader::new(verifier.clone(), telemetry.clone());
         reloader.add_secrets(&settings.secret_files, &ice, &ops_access);
         // Their connections to Redis open with the first use.
         let (broker, call_records, streams): (Arc<dyn Broker>, _, _) = match settings.broker {
@@ -119,6 +124,7 @@ impl Node {
         }
         let reloader = Arc::new(reloader);
         let readiness = Arc::new(Readiness::new(Arc::clone(&router), Arc::clone(&reloader)));
+        public_routes = public_routes.merge(health::routes(Arc::clone(&readiness)));
         Ok(Self {
             router,
             broker,
@@ -132,6 +138,7 @@ impl Node {
             api,
             ops,
             ops_access,
+            tls,
             drain: settings.drain,
             rebalance: settings.rebalance,
             webhooks,
@@ -167,7 +174,14 @@ impl Node {
     pub async fn run(self, stop: impl Future<Output = ()>, hangup: &Notify) -> anyhow::Result<DrainReport> {
         tracing::info!(public = %self.public_address()?, ops = %self.ops_address()?, "listening");
         let (wanted, changes) = watch::channel(Wanted::Serving);
+        let status = Arc::new(StatusSource::new(
+            Arc::clone(&self.router),
+            Arc::clone(&self.readiness),
+            self.telemetry.clone(),
+            changes.clone(),
+        ));
         let ops = Ops {
+            status: Arc::clone(&status),
             readiness: Arc::clone(&self.readiness),
             router: Arc::clone(&self.router),
             verifier: self.verifier.clone(),
@@ -187,26 +201,53 @@ impl Node {
             wanted.send_replace(Wanted::Stopped);
             std::future::pending::<Infallible>().await
         };
+        // This future runs on the thread of `block_on`, which is no worker: each wake-up of it costs a futex and a change of
+        // threads. So the parts that work for each message or connect are tasks. Owner: `parts`, whose drop ends them.
+        let mut parts = JoinSet::new();
+        let router = Arc::clone(&self.router);
+        parts.spawn(async move {
+            router.run().await;
+            "the router"
+        });
+        let public = switchboard_edge::serve(
+            Arc::clone(&self.edge),
+            self.public,
+            self.tls.public,
+            self.public_routes,
+        );
+        parts.spawn(async {
+            public.await;
+            "the public port"
+        });
+        if let Some(api) = self.api {
+            let routes = switchboard_edge::backend_routes(&self.edge);
+            let api = switchboard_edge::serve(Arc::clone(&self.edge), api, self.tls.api, routes);
+            parts.spawn(async {
+                api.await;
+                "the port of the backend API"
+            });
+        }
         tokio::select! {
             // While it serves, not before: a node whose key server is away still takes the keys that it has.
             never = async { self.verifier.prefetch_keys().await; std::future::pending().await } => match never {},
             never = self.reloader.run(hangup) => match never {},
+            never = status.run() => match never {},
             never = stopping => match never {},
             () = memory::watch(&self.router, &self.telemetry) => {
                 anyhow::bail!("the watch of the memory stopped by itself")
             }
-            () = self.router.run() => anyhow::bail!("the router stopped by itself"),
-            () = switchboard_edge::serve(Arc::clone(&self.edge), self.public, self.public_routes) => {
-                anyhow::bail!("the public port stopped by itself")
+            Some(ended) = parts.join_next() => {
+                anyhow::bail!("{} stopped by itself", ended.context("a part of the node failed")?)
             }
-            () = serve_api(&self.edge, self.api) => anyhow::bail!("the port of the backend API stopped by itself"),
             why = self.broker.until_unusable() => {
+                parts.shutdown().await;
                 // The clients' sessions can be resumed on other nodes.
                 tokio::join!(self.broker.shutdown(), shut_down(self.webhooks.as_deref()));
                 anyhow::bail!("{why}")
             }
-            never = ops::serve(self.ops, ops_routes, self.telemetry.clone()) => match never {},
+            never = ops::serve(self.ops, self.tls.ops, ops_routes, self.telemetry.clone()) => match never {},
             report = drain.run(changes) => {
+                parts.shutdown().await;
                 // Each has a bound of its own; a collector that hangs costs the claims no time.
                 let webhooks = shut_down(self.webhooks.as_deref());
                 tokio::join!(self.broker.shutdown(), webhooks, self.telemetry.shutdown_traces());
@@ -219,16 +260,6 @@ impl Node {
 async fn shut_down(webhooks: Option<&Webhooks>) {
     if let Some(webhooks) = webhooks {
         webhooks.shutdown().await;
-    }
-}
-
-/// Serves the backend API on its own port; never completes without one.
-async fn serve_api(edge: &Arc<Edge>, listener: Option<TcpListener>) {
-    match listener {
-        Some(listener) => {
-            switchboard_edge::serve(Arc::clone(edge), listener, switchboard_edge::backend_routes(edge)).await;
-        }
-        None => std::future::pending().await,
     }
 }
 

@@ -43,6 +43,15 @@ pub(crate) struct Reason {
     detail: String,
 }
 
+impl Report {
+    /// Why the node is not ready, and what else needs attention: `<reason>: <detail>`.
+    pub(crate) fn problems(&self) -> Vec<String> {
+        let all = self.reasons.iter().chain(&self.warnings);
+        all.map(|reason| format!("{}: {}", reason.reason, reason.detail))
+            .collect()
+    }
+}
+
 fn stale((part, problem): (ReloadPart, String)) -> Reason {
     Reason {
         reason: "reload-failed",
@@ -69,6 +78,8 @@ impl Readiness {
     pub(crate) fn report(&self) -> Report {
         let bus = self.router.bus();
         let mut reasons = Vec::new();
+        // All nodes get the same files: a bad one must not make all of them unready at once.
+        let mut warnings: Vec<_> = self.reloader.problems().map(stale).collect();
         if self.is_draining.load(Ordering::Relaxed) {
             reasons.push(Reason {
                 reason: "draining",
@@ -77,6 +88,14 @@ impl Readiness {
         }
         let reason = match bus.state {
             BusState::Up => None,
+            // All nodes see the same outage: without them, the peers of the other servers could not connect.
+            BusState::Degraded => {
+                warnings.push(Reason {
+                    reason: "bus-degraded",
+                    detail: bus.detail.clone(),
+                });
+                None
+            }
             BusState::Connecting => Some("starting"),
             BusState::Down => Some("bus-down"),
             BusState::Deaf => Some("bus-deaf"),
@@ -103,8 +122,7 @@ impl Readiness {
         Report {
             ready: reasons.is_empty(),
             reasons,
-            // All nodes get the same files: a bad one must not make all of them unready at once.
-            warnings: self.reloader.problems().map(stale).collect(),
+            warnings,
             subscriptions,
         }
     }

@@ -6,6 +6,7 @@ use std::{convert::Infallible, path::PathBuf, sync::Arc, time::Duration};
 use parking_lot::{Mutex, RwLock};
 use switchboard_auth::{IceServers, Reload, Verifier, Watched, WatchedFiles};
 use switchboard_broker::RedisBroker;
+use switchboard_edge::TlsPort;
 use switchboard_telemetry::{ReloadOutcome, ReloadPart, Telemetry};
 use switchboard_webhooks::Webhooks;
 use tokio::{sync::Notify, time::sleep};
@@ -74,13 +75,20 @@ impl Reloader {
         });
     }
 
-    /// Adds the password of Redis.
+    /// Adds certificate and key of a port, which knows its files.
+    pub(crate) fn add_tls(&mut self, name: ReloadPart, tls: Option<&Arc<TlsPort>>) {
+        if let Some(tls) = tls.map(Arc::clone) {
+            self.add(name, move || tls.reload());
+        }
+    }
+
+    /// Adds the passwords and certificates of Redis.
     pub(crate) fn add_redis(&mut self, secrets: SecretFiles, broker: Arc<RedisBroker>) {
         self.add_files(ReloadPart::Broker, secrets.of_broker(), move || {
             let Some(config) = secrets.redis().map_err(|error| error.to_string())? else {
                 return Ok(());
             };
-            let refused = |error| format!("broker.redis_url_file: {error}");
+            let refused = |error| format!("broker: {error}");
             broker.set_credentials(&config).map_err(refused)
         });
     }

@@ -54,8 +54,36 @@ fn a_wrong_key_ends_with_64_and_names_the_key_before_any_port_opens() {
             "is more than nodes forward over Redis",
         ),
         (
-            format!("{secret}[broker]\nredis_urls = [\"rediss://x\"]\n"),
+            format!("{secret}[broker]\nredis_urls = [\"unix:///x\"]\n"),
             "broker.redis_urls",
+        ),
+        (
+            format!("{secret}[broker]\nredis_urls = [\"redis://a\", \"redis://b\"]\n"),
+            "takes exactly one URL",
+        ),
+        (
+            format!("{secret}[broker]\nredis_mode = \"sentinel\"\n"),
+            "broker.redis_sentinel_master",
+        ),
+        (
+            format!("{secret}[broker]\nredis_password_file = \"/nowhere\"\n"),
+            "broker.redis_password_file: /nowhere",
+        ),
+        (
+            format!("{secret}[broker]\nredis_username = \"ann\"\n"),
+            "broker.redis_password_file: a user needs a password",
+        ),
+        (
+            format!("{secret}[broker]\nredis_ca_file = \"Cargo.toml\"\n"),
+            "broker.redis_ca_file: is for TLS, and no URL begins with rediss://",
+        ),
+        (
+            format!("{secret}[broker]\nredis_urls = [\"rediss://a\"]\nredis_ca_file = \"Cargo.toml\"\n"),
+            "broker.redis_ca_file: holds no certificate",
+        ),
+        (
+            format!("{secret}[broker]\nredis_cert_file = \"Cargo.toml\"\n"),
+            "broker.redis_key_file: is missing",
         ),
         (
             format!("{secret}[session]\nresume_window_s = 86400\n"),
@@ -163,12 +191,17 @@ fn an_error_of_the_configuration_names_where_it_stands_and_an_example() {
 }
 
 #[test]
-fn a_mode_that_is_not_served_is_refused_with_those_that_are() {
+fn a_mode_that_does_not_exist_is_refused_with_those_that_do() {
     let file = config_file(&format!(
-        "[auth]\nhs256_secret = \"{SECRET}\"\n[broker]\nredis_mode = \"sentinel\"\n"
+        "[auth]\nhs256_secret = \"{SECRET}\"\n[broker]\nredis_mode = \"replicated\"\n"
     ));
     let refusal = said(&run(&["config", "check", "--config", path(&file)], &[]));
-    for part in ["broker.redis_mode", "in this version", "`standalone`"] {
+    for part in [
+        "broker.redis_mode",
+        "in this version",
+        "`standalone`",
+        "`sentinel`",
+    ] {
         assert!(refusal.contains(part), "{part}: {refusal}");
     }
     let file = config_file("[auth\n");
@@ -200,6 +233,7 @@ fn every_key_is_printed_with_its_meaning_also_those_without_a_default() {
         "# hs256_secret_file =",
         "# public_keys_dir =",
         "# redis_url_file =",
+        "# redis_password_file =",
         "# turn_secret_file =",
         "# ca_file =",
     ] {
@@ -255,7 +289,7 @@ fn a_minted_token_can_be_inspected() {
 #[test]
 fn a_redis_url_stands_in_a_file_or_in_the_configuration_not_in_both() {
     let url = config_file("redis://:secret@redis.example:6380/2\n");
-    let bad = config_file("rediss://redis.example");
+    let bad = config_file("unix:///run/redis.sock");
     let auth = format!("[auth]\nhs256_secret = \"{SECRET}\"\n[broker]\n");
     let cases = [
         (format!("redis_url_file = \"{}\"", path(&url)), Some(0), "valid"),

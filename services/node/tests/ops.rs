@@ -186,3 +186,20 @@ async fn a_node_whose_clients_have_all_files_still_answers_probes() {
         .await
         .unwrap();
 }
+
+#[tokio::test]
+async fn a_balancer_that_checks_only_the_public_port_learns_whether_the_node_is_ready() {
+    let node = Node::start(ALONE).await;
+    let port = node.process.public_port();
+    let health = async || ask(port, "GET /v1/health HTTP/1.1\r\nHost: n1\r\nConnection: close").await;
+    assert_eq!(health().await, 200);
+    let is = async |status| (health().await == status).then_some(());
+    node.process.post("/drain").await;
+    wait_until("503 while it drains", PATIENCE, async || is(503).await)
+        .await
+        .unwrap();
+    node.process.post("/undrain").await;
+    wait_until("200 again", PATIENCE, async || is(200).await)
+        .await
+        .unwrap();
+}

@@ -39,17 +39,6 @@ async fn is_accepted(node: &NodeProcess, token: Secret) -> bool {
     }
 }
 
-fn hang_up(node: &NodeProcess) {
-    let pid = node.pid().unwrap().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-HUP", &pid])
-            .status()
-            .unwrap()
-            .success()
-    );
-}
-
 fn write(folder: &Path, kid: &str, text: &str) {
     std::fs::write(folder.join(format!("{kid}.secret")), text).unwrap();
 }
@@ -87,7 +76,7 @@ async fn a_hangup_brings_a_new_secret_into_use_at_once() {
     assert!(is_accepted(&node.process, token(OLD, None)).await);
     assert!(!is_accepted(&node.process, token(NEW, Some("new"))).await);
     write(&secrets, "new", NEW);
-    hang_up(&node.process);
+    node.process.hang_up().unwrap();
     metric_is(
         &node,
         "switchboard_reloads_total{outcome=\"changed\",part=\"keys\"}",
@@ -121,7 +110,7 @@ async fn a_bad_file_keeps_the_old_keys_and_shows_in_metrics_log_and_readyz() {
     let (node, secrets) = spawn(OLD);
     node.process.wait_ready().await.unwrap();
     write(&secrets, "old", "short");
-    hang_up(&node.process);
+    node.process.hang_up().unwrap();
     metric_is(&node, "switchboard_reload_failed{part=\"keys\"}", 1.0).await;
     assert!(is_accepted(&node.process, token(OLD, None)).await);
     let ready = node.process.get("/readyz").await.unwrap();
@@ -133,7 +122,7 @@ async fn a_bad_file_keeps_the_old_keys_and_shows_in_metrics_log_and_readyz() {
     ] {
         assert!(ready.body.contains(part), "{part}: {}", ready.body);
     }
-    hang_up(&node.process);
+    node.process.hang_up().unwrap();
     logged(&node, "the files have not changed").await;
     let problem = "files have changed and cannot be used";
     assert_eq!(
@@ -143,7 +132,7 @@ async fn a_bad_file_keeps_the_old_keys_and_shows_in_metrics_log_and_readyz() {
         node.process.log()
     );
     write(&secrets, "old", OLD);
-    hang_up(&node.process);
+    node.process.hang_up().unwrap();
     metric_is(&node, "switchboard_reload_failed{part=\"keys\"}", 0.0).await;
     let ready = node.process.get("/readyz").await.unwrap();
     assert!(!ready.body.contains("reload-failed"), "{}", ready.body);
@@ -155,12 +144,12 @@ async fn a_storm_of_hangups_ends_no_node_not_even_one_that_starts() {
     // The node handles the signal from its first moment on; the process alone, before its program runs, cannot.
     logged(&node, "listening").await;
     for _ in 0..50 {
-        hang_up(&node.process);
+        node.process.hang_up().unwrap();
     }
     node.process.wait_ready().await.unwrap();
     write(&secrets, "new", NEW);
     for _ in 0..50 {
-        hang_up(&node.process);
+        node.process.hang_up().unwrap();
     }
     metric_is(
         &node,
@@ -171,11 +160,8 @@ async fn a_storm_of_hangups_ends_no_node_not_even_one_that_starts() {
     assert!(is_accepted(&node.process, token(NEW, Some("new"))).await);
     node.process.terminate().unwrap();
     // Until it has ended.
-    while let Some(pid) = node.process.pid() {
-        let _ = Command::new("kill")
-            .args(["-HUP", &pid.to_string()])
-            .output()
-            .unwrap();
+    while node.process.hang_up().is_ok() {
+        tokio::task::yield_now().await;
     }
     let status = node.process.wait_ended(PATIENCE).await.unwrap();
     assert!(status.success(), "{status}");
@@ -192,7 +178,7 @@ async fn a_node_that_is_not_ready_reads_its_files_on_a_hangup_too() {
     logged(&node, "listening").await;
     write(&secrets, "new", NEW);
     for _ in 0..20 {
-        hang_up(&node.process);
+        node.process.hang_up().unwrap();
     }
     metric_is(
         &node,
@@ -269,7 +255,7 @@ async fn discovery_works_behind_an_own_authority_and_the_authority_can_be_replac
     let keys = async || {
         // Keys are requested again 10 s after the last request at the earliest. The pause spares the machine signals.
         tokio::time::sleep(Duration::from_millis(500)).await;
-        hang_up(&node.process);
+        node.process.hang_up().unwrap();
         let keys = node.process.metric("switchboard_jwks_keys").await;
         keys.filter(|keys| *keys == 1.0)
     };

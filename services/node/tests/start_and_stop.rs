@@ -120,7 +120,7 @@ fn with_name_server(folder: &Path, server: &str) -> anyhow::Result<PathBuf> {
 }
 
 #[tokio::test]
-async fn a_name_server_that_never_answers_does_not_hold_up_a_stop() {
+async fn a_name_server_that_never_answers_is_named_and_does_not_hold_up_a_stop() {
     let folder = tempfile::tempdir().unwrap();
     let script = match with_name_server(folder.path(), "127.53.0.1") {
         Ok(script) => script,
@@ -136,6 +136,25 @@ async fn a_name_server_that_never_answers_does_not_hold_up_a_stop() {
             .filter(|status| *status == 200)
     };
     wait_until("the node lives", PATIENCE, lives).await.unwrap();
+    let is_named = async || {
+        let body = node.process.get("/readyz").await.ok()?.body;
+        let words = ["bus-down", "redis.example:6379", "does not answer"];
+        words.iter().all(|words| body.contains(words)).then_some(())
+    };
+    wait_until("the reason is given", PATIENCE, is_named)
+        .await
+        .unwrap();
+    let log = node.process.log();
+    let lines: Vec<_> = log
+        .lines()
+        .filter(|line| line.contains("the bus between nodes"))
+        .collect();
+    assert_eq!(lines.len(), 1, "not for each attempt: {lines:#?}");
+    assert!(
+        lines[0].contains("redis.example:6379") && lines[0].contains("does not answer"),
+        "{}",
+        lines[0]
+    );
     let took = stop_time(&node).await;
     assert!(took < STOP_WITHIN, "{took:?}");
 }

@@ -52,6 +52,17 @@ pub enum EnvelopeError {
     Utf8,
 }
 
+impl EnvelopeError {
+    /// Whether another version of a node may have written the bytes.
+    #[must_use]
+    pub const fn is_of_other_version(self) -> bool {
+        match self {
+            Self::Version(_) | Self::Kind(_) | Self::Flags(_) => true,
+            Self::Short | Self::Utf8 => false,
+        }
+    }
+}
+
 impl<'a> Envelope<'a> {
     /// The binary form.
     #[must_use]

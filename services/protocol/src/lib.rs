@@ -29,6 +29,7 @@ mod secret;
 mod token_claims;
 mod trace;
 mod wire;
+mod wire_version;
 
 pub use close::{ClientShould, CloseCode, retry_after_ms};
 pub use codec::{
@@ -65,3 +66,4 @@ pub use room::{Joined, LeaveReason, Member, MemberState, PeerJoined, PeerPresenc
 pub use secret::Secret;
 pub use token_claims::{Claims, SwitchboardClaims};
 pub use trace::TraceContext;
+pub use wire_version::WireVersion;

@@ -4,7 +4,7 @@
 //! Layout: `tag u8`. Acknowledgements follow as entries of `session [12] · id u64 · outcome u8`. Relayed requests
 //! and their answers are in `relay`. The other messages have `session [12] · fence u64 · key (the rest)`. An unused fence is 0.
 
-use crate::{PeerKey, RelayOutcome, RelayRequest, SessionId, wire::Reader};
+use crate::{PeerKey, RelayOutcome, RelayRequest, SessionId, WireVersion, wire::Reader};
 
 const TAG_ACKS: u8 = 1;
 const TAG_TAKEOVER: u8 = 2;
@@ -92,12 +92,33 @@ pub enum NodeMessage {
 /// The session of a message that is about none.
 const NO_SESSION: SessionId = SessionId::from_bytes([0; SessionId::BYTES]);
 
-/// Bytes on a node channel that are not a message of this version.
+/// Why bytes on a node channel are not a message of this version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a node message of this version")]
-pub struct NodeMessageError;
+pub enum NodeMessageError {
+    /// A kind of message that another version may know.
+    #[error("node message {0} is not known here")]
+    Tag(u8),
+    /// A known kind with bytes that no node writes, or no bytes at all.
+    #[error("not a node message")]
+    Malformed,
+}
 
 impl NodeMessage {
+    /// The first version that knows this kind of message. A new kind gets the next version, and [`WireVersion::OWN`] grows.
+    #[must_use]
+    pub const fn since(&self) -> WireVersion {
+        match self {
+            Self::Acks(_)
+            | Self::Takeover { .. }
+            | Self::DetachRequest { .. }
+            | Self::Probe { .. }
+            | Self::OfflineQueueHint { .. }
+            | Self::Kick { .. }
+            | Self::Relay(_)
+            | Self::RelayAnswer { .. } => WireVersion::UNSAID,
+        }
+    }
+
     /// The binary form.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
@@ -146,24 +167,26 @@ impl NodeMessage {
     /// [`NodeMessageError`] for bytes that [`NodeMessage::encode`] of this version does not write.
     pub fn decode(bytes: &[u8]) -> Result<Self, NodeMessageError> {
         let mut reader = Reader::new(bytes);
-        match reader.array() {
-            Some([TAG_ACKS]) => acks(reader),
-            Some([TAG_RELAY]) => RelayRequest::read(&mut reader)
-                .map(|request| Self::Relay(Box::new(request)))
-                .ok_or(NodeMessageError),
-            Some([TAG_RELAY_ANSWER]) => relay_answer(reader).ok_or(NodeMessageError),
-            Some([tag]) => read_session_message(tag, reader).ok_or(NodeMessageError),
-            None => Err(NodeMessageError),
-        }
+        let [tag] = reader.array().ok_or(NodeMessageError::Malformed)?;
+        let message = match tag {
+            TAG_ACKS => acks(reader),
+            TAG_RELAY => RelayRequest::read(&mut reader).map(|request| Self::Relay(Box::new(request))),
+            TAG_RELAY_ANSWER => relay_answer(reader),
+            TAG_TAKEOVER | TAG_DETACH_REQUEST | TAG_PROBE | TAG_OFFLINE_QUEUE_HINT | TAG_KICK => {
+                read_session_message(tag, reader)
+            }
+            other => return Err(NodeMessageError::Tag(other)),
+        };
+        message.ok_or(NodeMessageError::Malformed)
     }
 }
 
-fn acks(mut reader: Reader<'_>) -> Result<NodeMessage, NodeMessageError> {
+fn acks(mut reader: Reader<'_>) -> Option<NodeMessage> {
     let mut acks = Vec::new();
     while !reader.is_empty() {
-        acks.push(ack(&mut reader).ok_or(NodeMessageError)?);
+        acks.push(ack(&mut reader)?);
     }
-    Ok(NodeMessage::Acks(acks))
+    Some(NodeMessage::Acks(acks))
 }
 
 fn ack(reader: &mut Reader<'_>) -> Option<Ack> {

@@ -1,39 +1,17 @@
-//! Events between a node and its bus.
+//! Events between a node and its bus that concern no single Redis server. Those of one server are in `shard`.
 
-use std::time::Duration;
-
-use crate::{BusDrop, BusRebuild, Coalesced, RedisOp, Telemetry};
+use crate::{BusDrop, Coalesced, Telemetry};
 
 impl Telemetry {
-    /// A Redis command ended after this time.
-    pub fn redis_command(&self, op: RedisOp, took: Duration, ok: bool) {
-        self.metrics.redis_seconds[op.index()].observe(took.as_secs_f64());
-        if !ok {
-            self.metrics.redis_errors[op.index()].inc();
-            tracing::debug!(op = op.as_str(), "a Redis command failed");
-        }
-    }
-
     /// A pipeline carried this many commands.
     pub fn publish_batch(&self, count: usize) {
         self.metrics.publish_batch.observe(count as f64);
     }
 
-    /// The node received its own probe this long after publishing it.
-    pub fn bus_probe_seconds(&self, took: Duration) {
-        self.metrics.bus_probe_seconds.observe(took.as_secs_f64());
-    }
-
-    /// The node did not receive its probe in time.
-    pub fn bus_probe_missed(&self) {
-        self.metrics.bus_probes_missed.inc();
-        tracing::debug!("the node did not receive its own probe");
-    }
-
-    /// The node rebuilds its pub/sub connection.
-    pub fn bus_rebuilt(&self, reason: BusRebuild) {
-        self.metrics.bus_rebuilds[reason.index()].inc();
-        tracing::debug!(reason = reason.as_str(), "rebuilding the pub/sub connection");
+    /// A message was not sent to a node of an earlier version.
+    pub fn node_message_withheld(&self) {
+        self.metrics.node_messages_withheld.inc();
+        tracing::debug!("a message was not sent to a node of an earlier version");
     }
 
     /// A message from the bus was dropped. Others can send any number of them, so the log lines are few.
@@ -44,28 +22,5 @@ impl Telemetry {
             let (node, reason) = (&*self.node, reason.as_str());
             tracing::warn!(node, count, reason, %why, "messages from the bus were dropped");
         });
-    }
-
-    /// Whether Redis uses more memory than its watermark, so that nothing is stored.
-    pub fn redis_memory_short(&self, is_short: bool) {
-        self.metrics.redis_memory_short.set(i64::from(is_short));
-    }
-
-    /// How many channels are desired, and how many are confirmed.
-    pub fn subscriptions(&self, desired: i64, confirmed: i64) {
-        self.metrics.subscriptions_desired.set(desired);
-        self.metrics.subscriptions_confirmed.set(confirmed);
-    }
-
-    /// The node's lease was renewed at this time, in seconds since the Unix epoch.
-    pub fn lease_renewed(&self, at_s: u64) {
-        self.metrics
-            .lease_renewed
-            .set(i64::try_from(at_s).unwrap_or(i64::MAX));
-    }
-
-    /// Whether the node receives the messages that it publishes.
-    pub fn bus_up(&self, is_up: bool) {
-        self.metrics.bus_up.set(i64::from(is_up));
     }
 }

@@ -18,14 +18,14 @@ pub struct Metric {
     pub name: &'static str,
     /// The kind.
     pub kind: Kind,
-    /// The label names; their values are closed sets.
+    /// The label names. Their values are closed sets, except `shard`: the Redis servers of the configuration.
     pub labels: &'static [&'static str],
     /// The HELP text.
     pub help: &'static str,
 }
 
 /// From 50 µs to 10 s, for messages and commands.
-const SECONDS: &[f64] = &[
+pub(crate) const SECONDS: &[f64] = &[
     0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
     10.0,
 ];
@@ -56,6 +56,8 @@ catalogue! {
     JWKS_KEYS = Kind::Gauge, "switchboard_jwks_keys", [], "Usable published keys, of the last good fetch of each issuer.";
     RELOADS_TOTAL = Kind::Counter, "switchboard_reloads_total", ["part", "outcome"], "Changed files that the node has read while it runs, by part of the node and outcome.";
     RELOAD_FAILED = Kind::Gauge, "switchboard_reload_failed", ["part"], "1 while changed files cannot be used and their earlier contents stay in use, else 0.";
+    TLS_HANDSHAKES_TOTAL = Kind::Counter, "switchboard_tls_handshakes_total", ["port", "outcome"], "TLS handshakes of clients, by port of the node and outcome.";
+    CERTIFICATE_NOT_AFTER = Kind::Gauge, "switchboard_certificate_not_after_timestamp_seconds", ["port"], "End of the certificate that the port uses, in seconds since the Unix epoch; 0: the port has no TLS.";
     HTTP_REFUSALS_TOTAL = Kind::Counter, "switchboard_http_refusals_total", ["reason"], "Requests and connections that the public port refused before it looked at a token, by reason.";
     API_CALLS_TOTAL = Kind::Counter, "switchboard_api_calls_total", ["status"], "Calls of the backend API that the node answered, by HTTP status.";
     API_CALL_SECONDS = Kind::Histogram(SECONDS), "switchboard_api_call_duration_seconds", [], "Seconds from a call of the backend API to its answer.";
@@ -92,17 +94,20 @@ catalogue! {
     ROOM_DROPS_TOTAL = Kind::Counter, "switchboard_room_drops_total", ["what"], "Messages and changes of rooms that a slow member did not get. It hears so, with a new roster.";
     ACK_BATCH = Kind::Histogram(SIZES), "switchboard_ack_batch_size", [], "Acknowledgements in one PUBLISH command.";
     REDIS_SECONDS = Kind::Histogram(SECONDS), "switchboard_redis_command_duration_seconds", ["op"], "Seconds that Redis commands took, by operation.";
-    REDIS_ERRORS_TOTAL = Kind::Counter, "switchboard_redis_command_errors_total", ["op"], "Redis commands that failed, by operation.";
+    REDIS_ERRORS_TOTAL = Kind::Counter, "switchboard_redis_command_errors_total", ["shard", "op"], "Redis commands that failed, by Redis server and operation.";
     PUBLISH_BATCH = Kind::Histogram(SIZES), "switchboard_publish_batch_size", [], "Redis commands in one pipeline.";
-    BUS_UP = Kind::Gauge, "switchboard_bus_up", [], "1 while the node receives the messages that it publishes, else 0.";
-    BUS_PROBE_SECONDS = Kind::Histogram(SECONDS), "switchboard_bus_probe_duration_seconds", [], "Seconds from publishing a bus probe to receiving it.";
-    BUS_PROBES_MISSED_TOTAL = Kind::Counter, "switchboard_bus_probes_missed_total", [], "Bus probes that the node did not receive in time.";
-    BUS_REBUILDS_TOTAL = Kind::Counter, "switchboard_bus_rebuilds_total", ["reason"], "Pub/sub connections that the node rebuilt, by reason.";
-    BUS_DROPPED_TOTAL = Kind::Counter, "switchboard_bus_messages_dropped_total", ["reason"], "Messages from the bus that the node dropped because they are oversized or malformed.";
-    REDIS_MEMORY_SHORT = Kind::Gauge, "switchboard_redis_memory_short", [], "1 while Redis uses more memory than the watermark and the node stores no messages, else 0.";
-    SUBSCRIPTIONS_DESIRED = Kind::Gauge, "switchboard_subscriptions_desired", [], "Channels that the node wants to be subscribed to.";
-    SUBSCRIPTIONS_CONFIRMED = Kind::Gauge, "switchboard_subscriptions_confirmed", [], "Channels whose subscription Redis has confirmed.";
-    LEASE_RENEWED = Kind::Gauge, "switchboard_lease_renewed_timestamp_seconds", [], "Time of the last lease renewal of the node, in seconds since the Unix epoch.";
+    BUS_UP = Kind::Gauge, "switchboard_bus_up", ["shard"], "1 while the node receives the messages that it publishes on this Redis server, else 0.";
+    BUS_PROBE_SECONDS = Kind::Histogram(SECONDS), "switchboard_bus_probe_duration_seconds", ["shard"], "Seconds from publishing a bus probe to receiving it, by Redis server.";
+    BUS_PROBES_MISSED_TOTAL = Kind::Counter, "switchboard_bus_probes_missed_total", ["shard"], "Bus probes that the node did not receive in time, by Redis server.";
+    BUS_REBUILDS_TOTAL = Kind::Counter, "switchboard_bus_rebuilds_total", ["shard", "reason"], "Pub/sub connections that the node rebuilt, by Redis server and reason.";
+    BUS_DROPPED_TOTAL = Kind::Counter, "switchboard_bus_messages_dropped_total", ["reason"], "Messages from the bus that the node dropped because they are oversized, malformed, or of another version.";
+    NODE_MESSAGES_WITHHELD_TOTAL = Kind::Counter, "switchboard_node_messages_withheld_total", [], "Messages that the node did not send to a node of an earlier version, which does not know their kind.";
+    REDIS_MEMORY_SHORT = Kind::Gauge, "switchboard_redis_memory_short", ["shard"], "1 while this Redis server uses more memory than the watermark and the node stores no messages on it, else 0.";
+    REDIS_MAY_EVICT = Kind::Gauge, "switchboard_redis_may_evict", ["shard"], "1 while this Redis server has another maxmemory-policy than noeviction, else 0.";
+    REDIS_LOSSES_TOTAL = Kind::Counter, "switchboard_redis_losses_total", ["shard"], "Times that the node found its lease, a record or a room missing on this Redis server, although its connections stayed.";
+    SUBSCRIPTIONS_DESIRED = Kind::Gauge, "switchboard_subscriptions_desired", ["shard"], "Channels that the node wants to be subscribed to on this Redis server.";
+    SUBSCRIPTIONS_CONFIRMED = Kind::Gauge, "switchboard_subscriptions_confirmed", ["shard"], "Channels whose subscription this Redis server has confirmed.";
+    LEASE_RENEWED = Kind::Gauge, "switchboard_lease_renewed_timestamp_seconds", ["shard"], "Time of the last renewal of the node's lease on this Redis server, in seconds since the Unix epoch.";
     MEMORY_LIMIT_BYTES = Kind::Gauge, "switchboard_memory_limit_bytes", [], "Resident memory that the node may use; 0: no limit.";
     MEMORY_PRESSURE = Kind::Gauge, "switchboard_memory_pressure", [], "0: memory is sufficient; 1: the node refuses new connections; 2: it also ends sends and closes connections.";
     MEMORY_SHED_TOTAL = Kind::Counter, "switchboard_memory_shed_total", ["what"], "Sends ended and connections closed because the memory of the node was nearly used up.";

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use switchboard_protocol::ErrorCode;
 
 use crate::{
-    HttpRefusal, RefusalReason, ReloadOutcome, ReloadPart, ResumeOutcome, Telemetry, Transport,
-    metrics::Metrics,
+    HttpRefusal, Port, RefusalReason, ReloadOutcome, ReloadPart, ResumeOutcome, Telemetry, TlsHandshake,
+    Transport, metrics::Metrics,
 };
 
 /// An open connection. Dropping the guard decrements the gauge.
@@ -102,6 +102,17 @@ impl Telemetry {
         self.metrics.reloads[pair].inc();
         let has_failed = outcome == ReloadOutcome::Refused;
         self.metrics.reload_failed[part.index()].set(has_failed.into());
+    }
+
+    /// A TLS handshake of a client ended.
+    pub fn tls_handshake(&self, port: Port, outcome: TlsHandshake) {
+        let pair = port.index() * TlsHandshake::ALL.len() + outcome.index();
+        self.metrics.tls_handshakes[pair].inc();
+    }
+
+    /// The port uses a certificate that ends then, in seconds since the Unix epoch.
+    pub fn certificate(&self, port: Port, not_after_s: i64) {
+        self.metrics.certificate_not_after[port.index()].set(not_after_s);
     }
 
     /// The public port refused a request or a connection before it looked at a token.

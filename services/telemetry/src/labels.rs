@@ -39,6 +39,34 @@ labels! {
         Ops = "ops",
         /// The user and the password of Redis.
         Broker = "broker",
+        /// Certificate and key of the public port.
+        ServerTls = "server-tls",
+        /// Certificate and key of the backend API's own port.
+        ApiTls = "api-tls",
+        /// Certificate and key of the operations port.
+        OpsTls = "ops-tls",
+    }
+
+    /// A port of the node.
+    Port {
+        /// The public port.
+        Public = "public",
+        /// The backend API's own port.
+        Api = "api",
+        /// The operations port.
+        Operations = "operations",
+    }
+
+    /// What became of a TLS handshake.
+    TlsHandshake {
+        /// It was a whole one.
+        Full = "full",
+        /// The client resumed an earlier session.
+        Resumed = "resumed",
+        /// It failed, or ended early.
+        Failed = "failed",
+        /// The client does not speak TLS.
+        NotTls = "not-tls",
     }
 
     /// What became of changed files.
@@ -105,6 +133,8 @@ labels! {
         ProxyHeader = "proxy-header",
         /// The busiest address lost its oldest handshake place to another address.
         Displaced = "displaced",
+        /// The client speaks TLS, and the port does not.
+        TlsOnPlainPort = "tls-on-plain-port",
     }
 
     /// The outcome of a join of a room.
@@ -223,10 +253,8 @@ labels! {
         Room = "room",
         /// The renewal of a node's lease.
         Lease = "lease",
-        /// The script that exchanges connection counts between nodes.
-        ClusterLoad = "cluster-load",
-        /// The script that exchanges what tenants have on the nodes.
-        TenantUsage = "tenant-usage",
+        /// The script that exchanges what nodes say: of themselves, their connections, and what tenants have on them.
+        NodeExchange = "node-exchange",
         /// The reading of revocations, and the script that stores them.
         Revocations = "revocations",
         /// Commands for the records of calls.
@@ -271,6 +299,8 @@ labels! {
         Oversized = "oversized",
         /// It cannot be read.
         Malformed = "malformed",
+        /// It is of a kind that another version of a node may know.
+        OtherVersion = "other-version",
     }
 
     /// Why a pub/sub connection was rebuilt.

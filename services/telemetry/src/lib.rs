@@ -4,6 +4,7 @@
 //! Peers and rooms are never labels, so the number of series does not grow with the number of users. The methods for
 //! messages find their counter by index, without a label look-up.
 
+mod activity;
 mod broker;
 mod catalogue;
 mod coalesced;
@@ -16,23 +17,28 @@ mod messages;
 mod metrics;
 mod otlp;
 mod process;
+mod register;
 mod rooms;
+mod shard;
+mod shard_series;
 mod spans;
 mod webhooks;
 
 use std::sync::Arc;
 
+pub use activity::{Activity, ActivityWindow, Totals};
 pub use catalogue::{CATALOGUE, Kind, Metric};
 pub use coalesced::Coalesced;
 pub use connections::{ConnectionGuard, SessionGuard};
 pub use labels::{
-    Budget, BudgetScope, BusDrop, BusRebuild, Goaway, HttpRefusal, JoinOutcome, MemoryShed, Path, Queue,
-    RedisOp, RefusalReason, ReloadOutcome, ReloadPart, ResumeOutcome, RoomDrop, Transport, WebhookDrop,
-    WebhookOutcome,
+    Budget, BudgetScope, BusDrop, BusRebuild, Goaway, HttpRefusal, JoinOutcome, MemoryShed, Path, Port,
+    Queue, RedisOp, RefusalReason, ReloadOutcome, ReloadPart, ResumeOutcome, RoomDrop, TlsHandshake,
+    Transport, WebhookDrop, WebhookOutcome,
 };
 pub use logging::{LogFormat, TelemetryError, check_filter, init_logging};
 pub use otlp::OtlpConfig;
 pub use process::resident_bytes;
+pub use shard::ShardTelemetry;
 pub use spans::MessageSpan;
 
 use metrics::Metrics;

@@ -1,20 +1,21 @@
 //! The registered metrics of one node. Labels are resolved once, so messages need no label look-up. Not here: names
 //! and help texts (`catalogue`).
 
-use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    Result,
-};
+use std::sync::Arc;
+
+use prometheus::{Histogram, IntCounter, IntGauge, IntGaugeVec, Registry, Result};
 use switchboard_protocol::{CloseCode, ErrorCode, MessageKind, SendOutcome};
 
 use crate::{
-    catalogue::{self as c, Kind, Metric},
+    catalogue::{self as c, Metric},
     labels::{
-        Budget, BudgetScope, BusDrop, BusRebuild, Goaway, HttpRefusal, JoinOutcome, MemoryShed, Path, Queue,
-        RedisOp, RefusalReason, ReloadOutcome, ReloadPart, ResumeOutcome, RoomDrop, Transport, WebhookDrop,
-        WebhookOutcome,
+        Budget, BudgetScope, BusDrop, Goaway, HttpRefusal, JoinOutcome, MemoryShed, Path, Port, Queue,
+        RedisOp, RefusalReason, ReloadOutcome, ReloadPart, ResumeOutcome, RoomDrop, TlsHandshake, Transport,
+        WebhookDrop, WebhookOutcome,
     },
     process::Process,
+    register::{counter_family, gauge_family, histogram_family, histogram_opts, opts},
+    shard_series::ShardFamilies,
 };
 
 /// The `outcome` of a delivered send. Other outcomes are error codes.
@@ -40,6 +41,9 @@ pub(crate) struct Metrics {
     /// Each part with each outcome.
     pub(crate) reloads: Vec<IntCounter>,
     pub(crate) reload_failed: Vec<IntGauge>,
+    /// Each port with each outcome.
+    pub(crate) tls_handshakes: Vec<IntCounter>,
+    pub(crate) certificate_not_after: Vec<IntGauge>,
     pub(crate) http_refusals: Vec<IntCounter>,
     pub(crate) api_calls: Vec<(u16, IntCounter)>,
     pub(crate) api_calls_other: IntCounter,
@@ -53,7 +57,6 @@ pub(crate) struct Metrics {
     pub(crate) send_queue_bytes: IntGauge,
     pub(crate) queued: IntCounter,
     pub(crate) offline_queue_delivered: IntCounter,
-    pub(crate) lease_renewed: IntGauge,
     /// By kind, path and outcome: index `(kind * paths + path) * outcomes + outcome`.
     pub(crate) messages: Vec<IntCounter>,
     pub(crate) messages_in: Vec<IntCounter>,
@@ -83,16 +86,10 @@ pub(crate) struct Metrics {
     pub(crate) room_drops: Vec<IntCounter>,
     pub(crate) ack_batch: Histogram,
     pub(crate) redis_seconds: Vec<Histogram>,
-    pub(crate) redis_errors: Vec<IntCounter>,
     pub(crate) publish_batch: Histogram,
-    pub(crate) bus_up: IntGauge,
-    pub(crate) bus_probe_seconds: Histogram,
-    pub(crate) bus_probes_missed: IntCounter,
-    pub(crate) bus_rebuilds: Vec<IntCounter>,
+    pub(crate) shards: Arc<ShardFamilies>,
     pub(crate) bus_dropped: Vec<IntCounter>,
-    pub(crate) redis_memory_short: IntGauge,
-    pub(crate) subscriptions_desired: IntGauge,
-    pub(crate) subscriptions_confirmed: IntGauge,
+    pub(crate) node_messages_withheld: IntCounter,
     pub(crate) draining: IntGauge,
     pub(crate) goaways: Vec<IntCounter>,
     pub(crate) cluster_mean: IntGauge,
@@ -139,6 +136,13 @@ impl Metrics {
                 &ReloadOutcome::ALL.map(ReloadOutcome::as_str),
             )?,
             reload_failed: gauges(r, &c::RELOAD_FAILED, &ReloadPart::ALL.map(ReloadPart::as_str))?,
+            tls_handshakes: pairs(
+                r,
+                &c::TLS_HANDSHAKES_TOTAL,
+                &Port::ALL.map(Port::as_str),
+                &TlsHandshake::ALL.map(TlsHandshake::as_str),
+            )?,
+            certificate_not_after: gauges(r, &c::CERTIFICATE_NOT_AFTER, &Port::ALL.map(Port::as_str))?,
             http_refusals: counters(
                 r,
                 &c::HTTP_REFUSALS_TOTAL,
@@ -160,7 +164,6 @@ impl Metrics {
             send_queue_bytes: gauge(r, &c::SEND_QUEUE_BYTES)?,
             queued: counter(r, &c::QUEUED_TOTAL)?,
             offline_queue_delivered: counter(r, &c::OFFLINE_QUEUE_DELIVERED_TOTAL)?,
-            lease_renewed: gauge(r, &c::LEASE_RENEWED)?,
             messages: messages(r)?,
             messages_in: counters(
                 r,
@@ -201,20 +204,10 @@ impl Metrics {
             room_drops: counters(r, &c::ROOM_DROPS_TOTAL, &RoomDrop::ALL.map(RoomDrop::as_str))?,
             ack_batch: histogram(r, &c::ACK_BATCH)?,
             redis_seconds: histograms(r, &c::REDIS_SECONDS, &RedisOp::ALL.map(RedisOp::as_str))?,
-            redis_errors: counters(r, &c::REDIS_ERRORS_TOTAL, &RedisOp::ALL.map(RedisOp::as_str))?,
             publish_batch: histogram(r, &c::PUBLISH_BATCH)?,
-            bus_up: gauge(r, &c::BUS_UP)?,
-            bus_probe_seconds: histogram(r, &c::BUS_PROBE_SECONDS)?,
-            bus_probes_missed: counter(r, &c::BUS_PROBES_MISSED_TOTAL)?,
-            bus_rebuilds: counters(
-                r,
-                &c::BUS_REBUILDS_TOTAL,
-                &BusRebuild::ALL.map(BusRebuild::as_str),
-            )?,
+            shards: Arc::new(ShardFamilies::register(r)?),
             bus_dropped: counters(r, &c::BUS_DROPPED_TOTAL, &BusDrop::ALL.map(BusDrop::as_str))?,
-            redis_memory_short: gauge(r, &c::REDIS_MEMORY_SHORT)?,
-            subscriptions_desired: gauge(r, &c::SUBSCRIPTIONS_DESIRED)?,
-            subscriptions_confirmed: gauge(r, &c::SUBSCRIPTIONS_CONFIRMED)?,
+            node_messages_withheld: counter(r, &c::NODE_MESSAGES_WITHHELD_TOTAL)?,
             draining: gauge(r, &c::DRAINING)?,
             goaways: counters(r, &c::GOAWAYS_TOTAL, &Goaway::ALL.map(Goaway::as_str))?,
             cluster_mean: gauge(r, &c::CLUSTER_MEAN)?,
@@ -317,10 +310,6 @@ fn build_info(registry: &Registry) -> Result<()> {
     Ok(())
 }
 
-fn opts(metric: &Metric) -> Opts {
-    Opts::new(metric.name, metric.help)
-}
-
 fn counter(registry: &Registry, metric: &Metric) -> Result<IntCounter> {
     let counter = IntCounter::with_opts(opts(metric))?;
     registry.register(Box::new(counter.clone()))?;
@@ -333,12 +322,6 @@ fn gauge(registry: &Registry, metric: &Metric) -> Result<IntGauge> {
     Ok(gauge)
 }
 
-fn counter_family(registry: &Registry, metric: &Metric) -> Result<IntCounterVec> {
-    let family = IntCounterVec::new(opts(metric), metric.labels)?;
-    registry.register(Box::new(family.clone()))?;
-    Ok(family)
-}
-
 fn counters(registry: &Registry, metric: &Metric, values: &[&str]) -> Result<Vec<IntCounter>> {
     let family = counter_family(registry, metric)?;
     values
@@ -348,20 +331,11 @@ fn counters(registry: &Registry, metric: &Metric, values: &[&str]) -> Result<Vec
 }
 
 fn gauges(registry: &Registry, metric: &Metric, values: &[&str]) -> Result<Vec<IntGauge>> {
-    let family = IntGaugeVec::new(opts(metric), metric.labels)?;
-    registry.register(Box::new(family.clone()))?;
+    let family = gauge_family(registry, metric)?;
     values
         .iter()
         .map(|value| family.get_metric_with_label_values(&[*value]))
         .collect()
-}
-
-fn histogram_opts(metric: &Metric) -> HistogramOpts {
-    let opts = HistogramOpts::from(opts(metric));
-    match metric.kind {
-        Kind::Histogram(bounds) => opts.buckets(bounds.to_vec()),
-        Kind::Counter | Kind::Gauge => opts,
-    }
 }
 
 fn histogram(registry: &Registry, metric: &Metric) -> Result<Histogram> {
@@ -371,8 +345,7 @@ fn histogram(registry: &Registry, metric: &Metric) -> Result<Histogram> {
 }
 
 fn histograms(registry: &Registry, metric: &Metric, values: &[&str]) -> Result<Vec<Histogram>> {
-    let family = HistogramVec::new(histogram_opts(metric), metric.labels)?;
-    registry.register(Box::new(family.clone()))?;
+    let family = histogram_family(registry, metric)?;
     values
         .iter()
         .map(|value| family.get_metric_with_label_values(&[*value]))

@@ -1,12 +1,16 @@
 //! The content of `/metrics`, and its documentation in `docs/metrics.md`.
 
+use std::time::Duration;
+
 use switchboard_protocol::SendOutcome;
 use switchboard_protocol::{ErrorCode, MessageKind};
-use switchboard_telemetry::{CATALOGUE, Kind, Path, RefusalReason, Telemetry, Transport};
+use switchboard_telemetry::{CATALOGUE, Kind, Path, RedisOp, RefusalReason, Telemetry, Transport};
 
 #[test]
 fn every_metric_of_the_catalogue_is_rendered_from_the_start() {
-    let text = Telemetry::new("n1").render().unwrap();
+    let telemetry = Telemetry::new("n1");
+    let _shard = telemetry.of_shard("127.0.0.1:6379");
+    let text = telemetry.render().unwrap();
     for metric in CATALOGUE {
         assert!(
             text.contains(&format!("# HELP {} ", metric.name)),
@@ -77,6 +81,64 @@ fn close_codes_outside_the_table_share_one_series() {
     let text = telemetry.render().unwrap();
     assert!(text.contains(r#"switchboard_closes_total{code="4409"} 1"#));
     assert!(text.contains(r#"switchboard_closes_total{code="other"} 1"#));
+}
+
+#[test]
+fn the_series_of_a_redis_server_name_it_and_end_with_its_last_user() {
+    let telemetry = Telemetry::new("n1");
+    let (first, second) = (telemetry.of_shard("r1:6379"), telemetry.of_shard("r2:6379"));
+    let again = telemetry.of_shard("r2:6379");
+    first.bus_up(true);
+    second.redis_command(RedisOp::Claim, Duration::ZERO, false);
+    again.redis_command(RedisOp::Claim, Duration::ZERO, false);
+    let text = telemetry.render().unwrap();
+    assert!(text.contains(r#"switchboard_bus_up{shard="r1:6379"} 1"#));
+    assert!(text.contains(r#"switchboard_redis_command_errors_total{op="claim",shard="r1:6379"} 0"#));
+    assert!(text.contains(r#"switchboard_redis_command_errors_total{op="claim",shard="r2:6379"} 2"#));
+    drop(second);
+    assert!(telemetry.render().unwrap().contains("r2:6379"));
+    drop(again);
+    let text = telemetry.render().unwrap();
+    assert!(text.contains("r1:6379") && !text.contains("r2:6379"), "{text}");
+}
+
+#[test]
+fn the_series_of_a_shard_follow_it_to_another_server() {
+    let telemetry = Telemetry::new("n1");
+    let shard = telemetry.of_shard("r1:6379");
+    let health = shard.clone();
+    health.bus_up(true);
+    shard.moved_to("r2:6379");
+    let text = telemetry.render().unwrap();
+    assert!(!text.contains("r1:6379"), "{text}");
+    assert!(
+        text.contains(r#"switchboard_bus_up{shard="r2:6379"} 0"#),
+        "{text}"
+    );
+    health.bus_up(true);
+    shard.redis_command(RedisOp::Claim, Duration::ZERO, false);
+    let text = telemetry.render().unwrap();
+    assert!(
+        text.contains(r#"switchboard_bus_up{shard="r2:6379"} 1"#),
+        "{text}"
+    );
+    assert!(text.contains(r#"switchboard_redis_command_errors_total{op="claim",shard="r2:6379"} 1"#));
+}
+
+#[test]
+fn a_shard_that_ends_does_not_set_the_gauges_of_the_next_one_on_its_server() {
+    let telemetry = Telemetry::new("n1");
+    let first = telemetry.of_shard("r1:6379");
+    first.bus_up(true);
+    let next = telemetry.of_shard("r1:6379");
+    next.bus_up(true);
+    first.bus_up(false);
+    first.end();
+    let text = telemetry.render().unwrap();
+    assert!(
+        text.contains(r#"switchboard_bus_up{shard="r1:6379"} 1"#),
+        "{text}"
+    );
 }
 
 #[test]

@@ -1,11 +1,14 @@
-//! A Redis and some nodes, with tokens and clients for them.
+//! Redis and some nodes, with tokens and clients for them.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use serde_json::value::RawValue;
 use switchboard_auth::Minter;
 use switchboard_client::{Client, ConnectOptions};
-use switchboard_harness::{FaultProxy, NodeProcess, RedisServer};
+use switchboard_harness::{DeploymentOptions, FaultProxy, NodeProcess, RedisDeployment, RedisLayout};
 use switchboard_protocol::{Claims, Secret};
 
 /// The secret with which every token of the tests is signed.
@@ -17,10 +20,13 @@ const TOKEN_TTL_S: u64 = 600;
 /// The drain of nodes whose test does not configure one.
 const QUICK_DRAIN: &str = "[drain]\nsettle_ms = 100\nwindow_ms = 300\ngrace_ms = 200\ndeadline_ms = 3000\n";
 
-/// A Redis and some nodes; all killed when dropped.
+/// The variable that names the Redis of tests that do not choose one themselves: `sentinel`, `cluster:3+3` ….
+const REDIS_VARIABLE: &str = "SWITCHBOARD_TEST_REDIS";
+
+/// Redis and some nodes; all killed when dropped.
 pub struct Cluster {
-    /// The Redis.
-    pub redis: RedisServer,
+    /// The Redis servers. As a server they are the first one, in standalone mode the only one. Clusters may share them.
+    pub redis: Arc<RedisDeployment>,
     /// The nodes, called `n1`, `n2` …
     pub nodes: Vec<NodeProcess>,
     /// The proxy between each node and the Redis, in the order of the nodes; empty without proxies.
@@ -44,38 +50,98 @@ impl Cluster {
     /// # Errors
     /// As [`Cluster::start`].
     pub async fn start_with(count: usize, more: &str) -> anyhow::Result<Self> {
-        let redis = RedisServer::start().await?;
-        let urls = vec![redis.url(); count];
-        Self::of(redis, Vec::new(), &urls, more).await
+        Self::start_on(usual_redis()?, count, more).await
     }
 
-    /// The same with a proxy of its own between each node and the Redis.
+    /// The same with Redis servers of this layout.
+    ///
+    /// # Errors
+    /// As [`Cluster::start`].
+    pub async fn start_on(redis: RedisLayout, count: usize, more: &str) -> anyhow::Result<Self> {
+        Self::start_of(RedisDeployment::start(redis).await?, count, more).await
+    }
+
+    /// The same with Redis servers that were started with these options.
+    ///
+    /// # Errors
+    /// As [`Cluster::start`].
+    pub async fn start_with_redis(
+        redis: RedisLayout,
+        options: DeploymentOptions,
+        count: usize,
+        more: &str,
+    ) -> anyhow::Result<Self> {
+        Self::start_of(RedisDeployment::start_with(redis, options).await?, count, more).await
+    }
+
+    /// The same with a proxy of its own between each node and the Redis, which is one server.
     ///
     /// # Errors
     /// As [`Cluster::start`].
     pub async fn start_proxied(count: usize, more: &str) -> anyhow::Result<Self> {
-        let redis = RedisServer::start().await?;
+        let redis = RedisDeployment::start(RedisLayout::Standalone).await?;
         let mut proxies = Vec::with_capacity(count);
         for _ in 0..count {
             proxies.push(FaultProxy::start(redis.address()).await?);
         }
-        let urls = proxies.iter().map(|proxy| format!("redis://{}", proxy.address()));
-        let urls: Vec<_> = urls.collect();
-        Self::of(redis, proxies, &urls, more).await
+        let lines = proxies
+            .iter()
+            .map(|proxy| format!("redis_urls = [\"redis://{}\"]\n", proxy.address()));
+        let lines: Vec<_> = lines.collect();
+        Self::of(redis.into(), proxies, &lines, more).await
     }
 
-    /// A node for each of the URLs of the Redis.
+    /// The same on independent Redis servers, of which every node lists the first `listed`. [`Cluster::list`] changes that.
+    ///
+    /// # Errors
+    /// As [`Cluster::start`].
+    pub async fn start_listing(
+        listed: usize,
+        servers: usize,
+        count: usize,
+        more: &str,
+    ) -> anyhow::Result<Self> {
+        let redis = RedisDeployment::start(RedisLayout::Sharded { servers }).await?;
+        let lines = vec![redis.broker_toml_of(listed); count];
+        Self::of(redis.into(), Vec::new(), &lines, more).await
+    }
+
+    /// Another cluster on the same Redis, without proxies: as many nodes of the same names and with the same configuration, but
+    /// with these lines of `[broker]`.
+    ///
+    /// # Errors
+    /// As [`Cluster::start`].
+    pub async fn start_second(&self, broker: &str) -> anyhow::Result<Self> {
+        let lines = vec![broker.to_owned(); self.nodes.len()];
+        Self::of_config(Arc::clone(&self.redis), Vec::new(), &lines, self.config.clone()).await
+    }
+
+    async fn start_of(redis: RedisDeployment, count: usize, more: &str) -> anyhow::Result<Self> {
+        let lines = vec![redis.broker_toml(); count];
+        Self::of(redis.into(), Vec::new(), &lines, more).await
+    }
+
+    /// A node for each of these lines, which say where Redis is.
     async fn of(
-        redis: RedisServer,
+        redis: Arc<RedisDeployment>,
         proxies: Vec<FaultProxy>,
-        urls: &[String],
+        brokers: &[String],
         more: &str,
     ) -> anyhow::Result<Self> {
         let drain = if more.contains("[drain]") { "" } else { QUICK_DRAIN };
         let config = format!("[auth]\nhs256_secret = \"{SECRET}\"\n{drain}{more}");
-        let mut nodes = Vec::with_capacity(urls.len());
-        for (number, url) in (1..).zip(urls) {
-            nodes.push(spawn(&format!("n{number}"), url, &config)?);
+        Self::of_config(redis, proxies, brokers, config).await
+    }
+
+    async fn of_config(
+        redis: Arc<RedisDeployment>,
+        proxies: Vec<FaultProxy>,
+        brokers: &[String],
+        config: String,
+    ) -> anyhow::Result<Self> {
+        let mut nodes = Vec::with_capacity(brokers.len());
+        for (number, broker) in (1..).zip(brokers) {
+            nodes.push(spawn(&format!("n{number}"), broker, &config)?);
         }
         for node in &nodes {
             node.wait_ready().await?;
@@ -93,9 +159,18 @@ impl Cluster {
     /// # Errors
     /// As [`Cluster::start`].
     pub async fn start_another(&self, id: &str) -> anyhow::Result<NodeProcess> {
-        let node = spawn(id, &self.redis.url(), &self.config)?;
+        let node = spawn(id, &self.redis.broker_toml(), &self.config)?;
         node.wait_ready().await?;
         Ok(node)
+    }
+
+    /// From its next start on, the node at `index` lists the first `listed` of the independent Redis servers.
+    ///
+    /// # Errors
+    /// When its configuration cannot be written.
+    pub fn list(&self, index: usize, listed: usize) -> anyhow::Result<()> {
+        let broker = self.redis.broker_toml_of(listed);
+        self.nodes[index].configure(&node_config(&broker, &self.config))
     }
 
     /// The URLs of all nodes, beginning with the one at `first`.
@@ -116,8 +191,17 @@ impl Cluster {
     }
 }
 
-fn spawn(id: &str, redis_url: &str, config: &str) -> anyhow::Result<NodeProcess> {
-    NodeProcess::spawn_new(id, &format!("[broker]\nredis_urls = [\"{redis_url}\"]\n{config}"))
+/// The layout that the environment names; one server without it.
+fn usual_redis() -> anyhow::Result<RedisLayout> {
+    std::env::var(REDIS_VARIABLE).map_or_else(|_| Ok(RedisLayout::default()), |text| text.parse())
+}
+
+fn spawn(id: &str, broker: &str, config: &str) -> anyhow::Result<NodeProcess> {
+    NodeProcess::spawn_new(id, &node_config(broker, config))
+}
+
+fn node_config(broker: &str, config: &str) -> String {
+    format!("[broker]\n{broker}{config}")
 }
 
 /// Claims of a valid token for `peer`.

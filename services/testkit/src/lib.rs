@@ -10,6 +10,7 @@ pub use cluster::{Cluster, SECRET, claims, payload, sign, token};
 pub use load::{Load, LoadPlan, TestPeer};
 pub use slow_socket::connect_with_small_buffer;
 pub use switchboard_harness::{
-    ClientNo, ConnectionInfo, FaultProxy, NodeProcess, OPS_TOKEN, Oracle, OracleReport, PATIENCE, Port,
-    Received, RedisServer, Reply, Side, WebhookReceiver, binary, wait_until,
+    ClientNo, ConnectionInfo, DeploymentOptions, FaultProxy, NodeProcess, OPS_TOKEN, Oracle, OracleReport,
+    PATIENCE, Port, Received, RedisDeployment, RedisLayout, RedisOptions, RedisServer, RedisTls, Reply, Side,
+    WebhookReceiver, binary, wait_until,
 };

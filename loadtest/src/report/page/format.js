@@ -97,7 +97,7 @@ const VIOLATIONS = [
 const COSTS = {
   kib_per_idle_connection: "Memory per idle connection, KiB",
   cpu_us_per_message: "CPU per message, µs",
-  cpu_us_per_message_redis: "CPU of Redis per message, µs",
+  cpu_us_per_message_redis: "CPU of Redis per message, all servers, µs",
   cpu_us_per_join: "CPU per join of a room, µs",
   cpu_us_per_join_redis: "CPU of Redis per join of a room, µs",
   messages_per_second_per_core: "Messages per second and core",

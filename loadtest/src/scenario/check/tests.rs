@@ -76,6 +76,11 @@ fn every_problem_names_its_key_and_the_fix() {
         faults=[{at="1s",do="kill"}] | faults.0.server: | n1
         faults=[{at="1s",do="run"}] | faults.0.command: | true
         faults=[{at="1s",do="drain",server="redis"}] | faults.0.server: | n1 to n2
+        faults=[{at="1s",do="redis-failover"}] | faults.0.do: | cluster:3+3
+        faults=[{at="1s",do="redis-reshard"}] | faults.0.do: | cluster:3+3
+        faults=[{at="1s",do="redis-pause"}] | faults.0.do: | for = "1s"
+        faults=[{at="1s",do="redis-pause",for="1s",server="redis"}] | faults.0.server: | leave it out
+        faults=[{at="1s",do="roll",slots=3}] | faults.0.slots: | redis-reshard
         thresholds=["lots == 0"] | thresholds.0: | lost"#;
     for line in table.trim().lines() {
         let cells: Vec<&str> = line.trim().split(" | ").collect();
@@ -86,6 +91,47 @@ fn every_problem_names_its_key_and_the_fix() {
         let is_it = |problem: &String| problem.starts_with(key) && problem.contains(fix);
         assert!(problems.iter().any(is_it), "{line}: {problems:?}");
     }
+}
+
+#[test]
+fn servers_of_redis_are_named_as_their_layout_has_them() {
+    let kill = |layout: &str, server: &str| {
+        let (layout, fault) = (
+            format!("cluster.redis={layout}"),
+            format!("faults=[{{at=\"1s\",do=\"kill\",server=\"{server}\"}}]"),
+        );
+        problems(&[&layout, &fault])
+    };
+    for (layout, server) in [
+        ("standalone", "redis"),
+        ("sentinel", "sentinel-3"),
+        ("cluster:3+3", "redis-6"),
+        ("sharded:3", "redis-3"),
+    ] {
+        assert_eq!(kill(layout, server), Vec::<String>::new());
+    }
+    for (layout, server, fix) in [
+        ("standalone", "redis-1", "or redis"),
+        ("sentinel", "redis", "redis-1 to redis-2 or sentinel-1"),
+        ("sharded:3", "redis-4", "redis-1 to redis-3"),
+    ] {
+        let found = kill(layout, server);
+        assert!(found.len() == 1 && found[0].contains(fix), "{found:?}");
+    }
+    let other = problems(&["cluster.redis=sharded:3", "target.driver=redis"]);
+    assert!(
+        other
+            .iter()
+            .any(|problem| problem.starts_with("cluster.redis: only nodes")),
+        "{other:?}"
+    );
+    let failover = "faults=[{at=\"1s\",do=\"redis-failover\"},{at=\"2s\",do=\"redis-reshard\",slots=7}]";
+    assert_eq!(
+        problems(&["cluster.redis=cluster:3+3", failover]),
+        Vec::<String>::new()
+    );
+    let error = load(SOUND, &["cluster.redis=cluster:1".to_owned()]).unwrap_err();
+    assert!(format!("{error:#}").contains("cluster:3+3"), "{error:#}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use switchboard_core::{
     Asker, Broker, BrokerError, BrokerEvents, BusState, BusStatus, CallRecords, Claim, ClaimOutcome,
     ClusterLoad, EndedSession, EventStreams, Retention, RevocationChange, RoomJoin, RoomLeave, RoomPage,
-    RoomQuery, Roster, StoreOutcome, StoredMessage, TenantUsage,
+    RoomQuery, Roster, Route, StoreOutcome, StoredMessage, TenantUsage,
 };
 use switchboard_protocol::{Mid, NodeId, NodeMessage, PeerId, PeerKey, RoomId, RoomKey, SessionId};
 use switchboard_telemetry::Telemetry;
@@ -94,7 +94,7 @@ impl MemoryBroker {
             .and_then(|session| claim.on_conflict.question(key, session));
         if let Some(question) = question {
             // A question that does not fit has no answer, and the claim goes on without one.
-            let _ = self.send_to_node(&owner.node, question.encode());
+            let _ = self.send_to_node(&owner.node, Route::default(), question.encode());
         }
     }
 
@@ -206,7 +206,7 @@ impl Broker for MemoryBroker {
         self.bus.hub().records.touch(key, &self.place.node, session);
     }
 
-    fn send_to_node(&self, node: &NodeId, message: Vec<u8>) -> Result<(), BrokerError> {
+    fn send_to_node(&self, node: &NodeId, _: Route, message: Vec<u8>) -> Result<(), BrokerError> {
         let hub = self.bus.hub();
         match hub.nodes.get(node) {
             Some(queue) => self.place.push(queue, Event::NodeMessage(message.into())),
@@ -230,7 +230,7 @@ impl Broker for MemoryBroker {
         let read_owner = || std::future::ready(Ok(self.owner(key))).boxed();
         let ask = |owner: &Owner, session| {
             // It is asked again.
-            let _ = self.send_to_node(&owner.node, session_end::request(key, session));
+            let _ = self.send_to_node(&owner.node, Route::default(), session_end::request(key, session));
         };
         let remove = |_: Owner, session| {
             // Nodes of one process do not die one by one.

@@ -67,10 +67,11 @@ impl Place {
 
     /// The same for the node with this queue.
     pub(super) fn push(&self, queue: &Sender<Event>, event: Event) -> Result<(), BrokerError> {
-        queue.push(event).inspect_err(|error| {
-            if *error == BrokerError::QueueFull {
+        queue.push(event).map_err(|(error, _)| {
+            if error == BrokerError::QueueFull {
                 self.telemetry.queue_overflow(Queue::Publisher);
             }
+            error
         })
     }
 }

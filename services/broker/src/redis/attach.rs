@@ -2,7 +2,7 @@
 //! claimed, within a deadline. The background does the rest (`claim_worker`). An attach that is dropped half-way
 //! gives up what it took.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::FutureExt as _;
 use switchboard_core::{BrokerError, Claim, ClaimOutcome, ConflictPolicy};
@@ -19,8 +19,9 @@ use super::{
     record::Claimed,
     session_end::owner_of,
     shard::state::Shard,
+    topology::Topology,
 };
-use crate::conflict;
+use crate::{conflict, partition::Partition};
 
 /// How long an attach may take before it goes on in the background.
 const DEADLINE: Duration = Duration::from_secs(2);
@@ -33,7 +34,8 @@ const CHECK_EVERY: Duration = Duration::from_millis(10);
 
 /// A peer that an attach has taken; dropping it unfinished returns the peer.
 struct Attach<'a> {
-    shard: &'a Shard,
+    topology: &'a Topology,
+    partition: Partition,
     key: &'a PeerKey,
     session: SessionId,
     displaced: Option<SessionId>,
@@ -43,36 +45,46 @@ struct Attach<'a> {
 }
 
 /// Subscribes to `key` and claims it.
-pub(crate) async fn attach(shard: &Shard, key: &PeerKey, claim: Claim) -> Result<ClaimOutcome, BrokerError> {
-    if claim.resume && !is_connected_soon(shard).await {
+pub(crate) async fn attach(
+    topology: &Topology,
+    key: &PeerKey,
+    claim: Claim,
+) -> Result<ClaimOutcome, BrokerError> {
+    let partition = Partition::of(key.as_str());
+    // Anew for each step: the partition may move meanwhile, with what this attach has in the tables.
+    let current = || topology.shard_of(partition);
+    if claim.resume && !is_connected_soon(current).await {
         // Without Redis nothing is known of that session.
         return Err(BrokerError::NotResumable);
     }
-    let read_owner = || read_owner(shard, key).boxed();
+    let read_owner = || async move { read_owner(&current(), key).await }.boxed();
     conflict::resolve(&claim, read_owner, |owner| {
-        ask(shard, key, claim.on_conflict, owner)
+        ask(&current(), key, claim.on_conflict, owner)
     })
     .await?;
-    shard.note_window(claim.window);
     let deadline = Instant::now() + DEADLINE;
     let session = claim.token.session;
-    let taken = shard.tables.lock().take(key, claim.token);
+    let taken = topology.at(partition, |shard, tables| {
+        shard.note_window(claim.window);
+        shard.subscription_changes.notify_one();
+        tables.take(key, claim.token)
+    });
     let attach = Attach {
-        shard,
+        topology,
+        partition,
         key,
         session,
         displaced: taken.displaced.filter(|displaced| *displaced != session),
         is_resume: claim.resume,
         is_finished: false,
     };
-    shard.subscription_changes.notify_one();
-    if !shard.health.is_connected() {
+    if !current().health.is_connected() {
         return attach.leave_to_background();
     }
     if let Some(confirmation) = taken.confirmation {
         let since = Instant::now();
         let is_confirmed = matches!(timeout_at(deadline, confirmation).await, Ok(Ok(())));
-        shard
+        current()
             .telemetry
             .redis_command(RedisOp::Subscribe, since.elapsed(), is_confirmed);
         if !is_confirmed {
@@ -86,7 +98,7 @@ pub(crate) async fn attach(shard: &Shard, key: &PeerKey, claim: Claim) -> Result
         token: claim.token,
         fence: 0,
     };
-    let sent = shard.send_claim(local, |local, epoch| ScriptCall::Claim {
+    let sent = current().send_claim(local, |local, epoch| ScriptCall::Claim {
         claim: local,
         resume: claim.resume,
         window: claim.window,
@@ -103,6 +115,7 @@ pub(crate) async fn attach(shard: &Shard, key: &PeerKey, claim: Claim) -> Result
             | BrokerError::Superseded
             | BrokerError::NotResumable
             | BrokerError::BadCursor
+            | BrokerError::OtherVersion
             | BrokerError::InUse),
         ))) => Err(error),
         Ok(Ok(Err(BrokerError::Unavailable | BrokerError::QueueFull | BrokerError::Unsettled)))
@@ -112,9 +125,9 @@ pub(crate) async fn attach(shard: &Shard, key: &PeerKey, claim: Claim) -> Result
 }
 
 /// Whether Redis can be asked within [`REBUILD_PATIENCE`]: a session is worth the wait for a lost connection.
-async fn is_connected_soon(shard: &Shard) -> bool {
+async fn is_connected_soon(current: impl Fn() -> Arc<Shard>) -> bool {
     let deadline = Instant::now() + REBUILD_PATIENCE;
-    while !shard.health.is_connected() {
+    while !current().health.is_connected() {
         if Instant::now() >= deadline {
             return false;
         }
@@ -150,13 +163,12 @@ impl Attach<'_> {
             stored,
             rooms,
         } = claimed;
-        let mut tables = self.shard.tables.lock();
-        if !tables.claims.confirm(self.key, self.session, fence, epoch) {
-            // Dropping `self` takes the lock.
-            drop(tables);
+        let is_owner = self.topology.at(self.partition, |_, tables| {
+            tables.claims.confirm(self.key, self.session, fence, epoch)
+        });
+        if !is_owner {
             return Err(BrokerError::Superseded);
         }
-        drop(tables);
         self.is_finished = true;
         Ok(ClaimOutcome {
             fence,
@@ -174,14 +186,14 @@ impl Attach<'_> {
         if self.is_resume {
             return Err(BrokerError::NotResumable);
         }
-        let mut tables = self.shard.tables.lock();
-        let is_owner = tables.leave_to_background(self.key, self.session);
-        drop(tables);
+        let is_owner = self.topology.at(self.partition, |shard, tables| {
+            shard.claim_work.notify_one();
+            tables.leave_to_background(self.key, self.session)
+        });
         self.is_finished = is_owner;
         if !is_owner {
             return Err(BrokerError::Superseded);
         }
-        self.shard.claim_work.notify_one();
         Ok(ClaimOutcome::default())
     }
 }
@@ -191,16 +203,17 @@ impl Drop for Attach<'_> {
         if self.is_finished {
             return;
         }
-        let fence = self.shard.tables.lock().give_up(self.key, self.session, 0);
-        if fence.is_none() {
-            return;
-        }
-        self.shard.subscription_changes.notify_one();
-        if !self.is_resume {
-            self.shard.forget(self.key, self.session, 0);
-        }
-        if let Some(displaced) = self.displaced {
-            self.shard.announce_takeover(self.key.clone(), displaced, 0);
-        }
+        self.topology.at(self.partition, |shard, tables| {
+            if tables.give_up(self.key, self.session, 0).is_none() {
+                return;
+            }
+            shard.subscription_changes.notify_one();
+            if !self.is_resume {
+                shard.forget(self.key, self.session, 0);
+            }
+            if let Some(displaced) = self.displaced {
+                shard.announce_takeover(self.key.clone(), displaced, 0);
+            }
+        });
     }
 }

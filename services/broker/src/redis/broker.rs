@@ -2,11 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures_util::future::{BoxFuture, join_all};
+use futures_util::future::{BoxFuture, join, join_all};
 use switchboard_core::{
-    Asker, Broker, BrokerError, BrokerEvents, BusStatus, CallRecords, Claim, ClaimOutcome, ClusterLoad,
-    EndedSession, EventStreams, Retention, RevocationChange, RoomJoin, RoomLeave, RoomPage, RoomQuery,
-    Roster, StoredMessage, TenantUsage,
+    Asker, Broker, BrokerError, BrokerEvents, BusServer, BusStatus, CallRecords, Claim, ClaimOutcome,
+    ClusterLoad, EndedSession, EventStreams, NodeRecord, Retention, RevocationChange, RoomJoin, RoomLeave,
+    RoomPage, RoomQuery, Roster, Route, StoredMessage, TenantUsage,
 };
 use switchboard_protocol::{Mid, NodeId, PeerId, PeerKey, RoomId, RoomKey, SessionId};
 use switchboard_telemetry::Telemetry;
@@ -17,10 +17,11 @@ use super::{
     attach,
     call_records::RedisCallRecords,
     claim::Release,
-    cluster_load::{self, LoadExchange},
     command::{Command, script_call::ScriptCall},
     config::{RedisConfig, RedisConfigError},
+    endpoint::Endpoint,
     event_streams::RedisEventStreams,
+    node_exchange::{self, Exchanges},
     node_run::NodeRun,
     revocations, room_count, room_queries, session_end,
     shard::{
@@ -29,8 +30,6 @@ use super::{
         state::{Shard, Shared},
         tables::{Channel, ChannelRef},
     },
-    status,
-    tenant_usage::UsageExchange,
     topology::{self, Topology},
 };
 use crate::partition::Partition;
@@ -41,8 +40,9 @@ const SHUTDOWN: Duration = Duration::from_secs(2);
 /// A node's connection to the others through Redis. Dropping it ends its tasks.
 pub struct RedisBroker {
     topology: Arc<Topology>,
-    load: Arc<LoadExchange>,
-    usage: Arc<UsageExchange>,
+    /// The servers that the configuration names.
+    endpoints: Vec<Endpoint>,
+    exchanges: Arc<Exchanges>,
     unusable: watch::Sender<Option<String>>,
     end: CancellationToken,
     tasks: TaskTracker,
@@ -59,32 +59,30 @@ impl RedisBroker {
         events: Arc<dyn BrokerEvents>,
         telemetry: Telemetry,
     ) -> Result<Arc<Self>, RedisConfigError> {
+        let endpoints = config.endpoints()?;
         let shared = Shared {
             run: NodeRun::begin(node),
             telemetry,
             unusable: watch::Sender::new(None),
             end: CancellationToken::new(),
             tenant_rooms: Arc::default(),
+            window_ms: Arc::default(),
+            revocations_due: Arc::default(),
+            detours: None,
         };
         let starter = Starter {
             shared,
             events,
             tasks: TaskTracker::new(),
         };
-        let topology = Arc::new(topology::open(config, &starter)?);
-        let (load, usage) = (
-            Arc::new(LoadExchange::default()),
-            Arc::new(UsageExchange::default()),
-        );
+        let topology = topology::open(config, &endpoints, &starter)?;
+        let exchanges = Arc::new(Exchanges::default());
         starter.spawn(revocations::run(
-            Arc::clone(topology.shard_of_nodes()),
+            Arc::clone(&topology),
+            Arc::clone(&starter.shared.revocations_due),
             Arc::clone(&starter.events),
         ));
-        starter.spawn(cluster_load::run(
-            Arc::clone(&load),
-            Arc::clone(&usage),
-            Arc::clone(topology.shard_of_nodes()),
-        ));
+        starter.spawn(node_exchange::run(Arc::clone(&exchanges), Arc::clone(&topology)));
         starter.spawn(room_count::run(
             Arc::clone(&starter.shared.tenant_rooms),
             Arc::clone(&topology),
@@ -92,8 +90,8 @@ impl RedisBroker {
         starter.tasks.close();
         Ok(Arc::new(Self {
             topology,
-            load,
-            usage,
+            endpoints,
+            exchanges,
             unusable: starter.shared.unusable,
             end: starter.shared.end,
             tasks: starter.tasks,
@@ -106,9 +104,13 @@ impl RedisBroker {
     /// # Errors
     /// [`RedisConfigError`] when the configuration can never work, or is that of another server.
     pub fn set_credentials(&self, config: &RedisConfig) -> Result<(), RedisConfigError> {
-        let next = config.endpoint()?;
-        let mut shards = self.topology.shards().iter();
-        shards.try_for_each(|shard| shard.endpoint.set_credentials(&next))
+        let next = config.endpoints()?;
+        let pairs = || self.endpoints.iter().zip(&next);
+        if next.len() != self.endpoints.len() || !pairs().all(|(own, next)| own.is_same_server(next)) {
+            return Err(RedisConfigError::OtherServer);
+        }
+        pairs().for_each(|(own, next)| own.set_access(next));
+        Ok(())
     }
 
     /// The call records of the cluster.
@@ -116,8 +118,7 @@ impl RedisBroker {
     /// # Errors
     /// [`RedisConfigError`] when the configuration can never work.
     pub fn call_records(&self) -> Result<Arc<dyn CallRecords>, RedisConfigError> {
-        let shard = Arc::clone(self.topology.shard_of_nodes());
-        Ok(Arc::new(RedisCallRecords::new(shard)?))
+        Ok(Arc::new(RedisCallRecords::new(&self.topology)?))
     }
 
     /// The event streams of the cluster.
@@ -125,15 +126,14 @@ impl RedisBroker {
     /// # Errors
     /// [`RedisConfigError`] when the configuration can never work.
     pub fn event_streams(&self) -> Result<Arc<dyn EventStreams>, RedisConfigError> {
-        let shard = Arc::clone(self.topology.shard_of_nodes());
-        Ok(Arc::new(RedisEventStreams::new(shard)?))
+        Ok(Arc::new(RedisEventStreams::new(&self.topology)?))
     }
 
-    fn shard_of(&self, key: &PeerKey) -> &Shard {
+    fn shard_of(&self, key: &PeerKey) -> Arc<Shard> {
         self.topology.shard_of(Partition::of(key.as_str()))
     }
 
-    fn shard_of_room(&self, room: &RoomKey) -> &Shard {
+    fn shard_of_room(&self, room: &RoomKey) -> Arc<Shard> {
         self.topology.shard_of(Partition::of(room.as_str()))
     }
 
@@ -149,9 +149,10 @@ impl RedisBroker {
         join_all(shards.iter().map(|shard| shutdown::flush(shard))).await;
         self.end.cancel();
         self.tasks.wait().await;
-        let released = join_all(shards.iter().map(|shard| shutdown::release_all(shard))).await;
-        cluster_load::withdraw(self.topology.shard_of_nodes()).await?;
-        released.into_iter().collect()
+        let nodes = self.topology.shard_of_nodes();
+        let released = join_all(shards.iter().map(|shard| shutdown::release_all(shard)));
+        let (released, withdrawn) = join(released, node_exchange::withdraw(&nodes)).await;
+        released.into_iter().chain([withdrawn]).collect()
     }
 }
 
@@ -167,26 +168,27 @@ impl Broker for RedisBroker {
         key: &'a PeerKey,
         claim: Claim,
     ) -> BoxFuture<'a, Result<ClaimOutcome, BrokerError>> {
-        Box::pin(attach::attach(self.shard_of(key), key, claim))
+        Box::pin(attach::attach(&self.topology, key, claim))
     }
 
     fn detach(&self, key: &PeerKey, session: SessionId, fence: u64, keep: Option<Retention>) {
-        let shard = self.shard_of(key);
-        let Some(fence) = shard.tables.lock().give_up(key, session, fence) else {
-            return;
-        };
-        shard.subscription_changes.notify_one();
-        shard.release(Release {
-            key: key.clone(),
-            session,
-            fence,
-            retention: keep,
+        self.topology.at(Partition::of(key.as_str()), |shard, tables| {
+            let Some(fence) = tables.give_up(key, session, fence) else {
+                return;
+            };
+            shard.subscription_changes.notify_one();
+            shard.release(Release {
+                key: key.clone(),
+                session,
+                fence,
+                retention: keep,
+            });
         });
     }
 
     fn publish(&self, mid: Mid, to: &PeerKey, envelope: Vec<u8>) -> Result<(), BrokerError> {
         let partition = Partition::of(to.as_str());
-        self.topology.shard_of(partition).send(Command::Publish {
+        self.topology.routes().shard_of(partition).send(Command::Publish {
             mid,
             to: to.clone(),
             partition,
@@ -200,21 +202,20 @@ impl Broker for RedisBroker {
     }
 
     fn watch(&self, peer: &PeerKey) -> bool {
-        let shard = self.shard_of(peer);
-        let mut tables = shard.tables.lock();
-        let channel = Channel::Presence(peer.clone());
-        tables.subscriptions.count_user(&channel);
-        let is_received = tables.subscriptions.is_confirmed(channel.name());
-        drop(tables);
-        shard.subscription_changes.notify_one();
-        is_received
+        self.topology.at(Partition::of(peer.as_str()), |shard, tables| {
+            let channel = Channel::Presence(peer.clone());
+            tables.subscriptions.count_user(&channel);
+            shard.subscription_changes.notify_one();
+            tables.subscriptions.is_confirmed(channel.name())
+        })
     }
 
     fn unwatch(&self, peer: &PeerKey) {
-        let shard = self.shard_of(peer);
-        let channel = ChannelRef::Presence(peer.as_str());
-        shard.tables.lock().subscriptions.remove_user(channel);
-        shard.subscription_changes.notify_one();
+        self.topology.at(Partition::of(peer.as_str()), |shard, tables| {
+            let channel = ChannelRef::Presence(peer.as_str());
+            tables.subscriptions.remove_user(channel);
+            shard.subscription_changes.notify_one();
+        });
     }
 
     fn store(&self, message: StoredMessage) -> Result<(), BrokerError> {
@@ -239,56 +240,63 @@ impl Broker for RedisBroker {
         self.note(key, ScriptCall::Touch(key.clone(), session));
     }
 
-    fn send_to_node(&self, node: &NodeId, message: Vec<u8>) -> Result<(), BrokerError> {
-        self.topology.shard_of_nodes().send(Command::PublishToNode {
+    fn route_of(&self, peer: &PeerKey) -> Route {
+        self.topology.route_of(Partition::of(peer.as_str()))
+    }
+
+    fn send_to_node(&self, node: &NodeId, route: Route, message: Vec<u8>) -> Result<(), BrokerError> {
+        self.topology.shard_on(route).send(Command::PublishToNode {
             node: node.clone(),
             message,
         })
     }
 
     fn tenant_usage(&self, own: TenantUsage) -> Option<TenantUsage> {
-        self.usage.exchange(own)
+        self.exchanges.usage.exchange(own)
     }
 
     fn end_session<'a>(
         &'a self,
         key: &'a PeerKey,
     ) -> BoxFuture<'a, Result<Option<EndedSession>, BrokerError>> {
-        Box::pin(session_end::end(self.shard_of(key), key))
+        Box::pin(session_end::end(&self.topology, key))
     }
 
     fn revoke<'a>(&'a self, change: &'a RevocationChange) -> BoxFuture<'a, Result<(), BrokerError>> {
-        Box::pin(revocations::revoke(self.topology.shard_of_nodes(), change))
+        Box::pin(revocations::revoke(&self.topology, change))
     }
 
     fn join_room(&self, join: RoomJoin) -> Result<(), BrokerError> {
-        rooms::join(self.shard_of_room(&join.room), join)
+        rooms::join(&self.shard_of_room(&join.room), join)
     }
 
     fn leave_room(&self, leave: RoomLeave) {
-        rooms::leave(self.shard_of_room(&leave.room), leave);
+        rooms::leave(&self.shard_of_room(&leave.room), leave);
     }
 
     fn detach_member(&self, room: &RoomKey, peer: &PeerId, session: SessionId) {
-        rooms::detach(self.shard_of_room(room), room, peer, session);
+        rooms::detach(&self.shard_of_room(room), room, peer, session);
     }
 
     fn publish_to_room(&self, room: &RoomKey, mid: Mid, envelope: Vec<u8>) -> Result<(), BrokerError> {
         let partition = Partition::of(room.as_str());
-        self.topology.shard_of(partition).send(Command::PublishToRoom {
-            mid,
-            room: room.clone(),
-            partition,
-            envelope,
-        })
+        self.topology
+            .routes()
+            .shard_of(partition)
+            .send(Command::PublishToRoom {
+                mid,
+                room: room.clone(),
+                partition,
+                envelope,
+            })
     }
 
     fn forget_room(&self, room: &RoomKey) {
-        rooms::forget(self.shard_of_room(room), room);
+        rooms::forget(&self.shard_of_room(room), room);
     }
 
     fn roster<'a>(&'a self, room: &'a RoomKey) -> BoxFuture<'a, Result<Roster, BrokerError>> {
-        Box::pin(room_queries::roster(self.shard_of_room(room), room))
+        Box::pin(async move { room_queries::roster(&self.shard_of_room(room), room).await })
     }
 
     fn has_member<'a>(
@@ -296,11 +304,11 @@ impl Broker for RedisBroker {
         room: &'a RoomKey,
         peer: &'a PeerId,
     ) -> BoxFuture<'a, Result<bool, BrokerError>> {
-        Box::pin(room_queries::has_member(self.shard_of_room(room), room, peer))
+        Box::pin(async move { room_queries::has_member(&self.shard_of_room(room), room, peer).await })
     }
 
     fn rooms_of<'a>(&'a self, peer: &'a PeerKey) -> BoxFuture<'a, Result<Vec<RoomId>, BrokerError>> {
-        Box::pin(room_queries::rooms_of(self.shard_of(peer), peer))
+        Box::pin(async move { room_queries::rooms_of(&self.shard_of(peer), peer).await })
     }
 
     fn rooms(&self, query: RoomQuery) -> BoxFuture<'_, Result<RoomPage, BrokerError>> {
@@ -308,11 +316,19 @@ impl Broker for RedisBroker {
     }
 
     fn cluster_load(&self, own: Option<usize>) -> Option<ClusterLoad> {
-        self.load.exchange(own)
+        self.exchanges.load.exchange(own)
+    }
+
+    fn node_records(&self, own: NodeRecord) -> Vec<NodeRecord> {
+        self.exchanges.records.exchange(own)
     }
 
     fn status(&self) -> BusStatus {
-        status::fold(self.topology.shards().iter().map(|shard| shard.status()))
+        self.topology.status()
+    }
+
+    fn servers(&self) -> Vec<BusServer> {
+        self.topology.servers()
     }
 
     fn until_unusable(&self) -> BoxFuture<'_, String> {

@@ -11,27 +11,21 @@ use redis::{FromRedisValue, Pipeline};
 use switchboard_core::{BrokerError, CallRecords};
 use switchboard_telemetry::RedisOp;
 
-use super::{
-    config::RedisConfigError,
-    pool::{self, Pool},
-    shard::state::Shard,
-};
+use super::{cluster_pool::ClusterPool, config::RedisConfigError, topology::Topology};
 
 /// The call records of a cluster.
 pub(crate) struct RedisCallRecords {
-    shard: Arc<Shard>,
-    /// Their own: a call never waits for a connection that the node's lease needs.
-    pool: Pool,
+    pool: ClusterPool,
 }
 
 impl RedisCallRecords {
-    /// Those on the server of `shard`.
+    /// Those of the cluster.
     ///
     /// # Errors
     /// [`RedisConfigError`] when the configuration can never work.
-    pub(crate) fn new(shard: Arc<Shard>) -> Result<Self, RedisConfigError> {
-        let pool = pool::open(&shard.endpoint)?;
-        Ok(Self { shard, pool })
+    pub(crate) fn new(topology: &Arc<Topology>) -> Result<Self, RedisConfigError> {
+        let pool = ClusterPool::open(topology)?;
+        Ok(Self { pool })
     }
 
     /// SET with these options after the value.
@@ -53,13 +47,14 @@ impl RedisCallRecords {
     }
 
     fn key(&self, name: &str) -> String {
-        self.shard.caller.names.call_record(name)
+        self.pool.shard().caller.names.call_record(name)
     }
 
     async fn query<T: FromRedisValue>(&self, pipeline: &Pipeline) -> Result<T, BrokerError> {
         let at = Instant::now();
-        let reply = pool::query::<(T,)>(&self.pool, pipeline).await;
-        self.shard
+        let reply = self.pool.query::<(T,)>(pipeline).await;
+        self.pool
+            .shard()
             .telemetry
             .redis_command(RedisOp::CallRecord, at.elapsed(), reply.is_ok());
         let (reply,) = reply.map_err(|error| {

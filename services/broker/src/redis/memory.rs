@@ -1,7 +1,7 @@
 //! The memory of Redis, as INFO tells it: nodes stop to store clients' messages before leases and claims have no room.
 //! Not the store itself (`command::offline_queue`).
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use redis::Value;
 
@@ -58,7 +58,6 @@ pub(crate) struct MemoryWatermark {
     watermark_permille: u64,
     /// What may be stored until INFO is read again, in bytes.
     room: AtomicU64,
-    is_short: AtomicBool,
 }
 
 impl MemoryWatermark {
@@ -67,17 +66,15 @@ impl MemoryWatermark {
         Self {
             watermark_permille: (watermark.clamp(0.0, 1.0) * 1_000.0) as u64,
             room: AtomicU64::new(FIRST_ROOM_BYTES),
-            is_short: AtomicBool::new(false),
         }
     }
 
-    /// INFO was read; whether memory is short now, if that has changed.
-    pub(crate) fn note(&self, info: &MemoryInfo) -> Option<bool> {
+    /// INFO was read; whether memory is short now.
+    pub(crate) fn note(&self, info: &MemoryInfo) -> bool {
         let watermark = info.most / 1_000 * self.watermark_permille;
         let room = watermark.saturating_sub(info.used);
         self.room.store(room / GROWTH, Ordering::Relaxed);
-        let is_short = room == 0;
-        (self.is_short.swap(is_short, Ordering::Relaxed) != is_short).then_some(is_short)
+        room == 0
     }
 
     /// Redis does not tell its memory: nothing is known of any limit.
@@ -137,13 +134,13 @@ mod tests {
         watermark.give_up();
         assert!(watermark.take(1 << 40), "nothing will be known");
         let mut info = info("used_memory:0\r\nmaxmemory:4000\r\n").unwrap();
-        assert_eq!(watermark.note(&info), None);
+        assert!(!watermark.note(&info));
         assert!(watermark.take(700) && !watermark.take(100) && watermark.take(50));
         info.used = 3_000;
-        assert_eq!((watermark.note(&info), watermark.note(&info)), (Some(true), None));
+        assert!(watermark.note(&info));
         assert!(!watermark.take(1));
         info.used = 2_000;
-        assert_eq!(watermark.note(&info), Some(false));
+        assert!(!watermark.note(&info));
         assert!(watermark.take(250) && !watermark.take(1));
     }
 }

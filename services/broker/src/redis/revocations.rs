@@ -7,13 +7,19 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use redis::{Cmd, Pipeline};
+use redis::{Cmd, FromRedisValue, Pipeline};
 use switchboard_core::{BrokerError, BrokerEvents, RevocationChange};
 use switchboard_protocol::Revocation;
 use switchboard_telemetry::{BusDrop, RedisOp};
-use tokio::time::sleep;
+use tokio::{sync::Notify, time::sleep};
 
-use super::{pool, scripts::Script, shard::state::Shard};
+use super::{
+    lasting::{Lasting, Moment},
+    redirected::{self, Place},
+    scripts::Script,
+    shard::state::Shard,
+    topology::Topology,
+};
 
 /// How long a revocation stays in Redis after its end, in seconds: nodes whose clocks are late still need it.
 const MARGIN_S: u64 = 600;
@@ -28,29 +34,37 @@ const RETRY_AFTER: Duration = Duration::from_millis(500);
 ///
 /// # Errors
 /// [`BrokerError::Unavailable`] when Redis did not say that it has it.
-pub(crate) async fn revoke(shard: &Shard, change: &RevocationChange) -> Result<(), BrokerError> {
+pub(crate) async fn revoke(topology: &Topology, change: &RevocationChange) -> Result<(), BrokerError> {
     let replaced = change.replaces.as_ref().map(Revocation::text);
-    let written = write(shard, replaced, std::slice::from_ref(&change.revocation)).await;
+    let written = write(topology, replaced, std::slice::from_ref(&change.revocation)).await;
     written.map_err(|error| {
-        tracing::warn!(node = %shard.node(), %error, "Redis did not take a revocation");
+        let shard = topology.shard_of_nodes();
+        tracing::warn!(node = %shard.node(), server = shard.health.server(), %error, "Redis did not take a revocation");
         BrokerError::Unavailable
     })
 }
 
 /// Reads the revocations whenever some may have been missed or lost, until it is dropped.
-pub(crate) async fn run(shard: Arc<Shard>, events: Arc<dyn BrokerEvents>) {
+pub(crate) async fn run(topology: Arc<Topology>, due: Arc<Notify>, events: Arc<dyn BrokerEvents>) {
+    let mut failing = Lasting::default();
     loop {
-        shard.revocations_due.notified().await;
-        let mut failures = 0_u32;
-        while let Err(error) = exchange(&shard, events.as_ref()).await {
-            if failures == 0 {
-                tracing::warn!(node = %shard.node(), %error, "the revocations could not be read; the node tries again");
+        due.notified().await;
+        let shard = topology.shard_of_nodes();
+        while let Err(error) = exchange(&topology, events.as_ref()).await {
+            if let Some(moment) = failing.note(true, Instant::now()) {
+                let (node, server) = (shard.node(), shard.health.server());
+                let for_s = match moment {
+                    Moment::Begins => 0,
+                    Moment::Lasts(time) | Moment::Ends(time) => time.as_secs(),
+                };
+                tracing::warn!(%node, server, %error, for_s, "the revocations cannot be read; the node tries again, and \
+                     takes no token if it has never read them");
             }
-            failures = failures.saturating_add(1);
             sleep(RETRY_AFTER).await;
         }
-        if failures > 0 {
-            tracing::info!(node = %shard.node(), failures, "the revocations are read");
+        if let Some(Moment::Ends(time)) = failing.note(false, Instant::now()) {
+            let (node, server, for_s) = (shard.node(), shard.health.server(), time.as_secs());
+            tracing::info!(%node, server, for_s, "the revocations are read");
         }
     }
 }
@@ -73,7 +87,8 @@ pub(crate) fn on_published(shard: &Shard, payload: &[u8], events: &dyn BrokerEve
 }
 
 /// Reads all revocations, and writes those that Redis lacks.
-async fn exchange(shard: &Shard, events: &dyn BrokerEvents) -> Result<(), String> {
+async fn exchange(topology: &Topology, events: &dyn BrokerEvents) -> Result<(), String> {
+    let shard = topology.shard_of_nodes();
     let at = Instant::now();
     let mut pipeline = Pipeline::with_capacity(1);
     pipeline
@@ -82,7 +97,7 @@ async fn exchange(shard: &Shard, events: &dyn BrokerEvents) -> Result<(), String
         .arg(0)
         .arg(-1)
         .arg("WITHSCORES");
-    let reply = pool::query::<(Vec<(String, f64)>,)>(&shard.pool, &pipeline).await;
+    let reply = query::<(Vec<(String, f64)>,)>(topology, &pipeline).await;
     shard
         .telemetry
         .redis_command(RedisOp::Revocations, at.elapsed(), reply.is_ok());
@@ -92,19 +107,24 @@ async fn exchange(shard: &Shard, events: &dyn BrokerEvents) -> Result<(), String
     let stored = stored.filter_map(|(text, until_s)| Revocation::parse(&text, until_s as u64).ok());
     let lacking = events.on_revocations_read(stored.collect(), now_s());
     if !lacking.is_empty() {
-        tracing::info!(node = %shard.node(), count = lacking.len(), "Redis lacks revocations: they are written again");
+        tracing::info!(node = %shard.node(), server = shard.health.server(), count = lacking.len(), "Redis lacks revocations: they are written again");
     }
     for batch in lacking.chunks(WRITE_BATCH) {
-        write(shard, None, batch).await?;
+        write(topology, None, batch).await?;
     }
     Ok(())
 }
 
-async fn write(shard: &Shard, replaced: Option<String>, batch: &[Revocation]) -> Result<(), String> {
+async fn query<T: FromRedisValue>(topology: &Topology, pipeline: &Pipeline) -> Result<T, String> {
+    redirected::query(|| Ok(Place::Of(topology.shard_of_nodes())), pipeline).await
+}
+
+async fn write(topology: &Topology, replaced: Option<String>, batch: &[Revocation]) -> Result<(), String> {
+    let shard = topology.shard_of_nodes();
     let at = Instant::now();
     let mut pipeline = Pipeline::with_capacity(1);
-    pipeline.add_command(write_call(shard, replaced, batch));
-    let reply = pool::query::<(u64,)>(&shard.pool, &pipeline).await;
+    pipeline.add_command(write_call(&shard, replaced, batch));
+    let reply = query::<(u64,)>(topology, &pipeline).await;
     shard
         .telemetry
         .redis_command(RedisOp::Revocations, at.elapsed(), reply.is_ok());

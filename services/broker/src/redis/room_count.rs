@@ -7,7 +7,7 @@ use switchboard_core::BrokerError;
 use tokio::time::sleep;
 
 use super::{room_queries::ask, tenant_rooms::TenantRooms, topology::Topology};
-use crate::partition::{PARTITIONS, Partition};
+use crate::partition::Partition;
 
 /// How often the rooms of tenants are counted.
 const COUNT_EVERY: Duration = Duration::from_secs(1);
@@ -27,12 +27,11 @@ pub(crate) async fn run(rooms: Arc<TenantRooms>, topology: Arc<Topology>) {
 
 /// How many rooms `tenant` has.
 async fn count(topology: &Topology, tenant: &str) -> Result<u64, BrokerError> {
-    let counts = (0..PARTITIONS as usize).map(|index| {
-        let partition = Partition::from_index(index);
+    let counts = Partition::all().map(|partition| {
         let shard = topology.shard_of(partition);
         let mut call = redis::cmd("ZCARD");
         call.arg(shard.caller.names.tenant_rooms(partition, tenant));
-        ask::<u64>(shard, call)
+        async move { ask::<u64>(&shard, partition, call).await }
     });
     Ok(try_join_all(counts).await?.into_iter().sum())
 }

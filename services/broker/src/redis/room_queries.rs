@@ -1,6 +1,8 @@
 //! Questions about rooms: the members of one, which rooms a tenant has, which ones a peer is in. Off the way of messages,
 //! but on the publisher's connection, so that they see what this node has done before. Not the changes (`shard::rooms`).
 
+use std::sync::Arc;
+
 use futures_util::future::try_join_all;
 use redis::{Cmd, FromRedisValue};
 use switchboard_core::{BrokerError, RoomPage, RoomQuery, Roster};
@@ -22,25 +24,30 @@ const PARTITIONS_AT_ONCE: usize = 32;
 const MAX_PAGE: usize = 1_000;
 
 /// The members of `room`.
-pub(crate) async fn roster(shard: &Shard, room: &RoomKey) -> Result<Roster, BrokerError> {
-    let fields = ask(shard, rooms::write_read(&shard.caller, room)).await?;
+pub(crate) async fn roster(shard: &Arc<Shard>, room: &RoomKey) -> Result<Roster, BrokerError> {
+    let fields = ask(shard, of(room), rooms::write_read(&shard.caller, room)).await?;
     let (roster, creation) = rooms::read_roster(fields);
-    is_settled(shard, room, creation)?;
+    is_settled(shard, room, creation).await?;
     Ok(roster)
 }
 
 /// Whether `peer` is in `room`. Reads one member, however many there are.
-pub(crate) async fn has_member(shard: &Shard, room: &RoomKey, peer: &PeerId) -> Result<bool, BrokerError> {
+pub(crate) async fn has_member(
+    shard: &Arc<Shard>,
+    room: &RoomKey,
+    peer: &PeerId,
+) -> Result<bool, BrokerError> {
     let call = rooms::write_read_member(&shard.caller, room, peer);
-    let (member, creation): (Option<String>, Option<u64>) = ask(shard, call).await?;
-    is_settled(shard, room, creation.unwrap_or_default())?;
+    let (member, creation): (Option<String>, Option<u64>) = ask(shard, of(room), call).await?;
+    is_settled(shard, room, creation.unwrap_or_default()).await?;
     Ok(member.is_some())
 }
 
 /// The rooms that the record of `peer` notes.
-pub(crate) async fn rooms_of(shard: &Shard, peer: &PeerKey) -> Result<Vec<RoomId>, BrokerError> {
-    let fields: Vec<Vec<u8>> = ask(shard, rooms::write_read_notes(&shard.caller, peer)).await?;
-    is_complete(shard)?;
+pub(crate) async fn rooms_of(shard: &Arc<Shard>, peer: &PeerKey) -> Result<Vec<RoomId>, BrokerError> {
+    let partition = Partition::of(peer.as_str());
+    let fields: Vec<Vec<u8>> = ask(shard, partition, rooms::write_read_notes(&shard.caller, peer)).await?;
+    is_complete(shard, Some(partition)).await?;
     let notes = fields.iter();
     Ok(notes.filter_map(|field| rooms::read_note_name(field)).collect())
 }
@@ -59,8 +66,8 @@ pub(crate) async fn list(topology: &Topology, query: RoomQuery) -> Result<RoomPa
             let partition = Partition::from_index(*index);
             let shard = topology.shard_of(partition);
             // Only the first partition goes on behind a room.
-            let call = write_list(shard, partition, &query, after.take(), limit + 1);
-            ask::<Vec<String>>(shard, call)
+            let call = write_list(&shard, partition, &query, after.take(), limit + 1);
+            async move { ask::<Vec<String>>(&shard, partition, call).await }
         });
         for (index, names) in some.iter().zip(try_join_all(asked).await?) {
             found.extend(
@@ -82,7 +89,7 @@ pub(crate) async fn list(topology: &Topology, query: RoomQuery) -> Result<RoomPa
         .map(|(_, room)| count(topology, &query.tenant, room));
     let rooms = try_join_all(counted).await?;
     for shard in topology.shards() {
-        is_complete(shard)?;
+        is_complete(&shard, None).await?;
     }
     // A room may have ended in between.
     let rooms = rooms.into_iter().filter(|(_, members)| *members > 0).collect();
@@ -90,19 +97,25 @@ pub(crate) async fn list(topology: &Topology, query: RoomQuery) -> Result<RoomPa
 }
 
 /// Whether what was read of `room` can be believed. If Redis has lost the room, this node's members are written again.
-fn is_settled(shard: &Shard, room: &RoomKey, creation: u64) -> Result<(), BrokerError> {
-    if shard.tables.lock().rooms.is_lost(room, creation) {
-        tracing::warn!(node = %shard.node(), "Redis lost a room of this node's peers: all are written again");
-        shard.health.records_lost();
-        shard.tables.lock().next_epoch();
-        shard.claim_work.notify_one();
-    }
-    is_complete(shard)
+async fn is_settled(shard: &Arc<Shard>, room: &RoomKey, creation: u64) -> Result<(), BrokerError> {
+    shard.at(of(room), |shard, tables| {
+        if tables.rooms.is_lost(room, creation) {
+            tracing::warn!(node = %shard.node(), server = shard.health.server(), "Redis lost a room of this node's peers: all are written again");
+            shard.health.records_lost();
+            tables.next_epoch();
+            shard.claim_work.notify_one();
+        }
+    });
+    is_complete(shard, Some(of(room))).await
 }
 
-/// Whether the records of rooms can be believed: after a loss, all nodes have had the time to write their members again.
-fn is_complete(shard: &Shard) -> Result<(), BrokerError> {
-    shard.absence_is_proof()?;
+fn of(room: &RoomKey) -> Partition {
+    Partition::of(room.as_str())
+}
+
+/// Whether the records of rooms in `partition`, or of all, can be believed: after a loss, all nodes have had the time to write their members again.
+async fn is_complete(shard: &Arc<Shard>, partition: Option<Partition>) -> Result<(), BrokerError> {
+    shard.prove_absence(partition).await?;
     if shard.tables.lock().rooms.due() > 0 {
         return Err(BrokerError::Unsettled);
     }
@@ -110,7 +123,7 @@ fn is_complete(shard: &Shard) -> Result<(), BrokerError> {
 }
 
 fn write_list(
-    shard: &Shard,
+    shard: &Arc<Shard>,
     partition: Partition,
     query: &RoomQuery,
     after: Option<String>,
@@ -139,7 +152,7 @@ async fn count(topology: &Topology, tenant: &str, room: RoomId) -> Result<(RoomI
     let shard = topology.shard_of(partition);
     let mut call = redis::cmd("HLEN");
     call.arg(shard.caller.names.room(partition, key.as_str()));
-    let fields = ask(shard, call).await?;
+    let fields = ask(&shard, partition, call).await?;
     Ok((room, rooms::members(fields)))
 }
 
@@ -153,11 +166,16 @@ fn read_cursor(cursor: &str) -> Option<(usize, Option<String>)> {
     Some((partition, Some(RoomId::new(room).ok()?.to_string())))
 }
 
-/// Sends `call` and reads its reply.
-pub(crate) async fn ask<T: FromRedisValue>(shard: &Shard, call: Cmd) -> Result<T, BrokerError> {
+/// Sends `call` on keys of `partition` and reads its reply.
+pub(crate) async fn ask<T: FromRedisValue>(
+    shard: &Arc<Shard>,
+    partition: Partition,
+    call: Cmd,
+) -> Result<T, BrokerError> {
     let (answer, reply) = oneshot::channel();
     shard.send(Command::Query {
         operation: RedisOp::Room,
+        partition: Some(partition),
         call: Box::new(call),
         answer,
     })?;

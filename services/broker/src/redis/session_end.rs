@@ -10,19 +10,24 @@ use tokio::sync::oneshot;
 use super::{
     command::{Command, caller::session_text, rooms},
     periods::LEASE,
-    pool,
+    redirected::{self, Place},
     scripts::Script,
     shard::state::Shard,
+    topology::Topology,
 };
-use crate::{conflict::Owner, session_end};
+use crate::{conflict::Owner, partition::Partition, session_end};
 
 /// Ends the session of `key`.
-pub(crate) async fn end(shard: &Shard, key: &PeerKey) -> Result<Option<EndedSession>, BrokerError> {
+pub(crate) async fn end(topology: &Topology, key: &PeerKey) -> Result<Option<EndedSession>, BrokerError> {
+    let partition = Partition::of(key.as_str());
+    // Anew for each step: the partition may move meanwhile.
+    let current = || topology.shard_of(partition);
     let read_owner = || {
         async {
-            let owner = owner_of(shard, key).await?;
+            let shard = current();
+            let owner = owner_of(&shard, key).await?;
             if owner.is_none() {
-                shard.absence_is_proof()?;
+                shard.prove_absence(Some(partition)).await?;
             }
             Ok(owner)
         }
@@ -30,12 +35,12 @@ pub(crate) async fn end(shard: &Shard, key: &PeerKey) -> Result<Option<EndedSess
     };
     let ask = |owner: &Owner, session| {
         let (node, message) = (owner.node.clone(), session_end::request(key, session));
-        if let Err(error) = shard.send(Command::PublishToNode { node, message }) {
+        if let Err(error) = current().send(Command::PublishToNode { node, message }) {
             tracing::debug!(%error, "the node of a peer could not be asked to remove it");
         }
     };
     session_end::end(read_owner, ask, |owner, session| {
-        remove(shard, key, owner, session).boxed()
+        async move { remove(topology, key, owner, session).await }.boxed()
     })
     .await
 }
@@ -61,11 +66,12 @@ pub(super) async fn owner_of(shard: &Shard, key: &PeerKey) -> Result<Option<Owne
 
 /// Removes the record of a detached session, or of one whose node is dead. Returns the rooms that it named.
 async fn remove(
-    shard: &Shard,
+    topology: &Topology,
     key: &PeerKey,
     owner: Owner,
     session: SessionId,
 ) -> Result<Option<Vec<RoomMembership>>, BrokerError> {
+    let shard = topology.shard_of(Partition::of(key.as_str()));
     if owner.is_attached {
         // A lease that is absent proves a death only if its node could have renewed it.
         shard.health.reachable_for(LEASE)?;
@@ -74,7 +80,7 @@ async fn remove(
     pipeline
         .cmd("GET")
         .arg(shard.caller.names.lease(owner.node.as_str()));
-    let (living,): (Option<String>,) = query(shard, &pipeline).await?;
+    let (living,): (Option<String>,) = query(topology, key, &pipeline).await?;
     let mut call = shard
         .caller
         .on_record_queue_and_ends(Script::RemoveSession, key, true);
@@ -82,12 +88,17 @@ async fn remove(
     let mut pipeline = Pipeline::with_capacity(1);
     pipeline.add_command(call);
     type Notes = Vec<(Vec<u8>, Vec<u8>)>;
-    let (notes,): (Option<Notes>,) = query(shard, &pipeline).await?;
+    let (notes,): (Option<Notes>,) = query(topology, key, &pipeline).await?;
     Ok(notes.map(|notes| rooms::read_notes(&notes)))
 }
 
-async fn query<T: redis::FromRedisValue>(shard: &Shard, pipeline: &Pipeline) -> Result<T, BrokerError> {
-    pool::query(&shard.pool, pipeline).await.map_err(|error| {
+async fn query<T: redis::FromRedisValue>(
+    topology: &Topology,
+    key: &PeerKey,
+    pipeline: &Pipeline,
+) -> Result<T, BrokerError> {
+    let place = || Ok(Place::Of(topology.shard_of(Partition::of(key.as_str()))));
+    redirected::query(place, pipeline).await.map_err(|error| {
         tracing::debug!(%error, "Redis did not end a session");
         BrokerError::Unavailable
     })

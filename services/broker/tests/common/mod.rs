@@ -1,33 +1,55 @@
 //! What the broker's tests share: a node that records its events, and waiting with a deadline. The Redis they run against
-//! is the harness's.
+//! is in `redis`.
 
 #![allow(dead_code, unused_macros, reason = "each test binary uses its own part")]
 
+pub(crate) mod acl;
+pub(crate) mod cluster;
+pub(crate) mod everything;
+#[macro_use]
+pub(crate) mod redis;
 pub(crate) mod rooms;
 
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use switchboard_broker::{MemoryBroker, MemoryBus, RedisBroker, RedisConfig, RedisMode};
+use switchboard_broker::{MemoryBroker, MemoryBus, RedisBroker, RedisConfig};
 use switchboard_core::{
     AcceptedRanges, Asker, Broker, BrokerError, BrokerEvents, BusState, CallRecords, Claim, ClaimOutcome,
     ConflictPolicy, EventStreams, JoinError, Located, Presence, Retention, RoomDelta, RoomJoined, RoomLeft,
     SessionSnapshot, StoreOutcome,
 };
 pub(crate) use switchboard_harness::PATIENCE;
-use switchboard_harness::{RedisOptions, RedisServer, find_program, or_skip, wait_until};
+use switchboard_harness::wait_until;
 use switchboard_protocol::{
     MessageId, Mid, NodeId, NodeMessage, PeerId, PeerKey, PresenceState, ResumeToken, Revocation, RoomKey,
     SessionId,
 };
 use switchboard_telemetry::Telemetry;
 
+use self::redis::RedisBus;
+
 /// Makes of each function one test per bus: the memory bus, and every topology of Redis. One line each.
 macro_rules! contract {
     ($($name:ident),* $(,)?) => {
         contract_on!(memory, Cluster::memory(), $($name),*);
-        contract_on!(redis, Cluster::redis(RedisMode::Standalone).await, $($name),*);
+        contract_on!(redis, Cluster::redis("standalone").await, $($name),*);
+        contract_on!(sentinel, Cluster::redis("sentinel").await, $($name),*);
+        contract_on!(cluster, Cluster::redis("cluster:3+3").await, $($name),*);
+        contract_on!(sharded, Cluster::redis("sharded:3").await, $($name),*);
+    };
+}
+
+/// Makes of each function one test per later release of Redis and Valkey, alone and as a Redis Cluster.
+macro_rules! contract_on_releases {
+    ($($name:ident),* $(,)?) => {
+        contract_on!(redis_8_2, Cluster::release("redis-8.2", "standalone").await, $($name),*);
+        contract_on!(redis_8_2_cluster, Cluster::release("redis-8.2", "cluster:3+3").await, $($name),*);
+        contract_on!(valkey_8_1, Cluster::release("valkey-8.1", "standalone").await, $($name),*);
+        contract_on!(valkey_8_1_cluster, Cluster::release("valkey-8.1", "cluster:3+3").await, $($name),*);
+        contract_on!(valkey_9_1, Cluster::release("valkey-9.1", "standalone").await, $($name),*);
+        contract_on!(valkey_9_1_cluster, Cluster::release("valkey-9.1", "cluster:3+3").await, $($name),*);
     };
 }
 
@@ -171,12 +193,13 @@ pub(crate) struct Node {
     pub(crate) id: NodeId,
     pub(crate) streams: Arc<dyn EventStreams>,
     pub(crate) calls: Arc<dyn CallRecords>,
+    pub(crate) telemetry: Telemetry,
 }
 
 /// A bus that nodes can join.
 pub(crate) enum Cluster {
     Memory(MemoryBus),
-    Redis(RedisMode, Box<RedisServer>),
+    Redis(RedisBus),
 }
 
 impl Cluster {
@@ -186,16 +209,21 @@ impl Cluster {
     }
 
     /// `None` where there is no redis-server, which CI does not accept.
-    pub(crate) async fn redis(mode: RedisMode) -> Option<Self> {
-        let server = redis_server(RedisOptions::default()).await?;
-        Some(Self::Redis(mode, Box::new(server)))
+    pub(crate) async fn redis(layout: &str) -> Option<Self> {
+        Some(Self::Redis(RedisBus::start(layout).await?))
+    }
+
+    /// As [`Cluster::redis`], on servers of this release.
+    pub(crate) async fn release(release: &str, layout: &str) -> Option<Self> {
+        Some(Self::Redis(RedisBus::of_release(release, layout).await?))
     }
 
     pub(crate) async fn node(&self, name: &str) -> Node {
         match self {
             Self::Memory(bus) => {
                 let (id, seen) = (NodeId::new(name).unwrap(), Arc::new(Seen::default()));
-                let broker = MemoryBroker::join(bus, id.clone(), seen.clone(), Telemetry::new(name));
+                let telemetry = Telemetry::new(name);
+                let broker = MemoryBroker::join(bus, id.clone(), seen.clone(), telemetry.clone());
                 let streams = broker.event_streams();
                 let calls = broker.call_records();
                 Node {
@@ -204,25 +232,12 @@ impl Cluster {
                     id,
                     streams,
                     calls,
+                    telemetry,
                 }
             }
-            Self::Redis(mode, redis) => {
-                let config = RedisConfig {
-                    mode: *mode,
-                    ..RedisConfig::new(redis.url())
-                };
-                let node = configured_node(name, &config);
-                node.is_up().await;
-                node
-            }
+            Self::Redis(bus) => bus.node(name).await,
         }
     }
-}
-
-/// A Redis; `None`, with the reason printed, where there is no redis-server, which CI does not accept.
-pub(crate) async fn redis_server(options: RedisOptions) -> Option<RedisServer> {
-    or_skip(find_program("redis-server"))?;
-    Some(RedisServer::start_with(options).await.unwrap())
 }
 
 /// A node on the Redis at `url`, which need not be there.
@@ -232,7 +247,8 @@ pub(crate) fn redis_node(name: &str, url: &str) -> Node {
 
 pub(crate) fn configured_node(name: &str, config: &RedisConfig) -> Node {
     let (id, seen) = (NodeId::new(name).unwrap(), Arc::new(Seen::default()));
-    let broker = RedisBroker::start(config, id.clone(), seen.clone(), Telemetry::new(name)).unwrap();
+    let telemetry = Telemetry::new(name);
+    let broker = RedisBroker::start(config, id.clone(), seen.clone(), telemetry.clone()).unwrap();
     let streams = broker.event_streams().unwrap();
     let calls = broker.call_records().unwrap();
     Node {
@@ -241,6 +257,7 @@ pub(crate) fn configured_node(name: &str, config: &RedisConfig) -> Node {
         id,
         streams,
         calls,
+        telemetry,
     }
 }
 
@@ -314,6 +331,17 @@ pub(crate) async fn until_presence(node: &Node, peer: &str, wanted: &Presence) {
     let what = format!("{peer} is {wanted:?}");
     let found = async || (node.locate(peer).await.as_ref() == Ok(wanted)).then_some(());
     wait_until(&what, PATIENCE, found).await.unwrap();
+}
+
+/// Attaches `p0`, `p1` and so on.
+pub(crate) async fn attach_many(node: &Node, peers: usize) {
+    for chunk in (0..peers).collect::<Vec<_>>().chunks(1_000) {
+        let keys: Vec<_> = chunk.iter().map(|peer| key(&format!("p{peer}"))).collect();
+        let attaches = keys.iter().map(|key| node.broker.attach(key, claim(1)));
+        for attached in futures_util::future::join_all(attaches).await {
+            assert!(attached.unwrap().confirmed);
+        }
+    }
 }
 
 pub(crate) fn key(peer: &str) -> PeerKey {

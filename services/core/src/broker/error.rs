@@ -24,6 +24,9 @@ pub enum BrokerError {
     /// The list has no page that begins there.
     #[error("the cursor is not that of a page")]
     BadCursor,
+    /// The other node has an earlier version, which does not know the message.
+    #[error("the other node has an earlier version")]
+    OtherVersion,
     /// The bus answered with an error.
     #[error("the bus refused the command")]
     Refused,

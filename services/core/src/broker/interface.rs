@@ -13,9 +13,11 @@ use super::{
     claim::{Claim, ClaimOutcome, EndedSession, Retention},
     error::BrokerError,
     load::ClusterLoad,
+    node_record::NodeRecord,
     presence::{Asker, Located},
     rooms::{JoinError, RoomDelta, RoomJoin, RoomJoined, RoomLeave, RoomLeft, RoomPage, RoomQuery, Roster},
-    status::BusStatus,
+    route::Route,
+    status::{BusServer, BusStatus},
     stored_message::{StoreOutcome, StoredMessage},
 };
 use crate::{broker::usage::TenantUsage, revocations::RevocationChange};
@@ -75,11 +77,17 @@ pub trait Broker: Send + Sync + 'static {
     /// Notes that the client of `session` is alive: a frame of it has just arrived.
     fn touch(&self, key: &PeerKey, session: SessionId);
 
-    /// Publishes `message` on a node's channel; at most once, without a report.
+    /// The way of messages to nodes about `peer`.
+    fn route_of(&self, _peer: &PeerKey) -> Route {
+        Route::default()
+    }
+
+    /// Publishes `message` on a node's channel; at most once, without a report. Takes another route while `route` is known
+    /// to be down.
     ///
     /// # Errors
     /// As [`Broker::publish`].
-    fn send_to_node(&self, node: &NodeId, message: Vec<u8>) -> Result<(), BrokerError>;
+    fn send_to_node(&self, node: &NodeId, route: Route, message: Vec<u8>) -> Result<(), BrokerError>;
 
     /// Ends the session of `key` on any node: its node is asked to close it with 4403, and the record is removed.
     /// Completes once the record is gone or has another session. `None`: there was no session.
@@ -166,8 +174,19 @@ pub trait Broker: Send + Sync + 'static {
     /// recent is known.
     fn tenant_usage(&self, own: TenantUsage) -> Option<TenantUsage>;
 
+    /// Publishes what this node says of itself. Returns what the others say, seconds old, in no order; empty while nothing
+    /// recent is known, and on a bus whose nodes are in one process.
+    fn node_records(&self, _own: NodeRecord) -> Vec<NodeRecord> {
+        Vec::new()
+    }
+
     /// The state of the bus, for readiness and for people.
     fn status(&self) -> BusStatus;
+
+    /// The servers of the bus, for people; none where the bus is in this process.
+    fn servers(&self) -> Vec<BusServer> {
+        Vec::new()
+    }
 
     /// Completes when this node can never use the bus again and must stop, with the reason for people.
     fn until_unusable(&self) -> BoxFuture<'_, String> {

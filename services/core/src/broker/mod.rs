@@ -7,8 +7,10 @@ pub(crate) mod error;
 pub(crate) mod event_streams;
 pub(crate) mod interface;
 pub(crate) mod load;
+pub(crate) mod node_record;
 pub(crate) mod presence;
 pub(crate) mod rooms;
+pub(crate) mod route;
 pub(crate) mod status;
 pub(crate) mod stored_message;
 pub(crate) mod usage;
@@ -22,11 +24,13 @@ pub use event_streams::{
 };
 pub use interface::{Broker, BrokerEvents};
 pub use load::ClusterLoad;
+pub use node_record::NodeRecord;
 pub use presence::{Asker, Located, Presence};
 pub use rooms::{
     JoinError, RoomChange, RoomDelta, RoomEntry, RoomJoin, RoomJoined, RoomLeave, RoomLeft, RoomMember,
     RoomMembership, RoomPage, RoomQuery, Roster,
 };
-pub use status::{BusState, BusStatus};
+pub use route::Route;
+pub use status::{BusServer, BusState, BusStatus};
 pub use stored_message::{Hold, StoreOutcome, StoredMessage};
 pub use usage::TenantUsage;

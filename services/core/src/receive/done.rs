@@ -40,7 +40,7 @@ impl ReceiverSide {
                         outcome,
                     },
                 ),
-                AckTo::Node(node) => self.acknowledge(node, sender, id, outcome),
+                AckTo::Node(node) => self.acknowledge(node, session.key(), (sender, id), outcome),
             }
         }
         if let Some(batch) = batch {

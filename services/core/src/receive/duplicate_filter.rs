@@ -37,6 +37,10 @@ impl SenderState {
     }
 }
 
+/// Bytes of the state for each sender, without its ranges.
+#[cfg(test)]
+pub(crate) const ENTRY_BYTES: usize = size_of::<(SessionId, SenderState)>();
+
 /// What to do with a numbered message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DedupVerdict {

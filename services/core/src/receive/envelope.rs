@@ -23,6 +23,10 @@ impl<'a> Checked<'a> {
         };
         let envelope = match Envelope::decode(bytes) {
             Ok(envelope) => envelope,
+            Err(error) if error.is_of_other_version() => {
+                telemetry.bus_message_dropped(BusDrop::OtherVersion, &error);
+                return None;
+            }
             Err(error) => return drop(&error),
         };
         let (Ok(from), Ok(origin)) = (PeerKey::parse(envelope.from), NodeId::new(envelope.origin)) else {

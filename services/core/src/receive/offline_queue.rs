@@ -76,11 +76,21 @@ impl ReceiverSide {
         match session.offer(delivery, None, &self.cx.limits, self.cx.now()) {
             OfferOutcome::Queued => true,
             OfferOutcome::AlreadyDone => {
-                self.acknowledge(origin, envelope.mid.session, id, AckOutcome::Delivered);
+                self.acknowledge(
+                    origin,
+                    session.key(),
+                    (envelope.mid.session, id),
+                    AckOutcome::Delivered,
+                );
                 false
             }
             OfferOutcome::Late => {
-                self.acknowledge(origin, envelope.mid.session, id, AckOutcome::Late);
+                self.acknowledge(
+                    origin,
+                    session.key(),
+                    (envelope.mid.session, id),
+                    AckOutcome::Late,
+                );
                 false
             }
             OfferOutcome::AlreadyQueued => session.mark_stored(envelope.mid, ack),

@@ -42,7 +42,7 @@ impl ReceiverSide {
         let outcome = receiver.offer(delivery, envelope.prev, &cx.limits, now);
         let answer = self.answer_to(outcome);
         if let (Some(outcome), MessageId::Client(id)) = (answer, envelope.mid.id) {
-            self.acknowledge(origin, envelope.mid.session, id, outcome);
+            self.acknowledge(origin, receiver.key(), (envelope.mid.session, id), outcome);
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use switchboard_protocol::{Ack, AckOutcome, NodeId, SessionId};
+use switchboard_protocol::{Ack, AckOutcome, NodeId, PeerKey, SessionId};
 
 use super::acks::Acks;
 use crate::context::Context;
@@ -36,11 +36,19 @@ impl ReceiverSide {
         }
     }
 
-    /// Tells `node` the outcome of message `id` of `session`, soon.
-    pub(crate) fn acknowledge(&self, node: &NodeId, session: SessionId, id: u64, outcome: AckOutcome) {
+    /// Tells `node` the outcome of message `id` of `session` to `receiver`, soon, on the way that the message came.
+    pub(crate) fn acknowledge(
+        &self,
+        node: &NodeId,
+        receiver: &PeerKey,
+        (session, id): (SessionId, u64),
+        outcome: AckOutcome,
+    ) {
         if let Ok(broker) = self.cx.broker() {
             let ack = Ack { session, id, outcome };
-            self.acks.add(node, ack, broker.as_ref(), &self.cx.telemetry);
+            let route = broker.route_of(receiver);
+            self.acks
+                .add(node, route, ack, broker.as_ref(), &self.cx.telemetry);
         }
     }
 }

@@ -88,6 +88,16 @@ impl RoomSide {
         self.cx.telemetry.rooms(rooms.len(), members);
     }
 
+    /// The rooms of this node with the members that each has in the cluster, and those that are here; it visits every room.
+    pub(crate) fn sizes(&self) -> impl Iterator<Item = (RoomKey, usize, usize)> + use<> {
+        self.table.all().into_iter().map(|room| {
+            let state = room.state.lock();
+            let here = state.local.len();
+            // Until the roster has come, only those here are known.
+            (room.key.clone(), state.roster.len().max(here), here)
+        })
+    }
+
     /// Whether nothing is left of any room.
     #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {

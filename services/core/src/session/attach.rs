@@ -60,6 +60,7 @@ impl Lifecycle {
                     | BrokerError::Superseded
                     | BrokerError::InUse
                     | BrokerError::BadCursor
+                    | BrokerError::OtherVersion
                     | BrokerError::Refused),
                 ) => return Err(error),
             }
@@ -162,11 +163,7 @@ impl Lifecycle {
             session: previous.session,
             fence,
         };
-        let sent = self
-            .cx
-            .broker()
-            .and_then(|broker| broker.send_to_node(&previous.node, takeover.encode()));
-        if let Err(error) = sent {
+        if let Err(error) = self.cx.send_to_node(&previous.node, key, &takeover) {
             tracing::warn!(node = %previous.node, %error, "could not tell a node that it lost a session");
         }
     }

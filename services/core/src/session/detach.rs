@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use switchboard_protocol::{AckOutcome, ErrorCode, LeaveReason, MessageId, Mid};
+use switchboard_protocol::{AckOutcome, ErrorCode, LeaveReason, MessageId, Mid, PeerKey};
 
 use super::{handle::Session, lifecycle::Lifecycle, request::OnDisconnect, snapshot::SessionSnapshot};
 use crate::{
@@ -58,12 +58,12 @@ impl Lifecycle {
     /// Takes from a connection that ends what it has not done: the senders transmit it again.
     pub(super) fn return_undelivered(&self, session: &Session) -> SessionSnapshot {
         let Undelivered { snapshot, undone, .. } = session.abandon();
-        self.return_to_senders(undone);
+        self.return_to_senders(session.key(), undone);
         snapshot
     }
 
     /// Their senders transmit these messages again, at once.
-    fn return_to_senders(&self, undone: Vec<(Mid, AckTo)>) {
+    fn return_to_senders(&self, receiver: &PeerKey, undone: Vec<(Mid, AckTo)>) {
         for (mid, ack) in undone {
             let MessageId::Client(id) = mid.id else { continue };
             match ack {
@@ -72,7 +72,7 @@ impl Lifecycle {
                 AckTo::Node(node) => {
                     self.parts
                         .receiver
-                        .acknowledge(&node, mid.session, id, AckOutcome::Busy);
+                        .acknowledge(&node, receiver, (mid.session, id), AckOutcome::Busy);
                 }
             }
         }
@@ -80,6 +80,6 @@ impl Lifecycle {
 
     /// Closes the connection of `session` and gives up what waits for it: the node has no memory for it.
     pub(crate) fn shed(&self, session: &Session) {
-        self.return_to_senders(session.shed());
+        self.return_to_senders(session.key(), session.shed());
     }
 }

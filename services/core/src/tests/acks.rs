@@ -5,7 +5,8 @@ use std::time::Duration;
 use switchboard_protocol::{Ack, AckOutcome, NodeId, NodeMessage, SessionId};
 
 use super::harness::*;
-use crate::receive::acks::{Acks, BATCH, MAX_NODES};
+use crate::broker::Route;
+use crate::receive::acks::{Acks, BATCH, MAX_BATCHES};
 
 fn ack(id: u64) -> Ack {
     Ack {
@@ -31,7 +32,7 @@ fn sent(node: &Node) -> Vec<(String, usize)> {
 
 fn add(acks: &Acks, node: &Node, to: &str, id: u64) {
     let to = NodeId::new(to).unwrap();
-    acks.add(&to, ack(id), node.bus.as_ref(), node.router.telemetry());
+    acks.add(&to, Route(0), ack(id), node.bus.as_ref(), node.router.telemetry());
 }
 
 #[test]
@@ -54,12 +55,12 @@ fn a_full_batch_leaves_at_once_and_the_rest_with_the_next_flush() {
 #[test]
 fn nodes_are_bounded_and_what_does_not_fit_is_dropped() {
     let (node, acks) = (Node::new("n1"), Acks::default());
-    (0..MAX_NODES).for_each(|number| add(&acks, &node, &format!("n{number}"), 1));
+    (0..MAX_BATCHES).for_each(|number| add(&acks, &node, &format!("n{number}"), 1));
     add(&acks, &node, "one-more", 1);
     add(&acks, &node, "n0", 2);
     acks.flush(node.bus.as_ref(), node.router.telemetry());
     let batches = sent(&node);
-    assert_eq!(batches.len(), MAX_NODES);
+    assert_eq!(batches.len(), MAX_BATCHES);
     assert!(batches.contains(&("n0".into(), 2)), "a known node needs no room");
 }
 

@@ -21,8 +21,8 @@ use switchboard_telemetry::Telemetry;
 use crate::{
     Asker, AttachRequest, Attachment, Broker, BrokerError, BrokerEvents as _, BusState, BusStatus, Claim,
     ClaimOutcome, ClusterLoad, EndedSession, Limits, Located, Outgoing, PeerAccount, PreviousOwner,
-    Retention, RevocationChange, RoomJoin, RoomLeave, RoomPage, RoomQuery, Roster, Router, SendRequest,
-    Session, StoreOutcome, StoredMessage, TenantUsage, limits::budgets::Budgets,
+    Retention, RevocationChange, RoomJoin, RoomLeave, RoomPage, RoomQuery, Roster, Route, Router,
+    SendRequest, Session, StoreOutcome, StoredMessage, TenantUsage, limits::budgets::Budgets,
 };
 
 /// What a node asked of the bus.
@@ -124,7 +124,7 @@ impl Broker for ManualBroker {
     fn unwatch(&self, peer: &PeerKey) {
         let _ = self.ask(Asked::Unwatch(peer.clone()));
     }
-    fn send_to_node(&self, node: &NodeId, message: Vec<u8>) -> Result<(), BrokerError> {
+    fn send_to_node(&self, node: &NodeId, _: Route, message: Vec<u8>) -> Result<(), BrokerError> {
         self.ask(Asked::ToNode(node.clone(), message))
     }
     fn join_room(&self, _: RoomJoin) -> Result<(), BrokerError> {

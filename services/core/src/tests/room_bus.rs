@@ -16,7 +16,7 @@ use crate::{
     Asker, AttachRequest, Attachment, Broker, BrokerError, BrokerEvents as _, BusState, BusStatus, Claim,
     ClaimOutcome, ClusterLoad, EndedSession, JoinError, Limits, OnDisconnect, Records, Retention,
     RevocationChange, RoomDelta, RoomJoin, RoomJoined, RoomLeave, RoomLeft, RoomPage, RoomQuery, RoomRecords,
-    RoomSend, Roster, Router, StoredMessage, TenantUsage,
+    RoomSend, Roster, Route, Router, StoredMessage, TenantUsage,
 };
 
 /// What a node is about to hear.
@@ -298,7 +298,7 @@ impl Broker for Place {
     fn read_offline_queue(&self, _: &PeerKey, _: SessionId) {}
     fn remove_stored(&self, _: &PeerKey, _: SessionId, _: usize, _: usize) {}
     fn touch(&self, _: &PeerKey, _: SessionId) {}
-    fn send_to_node(&self, _: &NodeId, _: Vec<u8>) -> Result<(), BrokerError> {
+    fn send_to_node(&self, _: &NodeId, _: Route, _: Vec<u8>) -> Result<(), BrokerError> {
         Ok(())
     }
     fn join_room(&self, join: RoomJoin) -> Result<(), BrokerError> {

@@ -461,3 +461,25 @@ fn a_room_without_members_here_leaves_nothing_behind() {
             .all(|event| !matches!(event, BusEvent::Delta(..)))
     );
 }
+
+#[test]
+fn the_largest_tenants_and_rooms_come_first_with_members_of_all_nodes() {
+    let bus = RoomBus::default();
+    let (n1, n2) = (bus.node("n1"), bus.node("n2"));
+    let (alice, bob, carol) = (n1.attach("alice"), n2.attach("bob"), n1.attach("carol"));
+    n1.join(&alice, "lobby");
+    n2.join(&bob, "lobby");
+    n1.join(&carol, "aside");
+    quiet(&[&n1, &n2]);
+    let rooms = n1.router.largest_rooms(10);
+    let rooms: Vec<_> = rooms
+        .iter()
+        .map(|room| (room.room.as_str(), room.members, room.members_here))
+        .collect();
+    assert_eq!(rooms, [("lobby", 2, 1), ("aside", 1, 1)]);
+    assert_eq!(n1.router.largest_rooms(1).len(), 1);
+    let tenants = n1.router.largest_tenants(10);
+    assert_eq!(tenants.len(), 1);
+    assert_eq!(tenants[0].sessions, 2);
+    drop(alice);
+}

@@ -14,7 +14,7 @@ pub(crate) struct Visitor {
     pub(crate) address: IpAddr,
     /// `Host` as the client sent it.
     pub(crate) host: Option<String>,
-    /// `http` or `https`, where a trusted proxy names it.
+    /// `http` or `https`, where a trusted proxy names it, or where the connection to this node has TLS.
     pub(crate) scheme: Option<String>,
     /// Whether the request came from a trusted proxy, which sets headers itself.
     pub(crate) is_proxied: bool,
@@ -29,15 +29,15 @@ impl Visitor {
         is_proxied: false,
     };
 
-    /// The sender of a request over a connection from `peer`.
-    pub(crate) fn of(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> Self {
+    /// The sender of a request over a connection from `peer`, which `is_secure` if it has TLS.
+    pub(crate) fn of(peer: IpAddr, is_secure: bool, headers: &HeaderMap, trusted: &[Network]) -> Self {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let own_host = text(header::HOST.as_str());
         if !is_trusted(peer, trusted) {
             return Self {
                 address: peer.to_canonical(),
                 host: own_host.map(str::to_owned),
-                scheme: None,
+                scheme: is_secure.then(|| "https".to_owned()),
                 is_proxied: false,
             };
         }
@@ -138,7 +138,7 @@ mod tests {
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
             .collect();
         let trusted = ["10.0.0.0/8".parse().unwrap()];
-        Visitor::of(peer.parse().unwrap(), &headers, &trusted)
+        Visitor::of(peer.parse().unwrap(), false, &headers, &trusted)
     }
 
     fn address(peer: &str, headers: &[(&'static str, &'static str)]) -> String {

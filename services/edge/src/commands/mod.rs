@@ -7,10 +7,7 @@ pub(crate) mod relay;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::connection::{
-    end::ClientClose,
-    frame::{Frame, Text},
-};
+use crate::connection::{end::ClientClose, frame::Frame};
 
 /// Commands in one request, at most.
 pub(crate) const MAX_COMMANDS: usize = 64;
@@ -53,7 +50,7 @@ fn frame(text: &str) -> Frame {
     let close = may_close.then(|| serde_json::from_str(text).ok()).flatten();
     match close {
         Some(Close { r#type, code }) if r#type == "close" => Frame::Close(ClientClose::of(Some(code))),
-        Some(_) | None => Frame::Text(Text::from(text.to_owned())),
+        Some(_) | None => Frame::Text(text.to_owned()),
     }
 }
 
@@ -64,7 +61,7 @@ mod tests {
     fn texts(text: &str) -> Result<Vec<String>, NotCommands> {
         let shown = |frame: &Frame| {
             if let Frame::Text(text) = frame {
-                return text.as_str().to_owned();
+                return text.clone();
             }
             format!("{frame:?}")
         };

@@ -84,7 +84,7 @@ impl HttpRelay {
             body,
         };
         let message = NodeMessage::Relay(Box::new(request));
-        router.relay(node, &message).map_err(|_| RelayError::Busy)?;
+        router.relay(node, key, &message).map_err(|_| RelayError::Busy)?;
         let answered = timeout(patience, answer).await;
         answered.ok().and_then(Result::ok).ok_or(RelayError::NoAnswer)
     }
@@ -115,7 +115,7 @@ impl HttpRelay {
                 number: batch.number,
                 frames: Secret::new(frames),
             };
-            answer(&router, &request.origin, request.ticket, outcome);
+            answer(&router, &request.key, &request.origin, request.ticket, outcome);
         });
         None
     }
@@ -123,15 +123,16 @@ impl HttpRelay {
 
 /// A poll that another node relayed.
 struct Poll {
+    key: PeerKey,
     origin: NodeId,
     ticket: u64,
     confirmed: Option<u64>,
     wait: Duration,
 }
 
-fn answer(router: &Router, origin: &NodeId, ticket: u64, outcome: RelayOutcome) {
+fn answer(router: &Router, key: &PeerKey, origin: &NodeId, ticket: u64, outcome: RelayOutcome) {
     let answer = NodeMessage::RelayAnswer { ticket, outcome };
-    if let Err(error) = router.relay(origin, &answer) {
+    if let Err(error) = router.relay(origin, key, &answer) {
         tracing::debug!(%error, "an answer to a relayed request was not sent; the other node waits in vain");
     }
 }
@@ -168,6 +169,7 @@ impl Relay for HttpRelay {
             RelayBody::Poll { confirmed, wait_ms } => match self.inputs.events(&token, &key) {
                 Some(events) => {
                     let poll = Poll {
+                        key: key.clone(),
                         origin: origin.clone(),
                         ticket,
                         confirmed,
@@ -179,7 +181,7 @@ impl Relay for HttpRelay {
             },
         };
         if let Some(outcome) = outcome {
-            answer(&router, &origin, ticket, outcome);
+            answer(&router, &key, &origin, ticket, outcome);
         }
     }
 

@@ -2,6 +2,7 @@
 //! becomes a frame. Not when to read, write or give up: that is the loop's.
 
 use std::{
+    ops::Range,
     sync::Arc,
     task::{Context, Poll, ready},
 };
@@ -14,7 +15,7 @@ use switchboard_core::{
 use switchboard_protocol::{CloseCode, Event, Grant, MessageHead, RevocationStatus, RoomId, codec::Codec};
 use switchboard_telemetry::Queue;
 
-use super::{end::ConnectionEnd, frame::Text, renewal::Renewal, transport::Transport};
+use super::{end::ConnectionEnd, renewal::Renewal, transport::Transport};
 use crate::{
     admission::{network::AddressGroup, region},
     clock::unix_now,
@@ -140,7 +141,7 @@ impl<C: Codec> Client<C> {
     }
 
     /// Decides on one text frame and carries the decision out; returns the code to close with, if any.
-    pub(super) fn on_text(&mut self, text: Text) -> Option<CloseCode> {
+    pub(super) fn on_text(&mut self, text: String) -> Option<CloseCode> {
         let now_ms = u64::try_from(unix_now().as_millis()).unwrap_or(u64::MAX);
         let router = self.attachment.router();
         let decoded = self.codec.decode(&text);
@@ -157,7 +158,8 @@ impl<C: Codec> Client<C> {
                 hold,
             } => {
                 self.edge.telemetry.message_in(kind, text.len());
-                let payload = payload_of(&text, payload);
+                let place = place_of(payload, &text);
+                let payload = payload_at(place, text);
                 let send = SendRequest {
                     to,
                     kind,
@@ -175,7 +177,8 @@ impl<C: Codec> Client<C> {
                 id,
             } => {
                 self.edge.telemetry.message_in(kind, text.len());
-                let payload = payload_of(&text, payload);
+                let place = place_of(payload, &text);
+                let payload = payload_at(place, text);
                 let send = RoomSend {
                     room,
                     kind,
@@ -319,13 +322,21 @@ impl<C: Codec> Client<C> {
 /// sender is charged for the payload alone.
 const MAX_HELD_SLACK_BYTES: usize = 512;
 
-/// The payload of the frame `text`: mostly a slice of it.
-fn payload_of(text: &Text, payload: &str) -> Bytes {
-    if text.len() - payload.len() > MAX_HELD_SLACK_BYTES {
-        return Bytes::copy_from_slice(payload.as_bytes());
+/// Where `payload`, which is a slice of `text`, stands in it.
+fn place_of(payload: &str, text: &str) -> Range<usize> {
+    let start = payload.as_ptr() as usize - text.as_ptr() as usize;
+    start..start + payload.len()
+}
+
+/// The payload at `place` of the frame `text`: mostly a slice of it.
+fn payload_at(place: Range<usize>, text: String) -> Bytes {
+    let frame = Bytes::from(text);
+    let is_slack_large = frame.len() - place.len() > MAX_HELD_SLACK_BYTES;
+    let payload = frame.slice(place);
+    if is_slack_large {
+        return Bytes::copy_from_slice(&payload);
     }
-    let start = payload.as_ptr() as usize - text.as_str().as_ptr() as usize;
-    Bytes::from(text.clone()).slice(start..start + payload.len())
+    payload
 }
 
 #[cfg(test)]
@@ -334,19 +345,13 @@ mod tests {
 
     #[test]
     fn a_small_payload_in_a_large_frame_does_not_hold_the_frame() {
-        let text = Text::from(format!("{}payload", " ".repeat(60_000)));
-        let payload = payload_of(&text, text.split_at(60_000).1);
-        assert_eq!(&payload[..], b"payload");
-        let frame = text.as_str().as_bytes().as_ptr_range();
-        assert!(!frame.contains(&payload.as_ptr()));
-        let text = Text::from("head payload");
-        let payload = payload_of(&text, text.split_at(5).1);
-        assert!(
-            text.as_str()
-                .as_bytes()
-                .as_ptr_range()
-                .contains(&payload.as_ptr()),
-            "no copy"
-        );
+        for (slack, is_copied) in [(60_000, true), (5, false)] {
+            let text = format!("{}payload", " ".repeat(slack));
+            let frame = text.as_bytes().as_ptr_range();
+            let place = place_of(&text[slack..], &text);
+            let payload = payload_at(place, text);
+            assert_eq!(&payload[..], b"payload");
+            assert_eq!(!frame.contains(&payload.as_ptr()), is_copied);
+        }
     }
 }

@@ -3,9 +3,6 @@
 use bytes::Bytes;
 use serde_json::json;
 
-/// The text of a frame: UTF-8 in shared bytes, so that a payload can be a slice of it.
-pub(crate) use tokio_tungstenite::tungstenite::Utf8Bytes as Text;
-
 use super::end::{ClientClose, ConnectionEnd};
 
 /// The frame that tells of the close on a transport without close codes; none if the client knows.
@@ -21,7 +18,7 @@ pub(crate) fn close_frame(end: ConnectionEnd) -> Option<String> {
 #[derive(Debug)]
 pub(crate) enum Frame {
     /// A command in the connection's codec.
-    Text(Text),
+    Text(String),
     /// Bytes that are not text; no codec takes them.
     Binary(Bytes),
     /// A text over the limit was skipped; this is its beginning.

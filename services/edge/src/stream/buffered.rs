@@ -41,20 +41,32 @@ pub(crate) struct BufferedStream {
     stream: Stream,
     gathered: Vec<u8>,
     written: usize,
-    ahead: Vec<u8>,
-    taken: usize,
+    /// Boxed, because most reads leave nothing.
+    ahead: Option<Box<Ahead>>,
     moved: BytesMoved,
+}
+
+/// Bytes that were read and not taken.
+#[derive(Debug)]
+struct Ahead {
+    bytes: Vec<u8>,
+    taken: usize,
+}
+
+impl Ahead {
+    fn keep(bytes: Vec<u8>) -> Option<Box<Self>> {
+        (!bytes.is_empty()).then(|| Box::new(Self { bytes, taken: 0 }))
+    }
 }
 
 impl BufferedStream {
     /// A stream of which `ahead` was read already.
-    pub(crate) const fn new(stream: Stream, ahead: Vec<u8>) -> Self {
+    pub(crate) fn new(stream: Stream, ahead: Vec<u8>) -> Self {
         Self {
             stream,
             gathered: Vec::new(),
             written: 0,
-            ahead,
-            taken: 0,
+            ahead: Ahead::keep(ahead),
             moved: BytesMoved { reads: 0, writes: 0 },
         }
     }
@@ -87,7 +99,7 @@ impl BufferedStream {
     /// Whether no buffer is kept.
     #[cfg(test)]
     pub(crate) const fn is_lean(&self) -> bool {
-        self.gathered.capacity() == 0 && self.ahead.capacity() == 0
+        self.gathered.capacity() == 0 && self.ahead.is_none()
     }
 
     /// Gives bytes to `take` until it finds something. `take` returns how many bytes it took: all, if it finds nothing.
@@ -97,11 +109,11 @@ impl BufferedStream {
         cx: &mut Context<'_>,
         mut take: impl FnMut(&[u8]) -> (usize, Option<T>),
     ) -> Poll<io::Result<Option<T>>> {
-        if !self.ahead.is_empty() {
-            let (taken, found) = take(self.ahead.get(self.taken..).unwrap_or_default());
-            self.taken += taken;
-            if self.taken >= self.ahead.len() {
-                (self.ahead, self.taken) = (Vec::new(), 0);
+        if let Some(ahead) = &mut self.ahead {
+            let (taken, found) = take(ahead.bytes.get(ahead.taken..).unwrap_or_default());
+            ahead.taken += taken;
+            if ahead.taken >= ahead.bytes.len() {
+                self.ahead = None;
             }
             if found.is_some() {
                 return Poll::Ready(Ok(found));
@@ -117,7 +129,7 @@ impl BufferedStream {
                 }
                 self.moved.reads = self.moved.reads.wrapping_add(1);
                 let (taken, found) = take(bytes);
-                self.ahead = bytes.get(taken..).unwrap_or_default().to_vec();
+                self.ahead = Ahead::keep(bytes.get(taken..).unwrap_or_default().to_vec());
                 Poll::Ready(io::Result::Ok(Some(found)))
             });
             match ready!(found)? {
@@ -139,7 +151,7 @@ impl BufferedStream {
         }
         self.gathered = Vec::new();
         self.written = 0;
-        // Nothing is buffered below a TCP stream; this costs no system call.
+        // Below a TCP stream nothing is buffered, and this costs no system call. TLS may have a record left.
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 

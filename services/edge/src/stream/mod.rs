@@ -1,8 +1,9 @@
-//! The byte stream under a connection: TCP. Another kind is one more variant and one more file; an enum, so that a
-//! read is a branch and no virtual call. Not buffering (`buffered`), not frames.
+//! The byte stream under a connection: TCP, or TLS over it. Another kind is one more variant and one more file; an enum, so
+//! that a read is a branch and no virtual call. Not buffering (`buffered`), not frames.
 
 pub(crate) mod buffered;
 pub(crate) mod proxy_header;
+pub(crate) mod tls;
 
 use std::{
     io::{self, IoSlice},
@@ -17,6 +18,8 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
 };
+
+use tls::TlsStream;
 
 /// What the kernel may hold for a client that does not read, in bytes; Linux takes twice as much for its own records.
 const SEND_BUFFER_BYTES: usize = 64 * 1024;
@@ -36,31 +39,48 @@ pub(crate) fn bound_kernel_buffers(listener: &TcpListener) -> io::Result<()> {
 pub(crate) enum Stream {
     /// Plain TCP.
     Tcp(TcpStream),
+    /// TLS. Boxed, so that a plain connection is not larger for it.
+    Tls(Box<TlsStream>),
 }
 
 impl Stream {
     /// Takes an accepted TCP connection.
     pub(crate) fn accept(tcp: TcpStream) -> Self {
+        Self::Tcp(tcp).without_delay()
+    }
+
+    /// Takes an accepted connection after its handshake.
+    pub(crate) fn secure(tls: TlsStream) -> Self {
+        Self::Tls(Box::new(tls)).without_delay()
+    }
+
+    fn without_delay(self) -> Self {
         // Signaling is small messages that somebody waits for; a failure only costs latency.
-        let _ = tcp.set_nodelay(true);
-        Self::Tcp(tcp)
+        let _ = self.tcp().set_nodelay(true);
+        self
+    }
+
+    const fn tcp(&self) -> &TcpStream {
+        match self {
+            Self::Tcp(tcp) => tcp,
+            Self::Tls(tls) => tls.tcp(),
+        }
+    }
+
+    /// Whether the client's bytes are encrypted on their way to this node.
+    pub(crate) const fn is_secure(&self) -> bool {
+        matches!(self, Self::Tls(_))
     }
 
     /// Ends the connection if the client's kernel acknowledges nothing for `time`; where that is unknown, the kernel's own
     /// patience stays.
     pub(crate) fn give_up_after(&self, time: Duration) {
-        match self {
-            Self::Tcp(tcp) => {
-                let _ = SockRef::from(tcp).set_tcp_user_timeout(Some(time));
-            }
-        }
+        let _ = SockRef::from(self.tcp()).set_tcp_user_timeout(Some(time));
     }
 
     /// Whether the client has closed or reset the connection already, as far as the kernel knows.
     pub(crate) fn has_hung_up(&self) -> bool {
-        match self {
-            Self::Tcp(tcp) => matches!(tcp.peek(&mut [0]).now_or_never(), Some(Ok(0) | Err(_))),
-        }
+        matches!(self.tcp().peek(&mut [0]).now_or_never(), Some(Ok(0) | Err(_)))
     }
 }
 
@@ -68,6 +88,7 @@ impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(tcp) => Pin::new(tcp).poll_read(cx, buf),
+            Self::Tls(tls) => Pin::new(&mut **tls).poll_read(cx, buf),
         }
     }
 }
@@ -76,6 +97,7 @@ impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(tcp) => Pin::new(tcp).poll_write(cx, bytes),
+            Self::Tls(tls) => Pin::new(&mut **tls).poll_write(cx, bytes),
         }
     }
 
@@ -86,24 +108,28 @@ impl AsyncWrite for Stream {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(tcp) => Pin::new(tcp).poll_write_vectored(cx, parts),
+            Self::Tls(tls) => Pin::new(&mut **tls).poll_write_vectored(cx, parts),
         }
     }
 
     fn is_write_vectored(&self) -> bool {
         match self {
             Self::Tcp(tcp) => tcp.is_write_vectored(),
+            Self::Tls(tls) => tls.is_write_vectored(),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(tcp) => Pin::new(tcp).poll_flush(cx),
+            Self::Tls(tls) => Pin::new(&mut **tls).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Self::Tls(tls) => Pin::new(&mut **tls).poll_shutdown(cx),
         }
     }
 }

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use axum::http::Uri;
+use switchboard_client::Trust;
 
 use super::ops_port::{self, Request};
 use crate::{
@@ -17,7 +18,9 @@ const MAX_ANSWER_BYTES: usize = 16 * 1024;
 pub(super) fn run(check: &Healthcheck) -> anyhow::Result<()> {
     let deadline = Instant::now() + Duration::from_millis(check.timeout_ms);
     let url = url(check)?;
-    let answer = ops_port::ask(&Request::get(&url, MAX_ANSWER_BYTES), deadline)?;
+    // As Kubernetes' probes: the question has no secret, and the certificate names the public host, not this address.
+    let trust = Trust::anything();
+    let answer = ops_port::ask(&Request::get(&url, &trust, MAX_ANSWER_BYTES), deadline)?;
     let body = answer.body.trim_end();
     anyhow::ensure!(answer.status == 200, "{url} answered {}: {body}", answer.status);
     println!("{body}");
@@ -29,8 +32,8 @@ fn url(check: &Healthcheck) -> Result<Uri, ConfigError> {
     let text = match &check.url {
         Some(url) => url.clone(),
         None => {
-            let ops = ops_port::reachable(config::load(check.config.as_deref())?.server.ops_listen);
-            format!("http://{ops}/{}", if check.ready { "readyz" } else { "livez" })
+            let root = ops_port::root(&config::load(check.config.as_deref())?);
+            format!("{root}/{}", if check.ready { "readyz" } else { "livez" })
         }
     };
     ops_port::url(&text)
@@ -50,8 +53,9 @@ mod tests {
             ready: false,
             timeout_ms: 0,
         };
-        assert!(url(&check("https://127.0.0.1:9090/livez")).is_err());
+        assert!(url(&check("ftp://127.0.0.1:9090/livez")).is_err());
         assert!(url(&check("127.0.0.1 9090")).is_err());
         assert!(url(&check("http://[::1]:9090/readyz")).is_ok());
+        assert!(url(&check("https://127.0.0.1:9090/livez")).is_ok());
     }
 }

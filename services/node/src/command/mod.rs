@@ -4,13 +4,17 @@ mod config;
 mod dev;
 mod healthcheck;
 mod listen;
+mod operator;
 mod ops_port;
 mod peer;
 mod runtime;
+mod screen;
 mod selftest;
 mod send;
 mod serve;
+mod status;
 mod token;
+mod top;
 mod webhooks;
 
 use std::process::ExitCode;
@@ -35,6 +39,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Listen(listen) => listen::run(listen),
         Command::Send(send) => send::run(send),
         Command::Webhooks(webhooks) => webhooks::run(&webhooks),
+        Command::Status(status) => status::run(&status),
+        Command::Top(top) => top::run(top),
         Command::Selftest(selftest) => selftest::run(&selftest),
     };
     match outcome {

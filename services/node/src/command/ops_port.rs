@@ -1,22 +1,25 @@
-//! One request to a node's operations port, for the commands that ask a running node. Not a general HTTP client: HTTP/1.0,
-//! no TLS, one connection for each request, one deadline for all of it.
+//! One request to a node's operations port, for the commands that ask a running node. Not a general HTTP client: HTTP/1.0, one
+//! connection for each request, one deadline for all of it.
 
 use std::{
-    io::{ErrorKind, Read as _, Write as _},
+    io::{self, ErrorKind, Read, Write},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs as _},
     time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
 use axum::http::{Method, Uri};
+use switchboard_client::Trust;
 use switchboard_protocol::Secret;
 
-use crate::config::ConfigError;
+use crate::config::{Config, ConfigError};
 
 /// A request.
 pub(super) struct Request<'a> {
     pub(super) method: Method,
     pub(super) url: &'a Uri,
+    /// Whom the command trusts behind https://.
+    pub(super) trust: &'a Trust,
     /// Sent as `Authorization: Bearer`.
     pub(super) token: Option<&'a Secret>,
     /// The longest answer read, in bytes.
@@ -24,10 +27,11 @@ pub(super) struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    pub(super) fn get(url: &'a Uri, max_bytes: usize) -> Self {
+    pub(super) fn get(url: &'a Uri, trust: &'a Trust, max_bytes: usize) -> Self {
         Self {
             method: Method::GET,
             url,
+            trust,
             token: None,
             max_bytes,
         }
@@ -46,15 +50,25 @@ pub(super) fn url(text: &str) -> Result<Uri, ConfigError> {
     let url: Uri = text
         .parse()
         .map_err(|error| ConfigError::new("--url", format!("`{text}` is not a URL: {error}")))?;
-    if url.scheme_str() != Some("http") {
-        let problem = format!("`{text}` must begin with http://; the operations port has no TLS");
+    if !matches!(url.scheme_str(), Some("http" | "https")) {
+        let problem = format!("`{text}` must begin with http://, or with https:// where `[ops.tls]` is set");
         return Err(ConfigError::new("--url", problem));
     }
     Ok(url)
 }
 
+/// The root of the operations port of a configuration.
+pub(super) fn root(config: &Config) -> String {
+    let scheme = if config.ops.tls.is_empty() {
+        "http"
+    } else {
+        "https"
+    };
+    format!("{scheme}://{}", reachable(config.server.ops_listen))
+}
+
 /// The address to connect to for an address to listen on: "all addresses" becomes the loopback address.
-pub(super) fn reachable(listen: SocketAddr) -> SocketAddr {
+fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
@@ -63,22 +77,50 @@ pub(super) fn reachable(listen: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, listen.port())
 }
 
-/// Sends the request and reads its answer; after `deadline` that is an error.
-pub(super) fn ask(request: &Request<'_>, deadline: Instant) -> anyhow::Result<Answer> {
-    let url = request.url;
-    let host = url.host().unwrap_or_default();
-    let port = url.port_u16().unwrap_or(80);
-    let bare_host = host.trim_start_matches('[').trim_end_matches(']');
-    let address = (bare_host, port)
-        .to_socket_addrs()
+/// All addresses of the host of `url`; at least one.
+pub(super) fn addresses(url: &Uri) -> anyhow::Result<Vec<SocketAddr>> {
+    let host = bare_host(url);
+    let port = url.port_u16().unwrap_or(if is_tls(url) { 443 } else { 80 });
+    let found = (host, port).to_socket_addrs();
+    let found: Vec<_> = found
         .with_context(|| format!("{host} cannot be resolved"))?
-        .next()
-        .with_context(|| format!("{host} has no address"))?;
-    let mut stream = TcpStream::connect_timeout(&address, left(deadline)?)
+        .collect();
+    anyhow::ensure!(!found.is_empty(), "{host} has no address");
+    Ok(found)
+}
+
+fn bare_host(url: &Uri) -> &str {
+    let host = url.host().unwrap_or_default();
+    host.trim_start_matches('[').trim_end_matches(']')
+}
+
+fn is_tls(url: &Uri) -> bool {
+    url.scheme_str() == Some("https")
+}
+
+/// Sends the request to the first address of its URL and reads its answer; after `deadline` that is an error.
+pub(super) fn ask(request: &Request<'_>, deadline: Instant) -> anyhow::Result<Answer> {
+    let address = addresses(request.url)?[0];
+    ask_at(request, address, deadline)
+}
+
+/// The same at this address, whatever the URL's host resolves to.
+pub(super) fn ask_at(
+    request: &Request<'_>,
+    address: SocketAddr,
+    deadline: Instant,
+) -> anyhow::Result<Answer> {
+    let url = request.url;
+    let tcp = TcpStream::connect_timeout(&address, left(deadline)?)
         .with_context(|| format!("cannot connect to {address}"))?;
-    stream.set_write_timeout(Some(left(deadline)?))?;
-    stream.write_all(head(request, host, port).as_bytes())?;
-    let answer = read(&mut stream, request.max_bytes, deadline)?;
+    let mut stream = Deadlined { tcp, deadline };
+    let head = head(request, address);
+    let answer = if is_tls(url) {
+        let mut stream = request.trust.secure(bare_host(url), stream)?;
+        exchange(&mut stream, &head, request.max_bytes)
+    } else {
+        exchange(&mut stream, &head, request.max_bytes)
+    }?;
     let answer = String::from_utf8_lossy(&answer);
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
@@ -89,32 +131,62 @@ pub(super) fn ask(request: &Request<'_>, deadline: Instant) -> anyhow::Result<An
     })
 }
 
-fn head(request: &Request<'_>, host: &str, port: u16) -> String {
+/// The host is the address, which a node always takes; a name with a dot it takes only if it is configured.
+fn head(request: &Request<'_>, address: SocketAddr) -> String {
     let path = request.url.path_and_query().map_or("/", |path| path.as_str());
     let token = request
         .token
         .map(|token| format!("Authorization: Bearer {}\r\n", token.expose()));
     // 1.0: the node closes after its answer, and never sends it in chunks.
     format!(
-        "{} {path} HTTP/1.0\r\nHost: {host}:{port}\r\n{}Content-Length: 0\r\n\r\n",
+        "{} {path} HTTP/1.0\r\nHost: {address}\r\n{}Content-Length: 0\r\n\r\n",
         request.method,
         token.unwrap_or_default()
     )
 }
 
-fn read(stream: &mut TcpStream, max_bytes: usize, deadline: Instant) -> anyhow::Result<Vec<u8>> {
+/// Sends a head and reads the answer to its end.
+fn exchange(stream: &mut (impl Read + Write), head: &str, max_bytes: usize) -> anyhow::Result<Vec<u8>> {
+    let failed = "no whole answer in time";
+    stream.write_all(head.as_bytes()).context(failed)?;
+    stream.flush().context(failed)?;
     let mut answer = Vec::new();
     let mut chunk = [0; 4096];
     loop {
-        // Set again for each read, so that an answer in small pieces cannot exceed the deadline.
-        stream.set_read_timeout(Some(left(deadline)?))?;
         match stream.read(&mut chunk) {
             Ok(0) => return Ok(answer),
             Ok(count) => answer.extend_from_slice(&chunk[..count]),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error).context("no whole answer in time"),
+            Err(error) => return Err(error).context(failed),
         }
         anyhow::ensure!(answer.len() <= max_bytes, "the answer is too long");
+    }
+}
+
+/// A connection whose reads and writes end at a deadline. It is looked at for each of them, so that an answer in small
+/// pieces cannot exceed it.
+struct Deadlined {
+    tcp: TcpStream,
+    deadline: Instant,
+}
+
+impl Read for Deadlined {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let left = left(self.deadline).map_err(io::Error::other)?;
+        self.tcp.set_read_timeout(Some(left))?;
+        self.tcp.read(bytes)
+    }
+}
+
+impl Write for Deadlined {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let left = left(self.deadline).map_err(io::Error::other)?;
+        self.tcp.set_write_timeout(Some(left))?;
+        self.tcp.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.tcp.flush()
     }
 }
 
@@ -136,7 +208,10 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(10);
 
     fn ask_within(url: &Uri, time: Duration) -> anyhow::Result<Answer> {
-        ask(&Request::get(url, 1_024), Instant::now() + time)
+        ask(
+            &Request::get(url, &Trust::default(), 1_024),
+            Instant::now() + time,
+        )
     }
 
     /// Answers one request with `answer` and returns its head; keeps the connection open if `hangs`.
@@ -177,11 +252,11 @@ mod tests {
     #[test]
     fn the_token_is_sent_and_an_error_does_not_show_it() {
         let (url, served) = server("HTTP/1.0 nonsense\r\n\r\n", false);
-        let token = Secret::new("0123456789abcdef");
+        let (token, trust) = (Secret::new("0123456789abcdef"), Trust::default());
         let request = Request {
             method: Method::POST,
             token: Some(&token),
-            ..Request::get(&url, 1_024)
+            ..Request::get(&url, &trust, 1_024)
         };
         let error = ask(&request, Instant::now() + PATIENCE).unwrap_err();
         let request = served.join().unwrap();

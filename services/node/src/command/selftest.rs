@@ -2,7 +2,7 @@
 //! `helm test` and after a deployment. Not a measurement: that is the load generator's.
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     net::SocketAddr,
     path::Path,
     time::{Duration, Instant},
@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context as _, bail, ensure};
 use serde_json::value::RawValue;
-use switchboard_client::{Client, ConnectOptions};
+use switchboard_client::{Client, ConnectOptions, Trust};
 use switchboard_protocol::{MessageKind, PeerId, Secret, SendOutcome};
 use tokio::time::{sleep, timeout};
 
@@ -28,10 +28,11 @@ const TOKEN_MARGIN_S: u64 = 60;
 
 pub(super) fn run(selftest: &Selftest) -> anyhow::Result<()> {
     let tokens = tokens(selftest)?;
+    let trust = trust(selftest)?;
     let until = Instant::now() + Duration::from_secs(selftest.within_s);
     runtime::run(async {
         loop {
-            let attempt = timeout(ATTEMPT, attempt(selftest, &tokens)).await;
+            let attempt = timeout(ATTEMPT, attempt(selftest, &tokens, &trust)).await;
             let error = match attempt {
                 Ok(Ok(())) => return Ok(()),
                 Ok(Err(error)) => error,
@@ -75,20 +76,31 @@ fn minted(selftest: &Selftest, secret_file: &Path, role: &str, run: u32) -> anyh
     })
 }
 
-async fn attempt(selftest: &Selftest, [caller, callee]: &[Secret; 2]) -> anyhow::Result<()> {
+/// Whom the peers trust where nodes have TLS.
+fn trust(selftest: &Selftest) -> anyhow::Result<Option<Trust>> {
+    let own = selftest.ca_file.as_deref().map(Trust::with_ca_file).transpose();
+    let own = own.context("--ca-file")?;
+    Ok(own.or_else(|| selftest.tls.then(Trust::default)))
+}
+
+async fn attempt(
+    selftest: &Selftest,
+    [caller, callee]: &[Secret; 2],
+    trust: &Option<Trust>,
+) -> anyhow::Result<()> {
     // Sorted, so that the first and the last are two nodes if there are two.
-    let mut nodes = BTreeSet::new();
+    let mut nodes = BTreeMap::new();
     for name in &selftest.nodes {
         let addresses = tokio::net::lookup_host(name)
             .await
             .with_context(|| format!("{name} has no address"))?;
-        nodes.extend(addresses);
+        nodes.extend(addresses.map(|address| (address, name)));
     }
-    let (Some(first), Some(last)) = (nodes.first(), nodes.last()) else {
+    let (Some(first), Some(last)) = (nodes.first_key_value(), nodes.last_key_value()) else {
         bail!("{} has no address", selftest.nodes.join(","));
     };
-    let mut caller = connect(*first, caller).await?;
-    let mut callee = connect(*last, callee).await?;
+    let mut caller = connect(first, caller, trust).await?;
+    let mut callee = connect(last, callee, trust).await?;
     let [here, there] = [&caller, &callee].map(|peer| peer.welcome().node.clone());
     ensure!(
         !selftest.apart || here != there,
@@ -106,9 +118,23 @@ async fn attempt(selftest: &Selftest, [caller, callee]: &[Secret; 2]) -> anyhow:
     Ok(())
 }
 
-async fn connect(node: SocketAddr, token: &Secret) -> anyhow::Result<Client> {
-    let options = ConnectOptions::new(format!("ws://{node}/v1/ws"), token.clone());
-    Client::connect(&options).await.with_context(|| node.to_string())
+/// Connects to one address of the node `name`; with TLS its certificate must be for that name.
+async fn connect(
+    (address, name): (&SocketAddr, &&String),
+    token: &Secret,
+    trust: &Option<Trust>,
+) -> anyhow::Result<Client> {
+    let options = match trust {
+        None => ConnectOptions::new(format!("ws://{address}/v1/ws"), token.clone()),
+        Some(trust) => ConnectOptions {
+            address: Some(*address),
+            trust: trust.clone(),
+            ..ConnectOptions::new(format!("wss://{name}/v1/ws"), token.clone())
+        },
+    };
+    Client::connect(&options)
+        .await
+        .with_context(|| address.to_string())
 }
 
 /// Sends one message; checks that it arrives unchanged and that its outcome is `delivered`.

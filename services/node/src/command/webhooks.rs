@@ -6,16 +6,12 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use axum::http::{Method, Uri};
 use serde::Deserialize;
-use switchboard_protocol::Secret;
 
 use super::{
-    ops_port::{self, Answer, Request},
-    peer::token_from_file,
+    operator::{self, Target},
+    ops_port::{self, Request},
 };
-use crate::{
-    cli::{Webhooks, WebhooksCommand},
-    config,
-};
+use crate::cli::{Webhooks, WebhooksCommand};
 
 /// The longest answer read, in bytes: 1,000 events of 1 KiB, and room for their reasons.
 const MAX_ANSWER_BYTES: usize = 4 << 20;
@@ -74,18 +70,21 @@ struct Replayed {
 }
 
 pub(super) fn run(webhooks: &Webhooks) -> anyhow::Result<()> {
-    let base = base(webhooks)?;
-    let call = |method, path: &str, token| call(method, &format!("{base}{path}"), token);
+    let target = match &webhooks.url {
+        Some(url) => Target::given(&webhooks.operator, url)?,
+        None => Target::configured(&webhooks.operator)?,
+    };
+    let call = |method, path: &str, needs_token| call(webhooks, &target, method, path, needs_token);
     let body = match &webhooks.command {
-        None => call(Method::GET, "/webhooks", None)?,
+        None => call(Method::GET, "/webhooks", false)?,
         Some(WebhooksCommand::Dead { name, limit }) => {
             let path = format!("/webhooks/{name}/dead?limit={limit}");
-            call(Method::GET, &path, Some(token(webhooks)?))?
+            call(Method::GET, &path, true)?
         }
         Some(WebhooksCommand::Replay { name, id }) => {
             let id = id.as_ref().map(|id| format!("?id={id}")).unwrap_or_default();
             let path = format!("/webhooks/{name}/replay{id}");
-            call(Method::POST, &path, Some(token(webhooks)?))?
+            call(Method::POST, &path, true)?
         }
     };
     if webhooks.json {
@@ -101,52 +100,27 @@ pub(super) fn run(webhooks: &Webhooks) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The operations port, as a URL without a path.
-fn base(webhooks: &Webhooks) -> anyhow::Result<String> {
-    Ok(match &webhooks.url {
-        Some(url) => url.trim_end_matches('/').to_owned(),
-        None => {
-            let config = config::load(webhooks.config.as_deref())?;
-            format!("http://{}", ops_port::reachable(config.server.ops_listen))
-        }
-    })
-}
-
-fn token(webhooks: &Webhooks) -> anyhow::Result<Secret> {
-    if let Some(file) = &webhooks.token_file {
-        return token_from_file(file);
-    }
-    if let Some(token) = &webhooks.token {
-        return Ok(Secret::new(token.trim()));
-    }
-    let configured = config::load(webhooks.config.as_deref())?.ops.check()?.token;
-    configured.context(
-        "this needs the token of the operations port (`ops.token_file` of the node): --token-file, \
-         SWITCHBOARD_OPS_TOKEN, or the node's own --config",
-    )
-}
-
 /// The body of a 200. Each other answer is an error that says what to change.
-fn call(method: Method, url: &str, token: Option<Secret>) -> anyhow::Result<String> {
-    let url: Uri = ops_port::url(url)?;
+fn call(
+    webhooks: &Webhooks,
+    target: &Target,
+    method: Method,
+    path: &str,
+    needs_token: bool,
+) -> anyhow::Result<String> {
+    let url: Uri = ops_port::url(&format!("{}{path}", target.root))?;
+    let token = needs_token
+        .then(|| operator::token(&webhooks.operator))
+        .transpose()?;
     let request = Request {
         method,
         token: token.as_ref(),
-        ..Request::get(&url, MAX_ANSWER_BYTES)
+        ..Request::get(&url, &target.trust, MAX_ANSWER_BYTES)
     };
     let answer = ops_port::ask(&request, Instant::now() + ANSWER_WITHIN);
-    let Answer { status, body } =
+    let answer =
         answer.with_context(|| format!("no node answers at {url}; --url or --config says where one is"))?;
-    let body = body.trim_end();
-    match status {
-        200 => Ok(body.to_owned()),
-        401 => anyhow::bail!(
-            "the node refused this token; the right one is in `ops.token_file` of the node (--token-file, \
-             SWITCHBOARD_OPS_TOKEN)"
-        ),
-        403 | 404 | 503 => anyhow::bail!("{body}"),
-        _ => anyhow::bail!("{url} answered {status}: {body}"),
-    }
+    operator::body(&url, answer)
 }
 
 fn parse<'a, T: Deserialize<'a>>(body: &'a str) -> anyhow::Result<T> {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use switchboard_protocol::Secret;
 
-use super::{check, error::ConfigError, section::section};
+use super::{check, error::ConfigError, port_tls::PortTlsSection, section::section};
 use crate::ops::OpsAccess;
 
 /// The shortest token accepted, in bytes.
@@ -13,13 +13,15 @@ const MIN_TOKEN_BYTES: usize = 16;
 section! {
     /// `[ops]`.
     OpsSection {
-        /// The token that every POST needs, and the list of dead events of webhooks; empty: they are refused.
+        /// The token that every POST needs, and so do /status and the list of dead events of webhooks; empty: they are refused.
         #[schemars(with = "String")]
         token: Secret = Secret::default(),
         /// A file that holds that token.
         token_file: Option<PathBuf> = None,
         /// Host names with a dot under which the port may be asked. Addresses and names without a dot always may.
         allowed_hosts: Vec<String> = Vec::new(),
+        /// TLS of the port.
+        tls: PortTlsSection = PortTlsSection::default(),
     }
 }
 

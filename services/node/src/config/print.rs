@@ -26,7 +26,8 @@ pub fn default_toml() -> String {
             }
             text += &format!("{line}\n");
         }
-        for (key, about) in keys {
+        let values = keys.into_iter();
+        for (key, about) in values.filter(|(_, about)| section_of(&schema, about).is_none()) {
             let value = match about["type"].as_str() {
                 Some("array") => "[]",
                 Some("object") => "{}",
@@ -44,12 +45,21 @@ fn comment(about: &Value) -> String {
     about.lines().map(|line| format!("# {line}\n")).collect()
 }
 
-/// The keys of the section `name`, each with its schema.
+/// The keys of the section `name`, each with its schema; a section within another one has a dot in its name.
 fn keys(schema: &Value, name: &str) -> Map<String, Value> {
-    let reference = schema["properties"][name]["$ref"].as_str().unwrap_or_default();
-    let definition = reference.rsplit('/').next().unwrap_or_default();
-    let keys = schema["$defs"][definition]["properties"].as_object();
+    let mut found = schema;
+    for part in name.split('.') {
+        found = section_of(schema, &found["properties"][part]).unwrap_or(&Value::Null);
+    }
+    let keys = found["properties"].as_object();
     keys.cloned().unwrap_or_default()
+}
+
+/// The schema of the section that a key is, if it is one and no value.
+fn section_of<'s>(schema: &'s Value, key: &Value) -> Option<&'s Value> {
+    let reference = key["$ref"].as_str()?;
+    let definition = &schema["$defs"][reference.rsplit('/').next()?];
+    definition["properties"].is_object().then_some(definition)
 }
 
 fn schema_value() -> Value {
@@ -65,16 +75,19 @@ pub fn schema() -> String {
 /// The default of `section.key` as TOML, for the message of a wrong value; `None` for a key that has none or that does
 /// not exist.
 pub(super) fn default_of(key: &str) -> Option<String> {
-    let (section, name) = key.split_once('.')?;
-    let defaults = toml::Table::try_from(Config::default()).ok()?;
-    let value = defaults.get(section)?.get(name)?;
+    let (section, name) = key.rsplit_once('.')?;
+    let defaults = toml::Value::try_from(Config::default()).ok()?;
+    let section = section
+        .split('.')
+        .try_fold(&defaults, |table, part| table.get(part))?;
+    let value = section.get(name)?;
     Some(format!("{name} = {value}"))
 }
 
 /// The values that `section.key` can have, where they are a closed set.
 pub(super) fn values_of(key: &str) -> Vec<String> {
     let schema = schema_value();
-    let (section, name) = key.split_once('.').unwrap_or_default();
+    let (section, name) = key.rsplit_once('.').unwrap_or_default();
     let reference = keys(&schema, section)[name]["$ref"]
         .as_str()
         .unwrap_or_default()
@@ -89,12 +102,17 @@ pub(super) fn values_of(key: &str) -> Vec<String> {
 /// Every key, as `section.key`.
 pub(super) fn all_keys() -> Vec<String> {
     let schema = schema_value();
+    let mut found = Vec::new();
     let sections = schema["properties"].as_object().cloned().unwrap_or_default();
-    let sections = sections.into_iter().map(|(name, _)| name);
-    sections
-        .flat_map(|section| {
-            let keys = keys(&schema, &section);
-            keys.into_iter().map(move |(key, _)| format!("{section}.{key}"))
-        })
-        .collect()
+    let mut sections: Vec<_> = sections.into_iter().map(|(name, _)| name).collect();
+    while let Some(section) = sections.pop() {
+        for (key, about) in keys(&schema, &section) {
+            let name = format!("{section}.{key}");
+            match section_of(&schema, &about) {
+                Some(_) => sections.push(name),
+                None => found.push(name),
+            }
+        }
+    }
+    found
 }

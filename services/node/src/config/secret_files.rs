@@ -48,7 +48,7 @@ impl SecretFiles {
 
     /// The files of `[broker]`.
     pub(crate) fn of_broker(&self) -> Vec<PathBuf> {
-        Vec::from_iter(self.broker.redis_url_file.clone())
+        self.broker.files()
     }
 
     /// The ICE servers, with the secrets that the files hold now.
@@ -62,10 +62,10 @@ impl SecretFiles {
         self.ops.check()
     }
 
-    /// Where Redis is, with the password that the file holds now; `None` without Redis.
+    /// Where Redis is, with the passwords and certificates that the files hold now; `None` without Redis.
     pub(crate) fn redis(&self) -> Result<Option<RedisConfig>, ConfigError> {
         Ok(match self.broker.check(self.message_bytes)? {
-            BrokerSettings::Redis(config) => Some(config),
+            BrokerSettings::Redis(config) => Some(*config),
             BrokerSettings::Memory => None,
         })
     }

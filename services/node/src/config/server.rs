@@ -2,9 +2,11 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use switchboard_edge::{EdgeConfig, Network, Origins};
+use switchboard_edge::{EdgeConfig, Network, Origins, TlsSettings};
 
-use super::{check::in_range, error::ConfigError, limits::LimitsSection, section::section};
+use super::{
+    check::in_range, error::ConfigError, limits::LimitsSection, port_tls::PortTlsSection, section::section,
+};
 
 section! {
     /// `[server]`.
@@ -28,10 +30,24 @@ section! {
         request_head_bytes: usize = 16_384,
         /// How long a client may take to send the head of a request, and to show a valid token, in milliseconds.
         handshake_timeout_ms: u64 = 10_000,
+        /// TLS of the public port, and of that of the backend API unless it has its own.
+        tls: PortTlsSection = PortTlsSection::default(),
+        /// TLS of the backend API's own port.
+        api_tls: PortTlsSection = PortTlsSection::default(),
     }
 }
 
 impl ServerSection {
+    /// TLS of the public port.
+    pub(super) fn public_tls(&self) -> Result<Option<TlsSettings>, ConfigError> {
+        self.tls.check("server.tls")
+    }
+
+    /// TLS of the backend API's own port, where it is not that of the public port.
+    pub(super) fn own_api_tls(&self) -> Result<Option<TlsSettings>, ConfigError> {
+        self.api_tls.check("server.api_tls")
+    }
+
     pub(super) fn check(&self, limits: &LimitsSection) -> Result<EdgeConfig, ConfigError> {
         let timeout_ms = self.handshake_timeout_ms;
         in_range("server.handshake_timeout_ms", timeout_ms, 100, 120_000)?;
@@ -41,6 +57,10 @@ impl ServerSection {
             2048,
             262_144,
         )?;
+        if self.api_listen.is_none() && !self.api_tls.is_empty() {
+            let problem = "needs server.api_listen: without it the public port serves the API";
+            return Err(ConfigError::new("server.api_tls", problem));
+        }
         limits.check_admission()?;
         let allowed_origins = Origins::parse(&self.allowed_origins)
             .map_err(|problem| ConfigError::new("server.allowed_origins", problem))?;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use switchboard_auth::{AuthConfig, IceConfig};
 use switchboard_core::Limits;
-use switchboard_edge::{EdgeConfig, RebalancePlan};
+use switchboard_edge::{EdgeConfig, RebalancePlan, TlsSettings};
 use switchboard_protocol::NodeId;
 use switchboard_telemetry::OtlpConfig;
 use switchboard_webhooks::WebhooksConfig;
@@ -27,6 +27,12 @@ pub struct Settings {
     pub api_listen: Option<SocketAddr>,
     /// Address of the operations port.
     pub ops_listen: SocketAddr,
+    /// TLS of the public port, and of that of the backend API unless it has its own.
+    pub tls: Option<TlsSettings>,
+    /// The backend API's own TLS.
+    pub api_tls: Option<TlsSettings>,
+    /// TLS of the operations port.
+    pub ops_tls: Option<TlsSettings>,
     /// Who may use the operations port.
     pub ops: OpsAccess,
     /// For the token verifier.
@@ -71,6 +77,9 @@ impl Settings {
             listen: config.server.listen,
             api_listen: config.server.api_listen,
             ops_listen: config.server.ops_listen,
+            tls: config.server.public_tls()?,
+            api_tls: config.server.own_api_tls()?,
+            ops_tls: config.ops.tls.check("ops.tls")?,
             ops: config.ops.check()?,
             broker: config.broker.check(config.limits.message_bytes)?,
             limits: config.session.check(&config.limits)?,

@@ -1,4 +1,4 @@
-//! `[tls]`: whom the node trusts as a TLS client. Its own ports have no TLS: the balancer has it.
+//! `[tls]`: whom the node trusts as a TLS client. TLS of its own ports is in `port_tls`.
 
 use std::path::PathBuf;
 

@@ -22,7 +22,7 @@ fn sentence(name: &str, keys: &[String]) -> Option<String> {
     let wanted = rest.replace("__", "_").to_ascii_lowercase();
     let is_exact = |key: &&String| key.replace('.', "_") == wanted;
     let is_near = |key: &&String| {
-        let name = key.split('.').nth(1).unwrap_or_default();
+        let name = key.rsplit('.').next().unwrap_or_default();
         name == wanted || name.strip_suffix('s') == Some(&wanted)
     };
     let key = keys.iter().find(is_exact).or_else(|| keys.iter().find(is_near))?;

@@ -1,6 +1,5 @@
-//! Who may ask on the operations port. Pages of browsers may not. A POST needs the configured token, and so do
-//! the events of webhooks. Not here: the
-//! answers.
+//! Who may ask on the operations port. Pages of browsers may not. A POST needs the configured token, and so does what names
+//! peers, rooms or tenants. Not here: the answers.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -20,7 +19,7 @@ use crate::loopback::host_name;
 /// Who may ask, from `[ops]`.
 #[derive(Debug, Clone, Default)]
 pub struct OpsAccess {
-    /// What a POST must carry as `Authorization: Bearer`; without one each POST is refused.
+    /// What a POST, and a question that names users, must carry as `Authorization: Bearer`; without one each is refused.
     pub token: Option<Secret>,
     /// Full host names under which the port may be asked.
     pub allowed_hosts: Vec<String>,
@@ -41,8 +40,7 @@ pub(super) async fn check(State(guard): State<Arc<Guard>>, request: Request, nex
         access
             .check_source(headers)
             .and_then(|()| match *request.method() {
-                // Below this path are events, which name peers.
-                Method::GET | Method::HEAD if !request.uri().path().starts_with("/webhooks/") => Ok(()),
+                Method::GET | Method::HEAD if !names_users(request.uri().path()) => Ok(()),
                 _ => access.check_token(headers),
             })
     };
@@ -53,6 +51,11 @@ pub(super) async fn check(State(guard): State<Arc<Guard>>, request: Request, nex
             refusal.into_response()
         }
     }
+}
+
+/// Whether an answer names peers (events of webhooks), or tenants and rooms.
+fn names_users(path: &str) -> bool {
+    path.starts_with("/webhooks/") || path == "/status"
 }
 
 /// A refused request.
@@ -119,7 +122,7 @@ impl OpsAccess {
     fn check_token(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         let Some(token) = &self.token else {
             return Err(forbidden(
-                "a POST needs a token; set ops.token_file, and send it as `Authorization: Bearer`",
+                "this needs a token, and the node has none; set ops.token_file, and send it as `Authorization: Bearer`",
             ));
         };
         let given = text(headers, header::AUTHORIZATION.as_str())?.and_then(|value| {

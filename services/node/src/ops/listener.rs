@@ -14,8 +14,10 @@ use std::{
 use axum::Router as Routes;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
+use switchboard_edge::TlsPort;
 use switchboard_telemetry::Telemetry;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     task::{AbortHandle, JoinSet},
     time::{sleep, timeout},
@@ -33,8 +35,13 @@ const HEAD_BYTES: usize = 16 * 1024;
 /// How long to wait before accepting again when the process has no file left, and no connection here has one either.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Accepts connections and serves `routes` on them until the future is dropped.
-pub(crate) async fn serve(listener: TcpListener, routes: Routes, telemetry: Telemetry) -> Infallible {
+/// Accepts connections and serves `routes` on them, over TLS where there is one, until the future is dropped.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    tls: Option<Arc<TlsPort>>,
+    routes: Routes,
+    telemetry: Telemetry,
+) -> Infallible {
     let mut places = Places::default();
     loop {
         tokio::select! {
@@ -43,7 +50,7 @@ pub(crate) async fn serve(listener: TcpListener, routes: Routes, telemetry: Tele
                     while places.tasks.len() >= MAX_CONNECTIONS {
                         places.cut_oldest(&telemetry).await;
                     }
-                    places.add(tcp, routes.clone());
+                    places.add(tcp, tls.clone(), routes.clone());
                 }
                 Err(error) if places.tasks.is_empty() => {
                     tracing::warn!(%error, "the operations port cannot accept a connection");
@@ -70,9 +77,15 @@ struct Place {
 }
 
 impl Places {
-    fn add(&mut self, tcp: TcpStream, routes: Routes) {
+    fn add(&mut self, tcp: TcpStream, tls: Option<Arc<TlsPort>>, routes: Routes) {
         let has_asked = Arc::new(AtomicBool::new(false));
-        let task = self.tasks.spawn(serve_one(tcp, routes, Arc::clone(&has_asked)));
+        let serving = serve_one(tcp, tls, routes, Arc::clone(&has_asked));
+        let task = self.tasks.spawn(async {
+            // Whatever a slow client does, the time of its connection bounds it.
+            if timeout(CONNECTION_TIME, serving).await.is_err() {
+                tracing::debug!("a connection to the operations port took too long");
+            }
+        });
         self.open.push_back(Place { task, has_asked });
     }
 
@@ -95,20 +108,34 @@ impl Places {
     }
 }
 
-async fn serve_one(tcp: TcpStream, routes: Routes, has_asked: Arc<AtomicBool>) {
+async fn serve_one(tcp: TcpStream, tls: Option<Arc<TlsPort>>, routes: Routes, has_asked: Arc<AtomicBool>) {
+    match tls {
+        None => serve_http(tcp, routes, has_asked).await,
+        Some(tls) => {
+            // A failure is counted and said there.
+            if let Ok(stream) = tls.accept(tcp).await {
+                serve_http(stream, routes, has_asked).await;
+            }
+        }
+    }
+}
+
+async fn serve_http(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    routes: Routes,
+    has_asked: Arc<AtomicBool>,
+) {
     let routes = TowerToHyperService::new(routes);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         has_asked.store(true, Ordering::Relaxed);
         hyper::service::Service::call(&routes, request)
     });
-    // One request each, so the time of the connection bounds everything that a slow client can do.
+    // One request each.
     let connection = http1::Builder::new()
         .keep_alive(false)
         .max_buf_size(HEAD_BYTES)
-        .serve_connection(TokioIo::new(tcp), service);
-    match timeout(CONNECTION_TIME, connection).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(%error, "a connection to the operations port ended early"),
-        Err(_) => tracing::debug!("a connection to the operations port took too long"),
+        .serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = connection.await {
+        tracing::debug!(%error, "a connection to the operations port ended early");
     }
 }

@@ -1,4 +1,4 @@
-//! The operations port: liveness, readiness, metrics, drain and undrain, webhooks. Never on the public address. Not here: who may
+//! The operations port: liveness, readiness, metrics, status, drain and undrain, webhooks. Never on the public address. Not here: who may
 //! ask (`guard`), and how connections are accepted (`listener`).
 
 mod guard;
@@ -24,6 +24,7 @@ use tokio::sync::watch;
 
 use crate::{
     readiness::Readiness,
+    status::StatusSource,
     wanted::{AlreadyStopping, Wanted, want},
 };
 
@@ -36,6 +37,7 @@ pub(crate) struct Ops {
     pub(crate) router: Arc<Router>,
     pub(crate) verifier: Verifier,
     pub(crate) telemetry: Telemetry,
+    pub(crate) status: Arc<StatusSource>,
     /// The state in which the operator wants the node.
     pub(crate) wanted: watch::Sender<Wanted>,
 }
@@ -48,6 +50,7 @@ pub(crate) fn routes(ops: Ops, access: Arc<RwLock<OpsAccess>>, webhooks: Option<
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
+        .route("/status", get(status))
         .route("/drain", post(drain))
         .route("/undrain", post(undrain))
         .with_state(Arc::new(ops))
@@ -73,6 +76,10 @@ async fn metrics(State(ops): State<Arc<Ops>>) -> Response {
         Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
     }
+}
+
+async fn status(State(ops): State<Arc<Ops>>) -> Response {
+    Json(ops.status.status()).into_response()
 }
 
 /// Moves all clients to other nodes, as SIGTERM does, but the node stays, not ready, until `/undrain`.

@@ -16,7 +16,7 @@ pub(crate) struct Attack {
     pub(crate) rule: &'static str,
     /// Whether `cargo test` runs it.
     pub(crate) is_quick: bool,
-    /// TOML sections of the nodes. The nodes get their defaults if the node refuses these.
+    /// TOML sections of the nodes. `{certificate}` becomes the two keys of a section of TLS. The nodes get their defaults if the node refuses these.
     pub(crate) config: &'static str,
     /// Makes the attack, and returns when it is over.
     pub(crate) run: fn(Scene) -> LocalBoxFuture<'static, anyhow::Result<Findings>>,

@@ -25,11 +25,12 @@ pub(crate) struct Bystanders {
 }
 
 impl Bystanders {
-    /// Connects the residents and begins to send.
-    pub(crate) async fn start(cluster: &Cluster) -> anyhow::Result<Self> {
+    /// Connects the residents, over TLS or not, and begins to send.
+    pub(crate) async fn start(cluster: &Cluster, over_tls: bool) -> anyhow::Result<Self> {
         let tally = Arc::new(Tally::new());
         let (sending, _) = watch::channel(true);
-        let urls = [cluster.nodes[0].url(), cluster.nodes[1].url()];
+        let scheme = if over_tls { "wss:" } else { "ws:" };
+        let urls = [0, 1].map(|node: usize| cluster.nodes[node].url().replace("ws:", scheme));
         let mut connected = Vec::new();
         let mut number = 0;
         for ([a, b], nodes) in PAIRS {

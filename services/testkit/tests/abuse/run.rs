@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use switchboard_harness::Authority;
 use switchboard_testkit::{Cluster, SECRET, binary};
 use tokio::{process::Command, time::sleep};
 
@@ -17,16 +18,21 @@ use crate::{
 /// How long the bystanders are alone, which gives the figures to compare with.
 const ALONE: Duration = Duration::from_secs(4);
 
+/// Where a configuration has the keys of a certificate.
+const CERTIFICATE: &str = "{certificate}";
+
 /// How long the bystanders go on after it.
 const AFTER: Duration = Duration::from_secs(1);
 
 /// Makes the attack, and returns what it did.
 pub(crate) async fn outcome_of(attack: &'static Attack) -> anyhow::Result<Outcome> {
     println!("{}: {}", attack.name, attack.title);
-    let refused = refusal_of(attack.config).await?;
-    let config = if refused.is_none() { attack.config } else { "" };
+    let authority = Authority::new("abuse")?;
+    let wanted = config_of(attack, &authority)?;
+    let refused = refusal_of(&wanted).await?;
+    let config = if refused.is_none() { &wanted } else { "" };
     let cluster = Arc::new(Cluster::start_with(2, config).await?);
-    let bystanders = Bystanders::start(&cluster).await?;
+    let bystanders = Bystanders::start(&cluster, config.contains("[server.tls]")).await?;
     // These times are the subject, not waits for a condition.
     sleep(ALONE).await;
     let before = Memory::now(&cluster).await?;
@@ -52,6 +58,19 @@ pub(crate) async fn outcome_of(attack: &'static Attack) -> anyhow::Result<Outcom
         memory: [before, watch.most()],
         findings,
     })
+}
+
+/// The attack's configuration, with a certificate where it wants one.
+fn config_of(attack: &Attack, authority: &Authority) -> anyhow::Result<String> {
+    if !attack.config.contains(CERTIFICATE) {
+        return Ok(attack.config.to_owned());
+    }
+    let issued = authority.issue("node", &["localhost"])?;
+    let keys = format!(
+        "cert_file = {:?}\nkey_file = {:?}\n",
+        issued.certificate, issued.key
+    );
+    Ok(attack.config.replace(CERTIFICATE, &keys))
 }
 
 /// What `config check` says against this configuration, if it refuses it.

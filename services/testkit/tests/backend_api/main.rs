@@ -14,6 +14,7 @@ mod messages;
 mod peers;
 mod revocations;
 mod rooms;
+mod two_clusters;
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;

@@ -1,15 +1,19 @@
 //! The fault suite: real Redis, real nodes, real faults, and an oracle that records every client. No fault of nodes or
 //! networks loses a message silently, delivers one twice or out of order, or leaves a send without an outcome.
-//! `SWITCHBOARD_LONG=1` makes the longest tests two minutes long.
+//! `SWITCHBOARD_LONG=1` makes the longest tests two minutes long. `SWITCHBOARD_TEST_REDIS=cluster:3+3` runs the tests that
+//! choose no Redis themselves on another mode; `make faults` runs them on each.
 
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod chaos;
 mod clients;
 mod deaf;
+mod modes;
 mod nodes;
 mod redis;
 mod rolling;
+mod sentinels;
+mod servers;
 mod slow;
 
 use std::{sync::Arc, time::Duration};

@@ -10,7 +10,8 @@ use crate::{QUICK_PINGS, alone, check_ok, load_for};
 const MOST_WITHOUT: Duration = Duration::from_millis(50);
 
 /// A drain that gives every client time to move before it is closed.
-const DRAIN: &str = "[drain]\nsettle_ms = 200\nwindow_ms = 1500\ngrace_ms = 1500\ndeadline_ms = 6000\n";
+pub(super) const DRAIN: &str =
+    "[drain]\nsettle_ms = 200\nwindow_ms = 1500\ngrace_ms = 1500\ndeadline_ms = 6000\n";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rolling_restart_of_all_nodes_under_load_loses_nothing_and_leaves_nobody_without_a_connection() {

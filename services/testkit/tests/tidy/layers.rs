@@ -37,7 +37,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
 /// Libraries that only some crates may link.
 const FENCES: [(&str, &[&str]); 9] = [
     ("redis", &["broker"]),
-    ("deadpool-redis", &["broker"]),
+    ("deadpool", &["broker"]),
     ("axum", &["edge", "node"]),
     ("jsonwebtoken", &["auth"]),
     ("reqwest", &["auth", "webhooks", "testkit", "loadtest"]),

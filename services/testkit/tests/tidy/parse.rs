@@ -68,7 +68,8 @@ pub(crate) fn parse(code: &str) -> Module {
                 (at, depth) = (at + 1, depth.max(1) - 1);
                 block = block.filter(|(_, end)| depth > *end);
             }
-            "use" if before != "::" && before != "." => {
+            // `use<T>` in a type says which generics an `impl Trait` captures.
+            "use" if before != "::" && before != "." && next != "<" => {
                 let is_reexport = before == "pub" || before == ")";
                 at = imports(&tokens, at + 1, &[], is_reexport, &mut module.imports);
             }
@@ -170,7 +171,7 @@ fn imports(
             "::" => at += 1,
             "{" => {
                 at += 1;
-                while tokens.get(at).is_some_and(|token| *token != "}") {
+                while tokens.get(at).is_some_and(|token| *token != "}" && *token != ";") {
                     at = imports(tokens, at, &path, is_reexport, out);
                     at += usize::from(tokens.get(at) == Some(&","));
                 }
@@ -201,4 +202,12 @@ fn imports(
         });
     }
     at
+}
+
+#[test]
+fn a_use_in_a_type_is_no_import() {
+    let module =
+        parse("fn wrap<S>(stream: S) -> impl Read + use<S> { let kept = stream; kept } use a::{b, c};");
+    let names: Vec<&str> = module.imports.iter().map(|import| import.name.as_str()).collect();
+    assert_eq!(names, ["b", "c"]);
 }

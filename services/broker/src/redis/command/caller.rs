@@ -24,8 +24,8 @@ impl Caller {
     pub(crate) fn new(run: NodeRun, names: Names, memory_watermark: f64) -> Self {
         Self {
             run,
+            scripts: Scripts::new(names.verbs()),
             names,
-            scripts: Scripts::new(),
             memory: MemoryWatermark::new(memory_watermark),
         }
     }

@@ -40,6 +40,10 @@ pub(crate) fn read_claimed(reply: &Value) -> Result<Claimed, BrokerError> {
     if matches!(reply, Value::Array(fields) if fields.len() == 1) {
         return Err(BrokerError::NotResumable);
     }
+    if let Value::BulkString(_) = reply {
+        let fence = redis::from_redis_value_ref(reply).map_err(|_| BrokerError::Refused)?;
+        return Ok(Claimed::of_new_peer(fence));
+    }
     type Fields = (u64, String, String, String, Vec<(Vec<u8>, Vec<u8>)>, Vec<Vec<u8>>);
     let (fence, node, session, state, record, stored): Fields =
         redis::from_redis_value_ref(reply).map_err(|_| BrokerError::Refused)?;
@@ -136,7 +140,13 @@ mod tests {
 
     #[test]
     fn a_claim_of_a_free_peer_finds_nothing() {
-        let claimed = read_claimed(&reply(["", "", ""], &[])).unwrap();
+        assert_eq!(read_claimed(&text("7")), Ok(Claimed::of_new_peer(7)));
+        assert_eq!(read_claimed(&text("x")), Err(BrokerError::Refused));
+    }
+
+    #[test]
+    fn a_claim_of_a_peer_without_a_session_takes_the_messages_that_are_held() {
+        let claimed = read_claimed(&reply(["", "", "held"], &["b", "3"])).unwrap();
         assert_eq!(
             (claimed.fence, claimed.previous, claimed.snapshot),
             (7, None, None)

@@ -19,7 +19,7 @@ pub(crate) fn write(command: &Command, caller: &Caller, channel: &mut Vec<u8>, p
         } => {
             channel.clear();
             caller.names.write_channel(*partition, to.as_str(), channel);
-            publish::write(channel, envelope)
+            publish::write(caller.names.verbs(), channel, envelope)
         }
         Command::PublishToRoom {
             room,
@@ -31,12 +31,13 @@ pub(crate) fn write(command: &Command, caller: &Caller, channel: &mut Vec<u8>, p
             caller
                 .names
                 .write_room_channel(*partition, room.as_str(), channel);
-            publish::write(channel, envelope)
+            publish::write(caller.names.verbs(), channel, envelope)
         }
         Command::PublishToNode { node, message } => publish_to_node(caller, node, message),
         Command::Probe { nonce } => publish_to_node(caller, &caller.run.node, &probe_payload::encode(*nonce)),
         Command::Locate { to: key, .. } | Command::ReadOwner { key, .. } => owner::write(caller, key),
         Command::CheckLease { owner, .. } => owner::write_lease(caller, &owner.node),
+        Command::CheckAbsence(_) => owner::write_lease(caller, &caller.run.node),
         Command::Query { call, .. } => Cmd::clone(call),
         Command::Flush(_) => redis::cmd("PING"),
         Command::Script { call, with_source } => script(call, caller, *with_source),
@@ -44,7 +45,8 @@ pub(crate) fn write(command: &Command, caller: &Caller, channel: &mut Vec<u8>, p
 }
 
 fn publish_to_node(caller: &Caller, node: &NodeId, message: &[u8]) -> Cmd {
-    publish::write(caller.names.node_channel(node.as_str()).as_bytes(), message)
+    let channel = caller.names.node_channel(node.as_str());
+    publish::write(caller.names.verbs(), channel.as_bytes(), message)
 }
 
 fn script(call: &ScriptCall, caller: &Caller, with_source: bool) -> Cmd {

@@ -7,7 +7,10 @@ use switchboard_core::{AcceptedRanges, Asker, Hold, Retention, SessionSnapshot, 
 use switchboard_protocol::{MessageId, Mid, PeerKey, ResumeToken, RoomKey, SessionId};
 use tokio::sync::oneshot;
 
-use super::{super::script_call::Force, *};
+use super::{
+    super::{room_call::RoomCall, script_call::Force},
+    *,
+};
 use crate::{
     keys::Names,
     partition::Partition,
@@ -375,3 +378,6 @@ fn questions_about_one_peer_read_no_roster_and_no_values_of_its_record() {
     let notes = words(rooms::write_read_notes(&caller(), &bob()));
     assert_eq!(notes[..2], ["HKEYS", &key("s")]);
 }
+
+#[path = "encode_slot_tests.rs"]
+mod slots;

@@ -52,6 +52,8 @@ pub(crate) enum Command {
     },
     /// Read the lease of a peer's owner: is that run of its node alive?
     CheckLease { owner: Box<Owner>, next: AfterLease },
+    /// Read this node's own lease: if Redis has lost it, other records may be lost, too, and their absence proves nothing.
+    CheckAbsence(Absent),
     /// Publish on a node's channel.
     PublishToNode { node: NodeId, message: Vec<u8> },
     /// Publish on this node's own channel, to receive it.
@@ -59,6 +61,8 @@ pub(crate) enum Command {
     /// Send this, which only its caller can read; the answer is the reply.
     Query {
         operation: RedisOp,
+        /// Of the keys; none: those of the shard itself.
+        partition: Option<Partition>,
         call: Box<Cmd>,
         answer: oneshot::Sender<Result<Value, BrokerError>>,
     },
@@ -80,6 +84,15 @@ pub(crate) enum AfterLease {
     Store(Box<StoredMessage>),
 }
 
+/// What ends once it is proved that a peer has no record.
+#[derive(Debug)]
+pub(crate) enum Absent {
+    /// The search for the peer.
+    Locate { asker: Asker, to: PeerKey },
+    /// The send to the peer.
+    Store { mid: Mid, to: PeerKey },
+}
+
 impl Weighed for Command {
     fn bytes(&self) -> usize {
         match self {
@@ -89,6 +102,7 @@ impl Weighed for Command {
             Self::Locate { .. }
             | Self::ReadOwner { .. }
             | Self::CheckLease { .. }
+            | Self::CheckAbsence(_)
             | Self::Probe { .. }
             | Self::Query { .. }
             | Self::Flush(_) => 0,
@@ -120,6 +134,28 @@ impl Command {
         Self::script(ScriptCall::Store(message, force))
     }
 
+    /// Whether it publishes a message of a client.
+    pub(crate) fn is_message(&self) -> bool {
+        matches!(self, Self::Publish { .. } | Self::PublishToRoom { .. })
+    }
+
+    /// The partition whose shard it goes to; none if any shard, or this one alone, will do.
+    pub(crate) fn partition(&self) -> Option<Partition> {
+        let of = |name: &str| Some(Partition::of(name));
+        match self {
+            Self::Publish { partition, .. } | Self::PublishToRoom { partition, .. } => Some(*partition),
+            Self::Locate { to: key, .. } | Self::ReadOwner { key, .. } => of(key.as_str()),
+            Self::CheckLease { next, .. } => match next {
+                AfterLease::Locate { to, .. } => of(to.as_str()),
+                AfterLease::Store(message) => of(message.to.as_str()),
+            },
+            Self::CheckAbsence(Absent::Locate { to, .. } | Absent::Store { to, .. }) => of(to.as_str()),
+            Self::Query { partition, .. } => *partition,
+            Self::Script { call, .. } => Some(call.partition()),
+            Self::PublishToNode { .. } | Self::Probe { .. } | Self::Flush(_) => None,
+        }
+    }
+
     /// Its name in metrics.
     pub(crate) fn operation(&self) -> RedisOp {
         match self {
@@ -127,11 +163,19 @@ impl Command {
             | Self::PublishToRoom { .. }
             | Self::PublishToNode { .. }
             | Self::Probe { .. } => RedisOp::Publish,
-            Self::Locate { .. } | Self::ReadOwner { .. } | Self::CheckLease { .. } => RedisOp::Locate,
+            Self::Locate { .. }
+            | Self::ReadOwner { .. }
+            | Self::CheckLease { .. }
+            | Self::CheckAbsence(_) => RedisOp::Locate,
             Self::Query { operation, .. } => *operation,
             Self::Flush(_) => RedisOp::Ping,
             Self::Script { call, .. } => call.operation(),
         }
+    }
+
+    /// Whether a client may notice that it was not carried out; the others are the node's own.
+    pub(crate) fn is_of_clients(&self) -> bool {
+        !matches!(self, Self::Probe { .. } | Self::Flush(_)) && self.operation() != RedisOp::Lease
     }
 
     /// The same command with the script's source, for a Redis that has forgotten the script.
@@ -153,6 +197,7 @@ impl Command {
             | Self::Locate { .. }
             | Self::ReadOwner { .. }
             | Self::CheckLease { .. }
+            | Self::CheckAbsence(_)
             | Self::PublishToNode { .. }
             | Self::Query { .. }
             | Self::Flush(_)

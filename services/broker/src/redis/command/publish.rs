@@ -3,10 +3,13 @@
 use redis::{Cmd, Value};
 use switchboard_core::BrokerError;
 
+use crate::keys::PubSubVerbs;
+
 /// Publishes `payload` on `channel`.
-pub(crate) fn write(channel: &[u8], payload: &[u8]) -> Cmd {
-    let mut command = Cmd::with_capacity(3, 7 + channel.len() + payload.len());
-    command.arg("PUBLISH").arg(channel).arg(payload);
+pub(crate) fn write(verbs: PubSubVerbs, channel: &[u8], payload: &[u8]) -> Cmd {
+    let publish = verbs.publish;
+    let mut command = Cmd::with_capacity(3, publish.len() + channel.len() + payload.len());
+    command.arg(publish).arg(channel).arg(payload);
     command
 }
 

@@ -6,6 +6,7 @@ use switchboard_protocol::{Info, PeerId, PeerKey, RoomId, RoomKey, SessionId};
 use tokio::sync::oneshot;
 
 use super::super::room::{DueMember, Reasserted};
+use crate::partition::Partition;
 
 /// Whether a join may create its room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +55,17 @@ pub(crate) enum RoomCall {
 }
 
 impl RoomCall {
+    /// The partition of its keys.
+    pub(crate) fn partition(&self) -> Partition {
+        Partition::of(match self {
+            Self::Join { join, .. } => join.room.as_str(),
+            Self::Detach { room, .. } | Self::Unlist(room) => room.as_str(),
+            Self::Leave(leave) => leave.room.as_str(),
+            Self::Reassert { due, .. } => due.room.as_str(),
+            Self::Note { peer, .. } | Self::RemoveNote { peer, .. } => peer.as_str(),
+        })
+    }
+
     /// Payload bytes: the infos of members.
     pub(crate) fn bytes(&self) -> usize {
         let info = match self {

@@ -14,6 +14,7 @@ use super::{
     },
     room_call::RoomCall,
 };
+use crate::partition::Partition;
 
 /// A script with its values.
 #[derive(Debug)]
@@ -67,6 +68,20 @@ pub(crate) enum Force {
 }
 
 impl ScriptCall {
+    /// The partition of its keys.
+    pub(crate) fn partition(&self) -> Partition {
+        Partition::of(match self {
+            Self::Claim { claim, .. } | Self::Reassert { claim, .. } => claim.key.as_str(),
+            Self::Release(release) => release.key.as_str(),
+            Self::Store(message, _) | Self::StoreHeld(message, _) => message.to.as_str(),
+            Self::ChargeHold(message, _) => message.from.tenant(),
+            Self::ReadOfflineQueue(key, _) | Self::RemoveStored { key, .. } | Self::Touch(key, _) => {
+                key.as_str()
+            }
+            Self::Room(call) => return call.partition(),
+        })
+    }
+
     /// Its name in metrics.
     pub(crate) fn operation(&self) -> RedisOp {
         match self {

@@ -18,11 +18,12 @@ use switchboard_telemetry::RedisOp;
 use tokio::time::Instant;
 
 use super::{
+    cluster_pool::ClusterPool,
     config::RedisConfigError,
     periods::{LEASE, millis},
-    pool::{self, Pool},
     scripts::Script,
     shard::state::Shard,
+    topology::Topology,
 };
 use crate::{keys::EventStreamNames, partition::Partition};
 
@@ -34,17 +35,19 @@ const UNUSED: Duration = Duration::from_secs(7 * 24 * 3_600);
 
 /// The event streams of a cluster.
 pub(crate) struct RedisEventStreams {
+    /// Any: the names of streams and this run are alike on all.
     shard: Arc<Shard>,
-    pool: Pool,
+    pool: ClusterPool,
 }
 
 impl RedisEventStreams {
-    /// Those on the server of `shard`.
+    /// Those of the cluster.
     ///
     /// # Errors
     /// [`RedisConfigError`] when the configuration can never work.
-    pub(crate) fn new(shard: Arc<Shard>) -> Result<Self, RedisConfigError> {
-        let pool = pool::open(&shard.endpoint)?;
+    pub(crate) fn new(topology: &Arc<Topology>) -> Result<Self, RedisConfigError> {
+        let pool = ClusterPool::open(topology)?;
+        let shard = pool.shard();
         Ok(Self { shard, pool })
     }
 
@@ -62,7 +65,7 @@ impl RedisEventStreams {
 
     async fn query<T: FromRedisValue>(&self, pipeline: Pipeline) -> Result<T, String> {
         let began = Instant::now();
-        let answer = pool::query(&self.pool, &pipeline).await;
+        let answer = self.pool.query(&pipeline).await;
         let telemetry = &self.shard.telemetry;
         telemetry.redis_command(RedisOp::EventStreams, began.elapsed(), answer.is_ok());
         answer

@@ -31,6 +31,19 @@ pub(crate) struct Claimed {
     pub(crate) rooms: Vec<RoomMembership>,
 }
 
+impl Claimed {
+    /// Nobody had the peer, and nothing waited for it.
+    pub(crate) fn of_new_peer(fence: u64) -> Self {
+        Self {
+            fence,
+            previous: None,
+            snapshot: None,
+            stored: Vec::new(),
+            rooms: Vec::new(),
+        }
+    }
+}
+
 /// The outcome of a re-assertion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Reasserted {

@@ -3,7 +3,8 @@
 -- KEYS: 1 what the tenant holds: for each bucket, its end in seconds and its bytes
 -- ARGV: 1 bytes, 2 hold in ms, 3 most bytes ('0': no bound), 4 length of a bucket in s
 -- Returns 1 if it fits, else 0.
-local now, held, all = tonumber(redis.call('TIME')[1]), 0, redis.call('HGETALL', KEYS[1])
+local now, held = tonumber(redis.call('TIME')[1]), 0
+local all = redis.call('HGETALL', KEYS[1])
 for i = 1, #all, 2 do
   if tonumber(all[i]) <= now then redis.call('HDEL', KEYS[1], all[i]) else held = held + all[i + 1] end
 end
@@ -11,5 +12,6 @@ if ARGV[3] ~= '0' and held + ARGV[1] > tonumber(ARGV[3]) then return 0 end
 local length = tonumber(ARGV[4])
 local ends = (math.floor((now + ARGV[2] / 1000) / length) + 1) * length
 redis.call('HINCRBY', KEYS[1], ends, ARGV[1])
-redis.call('PEXPIRE', KEYS[1], math.max(redis.call('PTTL', KEYS[1]), (ends - now) * 1000))
+local left = redis.call('PTTL', KEYS[1])
+redis.call('PEXPIRE', KEYS[1], math.max(left, (ends - now) * 1000))
 return 1

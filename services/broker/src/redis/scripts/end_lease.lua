@@ -4,7 +4,10 @@
 -- Returns how many leases were deleted.
 redis.call('HDEL', KEYS[2], ARGV[1])
 if ARGV[2] ~= '0' then
-  redis.call('ZADD', KEYS[3], string.format('%.0f', redis.call('TIME')[1] + ARGV[2]), ARGV[1])
+  local now = redis.call('TIME')[1]
+  redis.call('ZADD', KEYS[3], string.format('%.0f', now + ARGV[2]), ARGV[1])
 end
-if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+if redis.call('GET', KEYS[1]) == ARGV[1] then
+  return redis.call('DEL', KEYS[1])
+end
 return 0

@@ -35,8 +35,11 @@ end
 table.sort(held)
 for n, i in ipairs(held) do
   redis.call('SET', KEYS[2 * i + 1], ARGV[1], 'PX', ARGV[2])
-  -- The error of a group that exists is no error here.
-  redis.pcall('XGROUP', 'CREATE', KEYS[2 * i + 2], ARGV[3], '0', 'MKSTREAM')
+  -- The error of a group that exists is no error here. Any other one is, and the second call raises it.
+  local made = redis.pcall('XGROUP', 'CREATE', KEYS[2 * i + 2], ARGV[3], '0', 'MKSTREAM')
+  if made.err and not string.find(made.err, 'BUSYGROUP') then
+    redis.call('XGROUP', 'CREATE', KEYS[2 * i + 2], ARGV[3], '0', 'MKSTREAM')
+  end
   redis.call('PEXPIRE', KEYS[2 * i + 2], ARGV[4])
   held[n] = i - 1
 end

@@ -5,6 +5,8 @@
 redis.call('ZREM', KEYS[1], ARGV[1])
 local released = 0
 for i = 2, #KEYS do
-  if redis.call('GET', KEYS[i]) == ARGV[1] then released = released + redis.call('DEL', KEYS[i]) end
+  if redis.call('GET', KEYS[i]) == ARGV[1] then
+    released = released + redis.call('DEL', KEYS[i])
+  end
 end
 return released

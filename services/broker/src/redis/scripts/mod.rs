@@ -21,7 +21,11 @@
 //!
 //! The fence only grows: `max(v + 1, time in µs)` grows even when Redis has lost the record.
 
-use redis::{Cmd, Pipeline};
+use std::borrow::Cow;
+
+use redis::{Arg, Cmd, Pipeline};
+
+use crate::keys::PubSubVerbs;
 
 macro_rules! scripts {
     ($($(#[$doc:meta])* $name:ident = $($file:literal)+;)*) => {
@@ -86,10 +90,10 @@ scripts! {
     NoteRoom = "note_room.lua";
     /// Removes such a note.
     RemoveRoomNote = "remove_room_note.lua";
-    /// Exchanges the nodes' numbers of connections.
-    ExchangeLoad = "exchange_load.lua";
-    /// Exchanges what tenants have on the nodes.
-    ExchangeUsage = "exchange_usage.lua";
+    /// Exchanges what nodes say.
+    ExchangeNodes = "exchange_nodes.lua";
+    /// Agrees on the number of servers in use.
+    ExchangeServers = "exchange_servers.lua";
     /// Appends an event to a stream.
     AppendEvent = "append_event.lua";
     /// Renews, releases and takes partitions of a stream.
@@ -104,13 +108,18 @@ scripts! {
     ReplayEvents = "replay_events.lua";
 }
 
-/// The scripts' hashes, computed once.
+/// The scripts with their hashes, computed once.
 #[derive(Debug)]
-pub(crate) struct Scripts([String; Script::ALL.len()]);
+pub(crate) struct Scripts([(Cow<'static, str>, String); Script::ALL.len()]);
 
 impl Scripts {
-    pub(crate) fn new() -> Self {
-        Self(Script::ALL.map(|script| redis::Script::new(script.source()).get_hash().to_owned()))
+    /// Scripts that publish with these commands.
+    pub(crate) fn new(verbs: PubSubVerbs) -> Self {
+        Self(Script::ALL.map(|script| {
+            let source = with_verbs(script.source(), verbs);
+            let hash = redis::Script::new(&source).get_hash().to_owned();
+            (source, hash)
+        }))
     }
 
     /// The beginning of a call, up to the number of keys. `with_source` is for a Redis that has forgotten
@@ -118,18 +127,180 @@ impl Scripts {
     pub(crate) fn call(&self, script: Script, keys: usize, with_source: bool) -> Cmd {
         let mut command = Cmd::with_capacity(16, 512);
         if with_source {
-            command.arg("EVAL").arg(script.source());
+            command.arg("EVAL").arg(&*self.0[script as usize].0);
         } else {
-            command.arg("EVALSHA").arg(&self.0[script as usize]);
+            command.arg("EVALSHA").arg(&self.0[script as usize].1);
         }
         command.arg(keys);
         command
     }
 
-    /// Makes Redis know the scripts.
-    pub(crate) fn load(pipeline: &mut Pipeline) {
-        for script in Script::ALL {
-            pipeline.cmd("SCRIPT").arg("LOAD").arg(script.source());
+    /// `call` for a server that a slot of a Redis Cluster moves to: with the source, because that server may lack the script. And
+    /// whether it then answers `{reply, {channel, payload, …}}` with what it would publish: subscribers are on the other server.
+    pub(crate) fn for_importing(&self, call: &Cmd) -> (Cmd, bool) {
+        let words = words_of(call);
+        let is_called = |(source, hash): &&(Cow<'_, str>, String)| match words.as_slice() {
+            [b"EVALSHA", called, ..] => *called == hash.as_bytes(),
+            [b"EVAL", called, ..] => *called == source.as_bytes(),
+            _ => false,
+        };
+        let Some((source, _)) = self.0.iter().find(is_called) else {
+            return (call.clone(), false);
+        };
+        let returning = with_publications_returned(source);
+        let mut with_source = Cmd::new();
+        with_source
+            .arg("EVAL")
+            .arg(returning.as_deref().unwrap_or(source));
+        for word in &words[2..] {
+            with_source.arg(*word);
         }
+        (with_source, returning.is_some())
+    }
+
+    /// Makes Redis know the scripts.
+    pub(crate) fn load(&self, pipeline: &mut Pipeline) {
+        for (source, _) in &self.0 {
+            pipeline.cmd("SCRIPT").arg("LOAD").arg(&**source);
+        }
+    }
+}
+
+/// The source with other commands of pub/sub than the plain ones, which the files have.
+fn with_verbs(source: &'static str, verbs: PubSubVerbs) -> Cow<'static, str> {
+    if verbs == PubSubVerbs::PLAIN {
+        return Cow::Borrowed(source);
+    }
+    let plain = PubSubVerbs::PLAIN;
+    let word = |verb: &str| format!("'{verb}'");
+    let source = source.replace(&word(plain.publish), &word(verbs.publish));
+    Cow::Owned(source.replace(&word(plain.count), &word(verbs.count)))
+}
+
+/// The words of a command that has no cursor.
+fn words_of(call: &Cmd) -> Vec<&[u8]> {
+    let words = call.args_iter().map(|word| match word {
+        Arg::Simple(word) => Some(word),
+        Arg::Cursor | _ => None,
+    });
+    words.flatten().collect()
+}
+
+/// The source of a script that publishes nothing and returns what it would publish, behind its reply. None if it is no such
+/// script.
+fn with_publications_returned(source: &str) -> Option<String> {
+    let call = |verb: &str| format!("redis.call('{verb}',");
+    let calls = [PubSubVerbs::PLAIN, PubSubVerbs::SHARDED].map(|verbs| call(verbs.publish));
+    let body = calls
+        .iter()
+        .fold(source.to_owned(), |body, call| body.replace(call, "publish("));
+    // An array for Redis ends at its first nil, and false is none.
+    (body != source).then(|| {
+        format!(
+            "local published = {{}}\n\
+             local function publish(channel, payload)\n\
+             published[#published + 1] = channel\n\
+             published[#published + 1] = payload\n\
+             end\n\
+             local function run()\n{body}\nend\n\
+             return {{run() or false, published}}"
+        )
+    })
+}
+
+/// The command at the line that an error of a script names. Redis 7.0 tells no more of a right that is missing.
+pub(crate) fn command_at(details: &str) -> Option<String> {
+    let (_, place) = details.split_once("script: ")?;
+    let (hash, line) = place.split_once(", on @user_script:")?;
+    let line: usize = line.trim_end_matches('.').parse().ok()?;
+    let all = [PubSubVerbs::PLAIN, PubSubVerbs::SHARDED].map(Scripts::new);
+    let (source, _) = all
+        .iter()
+        .flat_map(|scripts| &scripts.0)
+        .find(|(_, own)| own == hash)?;
+    let line = source.lines().nth(line.checked_sub(1)?)?;
+    let (_, call) = line.split_once("call('")?;
+    call.split_once('\'')
+        .map(|(command, _)| command.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn in_a_cluster_no_script_uses_a_plain_command_of_pub_sub() {
+        let all = |verbs| Script::ALL.map(|script| with_verbs(script.source(), verbs));
+        let count = |sources: &[Cow<'_, str>], verb: &str| {
+            let uses = sources
+                .iter()
+                .map(|source| source.matches(&format!("'{verb}'")).count());
+            uses.sum::<usize>()
+        };
+        let (plain, sharded) = (all(PubSubVerbs::PLAIN), all(PubSubVerbs::SHARDED));
+        let uses = |sources: &[Cow<'_, str>], verbs: PubSubVerbs| {
+            (count(sources, verbs.publish), count(sources, verbs.count))
+        };
+        assert!(uses(&plain, PubSubVerbs::PLAIN).0 > 5 && uses(&plain, PubSubVerbs::PLAIN).1 == 1);
+        assert_eq!(
+            uses(&sharded, PubSubVerbs::SHARDED),
+            uses(&plain, PubSubVerbs::PLAIN)
+        );
+        assert_eq!(uses(&sharded, PubSubVerbs::PLAIN), (0, 0));
+        assert!(sharded.iter().all(|source| !source.contains("\"PUBLISH")));
+    }
+
+    #[test]
+    fn a_script_for_a_slot_that_moves_has_its_source_and_returns_what_it_would_publish() {
+        let scripts = Scripts::new(PubSubVerbs::SHARDED);
+        let mut publishing = 0;
+        for script in Script::ALL {
+            for has_source in [false, true] {
+                let mut call = scripts.call(script, 1, has_source);
+                call.arg("key").arg("argument");
+                let (call, returns) = scripts.for_importing(&call);
+                let words = words_of(&call);
+                let source = std::str::from_utf8(words[1]).unwrap();
+                assert_eq!((words[0], words.len()), (b"EVAL".as_slice(), 5));
+                assert_eq!(words[2..], [b"1".as_slice(), b"key", b"argument"]);
+                assert!(!source.contains("SPUBLISH"), "{source}");
+                assert_eq!(returns, source.contains("publish(channel, payload)"));
+                publishing += usize::from(returns);
+            }
+        }
+        assert!(publishing > 20, "{publishing}");
+        let (get, returns) = scripts.for_importing(redis::cmd("GET").arg("key"));
+        assert_eq!((get.args_iter().count(), returns), (2, false));
+    }
+
+    #[test]
+    fn the_line_of_an_error_leads_to_its_command() {
+        let scripts = Scripts::new(PubSubVerbs::PLAIN);
+        let text = "The user executing the script can't run this command or subcommand script: ";
+        let mut commands = 0;
+        for script in Script::ALL {
+            let hash = &scripts.0[script as usize].1;
+            for (line, source) in (1..).zip(script.source().lines()) {
+                assert!(
+                    source.matches("call('").count() <= 1,
+                    "of which command? {source}"
+                );
+                let error = format!("{text}{hash}, on @user_script:{line}.");
+                let named = command_at(&error);
+                assert_eq!(named.is_some(), source.contains("call('"), "{source}");
+                if let Some(command) = named {
+                    let call = format!("call('{command}'");
+                    assert!(source.to_ascii_lowercase().contains(&call), "{source}");
+                    commands += 1;
+                }
+            }
+        }
+        assert!(commands > 50, "{commands}");
+        let unknown = format!("{text}0000, on @user_script:1.");
+        assert_eq!(command_at(&unknown), None);
+        assert_eq!(
+            command_at("this user has no permissions to run the 'hset' command"),
+            None
+        );
     }
 }

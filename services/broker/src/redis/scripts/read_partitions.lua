@@ -13,14 +13,20 @@ for i = 1, #KEYS / 2 do
     local found = {}
     if from ~= '' then
       local claimed = redis.pcall('XAUTOCLAIM', partition, ARGV[2], ARGV[3], 0, from, 'COUNT', room)
-      -- Without a group there is nothing yet; the next renewal of the lease makes one.
-      if not claimed.err then
+      -- Without a group there is nothing yet; the next renewal of the lease makes one. The second call raises any other error.
+      if claimed.err and not string.find(claimed.err, 'NOGROUP') then
+        redis.call('XAUTOCLAIM', partition, ARGV[2], ARGV[3], 0, from, 'COUNT', room)
+      elseif not claimed.err then
         from, found = claimed[1], claimed[2]
         if from == '0-0' then from = '' end
       end
     else
       local read = redis.pcall('XREADGROUP', 'GROUP', ARGV[2], ARGV[3], 'COUNT', room, 'STREAMS', partition, '>')
-      if read and not read.err then found = read[1][2] end
+      if read and read.err and not string.find(read.err, 'NOGROUP') then
+        redis.call('XREADGROUP', 'GROUP', ARGV[2], ARGV[3], 'COUNT', room, 'STREAMS', partition, '>')
+      elseif read and not read.err then
+        found = read[1][2]
+      end
     end
     local page = {from}
     for _, event in ipairs(found) do

@@ -63,6 +63,10 @@ if state == 'attached' and ARGV[4] == '2' then
   state = 'detached'
 end
 -- The record and the queue last as long as their last message.
-if state ~= 'attached' then redis.call('PEXPIRE', KEYS[1], math.max(redis.call('PTTL', KEYS[1]), ttl)) end
-redis.call('PEXPIRE', KEYS[2], math.max(redis.call('PTTL', KEYS[2]), ttl))
+if state ~= 'attached' then
+  local left = redis.call('PTTL', KEYS[1])
+  redis.call('PEXPIRE', KEYS[1], math.max(left, ttl))
+end
+local left = redis.call('PTTL', KEYS[2])
+redis.call('PEXPIRE', KEYS[2], math.max(left, ttl))
 return queued()

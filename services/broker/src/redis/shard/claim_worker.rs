@@ -11,11 +11,14 @@ use switchboard_protocol::{NodeMessage, PeerKey, SessionId};
 use tokio::sync::oneshot;
 
 use super::{interpret::claimed, pending::Pending, room_repair, rooms, state::Shard};
-use crate::redis::{
-    claim::LocalClaim,
-    command::{Command, script_call::ScriptCall},
-    periods::LEASE,
-    record::{Claimed, Reasserted},
+use crate::{
+    partition::Partition,
+    redis::{
+        claim::LocalClaim,
+        command::{Command, script_call::ScriptCall},
+        periods::LEASE,
+        record::{Claimed, Reasserted},
+    },
 };
 
 /// Claims in flight at once: paces the thousands that an outage leaves, because messages have to pass between them.
@@ -73,7 +76,7 @@ pub(crate) async fn run(shard: Arc<Shard>, events: Arc<dyn BrokerEvents>) {
             let may_check_all = all_checked_at.is_none_or(|at: Instant| at.elapsed() >= LEASE);
             if is_missing && may_check_all {
                 all_checked_at = Some(Instant::now());
-                tracing::warn!(node = %shard.node(), "Redis lost records of this node's peers: all are written again");
+                tracing::warn!(node = %shard.node(), server = shard.health.server(), "Redis lost records of this node's peers: all are written again");
                 shard.health.records_lost();
                 shard.tables.lock().next_epoch();
                 shard.claim_work.notify_one();
@@ -148,6 +151,7 @@ async fn claim_all(shard: &Shard, events: &dyn BrokerEvents) {
                     | BrokerError::Superseded
                     | BrokerError::NotResumable
                     | BrokerError::BadCursor
+                    | BrokerError::OtherVersion
                     | BrokerError::InUse,
                 ) => {}
                 Err(BrokerError::Unavailable | BrokerError::QueueFull | BrokerError::Unsettled) => {
@@ -176,7 +180,7 @@ async fn claim_all(shard: &Shard, events: &dyn BrokerEvents) {
         }
     }
     if count > 0 {
-        tracing::info!(claims = count, "claims were made again after an interruption");
+        tracing::info!(node = %shard.node(), server = shard.health.server(), claims = count, "claims were made again after an interruption");
     }
     unpause(shard);
 }
@@ -207,15 +211,20 @@ fn send(shard: &Shard, claim: LocalClaim) -> Result<(u32, Answer), BrokerError> 
 /// this call, so it is carried out after it.
 fn confirm_again(shard: &Shard, claim: &LocalClaim, epoch: u32) {
     let (key, session) = (&claim.key, claim.session());
-    shard.tables.lock().claims.confirm_again(key, session, epoch);
+    shard.at(Partition::of(key.as_str()), |_, tables| {
+        tables.claims.confirm_again(key, session, epoch)
+    });
 }
 
 /// Another node has claimed the peer with a higher fence: this one always yields.
 fn yield_to(shard: &Shard, events: &dyn BrokerEvents, key: &PeerKey, session: SessionId, fence: u64) {
-    if shard.tables.lock().give_up(key, session, 0).is_none() {
+    let gave_up = shard.at(Partition::of(key.as_str()), |shard, tables| {
+        shard.subscription_changes.notify_one();
+        tables.give_up(key, session, 0)
+    });
+    if gave_up.is_none() {
         return;
     }
-    shard.subscription_changes.notify_one();
     let message = NodeMessage::Takeover {
         key: key.clone(),
         session,

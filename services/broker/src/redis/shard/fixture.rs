@@ -127,7 +127,8 @@ pub(crate) struct Fixture {
 
 impl Fixture {
     pub(crate) fn new() -> Self {
-        let endpoint = RedisConfig::new("redis://127.0.0.1:1").endpoint().unwrap();
+        let mut endpoints = RedisConfig::new("redis://127.0.0.1:1").endpoints().unwrap();
+        let endpoint = endpoints.remove(0);
         let pool = pool::open(&endpoint).unwrap();
         let (sender, queue) = queue::bounded();
         let shared = Shared {
@@ -136,6 +137,9 @@ impl Fixture {
             unusable: tokio::sync::watch::Sender::new(None),
             end: CancellationToken::new(),
             tenant_rooms: Arc::default(),
+            window_ms: Arc::default(),
+            revocations_due: Arc::default(),
+            detours: None,
         };
         let shard = Shard::new(endpoint, shared, sender, pool);
         shard.tables.lock().claims.next_epoch();

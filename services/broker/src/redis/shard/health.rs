@@ -3,19 +3,23 @@
 //! and not the log lines (`health_log`).
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
 use parking_lot::Mutex;
 use switchboard_core::{BrokerError, BusState};
-use switchboard_telemetry::{RedisOp, Telemetry};
+use switchboard_telemetry::{RedisOp, ShardTelemetry};
 
-use super::health_log::HealthLog;
-use crate::redis::refusal::Refusal;
+use super::health_log::{About, HealthLog, Note};
+use crate::redis::refusal::{Reaction, Refusal};
 
 /// How long a refusal counts that nothing repeats and no success of the same kind contradicts.
 const REFUSAL_COUNTS_FOR: Duration = Duration::from_secs(5);
+
+/// Where Redis refuses some commands of a kind, others of it may do without the right or the memory that is missing. The
+/// kind works again once none was refused for this time.
+const QUIET_FOR: Duration = Duration::from_millis(500);
 
 /// The state of one connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +37,10 @@ pub(crate) struct Health {
     is_subscriber_connected: AtomicBool,
     /// A copy of `State::refused`, read without a lock for each reply.
     is_refused: AtomicBool,
-    telemetry: Telemetry,
+    /// Commands that were not carried out, since the start.
+    refused_commands: AtomicU64,
+    about: Box<dyn About>,
+    telemetry: ShardTelemetry,
 }
 
 #[derive(Debug)]
@@ -43,14 +50,39 @@ struct State {
     publisher_up_since: Option<Instant>,
     /// How often the publisher has connected.
     connections: u64,
-    /// Why Redis takes no writes, since when, and the kind of command that it refused.
-    refused: Option<(RedisOp, Instant, String)>,
+    /// The server has been up since the start.
+    was_up: bool,
+    refused: Option<Refused>,
     log: HealthLog,
 }
 
+/// Redis takes no commands of a kind, or none at all.
+#[derive(Debug)]
+struct Refused {
+    /// The kind of the command that it refused last.
+    op: RedisOp,
+    at: Instant,
+    refusal: Refusal,
+}
+
+impl Refused {
+    /// Whether it is over now that Redis has carried out a command of the kind `op`. A renewed lease is a write like any
+    /// other, so it proves that Redis takes writes; another command may have written nothing. The lease proves nothing of a
+    /// right that another kind of command needs, and nothing of memory: leases are written into a full Redis, too. Then a
+    /// command of that kind counts, unless one of them was refused a moment ago.
+    fn is_over(&self, op: RedisOp) -> bool {
+        let quiet = self.at.elapsed();
+        match self.refusal.reaction {
+            Reaction::WaitForKind if self.op == op => quiet >= QUIET_FOR,
+            Reaction::WaitForKind => op == RedisOp::Lease && quiet >= REFUSAL_COUNTS_FOR,
+            Reaction::SendSource | Reaction::Fail | Reaction::Wait | Reaction::Redial => op == RedisOp::Lease,
+        }
+    }
+}
+
 impl Health {
-    /// The health of `node`'s connections to the Redis at `server`.
-    pub(crate) fn new(telemetry: Telemetry, node: &str, server: String) -> Self {
+    /// The health of `node`'s connections to the Redis that `about` names.
+    pub(crate) fn new(telemetry: ShardTelemetry, node: &str, about: Box<dyn About>) -> Self {
         telemetry.bus_up(false);
         Self {
             state: Mutex::new(State {
@@ -58,12 +90,15 @@ impl Health {
                 subscriber: ConnectionState::Connecting,
                 publisher_up_since: None,
                 connections: 0,
+                was_up: false,
                 refused: None,
-                log: HealthLog::new(node, server),
+                log: HealthLog::new(node),
             }),
             is_publisher_up: AtomicBool::new(false),
             is_subscriber_connected: AtomicBool::new(false),
             is_refused: AtomicBool::new(false),
+            refused_commands: AtomicU64::new(0),
+            about,
             telemetry,
         }
     }
@@ -106,31 +141,54 @@ impl Health {
         let mut state = self.state.lock();
         change(&mut state);
         let (now, detail) = state.status();
-        if state.log.note(now, &detail, Instant::now()) {
+        state.was_up |= now == BusState::Up;
+        let note = Note {
+            state: now,
+            why: &detail,
+            refused: self.refused_commands.load(Ordering::Relaxed),
+            about: self.about.as_ref(),
+        };
+        if state.log.note(&note, Instant::now()) {
             self.telemetry.bus_up(now == BusState::Up);
         }
     }
 
+    /// The server, for people.
+    pub(crate) fn server(&self) -> String {
+        self.about.server()
+    }
+
+    /// So many commands of clients were not carried out.
+    pub(crate) fn count_refused(&self, commands: usize) {
+        let commands = u64::try_from(commands).unwrap_or(u64::MAX);
+        self.refused_commands.fetch_add(commands, Ordering::Relaxed);
+    }
+
     /// Redis refused a command of this kind, and would refuse others.
-    pub(crate) fn refused(&self, op: RedisOp, refusal: &Refusal) {
-        self.change(|state| state.refused = Some((op, Instant::now(), refusal.text.clone())));
+    pub(crate) fn refused(&self, op: RedisOp, refusal: Refusal) {
+        let at = Instant::now();
+        self.change(|state| state.refused = Some(Refused { op, at, refusal }));
         self.is_refused.store(true, Ordering::Release);
     }
 
-    /// Redis carried out a command of this kind. A renewed lease is a write like any other, so it proves that Redis
-    /// takes writes. It proves nothing of a right that another kind of command needs, and nothing of memory: leases are
-    /// written into a full Redis, too. Those refusals count for a while longer.
+    /// Redis carried out a command of this kind.
     pub(crate) fn accepted(&self, op: RedisOp) {
         if !self.is_refused.load(Ordering::Acquire) {
             return;
         }
-        let counts = |(refused, since, text): &mut (RedisOp, Instant, String)| {
-            let is_of_all = !text.contains("NOPERM") && !text.contains("OOM");
-            let is_over = op == RedisOp::Lease && (is_of_all || since.elapsed() >= REFUSAL_COUNTS_FOR);
-            *refused != op && !is_over
-        };
         self.change(|state| {
-            state.refused.take_if(|refused| !counts(refused));
+            state.refused.take_if(|refused| refused.is_over(op));
+            self.is_refused.store(state.refused.is_some(), Ordering::Release);
+        });
+    }
+
+    /// Redis says that it has memory.
+    pub(crate) fn has_memory(&self) {
+        if !self.is_refused.load(Ordering::Acquire) {
+            return;
+        }
+        self.change(|state| {
+            state.refused.take_if(|refused| refused.refusal.is_of_memory);
             self.is_refused.store(state.refused.is_some(), Ordering::Release);
         });
     }
@@ -142,6 +200,7 @@ impl Health {
 
     /// Records have vanished from Redis although the connections stayed: absence proves nothing for a while.
     pub(crate) fn records_lost(&self) {
+        self.telemetry.redis_lost_records();
         self.change(|state| {
             state.publisher_up_since = state.publisher_up_since.map(|_| Instant::now());
             state.connections += 1;
@@ -160,6 +219,11 @@ impl Health {
     /// Whether an attach can be confirmed now.
     pub(crate) fn is_connected(&self) -> bool {
         self.is_publisher_up() && self.is_subscriber_connected()
+    }
+
+    /// Whether the server has been up since the start.
+    pub(crate) fn was_up(&self) -> bool {
+        self.state.lock().was_up
     }
 
     /// The state for programs, and the cause for people.
@@ -198,7 +262,7 @@ impl State {
             (ConnectionState::Connecting | ConnectionState::Up | ConnectionState::Deaf, _)
                 if self.refused.is_some() =>
             {
-                let why = self.refused.as_ref().map(|(_, _, why)| why.clone());
+                let why = self.refused.as_ref().map(|refused| refused.refusal.text());
                 (BusState::Refusing, why.unwrap_or_default())
             }
             (ConnectionState::Deaf, _) | (_, ConnectionState::Deaf) => (
@@ -218,12 +282,34 @@ impl State {
 mod tests {
     use super::*;
 
+    struct Alone;
+
+    impl About for Alone {
+        fn server(&self) -> String {
+            "127.0.0.1:1".to_owned()
+        }
+
+        fn share(&self) -> Option<usize> {
+            None
+        }
+    }
+
     fn health() -> Health {
-        Health::new(Telemetry::new("n1"), "n1", "127.0.0.1:1".to_owned())
+        let telemetry = switchboard_telemetry::Telemetry::new("n1").of_shard("127.0.0.1:1");
+        Health::new(telemetry, "n1", Box::new(Alone))
+    }
+
+    impl Health {
+        /// As if the refusal were so old.
+        fn refused_before(&self, age: Duration) {
+            if let Some(refused) = &mut self.state.lock().refused {
+                refused.at -= age;
+            }
+        }
     }
 
     fn refusal(code: &str) -> Refusal {
-        Refusal::find(code, None).unwrap()
+        Refusal::of(RedisOp::Claim, code, None)
     }
 
     #[test]
@@ -231,7 +317,7 @@ mod tests {
         let health = health();
         health.set_publisher(ConnectionState::Up);
         health.set_subscriber(ConnectionState::Up);
-        health.refused(RedisOp::Claim, &refusal("MISCONF"));
+        health.refused(RedisOp::Claim, refusal("MISCONF"));
         let (state, why) = health.status();
         assert!(state == BusState::Refusing && why.contains("MISCONF"), "{why}");
         health.accepted(RedisOp::Publish);
@@ -245,11 +331,41 @@ mod tests {
         let health = health();
         health.set_publisher(ConnectionState::Up);
         health.set_subscriber(ConnectionState::Up);
-        health.refused(RedisOp::Claim, &refusal("NOPERM"));
+        health.refused(RedisOp::Claim, refusal("NOPERM"));
+        health.accepted(RedisOp::Lease);
+        assert_eq!(health.status().0, BusState::Refusing);
+        health.accepted(RedisOp::Claim);
+        assert_eq!(health.status().0, BusState::Refusing, "one was refused just now");
+        health.refused_before(QUIET_FOR);
         health.accepted(RedisOp::Lease);
         assert_eq!(health.status().0, BusState::Refusing);
         health.accepted(RedisOp::Claim);
         assert_eq!(health.status().0, BusState::Up);
+    }
+
+    #[test]
+    fn while_no_writes_are_taken_a_command_that_only_read_proves_nothing() {
+        let health = health();
+        health.set_publisher(ConnectionState::Up);
+        health.set_subscriber(ConnectionState::Up);
+        health.refused(RedisOp::OfflineQueue, refusal("MISCONF"));
+        health.refused_before(2 * REFUSAL_COUNTS_FOR);
+        health.accepted(RedisOp::OfflineQueue);
+        assert_eq!(health.status().0, BusState::Refusing);
+        health.accepted(RedisOp::Lease);
+        assert_eq!(health.status().0, BusState::Up);
+    }
+
+    #[test]
+    fn free_memory_ends_a_lack_of_memory_and_nothing_else() {
+        let health = health();
+        health.set_publisher(ConnectionState::Up);
+        health.set_subscriber(ConnectionState::Up);
+        for (code, state) in [("OOM", BusState::Up), ("NOPERM", BusState::Refusing)] {
+            health.refused(RedisOp::OfflineQueue, refusal(code));
+            health.has_memory();
+            assert_eq!(health.status().0, state, "{code}");
+        }
     }
 
     #[test]

@@ -144,6 +144,13 @@ impl Lease {
         self.lapses.load(Ordering::Acquire) != self.checked.load(Ordering::Acquire) || self.is_overdue()
     }
 
+    /// The time since the last renewal; `None`: there was none.
+    pub(crate) fn age(&self) -> Option<Duration> {
+        let renewed_ms = self.renewed_ms.load(Ordering::Acquire);
+        let since = Duration::from_millis(renewed_ms.checked_sub(1)?);
+        Some(self.origin.elapsed().saturating_sub(since))
+    }
+
     /// Whether the lease, if there ever was one, has run out by now.
     pub(crate) fn is_overdue(&self) -> bool {
         let renewed_ms = self.renewed_ms.load(Ordering::Acquire);
@@ -182,7 +189,9 @@ mod tests {
         let lease = lease();
         let start = Instant::now();
         assert!(!lease.may_be_lost(), "nothing was ever claimed");
+        assert_eq!(lease.age(), None);
         lease.renewed(start);
+        assert!(lease.age().is_some_and(|age| age < LEASE));
         lease.renewed(start + LEASE / 2);
         assert!(!lease.may_be_lost());
         lease.renewed(start + LEASE * 2);
@@ -228,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_run_that_starts_asks_whether_another_one_lives_and_later_it_only_compares() {
-        let (lease, scripts) = (lease(), Scripts::new());
+        let (lease, scripts) = (lease(), Scripts::new(crate::keys::PubSubVerbs::PLAIN));
         let words = || {
             let command = lease.write(&scripts);
             let words = command.args_iter().skip(3).map(|word| match word {

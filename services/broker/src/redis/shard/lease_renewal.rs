@@ -3,20 +3,30 @@
 
 use std::{
     sync::Arc,
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use redis::{Cmd, Pipeline, Value};
 use switchboard_core::BrokerError;
 use switchboard_telemetry::{Coalesced, RedisOp};
-use tokio::{sync::oneshot, time::sleep};
+use tokio::{
+    sync::oneshot,
+    time::{sleep, timeout},
+};
 
 use super::{lease::Renewal, state::Shard};
 use crate::redis::{
+    asking,
     command::Command,
     periods::{RENEW_EVERY, RETRY_RENEWAL_EVERY},
     pool,
 };
+
+/// How long the channels wait for the claims after Redis lost the lease.
+const WRITE_CLAIMS_WITHIN: Duration = RENEW_EVERY;
+
+/// How often is looked whether they are written.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Renews the lease until it is dropped.
 pub(crate) async fn run(shard: Arc<Shard>) {
@@ -56,8 +66,9 @@ async fn renew(shard: &Shard, failures: &Coalesced) -> bool {
             return false;
         }
         Ok(Renewal::New) => {
-            tracing::warn!(node = %shard.node(), "Redis lost the node's lease: its claims are checked and written again");
+            tracing::warn!(node = %shard.node(), server = shard.health.server(), "Redis lost the node's lease: its claims are checked and written again");
             shard.records_lost();
+            write_claims_again(shard).await;
             // The name may lead to another server now, while both connections lead to the old one.
             shard.publisher_redial.notify_one();
             shard.subscriber_redial.notify_one();
@@ -74,19 +85,37 @@ async fn renew(shard: &Shard, failures: &Coalesced) -> bool {
     true
 }
 
+/// Writes the claims before the channels pause: a peer without a channel and without a record is offline for its senders.
+async fn write_claims_again(shard: &Shard) {
+    shard.tables.lock().next_epoch();
+    shard.claim_work.notify_one();
+    let written = async {
+        while shard.tables.lock().claims.due() > 0 {
+            sleep(LOOK_EVERY).await;
+        }
+    };
+    // Late or not, the channels pause then: others may have taken the peers.
+    let _ = timeout(WRITE_CLAIMS_WITHIN, written).await;
+}
+
 /// The reply of the script, which may be an error of Redis.
 async fn send(shard: &Shard, failures: &Coalesced) -> Result<Value, BrokerError> {
     let call = shard.lease.write(&shard.caller.scripts);
     let mut pipeline = Pipeline::with_capacity(1);
     pipeline.add_command(call.clone());
     match pool::send(&shard.pool, &pipeline).await {
-        Ok(mut replies) => replies.pop().ok_or(BrokerError::Refused),
+        Ok(mut replies) => {
+            let reply = replies.pop().ok_or(BrokerError::Refused)?;
+            // A home that stays half moved must not cost the node its lease.
+            let followed = asking::follow(shard, &call, reply).await;
+            followed.map_err(|_| BrokerError::Unavailable)
+        }
         Err(why) => {
             let reply = send_by_publisher(shard, call).await?;
             // Without both connections the bus is down, and that has its own lines.
             failures.note(|count| {
-                let node = shard.node();
-                tracing::warn!(%node, count, why, "the connection that renews the lease failed; the publisher's serves");
+                let (node, server) = (shard.node(), shard.health.server());
+                tracing::warn!(%node, server, count, why, "the connection that renews the lease failed; the publisher's serves");
             });
             Ok(reply)
         }
@@ -98,6 +127,7 @@ async fn send_by_publisher(shard: &Shard, call: Cmd) -> Result<Value, BrokerErro
     let call = Box::new(call);
     shard.send(Command::Query {
         operation: RedisOp::Lease,
+        partition: None,
         call,
         answer,
     })?;

@@ -2,10 +2,12 @@
 //! messages, the lease proves that the node is alive, and the claim worker repairs claims. Not the
 //! map of partitions to shards (`topology`).
 
+mod absence;
 mod claim_worker;
 #[cfg(test)]
 pub(crate) mod fixture;
-mod health;
+pub(crate) mod health;
+mod health_lines;
 mod health_log;
 pub(crate) mod interpret;
 mod lease;

@@ -6,9 +6,12 @@ use std::collections::VecDeque;
 use parking_lot::Mutex;
 use switchboard_core::{RoomJoin, RoomLeave};
 use switchboard_protocol::NodeMessage;
-use switchboard_telemetry::{Queue, Telemetry};
+use switchboard_telemetry::{Queue, ShardTelemetry};
 
-use crate::redis::claim::Release;
+use crate::{
+    partition::{Partition, PartitionSet},
+    redis::claim::Release,
+};
 
 /// Releases and notices kept while Redis is away. A release that does not fit leaves a record that names this
 /// node for a peer it no longer has; senders to that peer get `timeout` instead of `peer-offline`. A leave that does not
@@ -18,7 +21,7 @@ const MAX_PENDING: usize = 65_536;
 /// The work, shared.
 pub(crate) struct PendingWork {
     items: Mutex<Pending>,
-    telemetry: Telemetry,
+    telemetry: ShardTelemetry,
 }
 
 /// The work itself.
@@ -40,7 +43,7 @@ impl Pending {
 }
 
 impl PendingWork {
-    pub(crate) fn new(telemetry: Telemetry) -> Self {
+    pub(crate) fn new(telemetry: ShardTelemetry) -> Self {
         Self {
             items: Mutex::default(),
             telemetry,
@@ -76,6 +79,21 @@ impl PendingWork {
         push(&mut pending);
     }
 
+    /// Takes the releases and leaves of some partitions.
+    pub(crate) fn hand_over(&self, partitions: &PartitionSet) -> (VecDeque<Release>, VecDeque<RoomLeave>) {
+        let mut pending = self.items.lock();
+        let moves = |name: &str| partitions.contains(Partition::of(name));
+        let (releases, stay) = std::mem::take(&mut pending.releases)
+            .into_iter()
+            .partition(|release| moves(release.key.as_str()));
+        pending.releases = stay;
+        let (leaves, stay) = std::mem::take(&mut pending.leaves)
+            .into_iter()
+            .partition(|leave| moves(leave.room.as_str()));
+        pending.leaves = stay;
+        (releases, leaves)
+    }
+
     /// Takes all of it.
     pub(crate) fn take(&self) -> Pending {
         std::mem::take(&mut *self.items.lock())
@@ -97,6 +115,10 @@ mod tests {
         }
     }
 
+    fn telemetry() -> ShardTelemetry {
+        switchboard_telemetry::Telemetry::new("n1").of_shard("127.0.0.1:1")
+    }
+
     fn takeover() -> NodeMessage {
         let Release {
             key, session, fence, ..
@@ -106,7 +128,7 @@ mod tests {
 
     #[test]
     fn pending_work_is_taken_once() {
-        let work = PendingWork::new(Telemetry::new("n1"));
+        let work = PendingWork::new(telemetry());
         work.add_release(release());
         work.add_takeover(takeover());
         let pending = work.take();
@@ -117,7 +139,7 @@ mod tests {
 
     #[test]
     fn releases_and_takeovers_share_one_bound() {
-        let work = PendingWork::new(Telemetry::new("n1"));
+        let work = PendingWork::new(telemetry());
         for _ in 0..MAX_PENDING - 1 {
             work.add_release(release());
         }

@@ -6,9 +6,12 @@ use switchboard_protocol::{PeerKey, RoomKey};
 use tokio::sync::oneshot;
 
 use super::{rooms, state::Shard};
-use crate::redis::{
-    command::{Command, room_call::RoomCall},
-    room::{DueMember, Reasserted},
+use crate::{
+    partition::Partition,
+    redis::{
+        command::{Command, room_call::RoomCall},
+        room::{DueMember, Reasserted},
+    },
 };
 
 /// Rooms whose members are listed at once: bounds the memory of the list.
@@ -34,6 +37,7 @@ pub(crate) async fn run(shard: &Shard, events: &dyn BrokerEvents) {
             }
         }
         let mut tables = shard.tables.lock();
+        // Those that have moved meanwhile are due on their new shard.
         some.iter().for_each(|room| tables.rooms.settled(room));
         drop(tables);
         for room in changed {
@@ -73,7 +77,9 @@ async fn write(shard: &Shard, members: &[DueMember], changed: &mut Vec<RoomKey>)
             // Redis refuses this one; the next interruption, or the member's end, tries again.
             Ok(Err(_)) => continue,
         };
-        shard.tables.lock().rooms.reasserted(due, outcome);
+        shard.at(Partition::of(due.room.as_str()), |_, tables| {
+            tables.rooms.reasserted(due, outcome)
+        });
         match outcome {
             Reasserted::Gone if changed.last() != Some(&due.room) => changed.push(due.room.clone()),
             Reasserted::Gone => {}

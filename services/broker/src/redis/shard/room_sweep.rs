@@ -9,7 +9,7 @@ use switchboard_protocol::{LeaveReason, PeerId, RoomKey};
 
 use super::state::Shard;
 use crate::{
-    partition::{PARTITIONS, Partition},
+    partition::Partition,
     redis::{command::rooms, periods::millis, pool},
 };
 
@@ -22,7 +22,7 @@ const LOCK: Duration = Duration::from_secs(5);
 /// A page of a scan, and where the next one begins.
 type Page<T> = (String, T);
 
-/// Removes the members of the run `dead`. False if another node is doing so.
+/// Removes the members of the run `dead`. False if another node is doing so, or some are in a slot that moves.
 ///
 /// # Errors
 /// Why it was cut short, for people. Another node goes on when the lock of this one has run out.
@@ -39,32 +39,35 @@ pub(crate) async fn run(shard: &Shard, events: &dyn BrokerEvents, dead: &str) ->
     if taken == Value::Nil {
         return Ok(false);
     }
-    let partitions = with_rooms(shard, dead).await?;
+    let (partitions, are_all) = with_rooms(shard, dead).await?;
     let mut removed = 0;
     for partition in partitions {
         removed += sweep_partition(shard, events, dead, partition).await?;
     }
     if removed > 0 {
-        tracing::info!(node = %shard.node(), members = removed, "members that a dead node left in rooms were removed");
+        tracing::info!(node = %shard.node(), server = shard.health.server(), members = removed, "members that a dead node left in rooms were removed");
     }
-    Ok(true)
+    Ok(are_all)
 }
 
-/// The partitions in which the run has rooms.
-async fn with_rooms(shard: &Shard, dead: &str) -> Result<Vec<Partition>, String> {
-    let all: Vec<Partition> = (0..PARTITIONS as usize).map(Partition::from_index).collect();
+/// The partitions in which the run has rooms, and whether Redis answered for all.
+async fn with_rooms(shard: &Shard, dead: &str) -> Result<(Vec<Partition>, bool), String> {
+    let all: Vec<Partition> = shard.served.set().iter().collect();
+    if all.is_empty() {
+        return Ok((all, true));
+    }
     let mut pipeline = Pipeline::with_capacity(all.len());
     for partition in &all {
         pipeline
             .cmd("EXISTS")
             .arg(shard.caller.names.run_rooms(*partition, dead));
     }
-    let exist: Vec<u64> = pool::query(&shard.pool, &pipeline).await?;
-    let partitions = all.into_iter().zip(exist);
-    Ok(partitions
-        .filter(|(_, exists)| *exists == 1)
-        .map(|(partition, _)| partition)
-        .collect())
+    let replies = pool::send(&shard.pool, &pipeline).await?;
+    pool::note_refusal(&shard.pool, &replies);
+    let are_all = !replies.iter().any(|reply| matches!(reply, Value::ServerError(_)));
+    let partitions = all.into_iter().zip(replies);
+    let partitions = partitions.filter(|(_, exists)| *exists == Value::Int(1));
+    Ok((partitions.map(|(partition, _)| partition).collect(), are_all))
 }
 
 async fn sweep_partition(

@@ -7,10 +7,13 @@ use switchboard_protocol::{LeaveReason, PeerId, RoomKey, SessionId};
 use switchboard_telemetry::BusDrop;
 
 use super::{state::Shard, tables::Tables};
-use crate::redis::command::{
-    Command,
-    room_call::{Creation, RoomCall},
-    room_delta,
+use crate::{
+    partition::Partition,
+    redis::command::{
+        Command,
+        room_call::{Creation, RoomCall},
+        room_delta,
+    },
 };
 
 /// Enters a member.
@@ -24,36 +27,41 @@ pub(crate) fn join(shard: &Shard, join: RoomJoin) -> Result<(), BrokerError> {
     let (room, member) = (join.room.clone(), join.member.clone());
     let peer = member.peer.clone();
     // Queued under the lock: the calls of one room go out in their order.
-    let mut tables = shard.tables.lock();
-    let creation = if join.max_rooms == 0 || tables.rooms.is_there(&room) {
-        Creation::Free
-    } else if shard.tenant_rooms.reserve(room.tenant(), join.max_rooms) {
-        Creation::Reserved
-    } else {
-        Creation::Refused
-    };
-    let before = tables.rooms.get(&room, &peer).cloned();
-    let call = tables.enter_room(&room, member, RoomCall::Join { join, creation });
-    let sent = call.map_or(Ok(()), |call| shard.send(Command::room(call)));
-    if sent.is_err() {
-        tables.rooms.restore(&room, &peer, before);
-    }
-    drop(tables);
-    shard.subscription_changes.notify_one();
-    sent
+    shard.at(of(&room), |shard, tables| {
+        let creation = if join.max_rooms == 0 || tables.rooms.is_there(&room) {
+            Creation::Free
+        } else if shard.tenant_rooms.reserve(room.tenant(), join.max_rooms) {
+            Creation::Reserved
+        } else {
+            Creation::Refused
+        };
+        let before = tables.rooms.get(&room, &peer).cloned();
+        let call = tables.enter_room(&room, member, RoomCall::Join { join, creation });
+        let sent = call.map_or(Ok(()), |call| shard.send(Command::room(call)));
+        if sent.is_err() {
+            tables.rooms.restore(&room, &peer, before);
+        }
+        shard.subscription_changes.notify_one();
+        sent
+    })
+}
+
+fn of(room: &RoomKey) -> Partition {
+    Partition::of(room.as_str())
 }
 
 /// Removes a member now, or when Redis is back.
 pub(crate) fn leave(shard: &Shard, leave: RoomLeave) {
-    let mut tables = shard.tables.lock();
-    tables.rooms.leave(&leave);
     let room = leave.room.clone();
-    if let Some(RoomCall::Leave(leave)) = tables.after_room_calls(&room, RoomCall::Leave(leave)) {
-        send_leave(shard, leave);
-    }
-    if tables.rooms.remove_if_over(&room) {
-        unlist(shard, room);
-    }
+    shard.at(of(&room), |shard, tables| {
+        tables.rooms.leave(&leave);
+        if let Some(RoomCall::Leave(leave)) = tables.after_room_calls(&room, RoomCall::Leave(leave)) {
+            send_leave(shard, leave);
+        }
+        if tables.rooms.remove_if_over(&room) {
+            unlist(shard, room.clone());
+        }
+    });
 }
 
 /// Sends a leave now, or when Redis is back.
@@ -65,45 +73,47 @@ pub(crate) fn send_leave(shard: &Shard, leave: RoomLeave) {
 
 /// Sends a leave that had to wait, unless the session has entered the room again since.
 pub(crate) fn leave_later(shard: &Shard, leave: RoomLeave) {
-    let tables = shard.tables.lock();
-    let local = tables.rooms.get(&leave.room, &leave.peer);
-    let has_come_back = local.is_some_and(|local| match leave.entry {
-        RoomEntry::Any => false,
-        RoomEntry::OfSession(session) | RoomEntry::Own(session) | RoomEntry::OwnDetached(session) => {
-            local.member.session == session
+    shard.at(of(&leave.room), |shard, tables| {
+        let local = tables.rooms.get(&leave.room, &leave.peer);
+        let has_come_back = local.is_some_and(|local| match leave.entry {
+            RoomEntry::Any => false,
+            RoomEntry::OfSession(session) | RoomEntry::Own(session) | RoomEntry::OwnDetached(session) => {
+                local.member.session == session
+            }
+        });
+        if !has_come_back {
+            send_leave(shard, leave.clone());
         }
     });
-    if !has_come_back {
-        send_leave(shard, leave);
-    }
 }
 
 /// Notes that a member has no connection. If it cannot be sent, the next repair writes it.
 pub(crate) fn detach(shard: &Shard, room: &RoomKey, peer: &PeerId, session: SessionId) {
-    let mut tables = shard.tables.lock();
-    tables.rooms.detach(room, peer, session);
-    let call = RoomCall::Detach {
-        room: room.clone(),
-        peer: peer.clone(),
-        session,
-    };
-    if let Some(call) = tables.after_room_calls(room, call) {
-        note(shard, call);
-    }
+    shard.at(of(room), |shard, tables| {
+        tables.rooms.detach(room, peer, session);
+        let call = RoomCall::Detach {
+            room: room.clone(),
+            peer: peer.clone(),
+            session,
+        };
+        if let Some(call) = tables.after_room_calls(room, call) {
+            note(shard, call);
+        }
+    });
 }
 
 /// The node has no connected member of the room any more.
 pub(crate) fn forget(shard: &Shard, room: &RoomKey) {
-    let mut tables = shard.tables.lock();
-    let waited = tables.forget_room(room);
-    for call in waited {
-        give_up(shard, &mut tables, call);
-    }
-    if tables.rooms.remove_if_over(room) {
-        unlist(shard, room.clone());
-    }
-    drop(tables);
-    shard.subscription_changes.notify_one();
+    shard.at(of(room), |shard, tables| {
+        let waited = tables.forget_room(room);
+        for call in waited {
+            give_up(shard, tables, call);
+        }
+        if tables.rooms.remove_if_over(room) {
+            unlist(shard, room.clone());
+        }
+        shard.subscription_changes.notify_one();
+    });
 }
 
 /// Redis confirmed the channel of `room` (`tenant/room`).

@@ -10,8 +10,8 @@ use tokio::time::sleep;
 
 use super::state::Shard;
 use crate::{
-    partition::{PARTITIONS, Partition},
-    redis::{command::presence::DetachedSession, periods::millis, pool},
+    partition::Partition,
+    redis::{command::presence::DetachedSession, periods::millis, pool, redirected},
 };
 
 /// How often one node of the cluster looks for sessions that have ended.
@@ -37,7 +37,7 @@ pub(crate) async fn run(shard: Arc<Shard>, events: Arc<dyn BrokerEvents>) {
     }
 }
 
-async fn end_all(shard: &Shard, events: &dyn BrokerEvents) -> Result<(), String> {
+async fn end_all(shard: &Arc<Shard>, events: &dyn BrokerEvents) -> Result<(), String> {
     let mut pipeline = Pipeline::with_capacity(2);
     pipeline
         .cmd("SET")
@@ -47,20 +47,34 @@ async fn end_all(shard: &Shard, events: &dyn BrokerEvents) -> Result<(), String>
         .arg("PX")
         .arg(millis(LOCK));
     pipeline.cmd("TIME");
-    let (taken, (seconds, micros)): (Value, (u64, u64)) = pool::query(&shard.pool, &pipeline).await?;
+    let (taken, (seconds, micros)): (Value, (u64, u64)) = redirected::query_shard(shard, &pipeline).await?;
     if taken == Value::Nil {
         return Ok(());
     }
     let now_ms = seconds * 1_000 + micros / 1_000;
-    let mut pipeline = Pipeline::with_capacity(PARTITIONS as usize);
-    for partition in partitions() {
+    let served = shard.served.set();
+    let mut pipeline = Pipeline::with_capacity(served.len());
+    for partition in served.iter() {
         let ends = shard.caller.names.session_ends(partition);
         pipeline.cmd("ZRANGEBYSCORE").arg(ends).arg("-inf").arg(now_ms);
         pipeline.arg("LIMIT").arg(0).arg(MAX_ENDS);
     }
-    let ended: Vec<Vec<String>> = pool::query(&shard.pool, &pipeline).await?;
-    for (partition, members) in partitions().zip(ended).filter(|(_, members)| !members.is_empty()) {
-        end(shard, events, partition, &members).await?;
+    if served.is_empty() {
+        return Ok(());
+    }
+    let replies = pool::send(&shard.pool, &pipeline).await?;
+    pool::note_refusal(&shard.pool, &replies);
+    for (partition, reply) in served.iter().zip(replies) {
+        // A slot that moves keeps no other from its turn.
+        if matches!(reply, Value::ServerError(_)) {
+            continue;
+        }
+        let members: Vec<String> = redis::from_redis_value(reply).map_err(|error| error.to_string())?;
+        if !members.is_empty()
+            && let Err(error) = end(shard, events, partition, &members).await
+        {
+            tracing::debug!(node = %shard.node(), partition = partition.index(), %error, "sessions were not ended");
+        }
     }
     Ok(())
 }
@@ -94,8 +108,4 @@ async fn end(
         .arg(shard.caller.names.session_ends(partition));
     pipeline.arg(members);
     pool::query::<(u64,)>(&shard.pool, &pipeline).await.map(drop)
-}
-
-fn partitions() -> impl Iterator<Item = Partition> {
-    (0..PARTITIONS as usize).map(Partition::from_index)
 }

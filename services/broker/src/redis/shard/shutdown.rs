@@ -3,25 +3,43 @@
 
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use redis::Pipeline;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::timeout};
 
 use super::state::Shard;
-use crate::redis::{
-    claim::Release,
-    command::{Command, claims},
-    pool,
+use crate::{
+    partition::Partition,
+    redis::{
+        claim::Release,
+        command::{Command, claims},
+        detours::Drain,
+        pool,
+    },
 };
 
 /// Claims released in one pipeline.
 const RELEASES_PER_PIPELINE: usize = 512;
 
-/// Returns once all commands queued so far are carried out.
+/// How long the queued commands may take. A server that is frozen must not cost the others their releases.
+const FLUSH_WITHIN: Duration = Duration::from_millis(700);
+
+/// Returns once all commands queued so far are carried out, or the server is too slow.
 pub(crate) async fn flush(shard: &Shard) {
     let (sender, flushed) = oneshot::channel();
     if shard.send(Command::Flush(sender)).is_ok() {
-        // An error means that the publisher ended; there is nothing left to wait for.
-        let _ = flushed.await;
+        // An error means that the publisher ended, or that time is up; there is nothing left to wait for.
+        let _ = timeout(FLUSH_WITHIN, flushed).await;
+    }
+}
+
+impl Drain for Shard {
+    fn drain(&self) -> BoxFuture<'_, ()> {
+        Box::pin(flush(self))
+    }
+
+    fn home(&self) -> Option<Partition> {
+        self.caller.names.home()
     }
 }
 

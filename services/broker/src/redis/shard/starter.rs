@@ -14,13 +14,11 @@ use super::{
 };
 use crate::{
     queue,
-    redis::{
-        config::{Endpoint, RedisConfigError},
-        pool,
-    },
+    redis::{config::RedisConfigError, endpoint::Endpoint, pool},
 };
 
 /// Starts the shards of one broker.
+#[derive(Clone)]
 pub(crate) struct Starter {
     pub(crate) shared: Shared,
     pub(crate) events: Arc<dyn BrokerEvents>,
@@ -40,13 +38,29 @@ impl Starter {
         // The publisher ends by itself: it has to refuse the rest of its queue.
         self.tasks
             .spawn(Publisher::new(Arc::clone(&shard), events(), receiver).run());
-        self.spawn(subscriber::run(Arc::clone(&shard), events()));
-        self.spawn(claim_worker::run(Arc::clone(&shard), events()));
-        self.spawn(lease_renewal::run(Arc::clone(&shard)));
-        self.spawn(memory_probe::run(Arc::clone(&shard)));
-        self.spawn(sweep::run(Arc::clone(&shard), events()));
-        self.spawn(session_ends::run(Arc::clone(&shard), events()));
+        self.spawn_on(&shard, subscriber::run(Arc::clone(&shard), events()));
+        self.spawn_on(&shard, claim_worker::run(Arc::clone(&shard), events()));
+        self.spawn_on(&shard, lease_renewal::run(Arc::clone(&shard)));
+        self.spawn_on(&shard, memory_probe::run(Arc::clone(&shard)));
+        self.spawn_on(&shard, sweep::run(Arc::clone(&shard), events()));
+        self.spawn_on(&shard, session_ends::run(Arc::clone(&shard), events()));
         Ok(shard)
+    }
+
+    /// A shard that leads nowhere and has no tasks. Commands sent to it are refused.
+    ///
+    /// # Errors
+    /// [`RedisConfigError`] when the configuration can never work.
+    pub(crate) fn idle(&self, endpoint: Endpoint) -> Result<Arc<Shard>, RedisConfigError> {
+        let pool = pool::open(&endpoint)?;
+        let (sender, _) = queue::bounded();
+        Ok(Arc::new(Shard::new(endpoint, self.shared.clone(), sender, pool)))
+    }
+
+    /// Starts a task that ends with its shard.
+    fn spawn_on(&self, shard: &Shard, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks
+            .spawn(shard.end.clone().run_until_cancelled_owned(task));
     }
 
     /// Starts a task that ends with the broker.

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock, Weak,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -12,21 +12,26 @@ use parking_lot::Mutex;
 use redis::ServerError;
 use switchboard_core::{BrokerError, BusStatus, Retention};
 use switchboard_protocol::{NodeId, NodeMessage, PeerKey, SessionId};
-use switchboard_telemetry::{Coalesced, Queue, RedisOp, Telemetry};
+use switchboard_telemetry::{Coalesced, Queue, RedisOp, ShardTelemetry, Telemetry};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{health::Health, lease::Lease, pending::PendingWork, probe::Probe, tables::Tables};
+use super::{
+    health::Health, health_log::About, lease::Lease, pending::PendingWork, probe::Probe, tables::Tables,
+};
 use crate::{
+    partition::{Partition, PartitionSet, Served},
     queue::Sender,
     redis::{
         claim::{LocalClaim, Release},
         command::{Command, caller::Caller, script_call::ScriptCall},
-        config::Endpoint,
+        detours::{Detours, Redirect},
+        endpoint::Endpoint,
         node_run::NodeRun,
-        periods::{SETTLE, millis},
+        periods::millis,
         pool::Pool,
-        refusal::Refusal,
+        refusal::{Reaction, Refusal},
+        status::share_of,
         tenant_rooms::TenantRooms,
     },
 };
@@ -38,16 +43,38 @@ pub(crate) struct Shared {
     pub(crate) telemetry: Telemetry,
     /// Why the node must stop, once it must.
     pub(crate) unusable: watch::Sender<Option<String>>,
-    /// Ends the shards' tasks.
+    /// Ends the tasks of all shards.
     pub(crate) end: CancellationToken,
     pub(crate) tenant_rooms: Arc<TenantRooms>,
+    pub(crate) window_ms: Arc<AtomicU64>,
+    pub(crate) revocations_due: Arc<Notify>,
+    /// In a Redis Cluster.
+    pub(crate) detours: Option<Arc<Detours>>,
 }
+
+/// Knows the shard of every partition.
+pub(crate) trait Routing: Send + Sync {
+    /// The shard that serves `partition`.
+    fn shard_of(&self, partition: Partition) -> Arc<Shard>;
+
+    /// Whether other nodes may have another shard for `partition`; none: for any.
+    fn is_disputed(&self, partition: Option<Partition>) -> bool;
+}
+
+/// Why connections end that are dialled anew, for people.
+pub(crate) const OTHER_SERVER: &str = "another server may be the master now, so Redis is dialled anew";
 
 /// One Redis server, as this node uses it.
 pub(crate) struct Shard {
+    /// The partitions that it serves.
+    pub(crate) served: Arc<Served>,
+    /// Where to find the shard of another partition.
+    routing: OnceLock<Weak<dyn Routing>>,
+    /// In a Redis Cluster: commands that it sent elsewhere.
+    pub(crate) detours: Option<Arc<Detours>>,
     pub(crate) endpoint: Endpoint,
     pub(crate) caller: Caller,
-    pub(crate) telemetry: Telemetry,
+    pub(crate) telemetry: ShardTelemetry,
     /// Commands for the publisher.
     queue: Sender<Command>,
     /// For the lease and for the shutdown.
@@ -57,8 +84,8 @@ pub(crate) struct Shard {
     pub(crate) probe: Probe,
     pub(crate) tables: Mutex<Tables>,
     pub(crate) pending: PendingWork,
-    /// The resume window of this node's sessions, in milliseconds.
-    window_ms: AtomicU64,
+    /// The resume window of this node's sessions, in milliseconds; shared by all shards.
+    window_ms: Arc<AtomicU64>,
     /// There are channels to subscribe or unsubscribe.
     pub(crate) subscription_changes: Notify,
     /// There are claims to make, or pending work.
@@ -69,18 +96,36 @@ pub(crate) struct Shard {
     pub(crate) subscriber_retry: Notify,
     /// The lease was renewed.
     pub(crate) lease_renewed: Notify,
-    /// Revocations may have been missed, or lost by Redis.
-    pub(crate) revocations_due: Notify,
-    /// Redis has become a replica: both connections are to be dialled anew.
+    /// Revocations may have been missed, or lost by Redis; shared by all shards.
+    pub(crate) revocations_due: Arc<Notify>,
+    /// Another server may be the master now: both connections are to be dialled anew.
     pub(crate) publisher_redial: Notify,
     pub(crate) subscriber_redial: Notify,
     refusals: Coalesced,
     /// Why this node must stop, once it must.
     pub(crate) unusable: watch::Sender<Option<String>>,
-    /// The broker ends.
+    /// The shard ends.
     pub(crate) end: CancellationToken,
+    /// The broker ends.
+    end_all: CancellationToken,
     /// How many rooms tenants have, on all shards.
     pub(crate) tenant_rooms: Arc<TenantRooms>,
+}
+
+/// A server and the partitions that it serves, for people.
+struct Described {
+    endpoint: Endpoint,
+    served: Arc<Served>,
+}
+
+impl About for Described {
+    fn server(&self) -> String {
+        self.endpoint.shown()
+    }
+
+    fn share(&self) -> Option<usize> {
+        share_of(&self.served.set())
+    }
 }
 
 impl Shard {
@@ -91,30 +136,42 @@ impl Shard {
             unusable,
             end,
             tenant_rooms,
+            window_ms,
+            revocations_due,
+            detours,
         } = shared;
         let (names, memory_watermark) = (endpoint.names.clone(), endpoint.memory_watermark);
-        let server = format!("{}:{}", endpoint.host, endpoint.port);
+        let telemetry = telemetry.of_shard(&endpoint.shown());
+        let served = Arc::new(Served::new(PartitionSet::ALL));
+        let about = Described {
+            endpoint: endpoint.clone(),
+            served: Arc::clone(&served),
+        };
         Self {
+            served,
+            routing: OnceLock::new(),
+            detours,
             endpoint,
             queue,
             pool,
-            health: Health::new(telemetry.clone(), run.node.as_str(), server),
+            health: Health::new(telemetry.clone(), run.node.as_str(), Box::new(about)),
             lease: Lease::new(&run, &names),
             probe: Probe::new(),
             tables: Mutex::default(),
             pending: PendingWork::new(telemetry.clone()),
-            window_ms: AtomicU64::new(0),
+            window_ms,
             subscription_changes: Notify::new(),
             claim_work: Notify::new(),
             publisher_retry: Notify::new(),
             subscriber_retry: Notify::new(),
             lease_renewed: Notify::new(),
-            revocations_due: Notify::new(),
+            revocations_due,
             publisher_redial: Notify::new(),
             subscriber_redial: Notify::new(),
             refusals: Coalesced::new(),
             unusable,
-            end,
+            end: end.child_token(),
+            end_all: end,
             tenant_rooms,
             caller: Caller::new(run, names, memory_watermark),
             telemetry,
@@ -126,12 +183,75 @@ impl Shard {
         &self.caller.run.node
     }
 
-    /// Queues a command for the publisher.
-    pub(crate) fn send(&self, command: Command) -> Result<(), BrokerError> {
-        if !self.health.is_publisher_up() {
-            return Err(BrokerError::Unavailable);
+    /// The shard serves these partitions from now on, and `routing` knows the others.
+    pub(crate) fn join(&self, routing: Weak<dyn Routing>, partitions: &PartitionSet) {
+        // Once: a shard belongs to one topology.
+        let _ = self.routing.set(routing);
+        let _tables = self.tables.lock();
+        self.served.remove(&PartitionSet::ALL);
+        self.served.insert(partitions);
+    }
+
+    /// Calls `change` with the shard that serves `partition` now, usually this one, and its tables.
+    /// The partition cannot move meanwhile.
+    pub(crate) fn at<R>(&self, partition: Partition, change: impl FnOnce(&Self, &mut Tables) -> R) -> R {
+        let mut other: Option<Arc<Self>> = None;
+        loop {
+            let shard = other.as_deref().unwrap_or(self);
+            let mut tables = shard.tables.lock();
+            // A partition moves under the locks of both shards, so the next lookup finds its new one.
+            let routing = (!shard.served.contains(partition)).then(|| self.routing());
+            let Some(routing) = routing.flatten() else {
+                return change(shard, &mut tables);
+            };
+            drop(tables);
+            other = Some(routing.shard_of(partition));
         }
-        self.queue.push(command).inspect_err(|error| {
+    }
+
+    pub(super) fn routing(&self) -> Option<Arc<dyn Routing>> {
+        self.routing.get().and_then(Weak::upgrade)
+    }
+
+    /// Queues a command for the publisher of the shard that serves its partition.
+    pub(crate) fn send(&self, command: Command) -> Result<(), BrokerError> {
+        self.forward(command).map_err(|(error, _)| error)
+    }
+
+    /// The same; a command that is not queued is returned with the reason.
+    pub(crate) fn forward(&self, command: Command) -> Result<(), (BrokerError, Command)> {
+        let command = match &self.detours {
+            None => command,
+            Some(detours) => match detours.hold(command)? {
+                Some(command) => command,
+                None => return Ok(()),
+            },
+        };
+        if !self.serves(&command)
+            && let Some(partition) = command.partition()
+            && let Some(routing) = self.routing()
+        {
+            return routing.shard_of(partition).send_here(command);
+        }
+        self.send_here(command)
+    }
+
+    /// Whether this shard is the one for `command`.
+    pub(crate) fn serves(&self, command: &Command) -> bool {
+        // A shard that serves everything need not look at the command.
+        self.served.set() == PartitionSet::ALL
+            || command
+                .partition()
+                .is_none_or(|partition| self.served.contains(partition))
+    }
+
+    /// Queues a command for this shard's publisher, whatever else waits.
+    pub(crate) fn send_here(&self, command: Command) -> Result<(), (BrokerError, Command)> {
+        if !self.health.is_publisher_up() {
+            self.health.count_refused(usize::from(command.is_of_clients()));
+            return Err((BrokerError::Unavailable, command));
+        }
+        self.queue.push(command).inspect_err(|(error, _)| {
             if *error == BrokerError::QueueFull {
                 self.telemetry.queue_overflow(Queue::Publisher);
             }
@@ -147,13 +267,14 @@ impl Shard {
         claim: LocalClaim,
         call: impl FnOnce(LocalClaim, u32) -> ScriptCall,
     ) -> Result<u32, BrokerError> {
-        let tables = self.tables.lock();
-        if !tables.claims.is_owner(&claim.key, claim.session()) {
-            return Err(BrokerError::Superseded);
-        }
-        let epoch = tables.claims.epoch();
-        self.send(Command::script(call(claim, epoch)))?;
-        Ok(epoch)
+        self.at(Partition::of(claim.key.as_str()), |shard, tables| {
+            if !tables.claims.is_owner(&claim.key, claim.session()) {
+                return Err(BrokerError::Superseded);
+            }
+            let epoch = tables.claims.epoch();
+            shard.send(Command::script(call(claim, epoch)))?;
+            Ok(epoch)
+        })
     }
 
     /// Sends a release now, or when Redis is back.
@@ -199,38 +320,53 @@ impl Shard {
         (!window.is_zero()).then_some(window)
     }
 
-    /// Whether an absent record proves that nobody owns the peer.
-    pub(crate) fn absence_is_proof(&self) -> Result<(), BrokerError> {
-        self.health.settled_for(SETTLE)?;
-        if self.tables.lock().is_complete() {
-            Ok(())
-        } else {
-            Err(BrokerError::Unsettled)
+    /// Redis answered a command of this kind with an error.
+    pub(crate) fn on_server_error(&self, op: RedisOp, error: &ServerError) {
+        if let Some(detours) = &self.detours
+            && Redirect::of_error(error).is_some()
+        {
+            // The map says what follows.
+            detours.stale.notify_one();
+            return;
+        }
+        let refusal = Refusal::of(op, error.code(), error.details());
+        self.health.count_refused(usize::from(op != RedisOp::Lease));
+        match refusal.reaction {
+            Reaction::SendSource => {}
+            Reaction::Fail => self.refusals.note(|count| {
+                let (node, server, why) = (self.node(), self.health.server(), refusal.why);
+                tracing::warn!(%node, server, count, op = op.as_str(), why, "commands failed: their clients get errors");
+            }),
+            // The lines about the state tell the rest.
+            Reaction::Wait | Reaction::WaitForKind => self.health.refused(op, refusal),
+            Reaction::Redial => {
+                self.health.refused(op, refusal);
+                self.publisher_redial.notify_one();
+                self.subscriber_redial.notify_one();
+            }
         }
     }
 
-    /// Redis answered a command of this kind with an error.
-    pub(crate) fn on_server_error(&self, op: RedisOp, error: &ServerError) {
-        let (node, code, details) = (self.node(), error.code(), error.details());
-        self.refusals.note(|count| {
-            tracing::warn!(%node, count, op = op.as_str(), code, details, "Redis refused commands");
-        });
-        let Some(refusal) = Refusal::find(code, details) else {
-            return;
-        };
-        self.health.refused(op, &refusal);
-        if refusal.asks_for_another_server() {
-            self.publisher_redial.notify_one();
-            self.subscriber_redial.notify_one();
-        }
+    /// The server is another one now: both connections are made anew, and no wait is kept.
+    pub(crate) fn server_changed(&self) {
+        self.publisher_redial.notify_one();
+        self.subscriber_redial.notify_one();
+        self.server_found();
+    }
+
+    /// It is known where the server is: attempts to connect need not wait any longer, and metrics name it.
+    pub(crate) fn server_found(&self) {
+        self.telemetry.moved_to(&self.endpoint.shown());
+        self.publisher_retry.notify_one();
+        self.subscriber_retry.notify_one();
     }
 
     /// Why this node must not run.
     pub(crate) fn taken_name(&self) -> String {
-        let Endpoint { host, port, .. } = &self.endpoint;
         format!(
-            "node.id: another node runs with the id `{}` on the Redis at {host}:{port}; give each node its own id",
-            self.node()
+            "node.id: another node runs with the id `{}` on the Redis at {}; give each node its own id",
+            self.node(),
+            self.endpoint.shown()
         )
     }
 
@@ -238,7 +374,7 @@ impl Shard {
     pub(crate) fn stop(&self, why: String) {
         tracing::error!(node = %self.node(), why, "the node stops");
         self.unusable.send_replace(Some(why));
-        self.end.cancel();
+        self.end_all.cancel();
     }
 
     /// Redis has lost records although the connections stayed, so others may have taken this node's peers: every

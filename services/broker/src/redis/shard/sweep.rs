@@ -11,9 +11,10 @@ use tokio::time::sleep;
 use super::{room_sweep, state::Shard};
 use crate::{
     keys::Names,
+    partition::Partition,
     redis::{
         periods::{LEASE, millis},
-        pool,
+        pool, redirected,
         scripts::Script,
     },
 };
@@ -48,7 +49,7 @@ pub(crate) async fn run(shard: Arc<Shard>, events: Arc<dyn BrokerEvents>) {
     }
 }
 
-async fn sweep(shard: &Shard, events: &dyn BrokerEvents) -> Result<(), String> {
+async fn sweep(shard: &Arc<Shard>, events: &dyn BrokerEvents) -> Result<(), String> {
     let Runs { dead, ended } = find_runs(shard).await?;
     let (ended, _) = sweep_rooms(shard, events, ended).await;
     forget_ended(shard, &ended).await?;
@@ -59,10 +60,12 @@ async fn sweep(shard: &Shard, events: &dyn BrokerEvents) -> Result<(), String> {
         return Ok(());
     }
     let mut cursor = "0".to_owned();
-    let mut orphans = 0;
+    let (mut orphans, mut is_complete) = (0, true);
     loop {
         let (next, records) = scan(shard, &cursor).await?;
-        orphans += orphan(shard, &records, &dead).await?;
+        let (ended, are_all) = orphan(shard, &records, &dead).await?;
+        orphans += ended;
+        is_complete &= are_all;
         if next == "0" {
             break;
         }
@@ -71,6 +74,9 @@ async fn sweep(shard: &Shard, events: &dyn BrokerEvents) -> Result<(), String> {
         // Another node sweeps as well if this one was too slow; that harms nobody.
         lock(shard, "XX").await?;
     }
+    if !is_complete {
+        return Err("records in a slot that moves remain".to_owned());
+    }
     let mut pipeline = Pipeline::with_capacity(2);
     pipeline.cmd("HDEL").arg(shard.caller.names.runs());
     for run in &dead {
@@ -78,7 +84,7 @@ async fn sweep(shard: &Shard, events: &dyn BrokerEvents) -> Result<(), String> {
     }
     pipeline.cmd("DEL").arg(shard.caller.names.sweep());
     pool::query::<Vec<u64>>(&shard.pool, &pipeline).await?;
-    tracing::info!(node = %shard.node(), runs = dead.len(), orphans, "records of dead nodes end within the resume window");
+    tracing::info!(node = %shard.node(), server = shard.health.server(), runs = dead.len(), orphans, "records of dead nodes end within the resume window");
     Ok(())
 }
 
@@ -90,11 +96,12 @@ struct Runs {
     ended: Vec<String>,
 }
 
-async fn find_runs(shard: &Shard) -> Result<Runs, String> {
+async fn find_runs(shard: &Arc<Shard>) -> Result<Runs, String> {
     let names = &shard.caller.names;
     let mut pipeline = Pipeline::with_capacity(2);
     pipeline.cmd("HGETALL").arg(names.runs()).cmd("TIME");
-    let (runs, (now, _)): (Vec<(String, String)>, (u64, u64)) = pool::query(&shard.pool, &pipeline).await?;
+    let (runs, (now, _)): (Vec<(String, String)>, (u64, u64)) =
+        redirected::query_shard(shard, &pipeline).await?;
     let mut pipeline = Pipeline::with_capacity(1 + runs.len());
     pipeline
         .cmd("ZRANGEBYSCORE")
@@ -107,7 +114,7 @@ async fn find_runs(shard: &Shard) -> Result<Runs, String> {
     for (_, node) in &runs {
         pipeline.cmd("GET").arg(names.lease(node));
     }
-    let replies: Vec<Value> = pool::query(&shard.pool, &pipeline).await?;
+    let replies: Vec<Value> = redirected::query_shard(shard, &pipeline).await?;
     let (ended, leases) = replies.split_first().ok_or("Redis answered nothing")?;
     let unreadable = |error: redis::ParsingError| error.to_string();
     let ended: Vec<String> = redis::from_redis_value_ref(ended).map_err(unreadable)?;
@@ -151,7 +158,7 @@ async fn forget_ended(shard: &Shard, ended: &[String]) -> Result<(), String> {
 }
 
 /// Takes (`NX`) or keeps (`XX`) the lock of the sweep; whether that was possible.
-async fn lock(shard: &Shard, condition: &str) -> Result<bool, String> {
+async fn lock(shard: &Arc<Shard>, condition: &str) -> Result<bool, String> {
     let mut pipeline = Pipeline::with_capacity(1);
     pipeline
         .cmd("SET")
@@ -160,7 +167,7 @@ async fn lock(shard: &Shard, condition: &str) -> Result<bool, String> {
         .arg(condition)
         .arg("PX")
         .arg(millis(LEASE));
-    let (taken,): (Value,) = pool::query(&shard.pool, &pipeline).await?;
+    let (taken,): (Value,) = redirected::query_shard(shard, &pipeline).await?;
     Ok(taken != Value::Nil)
 }
 
@@ -177,10 +184,16 @@ async fn scan(shard: &Shard, cursor: &str) -> Result<(String, Vec<String>), Stri
     Ok(page)
 }
 
-/// Lets those of `records` end that belong to `dead` runs; how many there were.
-async fn orphan(shard: &Shard, records: &[String], dead: &[String]) -> Result<u64, String> {
+/// Lets those of `records` end that belong to `dead` runs. How many there were, and whether Redis answered for all: those of a slot
+/// that moves are left to a later sweep, and keep nobody from the others.
+async fn orphan(shard: &Shard, records: &[String], dead: &[String]) -> Result<(u64, bool), String> {
+    // Of a partition that is on its way from or to another shard, Redis may show some.
+    let is_served = |record: &&String| {
+        Names::peer_of_record(record).is_some_and(|peer| shard.served.contains(Partition::of(peer)))
+    };
+    let records: Vec<&String> = records.iter().filter(is_served).collect();
     if records.is_empty() {
-        return Ok(0);
+        return Ok((0, true));
     }
     let window = shard.resume_window().unwrap_or(DEFAULT_WINDOW);
     let mut pipeline = Pipeline::with_capacity(records.len() + 1);
@@ -194,6 +207,15 @@ async fn orphan(shard: &Shard, records: &[String], dead: &[String]) -> Result<u6
             .arg(dead);
         pipeline.add_command(call);
     }
-    let orphans: Vec<u64> = pool::query(&shard.pool, &pipeline).await?;
-    Ok(orphans.into_iter().sum())
+    let replies = pool::send(&shard.pool, &pipeline).await?;
+    pool::note_refusal(&shard.pool, &replies);
+    let (mut orphans, mut is_complete) = (0, true);
+    for reply in replies {
+        if matches!(reply, Value::ServerError(_)) {
+            is_complete = false;
+            continue;
+        }
+        orphans += redis::from_redis_value::<u64>(reply).map_err(|error| error.to_string())?;
+    }
+    Ok((orphans, is_complete))
 }

@@ -17,7 +17,7 @@ use super::mutant::Mutant;
 use crate::{
     Asker, Broker, BrokerError, BrokerEvents as _, BusState, BusStatus, Claim, ClaimOutcome, ClusterLoad,
     EndedSession, Records, Retention, RevocationChange, RoomJoin, RoomLeave, RoomPage, RoomQuery, Roster,
-    Router, StoreOutcome, StoredMessage, TenantUsage,
+    Route, Router, StoreOutcome, StoredMessage, TenantUsage,
 };
 
 /// How long the lease of a crashed node lasts.
@@ -289,7 +289,7 @@ impl Broker for Link {
 
     fn touch(&self, _: &PeerKey, _: SessionId) {}
 
-    fn send_to_node(&self, node: &NodeId, message: Vec<u8>) -> Result<(), BrokerError> {
+    fn send_to_node(&self, node: &NodeId, _: Route, message: Vec<u8>) -> Result<(), BrokerError> {
         self.ask(Command::ToNode(node.clone(), message))
     }
 

@@ -26,7 +26,7 @@ const SCRATCH_BYTES: usize = 4096;
 const MAX_SCRATCH_BYTES: usize = 2 << 20;
 
 /// The code of a client's close frame, if it has one.
-pub(super) fn code_of(payload: &[u8]) -> Result<Option<u16>, ReadError> {
+pub(crate) fn code_of(payload: &[u8]) -> Result<Option<u16>, ReadError> {
     let Some((code, reason)) = payload.split_first_chunk() else {
         // One byte is half a code.
         return if payload.is_empty() {

@@ -4,7 +4,6 @@
 use bytes::Bytes;
 
 use super::{input::Input, mask::unmask};
-use crate::connection::frame::Text;
 
 /// Whether a message may go on.
 #[derive(Debug, PartialEq, Eq)]
@@ -98,10 +97,9 @@ impl Message {
         }
         // A payload is a slice of this buffer and may be kept for long.
         self.bytes.shrink_to_fit();
-        let bytes = Bytes::from(self.bytes);
         if !self.is_text {
-            return Ok(Input::Binary(bytes));
+            return Ok(Input::Binary(Bytes::from(self.bytes)));
         }
-        Text::try_from(bytes).map(Input::Text).map_err(|_| ())
+        String::from_utf8(self.bytes).map(Input::Text).map_err(|_| ())
     }
 }

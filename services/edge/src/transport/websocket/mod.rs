@@ -3,10 +3,10 @@
 pub(crate) mod close;
 mod frame;
 pub(crate) mod handshake;
-mod input;
+pub(crate) mod input;
 mod mask;
 mod message;
-mod reader;
+pub(crate) mod reader;
 mod socket;
 
 use std::{
@@ -165,8 +165,9 @@ mod tests {
 
     #[test]
     fn a_connections_task_stays_small() {
-        // Futures inline their widest branch: one rare `await` that is not boxed costs every idle connection.
+        // Futures inline their widest branch: one rare `await` that is not boxed costs every idle connection. Up to 784 bytes,
+        // the task with what tokio adds (112) is an allocation of 896; the next class has 1,024.
         let bytes = future_bytes(attach::serve::<WebSocket, Native>);
-        assert!(bytes <= 1024, "{bytes} bytes");
+        assert!(bytes <= 784, "{bytes} bytes");
     }
 }

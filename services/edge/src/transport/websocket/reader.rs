@@ -64,10 +64,39 @@ struct Frame {
     left: u64,
 }
 
-/// One connection's frames. An idle one keeps no buffer.
+/// One connection's frames. Between messages it keeps its limit and nothing else.
 #[derive(Debug)]
-pub(super) struct FrameReader {
+pub(crate) struct FrameReader {
     max_message_bytes: usize,
+    /// Exists only while a frame or a message in fragments is incomplete.
+    unfinished: Option<Box<Unfinished>>,
+}
+
+impl FrameReader {
+    pub(crate) const fn new(max_message_bytes: usize) -> Self {
+        Self {
+            max_message_bytes,
+            unfinished: None,
+        }
+    }
+
+    /// Takes bytes up to the end of the first input. Returns how many were taken: all, if there is no input yet.
+    pub(crate) fn read(&mut self, bytes: &[u8]) -> (usize, Option<Result<Input, ReadError>>) {
+        // Most frames come at once, and their state never leaves the stack.
+        let mut fresh = Unfinished::default();
+        let mut kept = self.unfinished.take();
+        let state = kept.as_deref_mut().unwrap_or(&mut fresh);
+        let read = state.read(bytes, self.max_message_bytes as u64);
+        if !state.is_empty() {
+            self.unfinished = Some(kept.unwrap_or_else(|| Box::new(fresh)));
+        }
+        read
+    }
+}
+
+/// A frame, or a message in fragments, of which something is still to come.
+#[derive(Debug, Default)]
+struct Unfinished {
     header: [u8; MAX_HEADER_BYTES],
     header_bytes: usize,
     frame: Option<Frame>,
@@ -75,23 +104,17 @@ pub(super) struct FrameReader {
     message: Option<Message>,
 }
 
-impl FrameReader {
-    pub(super) const fn new(max_message_bytes: usize) -> Self {
-        Self {
-            max_message_bytes,
-            header: [0; MAX_HEADER_BYTES],
-            header_bytes: 0,
-            frame: None,
-            control: Vec::new(),
-            message: None,
-        }
+impl Unfinished {
+    /// Whether the next byte begins a message.
+    const fn is_empty(&self) -> bool {
+        self.header_bytes == 0 && self.frame.is_none() && self.message.is_none()
     }
 
-    /// Takes bytes up to the end of the first input. Returns how many were taken: all, if there is no input yet.
-    pub(super) fn read(&mut self, bytes: &[u8]) -> (usize, Option<Result<Input, ReadError>>) {
+    /// As [`FrameReader::read`], for messages of up to `most` bytes.
+    fn read(&mut self, bytes: &[u8], most: u64) -> (usize, Option<Result<Input, ReadError>>) {
         let mut taken = 0;
         if self.frame.is_none() {
-            taken = match self.read_header(bytes) {
+            taken = match self.read_header(bytes, most) {
                 Ok(count) => count,
                 Err(error) => return (bytes.len(), Some(Err(error))),
             };
@@ -113,7 +136,7 @@ impl FrameReader {
     }
 
     /// Gathers a header; with its last byte the frame begins. Returns how many bytes it took.
-    fn read_header(&mut self, bytes: &[u8]) -> Result<usize, ReadError> {
+    fn read_header(&mut self, bytes: &[u8], most: u64) -> Result<usize, ReadError> {
         for (index, byte) in bytes.iter().enumerate() {
             if let Some(place) = self.header.get_mut(self.header_bytes) {
                 *place = *byte;
@@ -130,7 +153,7 @@ impl FrameReader {
                 self.check_start(first, second)?;
             }
             if self.header_bytes == 2 + extended + 4 {
-                self.begin_frame(first, second, extended)?;
+                self.begin_frame(first, second, extended, most)?;
                 return Ok(index + 1);
             }
         }
@@ -152,7 +175,7 @@ impl FrameReader {
         Ok(())
     }
 
-    fn begin_frame(&mut self, first: u8, second: u8, extended: usize) -> Result<(), ReadError> {
+    fn begin_frame(&mut self, first: u8, second: u8, extended: usize, most: u64) -> Result<(), ReadError> {
         let opcode = Opcode::parse(first & OPCODE).ok_or(ReadError::Protocol)?;
         let number = self.header.iter().skip(2).take(extended);
         let length = match extended {
@@ -171,7 +194,6 @@ impl FrameReader {
             let message = self
                 .message
                 .get_or_insert_with(|| Message::new(opcode == Opcode::Text));
-            let most = self.max_message_bytes as u64;
             match message.announce(length, most, most * SKIPPED_TIMES_LIMIT, MAX_HEAD_BYTES) {
                 MessageProgress::Fits => {}
                 MessageProgress::TooLarge => return Err(ReadError::TooLarge),

@@ -18,11 +18,12 @@ mod reflection;
 mod sequence;
 mod sessions;
 mod silent_readers;
+mod tls_handshakes;
 
 use crate::attack::Attack;
 
 /// All attacks.
-pub(crate) const ALL: [Attack; 18] = [
+pub(crate) const ALL: [Attack; 19] = [
     queues::ATTACK,
     reflection::ATTACK,
     padding::ATTACK,
@@ -41,4 +42,5 @@ pub(crate) const ALL: [Attack; 18] = [
     older_token::ATTACK,
     bus_messages::ATTACK,
     sequence::ATTACK,
+    tls_handshakes::ATTACK,
 ];

@@ -4,7 +4,10 @@ use switchboard_core::BrokerEvents;
 use switchboard_protocol::NodeMessage;
 
 use super::super::state::Shard;
-use crate::redis::{claim::LocalClaim, command::Command, record::Claimed};
+use crate::{
+    partition::Partition,
+    redis::{claim::LocalClaim, command::Command, record::Claimed},
+};
 
 /// The session becomes the owner as the record says, or gives the claim up if it is not to own the peer any more.
 pub(crate) fn adopt(
@@ -23,7 +26,9 @@ pub(crate) fn adopt(
         rooms: _,
     } = claimed;
     let (key, session) = (&claim.key, claim.session());
-    let is_owner = shard.tables.lock().claims.confirm(key, session, fence, epoch);
+    let is_owner = shard.at(Partition::of(key.as_str()), |_, tables| {
+        tables.claims.confirm(key, session, fence, epoch)
+    });
     if !is_owner {
         return shard.forget(key, session, fence);
     }

@@ -5,14 +5,17 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use switchboard_core::{Asker, BrokerError, BrokerEvents, Located, Presence, StoreOutcome};
 use switchboard_protocol::PeerKey;
 
-use super::super::state::Shard;
-use crate::redis::{
-    command::{
-        AfterLease, Command,
-        script_call::{Force, ScriptCall},
+use super::{super::state::Shard, absent};
+use crate::{
+    partition::Partition,
+    redis::{
+        command::{
+            Absent, AfterLease, Command,
+            script_call::{Force, ScriptCall},
+        },
+        periods::LEASE,
+        record::Owner,
     },
-    periods::LEASE,
-    record::Owner,
 };
 
 /// The record was read: the lease of an attached owner is checked next.
@@ -31,7 +34,7 @@ pub(super) fn located(
             });
         }
         Ok(Some(owner)) => Ok(answer(owner.fence, Presence::Detached)),
-        Ok(None) => shard.absence_is_proof().map(|()| Located::OFFLINE),
+        Ok(None) => return absent::found(Absent::Locate { asker, to }, shard, events),
         Err(error) => Err(error),
     };
     events.on_located(asker, &to, outcome);
@@ -46,7 +49,11 @@ pub(super) fn lease_checked(
     shard: &Shard,
     events: &dyn BrokerEvents,
 ) -> Option<Command> {
-    let is_dead = lease.and_then(|lease| is_dead(lease.as_deref(), &owner, shard));
+    let partition = match &next {
+        AfterLease::Locate { to, .. } => of(to),
+        AfterLease::Store(message) => of(&message.to),
+    };
+    let is_dead = lease.and_then(|lease| is_dead(lease.as_deref(), &owner, partition, shard));
     match (next, is_dead) {
         (AfterLease::Locate { asker, to }, is_dead) => {
             let outcome = is_dead.map(|is_dead| {
@@ -82,7 +89,12 @@ fn answer(fence: u64, presence: Presence) -> Located {
 }
 
 /// Whether the owner's lease has run out, if that can be proved.
-fn is_dead(lease: Option<&str>, owner: &Owner, shard: &Shard) -> Result<bool, BrokerError> {
+fn is_dead(
+    lease: Option<&str>,
+    owner: &Owner,
+    partition: Partition,
+    shard: &Shard,
+) -> Result<bool, BrokerError> {
     if lease == Some(&owner.incarnation) {
         return Ok(false);
     }
@@ -90,6 +102,10 @@ fn is_dead(lease: Option<&str>, owner: &Owner, shard: &Shard) -> Result<bool, Br
         // An outage may have kept that node from renewing it: only a full period with Redis up is proof.
         shard.health.reachable_for(LEASE)?;
     }
-    shard.absence_is_proof()?;
+    shard.absence_is_proof(Some(partition))?;
     Ok(true)
+}
+
+fn of(peer: &PeerKey) -> Partition {
+    Partition::of(peer.as_str())
 }

@@ -1,6 +1,7 @@
 //! The consequences of replies, in one place. Every command ends here exactly once, also without a reply. Not how
 //! replies are read (`command`).
 
+mod absent;
 pub(crate) mod claimed;
 mod locate;
 mod rooms;
@@ -38,6 +39,10 @@ pub(crate) fn interpret(
         Command::CheckLease { owner, next } => {
             let lease = reply.and_then(|reply| owner::read_lease(&reply));
             return locate::lease_checked(*owner, next, lease, shard, events);
+        }
+        Command::CheckAbsence(absent) => {
+            let lease = reply.and_then(|reply| owner::read_lease(&reply));
+            absent::checked(absent, lease, shard, events);
         }
         Command::PublishToNode { .. } => {}
         Command::Probe { nonce } => shard.probe.on_published(nonce, reply.is_ok()),

@@ -5,12 +5,15 @@ use switchboard_core::{BrokerError, BrokerEvents, JoinError, RoomEntry, RoomJoin
 use switchboard_protocol::{LeaveReason, PeerKey};
 
 use super::super::{rooms as asked, state::Shard};
-use crate::redis::{
-    command::{
-        room_call::{Creation, RoomCall},
-        rooms,
+use crate::{
+    partition::Partition,
+    redis::{
+        command::{
+            room_call::{Creation, RoomCall},
+            rooms,
+        },
+        room::Joined,
     },
-    room::Joined,
 };
 
 /// Acts on the reply to `call`.
@@ -42,16 +45,16 @@ pub(super) fn answered(
 fn joined(join: &RoomJoin, outcome: Result<Joined, JoinError>, shard: &Shard, events: &dyn BrokerEvents) {
     let (room, member) = (&join.room, &join.member);
     let key = PeerKey::new(room.tenant(), &member.peer);
+    let partition = Partition::of(room.as_str());
     let outcome = match outcome {
         Ok(Joined { joined, creation }) => {
-            let mut tables = shard.tables.lock();
-            let before = tables.rooms.due();
-            tables.rooms.entered(room, member, joined.version, creation);
-            let is_lost = tables.rooms.due() > before;
-            drop(tables);
-            if is_lost {
-                asked::room_lost(shard);
-            }
+            shard.at(partition, |shard, tables| {
+                let before = tables.rooms.due();
+                tables.rooms.entered(room, member, joined.version, creation);
+                if tables.rooms.due() > before {
+                    asked::room_lost(shard);
+                }
+            });
             let note = RoomCall::Note {
                 peer: key,
                 session: member.session,
@@ -62,9 +65,9 @@ fn joined(join: &RoomJoin, outcome: Result<Joined, JoinError>, shard: &Shard, ev
             Ok(joined)
         }
         Err(error) => {
-            let mut tables = shard.tables.lock();
-            tables.rooms.remove(room, &member.peer, member.session);
-            drop(tables);
+            shard.at(partition, |_, tables| {
+                tables.rooms.remove(room, &member.peer, member.session)
+            });
             if error == JoinError::Bus(BrokerError::Unavailable) {
                 // It may have been carried out.
                 shard.pending.add_leave(RoomLeave {

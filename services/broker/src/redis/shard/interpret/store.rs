@@ -3,10 +3,10 @@
 use switchboard_core::{BrokerError, BrokerEvents, StoreOutcome, StoredMessage};
 use switchboard_protocol::{NodeId, NodeMessage, PeerKey};
 
-use super::super::state::Shard;
+use super::{super::state::Shard, absent};
 use crate::redis::{
     command::{
-        AfterLease, Command,
+        Absent, AfterLease, Command,
         offline_queue::StoreReply,
         script_call::{Force, ScriptCall},
     },
@@ -22,7 +22,10 @@ pub(super) fn stored(
     events: &dyn BrokerEvents,
 ) -> Option<Command> {
     let outcome = match reply {
-        Ok(StoreReply::NoRecord) => shard.absence_is_proof().map(|()| StoreOutcome::Offline),
+        Ok(StoreReply::NoRecord) => {
+            let StoredMessage { mid, to, .. } = message;
+            return absent::found(Absent::Store { mid, to }, shard, events);
+        }
         Ok(StoreReply::Attached { node, incarnation }) if *force == Force::No => {
             let owner = Owner {
                 node,

@@ -92,8 +92,17 @@ fn a_publish_is_reported_with_its_receivers_or_its_error() {
 #[test]
 fn a_peer_without_a_record_is_offline_once_that_proves_something() {
     let absent = || Value::Array(vec![Value::Nil; 6]);
-    let outcome = Fixture::new().outcome(locate(), absent());
-    assert_eq!(outcome, Event::Located(Ok(Presence::Offline)));
+    let fixture = Fixture::new();
+    let run = fixture.shard.lease.incarnation().to_owned();
+    for (lease, outcome) in [
+        (text(&run), Ok(Presence::Offline)),
+        (text("another run"), Err(BrokerError::Unsettled)),
+        (Value::Nil, Err(BrokerError::Unsettled)),
+    ] {
+        let next = fixture.interpret(locate(), Ok(absent())).unwrap();
+        assert!(matches!(next, Command::CheckAbsence(_)), "{next:?}");
+        assert_eq!(fixture.outcome(next, lease), Event::Located(outcome));
+    }
     let outcome = Fixture::unsettled().outcome(locate(), absent());
     assert_eq!(outcome, Event::Located(Err(BrokerError::Unsettled)));
 }
@@ -184,8 +193,7 @@ fn a_hold_is_charged_before_the_message_is_stored() {
 fn each_answer_of_a_store_is_reported() {
     let fixture = Fixture::new();
     for (reply, outcome) in [
-        (&["offline"][..], StoreOutcome::Offline),
-        (&["delivered"], StoreOutcome::Delivered),
+        (&["delivered"][..], StoreOutcome::Delivered),
         (&["late"], StoreOutcome::Late),
         (&["gap"], StoreOutcome::Gap),
         (&["full"], StoreOutcome::Full),
@@ -200,6 +208,14 @@ fn each_answer_of_a_store_is_reported() {
         let event = fixture.outcome(store(Force::No), words(reply));
         assert_eq!(event, Event::Stored(Ok(outcome)));
     }
+    let next = fixture
+        .interpret(store(Force::No), Ok(words(&["offline"])))
+        .unwrap();
+    let run = text(fixture.shard.lease.incarnation());
+    assert_eq!(
+        fixture.outcome(next, run),
+        Event::Stored(Ok(StoreOutcome::Offline))
+    );
     let event = Fixture::unsettled().outcome(store(Force::No), words(&["offline"]));
     assert_eq!(event, Event::Stored(Err(BrokerError::Unsettled)));
 }

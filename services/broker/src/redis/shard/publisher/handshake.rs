@@ -6,12 +6,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use redis::{AsyncConnectionConfig, Client, Pipeline, Value, aio::MultiplexedConnection};
+use futures_util::FutureExt as _;
+use redis::{Pipeline, Value};
 use switchboard_telemetry::RedisOp;
 use tokio::time::timeout;
 
-use super::super::{lease::Renewal, state::Shard};
-use crate::redis::scripts::Scripts;
+use super::super::{
+    lease::Renewal,
+    state::{OTHER_SERVER, Shard},
+};
+use crate::redis::{
+    asking,
+    dial::{CommandConnection, dial_for_commands},
+    refusal::Refusal,
+};
 
 /// How Redis knows one connection: number and address together, because numbers start over with Redis.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +30,7 @@ pub(super) struct ClientName {
 
 /// A connection that is ready, and its name, where Redis tells it (6.2 and later).
 pub(super) struct Opened {
-    pub(super) connection: MultiplexedConnection,
+    pub(super) connection: CommandConnection,
     pub(super) name: Option<ClientName>,
 }
 
@@ -54,19 +62,21 @@ pub(super) async fn open(
         () = tokio::time::sleep(wait) => {}
         () = shard.publisher_retry.notified() => {}
     }
-    let opened = timeout(shard.endpoint.connect_timeout * 2, connect(&shard, previous)).await;
+    shard.endpoint.decided().await;
+    // A request that belongs to an earlier connection.
+    let _ = shard.publisher_redial.notified().now_or_never();
+    let opened = tokio::select! {
+        opened = timeout(shard.endpoint.connect_timeout * 2, connect(&shard, previous)) => opened,
+        () = shard.publisher_redial.notified() => return Err(OpenError::Failed(OTHER_SERVER.to_owned())),
+    };
     opened.unwrap_or_else(|_| Err(OpenError::Failed("Redis does not answer".to_owned())))
 }
 
 async fn connect(shard: &Shard, previous: Option<ClientName>) -> Result<Opened, OpenError> {
-    let endpoint = &shard.endpoint;
-    let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(endpoint.connect_timeout))
-        .set_response_timeout(Some(endpoint.response_timeout));
-    let client = Client::open(endpoint.info().as_ref().clone())?;
-    let mut connection = client
-        .get_multiplexed_async_connection_with_config(&config)
-        .await?;
+    let mut connection = dial_for_commands(&shard.endpoint)
+        .await
+        .map_err(OpenError::Failed)?;
+    let commands = &mut connection.commands;
     // Both may be refused – by an old Redis, by an ACL – and then such a claim can come back.
     let mut names = Pipeline::new();
     if let Some(previous) = previous {
@@ -79,26 +89,28 @@ async fn connect(shard: &Shard, previous: Option<ClientName>) -> Result<Opened, 
             .arg(previous.address);
     }
     names.cmd("CLIENT").arg("INFO");
-    let replies = connection.send_packed_commands(&names, 0, names.len()).await?;
+    let replies = commands.send_packed_commands(&names, 0, names.len()).await?;
     let name = replies.last().and_then(read_name);
 
     let at = Instant::now();
     let mut handshake = Pipeline::new();
-    Scripts::load(&mut handshake);
-    handshake.add_command(shard.lease.write(&shard.caller.scripts));
-    let replies = connection
+    shard.caller.scripts.load(&mut handshake);
+    let lease = shard.lease.write(&shard.caller.scripts);
+    handshake.add_command(lease.clone());
+    let mut replies = commands
         .send_packed_commands(&handshake, 0, handshake.len())
         .await?;
+    if let Some(reply) = replies.pop() {
+        let followed = asking::follow(shard, &lease, reply).await;
+        replies.push(followed.map_err(OpenError::Failed)?);
+    }
     if let Some(Value::ServerError(error)) = replies
         .iter()
         .find(|reply| matches!(reply, Value::ServerError(_)))
     {
         shard.on_server_error(RedisOp::Lease, error);
-        let details = error.details().unwrap_or_default();
-        return Err(OpenError::Failed(format!(
-            "Redis cannot be used: {} {details}",
-            error.code()
-        )));
+        let refusal = Refusal::of(RedisOp::Lease, error.code(), error.details());
+        return Err(OpenError::Failed(refusal.text()));
     }
     let renewal = replies.last().map(|reply| shard.lease.read(reply, at));
     match renewal {

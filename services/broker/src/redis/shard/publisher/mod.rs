@@ -11,13 +11,23 @@ use std::{
 };
 
 use futures_util::{FutureExt, future::BoxFuture};
-use redis::{Value, aio::MultiplexedConnection};
+use redis::Value;
 use switchboard_core::{BrokerError, BrokerEvents};
 
-use super::{health::ConnectionState, interpret::interpret, state::Shard};
+use super::{
+    health::ConnectionState,
+    interpret::interpret,
+    state::{OTHER_SERVER, Shard},
+};
 use crate::{
     queue::Receiver,
-    redis::{backoff::Backoff, command::Command, periods::TAKE_LEASE_WITHIN},
+    redis::{
+        backoff::Backoff,
+        command::Command,
+        detours::{Drain, Redirect},
+        dial::CommandConnection,
+        periods::TAKE_LEASE_WITHIN,
+    },
 };
 use handshake::{OpenError, Opened};
 use pipelines::{MAX_BATCH_COMMANDS, Pipelines};
@@ -32,6 +42,8 @@ pub(crate) struct Publisher {
     foreign_since: Option<Instant>,
     /// Redis refused the last connection, so the next one may lead to another server.
     is_elsewhere: bool,
+    /// What answered last.
+    release: String,
 }
 
 impl Publisher {
@@ -43,6 +55,7 @@ impl Publisher {
             incoming: Vec::with_capacity(MAX_BATCH_COMMANDS),
             foreign_since: None,
             is_elsewhere: false,
+            release: String::new(),
         }
     }
 
@@ -74,6 +87,12 @@ impl Publisher {
                     if std::mem::take(&mut self.is_elsewhere) {
                         // The subscriber may have dialled before the name led to the new master.
                         self.shard.subscriber_redial.notify_one();
+                    }
+                    if self.release != connection.release {
+                        self.release.clone_from(&connection.release);
+                        let (node, server, release) =
+                            (self.shard.node(), self.shard.endpoint.shown(), &self.release);
+                        tracing::info!(%node, server, release, "connected to Redis");
                     }
                     self.shard.tables.lock().next_epoch();
                     self.shard.health.set_publisher(ConnectionState::Up);
@@ -120,6 +139,8 @@ impl Publisher {
     }
 
     fn refuse_incoming(&mut self) {
+        let of_clients = self.incoming.iter().filter(|command| command.is_of_clients());
+        self.shard.health.count_refused(of_clients.count());
         for command in self.incoming.drain(..) {
             interpret(
                 command,
@@ -131,17 +152,20 @@ impl Publisher {
     }
 
     /// Sends commands over one connection; returns why it ended.
-    async fn serve(&mut self, connection: MultiplexedConnection) -> String {
+    async fn serve(&mut self, connection: CommandConnection) -> String {
         let end = self.shard.end.clone();
-        let mut pipelines = Pipelines::new(connection);
+        let mut pipelines = Pipelines::new(connection.commands.clone());
         // A request that belongs to an earlier connection.
         let _ = self.shard.publisher_redial.notified().now_or_never();
+        if !connection.is_current(&self.shard.endpoint) {
+            return OTHER_SERVER.to_owned();
+        }
         let why = loop {
             pipelines.send_ready(&self.shard);
             tokio::select! {
                 biased;
                 () = end.cancelled() => break "the node is shutting down".to_owned(),
-                () = self.shard.publisher_redial.notified() => break "Redis has become a replica".to_owned(),
+                () = self.shard.publisher_redial.notified() => break OTHER_SERVER.to_owned(),
                 () = pipelines.first_answered(), if pipelines.is_in_flight() => {
                     if let Err(why) = self.finish_first(&mut pipelines) {
                         break why;
@@ -179,6 +203,9 @@ impl Publisher {
         let took = batch.sent_at.elapsed();
         for (command, reply) in batch.commands.into_iter().zip(replies) {
             let op = command.operation();
+            let Some((command, reply)) = self.unless_redirected(command, reply) else {
+                continue;
+            };
             let is_ok = if let Value::ServerError(error) = &reply {
                 if error.code() != "NOSCRIPT" {
                     self.shard.on_server_error(op, error);
@@ -189,9 +216,37 @@ impl Publisher {
                 true
             };
             self.shard.telemetry.redis_command(op, took, is_ok);
-            pipelines.extend(self.finish_one(command, reply));
+            if let Some(next) = self.finish_one(command, reply) {
+                self.follow_up(next, pipelines);
+            }
         }
         Ok(())
+    }
+
+    /// A command that a Redis Cluster sent elsewhere is taken care of.
+    fn unless_redirected(&self, command: Command, reply: Value) -> Option<(Command, Value)> {
+        let (Some(detours), Value::ServerError(error)) = (&self.shard.detours, &reply) else {
+            return Some((command, reply));
+        };
+        let Some(redirect) = Redirect::of_error(error) else {
+            return Some((command, reply));
+        };
+        if let Err((error, command)) =
+            detours.bounce(Arc::clone(&self.shard) as Arc<dyn Drain>, command, redirect)
+        {
+            interpret(command, Err(error), &self.shard, self.events.as_ref());
+        }
+        None
+    }
+
+    /// `next` follows a command that was answered; another shard may have its keys.
+    fn follow_up(&self, next: Command, pipelines: &mut Pipelines) {
+        if self.shard.serves(&next) {
+            pipelines.extend([next]);
+        } else if let Err((error, next)) = self.shard.forward(next) {
+            // A failure has no further command.
+            interpret(next, Err(error), &self.shard, self.events.as_ref());
+        }
     }
 
     fn finish_one(&self, command: Command, reply: Value) -> Option<Command> {

@@ -11,7 +11,7 @@ use futures_util::{
     future::{BoxFuture, MaybeDone, maybe_done},
 };
 use redis::{Pipeline, RedisResult, Value, aio::MultiplexedConnection};
-use switchboard_telemetry::Telemetry;
+use switchboard_telemetry::ShardTelemetry;
 
 use super::super::state::Shard;
 use crate::{
@@ -120,7 +120,7 @@ impl Pipelines {
     /// Why the connection cannot be used any more; its commands stay here.
     pub(super) fn take_first(
         &mut self,
-        telemetry: &Telemetry,
+        telemetry: &ShardTelemetry,
     ) -> Result<Option<(Batch, Vec<Value>)>, String> {
         let Some(mut batch) = self.in_flight.pop_front() else {
             return Ok(None);

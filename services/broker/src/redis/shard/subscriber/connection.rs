@@ -12,9 +12,7 @@ pub(super) struct Connection<'a> {
     pub(super) shard: &'a Shard,
     pub(super) events: &'a dyn BrokerEvents,
     pub(super) generation: u64,
-    /// The channel of revocations: it is subscribed first.
-    pub(super) revocations: String,
-    /// The node's own channel: it is subscribed next, and the connection is fit once it is confirmed.
+    /// The node's own channel: it is subscribed first, and the connection is fit once it is confirmed.
     pub(super) node_channel: String,
     pub(super) node_channel_confirmed: Notify,
     /// Frames read so far.
@@ -28,7 +26,6 @@ impl<'a> Connection<'a> {
             events,
             generation,
             node_channel: shard.caller.names.node_channel(shard.node().as_str()),
-            revocations: shard.caller.names.revocations(),
             node_channel_confirmed: Notify::new(),
             frames: AtomicU64::new(0),
         }

@@ -9,12 +9,10 @@
 //! connection is made.
 
 mod connection;
-mod dial;
 mod ended;
 pub(crate) mod parser;
 mod prober;
 mod reader;
-mod resp;
 mod writer;
 
 use std::{
@@ -25,10 +23,18 @@ use std::{
 use futures_util::FutureExt as _;
 use switchboard_core::BrokerEvents;
 use switchboard_telemetry::BusRebuild;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{health::ConnectionState, rooms, state::Shard};
-use crate::redis::{backoff::Backoff, command::Command};
+use super::{
+    health::ConnectionState,
+    rooms,
+    state::{OTHER_SERVER, Shard},
+};
+use crate::redis::{
+    backoff::Backoff,
+    command::Command,
+    dial::{Dialled, Stream, dial},
+};
 use connection::Connection;
 use ended::Ended;
 
@@ -44,13 +50,13 @@ pub(crate) async fn run(shard: Arc<Shard>, events: Arc<dyn BrokerEvents>) {
             () = tokio::time::sleep(wait) => {}
             () = shard.subscriber_retry.notified() => {}
         }
-        let (ended, next) = match dial::dial(&shard.endpoint).await {
+        let (ended, next) = match dial_unless_changed(&shard).await {
             Err(why) => (Ended::new(BusRebuild::Connect, why), backoff.after_failure()),
-            Ok(stream) => {
+            Ok(dialled) => {
                 generation += 1;
                 let since = Instant::now();
                 shard.health.subscriber_rebuilding();
-                let ended = run_one(&shard, events.as_ref(), generation, stream).await;
+                let ended = run_one(&shard, events.as_ref(), generation, dialled).await;
                 let worked_since = shard.health.is_subscriber_connected().then_some(since);
                 (ended, backoff.after_connection(worked_since))
             }
@@ -74,8 +80,18 @@ pub(crate) async fn run(shard: Arc<Shard>, events: Arc<dyn BrokerEvents>) {
     }
 }
 
+/// Dials, until another server is the master.
+async fn dial_unless_changed(shard: &Shard) -> Result<Dialled, String> {
+    // A request that belongs to an earlier connection.
+    let _ = shard.subscriber_redial.notified().now_or_never();
+    tokio::select! {
+        dialled = dial(&shard.endpoint) => dialled,
+        () = shard.subscriber_redial.notified() => Err(OTHER_SERVER.to_owned()),
+    }
+}
+
 /// Uses one connection as long as it is fit.
-async fn run_one(shard: &Shard, events: &dyn BrokerEvents, generation: u64, stream: TcpStream) -> Ended {
+async fn run_one(shard: &Shard, events: &dyn BrokerEvents, generation: u64, dialled: Dialled) -> Ended {
     // Before anything is read: a lease that ran out earlier must not end this connection again.
     if shard.lease.may_be_lost() {
         shard.lease.check_begins();
@@ -83,12 +99,32 @@ async fn run_one(shard: &Shard, events: &dyn BrokerEvents, generation: u64, stre
     }
     // A request that belongs to an earlier connection.
     let _ = shard.subscriber_redial.notified().now_or_never();
+    if !shard.endpoint.leads_to(&dialled.address) {
+        return Ended::new(BusRebuild::Replica, OTHER_SERVER);
+    }
     let connection = Connection::new(shard, events, generation);
-    let (from_redis, to_redis) = stream.into_split();
+    match dialled.stream {
+        // Its halves need no lock between them.
+        Stream::Tcp(stream) => {
+            let (from_redis, to_redis) = stream.into_split();
+            use_halves(&connection, from_redis, to_redis).await
+        }
+        Stream::Tls(stream) => {
+            let (from_redis, to_redis) = tokio::io::split(stream);
+            use_halves(&connection, from_redis, to_redis).await
+        }
+    }
+}
+
+async fn use_halves(
+    connection: &Connection<'_>,
+    from_redis: impl AsyncRead + Unpin,
+    to_redis: impl AsyncWrite + Unpin,
+) -> Ended {
     tokio::select! {
-        ended = reader::run(&connection, from_redis) => ended,
-        ended = writer::run(&connection, to_redis) => ended,
-        ended = prober::run(&connection) => ended,
-        () = shard.subscriber_redial.notified() => Ended::new(BusRebuild::Replica, "Redis has become a replica"),
+        ended = reader::run(connection, from_redis) => ended,
+        ended = writer::run(connection, to_redis) => ended,
+        ended = prober::run(connection) => ended,
+        () = connection.shard.subscriber_redial.notified() => Ended::new(BusRebuild::Replica, OTHER_SERVER),
     }
 }

@@ -86,7 +86,7 @@ impl<'a> Reader<'a> {
         let kind = complete!(self.bulk());
         let channel = complete!(self.bulk());
         match kind {
-            b"message" => {
+            b"message" | b"smessage" => {
                 let length = complete!(self.length());
                 if (MAX_PAYLOAD_BYTES + 1..=MAX_SKIPPED_BYTES).contains(&length) {
                     let skip = length + LINE_BREAK.len();
@@ -95,13 +95,13 @@ impl<'a> Reader<'a> {
                 let payload = complete!(self.text(length));
                 Ok(Some(Frame::Message { channel, payload }))
             }
-            b"subscribe" | b"unsubscribe" => {
+            b"subscribe" | b"unsubscribe" | b"ssubscribe" | b"sunsubscribe" => {
                 let (tag, count) = complete!(self.line());
                 if tag != b':' {
                     return Err(ProtocolError("a confirmation without its count"));
                 }
                 number(count)?;
-                Ok(Some(if kind == b"subscribe" {
+                Ok(Some(if matches!(kind, b"subscribe" | b"ssubscribe") {
                     Frame::Subscribed { channel }
                 } else {
                     Frame::Unsubscribed { channel }

@@ -99,8 +99,6 @@ async fn begin(connection: &Connection<'_>) {
     shard.subscription_changes.notify_one();
     shard.publisher_retry.notify_one();
     shard.claim_work.notify_one();
-    // Their channel was subscribed before the node's own.
-    shard.revocations_due.notify_one();
 }
 
 async fn probe(connection: &Connection<'_>) -> ProbeOutcome {

@@ -6,8 +6,8 @@ use std::{
 };
 
 use bytes::{Buf, Bytes, BytesMut};
-use switchboard_telemetry::{BusDrop, BusRebuild};
-use tokio::{io::AsyncReadExt, net::tcp::OwnedReadHalf};
+use switchboard_telemetry::{BusDrop, BusRebuild, RedisOp};
+use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::{
     super::{rooms, tables::ChannelRef},
@@ -15,9 +15,14 @@ use super::{
     ended::Ended,
     parser::{Frame, parse},
 };
-use crate::redis::{
-    command::{presence, room_delta},
-    probe_payload, revocations,
+use crate::{
+    partition::Partition,
+    redis::{
+        command::{presence, room_delta},
+        probe_payload,
+        refusal::Refusal,
+        revocations,
+    },
 };
 
 /// The receive buffer's usual size; a larger message makes it grow, and it shrinks again.
@@ -30,7 +35,7 @@ const FRAMES_PER_TURN: usize = 128;
 const REPORT_EVERY: Duration = Duration::from_millis(100);
 
 /// Reads until the connection is not fit any more.
-pub(super) async fn run(connection: &Connection<'_>, mut reader: OwnedReadHalf) -> Ended {
+pub(super) async fn run(connection: &Connection<'_>, mut reader: impl AsyncRead + Unpin) -> Ended {
     let shard = connection.shard;
     let mut buffer = BytesMut::with_capacity(READ_BUFFER_BYTES);
     // Bytes of an oversized payload that are still to come.
@@ -40,7 +45,12 @@ pub(super) async fn run(connection: &Connection<'_>, mut reader: OwnedReadHalf) 
         match reader.read_buf(&mut buffer).await {
             Ok(0) => return Ended::new(BusRebuild::Closed, "Redis closed the pub/sub connection"),
             Ok(_) => {}
-            Err(error) => return Ended::new(BusRebuild::Closed, error.to_string()),
+            Err(error) => {
+                return Ended::new(
+                    BusRebuild::Closed,
+                    format!("the pub/sub connection broke: {error}"),
+                );
+            }
         }
         // A node that was frozen has a buffer full of messages that others may have delivered.
         if shard.lease.may_be_lost() && !shard.tables.lock().subscriptions.is_paused() {
@@ -112,9 +122,6 @@ fn handle(connection: &Connection<'_>, frame: &Frame<'_>) -> Result<(), Ended> {
         Frame::Message { channel, payload } if channel == node_channel => {
             on_node_message(connection, payload);
         }
-        Frame::Message { channel, payload } if channel == connection.revocations.as_bytes() => {
-            revocations::on_published(shard, payload, connection.events);
-        }
         // A copy of exactly the payload: a slice would keep the whole receive buffer alive for as long as one message
         // waits in a slow receiver's queue.
         Frame::Message { channel, payload } => match ChannelRef::parse(names, channel) {
@@ -123,6 +130,7 @@ fn handle(connection: &Connection<'_>, frame: &Frame<'_>) -> Result<(), Ended> {
                 .on_message(peer, Bytes::copy_from_slice(payload)),
             Some(ChannelRef::Room(room)) => on_room_message(connection, room, payload),
             Some(ChannelRef::Presence(peer)) => on_presence(connection, peer, payload),
+            Some(ChannelRef::Revocations) => revocations::on_published(shard, payload, connection.events),
             None => {}
         },
         Frame::Subscribed { channel } if channel == node_channel => {
@@ -140,32 +148,67 @@ fn handle(connection: &Connection<'_>, frame: &Frame<'_>) -> Result<(), Ended> {
                     shard.tables.lock().subscriptions.subscribed(channel);
                     connection.events.on_watching(peer);
                 }
+                Some(channel @ ChannelRef::Revocations) => {
+                    shard.tables.lock().subscriptions.subscribed(channel);
+                    // Those from before are read now.
+                    shard.revocations_due.notify_one();
+                }
                 None => return Ok(()),
             }
             wake_writer(connection);
         }
-        Frame::Unsubscribed { channel }
-            if channel == node_channel || channel == connection.revocations.as_bytes() =>
-        {
+        Frame::Unsubscribed { channel } if channel == node_channel => {
+            if let Some(detours) = &shard.detours {
+                // The home has another master.
+                detours.stale.notify_one();
+            }
             return Err(Ended::new(
                 BusRebuild::Protocol,
-                "Redis ended the subscription of a channel that every node has",
+                "Redis ended the subscription of the node's own channel",
             ));
         }
         Frame::Unsubscribed { channel } => {
             if let Some(channel) = ChannelRef::parse(names, channel) {
-                shard.tables.lock().subscriptions.unsubscribed(channel);
+                let was_asked = shard.tables.lock().subscriptions.unsubscribed(channel);
+                if let Some(detours) = shard.detours.as_ref().filter(|_| !was_asked) {
+                    // The slot has another master.
+                    detours.stale.notify_one();
+                }
                 wake_writer(connection);
             }
         }
         // Counted and skipped by the caller.
         Frame::Oversized { .. } | Frame::Ok => {}
+        Frame::Error(text) if is_moved(connection, text) => {}
         Frame::Error(text) => {
-            let why = format!("Redis refused a subscription: {}", text.escape_ascii());
-            return Err(Ended::new(BusRebuild::Protocol, why));
+            let refusal = Refusal::of_text(RedisOp::Subscribe, text);
+            return Err(Ended::new(BusRebuild::Protocol, refusal.text()));
         }
     }
     Ok(())
+}
+
+/// A Redis Cluster has the slot of a subscription elsewhere: the map is read, and then the subscription is tried again, there.
+fn is_moved(connection: &Connection<'_>, text: &[u8]) -> bool {
+    let shard = connection.shard;
+    let Some(detours) = &shard.detours else {
+        return false;
+    };
+    let text = String::from_utf8_lossy(text);
+    let slot = text
+        .strip_prefix("MOVED ")
+        .and_then(|rest| rest.split(' ').next());
+    let Some(slot) = slot else {
+        return false;
+    };
+    detours.stale.notify_one();
+    let partition = slot.parse().ok().and_then(Partition::of_slot);
+    // Without its own channel a connection is of no use.
+    let Some(partition) = partition.filter(|_| shard.health.is_subscriber_connected()) else {
+        return false;
+    };
+    shard.tables.lock().subscriptions.refused(partition);
+    true
 }
 
 fn on_room_message(connection: &Connection<'_>, room: &str, payload: &[u8]) {

@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 use hashbrown::Equivalent;
 use switchboard_protocol::{PeerKey, RoomKey};
 
-use crate::keys::Names;
+use crate::{keys::Names, partition::Partition};
 
 /// A channel that this node subscribes for its users. The node's own channel is not among them: it comes first on
 /// every connection, and the connection is fit once it is confirmed.
@@ -17,6 +17,8 @@ pub(crate) enum Channel {
     Room(RoomKey),
     /// The changes of a peer's presence.
     Presence(PeerKey),
+    /// New revocations. Every node has it once, so it is not counted among the subscriptions.
+    Revocations,
 }
 
 /// A channel, borrowed: so it is found by a name in a receive buffer.
@@ -28,6 +30,8 @@ pub(crate) enum ChannelRef<'a> {
     Room(&'a str),
     /// The changes of the presence of this `tenant/peer`.
     Presence(&'a str),
+    /// New revocations.
+    Revocations,
 }
 
 impl<'a> ChannelRef<'a> {
@@ -36,7 +40,13 @@ impl<'a> ChannelRef<'a> {
         let peer = names.peer_of_channel(name).map(Self::Peer);
         let room = || names.room_of_channel(name).map(Self::Room);
         let presence = || names.peer_of_presence_channel(name).map(Self::Presence);
-        peer.or_else(room).or_else(presence)
+        let revocations = || (name == names.revocations().as_bytes()).then_some(Self::Revocations);
+        peer.or_else(room).or_else(presence).or_else(revocations)
+    }
+
+    /// Whether it is one of the subscriptions that a node reports.
+    pub(crate) fn is_counted(self) -> bool {
+        self != Self::Revocations
     }
 }
 
@@ -47,6 +57,16 @@ impl Channel {
             Self::Peer(key) => ChannelRef::Peer(key.as_str()),
             Self::Room(room) => ChannelRef::Room(room.as_str()),
             Self::Presence(key) => ChannelRef::Presence(key.as_str()),
+            Self::Revocations => ChannelRef::Revocations,
+        }
+    }
+
+    /// The partition of its peer or room; none if it belongs to the whole cluster.
+    pub(crate) fn partition(&self) -> Option<Partition> {
+        match self {
+            Self::Peer(key) | Self::Presence(key) => Some(Partition::of(key.as_str())),
+            Self::Room(room) => Some(Partition::of(room.as_str())),
+            Self::Revocations => None,
         }
     }
 }

@@ -2,10 +2,16 @@
 //! claim was last confirmed. It knows nothing of subscriptions. Not the claiming itself (`attach`,
 //! `claim_worker`).
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use hashbrown::HashMap;
 use switchboard_protocol::{PeerKey, ResumeToken, SessionId};
 
 use crate::redis::claim::LocalClaim;
+
+/// Epochs have different numbers in all tables of a process: a claim that moves from one table to another while it is being
+/// confirmed is not taken for confirmed there.
+static NEXT_EPOCH: AtomicU32 = AtomicU32::new(1);
 
 /// The table. One per shard; about 64 bytes per peer plus the shared key.
 #[derive(Debug, Default)]
@@ -27,6 +33,10 @@ struct Entry {
     /// An attach is in progress, and makes the claim.
     is_attaching: bool,
 }
+
+/// A claim on its way from one server to another.
+#[derive(Debug)]
+pub(crate) struct MovedClaim(Entry);
 
 impl Entry {
     fn as_claim(&self, key: &PeerKey) -> LocalClaim {
@@ -114,7 +124,7 @@ impl ClaimTable {
 
     /// The shared records may have been lost: every claim is to be made again.
     pub(crate) fn next_epoch(&mut self) {
-        self.epoch += 1;
+        self.epoch = NEXT_EPOCH.fetch_add(1, Ordering::Relaxed);
         let due = self.claims.values().filter(|entry| entry.is_due(self.epoch));
         self.due = due.count();
     }
@@ -155,6 +165,30 @@ impl ClaimTable {
         *from += limit;
         let claims = claims.filter(|(_, entry)| stands(entry));
         claims.map(|(key, entry)| entry.as_claim(key)).collect()
+    }
+
+    /// Gives the claims up that `moves`: another server has their records.
+    pub(crate) fn hand_over(&mut self, moves: impl Fn(&PeerKey) -> bool) -> Vec<(PeerKey, MovedClaim)> {
+        let moved = self.claims.extract_if(|key, _| moves(key));
+        let moved: Vec<_> = moved.map(|(key, entry)| (key, MovedClaim(entry))).collect();
+        for (_, MovedClaim(entry)) in &moved {
+            self.due -= usize::from(entry.is_due(self.epoch));
+        }
+        moved
+    }
+
+    /// Takes claims over that were made on another server: they are to be made here, too.
+    pub(crate) fn take_over(&mut self, claims: Vec<(PeerKey, MovedClaim)>) {
+        for (key, MovedClaim(mut entry)) in claims {
+            entry.confirmed_in = 0;
+            self.due += usize::from(entry.is_due(self.epoch));
+            self.claims.insert(key, entry);
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.claims.len()
     }
 
     fn list(&self, filter: impl Fn(&PeerKey, &Entry) -> bool) -> Vec<LocalClaim> {
@@ -258,7 +292,7 @@ mod tests {
         for peer in 0..10 {
             let key = PeerKey::parse(&format!("acme/p{peer}")).unwrap();
             table.take(&key, token(S1));
-            table.confirm(&key, S1, 5, 1);
+            table.confirm(&key, S1, 5, table.epoch());
         }
         table.take(&alice(), token(S2));
         let mut from = 0;

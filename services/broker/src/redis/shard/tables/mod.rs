@@ -7,6 +7,8 @@ mod claims;
 mod rooms;
 mod subscriptions;
 
+use std::time::Instant;
+
 pub(crate) use channel::{Channel, ChannelRef};
 pub(crate) use claims::ClaimTable;
 pub(crate) use rooms::RoomTable;
@@ -14,7 +16,10 @@ pub(crate) use subscriptions::{Change, Confirmation, SubscriptionTable};
 use switchboard_core::RoomMember;
 use switchboard_protocol::{PeerKey, ResumeToken, RoomKey, SessionId};
 
-use crate::redis::{claim::LocalClaim, command::room_call::RoomCall};
+use crate::{
+    partition::{Partition, PartitionSet},
+    redis::{claim::LocalClaim, command::room_call::RoomCall, periods::SETTLE},
+};
 
 /// All tables.
 #[derive(Debug, Default)]
@@ -22,6 +27,16 @@ pub(crate) struct Tables {
     pub(crate) subscriptions: SubscriptionTable,
     pub(crate) claims: ClaimTable,
     pub(crate) rooms: RoomTable,
+    /// Partitions that came from another shard lately, and when.
+    arrivals: Vec<(Instant, PartitionSet)>,
+}
+
+/// The entries of partitions on their way from one shard to another.
+#[derive(Debug)]
+pub(crate) struct Moved {
+    channels: Vec<subscriptions::HandedOver>,
+    claims: Vec<(PeerKey, claims::MovedClaim)>,
+    rooms: Vec<(RoomKey, rooms::MovedRoom)>,
 }
 
 /// The answer to [`Tables::take`].
@@ -122,6 +137,40 @@ impl Tables {
     pub(crate) fn room_subscribed(&mut self, room: &str) -> (bool, Vec<RoomCall>) {
         self.subscriptions.subscribed(ChannelRef::Room(room));
         self.rooms.subscribed(room)
+    }
+
+    /// Gives up what belongs to some partitions, with what belongs to the whole cluster if `with_cluster`.
+    pub(crate) fn hand_over(&mut self, partitions: &PartitionSet, with_cluster: bool) -> Moved {
+        let moves = |name: &str| partitions.contains(Partition::of(name));
+        Moved {
+            channels: self.subscriptions.hand_over(|channel| {
+                channel
+                    .partition()
+                    .map_or(with_cluster, |partition| partitions.contains(partition))
+            }),
+            claims: self.claims.hand_over(|key| moves(key.as_str())),
+            rooms: self.rooms.hand_over(|room| moves(room.as_str())),
+        }
+    }
+
+    /// Takes over what another shard gave up. All of it is subscribed, claimed and written here as after a reconnect.
+    pub(crate) fn take_over(&mut self, moved: Moved) {
+        self.subscriptions.take_over(moved.channels);
+        self.claims.take_over(moved.claims);
+        self.rooms.take_over(moved.rooms);
+    }
+
+    /// These partitions have come from another shard.
+    pub(crate) fn arrived(&mut self, partitions: &PartitionSet) {
+        self.arrivals.retain(|(at, _)| at.elapsed() < SETTLE);
+        self.arrivals.push((Instant::now(), *partitions));
+    }
+
+    /// Whether `partition` has been here for a while; none: all of them. Until then other nodes make their claims here.
+    pub(crate) fn has_settled(&self, partition: Option<Partition>) -> bool {
+        let recent = self.arrivals.iter().filter(|(at, _)| at.elapsed() < SETTLE);
+        let mut recent = recent.map(|(_, partitions)| partitions);
+        !recent.any(|arrived| partition.is_none_or(|partition| arrived.contains(partition)))
     }
 
     /// The claims to make now: all that are due during a pause, else those with a confirmed subscription.

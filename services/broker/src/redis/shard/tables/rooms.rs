@@ -35,6 +35,10 @@ struct Room {
     may_be_swept: bool,
 }
 
+/// A room on its way from one server to another.
+#[derive(Debug)]
+pub(crate) struct MovedRoom(Room);
+
 impl Room {
     fn is_over(&self) -> bool {
         !self.is_used && self.members.is_empty()
@@ -234,6 +238,31 @@ impl RoomTable {
         for room in self.rooms.values_mut() {
             room.may_be_swept = true;
         }
+    }
+
+    /// Gives the rooms up that `moves`: another server has their records.
+    pub(crate) fn hand_over(&mut self, moves: impl Fn(&RoomKey) -> bool) -> Vec<(RoomKey, MovedRoom)> {
+        let moved = self.rooms.extract_if(|key, _| moves(key));
+        let moved: Vec<_> = moved.map(|(key, room)| (key, MovedRoom(room))).collect();
+        let due = moved.iter().filter(|(_, MovedRoom(room))| room.is_due);
+        self.due -= due.count();
+        moved
+    }
+
+    /// Takes rooms over: changes may have been missed until their channels are confirmed here, and their members are to be
+    /// written here, too.
+    pub(crate) fn take_over(&mut self, rooms: Vec<(RoomKey, MovedRoom)>) {
+        for (key, MovedRoom(mut room)) in rooms {
+            room.has_missed |= room.is_used;
+            room.is_due = true;
+            self.due += 1;
+            self.rooms.insert(key, room);
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.rooms.len()
     }
 
     /// How many rooms are due.

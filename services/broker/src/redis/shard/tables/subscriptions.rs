@@ -12,6 +12,7 @@ use hashbrown::HashMap;
 use tokio::sync::oneshot;
 
 use super::channel::{Channel, ChannelRef};
+use crate::{keys::CLUSTER_PARTITION, partition::Partition};
 
 /// The table. One per shard; 32 bytes per channel plus the shared name.
 #[derive(Debug, Default)]
@@ -21,6 +22,8 @@ pub(crate) struct SubscriptionTable {
     waiters: HashMap<Channel, Vec<oneshot::Sender<()>>>,
     /// Channels whose subscription has to change; each at most once. Empty while there is no connection.
     changed: VecDeque<Channel>,
+    /// Channels that the server refused, because their slot is on another one: they wait for the map.
+    deferred: Vec<Channel>,
     counts: Counts,
     is_connected: bool,
     is_paused: bool,
@@ -62,6 +65,14 @@ pub(crate) enum Change {
     Unsubscribe,
 }
 
+/// A channel on its way from one server to another.
+#[derive(Debug)]
+pub(crate) struct HandedOver {
+    channel: Channel,
+    users: u32,
+    waiters: Vec<oneshot::Sender<()>>,
+}
+
 /// Resolves when the subscription is confirmed; fails when the connection is lost or the wait is over.
 pub(crate) type Confirmation = oneshot::Receiver<()>;
 
@@ -70,11 +81,12 @@ impl Entry {
         self.users > 0
     }
 
-    fn counts(&self) -> Counts {
+    fn counts(&self, channel: &Channel) -> Counts {
+        let counts = self.is_desired() && channel.name().is_counted();
         Counts {
-            desired: usize::from(self.is_desired()),
-            confirmed: usize::from(self.is_desired() && self.state == State::On),
-            backlog: usize::from(self.is_desired() && self.is_backlog),
+            desired: usize::from(counts),
+            confirmed: usize::from(counts && self.state == State::On),
+            backlog: usize::from(counts && self.is_backlog),
         }
     }
 
@@ -150,12 +162,13 @@ impl SubscriptionTable {
     /// The connection is gone. Those who wait for a confirmation learn it.
     pub(crate) fn lost(&mut self) {
         self.forget_connection();
+        self.waiters = HashMap::new();
         self.is_connected = false;
     }
 
     fn forget_connection(&mut self) {
         self.changed = VecDeque::new();
-        self.waiters = HashMap::new();
+        self.deferred = Vec::new();
         self.in_flight = 0;
         self.channels.retain(|_, entry| {
             entry.state = State::Off;
@@ -206,8 +219,8 @@ impl SubscriptionTable {
         }
     }
 
-    /// Redis ended a subscription, asked or not.
-    pub(crate) fn unsubscribed(&mut self, channel: ChannelRef<'_>) {
+    /// Redis ended a subscription; whether it was asked to.
+    pub(crate) fn unsubscribed(&mut self, channel: ChannelRef<'_>) -> bool {
         self.confirmations += 1;
         let was_asked = self.update(channel, |entry| {
             let was_asked = entry.state == State::Unsubscribing;
@@ -217,6 +230,75 @@ impl SubscriptionTable {
         if was_asked == Some(true) {
             self.in_flight = self.in_flight.saturating_sub(1);
         }
+        // Of a channel that is not known any more, it was.
+        was_asked != Some(false)
+    }
+
+    /// Gives the users of the channels up that `moves`: this server no longer has their partition. Each channel with its
+    /// users and those who wait for its confirmation.
+    pub(crate) fn hand_over(&mut self, moves: impl Fn(&Channel) -> bool) -> Vec<HandedOver> {
+        let desired = self.channels.iter().filter(|(_, entry)| entry.is_desired());
+        let moved: Vec<Channel> = desired
+            .map(|(channel, _)| channel)
+            .filter(|channel| moves(channel))
+            .cloned()
+            .collect();
+        let moved = moved.into_iter().map(|channel| HandedOver {
+            waiters: self.waiters.remove(&channel.name()).unwrap_or_default(),
+            users: self
+                .update(channel.name(), |entry| std::mem::take(&mut entry.users))
+                .unwrap_or_default(),
+            channel,
+        });
+        moved.collect()
+    }
+
+    /// Takes channels over that another server had until now.
+    pub(crate) fn take_over(&mut self, channels: Vec<HandedOver>) {
+        for moved in channels {
+            self.channels.entry(moved.channel.clone()).or_default();
+            self.update(moved.channel.name(), |entry| {
+                entry.users = entry.users.saturating_add(moved.users);
+                // Until it is confirmed here, an absent record proves nothing.
+                entry.is_backlog |= entry.state != State::On;
+            });
+            if self.is_confirmed(moved.channel.name()) {
+                for waiter in moved.waiters {
+                    // An error means that the waiter has given up.
+                    let _ = waiter.send(());
+                }
+            } else if !moved.waiters.is_empty() {
+                self.waiters
+                    .entry(moved.channel)
+                    .or_default()
+                    .extend(moved.waiters);
+            }
+        }
+    }
+
+    /// The server refused the subscriptions of a partition that are in flight. They wait for
+    /// [`SubscriptionTable::retry_deferred`].
+    pub(crate) fn refused(&mut self, partition: Partition) {
+        let is_refused = |(channel, entry): &(&Channel, &Entry)| {
+            entry.state == State::Subscribing && channel.partition().unwrap_or(CLUSTER_PARTITION) == partition
+        };
+        let refused = self.channels.iter().filter(is_refused);
+        let refused: Vec<Channel> = refused.map(|(channel, _)| channel.clone()).collect();
+        self.in_flight = self.in_flight.saturating_sub(refused.len());
+        for channel in refused {
+            self.update(channel.name(), |entry| {
+                entry.state = State::Off;
+                entry.is_changed = true;
+            });
+            self.deferred.push(channel);
+        }
+    }
+
+    /// Those that were refused are tried again; whether there are any.
+    pub(crate) fn retry_deferred(&mut self) -> bool {
+        let any = !self.deferred.is_empty();
+        self.changed.extend(std::mem::take(&mut self.deferred));
+        any
     }
 
     /// Sends no changes until [`SubscriptionTable::unpause`].
@@ -261,9 +343,9 @@ impl SubscriptionTable {
     /// Changes one entry and keeps the counts, the list of changes and the table's size in step with it.
     fn update<R>(&mut self, channel: ChannelRef<'_>, change: impl FnOnce(&mut Entry) -> R) -> Option<R> {
         let (channel, entry) = self.channels.get_key_value_mut(&channel)?;
-        let before = entry.counts();
+        let before = entry.counts(channel);
         let result = change(entry);
-        let after = entry.counts();
+        let after = entry.counts(channel);
         let counts = &mut self.counts;
         counts.desired = counts.desired + after.desired - before.desired;
         counts.confirmed = counts.confirmed + after.confirmed - before.confirmed;

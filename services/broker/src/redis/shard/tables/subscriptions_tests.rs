@@ -226,6 +226,7 @@ impl Server {
 
 fn text(channel: &Channel) -> String {
     match channel {
+        Channel::Revocations => String::new(),
         Channel::Peer(key) | Channel::Presence(key) => key.to_string(),
         Channel::Room(room) => room.to_string(),
     }

@@ -40,7 +40,8 @@ fn an_attach_is_confirmed_and_makes_its_claim_itself() {
     );
     assert!(!tables.subscribed("acme/alice"), "the attach makes the claim");
     assert!(taken.confirmation.unwrap().try_recv().is_ok());
-    assert!(tables.claims.confirm(&alice(), S1, 5, 1));
+    let epoch = tables.claims.epoch();
+    assert!(tables.claims.confirm(&alice(), S1, 5, epoch));
     assert!(tables.is_complete());
 }
 
