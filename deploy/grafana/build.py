@@ -4,7 +4,8 @@
   build.py           writes the files
   build.py --check   exit code 1 if a file differs from its spec (tests/operations/run.py)
 
-A spec has TITLE, UID, DESCRIPTION and ROWS: (row title, collapsed?, [panels of the functions below]).
+A spec has TITLE, UID, DESCRIPTION and ROWS: (row title, collapsed?, [panels of the functions below]). A spec of another program
+than the node has SERIES, the series by which its servers are found.
 """
 
 import importlib
@@ -13,7 +14,7 @@ import pathlib
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
-SPECS = ("cluster", "node", "delivery", "redis")
+SPECS = ("cluster", "node", "delivery", "redis", "coturn")
 # The schema of Grafana 11. Newer versions migrate it at load.
 SCHEMA_VERSION = 39
 WIDTH = 24
@@ -134,12 +135,13 @@ def variable(name, label, query, **more):
     }
 
 
-def variables():
+def variables(series):
+    """The choices above a dashboard. Servers are found by a series that each of them has."""
     several = {"multi": True, "includeAll": True, "allValue": ".*", "current": {"text": "All", "value": "$__all"}}
     return [
         {"type": "datasource", "name": "datasource", "label": "Data source", "query": "prometheus"},
-        variable("job", "Cluster", "label_values(switchboard_build_info, job)"),
-        variable("node", "Node", 'label_values(switchboard_build_info{job=~"$job"}, instance)', **several),
+        variable("job", "Cluster", f"label_values({series}, job)"),
+        variable("node", "Node", f'label_values({series}{{job=~"$job"}}, instance)', **several),
     ]
 
 
@@ -163,7 +165,7 @@ def dashboard(spec):
         "refresh": "30s",
         "time": {"from": "now-3h", "to": "now"},
         "timezone": "browser",
-        "templating": {"list": variables()},
+        "templating": {"list": variables(getattr(spec, "SERIES", "switchboard_build_info"))},
         "annotations": {
             "list": [
                 annotation("Drains", "blue", f"switchboard_draining{{{CLUSTER}}} == 1", "{{instance}} drains"),

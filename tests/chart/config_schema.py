@@ -19,8 +19,8 @@ OWNED = {
     "auth": None,
     "broker": None,
     "demo": None,
-    "ops": {"token", "token_file"},
-    "server": {"listen", "ops_listen", "api_listen"},
+    "ops": {"token", "token_file", "tls"},
+    "server": {"listen", "ops_listen", "api_listen", "tls", "api_tls"},
     "webhooks": {"endpoints"},
     "ice": {"stun_urls", "turn_urls", "turn_secret", "turn_secret_file", "regions"},
 }

@@ -18,7 +18,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path[:0] = [str(HERE), str(ROOT / ".tools/chart/lib")]
-TOPICS = ["workload", "keys", "scaling", "network", "exposure", "turn", "monitoring", "refusals", "documents", "validity", "processes"]
+TOPICS = ["workload", "upgrades", "names", "effects", "keys", "scaling", "network", "exposure", "turn", "monitoring", "refusals", "documents", "validity", "processes", "distribution"]
 
 
 def missing():

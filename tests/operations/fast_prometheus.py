@@ -1,25 +1,10 @@
-"""A real Prometheus with the real alerts and shorter times.
-
-The transformation changes only times, and no threshold, label or expression:
-  for: <anything>          ->  for: 1s
-  [5m], [10m], [15m]       ->  [10s]    windows of rates
-  [30m], [1d]              ->  [2m]     recent existence
-Rules are evaluated, and nodes are scraped, every second.
-"""
+"""A real Prometheus with the real alerts and shorter times (short_times.py). Rules are evaluated, and nodes are scraped, every second."""
 
 import json
-import re
 import urllib.parse
 
+from short_times import with_short_times
 from support import Process, free_port, get, wait_until
-
-WINDOWS = {"5m": "10s", "10m": "10s", "15m": "10s", "30m": "2m", "1d": "2m"}
-
-
-def with_short_times(rules):
-    """The text of a rules file with short times."""
-    rules = re.sub(r"^( +for:) \w+$", r"\1 1s", rules, flags=re.M)
-    return re.sub(r"\[(\w+)\]", lambda window: f"[{WINDOWS[window[1]]}]", rules)
 
 
 class Prometheus:

@@ -23,15 +23,18 @@ RUNBOOK_URL = "https://github.com/switchboard-signaling/switchboard/blob/main/do
 SEVERITIES = {"critical", "warning"}
 RUNBOOK_PARTS = ("## What it means", "## What users notice", "## Look at", "## Likely causes", "## Do this")
 
-# Metrics of other programs: of Prometheus, and of redis_exporter for the last row of one dashboard.
-OTHER_METRICS = {"up", "ALERTS"} | {
+# Metrics of other programs: of Prometheus, of redis_exporter for the last row of one dashboard, and of coturn for its own.
+OTHER_METRICS = {"up", "ALERTS", "stun_binding_request", "stun_binding_error"} | {
+    f"turn_{name}"
+    for name in ("packet_processed", "packet_dropped", "total_allocations", "total_traffic_rcvb", "total_traffic_sentb")
+} | {
     f"redis_{name}"
     for name in (
         "memory_used_bytes", "memory_max_bytes", "commands_processed_total", "cpu_user_seconds_total",
         "cpu_sys_seconds_total", "connected_clients", "pubsub_channels", "evicted_keys_total",
     )
 }
-METRIC = re.compile(r"\b(?:(?:job|instance|job_path|job_outcome|switchboard):[a-z0-9_:]+|(?:switchboard|process|redis)_[a-z_]+|up|ALERTS)\b")
+METRIC = re.compile(r"\b(?:(?:job|instance|job_path|job_outcome|switchboard):[a-z0-9_:]+|(?:switchboard|process|redis|turn|stun)_[a-z_]+|up|ALERTS)\b")
 
 
 @functools.cache
@@ -137,7 +140,7 @@ def dashboard_queries():
 
 def dashboards_are_built_and_complete():
     subprocess.run([sys.executable, ROOT / "deploy/grafana/build.py", "--check"], check=True, capture_output=True, text=True)
-    assert len(DASHBOARDS) == 4
+    assert len(DASHBOARDS) == 5
     for where, expression in dashboard_queries():
         assert_known(where, expression)
     for path in DASHBOARDS:

@@ -67,7 +67,7 @@ def pause(podman):
 
 
 def redis_and_coturn(podman):
-    """Creates the images of Redis and coturn. The chart's init container needs a shell and cat."""
+    """Creates the images of Redis and coturn. The chart's script needs a shell, sleep and turnadmin."""
     installed(podman, REDIS, {"/usr/bin/redis-server": "/usr/bin/redis-server"})
-    coturn = {"/usr/bin/turnserver": "/usr/bin/turnserver", "/bin/sh": "/usr/bin/dash", "/bin/cat": "/usr/bin/cat"}
-    installed(podman, COTURN, coturn)
+    coturn = {f"/usr/bin/{name}": f"/usr/bin/{name}" for name in ("turnserver", "turnadmin", "sleep")}
+    installed(podman, COTURN, coturn | {"/bin/sh": "/usr/bin/dash"})

@@ -73,7 +73,9 @@ class Pod:
         return f"http://{self.address}:{self.port(port)}{path}"
 
     def port(self, name):
-        """The number of one of its ports."""
+        """The number of one of its ports, by its name or number."""
+        if isinstance(name, int):
+            return name
         return next(one["containerPort"] for one in self.container_spec["ports"] if one["name"] == name)
 
     def probe_succeeds(self, probe):

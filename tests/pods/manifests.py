@@ -55,15 +55,19 @@ class Release:
             for key in ("ports", *PROBES):
                 container.pop(key, None)
         spec["restartPolicy"] = "Never"
-        # podman does not know a pod's address before the pod runs.
+        # podman does not know a pod's address before the pod runs, and has no machines.
+        facts = {"status.podIP": address, "spec.nodeName": "machine"}
         for container in spec["containers"] + spec.get("initContainers", []):
             for variable in container.get("env", []):
-                if variable.get("valueFrom") == {"fieldRef": {"fieldPath": "status.podIP"}}:
-                    del variable["valueFrom"]
-                    variable["value"] = address
+                if source := variable.pop("valueFrom", None):
+                    variable["value"] = facts[source["fieldRef"]["fieldPath"]]
         # podman supports no `items` and no base64 in Secrets, and it requires `optional`.
         secrets = {}
         for volume in spec.get("volumes", []):
+            # podman has no projected volumes. The first secret is enough; the second is for a rotation.
+            if projected := volume.pop("projected", None):
+                first = projected["sources"][0]["secret"]
+                volume["secret"] = {"secretName": first["name"], "items": first["items"], "defaultMode": projected["defaultMode"]}
             if source := volume.get("secret"):
                 own = f"{source['secretName']}-{volume['name']}"
                 content = SECRETS[source["secretName"]]

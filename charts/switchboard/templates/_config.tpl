@@ -20,9 +20,10 @@
 {{- define "switchboard.coturnUrls" -}}
 {{- with .Values.coturn }}
 {{- if .enabled -}}
-stun: ["stun:{{ .host }}:{{ .port }}"]
-turn: ["turn:{{ .host }}:{{ .port }}?transport=udp", "turn:{{ .host }}:{{ .port }}?transport=tcp"
-  {{- if .tls.secretName }}, "turns:{{ .host }}:{{ .tls.port }}?transport=tcp"{{ end }}]
+{{- $host := include "switchboard.urlHost" .host -}}
+stun: ["stun:{{ $host }}:{{ .port }}"]
+turn: ["turn:{{ $host }}:{{ .port }}?transport=udp", "turn:{{ $host }}:{{ .port }}?transport=tcp"
+  {{- if .tls.secretName }}, "turns:{{ $host }}:{{ .tls.port }}?transport=tcp"{{ end }}]
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -42,9 +43,17 @@ server:
   {{- with .Values.ports.api }}
   api_listen: {{ printf "%s:%d" $.Values.ports.address (int .) | quote }}
   {{- end }}
-{{- with .Values.ops.existingSecret }}
+  {{- if include "switchboard.nodeTlsSecret" . }}
+  tls: {{ include "switchboard.portTls" (list . true) }}
+  {{- end }}
+{{- if or .Values.ops.existingSecret (include "switchboard.hasOpsTls" .) }}
 ops:
+  {{- if .Values.ops.existingSecret }}
   token_file: {{ $dir }}/ops/token
+  {{- end }}
+  {{- if include "switchboard.hasOpsTls" . }}
+  tls: {{ include "switchboard.portTls" (list . false) }}
+  {{- end }}
 {{- end }}
 auth:
   audience: {{ .Values.auth.audience | quote }}
@@ -73,7 +82,32 @@ broker:
   {{- else if .Values.redis.external.existingSecret }}
   redis_url_file: {{ $dir }}/redis/url
   {{- else }}
-  redis_urls: [{{ .Values.redis.external.url | quote }}]
+  redis_urls: {{ toJson (.Values.redis.external.urls | default (list .Values.redis.external.url)) }}
+  {{- end }}
+  {{- with .Values.redis.keyPrefix }}
+  redis_key_prefix: {{ quote . }}
+  {{- end }}
+  {{- with .Values.redis.username }}
+  redis_username: {{ quote . }}
+  {{- end }}
+  {{- if .Values.redis.password.existingSecret }}
+  redis_password_file: {{ $dir }}/redis/password
+  {{- end }}
+  {{- with .Values.redis.sentinel.master }}
+  redis_sentinel_master: {{ quote . }}
+  {{- end }}
+  {{- with .Values.redis.sentinel.username }}
+  redis_sentinel_username: {{ quote . }}
+  {{- end }}
+  {{- if .Values.redis.sentinel.password.existingSecret }}
+  redis_sentinel_password_file: {{ $dir }}/redis/sentinel-password
+  {{- end }}
+  {{- if .Values.redis.tls.ca.existingSecret }}
+  redis_ca_file: {{ $dir }}/redis/ca.crt
+  {{- end }}
+  {{- if .Values.redis.tls.client.existingSecret }}
+  redis_cert_file: {{ $dir }}/redis/tls.crt
+  redis_key_file: {{ $dir }}/redis/tls.key
   {{- end }}
   {{- end }}
 ice:
@@ -150,6 +184,19 @@ public_keys_dir = "{{ $dir }}/issuer-{{ $at }}-keys"
 {{- $ports := list -}}
 {{- range compact $urls -}}
 {{- $ports = append $ports (include "switchboard.portOf" (list . (ternary 443 80 (hasPrefix "https:" .))) | int) -}}
+{{- end -}}
+{{- uniq $ports | toJson -}}
+{{- end -}}
+
+{{- /* The ports of Redis: those of the URLs, and the given one where these are in a Secret or name other servers. */ -}}
+{{- define "switchboard.redisPorts" -}}
+{{- $external := .Values.redis.external -}}
+{{- $ports := list -}}
+{{- range compact (prepend $external.urls $external.url) -}}
+{{- $ports = append $ports (include "switchboard.portOf" (list . 6379) | int) -}}
+{{- end -}}
+{{- if or $external.existingSecret (has .Values.redis.mode (list "sentinel" "cluster")) -}}
+{{- $ports = append $ports (int $external.port) -}}
 {{- end -}}
 {{- uniq $ports | toJson -}}
 {{- end -}}

@@ -3,7 +3,10 @@
 {{- define "switchboard.notes" -}}
 {{- $name := include "switchboard.fullname" . -}}
 {{- $tls := include "switchboard.tlsSecret" . -}}
-Switchboard {{ .Chart.AppVersion }} is installed as {{ $name }} in {{ .Release.Namespace }}.
+{{- $nodeTls := include "switchboard.nodeTlsSecret" . -}}
+{{- $ws := ternary "wss" "ws" (ne $nodeTls "") -}}
+{{- $without := ternary ", with the certificate of the nodes" ", without TLS" (ne $nodeTls "") -}}
+Switchboard {{ .Chart.AppVersion }} is installed as {{ $name }} in {{ include "switchboard.namespace" . }}.
 
 Clients connect to:
 {{- if .Values.ingress.enabled }}
@@ -20,14 +23,14 @@ Clients connect to:
 {{- end }}
 {{- end }}
 {{- if eq .Values.service.type "LoadBalancer" }}
-  ws://$ADDRESS:{{ .Values.service.port }}/v1/ws, without TLS unless your load balancer adds it, with
-    ADDRESS=$(kubectl -n {{ .Release.Namespace }} get service {{ $name }} -o jsonpath='{.status.loadBalancer.ingress[0].ip}')
+  {{ $ws }}://$ADDRESS:{{ .Values.service.port }}/v1/ws{{ $without }}{{ if not $nodeTls }} unless your load balancer adds it{{ end }}, with
+    ADDRESS=$(kubectl -n {{ include "switchboard.namespace" . }} get service {{ $name }} -o jsonpath='{.status.loadBalancer.ingress[0].ip}')
 {{- else if eq .Values.service.type "NodePort" }}
-  ws://ANY-MACHINE:$PORT/v1/ws, without TLS, with
-    PORT=$(kubectl -n {{ .Release.Namespace }} get service {{ $name }} -o jsonpath='{.spec.ports[0].nodePort}')
+  {{ $ws }}://ANY-MACHINE:$PORT/v1/ws{{ $without }}, with
+    PORT=$(kubectl -n {{ include "switchboard.namespace" . }} get service {{ $name }} -o jsonpath='{.spec.ports[0].nodePort}')
 {{- else if not (or .Values.ingress.enabled .Values.httpRoute.enabled) }}
-  ws://127.0.0.1:8080/v1/ws after
-    kubectl -n {{ .Release.Namespace }} port-forward service/{{ $name }} 8080:{{ .Values.service.port }}
+  {{ $ws }}://127.0.0.1:8080/v1/ws after
+    kubectl -n {{ include "switchboard.namespace" . }} port-forward service/{{ $name }} 8080:{{ .Values.service.port }}
   The nodes are reachable only inside the cluster. Set ingress.enabled, httpRoute.enabled or service.type.
 {{- end }}
 {{- if not .Values.config.server.allowed_origins }}
@@ -35,12 +38,14 @@ Clients connect to:
 {{- end }}
 {{- with .Values.ports.api }}
 
-The backend API is at http://{{ $name }}-api.{{ $.Release.Namespace }}:{{ . }}, for the pods that networkPolicy.apiFrom names.
+The backend API is at {{ ternary "https" "http" (ne $nodeTls "") }}://{{ $name }}-api.{{ include "switchboard.namespace" $ }}:{{ . }}, for the pods that networkPolicy.apiFrom names.
 {{- end }}
 
 Test an offer and its answer between two pods:
-{{- if and .Values.selftest.enabled (or .Values.selftest.tokensSecret (include "switchboard.hs256Secret" .)) }}
-  helm -n {{ .Release.Namespace }} test {{ .Release.Name }} --logs
+{{- if and $nodeTls .Values.tls.clientCaSecret (eq .Values.tls.clientAuth "required") }}
+  There is no helm test: the nodes require a certificate of clients.
+{{- else if and .Values.selftest.enabled (or .Values.selftest.tokensSecret (include "switchboard.hs256Secret" .)) }}
+  helm -n {{ .Release.Namespace }} test {{ .Release.Name }}
 {{- else }}
   The helm test needs two tokens of your issuer in selftest.tokensSecret.
 {{- end }}

@@ -34,16 +34,16 @@
 {{- with include "switchboard.hs256Secret" . }}
 - name: jwt
   secret:
-    secretName: {{ . }}
+    secretName: {{ quote . }}
     defaultMode: 0440
     items:
-      - key: {{ include "switchboard.hs256Key" $ }}
+      - key: {{ include "switchboard.hs256Key" $ | quote }}
         path: hs256-secret
 {{- end }}
 {{- with .Values.auth.hs256.namedSecrets }}
 - name: secrets
   secret:
-    secretName: {{ . }}
+    secretName: {{ quote . }}
     defaultMode: 0440
 {{- end }}
 {{- range $at, $issuer := .Values.auth.issuers }}
@@ -51,7 +51,7 @@
 {{- if $name }}
 - name: issuer-{{ $at }}-{{ $kind }}
   secret:
-    secretName: {{ $name }}
+    secretName: {{ $name | quote }}
     defaultMode: 0440
 {{- end }}
 {{- end }}
@@ -63,11 +63,11 @@
     sources:
       {{- with .Values.auth.publicKeys.existingSecret }}
       - secret:
-          name: {{ . }}
+          name: {{ quote . }}
       {{- end }}
       {{- with .Values.auth.publicKeys.existingConfigMap }}
       - configMap:
-          name: {{ . }}
+          name: {{ quote . }}
       {{- end }}
       {{- if .Values.auth.publicKeys.pem }}
       - configMap:
@@ -81,37 +81,55 @@
     sources:
       {{- range . }}
       - secret:
-          name: {{ .existingSecret }}
+          name: {{ .existingSecret | quote }}
           items:
-            - key: {{ default "secret" .key }}
-              path: {{ .name }}
+            - key: {{ default "secret" .key | quote }}
+              path: {{ .name | quote }}
       {{- end }}
+{{- end }}
+{{- with include "switchboard.nodeTlsSecret" . }}
+- name: node-tls
+  secret:
+    secretName: {{ quote . }}
+    defaultMode: 0440
+    items:
+      - {key: tls.crt, path: tls.crt}
+      - {key: tls.key, path: tls.key}
+{{- end }}
+{{- with .Values.tls.clientCaSecret }}
+- name: client-ca
+  secret:
+    secretName: {{ quote . }}
+    defaultMode: 0440
+    items:
+      - {key: ca.crt, path: ca.crt}
 {{- end }}
 {{- with .Values.ops.existingSecret }}
 - name: ops
   secret:
-    secretName: {{ . }}
+    secretName: {{ quote . }}
     defaultMode: 0440
     items:
-      - key: {{ $.Values.ops.key }}
+      - key: {{ $.Values.ops.key | quote }}
         path: token
 {{- end }}
-{{- if and (eq .Values.broker "redis") .Values.redis.external.existingSecret (not .Values.redis.bundled.enabled) }}
+{{- with include "switchboard.redisSecrets" . | fromYamlArray }}
 - name: redis
-  secret:
-    secretName: {{ .Values.redis.external.existingSecret }}
+  projected:
     defaultMode: 0440
-    items:
-      - key: {{ .Values.redis.external.key }}
-        path: url
+    sources:
+      {{- range . }}
+      - secret:
+          {{- toYaml . | nindent 10 }}
+      {{- end }}
 {{- end }}
 {{- if (include "switchboard.turnUrls" . | fromYaml).turn }}
 - name: turn
   secret:
-    secretName: {{ include "switchboard.turnSecret" . }}
+    secretName: {{ include "switchboard.turnSecret" . | quote }}
     defaultMode: 0440
     items:
-      - key: {{ include "switchboard.turnKey" . }}
+      - key: {{ include "switchboard.turnKey" . | quote }}
         path: secret
 {{- end }}
 {{- with include "switchboard.regionSecrets" . | fromYamlArray }}
@@ -121,10 +139,10 @@
     sources:
       {{- range . }}
       - secret:
-          name: {{ .existingSecret }}
+          name: {{ .existingSecret | quote }}
           items:
-            - key: {{ default "turn-secret" .key }}
-              path: {{ .name }}
+            - key: {{ default "turn-secret" .key | quote }}
+              path: {{ .name | quote }}
       {{- end }}
 {{- end }}
 {{- end -}}
@@ -138,23 +156,44 @@
 {{- end }}
 {{- end -}}
 
+{{- /* The Secrets of Redis, with the names that their keys have as files. */ -}}
+{{- define "switchboard.redisSecrets" -}}
+{{- if and (eq .Values.broker "redis") (not .Values.redis.bundled.enabled) }}
+{{- $redis := .Values.redis }}
+{{- range list
+  (list $redis.external.existingSecret $redis.external.key "url")
+  (list $redis.password.existingSecret $redis.password.key "password")
+  (list $redis.sentinel.password.existingSecret $redis.sentinel.password.key "sentinel-password")
+  (list $redis.tls.ca.existingSecret $redis.tls.ca.key "ca.crt")
+  (list $redis.tls.client.existingSecret "tls.crt" "tls.crt")
+  (list $redis.tls.client.existingSecret "tls.key" "tls.key")
+}}
+{{- if first . }}
+- name: {{ index . 0 | quote }}
+  items:
+    - key: {{ index . 1 | quote }}
+      path: {{ index . 2 | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
 {{- define "switchboard.secretMounts" -}}
 {{- range (include "switchboard.secretVolumes" . | fromYamlArray) }}
-- name: {{ .name }}
+- name: {{ .name | quote }}
   mountPath: {{ include "switchboard.dir" $ }}/{{ .name }}
   readOnly: true
 {{- end }}
 {{- end -}}
 
-{{- /* A node reads these secrets at its start, so a changed Secret must change the pod. Keys that verify tokens are not among
-       them: a node reads them again. The chart looks up external Secrets, which works in `helm upgrade` but not in
+{{- /* Nodes read their files again, so a changed Secret needs no new pod. Only Redis at another host does: its address is a part of
+       the Secret, without user and password. The chart looks the Secret up, which works in `helm upgrade` but not in
        `helm template`. */ -}}
-{{- define "switchboard.secretChecksum" -}}
-{{- $seen := list .Values.turn.inlineSecret -}}
-{{- $names := list .Values.redis.external.existingSecret .Values.turn.existingSecret .Values.ops.existingSecret -}}
-{{- range .Values.turn.regions -}}{{- $names = append $names .existingSecret -}}{{- end -}}
-{{- range $names -}}
-{{- if . -}}{{- $seen = append $seen (lookup "v1" "Secret" $.Release.Namespace .).data -}}{{- end -}}
+{{- define "switchboard.redisChecksum" -}}
+{{- $address := "" -}}
+{{- with .Values.redis.external.existingSecret -}}
+{{- $data := (lookup "v1" "Secret" (include "switchboard.namespace" $) .).data | default dict -}}
+{{- $address = regexReplaceAll "(?m)^.*@" (get $data $.Values.redis.external.key | b64dec | trim) "" -}}
 {{- end -}}
-{{- toJson $seen | sha256sum -}}
+{{- sha256sum $address -}}
 {{- end -}}

@@ -7,6 +7,7 @@
   (include "switchboard.problemsOfBroker" . | fromYamlArray)
   (include "switchboard.problemsOfScale" . | fromYamlArray)
   (include "switchboard.problemsOfExposure" . | fromYamlArray)
+  (include "switchboard.problemsOfTls" . | fromYamlArray)
   (include "switchboard.problemsOfTurn" . | fromYamlArray)
   (include "switchboard.problemsOfRest" . | fromYamlArray) -}}
 {{- if $problems -}}
@@ -40,32 +41,52 @@
 {{- end -}}
 
 {{- define "switchboard.problemsOfBroker" -}}
-{{- $external := .Values.redis.external }}
+{{- $redis := .Values.redis }}
+{{- $external := $redis.external }}
+{{- $isExternal := or $external.url $external.urls $external.existingSecret }}
 {{- if eq .Values.broker "memory" }}
 {{- if include "switchboard.isMany" . }}
 - "broker: memory does not connect nodes, so peers on different nodes cannot reach each other; set replicaCount: 1 and no autoscaling, or broker: redis"
 {{- end }}
-{{- if or .Values.redis.bundled.enabled $external.url $external.existingSecret }}
+{{- if or .Values.redis.bundled.enabled $isExternal }}
 - "broker: is memory, but a Redis is configured; remove one of them"
 {{- end }}
 {{- else }}
-{{- if ne .Values.redis.mode "standalone" }}
-- "redis.mode: {{ .Values.redis.mode }} is not served by this version; use standalone (one address, which may be a proxy or a managed service with failover)"
+{{- if and $redis.bundled.enabled (ne $redis.mode "standalone") }}
+- "redis.mode: the bundled Redis is one server; set standalone"
 {{- end }}
-{{- if and .Values.redis.bundled.enabled (or $external.url $external.existingSecret) }}
+{{- if and $redis.bundled.enabled (or $redis.password.existingSecret $redis.tls.ca.existingSecret $redis.tls.client.existingSecret) }}
+- "redis: the bundled Redis has no password and no TLS; use redis.external"
+{{- end }}
+{{- if and (eq $redis.mode "sentinel") (not $redis.sentinel.master) }}
+- "redis.sentinel.master: is empty; set the name under which the Sentinels know the server, for example mymaster"
+{{- end }}
+{{- if and (ne $redis.mode "sentinel") (or $redis.sentinel.master $redis.sentinel.username $redis.sentinel.password.existingSecret) }}
+- "redis.sentinel: has an effect with redis.mode sentinel only"
+{{- end }}
+{{- if and (eq $redis.mode "standalone") (gt (len $external.urls) 1) }}
+- "redis.external.urls: redis.mode standalone takes exactly one URL"
+{{- end }}
+{{- if and $redis.bundled.enabled $isExternal }}
 - "redis: set either redis.bundled.enabled or redis.external, not both"
 {{- end }}
-{{- if and $external.url $external.existingSecret }}
-- "redis.external: set either url or existingSecret, not both"
+{{- if gt (len (compact (list $external.url $external.urls $external.existingSecret))) 1 }}
+- "redis.external: set either url, urls or existingSecret"
 {{- end }}
-{{- if not (or .Values.redis.bundled.enabled $external.url $external.existingSecret) }}
-- "redis: nodes have no connection to each other; set redis.external.url or redis.external.existingSecret (for a trial redis.bundled.enabled)"
+{{- if not (or $redis.bundled.enabled $isExternal) }}
+- "redis: nodes have no connection to each other; set redis.external.url, urls or existingSecret (for a trial redis.bundled.enabled)"
 {{- end }}
-{{- if regexMatch "^[a-z]+://[^/@]*:[^/@]+@" $external.url }}
-- "redis.external.url: contains a password, which a ConfigMap would show; put the whole URL into a Secret and name it in redis.external.existingSecret"
+{{- range prepend $external.urls $external.url }}
+{{- if regexMatch "^[a-z]+://[^/@]*:[^/@]+@" . }}
+- "redis.external: a URL contains a password, which a ConfigMap would show; name its Secret in redis.password.existingSecret, or put the whole URL into one and name it in redis.external.existingSecret"
 {{- end }}
-{{- if hasPrefix "rediss://" $external.url }}
-- "redis.external.url: rediss:// (TLS) is not served by this version; use redis:// within the cluster, or a TLS tunnel in extraContainers"
+{{- end }}
+{{- $isTls := false }}
+{{- range prepend $external.urls $external.url }}
+{{- if regexMatch "^(rediss|valkeys)://" . }}{{ $isTls = true }}{{ end }}
+{{- end }}
+{{- if and (not $isTls) (not $external.existingSecret) (or $redis.tls.ca.existingSecret $redis.tls.client.existingSecret) }}
+- "redis.tls: has an effect with rediss:// only"
 {{- end }}
 {{- end }}
 {{- end -}}
@@ -92,6 +113,9 @@
 {{- if and (not (kindIs "invalid" $pdb.minAvailable)) (not (kindIs "invalid" $pdb.maxUnavailable)) }}
 - "podDisruptionBudget: set either minAvailable or maxUnavailable (null for the other), not both"
 {{- end }}
+{{- if and (ne (toString $pdb.enabled) "false") (has (toString $pdb.maxUnavailable) (list "0" "0%")) }}
+- "podDisruptionBudget.maxUnavailable: of {{ $pdb.maxUnavailable }} allows no eviction, so a drain of a machine would never end; set at least 1, or podDisruptionBudget.enabled: false"
+{{- end }}
 {{- if and (ne (toString $pdb.enabled) "false") (not (kindIs "invalid" $pdb.minAvailable)) }}
 {{- $least := int (include "switchboard.leastReplicas" .) }}
 {{- if and (not (hasSuffix "%" (toString $pdb.minAvailable))) (ge (int $pdb.minAvailable) $least) }}
@@ -108,6 +132,9 @@
 {{- if and .Values.ingress.enabled (not .Values.ingress.hosts) }}
 - "ingress.hosts: names no host; an Ingress without a host would get all traffic"
 {{- end }}
+{{- if and .Values.ingress.enabled (eq .Values.ingress.controller "alb") (gt (int64 .Values.ingress.timeoutSeconds) 4000) }}
+- "ingress.timeoutSeconds: is {{ int64 .Values.ingress.timeoutSeconds }}, and AWS's balancer takes at most 4000"
+{{- end }}
 {{- if and .Values.ingress.enabled $tls.clusterIssuer $tls.issuer }}
 - "ingress.tls: set either clusterIssuer or issuer, not both"
 {{- end }}
@@ -122,6 +149,24 @@
 {{- end }}
 {{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) }}
 - "httpRoute.parentRefs: names no Gateway to attach to"
+{{- end }}
+{{- end -}}
+
+{{- define "switchboard.problemsOfTls" -}}
+{{- $has := include "switchboard.nodeTlsSecret" . }}
+{{- with .Values.tls }}
+{{- if and .existingSecret .issuerRef.name }}
+- "tls: set either existingSecret or issuerRef.name, not both"
+{{- end }}
+{{- if and (not $has) (or .ops .clientCaSecret .dnsNames .caKey) }}
+- "tls: nodes have no certificate; set tls.existingSecret or tls.issuerRef.name"
+{{- end }}
+{{- end }}
+{{- if and $has (has .Values.service.appProtocol (list "http" "ws" "kubernetes.io/ws" "kubernetes.io/h2c")) }}
+- "service.appProtocol: is {{ .Values.service.appProtocol }}, but nodes serve TLS; remove it, or use https or kubernetes.io/wss"
+{{- end }}
+{{- if and .Values.loadtest.enabled $has .Values.tls.clientCaSecret (eq .Values.tls.clientAuth "required") }}
+- "loadtest: the generator has no certificate of a client; set tls.clientAuth to optional for the test"
 {{- end }}
 {{- end -}}
 
@@ -143,11 +188,17 @@
 {{- if and (ge (int $coturn.port) (int $coturn.relayPorts.min)) (le (int $coturn.port) (int $coturn.relayPorts.max)) }}
 - "coturn.port: {{ $coturn.port }} is within coturn.relayPorts"
 {{- end }}
+{{- if and $coturn.tls.secretName (ge (int $coturn.tls.port) (int $coturn.relayPorts.min)) (le (int $coturn.tls.port) (int $coturn.relayPorts.max)) }}
+- "coturn.tls.port: {{ $coturn.tls.port }} is within coturn.relayPorts"
+{{- end }}
+{{- if and $coturn.metrics.enabled (has (int $coturn.metrics.port) (list (int $coturn.port) (int $coturn.tls.port))) }}
+- "coturn.metrics.port: {{ $coturn.metrics.port }} is a port for clients; metrics need another one"
+{{- end }}
 {{- if and $coturn.tls.secretName (eq (int $coturn.tls.port) (int $coturn.port)) }}
 - "coturn.tls.port: equals coturn.port ({{ $coturn.port }}); TLS needs another port"
 {{- end }}
 {{- if eq $coturn.mode "deployment" }}
-{{- if not $coturn.externalIp }}
+{{- if has $coturn.externalIp (list "" "auto") }}
 - "coturn.externalIp: behind a load balancer clients need the balancer's address; reserve one and set it"
 {{- end }}
 {{- if gt (sub (int $coturn.relayPorts.max) (int $coturn.relayPorts.min)) 99 }}
@@ -158,6 +209,13 @@
 {{- end -}}
 
 {{- define "switchboard.problemsOfRest" -}}
+{{- if hasPrefix "https://" (default "" .Values.config.telemetry.otlp_endpoint) }}
+- "config.telemetry.otlp_endpoint: is https, which nodes do not serve; run a collector in the cluster and set its http:// address"
+{{- end }}
+{{- $isV4Only := regexMatch "^[0-9.]+$" .Values.ports.address }}
+{{- if and $isV4Only (or (has "IPv6" .Values.service.ipFamilies) (hasSuffix "DualStack" .Values.service.ipFamilyPolicy)) }}
+- "ports.address: is {{ .Values.ports.address }}, so nodes do not answer over IPv6, which service.ipFamilyPolicy or service.ipFamilies offers; set ports.address: \"[::]\", which listens on both"
+{{- end }}
 {{- $needed := int (include "switchboard.graceNeeded" .) }}
 {{- if and .Values.terminationGracePeriodSeconds (lt (int .Values.terminationGracePeriodSeconds) $needed) }}
 - "terminationGracePeriodSeconds: is {{ .Values.terminationGracePeriodSeconds }}, but a node needs up to {{ $needed }} s to stop (config.drain.settle_ms + config.drain.deadline_ms + terminationMarginSeconds); remove it, or drain faster"

@@ -9,7 +9,7 @@ DESCRIPTION = "Health, load and admission of the cluster."
 ROWS = [
     ("Now", False, [
         stat("Nodes up", "Nodes that answer Prometheus.", f"sum(up{{{CLUSTER}}})", steps=[(0, "red"), (1, "orange"), (2, "green")]),
-        stat("Nodes on the bus", "Nodes that receive the messages that they publish. Fewer than are up: see the Redis dashboard.", f"sum(switchboard_bus_up{{{CLUSTER}}})", steps=[(0, "red"), (1, "green")]),
+        stat("Nodes on the bus", "Nodes that receive the messages that they publish, on every Redis server. Fewer than are up: see the Redis dashboard.", f"sum(min by (instance) (switchboard_bus_up{{{CLUSTER}}}))", steps=[(0, "red"), (1, "green")]),
         stat("Connections", "Open connections of all nodes.", f"sum(switchboard_connections{{{CLUSTER}}})"),
         stat("Sends", "Sends with an id that got their outcome, per second.", f"sum(rate(switchboard_messages_total{{{CLUSTER}}}[$__rate_interval]))", "reqps"),
         stat("Failed sends", "Share of the outcomes timeout, bus-unavailable, queue-full and internal. Absent receivers are not counted.",

@@ -9,7 +9,7 @@ DESCRIPTION = "State, resources and refusals of the nodes that are selected at t
 ROWS = [
     ("Now", False, [
         stat("Up", "Whether the nodes answer Prometheus.", f"min(up{{{NODES}}})", steps=[(0, "red"), (1, "green")], mappings={"0": "no", "1": "yes"}),
-        stat("On the bus", "Whether the nodes receive the messages that they publish. No: /readyz on the operations port gives the reason.", f"min(switchboard_bus_up{{{NODES}}})", steps=[(0, "red"), (1, "green")], mappings={"0": "no", "1": "yes"}),
+        stat("On the bus", "Whether the nodes receive the messages that they publish, on every Redis server. No: /readyz on the operations port gives the reason.", f"min(switchboard_bus_up{{{NODES}}})", steps=[(0, "red"), (1, "green")], mappings={"0": "no", "1": "yes"}),
         stat("Draining", "Whether a node drains. It then refuses new clients.", f"max(switchboard_draining{{{NODES}}})", steps=[(0, "green"), (1, "blue")], mappings={"0": "no", "1": "yes"}),
         stat("Connections", "Open connections of the selected nodes.", f"sum(switchboard_connections{{{NODES}}})"),
         stat("Pending sends", "Sends without an outcome. The deadline (5 s) bounds them.", f"sum(switchboard_pending_sends{{{NODES}}})"),
@@ -29,7 +29,7 @@ ROWS = [
         lines("Queue overflows", "Normal: 0. send-queue: slow receivers. publisher: Redis is slower than the senders. pending: a client sends without waiting for outcomes.",
               [(f"sum by (queue) (rate(switchboard_queue_overflows_total{{{NODES}}}[$__rate_interval]))", "{{queue}}")], "ops", alarm=0.1),
         lines("Subscriptions", "Normal: confirmed follows desired within a second. A permanent gap: other nodes cannot reach some peers.",
-              [(f"switchboard_subscriptions_desired{{{NODES}}}", "desired {{instance}}"),
+              [(f"sum by (instance) (switchboard_subscriptions_desired{{{NODES}}})", "desired {{instance}}"),
                (f"switchboard_subscriptions_confirmed{{{NODES}}}", "confirmed {{instance}}")]),
     ]),
     ("Resources", False, [

@@ -1,6 +1,8 @@
 """How clients reach the nodes: Service, Ingress, Gateway, certificates, and the notes about them."""
 
-from support import check, notes, of_kind, the
+import json
+
+from support import check, config, notes, of_kind, the
 
 NGINX = "nginx.ingress.kubernetes.io"
 
@@ -29,6 +31,21 @@ def haproxy_and_traefik_get_what_they_need_and_no_more():
 
 
 @check
+def balancers_that_check_the_public_port_ask_for_its_health():
+    annotations = the("ingress-alb", "Ingress")["metadata"]["annotations"]
+    assert annotations["alb.ingress.kubernetes.io/healthcheck-path"] == "/v1/health"
+    assert annotations["alb.ingress.kubernetes.io/target-type"] == "ip" and "alb.ingress.kubernetes.io/scheme" in annotations
+    assert annotations["alb.ingress.kubernetes.io/load-balancer-attributes"] == "idle_timeout.timeout_seconds=3600"
+    config = the("ingress-gke", "BackendConfig")
+    assert config["spec"]["healthCheck"] == {"type": "HTTP", "requestPath": "/v1/health", "port": 8080}
+    assert (config["spec"]["timeoutSec"], config["spec"]["connectionDraining"]) == (86400, {"drainingTimeoutSec": 40})
+    annotations = the("ingress-gke", "Service", "sb-switchboard")["metadata"]["annotations"]
+    assert json.loads(annotations["cloud.google.com/backend-config"]) == {"default": config["metadata"]["name"]}
+    assert "exposed_ports" in annotations["cloud.google.com/neg"], "the values win"
+    assert not of_kind("ingress-nginx", "BackendConfig")
+
+
+@check
 def an_ingress_serves_its_hosts_with_their_certificate():
     spec = the("ingress-nginx", "Ingress")["spec"]
     assert spec["ingressClassName"] == "nginx"
@@ -50,6 +67,47 @@ def a_gateway_route_has_no_timeout_and_its_certificate_the_same_names():
     certificate = the("gateway", "Certificate")["spec"]
     assert certificate["dnsNames"] == spec["hostnames"] == ["signal.example"]
     assert certificate["issuerRef"] == {"name": "letsencrypt", "kind": "ClusterIssuer", "group": "cert-manager.io"}
+
+
+@check
+def nodes_with_tls_are_reached_over_https_by_everyone():
+    name = "node-tls"
+    certificate = the(name, "Certificate")["spec"]
+    assert certificate["secretName"] == "sb-switchboard-node-tls"
+    names = certificate["dnsNames"]
+    assert {"signal.internal", "signal.example"} < set(names) and any("-pods." in one for one in names), names
+    node_config = config(name)
+    assert node_config["server"]["tls"]["min_version"] == "1.3"
+    assert "client_ca_file" not in node_config["ops"]["tls"], "probes have no certificate"
+    pod = the(name, "Deployment")["spec"]["template"]["spec"]
+    node = pod["containers"][0]
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        assert node[probe]["httpGet"]["scheme"] == "HTTPS", probe
+    folder = node_config["server"]["tls"]["cert_file"].rsplit("/", 1)[0]
+    assert any(mount["mountPath"] == folder for mount in node["volumeMounts"]), folder
+    endpoint = the(name, "ServiceMonitor")["spec"]["endpoints"][0]
+    assert endpoint["scheme"] == "https" and endpoint["tlsConfig"]["serverName"] in names
+    assert endpoint["tlsConfig"]["ca"]["secret"] == {"name": certificate["secretName"], "key": "ca.crt"}
+    annotations = the(name, "Ingress")["metadata"]["annotations"]
+    assert annotations[f"{NGINX}/backend-protocol"] == "HTTPS"
+    for service in of_kind(name, "Service"):
+        protocols = {port["name"]: port.get("appProtocol") for port in service["spec"]["ports"]}
+        assert all(protocols[port] == "https" for port in protocols if port != "ops"), protocols
+    arguments = the(name, "Pod")["spec"]["containers"][0]["args"]
+    (nodes,) = [one.removeprefix("--nodes=") for one in arguments if one.startswith("--nodes=")]
+    assert nodes.rsplit(":", 1)[0] in names and "--tls" in arguments
+
+
+@check
+def a_secret_of_the_operator_and_client_authorities_are_mounted_and_probes_stay_plain():
+    name = "node-tls-secret"
+    node_config = config(name)
+    assert node_config["server"]["tls"]["client_auth"] == "optional" and "tls" not in node_config.get("ops", {})
+    pod = the(name, "Deployment")["spec"]["template"]["spec"]
+    secrets = {one["name"]: one["secret"]["secretName"] for one in pod["volumes"] if "secret" in one}
+    assert secrets["node-tls"] == "signal-tls" and secrets["client-ca"] == "client-authorities"
+    assert "scheme" not in pod["containers"][0]["readinessProbe"]["httpGet"]
+    assert not of_kind(name, "Certificate")
 
 
 @check

@@ -84,8 +84,34 @@ def each_webhook_has_the_secrets_of_its_own_secret():
 def a_redis_url_with_a_password_comes_out_of_its_secret():
     broker = config("redis-password")["broker"]
     assert broker["redis_url_file"] == f"{DIR}/redis/url" and "redis_urls" not in broker
-    secret = volume("redis-password", "redis")["secret"]
-    assert secret["secretName"] == "redis-url" and secret["items"] == [{"key": "address", "path": "url"}]
+    sources = volume("redis-password", "redis")["projected"]["sources"]
+    assert [one["secret"] for one in sources] == [{"name": "redis-url", "items": [{"key": "address", "path": "url"}]}]
+
+
+@check
+def passwords_and_certificates_of_redis_come_out_of_their_secrets():
+    broker = config("redis-sentinel")["broker"]
+    assert broker["redis_mode"] == "sentinel" and broker["redis_sentinel_master"] == "mymaster"
+    assert broker["redis_urls"] == ["rediss://s1.data:26379", "rediss://s2.data:26379", "rediss://s3.data:26379"]
+    assert (broker["redis_username"], broker["redis_sentinel_username"]) == ("switchboard", "watch")
+    assert broker["redis_key_prefix"] == "staging"
+    files = {key: path for key, path in broker.items() if key.endswith("_file")}
+    assert files == {
+        "redis_password_file": f"{DIR}/redis/password",
+        "redis_sentinel_password_file": f"{DIR}/redis/sentinel-password",
+        "redis_ca_file": f"{DIR}/redis/ca.crt",
+        "redis_cert_file": f"{DIR}/redis/tls.crt",
+        "redis_key_file": f"{DIR}/redis/tls.key",
+    }
+    sources = [one["secret"] for one in volume("redis-sentinel", "redis")["projected"]["sources"]]
+    paths = {item["path"]: (one["name"], item["key"]) for one in sources for item in one["items"]}
+    assert paths == {
+        "password": ("redis-user", "redis-password"),
+        "sentinel-password": ("redis-user", "watch"),
+        "ca.crt": ("redis-ca", "ca.crt"),
+        "tls.crt": ("node-tls", "tls.crt"),
+        "tls.key": ("node-tls", "tls.key"),
+    }
 
 
 @check
@@ -151,3 +177,17 @@ def the_load_generator_runs_its_scenario_once_with_a_key_of_its_own_or_the_nodes
     key = next(one for one in spec["volumes"] if one["name"] == "key")
     assert key["secret"]["secretName"] == "loadtest-key" and "items" not in key["secret"]
     assert the("loadtest", "Job")["metadata"]["name"] != the("loadtest-own-key", "Job")["metadata"]["name"]
+
+
+@check
+def the_load_generator_trusts_the_authority_of_nodes_with_tls():
+    scenario = next(one for one in of_kind("loadtest-tls", "ConfigMap") if "scenario.toml" in one["data"])
+    text = scenario["data"]["scenario.toml"]
+    assert 'urls = ["wss://sb-switchboard.' in text and '.svc:80/v1/ws"]' in text
+    assert f'ca_file = "{DIR}/ca/ca.crt"' in text
+    spec = the("loadtest-tls", "Job")["spec"]["template"]["spec"]
+    authority = next(one for one in spec["volumes"] if one["name"] == "ca")["secret"]
+    assert authority["secretName"] == "sb-switchboard-node-tls"
+    assert authority["items"] == [{"key": "ca.crt", "path": "ca.crt"}]
+    mounts = {one["name"]: one["mountPath"] for one in spec["containers"][0]["volumeMounts"]}
+    assert mounts["ca"] == f"{DIR}/ca"

@@ -3,6 +3,10 @@
 from support import check, config, node, of_kind, pods, the, value_sets
 
 
+# The pods of OpenShift's DNS listen on 5353.
+DNS = {("UDP", 53), ("TCP", 53), ("UDP", 5353), ("TCP", 5353)}
+
+
 def policy(name, suffix="sb-switchboard"):
     """The specification of one policy."""
     return the(name, "NetworkPolicy", suffix)["spec"]
@@ -33,11 +37,17 @@ def a_policy_denies_everything_to_all_pods():
 @check
 def a_node_may_reach_dns_and_redis_and_no_more():
     egress = policy("minimal")["egress"]
-    assert ports(egress) == {("UDP", 53), ("TCP", 53), ("TCP", 6379)}
+    assert ports(egress) == DNS | {("TCP", 6379)}
     assert rule_for(egress, 53)["to"][0]["namespaceSelector"]["matchLabels"] == {
         "kubernetes.io/metadata.name": "kube-system"
     }
-    assert ports(policy("one-node")["egress"]) == {("UDP", 53), ("TCP", 53)}
+    assert ports(policy("one-node")["egress"]) == DNS
+
+
+@check
+def sentinels_and_the_server_that_they_name_may_be_reached():
+    egress = policy("redis-sentinel")["egress"]
+    assert rule_for(egress, 26379) and rule_for(egress, 6380)
 
 
 @check
@@ -70,6 +80,28 @@ def clients_can_be_restricted_to_the_ingress_controller():
 
 
 @check
+def in_an_ambient_mesh_its_port_and_the_probes_are_allowed():
+    rules = policy("everything", "-ambient")
+    assert ports(rules["egress"]) == {("TCP", 15008)} and rules["ingress"][0] == {"ports": [{"protocol": "TCP", "port": 15008}]}
+    assert {"ipBlock": {"cidr": "169.254.7.127/32"}} in rules["ingress"][1]["from"]
+    for _, labels, _ in pods("everything"):
+        assert rules["podSelector"]["matchLabels"].items() <= labels.items()
+    assert ("TCP", 5353) not in ports(policy("everything")["egress"])
+    assert not of_kind("minimal", "NetworkPolicy", "-ambient")
+
+
+@check
+def every_service_has_the_address_families_and_that_of_clients_the_protocol_asked_for():
+    services = of_kind("everything", "Service")
+    assert len(services) == 3
+    for one in services:
+        assert (one["spec"]["ipFamilyPolicy"], one["spec"]["ipFamilies"]) == ("PreferDualStack", ["IPv6", "IPv4"])
+        protocols = {port["name"]: port.get("appProtocol") for port in one["spec"]["ports"]}
+        assert protocols.get("http", "kubernetes.io/ws") == "kubernetes.io/ws" and not protocols.get("ops"), protocols
+    assert not any("ipFamilies" in one["spec"] or "appProtocol" in str(one) for one in of_kind("minimal", "Service"))
+
+
+@check
 def the_backend_api_has_a_port_of_its_own_where_one_is_chosen():
     assert config("api-port")["server"]["api_listen"] == "0.0.0.0:8081"
     assert {"name": "api", "containerPort": 8081} in node("api-port")[1]["ports"]
@@ -78,7 +110,8 @@ def the_backend_api_has_a_port_of_its_own_where_one_is_chosen():
     assert rule_for(policy("api-port")["ingress"], 8081)["from"] == [
         {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "backend"}}}
     ]
-    for name in set(value_sets()) - {"api-port"}:
+    # The latter has its backend API behind TLS.
+    for name in set(value_sets()) - {"api-port", "node-tls"}:
         assert "api_listen" not in config(name)["server"] and not of_kind(name, "Service", "-api"), name
         assert [port["name"] for port in node(name)[1]["ports"]] == ["http", "ops"], name
 
@@ -106,7 +139,7 @@ def the_bundled_redis_is_reached_by_nodes_only_and_reaches_nobody():
 @check
 def the_helm_test_and_the_load_generator_reach_nodes_only():
     for name, suffix in (("minimal", "-selftest"), ("loadtest", "-loadtest")):
-        assert ports(policy(name, suffix)["egress"]) == {("UDP", 53), ("TCP", 53), ("TCP", 8080)}
+        assert ports(policy(name, suffix)["egress"]) == DNS | {("TCP", 8080)}
 
 
 @check

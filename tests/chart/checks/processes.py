@@ -6,6 +6,7 @@ import contextlib
 import pathlib
 import shutil
 import socket
+import sqlite3
 import subprocess
 import tempfile
 import threading
@@ -178,6 +179,7 @@ def a_chosen_port_serves_the_backend_api_and_the_public_one_no_longer_does():
                 wait_until("the node", lambda: is_ready(ops))
                 assert [status(port, "/v1/peers/bob") for port in (api, public)] == [401, 404]
                 assert [status(port, "/v1/ready") for port in (api, public)] == [404, 401]
+                assert status(public, "/v1/health") == 200, "a balancer asks for it"
 
 
 @check
@@ -192,34 +194,80 @@ def the_bundled_redis_accepts_its_arguments_and_saves_nothing():
         assert b"pubsub 67108864 16777216 30" in answer, answer
 
 
+@contextlib.contextmanager
+def coturn_of_the_script(name, folder, environment):
+    """coturn started by the chart's script, with the secret `one`; yields its port."""
+    needed("turnserver"), needed("turnadmin")
+    port = free_port()
+    for part in ("base", "secret", "run/coturn", "var/lib/coturn"):
+        (folder / part).mkdir(parents=True)
+    data = the(name, "ConfigMap", "-coturn")["data"]
+    text = data["turnserver.conf"].replace("=/run/", f"={folder}/run/").replace("=/var/", f"={folder}/var/")
+    text = text.replace("listening-port=3478", f"listening-port={port}\nlistening-ip=127.0.0.1\nrelay-ip=127.0.0.1")
+    # Refused relays keep their place for minutes.
+    text = text.replace("total-quota=4\n", "total-quota=90\n").replace("user-quota=12", "user-quota=90").replace("=49163", "=49259")
+    (folder / "base/turnserver.conf").write_text(text)
+    (folder / "base/external-ips").write_text(data["external-ips"])
+    (folder / "secret/secret").write_text("one")
+    script = data["coturn.sh"].replace("sleep 5", "sleep 0.1")
+    for part in ("/base/", "/secret/", "/run/coturn/", "/var/lib/coturn/"):
+        script = script.replace(part, f"{folder}{part}")
+    (folder / "base/coturn.sh").write_text(script)
+    made = container(name, "-coturn")
+    known = {one["name"]: one["value"] for one in made["env"] if "value" in one}
+    command = ["env", "-i", "PATH=/usr/bin:/bin", *(f"{key}={value}" for key, value in (known | environment).items()),
+               made["command"][0], str(folder / "base/coturn.sh")]
+    with process(command, folder / "log") as running:
+        wait_until("turnserver", lambda: running.poll() is not None or listens(port))
+        assert running.poll() is None, (folder / "log").read_text(errors="replace")
+        yield port, running.pid
+
+
+def arguments(pid):
+    """The arguments of a process."""
+    return pathlib.Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+
+
+def secrets_of(folder):
+    """The secrets in coturn's database. Each try of a relay would keep its place for minutes."""
+    with contextlib.closing(sqlite3.connect(f"file:{folder}/var/lib/coturn/turndb?mode=ro", uri=True, timeout=5)) as database:
+        return {value for value, in database.execute("select value from turn_secret")}
+
+
+def accepts(port, secret):
+    """Whether coturn takes credentials of this secret. 403, not 401: then it refuses the address of the cluster."""
+    return "403 (Forbidden IP)" in output_for_a_peer_in_the_cluster(port, secret)
+
+
 @check
-def coturn_runs_with_the_configuration_of_its_script():
-    needed("turnserver")
+def coturn_runs_with_the_chart_s_script_and_changes_its_secret_without_a_restart_or_a_gap():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        port = free_port()
-        for part in ("base", "secret", "run/coturn", "var/lib/coturn"):
-            (folder / part).mkdir(parents=True)
-        text = the("coturn-deployment", "ConfigMap", "-coturn")["data"]["turnserver.conf"]
-        text = text.replace("=/run/", f"={folder}/run/").replace("=/var/", f"={folder}/var/")
-        text = text.replace("listening-port=3478", f"listening-port={port}\nlistening-ip=127.0.0.1\nrelay-ip=127.0.0.1")
-        (folder / "base/turnserver.conf").write_text(text)
-        (folder / "secret/secret").write_text("shared with the nodes")
-        pod = next(spec for owner, _, spec in pods("coturn-deployment") if owner.endswith("-coturn"))
-        init = pod["initContainers"][0]
-        script = init["args"][0]
-        for part in ("/base/", "/secret/", "/run/coturn/"):
-            script = script.replace(part, f"{folder}{part}")
-        environment = {"EXTERNAL_IP": init["env"][0]["value"], "POD_IP": "127.0.0.1", "PATH": "/usr/bin:/bin"}
-        subprocess.run([*init["command"], script], env=environment, check=True, timeout=TIMEOUT_S)
-        made = folder / "run/coturn/turnserver.conf"
-        assert made.stat().st_mode & 0o077 == 0, "others could read the secret"
-        assert made.read_text().endswith("static-auth-secret=shared with the nodes\nexternal-ip=203.0.113.7/127.0.0.1\n")
-        with process([*pod["containers"][0]["command"], "-c", str(made)], folder / "log"):
-            wait_until("turnserver", lambda: listens(port))
-            # 403, not 401: coturn accepts credentials of the secret, and refuses addresses of the cluster.
-            output = output_for_a_peer_in_the_cluster(port, "shared with the nodes")
-            assert "403 (Forbidden IP)" in output, output
+        with coturn_of_the_script("coturn-deployment", folder, {"POD_IP": "127.0.0.1", "MACHINE": "any"}) as (port, pid):
+            assert "--external-ip=203.0.113.7/127.0.0.1" in arguments(pid)
+            assert accepts(port, "one") and not accepts(port, "two")
+            (folder / "secret/other").write_text("two\n")
+            wait_until("the second secret", lambda: secrets_of(folder) == {"one", "two"})
+            assert accepts(port, "two")
+            assert accepts(port, "one"), "credentials of the first secret are still in use"
+            (folder / "secret/new").write_text("two")
+            (folder / "secret/new").rename(folder / "secret/secret")
+            (folder / "secret/other").unlink()
+            wait_until("the end of the first secret", lambda: secrets_of(folder) == {"two"})
+            assert accepts(port, "two") and not accepts(port, "one")
             log = (folder / "log").read_text(errors="replace")
         assert "Bad configuration" not in log and "Bad IP" not in log, log
-        assert not of_kind("coturn-deployment", "DaemonSet")
+        assert (folder / "var/lib/coturn/turndb").stat().st_mode & 0o077 == 0, "others could read the secret"
+
+
+@check
+def coturn_takes_the_external_address_of_its_machine_and_does_not_start_without_one():
+    with tempfile.TemporaryDirectory() as name:
+        with coturn_of_the_script("coturn-metrics", pathlib.Path(name), {"POD_IP": "127.0.0.1", "MACHINE": "edge-1"}) as (_, pid):
+            assert "--external-ip=203.0.113.7/127.0.0.1" in arguments(pid)
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        with contextlib.suppress(AssertionError):
+            with coturn_of_the_script("coturn-metrics", folder, {"POD_IP": "127.0.0.1", "MACHINE": "unknown"}):
+                raise RuntimeError("coturn starts without the address of its machine")
+        assert "no external address of the machine unknown is known" in (folder / "log").read_text()

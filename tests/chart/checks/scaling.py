@@ -59,5 +59,10 @@ def keda_asks_prometheus_for_the_connections_of_this_namespace():
     assert prometheus["metadata"]["query"] == 'sum(switchboard_connections{namespace="calls"})'
     assert prometheus["metadata"]["threshold"] == "10000"
     assert cpu["type"] == "cpu" and cpu["metadata"]["containerName"] == "node"
+    # Two releases in one namespace have different queries where their jobs are known.
+    own = the("everything", "ScaledObject", "sb-switchboard")["spec"]["triggers"][0]
+    assert own["metadata"]["query"] == 'sum(switchboard_connections{namespace="calls",job="signaling"})'
+    assert own["authenticationRef"] == {"name": "prometheus", "kind": "ClusterTriggerAuthentication"}
+    assert own["metadata"]["authModes"] == "bearer"
     # An outage of Prometheus must not scale the cluster down.
     assert spec["fallback"]["behavior"] == "currentReplicasIfHigher"

@@ -10,8 +10,11 @@ def coturn(name):
 
 def secret_of(spec):
     """Which Secret and key a pod has as its TURN secret."""
-    secret = next(one for one in spec["volumes"] if one["name"] == "turn")["secret"]
-    return secret["secretName"], secret["items"]
+    volume = next(one for one in spec["volumes"] if one["name"] == "turn")
+    if "projected" in volume:
+        secret = volume["projected"]["sources"][0]["secret"]
+        return secret["name"], secret["items"]
+    return volume["secret"]["secretName"], volume["secret"]["items"]
 
 
 @check
@@ -50,13 +53,47 @@ def coturn_and_the_nodes_share_one_secret():
 @check
 def the_secret_of_coturn_is_in_memory_and_in_no_manifest():
     spec = coturn("coturn-deployment")
-    assert {"name": "run", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}} in spec["volumes"]
+    assert {"name": "data", "emptyDir": {"medium": "Memory", "sizeLimit": "16Mi"}} in spec["volumes"]
     text = the("coturn-deployment", "ConfigMap", "-coturn")["data"]["turnserver.conf"]
     assert "use-auth-secret" in text and "static-auth-secret" not in text
-    init, main = spec["initContainers"][0], spec["containers"][0]
-    assert "$(cat /secret/secret)" in init["args"][0]
-    assert main["args"] == ["-c", "/run/coturn/turnserver.conf"]
-    assert not any(mount["name"] == "turn" for mount in main["volumeMounts"])
+    assert "userdb=/var/lib/coturn/turndb" in text
+    container = spec["containers"][0]
+    assert container["command"] == ["sh", "/base/coturn.sh"] and "args" not in container
+
+
+@check
+def coturn_accepts_a_second_secret_while_one_is_replaced():
+    sources = next(one for one in coturn("coturn-deployment")["volumes"] if one["name"] == "turn")["projected"]["sources"]
+    assert sources[1]["secret"] == {
+        "name": sources[0]["secret"]["name"], "optional": True, "items": [{"key": "turn-secret-other", "path": "other"}],
+    }
+
+
+@check
+def a_stopping_coturn_keeps_its_relays_for_a_time_of_its_own():
+    for name, seconds in (("coturn-deployment", 60), ("coturn-metrics", 300)):
+        spec = coturn(name)
+        assert spec["terminationGracePeriodSeconds"] == seconds + 10, name
+        hook = spec["containers"][0]["lifecycle"]["preStop"]["exec"]["command"]
+        assert hook == ["sh", "-c", f"kill -USR1 1; sleep {seconds}"], name
+
+
+@check
+def quotas_of_coturn_and_an_ipv6_address_are_written_out():
+    text = the("coturn-metrics", "ConfigMap", "-coturn")["data"]["turnserver.conf"].splitlines()
+    assert {"user-quota=12", "total-quota=1000000", "max-bps=250000", "bps-capacity=125000000"} <= set(text)
+    assert config("coturn-metrics")["ice"]["turn_urls"][0] == "turn:[2001:db8::7]:3478?transport=udp"
+
+
+@check
+def metrics_of_coturn_are_scraped_on_the_pods_own_address():
+    container = coturn("coturn-metrics")["containers"][0]
+    assert container["args"] == ["--prometheus", "--prometheus-port=9641", "--prometheus-address=$(POD_IP)"]
+    monitor = the("coturn-metrics", "PodMonitor", "-coturn")
+    assert monitor["metadata"]["labels"]["release"] == "prometheus"
+    assert monitor["spec"]["podMetricsEndpoints"][0]["port"] in [port["name"] for port in container["ports"]]
+    assert monitor["spec"]["selector"]["matchLabels"]["app.kubernetes.io/component"] == "coturn"
+    assert not of_kind("coturn-daemonset", "PodMonitor")
 
 
 @check
@@ -98,7 +135,7 @@ def behind_a_load_balancer_each_relay_port_is_listed_and_clients_get_the_externa
     assert ports == [("UDP", 3478), ("TCP", 3478)] + [("UDP", port) for port in range(49160, 49164)]
     text = the("coturn-deployment", "ConfigMap", "-coturn")["data"]["turnserver.conf"]
     assert "min-port=49160\nmax-port=49163\n" in text
-    environment = coturn("coturn-deployment")["initContainers"][0]["env"]
-    assert environment[0] == {"name": "EXTERNAL_IP", "value": "203.0.113.7"}
+    environment = coturn("coturn-deployment")["containers"][0]["env"]
+    assert {"name": "EXTERNAL_IP", "value": "203.0.113.7"} in environment
     # Two would break allocations: the balancer does not know which of them has one.
     assert the("coturn-deployment", "Deployment", "-coturn")["spec"]["replicas"] == 1
