@@ -1,0 +1,1 @@
+"""The checks. The name of each is the sentence that it proves."""
