@@ -8,7 +8,7 @@ import { BINARY, startRedis } from '../../../../../tests/browser/support/servers
 import { Balancer } from './balancer.mjs';
 
 // With the bus up: a session that begins before has no record yet, and ends with its connection.
-const READY = /^(?=[^]*"the bus between nodes is up")[^]*"listening","public":"127\.0\.0\.1:\d+/;
+const READY = /^(?=[^]*"the bus between nodes is up)[^]*"listening","public":"127\.0\.0\.1:\d+/;
 
 const config = (secret, redisUrl) => `
 [server]

@@ -53,9 +53,9 @@ export const inCallWithin = (timeout) => (page) =>
 export const inCall = inCallWithin();
 export const callState = (page, state) => page.waitForFunction((wanted) => window.sdk.call?.state === wanted, state);
 
-/** Waits until more frames of another side were decoded, in the element of this id. */
+/** Waits until more frames of another side were decoded, in the element of this id: it is gone while a page that was reloaded comes back. */
 export async function movingPicture(page, count = 5, id = 'remote') {
-  const before = await page.evaluate((id) => document.getElementById(id).getVideoPlaybackQuality().totalVideoFrames, id);
-  const isMoving = ([id, wanted]) => document.getElementById(id).getVideoPlaybackQuality().totalVideoFrames >= wanted;
+  const before = await page.evaluate((id) => document.getElementById(id)?.getVideoPlaybackQuality().totalVideoFrames ?? 0, id);
+  const isMoving = ([id, wanted]) => (document.getElementById(id)?.getVideoPlaybackQuality().totalVideoFrames ?? 0) >= wanted;
   await page.waitForFunction(isMoving, [id, before + count], { polling: 50 });
 }
