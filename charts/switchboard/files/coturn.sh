@@ -6,7 +6,9 @@ umask 077
 
 DATABASE=/var/lib/coturn/turndb
 LOADED=/run/coturn/loaded
-secret='' other=''
+LINE_END='
+'
+in_use=''
 
 first_line() {
   line=''
@@ -14,22 +16,46 @@ first_line() {
   printf %s "$line"
 }
 
-database() { # OPTION SECRET
-  case $2 in *\'*) echo "coturn: the TURN secret has a quote, which coturn cannot store" >&2; return 1 ;; esac
-  turnadmin --userdb="$DATABASE" --realm="$REALM" "$1=$2" >/dev/null
+admin() { turnadmin --userdb="$DATABASE" --realm="$REALM" "$@"; }
+
+# Makes the database hold just the secrets that count: two during a rotation (docs/kubernetes.md). turnadmin calls it a success
+# when it could not write because coturn was reading, so only what the database lists afterwards says that it was done.
+update_secrets() {
+  secret=$(first_line /secret/secret) other=$(first_line /secret/other)
+  if [ "$secret'$other" = "$in_use" ]; then return; fi
+  if [ -z "$secret" ]; then echo "coturn: the TURN secret is empty" >&2; return 1; fi
+  for one in "$secret" "$other"; do
+    case $one in
+      '') ;;
+      *\'*) echo "coturn: the TURN secret has a quote, which coturn cannot store" >&2; return 1 ;;
+      *) admin --set-secret="$one" >/dev/null ;;
+    esac
+  done
+  listed=$(list)
+  surplus | while IFS= read -r one; do admin --delete-secret="$one" >/dev/null; done
+  listed=$(list)
+  if is_listed "$secret" && is_listed "${other:-$secret}" && [ -z "$(surplus)" ]; then
+    in_use="$secret'$other"
+  else
+    echo "coturn: the TURN secrets are not loaded yet; trying again" >&2
+    return 1
+  fi
 }
 
-# During a rotation there are two secrets (docs/kubernetes.md).
-update_secrets() {
-  new=$(first_line /secret/secret) new_other=$(first_line /secret/other)
-  if [ -z "$new" ]; then echo "coturn: the TURN secret is empty" >&2; return 1; fi
-  for one in "$new" "$new_other"; do
-    case $one in '' | "$secret" | "$other") ;; *) database --set-secret "$one" || return 1 ;; esac
+# The secrets in the database, a line each; none while it is locked.
+list() {
+  admin --show-secret | while IFS= read -r line; do
+    case $line in *"[$REALM]") printf '%s\n' "${line%"[$REALM]"}" ;; esac
   done
-  for one in "$secret" "$other"; do
-    case $one in '' | "$new" | "$new_other") ;; *) database --delete-secret "$one" || return 1 ;; esac
+}
+
+is_listed() { case $LINE_END$listed$LINE_END in *"$LINE_END$1$LINE_END"*) ;; *) return 1 ;; esac; }
+
+# Those of them that no longer count.
+surplus() {
+  printf '%s\n' "$listed" | while IFS= read -r one; do
+    case $one in '' | "$secret" | "$other") ;; *) printf '%s\n' "$one" ;; esac
   done
-  secret=$new other=$new_other
 }
 
 update_certificate() {
