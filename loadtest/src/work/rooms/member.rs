@@ -35,6 +35,8 @@ pub(super) struct Shared {
     pub(super) truth: Truth,
     pub(super) oracle: Arc<Oracle>,
     pub(super) payload_bytes: usize,
+    /// One permit for each order that a peer has followed.
+    pub(super) followed: Semaphore,
     /// One permit for each peer whose rosters have been right after the load.
     pub(super) right: Semaphore,
     /// One permit for each peer that has made its check.
@@ -144,7 +146,10 @@ where
                     (Phase::Load, Ok(())) => {}
                     (Phase::Leave, _) | (_, Err(_)) => break,
                 },
-                Some(order) = orders.recv() => self.follow(order).await,
+                Some(order) = orders.recv() => {
+                    self.follow(order).await;
+                    self.shared.followed.add_permits(1);
+                }
                 event = self.peer.next() => self.on_event(event),
                 _ = compares.tick(), if quiet_since.is_some() => {}
             }

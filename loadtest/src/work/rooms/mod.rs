@@ -100,6 +100,7 @@ where
                 truth,
                 oracle,
                 payload_bytes: rooms.payload_bytes,
+                followed: Semaphore::new(0),
                 right: Semaphore::new(0),
                 checked: Semaphore::new(0),
             }),
@@ -135,10 +136,13 @@ where
             let moments = Schedule::new(stages, 1.0, rooms.arrivals, seed ^ population);
             Starts::shared(moments, start, recorder, 1, MAX_BACKLOG)
         };
-        tokio::join!(
+        let (changes, messages) = tokio::join!(
             dispatch(starts(&rooms.stages, 1), changes, &orders, recorder),
             dispatch(starts(&rooms.messages, 2), messages, &orders, recorder),
         );
+        // The truth holds only then: a member that had not followed the last order was taken for right, and others for wrong.
+        let followed = shared.followed.acquire_many(changes + messages);
+        let _ = timeout(rooms.complete_within.get(), followed).await;
         phase.send_replace(Phase::Quiet(Instant::now()));
         let all = u32::try_from(count).unwrap_or(u32::MAX);
         // A peer that is not right by then is described by its own check.
@@ -159,22 +163,27 @@ async fn connected<D: Driver>(
     }
 }
 
-/// Gives the orders that `next` makes to their peers, each at its moment.
+/// Gives the orders that `next` makes to their peers, each at its moment. Returns how many it gave.
 async fn dispatch(
     starts: Vec<Starts>,
     mut next: impl FnMut(Duration) -> Option<(usize, Order)>,
     orders: &[mpsc::Sender<Order>],
     recorder: &Recorder,
-) {
+) -> u32 {
+    let mut given = 0;
     for mut starts in starts {
         while let Some(late) = starts.next().await {
-            let Some((peer, order)) = next(late) else { return };
-            let is_given = orders.get(peer).is_some_and(|peer| peer.try_send(order).is_ok());
-            if !is_given {
+            let Some((peer, order)) = next(late) else {
+                return given;
+            };
+            if orders.get(peer).is_some_and(|peer| peer.try_send(order).is_ok()) {
+                given += 1;
+            } else {
                 recorder.count(Counter::Dropped);
             }
         }
     }
+    given
 }
 
 #[cfg(test)]
