@@ -9,7 +9,8 @@ mod common;
 use std::time::Duration;
 
 use common::{
-    Cluster, Node, PATIENCE, WINDOW, detached, key, session_id, token, try_resume, until, until_presence,
+    Cluster, Node, PATIENCE, WINDOW, detached, key, session_id, stored, token, try_resume, until,
+    until_presence,
 };
 use switchboard_core::{
     BrokerError, Hold, OFFLINE_QUEUE_MESSAGES_PER_SENDER, Presence, Retention, STORED_OVERHEAD_BYTES,
@@ -42,16 +43,11 @@ fn held(sender: u8, id: u64, prev: Option<u64>, time: Duration) -> StoredMessage
     };
     let tenant_bytes = 0;
     StoredMessage {
-        mid,
-        id,
         from: key(&format!("sender{sender}")),
-        to: key("bob"),
         prev,
-        is_urgent: false,
-        window: WINDOW,
         hold: (!time.is_zero()).then_some(Hold { time, tenant_bytes }),
-        is_first: true,
         envelope: format!("{sender}-{id}").into(),
+        ..stored("bob", mid)
     }
 }
 

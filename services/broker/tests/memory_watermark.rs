@@ -5,7 +5,7 @@
 #[macro_use]
 mod common;
 
-use common::{PATIENCE, WINDOW, claim, keep, key, redis_node, session_id, until};
+use common::{PATIENCE, claim, keep, key, redis_node, session_id, stored, until};
 use switchboard_core::{BusState, SessionSnapshot, StoreOutcome, StoredMessage};
 use switchboard_harness::{RedisOptions, wait_until};
 use switchboard_protocol::{MessageId, Mid};
@@ -41,20 +41,15 @@ async fn stored_messages_stop_at_the_watermark_while_claims_and_leases_go_on() {
             .detach(&key(&peer), session_id(1), 0, keep(SessionSnapshot::default()));
         for sender in 0..4_u8 {
             sent += 1;
+            let mid = Mid {
+                session: session_id(100 + sender),
+                id: MessageId::Client(receiver + 1),
+            };
             let message = StoredMessage {
-                mid: Mid {
-                    session: session_id(100 + sender),
-                    id: MessageId::Client(receiver + 1),
-                },
-                id: receiver + 1,
                 from: key(&format!("sender{sender}")),
-                to: key(&peer),
-                prev: None,
-                is_urgent: false,
-                window: WINDOW,
-                hold: None,
                 is_first: false,
                 envelope: vec![b'x'; 250_000],
+                ..stored(&peer, mid)
             };
             // A full queue towards Redis is no subject here.
             while n1.broker.store(message.clone()).is_err() {

@@ -9,8 +9,8 @@ mod common;
 use std::time::Duration;
 
 use common::{
-    Cluster, Node, PATIENCE, WINDOW, detached, keep, key, ranges, session_id, token, try_resume, until,
-    until_presence,
+    Cluster, Node, PATIENCE, WINDOW, detached, keep, key, ranges, session_id, stored, token, try_resume,
+    until, until_presence,
 };
 use switchboard_core::{
     BrokerError, OFFLINE_QUEUE_BYTES, OFFLINE_QUEUE_BYTES_PER_SENDER, OFFLINE_QUEUE_MESSAGES,
@@ -40,16 +40,11 @@ fn message(sender: u8, id: u64, prev: Option<u64>, envelope: &str) -> StoredMess
         id: MessageId::Client(id),
     };
     StoredMessage {
-        mid,
-        id,
         from: key(&format!("sender{sender}")),
-        to: key("bob"),
         prev,
-        is_urgent: false,
-        window: WINDOW,
-        hold: None,
         is_first: false,
         envelope: envelope.into(),
+        ..stored("bob", mid)
     }
 }
 

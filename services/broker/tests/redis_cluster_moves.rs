@@ -8,11 +8,11 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::{
-    Node, PATIENCE, WINDOW, claim,
+    Node, PATIENCE, claim,
     cluster::{HEALED_WITHIN, PEERS, Scene, hears, name, place_of},
     keep, key, ranges,
     redis::metrics_name_the_masters,
-    session_id, token, try_resume, until,
+    session_id, stored, token, try_resume, until,
 };
 use switchboard_core::{Claim, Presence, RevocationChange, StoreOutcome, StoredMessage};
 use switchboard_harness::wait_until;
@@ -65,20 +65,12 @@ async fn store_for_bob(node: &Node) {
         id: MessageId::Client(4),
     };
     let message = StoredMessage {
-        mid,
-        id: 4,
-        from: key("alice"),
-        to: key("bob"),
-        prev: None,
-        is_urgent: false,
-        window: WINDOW,
-        hold: None,
         is_first: false,
-        envelope: b"later".to_vec(),
+        ..stored("bob", mid)
     };
     node.broker.store(message).unwrap();
-    let stored = common::answer(&node.seen.stored, mid).await;
-    assert!(matches!(stored, Ok(StoreOutcome::Queued { .. })), "{stored:?}");
+    let outcome = common::answer(&node.seen.stored, mid).await;
+    assert!(matches!(outcome, Ok(StoreOutcome::Queued { .. })), "{outcome:?}");
 }
 
 #[tokio::test]

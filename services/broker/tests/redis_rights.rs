@@ -86,19 +86,12 @@ fn all_rooms() -> RoomQuery {
 
 fn message(id: u64) -> StoredMessage {
     StoredMessage {
-        mid: next_mid(),
         id,
-        from: key("bob"),
-        to: key("carol"),
-        prev: None,
-        is_urgent: false,
-        window: common::WINDOW,
         hold: Some(Hold {
             time: common::WINDOW,
             tenant_bytes: 1_000_000,
         }),
-        is_first: true,
-        envelope: b"hello".to_vec(),
+        ..common::stored("carol", next_mid())
     }
 }
 

@@ -101,9 +101,7 @@ async fn is_settled(shard: &Arc<Shard>, room: &RoomKey, creation: u64) -> Result
     shard.at(of(room), |shard, tables| {
         if tables.rooms.is_lost(room, creation) {
             tracing::warn!(node = %shard.node(), server = shard.health.server(), "Redis lost a room of this node's peers: all are written again");
-            shard.health.records_lost();
-            tables.next_epoch();
-            shard.claim_work.notify_one();
+            shard.records_lost(tables);
         }
     });
     is_complete(shard, Some(of(room))).await
@@ -123,7 +121,7 @@ async fn is_complete(shard: &Arc<Shard>, partition: Option<Partition>) -> Result
 }
 
 fn write_list(
-    shard: &Arc<Shard>,
+    shard: &Shard,
     partition: Partition,
     query: &RoomQuery,
     after: Option<String>,
@@ -168,7 +166,7 @@ fn read_cursor(cursor: &str) -> Option<(usize, Option<String>)> {
 
 /// Sends `call` on keys of `partition` and reads its reply.
 pub(crate) async fn ask<T: FromRedisValue>(
-    shard: &Arc<Shard>,
+    shard: &Shard,
     partition: Partition,
     call: Cmd,
 ) -> Result<T, BrokerError> {

@@ -11,9 +11,9 @@ use switchboard_harness::wait_until;
 use switchboard_protocol::{LeaveReason, Revocation};
 
 use super::{
-    Node, PATIENCE, WINDOW, answer, keep, key, next_mid,
+    Node, PATIENCE, answer, keep, key, next_mid,
     rooms::{join, member, peer, room},
-    session_id, token, try_resume, until, until_presence,
+    session_id, stored, token, try_resume, until, until_presence,
 };
 
 /// The stream of a webhook.
@@ -99,16 +99,8 @@ async fn stored_messages(n1: &Node, n2: &Node) {
     for (to, hold) in [("carol", Some(hold)), ("dana", None)] {
         let mid = next_mid();
         let message = StoredMessage {
-            mid,
-            id: 1,
-            from: key("bob"),
-            to: key(to),
-            prev: None,
-            is_urgent: false,
-            window: WINDOW,
             hold,
-            is_first: true,
-            envelope: b"later".to_vec(),
+            ..stored(to, mid)
         };
         // The detach is carried out before it, or the message has nobody yet.
         let is_stored = async || {

@@ -18,7 +18,7 @@ use switchboard_broker::{MemoryBroker, MemoryBus, RedisBroker, RedisConfig};
 use switchboard_core::{
     AcceptedRanges, Asker, Broker, BrokerError, BrokerEvents, BusState, CallRecords, Claim, ClaimOutcome,
     ConflictPolicy, EventStreams, JoinError, Located, Presence, Retention, RoomDelta, RoomJoined, RoomLeft,
-    SessionSnapshot, StoreOutcome,
+    SessionSnapshot, StoreOutcome, StoredMessage,
 };
 pub(crate) use switchboard_harness::PATIENCE;
 use switchboard_harness::wait_until;
@@ -374,6 +374,25 @@ pub(crate) fn next_mid() -> Mid {
     Mid {
         session: session_id(9),
         id: MessageId::Client(NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)),
+    }
+}
+
+/// A message for `to` that waits for it; tests change what they are about.
+pub(crate) fn stored(to: &str, mid: Mid) -> StoredMessage {
+    let MessageId::Client(id) = mid.id else {
+        panic!("stored messages come from clients")
+    };
+    StoredMessage {
+        mid,
+        id,
+        from: key("ann"),
+        to: key(to),
+        prev: None,
+        is_urgent: false,
+        window: WINDOW,
+        hold: None,
+        is_first: true,
+        envelope: b"later".to_vec(),
     }
 }
 

@@ -77,9 +77,7 @@ pub(crate) async fn run(shard: Arc<Shard>, events: Arc<dyn BrokerEvents>) {
             if is_missing && may_check_all {
                 all_checked_at = Some(Instant::now());
                 tracing::warn!(node = %shard.node(), server = shard.health.server(), "Redis lost records of this node's peers: all are written again");
-                shard.health.records_lost();
-                shard.tables.lock().next_epoch();
-                shard.claim_work.notify_one();
+                shard.records_lost(&mut shard.tables.lock());
             }
         }
     }

@@ -67,8 +67,8 @@ async fn renew(shard: &Shard, failures: &Coalesced) -> bool {
         }
         Ok(Renewal::New) => {
             tracing::warn!(node = %shard.node(), server = shard.health.server(), "Redis lost the node's lease: its claims are checked and written again");
-            shard.records_lost();
-            write_claims_again(shard).await;
+            shard.lease_lost();
+            until_claims_are_written(shard).await;
             // The name may lead to another server now, while both connections lead to the old one.
             shard.publisher_redial.notify_one();
             shard.subscriber_redial.notify_one();
@@ -85,10 +85,8 @@ async fn renew(shard: &Shard, failures: &Coalesced) -> bool {
     true
 }
 
-/// Writes the claims before the channels pause: a peer without a channel and without a record is offline for its senders.
-async fn write_claims_again(shard: &Shard) {
-    shard.tables.lock().next_epoch();
-    shard.claim_work.notify_one();
+/// The claims are written before the channels pause: a peer without a channel and without a record is offline for its senders.
+async fn until_claims_are_written(shard: &Shard) {
     let written = async {
         while shard.tables.lock().claims.due() > 0 {
             sleep(LOOK_EVERY).await;

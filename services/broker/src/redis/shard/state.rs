@@ -377,12 +377,19 @@ impl Shard {
         self.end_all.cancel();
     }
 
-    /// Redis has lost records although the connections stayed, so others may have taken this node's peers: every
+    /// Redis has lost the lease although the connections stayed, so others may have taken this node's peers: every
     /// claim is checked before another message comes in.
-    pub(crate) fn records_lost(&self) {
+    pub(crate) fn lease_lost(&self) {
         self.lease.was_lost();
-        self.health.records_lost();
         self.revocations_due.notify_one();
+        self.records_lost(&mut self.tables.lock());
+    }
+
+    /// Redis has lost records of this node's peers: all are written again, and absence proves nothing for a while.
+    pub(crate) fn records_lost(&self, tables: &mut Tables) {
+        self.health.records_lost();
+        tables.next_epoch();
+        self.claim_work.notify_one();
     }
 
     /// How this shard is.
