@@ -1,5 +1,5 @@
-//! Figures of docs/counts.md that a test measures again. A figure that has left its bar fails the test, with the old and the new
-//! one and the command that renews them. Not the measuring.
+//! What tests compare with pages under docs/ and renew there: whole documents, and figures of docs/counts.md. A figure that has
+//! left its bar fails the test, with the old and the new one and the command that renews them. Not the measuring.
 //!
 //! The compiler decides on instructions and sizes, so a table names it. Another compiler has a wide bar.
 
@@ -8,6 +8,7 @@ use std::{fmt::Write as _, fs, process::Command};
 use anyhow::Context as _;
 use parking_lot::Mutex;
 
+const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs");
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/counts.md");
 
 /// Two tests of one process may renew their tables at the same time.
@@ -15,6 +16,33 @@ static RENEWAL: Mutex<()> = Mutex::new(());
 
 /// The bar of figures that another compiler made.
 const OTHER_COMPILERS: f64 = 0.2;
+
+/// The committed text of a document under docs/.
+///
+/// # Errors
+/// When there is no such file.
+pub fn committed_document(file: &str) -> anyhow::Result<String> {
+    fs::read_to_string(format!("{DOCS}/{file}")).with_context(|| format!("docs/{file}"))
+}
+
+/// Compares a document under docs/ with what it should be. With `UPDATE_DOCUMENTS` it becomes that.
+///
+/// # Errors
+/// When the committed one is another; `command` renews it.
+pub fn compare_document(file: &str, wanted: &str, command: &str) -> anyhow::Result<()> {
+    if is_renewal() {
+        fs::write(format!("{DOCS}/{file}"), wanted)?;
+    }
+    anyhow::ensure!(
+        committed_document(file)? == wanted,
+        "docs/{file} is another one; run UPDATE_DOCUMENTS=1 {command}"
+    );
+    Ok(())
+}
+
+fn is_renewal() -> bool {
+    std::env::var_os("UPDATE_DOCUMENTS").is_some()
+}
 
 /// One table of the page.
 #[derive(Debug)]
@@ -61,7 +89,7 @@ impl Committed {
         let compiler = compiler();
         let table = render(&compiler, columns, measured);
         println!("{table}");
-        if std::env::var_os("UPDATE_DOCUMENTS").is_some() {
+        if is_renewal() {
             let _one_at_a_time = RENEWAL.lock();
             let page = fs::read_to_string(PAGE)?;
             let (before, _, after) = parts(&page, self.name)?;

@@ -24,7 +24,7 @@ mod wait;
 mod webhook_receiver;
 
 pub use authority::{Authority, Certificate};
-pub use committed::Committed;
+pub use committed::{Committed, committed_document, compare_document};
 pub use coturn::Coturn;
 pub use node::{NodeProcess, OPS_TOKEN, binary};
 pub use oracle::{ClientNo, Oracle, OracleReport, Recovery};

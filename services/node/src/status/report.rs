@@ -138,10 +138,9 @@ fn two_places(number: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use serde_json::Value;
+    use switchboard_harness::{committed_document, compare_document};
 
     use super::*;
-
-    const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/operating.md");
 
     /// The comments around the table.
     const BEGIN: &str = "<!-- status -->\n";
@@ -164,17 +163,12 @@ mod tests {
         let schema = serde_json::to_value(schemars::schema_for!(Status)).unwrap();
         let mut table = String::from("| field | meaning |\n| --- | --- |\n");
         rows(&schema, &schema, "", &mut table);
-        let page = std::fs::read_to_string(PAGE).unwrap();
+        let page = committed_document("operating.md").unwrap();
         let (before, rest) = page.split_once(BEGIN).expect("the page has the table");
-        let (committed, after) = rest.split_once(END).expect("the table has an end");
-        if std::env::var_os("UPDATE_DOCUMENTS").is_some() {
-            std::fs::write(PAGE, format!("{before}{BEGIN}{table}{END}{after}")).unwrap();
-            return;
-        }
-        assert!(
-            committed == table,
-            "docs/operating.md has another table; run UPDATE_DOCUMENTS=1 cargo test -p switchboard-node committed"
-        );
+        let (_, after) = rest.split_once(END).expect("the table has an end");
+        let wanted = format!("{before}{BEGIN}{table}{END}{after}");
+        let command = "cargo test -p switchboard-node committed";
+        compare_document("operating.md", &wanted, command).unwrap();
     }
 
     #[test]

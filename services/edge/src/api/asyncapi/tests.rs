@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use switchboard_harness::compare_document;
 use switchboard_protocol::{
     CommandError, ErrorCode, GoawayReason, LeaveReason, PeerId, PeerPresence, PresenceState, ReceiptStatus,
     RoomId, decode_command,
@@ -11,15 +12,8 @@ use super::*;
 
 #[test]
 fn the_committed_document_is_that_of_the_types() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/asyncapi.json");
-    if std::env::var_os("UPDATE_DOCUMENTS").is_some() {
-        std::fs::write(path, text()).unwrap();
-    }
-    let committed = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(
-        committed == text(),
-        "docs/asyncapi.json is another one; run UPDATE_DOCUMENTS=1 cargo test -p switchboard-edge committed"
-    );
+    let command = "cargo test -p switchboard-edge committed";
+    compare_document("asyncapi.json", &text(), command).unwrap();
 }
 
 /// The members of a message, and which of them it must have.

@@ -86,21 +86,15 @@ pub(crate) async fn get() -> Response {
 #[cfg(test)]
 mod tests {
     use serde_json::Value;
+    use switchboard_harness::compare_document;
     use switchboard_protocol::MAX_TOKEN_ID_CHARS;
 
     use super::*;
 
     #[test]
     fn the_committed_document_is_that_of_the_handlers() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json");
-        if std::env::var_os("UPDATE_DOCUMENTS").is_some() {
-            std::fs::write(path, text()).unwrap();
-        }
-        let committed = std::fs::read_to_string(path).unwrap_or_default();
-        assert!(
-            committed == text(),
-            "docs/openapi.json is another one; run UPDATE_DOCUMENTS=1 cargo test -p switchboard-edge committed"
-        );
+        let command = "cargo test -p switchboard-edge committed";
+        compare_document("openapi.json", &text(), command).unwrap();
     }
 
     /// The texts in `schema`, each with its name. A payload is no text of the API, and an enumeration has no length.
