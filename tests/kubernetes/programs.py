@@ -3,16 +3,18 @@
 
 Each program has a folder whose name is a sum over its version and sources, so that only a changed one is built again. The
 cache may be deleted at any time. `programs.py` builds the missing ones; `--version` says which Kubernetes, `--state` names the missing ones.
-Not here: how the programs run.
+What cannot be built is a skip with its reason, or a failure if CI=true. Not here: how the programs run.
 """
 
 import contextlib
 import dataclasses
+import fcntl
 import hashlib
 import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -28,6 +30,7 @@ VERSION_FLAGS = " ".join(
     for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
     for name, value in (("gitVersion", f"v{KUBERNETES}"), ("gitMajor", "1"), ("gitMinor", KUBERNETES.split(".")[1]))
 )
+UNFINISHED = "building-"
 CONTAINERD = "github.com/containerd/containerd/v2"
 
 
@@ -55,7 +58,7 @@ class Program:
     def build(self):
         """Builds it next to its place, and moves it there when it is complete: another run may do the same."""
         CACHE.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=CACHE, prefix="building-") as out:
+        with tempfile.TemporaryDirectory(dir=CACHE, prefix=UNFINISHED) as out:
             environment = {**os.environ, "CGO_ENABLED": "0", "GOBIN": f"{out}/bin", "GOFLAGS": "-trimpath"}
             flags = f"-ldflags=-s -w {self.flags}"
             command = ["go", "install", flags, *self.packages]
@@ -88,7 +91,23 @@ def missing():
 def state():
     """The missing programs and how long they take, or that there is none."""
     names, minutes = ", ".join(one.name for one in missing()), sum(one.minutes for one in missing())
-    return f"{names} into {CACHE}, about {minutes:.0f} minutes on two idle cores" if names else f"all programs are in {CACHE}"
+    return f"{names} into {CACHE}, about {max(1, minutes):.0f} minutes on two idle cores" if names else f"all programs are in {CACHE}"
+
+
+@contextlib.contextmanager
+def alone():
+    """Waits until no other run builds; the kernel ends its lock with it."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            print(f"kubernetes: waits for a build that is under way: {state()}", flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        # Of builds that were killed.
+        for left in CACHE.glob(f"{UNFINISHED}*"):
+            shutil.rmtree(left)
+        yield
 
 
 def prepare():
@@ -96,12 +115,15 @@ def prepare():
     lacking = missing()
     if lacking and not shutil.which("go"):
         raise Missing(f"{', '.join(one.name for one in lacking)} cannot be built without Go (https://go.dev/dl)")
-    if lacking:
-        print(f"kubernetes: builds {state()}", flush=True)
-    for program in lacking:
-        start = time.monotonic()
-        program.build()
-        print(f"kubernetes: {program.name} is built ({time.monotonic() - start:.0f} s)", flush=True)
+    if not lacking:
+        return
+    with alone():
+        if lacking := missing():
+            print(f"kubernetes: builds {state()}", flush=True)
+        for program in lacking:
+            start = time.monotonic()
+            program.build()
+            print(f"kubernetes: {program.name} is built ({time.monotonic() - start:.0f} s)", flush=True)
 
 
 def path(name):
@@ -117,11 +139,14 @@ def main():
         return print(KUBERNETES)
     if sys.argv[1:] == ["--state"]:
         return print(f"will be built: {state()}" if missing() else state())
+    # What it has begun goes with it.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     start = time.monotonic()
     try:
         prepare()
     except Missing as why:
-        sys.exit(print(f"kubernetes: {why}") or 1)
+        print(f"kubernetes: SKIPPED: {why}")
+        sys.exit(os.environ.get("CI") == "true")
     took = time.monotonic() - start
     print(f"kubernetes: all programs are in {CACHE} ({f'built in {took / 60:.0f} min' if took > 5 else 'built before'})")
 
