@@ -21,6 +21,9 @@ pub(crate) struct ClaimTable {
     epoch: u32,
     /// Claims that are due.
     due: usize,
+    /// How often the whole table was searched.
+    #[cfg(test)]
+    searches: std::cell::Cell<usize>,
 }
 
 #[derive(Debug)]
@@ -145,8 +148,12 @@ impl ClaimTable {
         entry.is_some_and(|entry| entry.is_due(self.epoch))
     }
 
-    /// The claims that are due and `may_be_made`.
+    /// The claims that are due and `may_be_made`. Without any it searches nothing: it is asked every second, and whenever the
+    /// background has work.
     pub(crate) fn list_due(&self, may_be_made: impl Fn(&PeerKey) -> bool) -> Vec<LocalClaim> {
+        if self.due == 0 {
+            return Vec::new();
+        }
         self.list(|key, entry| entry.is_due(self.epoch) && may_be_made(key))
     }
 
@@ -192,6 +199,8 @@ impl ClaimTable {
     }
 
     fn list(&self, filter: impl Fn(&PeerKey, &Entry) -> bool) -> Vec<LocalClaim> {
+        #[cfg(test)]
+        self.searches.set(self.searches.get() + 1);
         let claims = self.claims.iter().filter(|(key, entry)| filter(key, entry));
         claims.map(|(key, entry)| entry.as_claim(key)).collect()
     }
@@ -283,6 +292,19 @@ mod tests {
         table.leave_to_background(&alice(), S2);
         table.give_up(&alice(), S2, 0);
         assert_eq!(table.due(), 0);
+    }
+
+    #[test]
+    fn a_table_in_which_nothing_is_due_is_not_searched() {
+        let mut table = claimed();
+        assert_eq!(table.list_due(|_| true).len(), 0);
+        assert_eq!(table.searches.get(), 0);
+        table.next_epoch();
+        assert_eq!(table.list_due(|_| true).len(), 1);
+        assert_eq!(table.searches.get(), 1);
+        table.confirm_again(&alice(), S1, table.epoch());
+        assert_eq!(table.list_due(|_| true).len(), 0);
+        assert_eq!(table.searches.get(), 1, "and not again once the claim stands");
     }
 
     #[test]

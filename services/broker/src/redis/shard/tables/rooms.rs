@@ -281,6 +281,9 @@ impl RoomTable {
 
     /// The rooms that are due.
     pub(crate) fn list_due(&self) -> Vec<RoomKey> {
+        if self.due == 0 {
+            return Vec::new();
+        }
         let due = self.rooms.iter().filter(|(_, room)| room.is_due);
         due.map(|(key, _)| key.clone()).collect()
     }
