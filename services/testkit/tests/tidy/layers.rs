@@ -7,13 +7,14 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 use crate::root;
 
 /// What each crate of the workspace may link of the others.
-const LAYERS: [(&str, &[&str]); 12] = [
+const LAYERS: [(&str, &[&str]); 13] = [
     ("protocol", &[]),
     ("telemetry", &["protocol"]),
     ("auth", &["protocol"]),
     ("client", &["protocol"]),
     ("core", &["protocol", "telemetry"]),
     ("broker", &["protocol", "telemetry", "core"]),
+    ("counts", &["protocol", "telemetry", "core"]),
     ("edge", &["protocol", "telemetry", "auth", "core"]),
     ("webhooks", &["protocol", "telemetry", "core"]),
     (
