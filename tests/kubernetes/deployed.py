@@ -13,6 +13,8 @@ import urllib.request
 from checks.installs import secrets
 from checks.pods import is_ready
 from processes import until
+from releases import COMPONENT, INSTANCE
+from watching import Watched
 
 # Without its ending, as the names of other value sets.
 VALUES = str(pathlib.Path(__file__).resolve().parent / "values/containers")
@@ -21,13 +23,15 @@ NODES = 3
 START_S = 120
 # A pod's first packets are refused until its address is known to those that enforce policies.
 CLIENT_S = 8
+# The release's own Service, in the words of the chart.
+OWN_SERVICE = '{{ include "switchboard.fullname" . }}:{{ .Values.service.port }}'
 LOAD = """name = "in-cluster"
 about = "{about}"
 thresholds = [{thresholds}]
 settle = "8s"
 
 [target]
-urls = ["ws://{{{{ include "switchboard.fullname" . }}}}:{{{{ .Values.service.port }}}}/v1/ws"]
+urls = ["ws://{host}/v1/ws"]
 secret_file = "/etc/switchboard/jwt/hs256-secret"
 
 [streams]
@@ -46,12 +50,12 @@ workers = 1
 
 
 @contextlib.contextmanager
-def deployed(cluster):
+def deployed(cluster, options):
     """The installed release, when all its pods are ready."""
     with cluster.namespace(enforced=None, name=NAMESPACE) as namespace:
-        secrets(cluster, namespace, "jwt", "turn")
+        secrets(cluster, namespace, "jwt", "ops", "turn")
         with cluster.release(namespace, [VALUES], name=NAME) as release:
-            made = Deployed(cluster, release)
+            made = Deployed(cluster, release, options)
             until("all pods are ready", made.is_ready, START_S)
             yield made
 
@@ -59,8 +63,9 @@ def deployed(cluster):
 class Deployed:
     """The release."""
 
-    def __init__(self, cluster, release):
+    def __init__(self, cluster, release, options):
         self.cluster, self.release, self.api, self.kubectl = cluster, release, cluster.api, cluster.kubectl
+        self.options = options
         self.clients = itertools.count()
 
     def pods(self, component="node"):
@@ -80,9 +85,13 @@ class Deployed:
         """How often containers of nodes were started again, by pod."""
         return {one["metadata"]["name"]: one["status"]["containerStatuses"][0]["restartCount"] for one in self.pods()}
 
+    def watched(self):
+        """What happens to the pods of nodes while a check runs."""
+        return Watched(self.api, self.release.namespace, **{INSTANCE: self.release.name, COMPONENT: "node"})
+
     def service(self, suffix=""):
         """The address of a Service: what clients of the cluster reach."""
-        return self.api.find("Service", NAMESPACE, f"{NAME}-switchboard{suffix}")["spec"]["clusterIP"]
+        return self.api.find("Service", self.release.namespace, f"{self.release.name}-switchboard{suffix}")["spec"]["clusterIP"]
 
     def get(self, pod, port, path, **headers):
         """The answer of a pod to a request from its machine, which is always allowed."""
@@ -115,7 +124,7 @@ class Deployed:
     @contextlib.contextmanager
     def load(self, about, pairs, rate, seconds, *thresholds):
         """Load from a Job of the chart. The values that it is upgraded with, and `result`, which waits for the end."""
-        scenario = LOAD.format(about=about, pairs=pairs, rate=rate, seconds=seconds, thresholds=", ".join(map(json.dumps, thresholds)))
+        scenario = scenario_of(OWN_SERVICE, about, pairs, rate, seconds, thresholds)
         values = {"loadtest": {"enabled": True, "scenario": scenario, "resources": {"requests": {"cpu": "100m"}}}}
         self.release.upgrade(VALUES, values)
         try:
@@ -123,10 +132,18 @@ class Deployed:
             yield load
         finally:
             self.release.upgrade(VALUES)
+        # What the check has changed may be a rollout back, which the next check must not see.
+        self.release.until_complete(START_S)
+        until("no pod stops", lambda: not self.release.stopping(), START_S)
+
+
+def scenario_of(host, about, pairs, rate, seconds, thresholds):
+    """The text of a scenario whose load is on a host."""
+    return LOAD.format(host=host, about=about, pairs=pairs, rate=rate, seconds=seconds, thresholds=", ".join(map(json.dumps, thresholds)))
 
 
 class Load:
-    """A Job with load, whose peers are all connected."""
+    """A pod with load, whose peers are all connected."""
 
     def __init__(self, deployed, values, peers):
         self.deployed, self.values = deployed, values
@@ -142,7 +159,7 @@ class Load:
 
     def output(self):
         """The output of the load."""
-        return self.deployed.kubectl("logs", "--namespace", NAMESPACE, "--tail=60", self._pod()["metadata"]["name"])
+        return self.deployed.kubectl("logs", "--namespace", self.deployed.release.namespace, "--tail=60", self._pod()["metadata"]["name"])
 
     def result(self, within_s=120):
         """Waits for the end. Fails if a threshold was missed; returns the output."""

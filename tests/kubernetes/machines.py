@@ -6,6 +6,7 @@ the packet filter. Not here: the namespaces (namespaces.py), and what runs in po
 
 import json
 import os
+import pathlib
 
 import programs
 from namespaces import create_cgroup, run
@@ -18,6 +19,7 @@ PODS = "198.18.79.0/24"
 # Where NodeLocal DNSCache listens; the chart's network policy allows it.
 DNS = "169.254.20.10"
 QUEUE = 100
+PLUGINS = pathlib.Path("/usr/lib/cni")
 START_S = 90
 READY = ("Ready", "True")
 
@@ -59,7 +61,7 @@ class Machine:
     def start(self, images):
         """Starts containerd with images, and then the kubelet."""
         (self.folder / "cni").mkdir(parents=True)
-        self._write("containerd.toml", CONTAINERD.format(folder=self.folder))
+        self._write("containerd.toml", CONTAINERD.format(folder=self.folder, plugins=PLUGINS))
         ptp = {"type": "ptp", "ipMasq": False, "ipam": {
             "type": "host-local", "dataDir": str(self.folder / "addresses"), "routes": [{"dst": "0.0.0.0/0"}],
             "ranges": [[{"subnet": self.pods}]]}}
@@ -123,7 +125,7 @@ sandbox = "localhost/pause:test"
 [plugins."io.containerd.cri.v1.runtime"]
 restrict_oom_score_adj = true
 [plugins."io.containerd.cri.v1.runtime".cni]
-bin_dirs = ["/usr/lib/cni"]
+bin_dirs = ["{plugins}"]
 conf_dir = "{folder}/cni"
 [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
 runtime_type = "io.containerd.runc.v2"

@@ -21,6 +21,38 @@ PREFIX = "switchboard-kubernetes"
 # Each machine of a run writes into these; others of this computer must not see it.
 OWN_FOLDERS = ["/run", "/var/log", "/var/lib/kubelet"]
 
+UNSHARE = ["unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc"]
+TRIAL = f"switchboard-trial-{os.getpid()}"
+# What the kernel must be able to do, and a command that shows it in namespaces of its own.
+ABILITIES = {
+    "namespaces of network, mounts and processes": "true",
+    "overlay mounts": "mount -t tmpfs tmpfs /mnt && mkdir /mnt/1 /mnt/2 /mnt/3 /mnt/4 && "
+        "mount -t overlay overlay -o lowerdir=/mnt/1,upperdir=/mnt/2,workdir=/mnt/3 /mnt/4",
+    "bridges and pairs of interfaces": "ip link add one type bridge && ip link add two type veth peer name three",
+    "iptables with NFQUEUE, owner and conntrack": "iptables --table mangle --append POSTROUTING --match owner --uid-owner 0 --jump RETURN && "
+        "iptables --table mangle --append POSTROUTING --match conntrack --ctstate ESTABLISHED --jump NFQUEUE --queue-num 1 && "
+        "iptables --table nat --append POSTROUTING --jump MASQUERADE",
+}
+
+
+def missing_in_kernel():
+    """What this kernel cannot do, with its error; None if containers can run."""
+    for ability, command in ABILITIES.items():
+        done = subprocess.run([*UNSHARE, "sh", "-c", command], capture_output=True, text=True)
+        if done.returncode:
+            return f"{ability}: {done.stderr.strip()}"
+    return next((f"a control group in {one}" for one in hierarchies() if not can_create(one / TRIAL)), None)
+
+
+def can_create(group):
+    """Whether a control group can be created."""
+    try:
+        group.mkdir()
+        group.rmdir()
+    except OSError:
+        return False
+    return True
+
 
 def folder():
     """The folder of the run, if this process is in namespaces of its own; else None."""
@@ -30,7 +62,7 @@ def folder():
 def within(*arguments):
     """Runs this program in namespaces, and returns its exit code."""
     sysctls = {one: pathlib.Path("/proc/sys", one).read_text() for one in SETTINGS if pathlib.Path("/proc/sys", one).exists()}
-    command = ["unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child", sys.executable, sys.argv[0], *arguments]
+    command = [*UNSHARE, "--kill-child", sys.executable, sys.argv[0], *arguments]
     try:
         # It goes when the namespaces have ended, because mounts of containers are in it.
         with tempfile.TemporaryDirectory(prefix=f"{PREFIX}-") as name:

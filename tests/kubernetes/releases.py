@@ -33,12 +33,12 @@ class Cluster:
         } | {"KUBECONFIG": str(plane.kubeconfig())}
 
     def helm(self, version, *arguments, timeout_s=120):
-        """The output of Helm. Raises HelmFailed."""
+        """The output of Helm, and what hooks say, which is on its standard error. Raises HelmFailed."""
         command = list(map(str, [self.helms[version], *arguments]))
         done = subprocess.run(command, capture_output=True, text=True, env=self.environment, timeout=timeout_s)
         if done.returncode:
             raise HelmFailed(done.stderr.strip())
-        return done.stdout
+        return done.stdout + done.stderr
 
     @contextlib.contextmanager
     def namespace(self, enforced="restricted", name=None):

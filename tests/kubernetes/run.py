@@ -20,10 +20,12 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path[:0] = [str(HERE), str(HERE.parent / "chart"), str(ROOT / ".tools/chart/lib")]
 SIMULATED = ["installs", "upgrades", "pods", "scaling", "documentation", "every_value"]
-IN_CONTAINERS = ["containers", "commands", "lifetimes", "drills"]
+IN_CONTAINERS = ["containers", "operators", "commands", "lifetimes", "faults", "drills"]
 # They take minutes, so they run only if a word names them.
 ON_REQUEST = ["drills"]
 TOOLS = ["runc", "ip", "iptables", "ldd", "redis-server", "turnserver", "turnutils_uclient", "turnutils_peer", "unshare"]
+# Of the networks of containers.
+PLUGINS = ["host-local", "loopback", "ptp"]
 
 
 def missing():
@@ -40,12 +42,15 @@ def missing():
 def missing_for_containers():
     """Why containers cannot run; None if they can."""
     import images
+    import machines
     import support
 
     if lacking := [name for name in TOOLS if not shutil.which(name)]:
         return f"{', '.join(lacking)} is not installed"
     if lacking := [one for one in (support.SWITCHBOARD, images.LOADTEST) if not pathlib.Path(one).exists()]:
         return f"{', '.join(lacking)} is not built"
+    if lacking := [name for name in PLUGINS if not (machines.PLUGINS / name).exists()]:
+        return f"{', '.join(lacking)} is not in {machines.PLUGINS}"
     return None if os.geteuid() == 0 else "kubelets need root"
 
 
@@ -61,8 +66,9 @@ def run_check(check, cluster):
     return True
 
 
-def chosen(topics, words):
+def chosen(topics, options):
     """The checks of these topics, in order."""
+    words = options.words
     found = [one for topic in topics if words or topic not in ON_REQUEST for one in importlib.import_module(f"checks.{topic}").CHECKS]
     return [one for one in found if not words or any(word in one.__name__ for word in words)]
 
@@ -81,7 +87,7 @@ def control_plane(folder, **options):
         yield plane
 
 
-def simulated(words):
+def simulated(options):
     """The results of the checks on simulated machines."""
     import crds
     import kwok
@@ -91,10 +97,10 @@ def simulated(words):
         kwok.start(plane)
         crds.install(plane)
         cluster = Cluster(plane)
-        return [run_check(one, cluster) for one in chosen(SIMULATED, words)]
+        return [run_check(one, cluster) for one in chosen(SIMULATED, options)]
 
 
-def in_containers(folder, words):
+def in_containers(folder, options):
     """The results of the checks on machines that run containers; in namespaces of this run."""
     import images
     import machines
@@ -109,9 +115,9 @@ def in_containers(folder, words):
         machines.start(plane, [images.archive(plane.folder, name) for name in images.IMAGES])
         print(f"kubernetes: {len(machines.MACHINES)} machines are ready ({time.monotonic() - start:.1f} s)", flush=True)
         start = time.monotonic()
-        with deployed(Cluster(plane)) as live:
+        with deployed(Cluster(plane), options) as live:
             print(f"kubernetes: the release is ready ({time.monotonic() - start:.1f} s)", flush=True)
-            return [run_check(one, live) for one in chosen(IN_CONTAINERS, words)]
+            return [run_check(one, live) for one in chosen(IN_CONTAINERS, options)]
 
 
 def main():
@@ -120,10 +126,11 @@ def main():
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
     import programs
+    from options import parsed
 
     # Before a build that takes long.
-    words, reason = sys.argv[1:], missing()
-    if not reason and chosen(IN_CONTAINERS, words):
+    options, reason = parsed(sys.argv[1:], __doc__), missing()
+    if not reason and chosen(IN_CONTAINERS, options):
         reason = missing_for_containers()
     try:
         if not reason:
@@ -136,13 +143,16 @@ def main():
     import namespaces
 
     if folder := namespaces.folder():
-        sys.exit(not all(in_containers(folder, words)))
-    if not chosen(SIMULATED + IN_CONTAINERS, words):
-        sys.exit(f"kubernetes: no check's name contains {' or '.join(words)}")
+        sys.exit(not all(in_containers(folder, options)))
+    if not chosen(SIMULATED + IN_CONTAINERS, options):
+        sys.exit(f"kubernetes: no check's name contains {' or '.join(options.words)}")
     start = time.monotonic()
-    is_good = all(simulated(words)) if chosen(SIMULATED, words) else True
-    if chosen(IN_CONTAINERS, words):
-        is_good = namespaces.within(*words) == 0 and is_good
+    is_good = all(simulated(options)) if chosen(SIMULATED, options) else True
+    lacking = chosen(IN_CONTAINERS, options) and namespaces.missing_in_kernel()
+    if lacking:
+        print(f"kubernetes: SKIPPED: checks in containers, because this kernel lacks {lacking}")
+    elif chosen(IN_CONTAINERS, options):
+        is_good = namespaces.within(*sys.argv[1:]) == 0 and is_good
     print(f"kubernetes: {'all checks pass' if is_good else 'FAILED'} ({time.monotonic() - start:.0f} s)")
     sys.exit(not is_good)
 

@@ -19,6 +19,7 @@ PACKETS = 20
 INSTALLS = 5
 # The chart's user, but for images that bring their own.
 USERS = {"redis": "999"}
+MOUNTED = {"node": [f"etc/switchboard/{name}" for name in ("config", "jwt", "ops", "turn")]}
 # The bits of capabilities that a pod may request; only coturn requests one.
 CAPABILITY_BITS = {"NET_BIND_SERVICE": 1 << 10}
 
@@ -66,21 +67,21 @@ def every_pod_runs_unprivileged_on_a_read_only_root(live):
                     assert int(has[key][0], 16) & ~asked == 0, f"{kind}: {key} {has[key]}"
                 assert has["NoNewPrivs"] == ["1"], f"{kind} may gain privileges"
                 assert has["Seccomp"] == ["2"], f"{kind} has no seccomp filter"
-                for path in ("", "etc"):
+                for path in ["", "etc", *MOUNTED.get(kind, [])]:
                     assert refuses_to_write(process, path), f"{kind}: /{path} is writable"
 
 
 def helm_test_passes_an_offer_and_its_answer_between_two_pods(live):
     for version, helm in live.cluster.helms.items():
         output = live.cluster.helm(version, "test", NAME, "--namespace", NAMESPACE)
-        assert "Succeeded" in output, f"{version}: {output}"
+        assert "Succeeded" in output and "delivered and confirmed" in output, f"{version}: {output}"
 
 
 def an_installed_release_passes_a_first_offer_within_seconds(live):
     took = []
     for _ in range(INSTALLS):
         with live.cluster.namespace(enforced=None) as namespace:
-            secrets(live.cluster, namespace, "jwt", "turn")
+            secrets(live.cluster, namespace, "jwt", "ops", "turn")
             start = time.monotonic()
             # The helm test waits for the nodes itself.
             with live.cluster.release(namespace, [VALUES, {"coturn": {"enabled": False}}], name=NAME):
@@ -97,6 +98,7 @@ def a_call_is_relayed_with_the_credentials_of_a_node(live):
     request = urllib.request.Request(f"http://{live.service()}/v1/ice", headers={"Authorization": f"Bearer {token}"})
     with urllib.request.urlopen(request, timeout=5) as answer:
         given = next(one for one in json.load(answer)["ice_servers"] if "credential" in one)
+    assert f"turn:{FIRST}:3478?transport=udp" in given["urls"], given["urls"]
     echo = subprocess.Popen(["turnutils_peer", "-L", FIRST], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         output = relayed(given["username"], given["credential"])
