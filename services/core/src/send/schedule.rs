@@ -1,13 +1,21 @@
 //! When each stream's timer runs next. One entry for each stream with pending sends, so a message costs no timer
-//! of its own. Not what happens then (`retry`).
+//! of its own; and one look at the entries for all that are due soon after each other. Not what happens then (`retry`).
 
-use std::{cmp::Reverse, collections::BinaryHeap, sync::Weak, time::Instant};
+use std::{
+    cmp::Reverse,
+    collections::BinaryHeap,
+    sync::Weak,
+    time::{Duration, Instant},
+};
 
 use parking_lot::Mutex;
 use switchboard_protocol::PeerKey;
 use tokio::sync::Notify;
 
 use super::sender::Sender;
+
+/// The least time between two looks for streams that are due: each look wakes a thread. A timer may run so much later.
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(25);
 
 /// A stream: a sender and a receiver.
 #[derive(Debug, Clone)]
@@ -45,18 +53,25 @@ impl Ord for Entry {
 /// Bounded by the streams of each sender, and by those it had before within their timers' delay.
 #[derive(Debug, Default)]
 pub(crate) struct Schedule {
-    heap: Mutex<BinaryHeap<Reverse<Entry>>>,
+    entries: Mutex<Entries>,
     earlier: Notify,
 }
 
+#[derive(Debug, Default)]
+struct Entries {
+    heap: BinaryHeap<Reverse<Entry>>,
+    /// When the next look is planned.
+    next_look: Option<Instant>,
+}
+
 impl Schedule {
-    /// Runs the timer of `stream` at `at`.
+    /// Runs the timer of `stream` at `at`, or up to [`LOOK_EVERY`] later.
     pub(crate) fn arm(&self, at: Instant, stream: StreamRef) {
-        let mut heap = self.heap.lock();
-        let is_first = heap.peek().is_none_or(|Reverse(first)| at < first.at);
-        heap.push(Reverse(Entry { at, stream }));
-        drop(heap);
-        if is_first {
+        let mut entries = self.entries.lock();
+        let is_earlier = entries.next_look.is_none_or(|planned| at < planned);
+        entries.heap.push(Reverse(Entry { at, stream }));
+        drop(entries);
+        if is_earlier {
             self.earlier.notify_one();
         }
     }
@@ -64,16 +79,23 @@ impl Schedule {
     /// The next stream whose timer is due; waits until there is one.
     pub(crate) async fn next(&self) -> StreamRef {
         loop {
-            let wait = match self.take_due(Instant::now()) {
+            match self.take_due(Instant::now()) {
                 Ok(stream) => return stream,
-                Err(wait) => wait,
-            };
-            match wait {
+                Err(_) => self.until_next_look().await,
+            }
+        }
+    }
+
+    /// Waits until a stream is due, and [`LOOK_EVERY`] at least.
+    pub(crate) async fn until_next_look(&self) {
+        let not_before = Instant::now() + LOOK_EVERY;
+        loop {
+            match self.plan_look(not_before) {
                 None => self.earlier.notified().await,
                 Some(at) => {
                     let sleep = tokio::time::sleep_until(at.into());
                     tokio::select! {
-                        () = sleep => {}
+                        () = sleep => return,
                         () = self.earlier.notified() => {}
                     }
                 }
@@ -81,15 +103,22 @@ impl Schedule {
         }
     }
 
+    fn plan_look(&self, not_before: Instant) -> Option<Instant> {
+        let mut entries = self.entries.lock();
+        let first = entries.heap.peek().map(|Reverse(first)| first.at);
+        entries.next_look = first.map(|first| first.max(not_before));
+        entries.next_look
+    }
+
     /// When the first stream is due.
     #[cfg(test)]
     pub(crate) fn first(&self) -> Option<Instant> {
-        self.heap.lock().peek().map(|Reverse(first)| first.at)
+        self.entries.lock().heap.peek().map(|Reverse(first)| first.at)
     }
 
     /// A stream that is due at `now`, or when the first one is.
     pub(crate) fn take_due(&self, now: Instant) -> Result<StreamRef, Option<Instant>> {
-        let mut heap = self.heap.lock();
+        let heap = &mut self.entries.lock().heap;
         match heap.peek() {
             None => {
                 heap.shrink_to(0);

@@ -1,4 +1,4 @@
-//! When streams run: the earliest first, at its instant, and sooner when an earlier one comes.
+//! When streams run: the earliest first, never before its instant, and sooner when an earlier one comes.
 
 use std::{
     sync::{Arc, Weak},
@@ -10,7 +10,7 @@ use switchboard_protocol::SessionId;
 use super::harness::{account, key};
 use crate::{
     Session,
-    send::schedule::{Schedule, StreamRef},
+    send::schedule::{LOOK_EVERY, Schedule, StreamRef},
 };
 
 const MS: Duration = Duration::from_millis(1);
@@ -68,4 +68,18 @@ async fn an_empty_schedule_waits_for_its_first_stream_and_never_runs_it_early() 
     let (next, ()) = tokio::join!(schedule.next(), arm);
     assert_eq!(next.to, key("bob"));
     assert!(Instant::now() >= at);
+}
+
+#[tokio::test]
+async fn streams_that_are_due_soon_after_each_other_share_a_look() {
+    let schedule = Schedule::default();
+    let look_ended = Instant::now();
+    for (to, after) in [("bob", 1), ("carol", 2), ("dave", 3)] {
+        schedule.arm(look_ended + after * MS, stream(to));
+    }
+    schedule.until_next_look().await;
+    let now = Instant::now();
+    assert!(now >= look_ended + LOOK_EVERY);
+    let taken = [(); 3].map(|()| schedule.take_due(now).unwrap().to);
+    assert_eq!(taken, ["bob", "carol", "dave"].map(key));
 }
