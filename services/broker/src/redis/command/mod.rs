@@ -139,6 +139,12 @@ impl Command {
         matches!(self, Self::Publish { .. } | Self::PublishToRoom { .. })
     }
 
+    /// Whether its answer must be read as soon as it comes. Of a message between peers it only says whether somebody listens:
+    /// the outcome comes from the receiver's node. Of a message to a room it is the outcome.
+    pub(crate) fn is_answer_awaited(&self) -> bool {
+        !matches!(self, Self::Publish { .. } | Self::PublishToNode { .. })
+    }
+
     /// The partition whose shard it goes to; none if any shard, or this one alone, will do.
     pub(crate) fn partition(&self) -> Option<Partition> {
         let of = |name: &str| Some(Partition::of(name));

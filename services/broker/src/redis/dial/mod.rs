@@ -2,6 +2,7 @@
 //! subscriber, pool and Sentinel's watcher go on from there. Not where the server is (`endpoint`), and not the commands
 //! that follow.
 
+mod deferred;
 mod hello;
 mod resolve;
 mod stream;
@@ -12,17 +13,22 @@ use std::sync::Arc;
 use redis::{
     AsyncConnectionConfig, ProtocolVersion, RedisConnectionInfo, RedisError, aio::MultiplexedConnection,
 };
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::{Instant, timeout, timeout_at},
+};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::endpoint::{Access, Address, Endpoint};
+use deferred::DeferredStream;
+pub(crate) use deferred::Reads;
 pub(crate) use hello::Conversation;
 use resolve::RESOLVER;
 pub(crate) use stream::Stream;
 
 /// An authenticated connection, and where it leads.
-pub(crate) struct Dialled {
-    pub(crate) stream: Stream,
+pub(crate) struct Dialled<S = Stream> {
+    pub(crate) stream: S,
     pub(crate) address: Address,
     release: String,
     access: Arc<Access>,
@@ -31,6 +37,8 @@ pub(crate) struct Dialled {
 /// A connection for commands.
 pub(crate) struct CommandConnection {
     pub(crate) commands: MultiplexedConnection,
+    /// How answers are read, where the caller decides about it.
+    pub(crate) reads: Option<Reads>,
     /// What answers, for people: `valkey 8.1.8`.
     pub(crate) release: String,
     address: Address,
@@ -71,12 +79,38 @@ pub(crate) async fn dial_for_questions(endpoint: &Endpoint) -> Result<Conversati
 
 /// Connects for commands; the error is for people.
 pub(crate) async fn dial_for_commands(endpoint: &Endpoint) -> Result<CommandConnection, String> {
+    begin_commands(endpoint, dial(endpoint).await?, None).await
+}
+
+/// Connects for commands with answers that nobody waits for; the error is for people. With TLS all answers wake the reader.
+pub(crate) async fn dial_for_publisher(endpoint: &Endpoint) -> Result<CommandConnection, String> {
+    let dialled = dial(endpoint).await?;
+    let Stream::Tcp(stream) = dialled.stream else {
+        return begin_commands(endpoint, dialled, None).await;
+    };
+    let deferred = DeferredStream::new(stream);
+    let (stream, reads) =
+        deferred.map_err(|error| format!("Redis at {} cannot be used: {error}", dialled.address))?;
+    let dialled = Dialled {
+        stream,
+        address: dialled.address,
+        release: dialled.release,
+        access: dialled.access,
+    };
+    begin_commands(endpoint, dialled, Some(reads)).await
+}
+
+async fn begin_commands<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    endpoint: &Endpoint,
+    dialled: Dialled<S>,
+    reads: Option<Reads>,
+) -> Result<CommandConnection, String> {
     let Dialled {
         stream,
         address,
         release,
         access,
-    } = dial(endpoint).await?;
+    } = dialled;
     let settings = RedisConnectionInfo::default()
         .set_db(endpoint.database)
         .set_protocol(ProtocolVersion::RESP2)
@@ -90,6 +124,7 @@ pub(crate) async fn dial_for_commands(endpoint: &Endpoint) -> Result<CommandConn
         .map_err(|error: RedisError| format!("Redis at {address} cannot be used: {error}"))?;
     Ok(CommandConnection {
         commands,
+        reads,
         release,
         address,
         access,

@@ -17,7 +17,7 @@ use super::super::{
 };
 use crate::redis::{
     asking,
-    dial::{CommandConnection, dial_for_commands},
+    dial::{CommandConnection, dial_for_publisher},
     refusal::Refusal,
 };
 
@@ -73,7 +73,7 @@ pub(super) async fn open(
 }
 
 async fn connect(shard: &Shard, previous: Option<ClientName>) -> Result<Opened, OpenError> {
-    let mut connection = dial_for_commands(&shard.endpoint)
+    let mut connection = dial_for_publisher(&shard.endpoint)
         .await
         .map_err(OpenError::Failed)?;
     let commands = &mut connection.commands;

@@ -154,7 +154,7 @@ impl Publisher {
     /// Sends commands over one connection; returns why it ended.
     async fn serve(&mut self, connection: CommandConnection) -> String {
         let end = self.shard.end.clone();
-        let mut pipelines = Pipelines::new(connection.commands.clone());
+        let mut pipelines = Pipelines::new(connection.commands.clone(), connection.reads.clone());
         // A request that belongs to an earlier connection.
         let _ = self.shard.publisher_redial.notified().now_or_never();
         if !connection.is_current(&self.shard.endpoint) {

@@ -4,7 +4,11 @@
 //! hands its bytes to redis-rs's own queue, which has room for more pipelines than are ever in flight. So
 //! bytes leave in the order of the queue, and replies are awaited in the same order.
 
-use std::{collections::VecDeque, pin::Pin, time::Instant};
+use std::{
+    collections::VecDeque,
+    pin::Pin,
+    time::{Duration, Instant},
+};
 
 use futures_util::{
     FutureExt,
@@ -12,11 +16,15 @@ use futures_util::{
 };
 use redis::{Pipeline, RedisResult, Value, aio::MultiplexedConnection};
 use switchboard_telemetry::ShardTelemetry;
+use tokio::time::Sleep;
 
 use super::super::state::Shard;
 use crate::{
     queue::Weighed,
-    redis::command::{Command, encode},
+    redis::{
+        command::{Command, encode},
+        dial::Reads,
+    },
 };
 
 /// The most commands in one pipeline.
@@ -28,9 +36,15 @@ const MAX_BATCH_BYTES: usize = 256 * 1024;
 /// The most pipelines in flight.
 const MAX_PIPELINES: usize = 4;
 
+/// How long answers that nobody waits for may stay unread. They are read earlier if something is sent.
+const MAX_UNREAD: Duration = Duration::from_millis(10);
+
 /// The pipelines in flight and the commands that go next, on one connection.
 pub(super) struct Pipelines {
     connection: MultiplexedConnection,
+    /// `None`: every answer wakes the reader.
+    reads: Option<Reads>,
+    look: LookTimer,
     ready: VecDeque<Command>,
     in_flight: VecDeque<Batch>,
     /// Scratch space for the names of channels.
@@ -44,12 +58,37 @@ pub(super) struct Batch {
     replies: Pin<Box<MaybeDone<BoxFuture<'static, Replies>>>>,
     pub(super) commands: Vec<Command>,
     pub(super) sent_at: Instant,
+    is_awaited: bool,
+}
+
+/// Says when unread answers are due. It is set anew only after it has run: setting a timer may wake a thread.
+struct LookTimer {
+    sleep: Pin<Box<Sleep>>,
+    is_set: bool,
+}
+
+impl LookTimer {
+    async fn until(&mut self, at: Instant) {
+        while Instant::now() < at {
+            if !self.is_set {
+                self.sleep.as_mut().reset(at.into());
+                self.is_set = true;
+            }
+            self.sleep.as_mut().await;
+            self.is_set = false;
+        }
+    }
 }
 
 impl Pipelines {
-    pub(super) fn new(connection: MultiplexedConnection) -> Self {
+    pub(super) fn new(connection: MultiplexedConnection, reads: Option<Reads>) -> Self {
         Self {
             connection,
+            reads,
+            look: LookTimer {
+                sleep: Box::pin(tokio::time::sleep(MAX_UNREAD)),
+                is_set: false,
+            },
             ready: VecDeque::new(),
             in_flight: VecDeque::new(),
             channel: Vec::new(),
@@ -91,6 +130,8 @@ impl Pipelines {
             commands.push(command);
         }
         shard.telemetry.publish_batch(commands.len());
+        let is_awaited = commands.iter().any(Command::is_answer_awaited);
+        self.plan_reads(is_awaited);
         let mut connection = self.connection.clone();
         let count = commands.len();
         let replies =
@@ -104,14 +145,34 @@ impl Pipelines {
             replies,
             commands,
             sent_at: Instant::now(),
+            is_awaited,
         });
     }
 
-    /// Returns once the oldest pipeline has its replies.
-    pub(super) async fn first_answered(&mut self) {
-        if let Some(batch) = self.in_flight.front_mut() {
-            batch.replies.as_mut().await;
+    /// The next pipeline is about to be sent, which also reads the answers that have come. Its own answers wake the
+    /// reader if somebody waits for them, or for room.
+    fn plan_reads(&self, is_awaited: bool) {
+        let Some(reads) = &self.reads else { return };
+        let is_full = self.in_flight.len() + 1 >= MAX_PIPELINES;
+        reads.defer(!(is_awaited || is_full || self.in_flight.iter().any(|batch| batch.is_awaited)));
+        if !self.in_flight.is_empty() {
+            reads.look();
         }
+    }
+
+    /// Returns once the oldest pipeline has its replies, and they are read.
+    pub(super) async fn first_answered(&mut self) {
+        let Some(batch) = self.in_flight.front_mut() else {
+            return;
+        };
+        if let Some(reads) = self.reads.as_ref().filter(|reads| reads.is_deferred()) {
+            tokio::select! {
+                biased;
+                () = batch.replies.as_mut() => return,
+                () = self.look.until(batch.sent_at + MAX_UNREAD) => reads.watch_now(),
+            }
+        }
+        batch.replies.as_mut().await;
     }
 
     /// Takes the oldest pipeline and its replies, one per command.
