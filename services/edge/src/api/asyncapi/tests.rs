@@ -13,7 +13,7 @@ use super::*;
 #[test]
 fn the_committed_document_is_that_of_the_types() {
     let command = "cargo test -p switchboard-edge committed";
-    compare_document("asyncapi.json", &text(), command).unwrap();
+    compare_document("asyncapi.json", text(), command).unwrap();
 }
 
 /// The members of a message, and which of them it must have.

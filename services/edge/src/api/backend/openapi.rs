@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn the_committed_document_is_that_of_the_handlers() {
         let command = "cargo test -p switchboard-edge committed";
-        compare_document("openapi.json", &text(), command).unwrap();
+        compare_document("openapi.json", text(), command).unwrap();
     }
 
     /// The texts in `schema`, each with its name. A payload is no text of the API, and an enumeration has no length.
