@@ -98,6 +98,7 @@ PLAN = {
     "The backend API": [Values()],
     "Load test in the cluster": [Shell("STATUS: deployed", "lost 0")],
     "From a registry": [Untried("needs a registry and a key; tests/chart/checks/distribution.py has both")],
+    "Tests on a real Kubernetes": [Untried("runs these tests themselves, on another version")],
     "Uninstall": [Shell('release "signaling" uninstalled', 'namespace "calls" deleted')],
 }
 

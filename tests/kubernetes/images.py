@@ -31,6 +31,11 @@ IMAGES = {
 }
 
 
+def add_node(name, program):
+    """Adds an image of another program of nodes."""
+    IMAGES[name] = ({"/switchboard": program, CERTIFICATES: CERTIFICATES, "/etc/nsswitch.conf": str(NAMES)}, oci.config())
+
+
 def libraries(program):
     """The libraries of a program and its loader; nothing for a static program."""
     said = subprocess.run(["ldd", program], capture_output=True, text=True, check=False).stdout

@@ -4,6 +4,9 @@
 `run.py [word …]`: all checks, or those whose names contain a word. The run builds Kubernetes from Go modules into a cache
 (programs.py); later runs start in seconds. Kubelets need root and namespaces of the kernel. Everything ends with the run. A missing
 part is a skip with its reason, or a failure if CI=true.
+
+`--from CHART,NODE` upgrades from another version to this one and back, under load. Give the folder of that version's chart and the
+program of its nodes, for example from `git worktree add ../previous TAG` and `cargo build -p switchboard-node` there.
 """
 
 import contextlib
@@ -20,7 +23,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path[:0] = [str(HERE), str(HERE.parent / "chart"), str(ROOT / ".tools/chart/lib")]
 SIMULATED = ["installs", "upgrades", "pods", "scaling", "documentation", "every_value"]
-IN_CONTAINERS = ["containers", "operators", "commands", "lifetimes", "faults", "drills"]
+IN_CONTAINERS = ["containers", "operators", "commands", "lifetimes", "faults", "versions", "drills"]
 # They take minutes, so they run only if a word names them.
 ON_REQUEST = ["drills"]
 TOOLS = ["runc", "ip", "iptables", "ldd", "redis-server", "turnserver", "turnutils_uclient", "turnutils_peer", "unshare"]
@@ -69,7 +72,8 @@ def run_check(check, cluster):
 def chosen(topics, options):
     """The checks of these topics, in order."""
     words = options.words
-    found = [one for topic in topics if words or topic not in ON_REQUEST for one in importlib.import_module(f"checks.{topic}").CHECKS]
+    left_out = ([] if words else ON_REQUEST) + ([] if options.previous else ["versions"])
+    found = [one for topic in topics if topic not in left_out for one in importlib.import_module(f"checks.{topic}").CHECKS]
     return [one for one in found if not words or any(word in one.__name__ for word in words)]
 
 
@@ -112,6 +116,8 @@ def in_containers(folder, options):
     machines.address_book()
     with control_plane(folder, address=machines.FIRST) as plane:
         start = time.monotonic()
+        if options.previous:
+            images.add_node("previous", options.previous[1])
         machines.start(plane, [images.archive(plane.folder, name) for name in images.IMAGES])
         print(f"kubernetes: {len(machines.MACHINES)} machines are ready ({time.monotonic() - start:.1f} s)", flush=True)
         start = time.monotonic()
