@@ -379,9 +379,7 @@ pub(crate) fn next_mid() -> Mid {
 
 /// A message for `to` that waits for it; tests change what they are about.
 pub(crate) fn stored(to: &str, mid: Mid) -> StoredMessage {
-    let MessageId::Client(id) = mid.id else {
-        panic!("stored messages come from clients")
-    };
+    let (MessageId::Client(id) | MessageId::Node(id)) = mid.id;
     StoredMessage {
         mid,
         id,
