@@ -12,9 +12,10 @@ use std::{
 };
 
 use common::{
-    Node, PATIENCE, attach_many, key, next_mid, redis::node, redis_node, session_id, until, until_presence,
+    Node, PATIENCE, attach_many, detached, key, next_mid, redis::node, redis_node, session_id, token,
+    try_resume, until, until_presence,
 };
-use switchboard_core::{BrokerError, BusState, Presence};
+use switchboard_core::{BrokerError, BusState, Presence, SessionSnapshot};
 use switchboard_harness::{FaultProxy, Port, RedisOptions, RedisServer};
 
 /// Where a node finds the Redis behind a proxy.
@@ -229,6 +230,30 @@ async fn a_deaf_pubsub_connection_is_noticed_within_four_seconds_and_replaced() 
     assert!(was_deaf, "the state names the cause");
     receives_again(&n1, &n2, "bob", Duration::from_secs(2)).await;
     n2.is_up().await;
+}
+
+/// The session was lost with the connection: the client got a new one, and what the old one had sent came after it.
+#[tokio::test]
+async fn a_resume_whose_way_to_redis_is_lost_meanwhile_is_granted_on_the_next_one() {
+    let redis = redis!();
+    let n1 = node(&redis, "n1").await;
+    for (name, is_deaf) in [("n2", true), ("n3", false)] {
+        let proxy = FaultProxy::start(redis.address()).await.unwrap();
+        let node = redis_node(name, &url_of(&proxy));
+        node.is_up().await;
+        detached(&n1, SessionSnapshot::default()).await;
+        for connection in proxy.connections() {
+            if connection.subscribes == is_deaf {
+                proxy.freeze_towards_client(connection.id);
+            }
+        }
+        let start = Instant::now();
+        let resumed = try_resume(&node, token(1)).await.unwrap();
+        println!("{name}: resumed after {:?}", start.elapsed());
+        assert!(resumed.confirmed && resumed.snapshot.is_some());
+        node.broker.detach(&key("bob"), session_id(1), 0, None);
+        until_presence(&n1, "bob", &Presence::Offline).await;
+    }
 }
 
 #[tokio::test]

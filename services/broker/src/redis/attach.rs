@@ -29,6 +29,10 @@ const DEADLINE: Duration = Duration::from_secs(2);
 /// How long a resume waits for a connection to Redis that is being rebuilt.
 const REBUILD_PATIENCE: Duration = Duration::from_secs(1);
 
+/// How long a resume is tried again whose connection was lost on the way. A node needs 3 s to notice that it is deaf, and
+/// clients wait ten for the answer.
+const RESUME_WITHIN: Duration = Duration::from_secs(4);
+
 /// How often it checks the connection.
 const CHECK_EVERY: Duration = Duration::from_millis(10);
 
@@ -50,15 +54,29 @@ pub(crate) async fn attach(
     key: &PeerKey,
     claim: Claim,
 ) -> Result<ClaimOutcome, BrokerError> {
+    if !claim.resume {
+        return attach_once(topology, key, &claim).await;
+    }
+    let partition = Partition::of(key.as_str());
+    let until = Instant::now() + RESUME_WITHIN;
+    // Without Redis nothing is known of that session.
+    while is_connected_soon(|| topology.shard_of(partition)).await {
+        match attach_once(topology, key, &claim).await {
+            Err(BrokerError::Unavailable) if Instant::now() < until => sleep(CHECK_EVERY).await,
+            Err(BrokerError::Unavailable) => break,
+            done => return done,
+        }
+    }
+    Err(BrokerError::NotResumable)
+}
+
+async fn attach_once(topology: &Topology, key: &PeerKey, claim: &Claim) -> Result<ClaimOutcome, BrokerError> {
     let partition = Partition::of(key.as_str());
     // Anew for each step: the partition may move meanwhile, with what this attach has in the tables.
     let current = || topology.shard_of(partition);
-    if claim.resume && !is_connected_soon(current).await {
-        // Without Redis nothing is known of that session.
-        return Err(BrokerError::NotResumable);
-    }
-    let read_owner = || async move { read_owner(&current(), key).await }.boxed();
-    conflict::resolve(&claim, read_owner, |owner| {
+    let is_resume = claim.resume;
+    let read_owner = || async move { read_owner(&current(), key, is_resume).await }.boxed();
+    conflict::resolve(claim, read_owner, |owner| {
         ask(&current(), key, claim.on_conflict, owner)
     })
     .await?;
@@ -75,7 +93,7 @@ pub(crate) async fn attach(
         key,
         session,
         displaced: taken.displaced.filter(|displaced| *displaced != session),
-        is_resume: claim.resume,
+        is_resume,
         is_finished: false,
     };
     if !current().health.is_connected() {
@@ -100,7 +118,7 @@ pub(crate) async fn attach(
     };
     let sent = current().send_claim(local, |local, epoch| ScriptCall::Claim {
         claim: local,
-        resume: claim.resume,
+        resume: is_resume,
         window: claim.window,
         epoch,
         answer: sender,
@@ -136,10 +154,15 @@ async fn is_connected_soon(current: impl Fn() -> Arc<Shard>) -> bool {
     true
 }
 
-/// The owner of the peer; none, as far as this node can tell, while Redis is away.
-async fn read_owner(shard: &Shard, key: &PeerKey) -> Result<Option<conflict::Owner>, BrokerError> {
+/// The owner of the peer. While Redis is away there is none, as far as this node can tell; but a resume needs to know.
+async fn read_owner(
+    shard: &Shard,
+    key: &PeerKey,
+    is_resume: bool,
+) -> Result<Option<conflict::Owner>, BrokerError> {
     match owner_of(shard, key).await {
         Err(BrokerError::Refused) => Err(BrokerError::Refused),
+        Err(BrokerError::Unavailable) if is_resume => Err(BrokerError::Unavailable),
         other => Ok(other.unwrap_or_default()),
     }
 }
@@ -181,10 +204,10 @@ impl Attach<'_> {
     }
 
     /// Leaves the rest to the background; refused when another session of this node took the peer meanwhile, and
-    /// for a resume.
+    /// for a resume, which may be tried again.
     fn leave_to_background(mut self) -> Result<ClaimOutcome, BrokerError> {
         if self.is_resume {
-            return Err(BrokerError::NotResumable);
+            return Err(BrokerError::Unavailable);
         }
         let is_owner = self.topology.at(self.partition, |shard, tables| {
             shard.claim_work.notify_one();
