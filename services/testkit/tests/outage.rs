@@ -76,6 +76,8 @@ async fn five_seconds_without_redis_cost_no_socket_no_local_message_and_two_seco
         "what was sent during the outage has its outcome: {outcome:?}"
     );
 
+    // Before the restart: Redis comes back empty, and a node that notices it dials once more and says so.
+    let log = cluster.nodes[0].log();
     cluster.redis.restart().await.unwrap();
     let took = flows_again(&mut alice, "far").await;
     println!("{local} local messages during the outage; across nodes again after {took:?}");
@@ -84,7 +86,6 @@ async fn five_seconds_without_redis_cost_no_socket_no_local_message_and_two_seco
         "across nodes again only after {took:?}"
     );
     cluster.nodes[0].wait_ready().await.unwrap();
-    let log = cluster.nodes[0].log();
     let begins: Vec<_> = log
         .lines()
         .filter(|line| line.contains("the bus between nodes is down"))
