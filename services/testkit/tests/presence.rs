@@ -136,12 +136,16 @@ async fn a_watcher_learns_what_happened_while_redis_was_away_and_lost_everything
     let _dave = cluster.connect(0, "dave").await.unwrap();
     assert_eq!(watch(&mut alice, "bob").await, PresenceState::Online);
     assert_eq!(watch(&mut alice, "carol").await, PresenceState::Online);
-    cluster.redis.kill().await.unwrap();
+    for server in cluster.redis.servers() {
+        server.kill().await.unwrap();
+    }
     bob.close().await;
     let id = ask(&mut alice, "lookup", &["bob"]).await;
     assert_eq!(error(&mut alice, id).await, ErrorCode::BusUnavailable);
     assert_eq!(look_up(&mut alice, &["dave"]).await, [PresenceState::Online]);
-    cluster.redis.restart().await.unwrap();
+    for server in cluster.redis.servers() {
+        server.restart().await.unwrap();
+    }
     // Bob's state alone: carol's record was lost and written again.
     let find = |frame: &ServerFrame| match frame {
         ServerFrame::Event(Event::Presence { id: None, peers }) => Some(peers[0].clone()),
