@@ -5,11 +5,10 @@
 
 mod common;
 
-use common::{ALONE, Node, SECRET};
-use switchboard_auth::Minter;
+use common::{ALONE, Node, token};
 use switchboard_client::{Client, ConnectOptions};
 use switchboard_harness::{PATIENCE, resident_kib, wait_until};
-use switchboard_protocol::{Claims, MessageKind, Secret};
+use switchboard_protocol::MessageKind;
 
 /// Connections that pay for what all of them share.
 const FIRST: usize = 500;
@@ -21,16 +20,6 @@ const LAST: usize = 3_000;
 const MOST_KIB: f64 = 2.6;
 
 const LIMITS: &str = "[limits]\nconnections_per_peer = 0\npeer_connects_per_second = 100000\n";
-
-fn token(peer: &str) -> Secret {
-    let claims = Claims {
-        sub: peer.to_owned(),
-        exp: u64::from(u32::MAX),
-        ..Claims::default()
-    };
-    let minter = Minter::hs256(&Secret::new(SECRET)).unwrap();
-    minter.mint(&claims, Some("switchboard")).unwrap()
-}
 
 /// Connects peers until there are `count`; each has sent itself a message and got it.
 async fn connect(node: &Node, open: &mut Vec<Client>, count: usize) {

@@ -11,10 +11,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use common::{ALONE, Node, SECRET};
-use switchboard_auth::{Minter, TurnMinter};
+use common::{ALONE, Node, token};
+use switchboard_auth::TurnMinter;
 use switchboard_harness::{PATIENCE, RedisServer, http, wait_until};
-use switchboard_protocol::{Claims, PeerId, Secret};
+use switchboard_protocol::{PeerId, Secret};
 use tempfile::TempDir;
 
 /// A folder with a secret in a file.
@@ -74,17 +74,8 @@ async fn is_refused(node: &Node, part: &str, why: &str) {
 
 /// Whether the TURN credentials that the node gives are made with `secret`.
 async fn credentials_have(node: &Node, secret: &str) -> bool {
-    let claims = Claims {
-        sub: "alice".to_owned(),
-        exp: u64::from(u32::MAX),
-        ..Claims::default()
-    };
-    let token = Minter::hs256(&Secret::new(SECRET))
-        .unwrap()
-        .mint(&claims, Some("switchboard"));
-    let token = token.unwrap();
     let port = node.process.public_port();
-    let answer = http::request("GET", port, "/v1/ice", Some(token.expose())).await;
+    let answer = http::request("GET", port, "/v1/ice", Some(token("alice").expose())).await;
     let answer: serde_json::Value = serde_json::from_str(&answer.unwrap().body).unwrap();
     let given = &answer["ice_servers"][0];
     let expires_at = answer["expires_at"].as_u64().unwrap();

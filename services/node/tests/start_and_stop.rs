@@ -13,27 +13,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{ALONE, Node, SECRET};
-use switchboard_auth::Minter;
+use common::{ALONE, Node, token};
 use switchboard_client::{Client, ConnectOptions};
 use switchboard_harness::{PATIENCE, wait_until};
-use switchboard_protocol::{Claims, MessageKind, Secret};
+use switchboard_protocol::MessageKind;
 use tokio::net::TcpListener;
 
 /// More than the last spans and the claims may take together, less than any of the waits that were here before.
 const STOP_WITHIN: Duration = Duration::from_millis(4_500);
 
 const NO_DRAIN: &str = "[drain]\nsettle_ms = 0\nwindow_ms = 0\ngrace_ms = 0\ndeadline_ms = 0\n";
-
-fn token(peer: &str) -> Secret {
-    let claims = Claims {
-        sub: peer.to_owned(),
-        exp: u64::from(u32::MAX),
-        ..Claims::default()
-    };
-    let minter = Minter::hs256(&Secret::new(SECRET)).unwrap();
-    minter.mint(&claims, Some("switchboard")).unwrap()
-}
 
 /// Sends one message to no one, which makes spans.
 async fn make_spans(node: &Node) {

@@ -13,10 +13,23 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use switchboard_auth::Minter;
 use switchboard_harness::NodeProcess;
+use switchboard_protocol::{Claims, Secret};
 use tempfile::TempDir;
 
 pub const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+/// A token of `peer` that a [`Node`] accepts.
+pub fn token(peer: &str) -> Secret {
+    let claims = Claims {
+        sub: peer.to_owned(),
+        exp: u64::from(u32::MAX),
+        ..Claims::default()
+    };
+    let minter = Minter::hs256(&Secret::new(SECRET)).unwrap();
+    minter.mint(&claims, Some("switchboard")).unwrap()
+}
 
 pub struct Node {
     pub process: NodeProcess,

@@ -11,8 +11,8 @@ use switchboard_harness::PATIENCE;
 use switchboard_protocol::{MessageKind, SendOutcome};
 
 use crate::{
-    common::ALONE,
-    secure::{Secure, certificates, files, https, token},
+    common::{ALONE, token},
+    secure::{Secure, certificates, files, https},
 };
 
 #[tokio::test]

@@ -4,8 +4,8 @@ use switchboard_client::{Client, ConnectOptions};
 use switchboard_harness::{NodeProcess, resident_kib};
 
 use crate::{
-    common::{ALONE, Node},
-    secure::{Secure, token},
+    common::{ALONE, Node, token},
+    secure::Secure,
 };
 
 const CONNECTIONS: usize = 1_000;

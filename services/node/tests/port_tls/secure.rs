@@ -6,12 +6,10 @@ use std::{
     path::PathBuf,
 };
 
-use switchboard_auth::Minter;
 use switchboard_client::{Client, ConnectError, ConnectOptions, Trust};
 use switchboard_harness::{Authority, PATIENCE, wait_until};
-use switchboard_protocol::{Claims, Secret};
 
-use crate::common::{ALONE, Node, SECRET};
+use crate::common::{ALONE, Node, token};
 
 /// A node whose public port has TLS.
 pub(crate) struct Secure {
@@ -104,14 +102,4 @@ pub(crate) fn https(address: SocketAddr, trust: &Trust, request: &str) -> io::Re
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     Ok(answer)
-}
-
-pub(crate) fn token(peer: &str) -> Secret {
-    let claims = Claims {
-        sub: peer.to_owned(),
-        exp: u64::from(u32::MAX),
-        ..Claims::default()
-    };
-    let minter = Minter::hs256(&Secret::new(SECRET)).unwrap();
-    minter.mint(&claims, Some("switchboard")).unwrap()
 }
